@@ -1,0 +1,1 @@
+"""The words that all rooms share: values, plans, events, the folded run, needs and errors. Standard library only."""

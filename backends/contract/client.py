@@ -1,0 +1,132 @@
+"""What a face holds of a run: the protocol that the live client and the recorded one both meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from backends.contract.lines import Line
+from backends.contract.plan import Plan
+from backends.contract.run import Run
+from backends.contract.settings import Settings
+from backends.contract.values import DeviceSample, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a face draws, in one value. Equal `version` means equal content."""
+
+    version: int
+    workspace: Path
+    run: Run
+    """The latest run; `Run()` (state `new`) where there was none."""
+    settings: Settings | None = None
+    """None where r3d.toml is missing or wrong; `problem` says how."""
+    plan: Plan | None = None
+    problem: Line = Line("")
+    alive: bool = False
+    """An engine works on the workspace now."""
+    stalled_s: float | None = None
+    """Seconds since the engine's last sign of life, where it is alive but silent for too long."""
+    samples: tuple[DeviceSample, ...] = ()
+    """The latest of each device."""
+    report: Report | None = None
+    """Of the latest run's evaluate stage, once it is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What to bring up to date."""
+
+    mode: Literal["run", "rerun"] = "run"
+    """`rerun`: what failed in the latest run and what hangs on it (or `stages`)."""
+    stages: tuple[str, ...] = ()
+    """For `rerun`: run these and what hangs on them anew."""
+    first: str | None = None
+    """`--from`: run this stage and what hangs on it anew."""
+    last: str | None = None
+    """`--to`: go no further than this stage and what it hangs on."""
+    force: bool = False
+    """Run everything anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would do with one stage, and why."""
+
+    stage: str
+    action: Literal["run", "cached", "skip", "unknown"]
+    reason: Line
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """A piece of a stage's log. Foreign text: make it safe before showing it."""
+
+    text: str
+    offset: int
+    """Where this piece begins, in bytes."""
+    end: int
+    """Where the next piece begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One line of the list of runs."""
+
+    id: str
+    state: str
+    started: float | None
+    seconds: float | None
+    top1: float | None = None
+    clips_per_s: float | None = None
+
+
+class Client(Protocol):
+    """Start, follow and stop runs of one workspace. Calls may block for some milliseconds: use them from a thread."""
+
+    @property
+    def workspace(self) -> Path:
+        """The folder that holds r3d.toml."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """The state now; cheap enough for a few times a second."""
+        ...
+
+    def changed(self, timeout: float) -> bool:
+        """Wait until the next snapshot may differ from the last one, or `timeout` seconds."""
+        ...
+
+    def start(self, request: RunRequest) -> str:
+        """Start a detached engine and give the run's id. Raises BusyError, InputError or NeedError."""
+        ...
+
+    def stop(self) -> None:
+        """Ask the engine to stop; returns at once. InputError where none is running."""
+        ...
+
+    def command(self, stage: str, command: dict[str, str]) -> None:
+        """Hand a command to a running stage, such as {"command": "device", "id": "cpu:1", "take": "out"}."""
+        ...
+
+    def preview(self, request: RunRequest) -> tuple[Preview, ...]:
+        """What `start(request)` would do, stage by stage, and why."""
+        ...
+
+    def log(self, stage: str, offset: int | None = None, limit: int = 65536) -> LogChunk:
+        """A piece of the stage's latest log in the latest run; without offset its tail."""
+        ...
+
+    def log_path(self, stage: str) -> Path | None:
+        """The raw log file, for $PAGER; None where there is none."""
+        ...
+
+    def runs(self) -> tuple[RunSummary, ...]:
+        """All runs, latest first."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files; the run goes on."""
+        ...

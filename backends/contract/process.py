@@ -1,0 +1,94 @@
+"""Processes of ours: how they die with their parent, how they are told apart, how they are found again.
+
+Both sides of a process boundary use this; it knows nothing of what the processes do. Linux only where it says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+MARK = "R3D_TUI_WORKSPACE"
+"""Environment variable that every child carries, so that leftovers of a killed engine can be found."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def child_environment(workspace: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment for a child: marked, UTF-8, and able to import what we can."""
+    environment = dict(os.environ)
+    roots = [str(Path(__file__).resolve().parents[2]), *environment.get("PYTHONPATH", "").split(os.pathsep)]
+    environment["PYTHONPATH"] = os.pathsep.join(root for root in roots if root)
+    environment["PYTHONUTF8"] = "1"
+    environment[MARK] = mark(workspace)
+    environment.update(extra or {})
+    return environment
+
+
+def mark(workspace: Path) -> str:
+    """What `MARK` holds for a workspace: its real path in ASCII."""
+    return os.fsencode(os.path.realpath(workspace)).hex()
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Ask the kernel (Linux) to kill this process when the thread that spawned it ends; end at once if it has."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)
+
+
+def end_group_with(stream: IO[bytes]) -> None:
+    """Watch `stream` in a thread and kill this process's group at its end of file. For children that lead a group."""
+
+    def watch() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while stream.read(4096):
+                pass
+        kill_group(os.getpid())
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def kill_group(pid: int, sig: int = signal.SIGKILL) -> None:
+    """Signal the process group that `pid` leads; nothing happens where it has gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, sig)
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks since boot at which `pid` started (Linux), None where there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+def leftovers(workspace: Path) -> Iterator[int]:
+    """Process ids, other than this one's, that carry the mark of `workspace` (Linux; elsewhere none)."""
+    wanted = f"{MARK}={mark(workspace)}".encode()
+    for entry in os.scandir("/proc") if sys.platform == "linux" else ():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if wanted in Path(entry.path, "environ").read_bytes().split(b"\0") and start_time(int(entry.name)):
+                yield int(entry.name)
+
+
+def reap(workspace: Path) -> tuple[int, ...]:
+    """Kill what a dead engine left behind, stopped processes too, and say which pids. Call with the engine's lock held."""
+    found = tuple(leftovers(workspace))
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    return found

@@ -1,0 +1,1 @@
+"""Videos to frames, frames and split files to an annotation: where the labelled clips come from."""

@@ -1,0 +1,1 @@
+"""Runs a plan and knows no stage by name."""

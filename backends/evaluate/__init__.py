@@ -1,0 +1,1 @@
+"""Rows of scores to labels, labels to an accuracy and a report."""

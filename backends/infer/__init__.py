@@ -1,0 +1,1 @@
+"""Clips through a model on devices: one worker process a device, one queue for all."""

@@ -1,0 +1,1 @@
+"""Frames to clips: the reference's pixels, bit for bit."""

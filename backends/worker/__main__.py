@@ -1,0 +1,97 @@
+"""`python -m backends.worker`: read one request, run one stage function, say events; then end.
+
+Descriptor 1 belongs to the protocol: a private copy is kept, and 1 and 2 point at the log that the engine opened as
+standard error, because libraries print. Standard input stays open as the lifeline: at its end the whole group ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from typing import IO
+
+from backends.contract.codec import loads
+from backends.contract.errors import R3dError, Stopped
+from backends.contract.events import Event, Outcome, StageFailed, StageFinished, StageStopped, to_json
+from backends.contract.lines import line
+from backends.contract.process import die_with_parent, kill_group
+from backends.worker.job import Job, Request
+
+
+def main() -> int:
+    """Run the request on standard input. The exit code follows the error tree; the events carry the same."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a face's Ctrl+C is its own; the engine stops us by the lifeline
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def say(event: Event) -> None:
+        data = to_json(event).encode("ascii") + b"\n"
+        with lock:
+            while data:
+                data = data[out.write(data) :]
+
+    first = sys.stdin.buffer.readline()
+    if not first:
+        return 1
+    request = loads(Request, first)
+    job = Job(request, say)
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, job), name="lifeline", daemon=True).start()
+    ending, code = _run(request, job)
+    say(ending)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads of native libraries must not hold a finished stage back
+
+
+def _listen(stream: IO[bytes], job: Job) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        for text in iter(stream.readline, b""):
+            with contextlib.suppress(json.JSONDecodeError):
+                job.obey(json.loads(text))
+    kill_group(os.getpid())
+
+
+def _run(request: Request, job: Job) -> tuple[Event, int]:
+    begun = time.monotonic()
+    stage, attempt = request.stage, request.attempt
+    try:
+        module, _, function = request.entry.partition(":")
+        outcome: Outcome = getattr(importlib.import_module(module), function)(job)
+    except Stopped as stop:
+        return StageStopped(stage, attempt, time.monotonic() - begun), stop.exit_code
+    except R3dError as error:
+        traceback.print_exc()
+        seconds = time.monotonic() - begun
+        return StageFailed(stage, attempt, error.line, error.hint, seconds, error.exit_code), error.exit_code
+    except MemoryError:
+        message, hint = line("out of memory"), line("fewer workers, or a smaller batch, in r3d.toml")
+    except ModuleNotFoundError as error:
+        traceback.print_exc()
+        message = line("the Python module {module} is missing", module=error.name)
+        seconds = time.monotonic() - begun
+        return StageFailed(stage, attempt, message, line("pip install {module}", module=error.name), seconds, 3), 3
+    except OSError as error:
+        traceback.print_exc()
+        message = line("{reason}: {path}", reason=error.strerror or str(error), path=str(error.filename or ""))
+        hint = line("see the stage's log")
+    except Exception as error:  # the boundary: whatever a stage raises becomes one line here and a traceback in the log
+        traceback.print_exc()
+        message = line("{error}: {text}", error=type(error).__name__, text=str(error)[:500])
+        hint = line("a fault of r3d-tui: please report it with the stage's log")
+    else:
+        seconds = time.monotonic() - begun
+        return StageFinished(stage, attempt, job.complete(outcome), seconds), 0
+    return StageFailed(stage, attempt, message, hint, time.monotonic() - begun, 1), 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

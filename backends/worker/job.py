@@ -1,0 +1,187 @@
+"""What stage code is handed: where to read, where to write, how to report. It refuses to know any stage.
+
+A stage is a function `run(job: Job) -> Outcome`. It raises an error of `backends.contract.errors` for what a person
+can mend; anything else is a fault of ours and its traceback goes to the stage's log.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from backends.contract.errors import Stopped
+from backends.contract.events import (
+    KEPT,
+    DeviceChanged,
+    DeviceProgress,
+    Event,
+    ItemSetAside,
+    Outcome,
+    SetAside,
+    StageNote,
+    StageProgress,
+)
+from backends.contract.lines import Line, Scalar
+
+TICK_S = 0.5
+"""Least time between two ticks of one stage or one device: twice a second is enough for eyes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The outcome of a stage that this one hangs on, and the folder that its outputs are relative to."""
+
+    folder: Path
+    outcome: Outcome
+
+    def path(self, output: str) -> Path:
+        """An output by name; KeyError where the stage gave none."""
+        return self.folder / self.outcome.outputs[output]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One line on the child's standard input: the whole of what it is to do."""
+
+    stage: str
+    entry: str
+    attempt: int
+    workspace: Path
+    out: Path
+    scratch: Path
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tuning: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    upstream: Mapping[str, Upstream] = field(default_factory=dict)
+
+
+class Job:
+    """The one object between a stage and the engine. Safe to report through from several threads."""
+
+    def __init__(self, request: Request, say: Callable[[Event], None]) -> None:
+        self.stage = request.stage
+        self.workspace = request.workspace
+        self.params = request.params
+        """JSON values that decide the outcome; decode them with `codec.decode(Params, dict(job.params))`."""
+        self.tuning = request.tuning
+        """JSON values that change speed only."""
+        self.inputs = request.inputs
+        """Files and folders from outside, by name."""
+        self.upstream = request.upstream
+        """Stages that this one hangs on, by name; one that was skipped is absent."""
+        self.out = request.out
+        """The artifact's folder: kept between attempts with the same fingerprint, so that work is taken up again.
+        Whatever is found here was made by an earlier attempt of the very same work, perhaps cut off anywhere."""
+        self.scratch = request.scratch
+        """This attempt's own folder; nobody reads it afterwards but a person."""
+        self._say = say
+        self._lock = threading.Lock()
+        self._ticks: dict[str, float] = {}
+        self._set_aside: list[SetAside] = []
+        self._set_aside_count = 0
+        self._stop = threading.Event()
+        self._commands: list[Mapping[str, Any]] = []
+
+    def progress(
+        self,
+        done: int,
+        total: int | None = None,
+        unit: str = "",
+        *,
+        rate: float | None = None,
+        note: Line | None = None,
+        figures: Mapping[str, Scalar] | None = None,
+    ) -> None:
+        """Say how far the stage is. Call it as often as you like: ticks go out at most twice a second, and the last one."""
+        if self._due(self.stage, last=total is not None and done >= total):
+            self._say(StageProgress(self.stage, done, total, unit, rate, note or Line(""), dict(figures or {})))
+
+    def device_progress(self, tick: DeviceProgress, *, last: bool = False) -> None:
+        """Say how far a device is; throttled like `progress`."""
+        if self._due("device " + tick.device, last=last):
+            self._say(tick)
+
+    def device(
+        self, device: str, state: Any, *, name: str = "", reason: Line | None = None, pid: int | None = None
+    ) -> None:
+        """Say that a device entered a state (`events.DeviceState`)."""
+        self._say(DeviceChanged(device, state, name, reason or Line(""), pid))
+
+    def note(self, text: Line, level: Literal["info", "warning", "error"] = "info") -> None:
+        """Say a line worth keeping."""
+        self._say(StageNote(self.stage, text, level))
+
+    def set_aside(self, item: str, reason: Line) -> None:
+        """Say that an item will not count. A stage that is taken up again says all of them again."""
+        with self._lock:
+            self._set_aside_count += 1
+            if len(self._set_aside) < KEPT:
+                self._set_aside.append(SetAside(item, reason))
+        self._say(ItemSetAside(self.stage, item, reason))
+
+    @property
+    def set_aside_count(self) -> int:
+        """How many items were set aside so far in this attempt."""
+        return self._set_aside_count
+
+    @property
+    def stopping(self) -> bool:
+        """True once the user asked to stop: finish the item at hand, make it durable, and call `check_stop`."""
+        return self._stop.is_set()
+
+    def check_stop(self) -> None:
+        """Raise Stopped once the user asked to stop. Call it between items."""
+        if self._stop.is_set():
+            raise Stopped
+
+    def commands(self) -> list[Mapping[str, Any]]:
+        """Commands for this stage since the last call, such as {"command": "device", "id": "1", "take": "out"}."""
+        with self._lock:
+            taken, self._commands = self._commands, []
+        return taken
+
+    def obey(self, command: Mapping[str, Any]) -> None:
+        """Hand in a command from the engine (the worker's reader thread calls this)."""
+        if command.get("command") == "stop":
+            self._stop.set()
+            return
+        with self._lock:
+            self._commands.append(command)
+
+    def complete(self, outcome: Outcome) -> Outcome:
+        """The outcome with what was set aside filled in (the worker calls this)."""
+        return replace(outcome, set_aside=tuple(self._set_aside), set_aside_count=self._set_aside_count)
+
+    def _due(self, key: str, *, last: bool) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            if not last and now - self._ticks.get(key, -TICK_S) < TICK_S:
+                return False
+            self._ticks[key] = now
+        return True
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that after a kill or a power loss it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with open(part, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or a new file in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
