@@ -19,7 +19,7 @@ class DecodeError(ValueError):
 
 
 def encode(value: object) -> Any:
-    """A JSON value of dataclasses, tuples, mappings, paths and scalars; fields that equal their default are left out."""
+    """A JSON value of dataclasses, tuples, mappings, paths and scalars; fields equal to their default are left out."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, Path):

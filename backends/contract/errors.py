@@ -51,7 +51,7 @@ class StageError(R3dError):
     """A stage ran and failed."""
 
 
-class Stopped(R3dError):
+class Stopped(R3dError):  # noqa: N818 - a request, not a mistake
     """The user asked to stop."""
 
     exit_code: ClassVar[int] = 130

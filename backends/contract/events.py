@@ -15,7 +15,7 @@ from backends.contract.codec import DecodeError, decode, encode
 from backends.contract.lines import Line, Scalar
 
 KEPT = 200
-"""Items set aside that an outcome and the folded state name one by one, and notes the state keeps; the journal has all."""
+"""How many items set aside an outcome and the folded state name, and how many notes; the journal has all."""
 
 DeviceState = Literal["found", "loading", "ready", "working", "idle", "stalled", "out", "retired", "done"]
 RunState = Literal["new", "running", "done", "failed", "stopped", "interrupted"]
@@ -37,7 +37,7 @@ class Outcome:
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Files and folders, relative to the artifact's folder. They must exist while the outcome counts."""
     digest: str = ""
-    """Content of the outputs; what hangs on this stage is stale when it changes. Empty: the stage's fingerprint stands."""
+    """Content of the outputs: what hangs on this stage is stale when it changes. Empty: the fingerprint stands for it."""
     set_aside: tuple[SetAside, ...] = ()
     """The first `KEPT` items set aside; the job fills this in."""
     set_aside_count: int = 0

@@ -17,7 +17,7 @@ Scalar = str | int | float | bool | None
 class _Formatter(string.Formatter):
     """Fills `{name}` and `{name:.3f}`; what is missing or of another type shows as it is instead of failing."""
 
-    def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:
+    def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:  # noqa: ARG002 - the base class's signature
         return kwargs.get(str(key), "{" + str(key) + "}")
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:

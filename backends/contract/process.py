@@ -86,7 +86,7 @@ def leftovers(workspace: Path) -> Iterator[int]:
 
 
 def reap(workspace: Path) -> tuple[int, ...]:
-    """Kill what a dead engine left behind, stopped processes too, and say which pids. Call with the engine's lock held."""
+    """Kill what a dead engine left behind, stopped processes too; gives their pids. Hold the engine's lock."""
     found = tuple(leftovers(workspace))
     for pid in found:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -83,7 +83,7 @@ def _run(request: Request, job: Job) -> tuple[Event, int]:
         traceback.print_exc()
         message = line("{reason}: {path}", reason=error.strerror or str(error), path=str(error.filename or ""))
         hint = line("see the stage's log")
-    except Exception as error:  # the boundary: whatever a stage raises becomes one line here and a traceback in the log
+    except Exception as error:  # noqa: BLE001 - the boundary: one line here, the traceback in the log
         traceback.print_exc()
         message = line("{error}: {text}", error=type(error).__name__, text=str(error)[:500])
         hint = line("a fault of r3d-tui: please report it with the stage's log")

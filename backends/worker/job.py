@@ -97,7 +97,7 @@ class Job:
         note: Line | None = None,
         figures: Mapping[str, Scalar] | None = None,
     ) -> None:
-        """Say how far the stage is. Call it as often as you like: ticks go out at most twice a second, and the last one."""
+        """Say how far the stage is. Call it as often as you like: at most two ticks a second go out, and the last."""
         if self._due(self.stage, last=total is not None and done >= total):
             self._say(StageProgress(self.stage, done, total, unit, rate, note or Line(""), dict(figures or {})))
 
@@ -174,7 +174,7 @@ def write_whole(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(part, path)
+    part.replace(path)
     sync_folder(path.parent)
 
 
