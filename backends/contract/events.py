@@ -37,7 +37,7 @@ class Outcome:
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Files and folders, relative to the artifact's folder. They must exist while the outcome counts."""
     digest: str = ""
-    """Content of the outputs: what hangs on this stage is stale when it changes. Empty: the fingerprint stands for it."""
+    """Content of the outputs: what hangs on this stage is stale when it changes. Empty: its fingerprint stands."""
     set_aside: tuple[SetAside, ...] = ()
     """The first `KEPT` items set aside; the job fills this in."""
     set_aside_count: int = 0
@@ -119,7 +119,15 @@ class StageCached:
 
 @dataclass(frozen=True, slots=True)
 class StageSkipped:
-    """A stage does not apply, or what it hangs on failed."""
+    """A stage does not apply: what hangs on it goes on without it."""
+
+    stage: str
+    reason: Line
+
+
+@dataclass(frozen=True, slots=True)
+class StageBlocked:
+    """A stage will not be reached in this run: what it hangs on failed, or nobody asked for it. It goes on waiting."""
 
     stage: str
     reason: Line
@@ -200,6 +208,7 @@ Event = (
     | StageFinished
     | StageCached
     | StageSkipped
+    | StageBlocked
     | StageFailed
     | StageStopped
     | DeviceChanged

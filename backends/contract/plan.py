@@ -60,6 +60,8 @@ class Plan:
     force: tuple[str, ...] = ()
     """Stages to run even where the cache has them."""
     parallel: int = 1
+    companion: tuple[str, ...] = ()
+    """Module and arguments of a process that samples the devices while the run goes on; a file's path is appended."""
     version: int = PLAN_VERSION
 
     def stage(self, name: str) -> Stage:

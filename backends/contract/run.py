@@ -21,6 +21,7 @@ from backends.contract.events import (
     RunStarted,
     RunState,
     SetAside,
+    StageBlocked,
     StageCached,
     StageFailed,
     StageFinished,
@@ -70,6 +71,8 @@ class StageRun:
     outcome: Outcome | None = None
     fingerprint: str = ""
     exit_code: int = 0
+    blocked: bool = False
+    """It will not be reached in this run; `reason` says why."""
     set_aside: tuple[SetAside, ...] = ()
     """The first `KEPT`."""
     set_aside_count: int = 0
@@ -162,10 +165,12 @@ def _started(run: Run, event: RunStarted, at: float) -> Run:
 
 
 def _interrupted(stage: StageRun) -> StageRun:
-    """A stage that ran when its supervisor died waits again; so does one that a request stopped."""
+    """A stage that ran when its supervisor died waits again; so does one that was stopped, failed or blocked."""
     if stage.state in ("running", "stopped", "interrupted"):
         text = line("interrupted in attempt {attempt}; taken up again", attempt=stage.attempt)
         return replace(stage, state="waiting", pid=None, reason=text)
+    if stage.state == "failed" or stage.blocked:
+        return replace(stage, state="waiting", blocked=False)
     return stage
 
 
@@ -177,6 +182,7 @@ def _fold_stage(
     | StageFinished
     | StageCached
     | StageSkipped
+    | StageBlocked
     | StageFailed
     | StageStopped,
     at: float,
@@ -195,6 +201,7 @@ def _stage(
     | StageFinished
     | StageCached
     | StageSkipped
+    | StageBlocked
     | StageFailed
     | StageStopped,
     at: float,
@@ -248,6 +255,8 @@ def _stage(
         )
     if isinstance(event, StageSkipped):
         return replace(old, state="skipped", reason=event.reason, pid=None)
+    if isinstance(event, StageBlocked):
+        return replace(old, reason=event.reason, blocked=True)
     if isinstance(event, StageFailed):
         return replace(
             old,

@@ -26,7 +26,7 @@ class DatasetSettings:
     """The folder of HMDB51's `<class>_test_split<n>.txt`."""
     split: int = 1
     labels: str = "auto"
-    """Class order: `auto` (the annotation's, else HMDB51's where they fit, else the folder names), or a file of names."""
+    """`auto` (the annotation's, else HMDB51's where they fit, else the folder names), or a file of class names."""
     subset: str = "validation"
 
 

@@ -6,12 +6,10 @@ can mend; anything else is a fault of ours and its traceback goes to the stage's
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Literal
 
 from backends.contract.errors import Stopped
@@ -27,37 +25,12 @@ from backends.contract.events import (
     StageProgress,
 )
 from backends.contract.lines import Line, Scalar
+from backends.contract.request import Request, Upstream
+
+__all__ = ["Job", "Request", "Upstream"]
 
 TICK_S = 0.5
 """Least time between two ticks of one stage or one device: twice a second is enough for eyes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """The outcome of a stage that this one hangs on, and the folder that its outputs are relative to."""
-
-    folder: Path
-    outcome: Outcome
-
-    def path(self, output: str) -> Path:
-        """An output by name; KeyError where the stage gave none."""
-        return self.folder / self.outcome.outputs[output]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One line on the child's standard input: the whole of what it is to do."""
-
-    stage: str
-    entry: str
-    attempt: int
-    workspace: Path
-    out: Path
-    scratch: Path
-    params: Mapping[str, Any] = field(default_factory=dict)
-    tuning: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Mapping[str, Path] = field(default_factory=dict)
-    upstream: Mapping[str, Upstream] = field(default_factory=dict)
 
 
 class Job:
@@ -164,24 +137,3 @@ class Job:
                 return False
             self._ticks[key] = now
         return True
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that after a kill or a power loss it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(part, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename or a new file in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

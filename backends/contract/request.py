@@ -1,0 +1,38 @@
+"""What a child process is asked to do: the one line that crosses from the engine to a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backends.contract.events import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The outcome of a stage that this one hangs on, and the folder that its outputs are relative to."""
+
+    folder: Path
+    outcome: Outcome
+
+    def path(self, output: str) -> Path:
+        """An output by name; KeyError where the stage gave none."""
+        return self.folder / self.outcome.outputs[output]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The whole of what a child is to do."""
+
+    stage: str
+    entry: str
+    attempt: int
+    workspace: Path
+    out: Path
+    scratch: Path
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tuning: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    upstream: Mapping[str, Upstream] = field(default_factory=dict)

@@ -1,0 +1,208 @@
+"""Fingerprints of stages, and the reason when one is stale. It knows files and digests, not what stages do with them.
+
+A fingerprint is a digest of a stage's ingredients: its code version, its parameters, the content of its inputs from
+outside, and the digests of the outcomes that it hangs on. A finished artifact keeps its ingredients in a manifest, so
+that a later difference can be named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backends.contract.codec import DecodeError, dumps, loads
+from backends.contract.errors import InputError
+from backends.contract.events import Outcome
+from backends.contract.files import write_whole
+from backends.contract.lines import Line, line
+from backends.contract.plan import Stage
+from backends.engine.folders import Folders
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredients:
+    """What decides a stage's outcome."""
+
+    stage: str
+    version: int
+    params: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    upstream: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """20 hexadecimal digits of the SHA-256 of all of it."""
+        return hashlib.sha256(dumps(self).encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What stands beside a finished artifact."""
+
+    ingredients: Ingredients
+    outcome: Outcome
+    seconds: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a stage has to run, and why."""
+
+    fingerprint: str
+    outcome: Outcome | None
+    """The earlier outcome where it need not run."""
+    reason: Line
+
+
+class Cache:
+    """The artifacts of one workspace."""
+
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
+        self._digests = Digests(folders.digests)
+
+    def ingredients(self, stage: Stage, upstream: Mapping[str, str]) -> Ingredients:
+        """What the stage's outcome would hang on now. Raises InputError where an input is not there."""
+        inputs = {name: self._digests.of(path) for name, path in stage.inputs.items()}
+        self._digests.save()
+        params = json.loads(dumps(stage.params))
+        return Ingredients(stage.name, stage.version, params, inputs, upstream)
+
+    def judge(self, stage: Stage, ingredients: Ingredients, *, forced: bool = False) -> Verdict:
+        """Whether `stage` has to run with these ingredients, and the reason in words."""
+        fingerprint = ingredients.fingerprint
+        if stage.fresh:
+            return Verdict(fingerprint, None, line("run every time"))
+        if forced:
+            return Verdict(fingerprint, None, line("asked for"))
+        manifest = self.manifest(stage.name, fingerprint)
+        if manifest is None:
+            return Verdict(fingerprint, None, self._why_stale(stage, ingredients))
+        folder = self._folders.artifact(stage.name, fingerprint)
+        for name, path in manifest.outcome.outputs.items():
+            if not (folder / path).exists():
+                return Verdict(fingerprint, None, line("its output {name} is gone", name=name))
+        return Verdict(fingerprint, manifest.outcome, line("nothing changed since it was made"))
+
+    def manifest(self, stage: str, fingerprint: str) -> Manifest | None:
+        """The manifest of a finished artifact, None where it is not finished."""
+        try:
+            return loads(Manifest, (self._folders.artifact(stage, fingerprint) / MANIFEST).read_bytes())
+        except (OSError, DecodeError):
+            return None
+
+    def keep(self, manifest: Manifest) -> None:
+        """Make an artifact count from here on."""
+        folder = self._folders.artifact(manifest.ingredients.stage, manifest.ingredients.fingerprint)
+        write_whole(folder / MANIFEST, dumps(manifest).encode())
+
+    def _why_stale(self, stage: Stage, new: Ingredients) -> Line:
+        old = max(self._manifests(stage.name), key=lambda manifest: manifest.at, default=None)
+        if old is None:
+            begun = self._folders.artifact(stage.name, new.fingerprint)
+            return line("begun before, not finished") if begun.is_dir() else line("never made here")
+        return why_different(old.ingredients, new, stage.inputs)
+
+    def _manifests(self, stage: str) -> Iterator[Manifest]:
+        try:
+            folders = list((self._folders.root / "artifacts" / stage).iterdir())
+        except OSError:
+            return
+        for folder in folders:
+            if manifest := self.manifest(stage, folder.name):
+                yield manifest
+
+
+def why_different(old: Ingredients, new: Ingredients, paths: Mapping[str, Path]) -> Line:
+    """The first difference between two sets of ingredients, in words."""
+    for name, digest in new.inputs.items():
+        if old.inputs.get(name) != digest:
+            return line("the input {path} changed", path=str(paths.get(name, name)))
+    for name in sorted({*new.params, *old.params}):
+        before, after = old.params.get(name), new.params.get(name)
+        if before != after:
+            return line(
+                "{name} changed from {before} to {after}", name=name, before=_brief(before), after=_brief(after)
+            )
+    for name, digest in new.upstream.items():
+        if old.upstream.get(name) != digest:
+            return line("what {stage} gives changed", stage=name)
+    if old.version != new.version:
+        return line(
+            "r3d-tui makes it in a new way (version {before}, now {after})", before=old.version, after=new.version
+        )
+    return line("what it hangs on changed")
+
+
+def _brief(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+class Digests:
+    """Digests of files by content, remembered by size and time, and of folders by names, sizes and times."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, list[Any]] = {}
+        self._changed = False
+        try:
+            known = json.loads(path.read_bytes())
+            self._known = known if isinstance(known, dict) else {}
+        except (OSError, ValueError):
+            pass
+
+    def of(self, path: Path) -> str:
+        """A digest of a file's bytes or of a folder's tree. Raises InputError where there is nothing to read."""
+        try:
+            if path.is_dir():
+                return _tree_digest(path)
+            return self._file_digest(path)
+        except OSError as error:
+            text, hint = "{path}: {reason}", "mend the path in r3d.toml"
+            raise InputError(text, hint=hint, path=str(path), reason=error.strerror or str(error)) from None
+
+    def save(self) -> None:
+        """Remember what was read."""
+        if self._changed:
+            write_whole(self._path, json.dumps(self._known).encode())
+            self._changed = False
+
+    def _file_digest(self, path: Path) -> str:
+        stat = path.stat()
+        key, state = str(path), [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        known = self._known.get(key)
+        if isinstance(known, list) and known[:3] == state:
+            return str(known[3])
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        self._known[key] = [*state, digest.hexdigest()]
+        self._changed = True
+        return digest.hexdigest()
+
+
+def _tree_digest(root: Path) -> str:
+    """Names, sizes and times of all files under a folder: a second for 140,000 frames, where reading takes minutes."""
+    digest = hashlib.sha256()
+    pending = [(str(root), "")]
+    while pending:
+        folder, prefix = pending.pop()
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda found: found.name):
+                name = f"{prefix}{entry.name}"
+                if entry.is_dir():
+                    pending.append((entry.path, name + "/"))
+                    continue
+                stat = entry.stat(follow_symlinks=False)
+                digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()

@@ -1,0 +1,276 @@
+"""What a face holds of a workspace: start, follow, stop. It reads what the engine writes and writes nothing itself
+but a new run's folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backends.contract.client import LogChunk, Preview, RunRequest, RunSummary, Snapshot
+from backends.contract.codec import DecodeError, decode, dumps, loads
+from backends.contract.errors import BusyError, InputError, NeedError, R3dError, StageError
+from backends.contract.files import write_whole
+from backends.contract.lines import Line
+from backends.contract.plan import Plan
+from backends.contract.run import Run
+from backends.contract.settings import Settings
+from backends.contract.values import DeviceSample, Report
+from backends.engine import hold
+from backends.engine.folders import Folders, RunFolder
+from backends.engine.journal import JournalReader, read_state
+from backends.engine.preview import preview
+from backends.engine.request import narrowed
+from backends.engine.serve import ask
+
+POLL_S = 0.1
+LIVELINESS_S = 0.5
+"""How often the lock and the heartbeat are looked at."""
+_KINDS: dict[str, type[R3dError]] = {kind.__name__: kind for kind in (BusyError, InputError, NeedError)}
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """How the engine, which knows no stage, gets at a workspace's settings and plan."""
+
+    settings: Callable[[Path], Settings]
+    """Read r3d.toml; raises InputError."""
+    plan: Callable[[Path, Settings], Plan]
+    """Every stage for those settings."""
+    samples: Callable[[Path], tuple[DeviceSample, ...]]
+    """The latest reading of each device in a samples file."""
+
+
+class LiveClient:
+    """The client of a workspace on this machine; see `contract.client.Client` for what each call promises."""
+
+    def __init__(self, workspace: Path, planner: Planner) -> None:
+        self._folders = Folders(workspace)
+        self._planner = planner
+        self._reader: tuple[RunFolder, JournalReader] | None = None
+        self._looked = -LIVELINESS_S
+        self._alive = False
+        self._silence: float | None = None
+        self._seen: tuple[object, ...] = ()
+        self._last = Snapshot(0, workspace, Run())
+        self._settings: tuple[int, Settings | None, Plan | None, Line] = (-1, None, None, Line(""))
+        self._report: tuple[str, Report | None] = ("", None)
+        self._lock = threading.RLock()
+
+    @property
+    def workspace(self) -> Path:
+        return self._folders.workspace
+
+    def snapshot(self) -> Snapshot:
+        settings, plan, problem = self._read_settings()
+        folder = self._latest()
+        run = self._state(folder)
+        self._look()
+        if run.state == "running" and not self._alive:
+            run = replace(run, state="interrupted")
+        stalled = self._silence if self._alive and (self._silence or 0) > hold.STALLED_S else None
+        samples = self._planner.samples(folder.samples) if folder else ()
+        new = Snapshot(
+            0, self.workspace, run, settings, plan, problem, self._alive, stalled, samples, self._reported(run)
+        )
+        if replace(self._last, version=0) != new:
+            self._last = replace(new, version=self._last.version + 1)
+        return self._last
+
+    def changed(self, timeout: float) -> bool:
+        until = time.monotonic() + timeout
+        while True:
+            signs = self._signs()
+            if signs != self._seen:
+                self._seen = signs
+                return True
+            if (left := until - time.monotonic()) <= 0:
+                return False
+            time.sleep(min(POLL_S, left))
+
+    def start(self, request: RunRequest) -> str:
+        hold.check_writable(self.workspace)
+        settings = self._planner.settings(self.workspace)
+        plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
+        if hold.holder(self._folders):
+            raise hold.busy(self._folders)
+        folder = self._resumable(plan) or self._new_run(plan)
+        command = [sys.executable, "-m", "backends.engine.start", str(folder.path)]
+        environment = dict(os.environ, PYTHONUTF8="1")
+        roots = [str(Path(__file__).resolve().parents[2]), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(root for root in roots if root)
+        reply = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, env=environment, close_fds=True
+        ).stdout
+        self._looked = -LIVELINESS_S
+        _raise_refusal(reply, folder)
+        return folder.id
+
+    def stop(self) -> None:
+        ask(self._folders, {"command": "stop"})
+
+    def command(self, stage: str, command: dict[str, str]) -> None:
+        answer = ask(self._folders, {"stage": stage, "to_stage": command})
+        if not answer.get("ok"):
+            raise InputError("{stage} is not running", hint="wait until it runs", stage=stage)
+
+    def preview(self, request: RunRequest) -> tuple[Preview, ...]:
+        settings = self._planner.settings(self.workspace)
+        plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
+        return preview(self._folders, plan)
+
+    def log(self, stage: str, offset: int | None = None, limit: int = 65536) -> LogChunk:
+        path = self.log_path(stage)
+        if path is None:
+            return LogChunk("", 0, 0)
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            begin = max(0, size - limit) if offset is None else min(offset, size)
+            file.seek(begin)
+            data = file.read(limit)
+        return LogChunk(data.decode("utf-8", "replace"), begin, begin + len(data))
+
+    def log_path(self, stage: str) -> Path | None:
+        folder = self._latest()
+        if folder is None:
+            return None
+        logs = sorted((folder.path / "logs").glob(f"{stage}-*.log"), key=lambda path: path.stat().st_mtime_ns)
+        return logs[-1] if logs else None
+
+    def runs(self) -> tuple[RunSummary, ...]:
+        found = []
+        for number, folder in enumerate(self._folders.all_runs()):
+            run = read_state(folder.journal) or Run(id=folder.id)
+            alive = number == 0 and hold.holder(self._folders) is not None
+            found.append(_summary(folder.id, run, alive=alive))
+        return tuple(found)
+
+    def close(self) -> None:
+        if self._reader:
+            self._reader[1].close()
+            self._reader = None
+
+    def _latest(self) -> RunFolder | None:
+        return next(iter(self._folders.all_runs()), None)
+
+    def _journal(self, folder: RunFolder | None) -> JournalReader | None:
+        if self._reader and folder and self._reader[0] == folder:
+            return self._reader[1]
+        self.close()
+        if folder is None or not folder.journal.exists():
+            return None
+        with contextlib.suppress(sqlite3.Error):
+            self._reader = (folder, JournalReader(folder.journal))
+            return self._reader[1]
+        return None
+
+    def _state(self, folder: RunFolder | None) -> Run:
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            if reader := self._journal(folder):
+                return reader.state() or Run(id=folder.id if folder else "")
+        return Run(id=folder.id) if folder else Run()
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked >= LIVELINESS_S:
+            self._looked = now
+            self._alive = hold.holder(self._folders) is not None
+            self._silence = hold.silence(self._folders) if self._alive else None
+
+    def _signs(self) -> tuple[object, ...]:
+        """Cheap signs that a snapshot may differ: the journal's version, files' times, the engine's life."""
+        folder = self._latest()
+        version = -1
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            reader = self._journal(folder)
+            version = reader.version() if reader else -1
+        self._look()
+        stalled = (self._silence or 0) > hold.STALLED_S
+        samples = _time_of(folder.samples) if folder else 0
+        return folder, version, self._alive, stalled, samples, _time_of(self.workspace / "r3d.toml")
+
+    def _read_settings(self) -> tuple[Settings | None, Plan | None, Line]:
+        stamp = _time_of(self.workspace / "r3d.toml")
+        if stamp != self._settings[0] or stamp == 0:
+            try:
+                settings = self._planner.settings(self.workspace)
+                self._settings = (stamp, settings, self._planner.plan(self.workspace, settings), Line(""))
+            except R3dError as error:
+                self._settings = (stamp, None, None, error.line)
+        return self._settings[1:]
+
+    def _reported(self, run: Run) -> Report | None:
+        """The report of the run's evaluate stage, read once for each fingerprint."""
+        stage = next((stage for stage in run.stages if stage.outcome and "report" in stage.outcome.outputs), None)
+        if stage is None or stage.outcome is None:
+            return None
+        key = f"{stage.name}/{stage.fingerprint}/{stage.seconds}"
+        if self._report[0] != key:
+            path = self._folders.artifact(stage.name, stage.fingerprint) / stage.outcome.outputs["report"]
+            report = None
+            with contextlib.suppress(OSError, DecodeError):
+                report = loads(Report, path.read_bytes())
+            self._report = (key, report)
+        return self._report[1]
+
+    def _resumable(self, plan: Plan) -> RunFolder | None:
+        """The latest run where its engine died on this very plan."""
+        folder = self._latest()
+        if folder is None or self._state(folder).state != "running":
+            return None
+        with contextlib.suppress(OSError, DecodeError):
+            if loads(Plan, folder.plan.read_bytes()) == loads(Plan, dumps(plan)):
+                return folder
+        return None
+
+    def _new_run(self, plan: Plan) -> RunFolder:
+        run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+        folder = self._folders.run(run_id)
+        folder.path.mkdir(parents=True, mode=0o700)
+        write_whole(folder.plan, dumps(plan).encode())
+        return folder
+
+
+def _raise_refusal(reply: bytes, folder: RunFolder) -> None:
+    try:
+        answer = json.loads(reply)
+    except ValueError:
+        text, hint = "the engine did not start", "its last words are in {log}"
+        raise StageError(text, hint=hint, log=str(folder.supervisor_log)) from None
+    if "ok" in answer:
+        return
+    words, hint_words = decode(Line, answer["line"]), decode(Line, answer["hint"])
+    kind = _KINDS.get(answer["error"], StageError)
+    raise kind(words.template, hint=hint_words.template, **words.facts)
+
+
+def _summary(run_id: str, run: Run, *, alive: bool) -> RunSummary:
+    figures = {key: value for stage in run.stages if stage.outcome for key, value in stage.outcome.figures.items()}
+    state = "interrupted" if run.state == "running" and not alive else run.state
+    seconds = run.ended - run.started if run.ended and run.started else None
+    top1, rate = figures.get("top1"), figures.get("clips_per_s")
+    return RunSummary(
+        run_id,
+        state,
+        run.started,
+        seconds,
+        top1=top1 if isinstance(top1, float) else None,
+        clips_per_s=rate if isinstance(rate, float) else None,
+    )
+
+
+def _time_of(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

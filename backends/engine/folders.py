@@ -1,0 +1,99 @@
+"""Where the engine keeps what: the layout of `.r3d/`. It only names paths; nothing is read or written here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's folder: plan, journal, logs, samples."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The run's id: its start as YYYYMMDD-HHMMSS and four digits that tell runs of one second apart."""
+        return self.path.name
+
+    @property
+    def plan(self) -> Path:
+        """The plan as JSON, written before the supervisor starts."""
+        return self.path / "plan.json"
+
+    @property
+    def journal(self) -> Path:
+        """SQLite: events and the folded state."""
+        return self.path / "journal.db"
+
+    @property
+    def samples(self) -> Path:
+        """Live readings of the devices."""
+        return self.path / "samples.jsonl"
+
+    @property
+    def supervisor_log(self) -> Path:
+        """What the supervisor itself had to say."""
+        return self.path / "supervisor.log"
+
+    def log(self, stage: str, attempt: int) -> Path:
+        """Standard output and error of one attempt."""
+        return self.path / "logs" / f"{stage}-{attempt}.log"
+
+    def scratch(self, stage: str, attempt: int) -> Path:
+        """The working folder of one attempt."""
+        return self.path / "attempts" / f"{stage}-{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The `.r3d/` of a workspace."""
+
+    workspace: Path
+
+    @property
+    def root(self) -> Path:
+        """Everything that we decide; deleting it loses nothing that cannot be computed again."""
+        return self.workspace / ".r3d"
+
+    @property
+    def lock(self) -> Path:
+        """Held with flock by the living engine; holds its name as JSON."""
+        return self.root / "engine.lock"
+
+    @property
+    def heartbeat(self) -> Path:
+        """The engine's last sign of life on the monotonic clock."""
+        return self.root / "heartbeat"
+
+    @property
+    def socket(self) -> Path:
+        """Where the living engine takes commands."""
+        return self.root / "engine.sock"
+
+    @property
+    def digests(self) -> Path:
+        """Digests of input files by size and time."""
+        return self.root / "digests.json"
+
+    @property
+    def runs(self) -> Path:
+        """One folder a run."""
+        return self.root / "runs"
+
+    def run(self, run_id: str) -> RunFolder:
+        """The folder of a run by id."""
+        return RunFolder(self.runs / run_id)
+
+    def all_runs(self) -> tuple[RunFolder, ...]:
+        """Every run that has a plan, latest first."""
+        try:
+            names = sorted((path.name for path in self.runs.iterdir()), reverse=True)
+        except OSError:
+            return ()
+        return tuple(folder for folder in map(self.run, names) if folder.plan.exists())
+
+    def artifact(self, stage: str, fingerprint: str) -> Path:
+        """Where a stage's outputs of one fingerprint live, whole or half done."""
+        return self.root / "artifacts" / stage / fingerprint

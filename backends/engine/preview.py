@@ -1,0 +1,51 @@
+"""What a run would do, stage by stage, and why; nothing is started and nothing is written but remembered digests."""
+
+from __future__ import annotations
+
+from backends.contract.client import Preview
+from backends.contract.errors import R3dError
+from backends.contract.lines import line
+from backends.contract.plan import Plan, Stage
+from backends.engine.cache import Cache
+from backends.engine.decide import wanted
+from backends.engine.folders import Folders
+
+
+def preview(folders: Folders, plan: Plan) -> tuple[Preview, ...]:
+    """One line for each stage of the plan; one behind a stage that will run is `unknown`: it runs if that gives news."""
+    cache, asked = Cache(folders), wanted(plan)
+    digests: dict[str, str] = {}
+    open_ended: set[str] = set()
+    found = []
+    for stage in plan.stages:
+        if stage.name not in asked:
+            found.append(Preview(stage.name, "skip", line("not asked for in this run")))
+        elif stage.skip is not None:
+            found.append(Preview(stage.name, "skip", stage.skip))
+        else:
+            found.append(_look(cache, plan, stage, digests, open_ended))
+    return tuple(found)
+
+
+def _look(cache: Cache, plan: Plan, stage: Stage, digests: dict[str, str], open_ended: set[str]) -> Preview:
+    forced = stage.name in plan.force
+    before = [name for name in stage.after if name in open_ended]
+    if before and not forced:
+        open_ended.add(stage.name)
+        return Preview(stage.name, "unknown", line("runs if {stage} gives something new", stage=before[0]))
+    try:
+        upstream = {name: digests[name] for name in stage.after if name in digests}
+        ingredients = cache.ingredients(stage, upstream)
+    except R3dError as error:
+        open_ended.add(stage.name)
+        return Preview(stage.name, "run", error.line)
+    verdict = cache.judge(stage, ingredients, forced=forced)
+    if verdict.outcome is not None:
+        digests[stage.name] = verdict.outcome.digest or verdict.fingerprint
+        return Preview(stage.name, "cached", verdict.reason)
+    if stage.fresh:  # its digest is the same every time: what hangs on it is not stale by it
+        manifest = cache.manifest(stage.name, ingredients.fingerprint)
+        digests[stage.name] = manifest.outcome.digest if manifest else ""
+        return Preview(stage.name, "run", verdict.reason)
+    open_ended.add(stage.name)
+    return Preview(stage.name, "run", verdict.reason)

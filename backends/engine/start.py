@@ -1,0 +1,84 @@
+"""`python -m backends.engine.start RUN_FOLDER`: leave the terminal for good, then supervise the run.
+
+The caller reads one line of JSON from standard output: {"ok": pid} once the workspace is held, or the refusal. After
+that the supervisor is a daemon of its own: two forks, a session of its own, no terminal, no inherited descriptor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from backends.contract.codec import dumps, encode, loads
+from backends.contract.errors import R3dError
+from backends.contract.plan import Plan
+from backends.engine.folders import Folders, RunFolder
+from backends.engine.hold import Hold
+from backends.engine.serve import serve
+from backends.engine.supervisor import Supervisor
+
+
+def main() -> int:
+    """Become the supervisor of the run in `sys.argv[1]`."""
+    folder = RunFolder(Path(sys.argv[1]))
+    _leave()
+    reply = os.fdopen(os.dup(1), "w", encoding="ascii")
+    _redirect(folder.supervisor_log)
+    try:
+        plan = loads(Plan, folder.plan.read_bytes())
+        folders = Folders(plan.workspace)
+        hold = Hold(folders, folder.id)
+    except R3dError as error:
+        refusal = {"error": type(error).__name__, "line": encode(error.line), "hint": encode(error.hint)}
+        reply.write(json.dumps(refusal))
+        reply.close()
+        return error.exit_code
+    reply.write(dumps({"ok": os.getpid()}))
+    reply.close()
+    asyncio.run(_supervise(folders, folder, plan, hold))
+    hold.release()
+    return 0
+
+
+async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, hold: Hold) -> None:
+    supervisor = Supervisor(folders, folder, plan, hold)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, supervisor.stop)
+    for name in (signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(name, lambda: None)
+    async with serve(folders, supervisor):
+        await supervisor.main()
+
+
+def _leave() -> None:
+    """Fork twice with a new session between: nobody's child, no way back to the terminal."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.chdir("/")
+    os.umask(0o077)
+
+
+def _redirect(log: Path) -> None:
+    """Standard input from nowhere; output and errors, tracebacks too, to the log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(nowhere, 0)
+    sys.stdout.flush()
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    with contextlib.suppress(OSError):
+        os.close(nowhere)
+        os.close(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

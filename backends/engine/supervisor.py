@@ -1,0 +1,292 @@
+"""The detached loop of one run: decide, launch, write down. It knows no stage by name and draws nothing.
+
+take the workspace; kill what a dead engine left behind; read the journal
+ask `decide` what next
+    settle a stage: from the cache, or by a child process
+    what the child says is folded and journalled; facts are on disk before anything hangs on them
+until `decide` says that nothing is left
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from backends.contract.codec import dumps
+from backends.contract.errors import NeedError, R3dError
+from backends.contract.events import (
+    TICKS,
+    Event,
+    RunFinished,
+    RunStarted,
+    StageBlocked,
+    StageCached,
+    StageFailed,
+    StageFinished,
+    StageNote,
+    StageSkipped,
+    StageStarted,
+    StageStopped,
+)
+from backends.contract.lines import Line, line
+from backends.contract.needs import missing
+from backends.contract.plan import Plan, Stage
+from backends.contract.process import kill_group, reap
+from backends.contract.request import Request, Upstream
+from backends.contract.run import Run, fold
+from backends.engine import decide
+from backends.engine.cache import Cache, Ingredients, Manifest
+from backends.engine.folders import Folders, RunFolder
+from backends.engine.hold import HEARTBEAT_S, Hold
+from backends.engine.journal import Journal
+from backends.engine.launch import Child, spawn, spawn_companion
+
+COMMIT_S = 0.075
+"""Events are committed in batches of this length."""
+GRACE_S = 30.0
+"""Seconds that a stage has to end itself after it was asked to stop."""
+LIVES = 3
+"""Attempts that a stage has in one run where something kills its process from outside."""
+
+Ending = StageFinished | StageCached | StageFailed | StageStopped
+
+
+class Supervisor:
+    """One run of one plan. The caller holds the workspace."""
+
+    def __init__(self, folders: Folders, folder: RunFolder, plan: Plan, hold: Hold) -> None:
+        self._folders, self._folder, self._plan, self._hold = folders, folder, plan, hold
+        self._cache = Cache(folders)
+        self._journal = Journal(folder.journal)
+        self._run = self._journal.state() or Run()
+        self._pending: list[tuple[float, Event]] = []
+        self._dirty = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._children: dict[str, Child] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._busy: set[str] = set()
+        self._fault: BaseException | None = None
+        self._stopping = False
+
+    async def main(self) -> None:
+        """Run the plan to its end, whatever that is, and write the end down."""
+        reap(self._folders.workspace)
+        resumed = bool(self._run.stages)
+        names = tuple(stage.name for stage in self._plan.stages)
+        self._say(RunStarted(self._folder.id, names, os.getpid(), socket.gethostname(), resumed))
+        self._commit()
+        background = [asyncio.create_task(self._commit_often()), asyncio.create_task(self._beat())]
+        companion = await self._start_companion()
+        try:
+            end = await self._loop()
+            self._say(RunFinished(end.state, end.reason))
+            self._commit()
+        finally:
+            for task in background:
+                task.cancel()
+            for child in self._children.values():
+                kill_group(child.pid)
+            if companion:
+                kill_group(companion.pid)
+                await companion.ended()
+        self._journal.close(finished=True)
+
+    def stop(self) -> None:
+        """End the run: stages finish the item at hand, or are ended after a while."""
+        self._stopping = True
+        for child in self._children.values():
+            self._keep(self._stop_child(child))
+        self._wake.set()
+
+    async def command(self, stage: str, command: Mapping[str, Any]) -> bool:
+        """Hand a command to a running stage; False where it is not running."""
+        child = self._children.get(stage)
+        if child is None:
+            return False
+        await child.command(command)
+        return True
+
+    async def _loop(self) -> decide.End:
+        while True:
+            self._wake.clear()
+            for action in decide.decide(self._plan, self._run, frozenset(self._busy), stopping=self._stopping):
+                if isinstance(action, decide.End):
+                    return action
+                self._do(action)
+            await self._wake.wait()
+            if self._fault is not None:
+                raise self._fault
+
+    def _do(self, action: decide.Skip | decide.Block | decide.Settle) -> None:
+        if isinstance(action, decide.Settle):
+            self._busy.add(action.stage)
+            self._keep(self._settle(self._plan.stage(action.stage)))
+            return
+        kind = StageSkipped if isinstance(action, decide.Skip) else StageBlocked
+        self._say(kind(action.stage, action.reason))
+        self._wake.set()
+
+    async def _settle(self, stage: Stage) -> None:
+        """Bring one stage up to date, and write down how that ended."""
+        try:
+            self._say(await self._ending(stage))
+        except R3dError as error:
+            attempt = self._run.stage(stage.name).attempt + 1
+            self._say(StageFailed(stage.name, attempt, error.line, error.hint, 0.0, error.exit_code))
+        self._commit()
+        self._busy.discard(stage.name)
+        self._wake.set()
+
+    async def _ending(self, stage: Stage) -> Ending:
+        """Take the stage from the cache, or run it. Raises R3dError for a missing need or input."""
+        for need in missing(stage.needs):
+            raise NeedError("the {kind} {name} is missing", hint=str(need.hint), kind=need.kind, name=need.name)
+        mine = self._run.stage(stage.name)
+        forced = stage.name in self._plan.force and mine.attempt == 0
+        upstream = self._upstream_digests(stage)
+        ingredients = await asyncio.to_thread(self._cache.ingredients, stage, upstream)
+        verdict = self._cache.judge(stage, ingredients, forced=forced)
+        if verdict.outcome is not None:
+            return StageCached(stage.name, verdict.outcome, verdict.reason, verdict.fingerprint)
+        if forced or stage.fresh:
+            folder = self._folders.artifact(stage.name, verdict.fingerprint)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        reason = mine.reason if mine.attempt and mine.reason.template else verdict.reason
+        return await self._attempts(stage, ingredients, reason)
+
+    def _upstream_digests(self, stage: Stage) -> dict[str, str]:
+        digests = {}
+        for name in stage.after:
+            other = self._run.stage(name)
+            if other.outcome is not None:
+                digests[name] = other.outcome.digest or other.fingerprint
+        return digests
+
+    async def _attempts(self, stage: Stage, ingredients: Ingredients, reason: Line) -> Ending:
+        """One child after another, until one ends by its own word or too many were killed from outside."""
+        first, killed_by = self._run.stage(stage.name).attempt + 1, 0
+        for attempt in range(first, first + LIVES):
+            ending = await self._attempt(stage, ingredients, attempt, reason)
+            if not isinstance(ending, int):
+                return ending
+            killed_by = -ending
+            reason = line(
+                "attempt {attempt} was killed (signal {signal}); taken up again", attempt=attempt, signal=killed_by
+            )
+            self._say(StageNote(stage.name, reason, "warning"))
+        message = line("killed {lives} times, last by signal {signal}", lives=LIVES, signal=killed_by)
+        hint = line("look for an out-of-memory killer (dmesg); fewer workers need less memory")
+        return StageFailed(stage.name, attempt, message, hint)
+
+    async def _attempt(self, stage: Stage, ingredients: Ingredients, attempt: int, reason: Line) -> Ending | int:
+        """One child from spawn to end: its last word, or the number of the signal that killed it, below zero."""
+        begun = time.monotonic()
+        log, scratch = self._folder.log(stage.name, attempt), self._folder.scratch(stage.name, attempt)
+        try:
+            child = await spawn(stage.python, self._folders.workspace, log, scratch)
+        except OSError as error:
+            message = line("cannot start a process: {reason}", reason=error.strerror or str(error))
+            return StageFailed(stage.name, attempt, message)
+        self._children[stage.name] = child
+        fingerprint = ingredients.fingerprint
+        self._say(StageStarted(stage.name, attempt, reason, child.pid, fingerprint))
+        self._commit()  # the child's pid is on disk before the child has anything to do
+        out = self._folders.artifact(stage.name, fingerprint)
+        out.mkdir(parents=True, exist_ok=True)
+        await child.send(dumps(self._request(stage, attempt, out, scratch)))
+        if self._stopping:
+            self._keep(self._stop_child(child))
+        ending: Ending | None = None
+        async for event in child.events():
+            if isinstance(event, StageFinished | StageFailed | StageStopped):
+                ending = event
+            else:
+                self._say(event)
+        code = await child.ended()
+        self._children.pop(stage.name, None)
+        if isinstance(ending, StageFinished):
+            self._cache.keep(Manifest(ingredients, ending.outcome, ending.seconds, time.time()))
+        if ending is None and self._stopping:
+            return StageStopped(stage.name, attempt, time.monotonic() - begun)
+        if ending is None and code >= 0:
+            message, hint = line("the process ended without a word (exit code {code})", code=code), line("see its log")
+            return StageFailed(stage.name, attempt, message, hint, time.monotonic() - begun)
+        return ending if ending is not None else code
+
+    def _request(self, stage: Stage, attempt: int, out: Path, scratch: Path) -> Request:
+        upstream = {}
+        for name in stage.after:
+            other = self._run.stage(name)
+            if other.outcome is not None:
+                upstream[name] = Upstream(self._folders.artifact(name, other.fingerprint), other.outcome)
+        return Request(
+            stage=stage.name,
+            entry=stage.entry,
+            attempt=attempt,
+            workspace=self._folders.workspace,
+            out=out,
+            scratch=scratch,
+            params=stage.params,
+            tuning=stage.tuning,
+            inputs=stage.inputs,
+            upstream=upstream,
+        )
+
+    async def _stop_child(self, child: Child) -> None:
+        await child.command({"command": "stop"})
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(child.process.wait(), GRACE_S)
+        kill_group(child.pid)
+
+    async def _start_companion(self) -> Child | None:
+        if not self._plan.companion:
+            return None
+        try:
+            log = self._folder.path / "samples.log"
+            return await spawn_companion(self._plan.companion, self._folders.workspace, self._folder.samples, log)
+        except OSError:
+            return None
+
+    def _say(self, event: Event) -> None:
+        """Fold an event now; journal it with the next commit, unless it is a tick."""
+        at = time.time()
+        self._run = fold(self._run, event, at)
+        if not isinstance(event, TICKS):
+            self._pending.append((at, event))
+        self._dirty.set()
+
+    def _commit(self) -> None:
+        pending, self._pending = self._pending, []
+        self._dirty.clear()
+        self._journal.commit(pending, self._run)
+
+    async def _commit_often(self) -> None:
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(COMMIT_S)
+            if self._dirty.is_set():
+                self._commit()
+
+    async def _beat(self) -> None:
+        while True:
+            self._hold.beat()
+            await asyncio.sleep(HEARTBEAT_S)
+
+    def _keep(self, work: Any) -> None:
+        """Hold on to a task: asyncio itself does not. A fault in one ends the supervisor, and the log has it."""
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._fault = task.exception()
+            self._wake.set()
