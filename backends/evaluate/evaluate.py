@@ -1,0 +1,151 @@
+"""The evaluate stage: from val.json and the annotation to an accuracy and a report. It knows no scores but val.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.contract.codec import decode, dumps
+from backends.contract.errors import InputError
+from backends.contract.events import Outcome, SetAside
+from backends.contract.files import write_whole
+from backends.contract.lines import Line, Scalar, line
+from backends.contract.values import Report
+from backends.evaluate.accuracy import Val, evaluate, hits, read_val
+from backends.evaluate.text import Speed, predictions, report_lines
+from backends.stores.annotation import Annotation, read_annotation
+from backends.worker.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateParams:
+    """What decides the stage's outcome."""
+
+    subset: str = "validation"
+    k: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StepEvaluateParams:
+    """`step evaluate ANNOTATION VAL --subset S -k K [--ignore] [--save]`; paths are absolute."""
+
+    annotation: Path
+    val: Path
+    subset: str = "validation"
+    k: int = 1
+    ignore: bool = False
+    """Count over the videos that have a result; otherwise over all that the subset lists."""
+    save: bool = False
+    """Also write the accuracy to top<k>.txt beside val.json, as the guide's script does."""
+
+
+def run(job: Job) -> Outcome:
+    """Stage `evaluate`: report.json (`values.Report`), report.md and predictions.csv."""
+    params = decode(EvaluateParams, dict(job.params))
+    annotate = job.upstream.get("annotate")
+    annotation = read_annotation(annotate.path("annotation") if annotate else job.inputs["annotation"])
+    score = job.upstream["score"]
+    val = read_val(score.path("val"), _labels(job, annotation))
+    for entry in val.set_aside:
+        job.set_aside(entry.item, entry.reason)
+    clips = score.outcome.figures.get("clips")
+    report = evaluate(annotation, val.results, params.subset, params.k, clips=clips if isinstance(clips, int) else None)
+    return _write(job, annotation, val, report)
+
+
+def _labels(job: Job, annotation: Annotation) -> frozenset[str]:
+    """Labels that a result may name: the annotation's, and those of the model where it knows more classes."""
+    from backends.evaluate.hmdb51 import LABELS
+    from backends.evaluate.labels import read_names
+
+    known = frozenset(annotation.labels)
+    if "labels" in job.inputs:
+        return known | frozenset(read_names(job.inputs["labels"]))
+    return known | frozenset(LABELS) if known <= frozenset(LABELS) else known
+
+
+def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcome:
+    listed = list(annotation.subset(report.subset))
+    reasons = _reasons(job, val)
+    missing = {v.id: reasons.get(v.id, line("no result")) for v in listed if v.id not in val.results}
+    aside = [SetAside(item, reason) for item, reason in missing.items()]
+    words = report_lines(report, aside, _speed(job))
+    body = dumps(report).encode("ascii")
+    write_whole(job.out / "report.json", body)
+    write_whole(job.out / "report.md", ("\n".join(str(row) for row in words) + "\n").encode("utf-8", "replace"))
+    table = predictions(listed, val.results, missing, max((len(r) for r in val.results.values()), default=1))
+    write_whole(job.out / "predictions.csv", table.encode("utf-8", "replace"))
+    figures: dict[str, Scalar] = {
+        "top1": report.top1,
+        "topk": report.topk,
+        "k": report.k,
+        "videos": report.videos,
+        "videos_set_aside": report.videos_set_aside,
+        "clips": report.clips,
+        "videos_listed": report.videos_listed,
+        "top1_low": report.top1_low,
+        "top1_high": report.top1_high,
+        "published_top1": report.published_top1,
+    }
+    outputs = {"report": "report.json", "text": "report.md", "predictions": "predictions.csv"}
+    job.progress(report.videos, report.videos, "videos")
+    return Outcome(figures=figures, outputs=outputs)
+
+
+def _reasons(job: Job, val: Val) -> Mapping[str, Line]:
+    """Why a video has no result, as the stages before said it; the first of them counts."""
+    reasons: dict[str, Line] = {}
+    for name in ("frames", "annotate", "preprocess", "infer", "score"):
+        for entry in job.upstream[name].outcome.set_aside if name in job.upstream else ():
+            reasons.setdefault(entry.item, entry.reason)
+    for entry in val.set_aside:
+        reasons.setdefault(entry.item, entry.reason)
+    return reasons
+
+
+def _speed(job: Job) -> Speed:
+    infer = job.upstream.get("infer")
+    if infer is None:
+        return Speed()
+    figures = infer.outcome.figures
+    rate, runtime, devices = figures.get("clips_per_s"), figures.get("runtime"), figures.get("devices")
+    return Speed(
+        None if runtime is None else str(runtime),
+        None if devices is None else str(devices),
+        float(rate) if isinstance(rate, int | float) else None,
+    )
+
+
+def step_evaluate(job: Job) -> Outcome:
+    """`step evaluate`: the guide's accuracy and, in the figure `text`, what its script prints."""
+    params = decode(StepEvaluateParams, dict(job.params))
+    if params.k < 1:
+        raise InputError("-k is {k}", hint="give 1 or more, such as 1 or 5", k=params.k)
+    annotation = read_annotation(params.annotation)
+    val = read_val(params.val, frozenset(annotation.labels))
+    for entry in (*annotation.set_aside, *val.set_aside):
+        job.set_aside(entry.item, entry.reason)
+    listed = list(annotation.subset(params.subset))
+    counted = [video for video in listed if video.id in val.results] if params.ignore else listed
+    evaluate(annotation, val.results, params.subset, params.k)  # says what is wrong where there is nothing to count
+    accuracy = hits(counted, val.results, params.k) / len(counted)
+    if params.save:
+        write_whole(params.val.parent / f"top{params.k}.txt", str(accuracy).encode("ascii"))
+    figures: dict[str, Scalar] = {
+        "accuracy": accuracy,
+        "k": params.k,
+        "videos": len(counted),
+        "videos_set_aside": sum(video.id not in val.results for video in listed),
+        "text": guide_text(len(listed), len(val.results), params.k, accuracy),
+    }
+    return Outcome(figures=figures)
+
+
+def guide_text(listed: int, results: int, k: int, accuracy: float) -> str:
+    """What the guide's script prints, for scripts that read it."""
+    return (
+        f"load ground truth\nnumber of ground truth: {listed}\n"
+        f"load result\nnumber of result: {results}\n"
+        f"calculate top-{k} accuracy\ntop-{k} accuracy: {accuracy}\n"
+    )
