@@ -77,8 +77,8 @@ def draft(workspace: Path, settings: Settings) -> str:
     for section in dataclasses.fields(settings):
         value = getattr(settings, section.name)
         parts.append(f"\n[{section.name}]\n")
-        for field in dataclasses.fields(value):
-            parts.append(_draft_line(workspace, section.name, field, getattr(value, field.name)))
+        fields = dataclasses.fields(value)
+        parts.extend(_draft_line(workspace, section.name, field, getattr(value, field.name)) for field in fields)
     return "".join(parts)
 
 

@@ -83,6 +83,17 @@ class RunSummary:
     clips_per_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What lies about in a folder that a workspace could be made of, best first."""
+
+    videos: tuple[Path, ...] = ()
+    frames: tuple[Path, ...] = ()
+    annotations: tuple[Path, ...] = ()
+    splits: tuple[Path, ...] = ()
+    checkpoints: tuple[Path, ...] = ()
+
+
 class Client(Protocol):
     """Start, follow and stop runs of one workspace. Calls may block for some milliseconds: use them from a thread."""
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from backends.contract.client import LogChunk, Preview, RunRequest, RunSummary, Snapshot
 from backends.contract.codec import DecodeError, decode, dumps, loads
 from backends.contract.errors import BusyError, InputError, NeedError, R3dError, StageError
+from backends.contract.events import Event
 from backends.contract.files import write_whole
 from backends.contract.lines import Line
 from backends.contract.plan import Plan
@@ -58,6 +59,7 @@ class LiveClient:
         self._folders = Folders(workspace)
         self._planner = planner
         self._reader: tuple[RunFolder, JournalReader] | None = None
+        self._ended: tuple[RunFolder, Run] | None = None
         self._looked = -LIVELINESS_S
         self._alive = False
         self._silence: float | None = None
@@ -155,6 +157,19 @@ class LiveClient:
             found.append(_summary(folder.id, run, alive=alive))
         return tuple(found)
 
+    def events(self, run_id: str, after: int = 0) -> list[tuple[int, float, Event]]:
+        """The facts of a run's journal with a number above `after`: number, wall time in seconds, event."""
+        try:
+            reader = JournalReader(self._folders.run(run_id).journal)
+        except sqlite3.Error:
+            return []
+        try:
+            return list(reader.events(after))
+        except sqlite3.Error:
+            return []
+        finally:
+            reader.close()
+
     def close(self) -> None:
         if self._reader:
             self._reader[1].close()
@@ -175,10 +190,18 @@ class LiveClient:
         return None
 
     def _state(self, folder: RunFolder | None) -> Run:
+        if folder is None:
+            return Run()
+        if self._ended and self._ended[0] == folder:
+            return self._ended[1]
         with self._lock, contextlib.suppress(sqlite3.Error):
             if reader := self._journal(folder):
-                return reader.state() or Run(id=folder.id if folder else "")
-        return Run(id=folder.id) if folder else Run()
+                run = reader.state() or Run(id=folder.id)
+                if run.state in ("done", "failed", "stopped"):  # let go, so that the engine can leave WAL
+                    self._ended = (folder, run)
+                    self.close()
+                return run
+        return Run(id=folder.id)
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -191,8 +214,9 @@ class LiveClient:
         """Cheap signs that a snapshot may differ: the journal's version, files' times, the engine's life."""
         folder = self._latest()
         version = -1
+        ended = self._ended is not None and self._ended[0] == folder
         with self._lock, contextlib.suppress(sqlite3.Error):
-            reader = self._journal(folder)
+            reader = None if ended else self._journal(folder)
             version = reader.version() if reader else -1
         self._look()
         stalled = (self._silence or 0) > hold.STALLED_S
@@ -200,13 +224,15 @@ class LiveClient:
         return folder, version, self._alive, stalled, samples, _time_of(self.workspace / "r3d.toml")
 
     def _read_settings(self) -> tuple[Settings | None, Plan | None, Line]:
+        """Read again when the file's time changes, and as long as something is wrong: paths may be mended elsewhere."""
         stamp = _time_of(self.workspace / "r3d.toml")
-        if stamp != self._settings[0] or stamp == 0:
+        if stamp != self._settings[0] or self._settings[2] is None:
+            settings = None
             try:
                 settings = self._planner.settings(self.workspace)
                 self._settings = (stamp, settings, self._planner.plan(self.workspace, settings), Line(""))
             except R3dError as error:
-                self._settings = (stamp, None, None, error.line)
+                self._settings = (stamp, settings, None, error.line)
         return self._settings[1:]
 
     def _reported(self, run: Run) -> Report | None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from backends.contract.codec import DecodeError, dumps, loads
 from backends.contract.events import Event, from_json, to_json
 from backends.contract.run import Run
+
+LEAVE_S = 3.0
+"""How long a finished journal waits for its readers to let go."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL);
@@ -27,7 +31,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
@@ -53,11 +57,14 @@ class Journal:
         self.seq = seq
 
     def close(self, *, finished: bool) -> None:
-        """Close; a finished journal leaves WAL. A reader that is looking may hold that up: then it stays as it is."""
-        if finished:
+        """Close; a finished journal leaves WAL. Readers let go of a finished run, so they hold that up for a moment only."""
+        until = time.monotonic() + LEAVE_S
+        while finished and time.monotonic() < until:
             with contextlib.suppress(sqlite3.OperationalError):
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 self._db.execute("PRAGMA journal_mode=DELETE")
+                break
+            time.sleep(0.05)
         self._db.close()
 
 

@@ -112,6 +112,7 @@ class ReplayClient:
         self._moved = threading.Event()
         self._logs: dict[str, bytearray] = {}
         self._seen_version = -1
+        self._version = 0
         self._rewind()
 
     @classmethod
@@ -244,9 +245,9 @@ class ReplayClient:
 
     def _rewind(self) -> None:
         story = self.story
-        version = self._snapshot.version + 1 if hasattr(self, "_snapshot") else 1
+        self._version += 1
         self._snapshot = Snapshot(
-            version, story.workspace, Run(), settings=story.settings, plan=story.plan, problem=story.problem
+            self._version, story.workspace, Run(), settings=story.settings, plan=story.plan, problem=story.problem
         )
         self._logs.clear()
         self._next = 0
@@ -284,4 +285,5 @@ class ReplayClient:
             new = replace(old, report=value)
         else:
             new = replace(old, **{kind: value})
-        self._snapshot = replace(new, version=old.version + 1)
+        self._version += 1
+        self._snapshot = replace(new, version=self._version)

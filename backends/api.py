@@ -1,0 +1,150 @@
+"""The door: all that a face may ask for. It joins the engine, which knows no stage, with the catalogue of stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from backends.contract.client import Candidates, Client
+from backends.contract.events import Event, Outcome
+from backends.contract.needs import Finding
+from backends.contract.plan import Plan
+from backends.contract.settings import DatasetSettings, InferSettings, ModelSettings, Settings
+from backends.contract.values import DeviceTable
+
+if TYPE_CHECKING:
+    from backends.engine.client import LiveClient
+
+STAGE_NAMES = (
+    "check",
+    "frames",
+    "annotate",
+    "preprocess",
+    "export",
+    "simplify",
+    "compile",
+    "verify",
+    "infer",
+    "score",
+    "evaluate",
+)
+
+
+def find_workspace(folder: Path) -> Path | None:
+    """The folder itself or the nearest parent that holds an r3d.toml."""
+    from backends.workspace import find_workspace as find
+
+    return find(folder.resolve())
+
+
+def find_candidates(folder: Path) -> Candidates:
+    """What lies about in a folder and two levels below. Quick: it looks at names, and at one json's first bytes."""
+    from backends.candidates import look_around
+
+    return look_around(folder)
+
+
+def open_client(workspace: Path) -> LiveClient:
+    """The client of a workspace on this machine."""
+    from backends.devices.watch import read_samples
+    from backends.engine.client import LiveClient, Planner
+    from backends.workspace import read_settings
+
+    return LiveClient(workspace.resolve(), Planner(read_settings, _ready_plan, read_samples))
+
+
+def open_replay(path: Path) -> Client:
+    """The same client over a recorded run."""
+    from backends.engine.replay import ReplayClient
+
+    return ReplayClient.open(path)
+
+
+def init_workspace(
+    folder: Path,
+    *,
+    videos: Path | None = None,
+    frames: Path | None = None,
+    annotation: Path | None = None,
+    splits: Path | None = None,
+    checkpoint: Path | None = None,
+    target: Literal["cpu", "ascend"] = "cpu",
+    devices: tuple[int, ...] | None = None,
+) -> Path:
+    """Write the r3d.toml of a new workspace and give its path. Raises InputError for what is not there."""
+    from backends.workspace import refuse_unready, write_settings
+
+    def absolute(path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path else None
+
+    settings = Settings(
+        dataset=DatasetSettings(
+            videos=absolute(videos), frames=absolute(frames), annotation=absolute(annotation), splits=absolute(splits)
+        ),
+        model=ModelSettings(checkpoint=absolute(checkpoint)),
+        infer=InferSettings(target=target, devices=devices),
+    )
+    refuse_unready(folder, settings)
+    return write_settings(folder.absolute(), settings)
+
+
+def build_demo(folder: Path, *, chips: int = 0) -> None:
+    """Make the embedded demo's workspace in a folder: videos, split files, checkpoint, r3d.toml."""
+    from backends.dataset.demo import build_demo as build
+    from backends.dataset.demo import demo_settings
+    from backends.workspace import FILE, write_settings
+
+    folder = folder.absolute()
+    build(folder, chips=chips)
+    if not (folder / FILE).exists():
+        write_settings(folder, demo_settings(folder))
+
+
+def read_devices(source: str) -> DeviceTable:
+    """Chips as `npu-smi info` tells of them: `live`, `-` for standard input, or a file of saved output."""
+    from backends.devices.smi import read_devices as read
+
+    return read(source)
+
+
+def devices_document(table: DeviceTable) -> dict[str, Any]:
+    """The document of `devices --json`."""
+    from backends.devices.npu_smi import to_document
+
+    return to_document(table)
+
+
+def doctor(workspace: Path | None) -> tuple[Finding, ...]:
+    """The check stage's table, for a workspace or for the defaults."""
+    from backends.devices.check import diagnose
+    from backends.workspace import read_settings
+
+    settings = read_settings(workspace) if workspace else Settings()
+    return diagnose(settings, workspace or Path.cwd())
+
+
+def run_step(
+    entry: str,
+    params: Mapping[str, Any],
+    *,
+    stage: str,
+    out: Path,
+    on_event: Callable[[Event], None],
+    inputs: Mapping[str, Path] | None = None,
+    tuning: Mapping[str, Any] | None = None,
+    on_log: Callable[[str], None] | None = None,
+) -> Outcome:
+    """One stage by itself, in a child process, outside any workspace. Raises what the stage ended with."""
+    from backends.engine.step import run_step as run
+
+    given, speed = inputs or {}, tuning or {}
+    return run(entry, params, stage=stage, out=out, on_event=on_event, inputs=given, tuning=speed, on_log=on_log)
+
+
+def _ready_plan(workspace: Path, settings: Settings) -> Plan:
+    from backends.catalogue import whole_plan
+    from backends.workspace import refuse_unready
+
+    refuse_unready(workspace, settings)
+    return whole_plan(workspace, settings)

@@ -1,0 +1,65 @@
+"""What lies about in a folder that a workspace could be made of. It looks at names and first bytes, and reads nothing
+whole: a data set of 650,000 videos must not hold the form back.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from backends.contract.client import Candidates
+
+DEEPEST = 2
+MOST_ENTRIES = 2000
+"""Entries looked at in each folder."""
+_VIDEO = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg")
+_FRAME = re.compile(r"image_\d{5}\.jpg")
+_SPLIT = re.compile(r".+_test_split[123]\.txt")
+
+
+def look_around(folder: Path) -> Candidates:
+    """Candidates in `folder` and two levels below, nearest first. Unreadable folders are passed over."""
+    found: dict[str, list[Path]] = {"videos": [], "frames": [], "annotations": [], "splits": [], "checkpoints": []}
+    for place, entries in _walk(folder):
+        files = [entry.name for entry in entries if entry.is_file()]
+        found["checkpoints"].extend(place / name for name in sorted(files) if name.endswith((".pth", ".pt")))
+        found["annotations"].extend(
+            place / name for name in sorted(files) if name.endswith(".json") and _is_annotation(place / name)
+        )
+        if any(_SPLIT.fullmatch(name) for name in files):
+            found["splits"].append(place)
+        if any(_FRAME.fullmatch(name) for name in files):
+            found["frames"].append(place.parent.parent)  # <root>/<class>/<video>/image_00001.jpg
+        if any(name.lower().endswith(_VIDEO) for name in files):
+            found["videos"].append(place.parent if place != folder and _only_videos(files) else place)
+    return Candidates(**{kind: tuple(dict.fromkeys(paths)) for kind, paths in found.items()})
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    pending = [(folder, 0)]
+    while pending:
+        place, depth = pending.pop(0)
+        try:
+            with os.scandir(place) as scan:
+                entries = list(itertools.islice(scan, MOST_ENTRIES))
+        except OSError:
+            continue
+        yield place, entries
+        below = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        if depth < DEEPEST + 1:
+            pending.extend((place / name, depth + 1) for name in below[: 200 if depth < DEEPEST else 3])
+
+
+def _only_videos(files: list[str]) -> bool:
+    return all(name.lower().endswith(_VIDEO) for name in files)
+
+
+def _is_annotation(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return b'"labels"' in file.read(4096)
+    except OSError:
+        return False

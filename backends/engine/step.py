@@ -1,0 +1,75 @@
+"""One stage by itself in the foreground: the same child and the same request as in a run, but no journal and no cache."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from backends.contract.codec import dumps
+from backends.contract.errors import InputError, NeedError, R3dError, StageError, Stopped
+from backends.contract.events import Event, Outcome, StageFailed, StageFinished, StageStopped
+from backends.contract.request import Request
+from backends.engine.launch import spawn
+
+_KINDS: dict[int, type[R3dError]] = {1: StageError, 2: InputError, 3: NeedError}
+
+
+def run_step(
+    entry: str,
+    params: Mapping[str, Any],
+    *,
+    stage: str,
+    out: Path,
+    on_event: Callable[[Event], None],
+    inputs: Mapping[str, Path],
+    tuning: Mapping[str, Any],
+    on_log: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Run `entry` in a child and give its outcome. Raises the error that it ended with, or Stopped after Ctrl+C.
+
+    `on_log` is handed what the child and its libraries printed, tracebacks too.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix="r3d-tui-step-"))
+    request = Request(stage, entry, 1, scratch, out, scratch / "work", params, tuning, inputs)
+    try:
+        ending = asyncio.run(_follow(request, scratch / "log", on_event))
+        if on_log:
+            on_log((scratch / "log").read_text(encoding="utf-8", errors="replace"))
+        if isinstance(ending, StageFinished):
+            return ending.outcome
+        if isinstance(ending, StageFailed):
+            kind = _KINDS.get(ending.exit_code, StageError)
+            raise kind(
+                ending.message.template, hint=ending.hint.template, **{**ending.message.facts, **ending.hint.facts}
+            )
+        if isinstance(ending, StageStopped):
+            raise Stopped
+        raise StageError("the process of {stage} was killed (signal {signal})", stage=stage, signal=-ending)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+async def _follow(
+    request: Request, log: Path, on_event: Callable[[Event], None]
+) -> StageFinished | StageFailed | StageStopped | int:
+    child = await spawn(None, request.workspace, log, request.scratch)
+    ending: StageFinished | StageFailed | StageStopped | None = None
+    stops: set[asyncio.Task[None]] = set()
+
+    def stop() -> None:
+        stops.add(asyncio.ensure_future(child.command({"command": "stop"})))
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
+    await child.send(dumps(request))
+    async for event in child.events():
+        if isinstance(event, StageFinished | StageFailed | StageStopped):
+            ending = event
+        else:
+            on_event(event)
+    code = await child.ended()
+    return ending if ending is not None else code

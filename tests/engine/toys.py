@@ -1,0 +1,59 @@
+"""Stages for the engine's tests: they do almost nothing, and can be told to fail, to hang or to be slow."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from backends.contract.errors import StageError
+from backends.contract.events import Outcome
+from backends.contract.lines import line
+from backends.worker.job import Job
+
+
+def count(job: Job) -> Outcome:
+    """Append one line an item to a file, and take up what is there."""
+    path = job.out / "items.txt"
+    done = len(path.read_text().splitlines()) if path.exists() else 0
+    total = int(job.params.get("items", 3))
+    with path.open("a") as file:
+        for item in range(done, total):
+            job.check_stop()
+            time.sleep(float(job.tuning.get("pause", 0)))
+            file.write(f"{item}\n")
+            file.flush()
+            job.progress(item + 1, total, "items")
+    return Outcome({"items": total}, {"items": "items.txt"}, digest=f"{total} items")
+
+
+def add(job: Job) -> Outcome:
+    """Sum what the stages before gave; sets one item aside."""
+    total = sum(int(str(up.outcome.figures["items"])) for up in job.upstream.values())
+    job.set_aside("odd one", line("it is odd"))
+    print("a library prints to standard output")  # must land in the log, not in the protocol
+    return Outcome({"total": total})
+
+
+def fail(job: Job) -> Outcome:
+    """Fail until a file says otherwise."""
+    if not os.path.exists(str(job.params["mended"])):
+        raise StageError("not mended", hint="touch {path}", path=str(job.params["mended"]))
+    return Outcome({"items": 1})
+
+
+def crash(job: Job) -> Outcome:
+    """A fault of ours."""
+    raise ZeroDivisionError("a fault with [markup] in it")
+
+
+def hang(job: Job) -> Outcome:
+    """Wait for the end of the world, deaf to stop."""
+    (job.scratch / "hanging").touch()
+    time.sleep(3600)
+    return Outcome()
+
+
+def read(job: Job) -> Outcome:
+    """Read an input from outside."""
+    text = job.inputs["text"].read_text()
+    return Outcome({"items": len(text)}, digest=text)
