@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+"""Train the demo's small 3D ResNet on films of the demo's actions, and write assets/demo/ with the recipe.
+
+The films take the very way that a video takes in a run: a video file, its decoded frames as JPEG, Pillow, shorter
+side 112, centre crop, windows of 16 frames. What the accuracy is measured on are other films than were learnt from.
+
+    nice -n 5 env OMP_NUM_THREADS=2 python tools/train_demo.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from backends.contract.settings import PreprocessSettings  # noqa: E402 - the checkout's own packages
+from backends.convert.network import build_network  # noqa: E402
+from backends.dataset.demo import CHECKPOINT, CONV1_T_SIZE, DEPTH, WIDEN  # noqa: E402
+from backends.dataset.demo_films import ACTIONS, PARTNERS, Film, draw  # noqa: E402
+from backends.dataset.demo_videos import SEED, TRAINING_PER_CLASS, demo_videos, write_video  # noqa: E402
+
+Pixels = NDArray[np.uint8]
+
+PREPROCESS = PreprocessSettings()
+MIRRORED = {"move_left": "move_right", "move_right": "move_left"} | {
+    "rotate_clockwise": "rotate_anticlockwise",
+    "rotate_anticlockwise": "rotate_clockwise",
+}
+"""Each action that a mirror turns into another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that decides the weights, beside the versions of the libraries."""
+
+    seed: int = SEED
+    films_per_class: int = 80
+    frames_per_film: int = 44
+    jpeg_quality: int = 90
+    steps: int = 600
+    batch: int = 16
+    optimizer: str = "AdamW"
+    weight_decay: float = 0.02
+    schedule: str = "OneCycle"
+    largest_rate: float = 5e-3
+    label_smoothing: float = 0.05
+    test_films_per_class: int = 40
+    first_test_film: int = 100
+    """Films of the validation part from this number on; the demo itself shows those below it."""
+
+
+def main() -> None:
+    """Train, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--output", type=Path, default=ROOT / "assets" / "demo")
+    parser.add_argument("--cache", type=Path, help="keep the frames to learn from in this .npy file between trials")
+    arguments = parser.parse_args()
+    recipe = Recipe(steps=arguments.steps)
+    torch.manual_seed(recipe.seed)
+    network = build_network(DEPTH, len(ACTIONS), "B", widen=WIDEN, conv1_t_size=CONV1_T_SIZE)
+    films, labels = learning_films(recipe, arguments.cache)
+    began = time.monotonic()
+    checkpoint = train(network, films, labels, recipe)
+    seconds = time.monotonic() - began
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    torch.save(checkpoint, arguments.output / CHECKPOINT)
+    measured = {"training_seconds": round(seconds), **measure(network, recipe)}
+    text = json.dumps(description(recipe, measured), indent=2, ensure_ascii=False)
+    (arguments.output / "recipe.json").write_text(text + "\n", encoding="utf-8")
+    print(json.dumps(measured, indent=2))
+
+
+def learning_films(recipe: Recipe, cache: Path | None) -> tuple[Pixels, NDArray[np.int64]]:
+    """uint8 (films, frames, 112, 112, 3), RGB, and the class of each film."""
+    wanted = [Film(action, "training", number, SEED) for action in ACTIONS for number in range(recipe.films_per_class)]
+    labels = np.array([ACTIONS.index(film.action) for film in wanted])
+    if cache and cache.exists():
+        return np.load(cache, mmap_mode="r"), labels
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+        films = np.stack(list(pool.map(lambda f: cropped(f, recipe.frames_per_film, recipe.jpeg_quality), wanted)))
+    if cache:
+        np.save(cache, films)
+    print(f"{len(films)} films of {recipe.frames_per_film} frames to learn from")
+    return films, labels
+
+
+def cropped(film: Film, frames: int, quality: int) -> Pixels:
+    """The film's frames as they come out of a video file, a JPEG, and the reference's resize and centre crop."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.avi"
+        write_video(path, draw(film, frames))
+        reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        found = []
+        while (read := reader.read())[0]:
+            jpeg = cv2.imencode(".jpg", read[1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+            found.append(_crop(Image.open(io.BytesIO(jpeg.tobytes()))))
+        reader.release()
+    return np.stack(found)
+
+
+def _crop(image: Image.Image) -> Pixels:
+    size = PREPROCESS.size
+    width = int(size * image.width / image.height)
+    left = round((width - size) / 2)
+    small = image.convert("RGB").resize((width, size), Image.Resampling.BILINEAR)
+    return np.asarray(small.crop((left, 0, left + size, size)))
+
+
+def train(network: torch.nn.Module, films: Pixels, labels: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
+    """Train in place; give the checkpoint in the reference's format, the optimiser's moments left out."""
+    random = np.random.RandomState(recipe.seed)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=recipe.weight_decay)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.largest_rate, total_steps=recipe.steps)
+    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+    network.train()
+    hits, seen, began = 0, 0, time.monotonic()
+    for step in range(1, recipe.steps + 1):
+        clips, wanted = zip(*(lesson(films, labels, random) for _ in range(recipe.batch)), strict=True)
+        target = torch.tensor(wanted)
+        logits = network(normalised(np.stack(clips)))
+        loss = loss_of(logits, target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step < recipe.steps:
+            scheduler.step()
+        hits, seen = hits + int((logits.argmax(1) == target).sum()), seen + len(wanted)
+        if step % 50 == 0:
+            print(f"step {step}: loss {float(loss):.3f}, right {hits / seen:.3f}, {time.monotonic() - began:.0f} s")
+            hits = seen = 0
+    plain = {"state": {}, "param_groups": optimizer.state_dict()["param_groups"]}
+    state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    return {
+        "epoch": recipe.steps * recipe.batch // len(films),
+        "arch": f"resnet-{DEPTH}",
+        "state_dict": state,
+        "optimizer": plain,
+        "scheduler": scheduler.state_dict(),
+    }
+
+
+def lesson(films: Pixels, labels: NDArray[np.int64], random: np.random.RandomState) -> tuple[Pixels, int]:
+    """A random window of a random film, at times short and looped, mirrored, backwards or in other colours.
+
+    Mirrored and backwards it shows another action, and is labelled so.
+    """
+    number, span = random.randint(len(films)), PREPROCESS.clip_frames
+    name = ACTIONS[labels[number]]
+    kept = random.randint(6, span) if random.uniform() < 0.15 else span
+    first = random.randint(films.shape[1] - kept + 1)
+    clip = np.resize(films[number, first : first + kept], (span, *films.shape[2:]))
+    if random.uniform() < 0.5:
+        clip, name = clip[:, :, ::-1], MIRRORED.get(name, name)
+    if random.uniform() < 0.5 and kept == span:
+        clip, name = clip[::-1], PARTNERS[name]
+    return clip[..., random.permutation(3)], ACTIONS.index(name)
+
+
+def normalised(clips: Pixels) -> torch.Tensor:
+    """float32 (clips, 3, 16, 112, 112) from uint8 (clips, 16, 112, 112, 3): /255, minus mean, over deviation."""
+    scaled = torch.from_numpy(np.ascontiguousarray(clips)).permute(0, 4, 1, 2, 3).float().div_(255)
+    shape = (1, 3, 1, 1, 1)
+    return (scaled - torch.tensor(PREPROCESS.mean).view(shape)) / torch.tensor(PREPROCESS.std).view(shape)
+
+
+@torch.no_grad()
+def measure(network: torch.nn.Module, recipe: Recipe) -> dict[str, Any]:
+    """Accuracy on films that were not learnt from: a larger lot, and the demo's own validation videos."""
+    network.eval()
+    numbers = recipe.first_test_film + recipe.test_films_per_class
+    listed = demo_videos(numbers, SEED, training_per_class=TRAINING_PER_CLASS)
+    validation = [video for video in listed if video.film.part == "validation"]
+    lots = {
+        "held_out": [v for v in validation if v.film.number >= recipe.first_test_film],
+        "demo": [v for v in demo_videos(8, SEED) if v.film.part == "validation"],
+    }
+    found: dict[str, Any] = {}
+    for name, videos in lots.items():
+        wrong = []
+        for video in videos:
+            said = ACTIONS[int(scores(network, cropped(video.film, video.frames, recipe.jpeg_quality)).argmax())]
+            if said != video.film.action:
+                wrong.append(f"{video.id} ({video.frames} frames): {said}")
+        found[name] = {"videos": len(videos), "top1": round(1 - len(wrong) / len(videos), 4), "wrong": wrong}
+    return found
+
+
+def scores(network: torch.nn.Module, frames: Pixels) -> torch.Tensor:
+    """Mean over a video's clips, at most 10, of the softmax; a short last clip is looped from its start."""
+    span = PREPROCESS.clip_frames
+    windows = [frames[first : first + span] for first in range(0, len(frames), span)][: PREPROCESS.max_clips]
+    clips = np.stack([np.resize(window, (span, *frames.shape[1:])) for window in windows])
+    return network(normalised(clips)).softmax(1).mean(0)
+
+
+def description(recipe: Recipe, measured: dict[str, Any]) -> dict[str, Any]:
+    """What recipe.json holds."""
+    return {
+        "made_by": "tools/train_demo.py",
+        "network": {"depth": DEPTH, "shortcut": "B", "widen": WIDEN, "conv1_t_size": CONV1_T_SIZE},
+        "labels": ACTIONS,
+        "recipe": asdict(recipe),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            "pillow": PIL.__version__,
+        },
+        "measured": measured,
+    }
+
+
+if __name__ == "__main__":
+    main()
