@@ -57,7 +57,7 @@ class Journal:
         self.seq = seq
 
     def close(self, *, finished: bool) -> None:
-        """Close; a finished journal leaves WAL. Readers let go of a finished run, so they hold that up for a moment only."""
+        """Close; a finished journal leaves WAL. Readers let go of a finished run, so that takes a moment at most."""
         until = time.monotonic() + LEAVE_S
         while finished and time.monotonic() < until:
             with contextlib.suppress(sqlite3.OperationalError):

@@ -1,4 +1,4 @@
-"""One stage by itself in the foreground: the same child and the same request as in a run, but no journal and no cache."""
+"""One stage by itself in the foreground: the same child and request as in a run, but no journal and no cache."""
 
 from __future__ import annotations
 

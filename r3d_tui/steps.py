@@ -1,0 +1,190 @@
+"""`r3d-tui step STAGE`: one stage by itself, with the guide's option names, as in the guide and with dashes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from backends import api
+from backends.contract.events import Event, ItemSetAside, Outcome, StageNote, StageProgress
+from r3d_tui.lang.words import Words, chosen
+from r3d_tui.safe import safe
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="One stage by itself, with the guide's options.")
+
+
+class Reporter:
+    """Events of a lone stage as lines on standard error: notes, items set aside, and how far it is once a second."""
+
+    def __init__(self) -> None:
+        self._words = Words(chosen())
+        self._said = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StageNote):
+            self._line(f"{event.level}: {self._words.line(event.text)}")
+        elif isinstance(event, ItemSetAside):
+            self._line(f"set aside: {safe(event.item)}: {self._words.line(event.reason)}")
+        elif isinstance(event, StageProgress):
+            self._tick(event)
+
+    def _tick(self, event: StageProgress) -> None:
+        now = time.monotonic()
+        if now - self._said >= 1.0 or event.done == event.total:
+            self._said = now
+            total = f"/{event.total}" if event.total else ""
+            rate = f", {event.rate:.1f}/s" if event.rate else ""
+            self._line(f"{event.done}{total} {safe(event.unit)}{rate}")
+
+    @staticmethod
+    def _line(text: str) -> None:
+        sys.stderr.write(text + "\n")
+
+
+def run(entry: str, stage: str, out: Path, params: Mapping[str, Any], inputs: Mapping[str, Path]) -> Outcome:
+    """Run one stage in the foreground and say what it measured."""
+    log: list[str] = []
+    try:
+        outcome = api.run_step(
+            entry, params, stage=stage, out=out.absolute(), inputs=inputs, on_event=Reporter(), on_log=log.append
+        )
+    finally:
+        if os.environ.get("R3D_TUI_DEBUG"):
+            sys.stderr.write("".join(log))
+    figures = ", ".join(f"{name} {value}" for name, value in outcome.figures.items() if value is not None)
+    sys.stderr.write(f"{stage}: done: {safe(figures)}\n")
+    return outcome
+
+
+@app.command()
+def frames(
+    video_path: Annotated[Path, typer.Argument(help="Folder of <class>/<video>.avi.")],
+    output_path: Annotated[Path, typer.Argument(help="Folder for <class>/<video>/image_%05d.jpg.")],
+    dataset: Annotated[str, typer.Argument(help="As in the guide; every data set is laid out alike here.")] = "hmdb51",
+) -> None:
+    """Videos to frames, as generate_video_jpgs.py."""
+    params = {"video_path": str(video_path.absolute()), "output_path": str(output_path.absolute()), "dataset": dataset}
+    run("backends.dataset.frames:step_frames", "frames", output_path, params, {})
+
+
+@app.command()
+def annotate(
+    splits: Annotated[Path, typer.Argument(help="Folder of <class>_test_split1.txt.")],
+    video_path: Annotated[Path, typer.Argument(help="Folder of frames.")],
+    output_path: Annotated[Path, typer.Argument(help="Folder for hmdb51_1.json.")],
+) -> None:
+    """Split files and frames to the annotation json, as hmdb51_json.py."""
+    params = {
+        "splits": str(splits.absolute()),
+        "video_path": str(video_path.absolute()),
+        "output_path": str(output_path.absolute()),
+    }
+    run("backends.dataset.annotate:step_annotate", "annotate", output_path, params, {})
+
+
+@app.command()
+def preprocess(
+    video_path: Annotated[Path, typer.Option("--video_path", "--video-path", help="Top folder of the frames.")],
+    annotation_path: Annotated[Path, typer.Option("--annotation_path", "--annotation-path", help="The json.")],
+    output_path: Annotated[Path, typer.Option("--output_path", "--output-path", help="Folder for the .bin files.")],
+    dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set and of the .info file.")] = "hmdb51",
+    inference_batch_size: Annotated[
+        int, typer.Option("--inference_batch_size", "--inference-batch-size", help="Videos a file: 1.")
+    ] = 1,
+    subset: Annotated[str, typer.Option("--subset", help="The subset to preprocess.")] = "validation",
+) -> None:
+    """Frames to .bin files and hmdb51.info, byte for byte as 3D-ResNets_preprocess.py."""
+    params = {
+        "video_path": str(video_path.absolute()),
+        "annotation_path": str(annotation_path.absolute()),
+        "output_path": str(output_path.absolute()),
+        "dataset": dataset,
+        "inference_batch_size": inference_batch_size,
+        "subset": subset,
+        "info_path": str(Path(f"{dataset}.info").absolute()),
+    }
+    run("backends.preprocess.run:step_preprocess", "preprocess", output_path, params, {})
+
+
+@app.command()
+def export(
+    resume_path: Annotated[Path, typer.Option("--resume_path", "--resume-path", help="The checkpoint.")],
+    model: Annotated[str, typer.Option("--model")] = "resnet",
+    model_depth: Annotated[int | None, typer.Option("--model_depth", "--model-depth")] = None,
+    n_classes: Annotated[int | None, typer.Option("--n_classes", "--n-classes")] = None,
+    output: Annotated[Path, typer.Option("--output", help="The .onnx to write.")] = Path("3D-ResNets.onnx"),
+    resnet_shortcut: Annotated[str, typer.Option("--resnet_shortcut", "--resnet-shortcut", help="A or B.")] = "B",
+    resnet_widen_factor: Annotated[float, typer.Option("--resnet_widen_factor", "--resnet-widen-factor")] = 1.0,
+    conv1_t_size: Annotated[int, typer.Option("--conv1_t_size", "--conv1-t-size")] = 7,
+    conv1_t_stride: Annotated[int, typer.Option("--conv1_t_stride", "--conv1-t-stride")] = 1,
+    no_max_pool: Annotated[bool, typer.Option("--no_max_pool", "--no-max-pool")] = False,
+    root_path: Annotated[str | None, typer.Option("--root_path", "--root-path", hidden=True)] = None,
+    video_path: Annotated[str | None, typer.Option("--video_path", "--video-path", hidden=True)] = None,
+    annotation_path: Annotated[str | None, typer.Option("--annotation_path", "--annotation-path", hidden=True)] = None,
+    result_path: Annotated[str | None, typer.Option("--result_path", "--result-path", hidden=True)] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", hidden=True)] = None,
+) -> None:
+    """A checkpoint to an ONNX file, as 3D-ResNets_pth2onnx.py; the guide's other options are taken and not needed."""
+    unneeded = {"root_path": root_path, "video_path": video_path, "annotation_path": annotation_path}
+    unneeded.update({"result_path": result_path, "dataset": dataset})
+    params = {
+        "resume_path": str(resume_path.absolute()),
+        "model": model,
+        "model_depth": model_depth,
+        "n_classes": n_classes,
+        "output": str(output.absolute()),
+        "resnet_shortcut": resnet_shortcut,
+        "resnet_widen_factor": resnet_widen_factor,
+        "conv1_t_size": conv1_t_size,
+        "conv1_t_stride": conv1_t_stride,
+        "no_max_pool": no_max_pool,
+        **unneeded,
+    }
+    run("backends.convert.export:step_export", "export", output.absolute().parent, params, {})
+
+
+@app.command()
+def score(
+    result_dir: Annotated[Path, typer.Argument(metavar="RESULT_DIR", help="What ais_bench or ais_infer wrote.")],
+    k: Annotated[int, typer.Argument(metavar="K", help="Labels to keep for each video.")],
+    info: Annotated[Path, typer.Option("--info", help="Clips of each video.")] = Path("hmdb51.info"),
+    output: Annotated[Path, typer.Option("--output", help="The json to write.")] = Path("val.json"),
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="A file of class names, or an annotation json; without: HMDB51's.")
+    ] = None,
+) -> None:
+    """Result files to val.json, as 3D-ResNets_postprocess.py."""
+    params = {
+        "result_dir": str(result_dir.absolute()),
+        "k": k,
+        "info": str(info.absolute()),
+        "output": str(output.absolute()),
+        "labels": str(labels.absolute()) if labels else None,
+    }
+    run("backends.evaluate.score:step_score", "score", output.absolute().parent, params, {})
+
+
+@app.command()
+def evaluate(
+    annotation: Annotated[Path, typer.Argument(metavar="ANNOTATION", help="hmdb51_1.json.")],
+    val: Annotated[Path, typer.Argument(metavar="VAL", help="val.json.")],
+    subset: Annotated[str, typer.Option("--subset", help="The subset to evaluate.")] = "validation",
+    k: Annotated[int, typer.Option("-k", help="A video counts when its label is among the first k.")] = 1,
+    ignore: Annotated[bool, typer.Option("--ignore", help="Count only videos that have a result.")] = False,
+) -> None:
+    """val.json and the annotation to an accuracy, as eval_accuracy.py."""
+    params = {
+        "annotation": str(annotation.absolute()),
+        "val": str(val.absolute()),
+        "subset": subset,
+        "k": k,
+        "ignore": ignore,
+    }
+    outcome = run("backends.evaluate.evaluate:step_evaluate", "evaluate", Path.cwd(), params, {})
+    sys.stdout.write(f"{outcome.figures.get('text', outcome.figures['accuracy'])}\n")
