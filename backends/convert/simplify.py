@@ -1,0 +1,51 @@
+"""The simplify stage: onnxslim on the exported model, and a check that nothing but the graph's size changed."""
+
+from __future__ import annotations
+
+import hashlib
+
+from backends.contract.errors import StageError
+from backends.contract.events import Outcome
+from backends.contract.files import write_whole
+from backends.contract.lines import Scalar, line
+from backends.convert import onnxfile
+from backends.worker.job import Job
+
+_PARTS = 3
+
+
+def run(job: Job) -> Outcome:
+    """Stage `simplify`: upstream export's `onnx` to `model_sim.onnx`, same opset, same input and output.
+
+    Raises StageError where onnxslim fails, changes an end of the model, or leaves operators that are not standard.
+    """
+    import onnxslim
+
+    name = "model_sim.onnx"
+    job.progress(0, _PARTS, "parts", note=line("reading the model"))
+    model = onnxfile.load(job.upstream["export"].path("onnx"))
+    before = onnxfile.facts(model)
+    job.progress(1, _PARTS, "parts", note=line("simplifying"))
+    try:
+        slim = onnxslim.slim(model)
+    except Exception as error:
+        text, hint = "onnxslim failed: {reason}", "see the stage's log; the exported model itself is checked and usable"
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise StageError(text, hint=hint, reason=reason) from error
+    after = onnxfile.facts(slim)
+    if (before.inputs, before.outputs, before.opset) != (after.inputs, after.outputs, after.opset):
+        raise StageError("{name}: onnxslim changed its input, output or opset", hint="try another onnxslim", name=name)
+    job.check_stop()
+    job.progress(2, _PARTS, "parts", note=line("checking the graph"))
+    onnxfile.check(slim, name)
+    data = onnxfile.to_bytes(slim)
+    write_whole(job.out / name, data)
+    job.progress(_PARTS, _PARTS, "parts")
+    figures: dict[str, Scalar] = {
+        "nodes_before": before.nodes,
+        "nodes": after.nodes,
+        "bytes": len(data),
+        "opset": after.opset,
+        "onnxslim": onnxslim.__version__,
+    }
+    return Outcome(figures, {"onnx": name}, hashlib.sha256(data).hexdigest())

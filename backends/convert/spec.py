@@ -1,0 +1,108 @@
+"""What the export, simplify, compile and verify stages are: names, params and needs. It imports none of their work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backends.contract.codec import encode
+from backends.contract.lines import Line, line
+from backends.contract.needs import module
+from backends.contract.plan import Stage, StageSpec
+from backends.contract.settings import Settings
+from backends.convert.checkpoint import Wanted
+from backends.convert.graph import ClipShape
+from backends.convert.params import CompileParams, ExportParams, VerifyParams
+from backends.convert.toolkit import version_file
+
+_NUMPY, _ONNX, _TORCH = module("numpy"), module("onnx"), module("torch")
+
+
+def _export(settings: Settings) -> Stage:
+    return Stage(
+        name="export",
+        entry="backends.convert.export:run",
+        version=1,
+        after=EXPORT.after,
+        params=encode(ExportParams(_wanted(settings), _clip(settings))),
+        inputs=_checkpoint(settings),
+        needs=(_NUMPY, _ONNX, _TORCH),
+    )
+
+
+def _simplify(settings: Settings) -> Stage:  # noqa: ARG001 - every spec is asked with the settings
+    return Stage(
+        name="simplify",
+        entry="backends.convert.simplify:run",
+        version=1,
+        after=SIMPLIFY.after,
+        needs=(_NUMPY, _ONNX, module("onnxslim")),
+    )
+
+
+def _compile(settings: Settings) -> Stage:
+    wanted = settings.compile
+    params = CompileParams(
+        wanted.soc_version, wanted.precision_mode, wanted.op_select_implmode, wanted.log, wanted.extra, _clip(settings)
+    )
+    skip = _no_compile(settings)
+    cann = version_file() if skip is None else None
+    return Stage(
+        name="compile",
+        entry="backends.convert.compile:run",
+        version=1,
+        after=COMPILE.after,
+        params=encode(params),
+        inputs={} if cann is None else {"cann": cann},  # an .om of another CANN is another .om
+        skip=skip,
+    )
+
+
+def _no_compile(settings: Settings) -> Line | None:
+    if settings.infer.target == "cpu":
+        return line("the target is cpu: nothing to compile for a chip")
+    if settings.infer.runtime in ("cann", "null"):
+        return line("the runtime {runtime} needs no .om", runtime=settings.infer.runtime)
+    return None
+
+
+def _verify(settings: Settings) -> Stage:
+    limits = settings.verify
+    runtime = settings.infer.runtime if settings.infer.target == "cpu" else "onnxruntime"
+    params = VerifyParams(_wanted(settings), limits.clips, limits.max_abs, limits.cosine, limits.top1, runtime)
+    return Stage(
+        name="verify",
+        entry="backends.convert.verify:run",
+        version=1,
+        after=VERIFY.after,
+        params=encode(params),
+        inputs=_checkpoint(settings),
+        needs=(_NUMPY, _TORCH, module("onnxruntime")),
+    )
+
+
+def _wanted(settings: Settings) -> Wanted:
+    model = settings.model
+    return Wanted(
+        model.depth,
+        model.classes,
+        model.shortcut,
+        model.widen,
+        model.conv1_t_size,
+        model.conv1_t_stride,
+        model.no_max_pool,
+    )
+
+
+def _clip(settings: Settings) -> ClipShape:
+    return ClipShape(settings.infer.batch, settings.preprocess.clip_frames, settings.preprocess.size)
+
+
+def _checkpoint(settings: Settings) -> dict[str, Path]:
+    path = settings.model.checkpoint
+    return {} if path is None else {"checkpoint": path}
+
+
+EXPORT = StageSpec("export", ("check",), _export)
+SIMPLIFY = StageSpec("simplify", ("export",), _simplify)
+COMPILE = StageSpec("compile", ("simplify",), _compile)
+VERIFY = StageSpec("verify", ("export", "simplify", "preprocess"), _verify)
