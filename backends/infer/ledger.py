@@ -1,0 +1,124 @@
+"""What has been computed, and from when on it counts: rows are written at once and counted once they are synced.
+
+The sync runs in a thread of its own, so that a slow disk keeps no device waiting. It knows clips and videos by number
+only, and nothing of who computed them but a name to count under.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.infer.layout import Span
+from backends.stores.rows import RowsWriter, read_header
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Ledger:
+    """The rows of one run. Made without classes where no earlier attempt knew them; `open` before `keep`."""
+
+    def __init__(self, path: Path, spans: Sequence[Span], meta: str, sync_s: float = 0.25) -> None:
+        self.path = path
+        self.durable: Counter[str] = Counter()
+        """Clips of this attempt that count, by device."""
+        self.replaced = ""
+        """The runtime whose rows, left by an earlier attempt, were thrown away; empty: none."""
+        self.not_finite = 0
+        """Rows that hold an infinite value or none at all."""
+        self._meta = meta
+        self._sync_s = sync_s
+        self._firsts = array("q", (span.first for span in spans))
+        self._left = array("q", (span.clips for span in spans))
+        self._written: list[tuple[str, tuple[int, ...]]] = []
+        self._syncing: list[tuple[str, tuple[int, ...]]] = []
+        self._future: Future[None] | None = None
+        self._last = float("-inf")
+        self._thread = ThreadPoolExecutor(1, "rows")
+        self._rows: RowsWriter | None = None
+        self.taken_up = 0
+        """Clips that an earlier attempt had made durable."""
+        self.videos_done = sum(not span.clips for span in spans)
+        """Videos of which every clip counts."""
+        header = read_header(path)
+        if header is not None and header.meta == meta:
+            self.open(header.classes)
+            for span in spans:
+                self._count(tuple(n for n in range(span.first, span.first + span.clips) if self.has(n)))
+            self.taken_up = sum(span.clips for span in spans) - sum(self._left)
+        elif header is not None:
+            path.unlink()  # rows of another runtime are not mixed with this one's
+            self.replaced = header.meta
+
+    @property
+    def clips(self) -> int:
+        """Clips that count, of this attempt and earlier ones."""
+        return self.taken_up + sum(self.durable.values())
+
+    def has(self, number: int) -> bool:
+        """The clip has a row."""
+        return self._rows is not None and number in self._rows
+
+    def open(self, classes: int) -> None:
+        """Begin or take up the file; InputError where it is of other classes, foreign, or being written."""
+        if self._rows is None or self._rows.header.classes != classes:
+            self._rows = RowsWriter.open_or_resume(self.path, classes, self._meta)
+
+    def keep(self, device: str, clips: tuple[int, ...], logits: NDArray[np.float32]) -> None:
+        """Write down what a device computed, (len(clips), classes). It counts after the next sync."""
+        import numpy as np
+
+        assert self._rows is not None, "keep before open"
+        self.not_finite += len(clips) - int(np.isfinite(logits).all(axis=1).sum())
+        self._rows.append(clips, logits)
+        self._written.append((device, clips))
+
+    def turn(self, now: float) -> None:
+        """Take in a sync that has ended, and begin one where one is due (monotonic seconds)."""
+        if self._future is not None and self._future.done():
+            self._take_in()
+        if self._future is None and self._written and now - self._last >= self._sync_s:
+            self._last = now
+            self._begin_sync()
+
+    def flush(self) -> None:
+        """Make all that was written durable, and count it."""
+        if self._future is not None:
+            self._take_in()
+        if self._written:
+            self._begin_sync()
+            self._take_in()
+
+    def close(self) -> None:
+        """Let go of the file; what was not synced does not count."""
+        self._thread.shutdown(wait=True)
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+
+    def _begin_sync(self) -> None:
+        assert self._rows is not None
+        self._syncing, self._written = self._written, []
+        self._future = self._thread.submit(self._rows.sync)
+
+    def _take_in(self) -> None:
+        assert self._future is not None
+        self._future.result()
+        self._future = None
+        for device, clips in self._syncing:
+            self.durable[device] += len(clips)
+            self._count(clips)
+        self._syncing = []
+
+    def _count(self, clips: tuple[int, ...]) -> None:
+        for number in clips:
+            video = bisect_right(self._firsts, number) - 1
+            self._left[video] -= 1
+            self.videos_done += self._left[video] == 0

@@ -1,0 +1,176 @@
+"""The stage `infer`: a clip store, a model and devices to one row of scores for each clip."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.contract.codec import decode
+from backends.contract.errors import InputError
+from backends.contract.events import Outcome
+from backends.contract.lines import Line, Scalar, line
+from backends.infer.layout import Layout, Span, batches, count
+from backends.infer.leases import Leases, Limits
+from backends.infer.ledger import Ledger
+from backends.infer.link import Link
+from backends.infer.pool import Pool, Work
+from backends.infer.runtime import CLIP_SHAPE, RUNTIMES, DeviceSpec, Target, choose
+from backends.infer.wire import CLIPS, Setup
+from backends.stores.rows import check_rows
+from backends.worker.job import Job
+
+if TYPE_CHECKING:
+    from backends.stores.clips import ClipStore
+
+ROWS = "rows.bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """What decides the scores."""
+
+    target: Target = "cpu"
+    runtime: str = "auto"
+    batch: int = 10
+    layout: Layout = "packed"
+    options: Mapping[str, str | float | int | None] = field(default_factory=dict)
+    """For one runtime alone, see `DeviceSpec.options`."""
+    entry: str = ""
+    """A runtime by `package.module:Class` instead of by name; no setting leads here, the tests and the bench do."""
+    clips: str = CLIPS
+    """The reader of clips; likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What decides the speed."""
+
+    devices: tuple[int, ...] | None = None
+    """Ids; on cpu as many groups of cores. None: all that are there (on cpu: one group of all cores)."""
+    limits: Limits = field(default_factory=Limits)
+    sync_s: float = 0.25
+    """Least time between two syncs of the rows."""
+
+
+def run(job: Job) -> Outcome:
+    """Compute the rows that are missing, on all devices.
+
+    Outputs `rows`. Raises InputError, NeedError, StageError or Stopped as `pool` and `runtime` say; what was computed
+    by then is kept and taken up again.
+    """
+    params, tuning = decode(Params, dict(job.params)), decode(Tuning, dict(job.tuning))
+    if params.batch < 1:
+        raise InputError("infer.batch is {batch}", hint="give 10, as the guide does", batch=params.batch)
+    name = params.runtime if params.entry else choose(params.target, params.runtime)
+    model, folder = _upstream(job)
+    store = _open_store(params.clips, folder)
+    spans = sorted((Span(video.first, video.clips) for video in store.videos), key=lambda span: span.first)
+    devices = cpu_devices(tuning.devices, sorted(os.sched_getaffinity(0)), params.options)
+    ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
+    try:
+        _say_found(job, ledger, store.clip_count)
+        total = count(spans, params.batch, params.layout, ledger.has)
+        fresh = batches(spans, params.batch, params.layout, ledger.has)
+        leases = Leases([device.id for device in devices], fresh, total, tuning.limits)
+        entry = params.entry or RUNTIMES[name].entry
+
+        def spawn(device: DeviceSpec) -> Link:
+            setup = Setup(os.getpid(), entry, model, folder, params.batch, device, params.clips)
+            return Link(setup, job.workspace)
+
+        work = Work.nothing()
+        if total:
+            pool = Pool(job, devices, spawn, leases, ledger)
+            try:
+                work = pool.run(store.clip_count)
+            finally:
+                _set_aside(job, store, pool.dropped)
+        return _outcome(job, params, name, ledger, work)
+    finally:
+        ledger.close()
+
+
+def cpu_devices(
+    wanted: Sequence[int] | None, cores: Sequence[int], options: Mapping[str, str | float | int | None]
+) -> list[DeviceSpec]:
+    """Groups of `cores`, as even as can be, one for each of the ids `wanted`; None: one group of all."""
+    ids = list(dict.fromkeys(wanted if wanted is not None else (0,)))
+    if not ids:
+        raise InputError("infer.devices is empty", hint="give ids such as [0, 1], or leave it out")
+    groups = [tuple(cores[i * len(cores) // len(ids) : (i + 1) * len(cores) // len(ids)]) for i in range(len(ids))]
+    return [
+        DeviceSpec(f"cpu:{number}", number, group or (cores[place % len(cores)],), options)
+        for place, (number, group) in enumerate(zip(ids, groups, strict=True))
+    ]
+
+
+def _upstream(job: Job) -> tuple[Path, Path]:
+    """The model and the clip store."""
+    compiled = job.upstream.get("compile")
+    source = compiled or job.upstream.get("simplify")
+    preprocess = job.upstream.get("preprocess")
+    if source is None or preprocess is None:
+        missing = "a model" if source is None else "clips"
+        raise InputError("there is no {missing} to infer", hint="run the stages before this one", missing=missing)
+    return source.path("om" if compiled else "onnx"), preprocess.path("store")
+
+
+def _open_store(entry: str, folder: Path) -> ClipStore:
+    module, _, kind = entry.partition(":")
+    store: ClipStore = getattr(importlib.import_module(module), kind).open(folder)
+    if not store.clip_count:
+        hint = "look at what the preprocess stage set aside"
+        raise InputError("{path}: the clip store holds no clips", hint=hint, path=str(folder))
+    if tuple(store.header.shape) != CLIP_SHAPE:
+        text = "{path}: its clips are {found}, the model takes {wanted}"
+        found, wanted = ("x".join(map(str, shape)) for shape in (store.header.shape, CLIP_SHAPE))
+        hint = "set preprocess.clip_frames and preprocess.size to the guide's 16 and 112"
+        raise InputError(text, hint=hint, path=str(folder), found=found, wanted=wanted)
+    return store
+
+
+def _say_found(job: Job, ledger: Ledger, clips: int) -> None:
+    if ledger.replaced:
+        job.note(line("rows of {runtime} are thrown away: this run has another runtime", runtime=ledger.replaced))
+    if ledger.taken_up:
+        job.note(line("{done} of {clips} clips have scores already", done=ledger.taken_up, clips=clips))
+
+
+def _set_aside(job: Job, store: ClipStore, dropped: Mapping[int, Line]) -> None:
+    """Each video of which a clip could not be read, by name, with the first reason."""
+    order = sorted(range(len(store.videos)), key=lambda place: store.videos[place].first)
+    firsts = [store.videos[place].first for place in order]
+    named: dict[int, None] = {}
+    for clip in sorted(dropped):
+        place = order[bisect_right(firsts, clip) - 1]
+        if place not in named:
+            named[place] = None
+            job.set_aside(store.videos[place].id, dropped[clip])
+
+
+def _outcome(job: Job, params: Params, name: str, ledger: Ledger, work: Work) -> Outcome:
+    check = check_rows(job.out / ROWS)
+    if ledger.not_finite:
+        job.note(line("{rows} rows of scores are not finite numbers", rows=ledger.not_finite), "warning")
+    figures: dict[str, Scalar] = {
+        "runtime": name,
+        "runtime_version": work.version,
+        "devices": work.devices,
+        "clips": check.rows,
+        "clips_taken_up": ledger.taken_up,
+        "batch": params.batch,
+        "layout": params.layout,
+        "batches": work.batches,
+        "slots": work.batches * params.batch,
+        "load_seconds": work.load_s,
+        "seconds": work.seconds,
+        "clips_per_s": work.clips / work.seconds if work.seconds else None,
+        "compute_seconds": work.compute_s,
+        "videos": ledger.videos_done,
+    }
+    return Outcome(figures, {"rows": ROWS}, check.digest)

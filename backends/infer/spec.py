@@ -1,0 +1,47 @@
+"""The stage `infer` as a face sees it: what it hangs on, its settings, its needs. Nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backends.contract.codec import encode
+from backends.contract.errors import R3dError
+from backends.contract.needs import Need, module
+from backends.contract.plan import Stage, StageSpec
+from backends.contract.settings import InferSettings, Settings
+from backends.infer.runtime import RUNTIMES, choose
+
+
+def plan_infer(settings: Settings) -> Stage:
+    """The stage of these settings."""
+    infer = settings.infer
+    params: dict[str, Any] = {
+        "target": infer.target,
+        "runtime": infer.runtime,
+        "batch": infer.batch,
+        "layout": infer.layout,
+    }
+    if infer.runtime == "null":
+        params["options"] = {"classes": settings.model.classes}
+    tuning = {"devices": encode(infer.devices), "limits": {"answer_s": infer.deadline_s}}
+    return Stage(
+        "infer",
+        "backends.infer.run:run",
+        version=1,
+        after=INFER.after,
+        params=params,
+        tuning=tuning,
+        needs=(module("numpy"), *_runtime_need(infer)),
+    )
+
+
+def _runtime_need(infer: InferSettings) -> tuple[Need, ...]:
+    """The module that the runtime needs; where none can be chosen the stage itself says why."""
+    try:
+        known = RUNTIMES[choose(infer.target, infer.runtime)]
+    except R3dError:
+        known = RUNTIMES.get(infer.runtime, RUNTIMES["onnxruntime"])
+    return (module(known.module),) if infer.target == "cpu" else ()
+
+
+INFER = StageSpec("infer", ("preprocess", "simplify", "compile", "verify"), plan_infer)

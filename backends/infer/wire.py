@@ -1,0 +1,92 @@
+"""What crosses between the stage and the process of a device: one JSON line each, scores as raw floats behind theirs.
+
+Down the pipe goes one `Setup`, then `Order`s; up come `Answer`s. Both sides decode with the same values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from backends.contract.codec import dumps, loads
+from backends.contract.lines import Line
+from backends.infer.runtime import DeviceSpec
+
+CLIPS = "backends.stores.clips:ClipStore"
+"""Where a device reads its clips: a class with `open(path)` and `batch(numbers, out=..., pad_to=...)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The first line: what the process is."""
+
+    parent: int
+    """Process id of the stage; without it the process ends."""
+    runtime: str
+    """The runtime's entry, `package.module:Class`."""
+    model: Path
+    store: Path
+    batch: int
+    device: DeviceSpec
+    clips: str = CLIPS
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Compute these clips under this lease; or, `close`, let go of everything and end after what came before."""
+
+    lease: int = 0
+    clips: tuple[int, ...] = ()
+    close: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a device says. After `scores` come `rows` x `classes` float32, little-endian."""
+
+    say: Literal["started", "ready", "scores", "refused", "failed", "closed"]
+    lease: int = 0
+    rows: int = 0
+    classes: int = 0
+    seconds: float = 0.0
+    """In compute; of `ready`: of the warm-up batch."""
+    waited_s: float = 0.0
+    """How long the compute thread had waited for the clips."""
+    version: str = ""
+    reason: Line = Line("")
+    hint: Line = Line("")
+    exit_code: int = 0
+    """Of `failed`: 2 and 3 as in the error tree (no other device will do better), 1 where the device failed."""
+
+
+@dataclass(slots=True)
+class Frames:
+    """Cuts a stream of bytes into answers and the bytes of their scores, however the pipe delivered them."""
+
+    _held: bytearray = field(default_factory=bytearray)
+    _head: Answer | None = None
+
+    def feed(self, data: bytes) -> Iterator[tuple[Answer, bytes]]:
+        """The answers that are whole now. Raises DecodeError where the stream is not ours."""
+        self._held += data
+        while True:
+            if self._head is None:
+                text, end, rest = self._held.partition(b"\n")
+                if not end:
+                    return
+                self._held = rest
+                self._head = loads(Answer, bytes(text))
+            size = self._head.rows * self._head.classes * 4 if self._head.say == "scores" else 0
+            if len(self._held) < size:
+                return
+            head, body = self._head, bytes(self._held[:size])
+            del self._held[:size]
+            self._head = None
+            yield head, body
+
+
+def to_bytes(value: Setup | Order | Answer) -> bytes:
+    """One line."""
+    return dumps(value).encode("ascii") + b"\n"
