@@ -1,4 +1,4 @@
-"""The plain face: the command line that scripts depend on. It words errors and exit codes once and works nothing itself.
+"""The plain face: the command line that scripts depend on. It words errors and exit codes once and works nothing.
 
 Exit codes: 0 done; 1 a stage failed; 2 usage or bad input; 3 a need is missing; 130 interrupted. `--json` prints one
 document (or one event a line) on standard output and nothing else there; words for people go to standard error.

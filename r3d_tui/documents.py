@@ -1,4 +1,4 @@
-"""What `--json` prints: snapshots and runs as documents whose keys scripts depend on. Pure; None where nobody measured."""
+"""What `--json` prints: documents whose keys scripts depend on. Pure; None where nobody measured."""
 
 from __future__ import annotations
 

@@ -50,8 +50,9 @@ class JsonLines:
         for stage in snapshot.run.stages:
             if stage.state == "running":
                 self._tick(stage)
-        for self._after, at, event in self._client.events(self._run_id, self._after):
+        for number, at, event in self._client.events(self._run_id, self._after):
             self._print(event, at)
+            self._after = number
         self._out.flush()
 
     def _tick(self, stage: StageRun) -> None:
@@ -115,7 +116,7 @@ class RichDisplay:
         self._tasks: dict[str, Any] = {}
         self._states: dict[str, str] = {}
 
-    def __enter__(self) -> RichDisplay:
+    def __enter__(self) -> RichDisplay:  # noqa: PYI034 - typing.Self needs Python 3.11
         self._progress.start()
         return self
 
@@ -148,7 +149,7 @@ class RichDisplay:
 
 def state_words(words: Words, stage: StageRun) -> str:
     """A stage's state, time, reason and figures in one line."""
-    parts = [stage.state]
+    parts: list[str] = [stage.state]
     if stage.seconds is not None:
         parts.append(f"{stage.seconds:.1f} s")
     if stage.state != "done" and stage.reason.template:

@@ -20,7 +20,8 @@ def device_lines(table: DeviceTable, words: Words) -> Iterator[str]:
             if text.template:
                 yield "  " + words.line(text)
     if table.chips:
-        yield f"{'npu':>5} {'chip':>4} {'device':>6}  {'name':<10} {'soc_version':<16} {'health':<8} " + (
+        yield (
+            f"{'npu':>5} {'chip':>4} {'device':>6}  {'name':<10} {'soc_version':<16} {'health':<8} "
             f"{'W':>6} {'°C':>4} {'AICore':>6} {'memory MB':>15}"
         )
     for chip in table.chips:
@@ -43,5 +44,5 @@ def _chip(chip: Chip) -> str:
     )
 
 
-def _dash(value: float | int | None) -> str:
+def _dash(value: float | None) -> str:
     return "-" if value is None else f"{value:g}"

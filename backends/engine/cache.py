@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,11 +69,13 @@ class Cache:
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
         self._digests = Digests(folders.digests)
+        self._lock = threading.Lock()
 
     def ingredients(self, stage: Stage, upstream: Mapping[str, str]) -> Ingredients:
-        """What the stage's outcome would hang on now. Raises InputError where an input is not there."""
-        inputs = {name: self._digests.of(path) for name, path in stage.inputs.items()}
-        self._digests.save()
+        """What the stage's outcome would hang on now. Raises InputError where an input is not there. Thread-safe."""
+        with self._lock:
+            inputs = {name: self._digests.of(path) for name, path in stage.inputs.items()}
+            self._digests.save()
         params = json.loads(dumps(stage.params))
         return Ingredients(stage.name, stage.version, params, inputs, upstream)
 

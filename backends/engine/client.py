@@ -75,9 +75,9 @@ class LiveClient:
 
     def snapshot(self) -> Snapshot:
         settings, plan, problem = self._read_settings()
+        self._look()  # before the state: an engine that ends in between has written its end
         folder = self._latest()
         run = self._state(folder)
-        self._look()
         if run.state == "running" and not self._alive:
             run = replace(run, state="interrupted")
         stalled = self._silence if self._alive and (self._silence or 0) > hold.STALLED_S else None

@@ -12,7 +12,7 @@ from backends.engine.folders import Folders
 
 
 def preview(folders: Folders, plan: Plan) -> tuple[Preview, ...]:
-    """One line for each stage; `unknown` is what hangs on a stage that will run: it runs if that gives something new."""
+    """One line for each stage; `unknown` is what hangs on one that will run: it runs if that gives something new."""
     cache, asked = Cache(folders), wanted(plan)
     digests: dict[str, str] = {}
     open_ended: set[str] = set()

@@ -1,7 +1,7 @@
 """`python -m backends.engine.start RUN_FOLDER`: leave the terminal for good, then supervise the run.
 
-The caller reads one line of JSON from standard output: {"ok": pid} once the workspace is held, or the refusal. After
-that the supervisor is a daemon of its own: two forks, a session of its own, no terminal, no inherited descriptor.
+The caller reads one line of JSON from standard output: {"ok": pid} once the engine takes commands, or the refusal.
+After that the supervisor is a daemon of its own: two forks, a session of its own, no terminal, no inherited descriptor.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import IO
 
 from backends.contract.codec import dumps, encode, loads
 from backends.contract.errors import R3dError
@@ -38,20 +39,20 @@ def main() -> int:
         reply.write(json.dumps(refusal))
         reply.close()
         return error.exit_code
-    reply.write(dumps({"ok": os.getpid()}))
-    reply.close()
-    asyncio.run(_supervise(folders, folder, plan, hold))
+    asyncio.run(_supervise(folders, folder, plan, hold, reply))
     hold.release()
     return 0
 
 
-async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, hold: Hold) -> None:
+async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, hold: Hold, reply: IO[str]) -> None:
     supervisor = Supervisor(folders, folder, plan, hold)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, supervisor.stop)
     for name in (signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(name, lambda: None)
     async with serve(folders, supervisor):
+        reply.write(dumps({"ok": os.getpid()}))
+        reply.close()
         await supervisor.main()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
+from pathlib import Path
 
 from backends.contract.errors import StageError
 from backends.contract.events import Outcome
@@ -36,7 +36,7 @@ def add(job: Job) -> Outcome:
 
 def fail(job: Job) -> Outcome:
     """Fail until a file says otherwise."""
-    if not os.path.exists(str(job.params["mended"])):
+    if not Path(str(job.params["mended"])).exists():
         raise StageError("not mended", hint="touch {path}", path=str(job.params["mended"]))
     return Outcome({"items": 1})
 

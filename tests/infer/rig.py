@@ -1,7 +1,8 @@
-"""What the tests of inference stand on: a small clip store, a small model, a job without an engine, a hand that kills."""
+"""What the tests of inference stand on: a small clip store and model, a job without an engine, a hand that kills."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -13,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from backends.contract.events import DeviceChanged, DeviceProgress, Event, Outcome, StageNote, StageProgress
-from backends.contract.lines import line
 from backends.contract.request import Request, Upstream
 from backends.infer.run import run
 from backends.stores.clip_index import ClipHeader
@@ -49,8 +49,8 @@ def make_model(path: Path, batch: int | None = 10, *, name: str = "input", frame
 
     weights = np.random.default_rng(1).normal(size=(3 * 4 * 4 * 4, CLASSES)).astype(np.float32)
     ends = [
-        helper.make_tensor_value_info(name, kind, [batch if batch else "n", 3, frames, 112, 112]),
-        helper.make_tensor_value_info("output", 1, [batch if batch else "n", CLASSES]),
+        helper.make_tensor_value_info(name, kind, [batch or "n", 3, frames, 112, 112]),
+        helper.make_tensor_value_info("output", 1, [batch or "n", CLASSES]),
     ]
     nodes = [
         helper.make_node("Cast", [name], ["cast"], to=1),
@@ -136,7 +136,7 @@ class Rig:
 
 
 def signal_when(device: str, state: str, sig: int = signal.SIGKILL, after: float = 0.0, times: int = 1) -> Any:
-    """A watch that signals the process of a device `after` seconds from each of its first `times` entries to `state`."""
+    """A watch that signals a device's process `after` seconds from each of its first `times` entries to `state`."""
     left = [times]
     pids: dict[str, int] = {}
 
@@ -152,10 +152,8 @@ def signal_when(device: str, state: str, sig: int = signal.SIGKILL, after: float
 
 
 def _kill(pid: int, sig: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, sig)
-    except ProcessLookupError:
-        pass
 
 
 def obey_after(job: Job, seconds: float, **command: str) -> None:
@@ -163,4 +161,4 @@ def obey_after(job: Job, seconds: float, **command: str) -> None:
     threading.Timer(seconds, job.obey, (command,)).start()
 
 
-__all__ = ["CLASSES", "CLIPS", "VIDEOS", "Rig", "line", "make_model", "make_store", "obey_after", "signal_when"]
+__all__ = ["CLASSES", "CLIPS", "VIDEOS", "Rig", "make_model", "make_store", "obey_after", "signal_when"]
