@@ -1,0 +1,96 @@
+"""Weights of the reference's resize and crop, for the rows and columns that the crop keeps. Pure integers and floats.
+
+The reference scales the shorter side to `size` with Pillow's antialiased bilinear filter and cuts the centre. Pillow
+weighs 8-bit pixels with whole numbers of 22 fractional bits, columns first, rows second, rounding to a byte in
+between; the weights here are the same numbers, so that a kernel that uses them gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from array import array
+from dataclasses import dataclass
+
+FRACTION_BITS = 22
+"""Fractional bits of a weight: 32 less 8 for the pixel and 2 spare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where a frame goes: scaled to `scaled_width` x `scaled_height`, then cut at `left`, `top` to a square."""
+
+    scaled_width: int
+    scaled_height: int
+    left: int
+    top: int
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """How one axis is resampled: `taps` int32 weights and an int32 (start, count) for each sample that is kept."""
+
+    taps: int
+    spans: bytes
+    weights: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Resample:
+    """Both axes of one frame size."""
+
+    geometry: Geometry
+    columns: Axis
+    rows: Axis
+    rows_first: bool
+    """Pillow 13 resamples rows first here (much more is lost in height than in width): the bytes differ by a level,
+    so such frames are left to Pillow itself."""
+
+
+def geometry(width: int, height: int, size: int) -> Geometry:
+    """The reference's target: the longer side is truncated, the crop's corner rounded half to even."""
+    if width <= height:
+        scaled_width, scaled_height = size, int(size * height / width)
+    else:
+        scaled_width, scaled_height = int(size * width / height), size
+    return Geometry(scaled_width, scaled_height, round((scaled_width - size) / 2), round((scaled_height - size) / 2))
+
+
+@functools.lru_cache(maxsize=64)
+def resample(width: int, height: int, size: int) -> Resample:
+    """The weights for frames of `width` x `height`."""
+    target = geometry(width, height, size)
+    lost_rows, lost_columns = height - target.scaled_height, width - target.scaled_width
+    return Resample(
+        target,
+        axis(width, target.scaled_width, target.left, size),
+        axis(height, target.scaled_height, target.top, size),
+        rows_first=lost_rows > 0 and lost_rows > 2 * lost_columns,
+    )
+
+
+def axis(source: int, target: int, start: int, length: int) -> Axis:
+    """Weights that scale `source` samples to `target`, for the `length` results from `start` on."""
+    scale = source / target
+    reach = max(scale, 1.0)
+    taps = math.ceil(reach) * 2 + 1
+    spans, weights = array("i"), array("i")
+    for place in range(start, start + length):
+        centre = (place + 0.5) * scale
+        begin = max(int(centre - reach + 0.5), 0)
+        end = min(int(centre + reach + 0.5), source)
+        inverse = 1.0 / reach
+        tent = [max(0.0, 1.0 - abs((sample - centre + 0.5) * inverse)) for sample in range(begin, end)]
+        total = sum_in_order(tent)
+        fixed = [int(0.5 + weight / total * (1 << FRACTION_BITS)) for weight in tent]
+        spans.extend((begin, end - begin))
+        weights.extend(fixed + [0] * (taps - len(fixed)))
+    return Axis(taps, spans.tobytes(), weights.tobytes())
+
+
+def sum_in_order(values: list[float]) -> float:
+    """Left to right, rounding at each step, as C does; since Python 3.12 `sum` is more exact than that."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total

@@ -1,0 +1,279 @@
+"""The clip store, write side: videos are appended one by one, and taken up again after a kill, a crash or a full disk.
+
+A video's clips are written first and its index line after them; both are in the kernel's hands at once, and on the
+disk after `sync`. Nothing found on resuming is trusted but what matches its checksum: a torn line ends the index
+there, a damaged video is forgotten and done again in its old place. It refuses to know how clips are made.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from backends.contract.errors import StageError
+from backends.contract.files import sync_folder
+from backends.stores.clip_index import (
+    INDEX,
+    ClipHeader,
+    ClipIndex,
+    VideoClips,
+    Videos,
+    header_line,
+    parse_header,
+    parse_video,
+    seal,
+    unseal,
+    video_line,
+)
+from backends.stores.clips import shard_path
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    video: VideoClips
+    crc: tuple[int, ...]
+
+
+class ClipWriter:
+    """Appends videos to a store. Use `open_or_resume`; one writer a store at a time, from one thread."""
+
+    def __init__(self, folder: Path, header: ClipHeader) -> None:
+        self.folder = folder
+        self.header = header
+        self.damaged: tuple[str, ...] = ()
+        """Videos that an earlier attempt wrote and that did not match their checksums: to be done again."""
+        self._entries: dict[str, _Entry] = {}
+        self._free: dict[str, VideoClips] = {}
+        self._end = 0
+        self._shard = -1
+        self._descriptor = -1
+        self._index = -1
+
+    @classmethod
+    def open_or_resume(
+        cls, folder: Path, header: ClipHeader, checked: Callable[[int, int], None] | None = None
+    ) -> ClipWriter:
+        """Open the store in `folder` for writing, keeping every video of an earlier attempt that is whole.
+
+        `checked(done, total)` is called after each video whose checksums were compared; what it raises goes through.
+        A store of another kind (shape, mean, std) is emptied.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        writer = cls(folder, header)
+        found = writer._found()
+        writer._verify(found, checked)
+        with _disk(folder):
+            writer._rewrite(entry for entry in writer._entries.values())
+            writer._index = os.open(folder / INDEX, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        return writer
+
+    def get(self, video_id: str) -> VideoClips | None:
+        """The video's place where the store has it whole."""
+        entry = self._entries.get(video_id)
+        return entry.video if entry else None
+
+    @property
+    def clips(self) -> int:
+        """Clips in the store so far."""
+        return sum(entry.video.clips for entry in self._entries.values())
+
+    def append(
+        self, video_id: str, label: str, segment: tuple[int, int], clips_before_cut: int, clips: memoryview
+    ) -> VideoClips:
+        """Add a video; `clips` are the bytes of its uint8 clips, C order, clip after clip.
+
+        StageError where the disk is full; ValueError where the bytes are no whole number of clips or the video is
+        in the store already.
+        """
+        data = clips.cast("B")
+        count, rest = divmod(len(data), self.header.clip_bytes)
+        if rest or video_id in self._entries:
+            raise ValueError(f"{video_id}: {len(data)} bytes, or already there")
+        old = self._free.pop(video_id, None)
+        first = old.first if old is not None and old.clips == count else self._end
+        video = VideoClips(video_id, label, first, count, clips_before_cut, segment)
+        pieces = [data[n * self.header.clip_bytes : (n + 1) * self.header.clip_bytes] for n in range(count)]
+        entry = _Entry(video, tuple(zlib.crc32(piece) for piece in pieces))
+        with _disk(self.folder):
+            for number, piece in zip(video.numbers, pieces, strict=True):
+                self._write_clip(number, piece)
+            _write_all(self._index, video_line(video, entry.crc))
+        self._entries[video_id] = entry
+        self._end = max(self._end, first + count)
+        return video
+
+    def sync(self) -> None:
+        """Make everything appended so far survive a power loss."""
+        with _disk(self.folder):
+            if self._descriptor >= 0:
+                os.fdatasync(self._descriptor)
+            os.fdatasync(self._index)
+
+    def finish(self, order: Iterable[str]) -> ClipIndex:
+        """Make the store whole: exactly the videos of `order` that it has, in that order, numbered without gaps."""
+        wanted = [self._entries[name] for name in order if name in self._entries]
+        with _disk(self.folder):
+            self._close_up(wanted)
+            self.sync()
+            self._use(-1)
+            self._cut()
+            os.close(self._index)
+            self._index = -1
+            return self._rewrite((self._entries[entry.video.id] for entry in wanted), whole=True)
+
+    def close(self) -> None:
+        """Let go of the files; what was appended stays, to be resumed."""
+        for descriptor in (self._descriptor, self._index):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._index = self._shard = -1
+
+    def __enter__(self) -> ClipWriter:  # noqa: PYI034 - Self is newer than Python 3.10
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _found(self) -> dict[str, _Entry]:
+        """What the index of an earlier attempt says, up to its first torn or damaged line."""
+        found: dict[str, _Entry] = {}
+        path = self.folder / INDEX
+        if not path.exists():
+            return found
+        with open(path, "rb") as lines:
+            header = parse_header(unseal(lines.readline(1 << 16)))
+            if header is None or header.pixels != self.header.pixels:
+                self._empty()
+                return found
+            for text in lines:
+                parsed = parse_video(unseal(text))
+                if parsed is None:
+                    break
+                found[parsed[0].id] = _Entry(parsed[0], tuple(parsed[1]))
+        return found
+
+    def _verify(self, found: dict[str, _Entry], checked: Callable[[int, int], None] | None) -> None:
+        damaged = []
+        for done, entry in enumerate(found.values(), start=1):
+            if self._is_whole(entry):
+                self._entries[entry.video.id] = entry
+            else:
+                damaged.append(entry.video)
+            if checked is not None:
+                checked(done, len(found))
+        self._use(-1)
+        self._end = max((e.video.first + e.video.clips for e in self._entries.values()), default=0)
+        self._free = {video.id: video for video in damaged if video.first + video.clips <= self._end}
+        self.damaged = tuple(video.id for video in damaged)
+
+    def _is_whole(self, entry: _Entry) -> bool:
+        return all(
+            zlib.crc32(self._read_clip(number)) == crc
+            for number, crc in zip(entry.video.numbers, entry.crc, strict=True)
+        )
+
+    def _empty(self) -> None:
+        for path in (*self.folder.glob("clips-*.u8"), self.folder / INDEX):
+            path.unlink()
+
+    def _use(self, shard: int, *, create: bool = True) -> int:
+        """The descriptor of a shard; the one used before is made durable and closed. -1: none."""
+        if shard != self._shard:
+            if self._descriptor >= 0:
+                os.fdatasync(self._descriptor)
+                os.close(self._descriptor)
+            self._descriptor, self._shard = -1, -1
+            if shard >= 0:
+                flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+                self._descriptor = os.open(shard_path(self.folder, shard), flags, 0o644)
+                self._shard = shard
+        return self._descriptor
+
+    def _write_clip(self, number: int, data: memoryview) -> None:
+        shard, place = divmod(number, self.header.shard_clips)
+        _write_all(self._use(shard), data, place * self.header.clip_bytes)
+
+    def _read_clip(self, number: int) -> bytes:
+        """The clip's bytes; fewer where the file is too short, none where it is missing or cannot be read."""
+        shard, place = divmod(number, self.header.shard_clips)
+        try:
+            return os.pread(self._use(shard, create=False), self.header.clip_bytes, place * self.header.clip_bytes)
+        except OSError:
+            return b""
+
+    def _close_up(self, wanted: list[_Entry]) -> None:
+        """Move clips down into places that dropped or damaged videos left free.
+
+        A crash in the middle leaves clips that do not match their lines; resuming redoes those videos.
+        """
+        self._end = 0
+        for entry in sorted(wanted, key=lambda entry: entry.video.first):
+            video = entry.video
+            if video.first != self._end:
+                video = replace(video, first=self._end)
+                for old, new in zip(entry.video.numbers, video.numbers, strict=True):
+                    self._write_clip(new, memoryview(self._read_clip(old)))
+                self._entries[video.id] = _Entry(video, entry.crc)
+            self._end += video.clips
+
+    def _cut(self) -> None:
+        """Give back what stands in the shards beyond the last clip."""
+        last, place = divmod(self._end, self.header.shard_clips)
+        for path in self.folder.glob("clips-*.u8"):
+            shard = int(path.stem.removeprefix("clips-"))
+            if shard > last or (shard == last and place == 0):
+                path.unlink()
+            elif shard == last:
+                os.truncate(path, place * self.header.clip_bytes)
+
+    def _rewrite(self, entries: Iterator[_Entry], *, whole: bool = False) -> ClipIndex:
+        """Write the index anew, so that after a crash it is the old one or the new one."""
+        videos, digest, part = Videos(), hashlib.sha256(), self.folder / f".{INDEX}.part"
+        with open(part, "wb") as file:
+            for text, entry in self._lines(entries):
+                file.write(text)
+                digest.update(text)
+                if entry is not None:
+                    videos.add(entry.video, entry.crc)
+            index = ClipIndex(self.header, videos, sum(v.clips for v in videos), digest.hexdigest())
+            if whole:
+                file.write(seal({"end": [len(videos), index.clip_count], "digest": index.digest}))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.folder / INDEX)
+        sync_folder(self.folder)
+        return index
+
+    def _lines(self, entries: Iterator[_Entry]) -> Iterator[tuple[bytes, _Entry | None]]:
+        yield header_line(self.header), None
+        for entry in entries:
+            yield video_line(entry.video, entry.crc), entry
+
+
+class _disk:  # noqa: N801 - reads as a word in `with _disk(folder):`
+    """Turns a full disk into one line that says what to do; other errors of the disk go through as they are."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "free some space and run again: the videos done so far are kept"
+            raise StageError("{folder}: the disk is full", hint=hint, folder=str(self._folder)) from error
+
+
+def _write_all(descriptor: int, data: bytes | memoryview, offset: int | None = None) -> None:
+    left = memoryview(data)
+    while left:
+        written = os.write(descriptor, left) if offset is None else os.pwrite(descriptor, left, offset)
+        left = left[written:]
+        offset = None if offset is None else offset + written

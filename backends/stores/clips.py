@@ -1,0 +1,158 @@
+"""The clip store, read side: uint8 clips by number, and float32 batches of them as the reference normalises.
+
+A store is a folder: `index.jsonl` (see `clip_index`) and shard files `clips-00000.u8` of `shard_clips` clips each,
+clip after clip, each (3, 16, 112, 112) uint8 in C order. Clip n stands in shard n // shard_clips. Clips are read with
+`pread`, not mapped: as fast when hot, flat in memory, and a failing disk is an error rather than a SIGBUS
+(docs/decisions/0004-preprocess-kernel.md).
+It refuses to know where clips come from and what becomes of them.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backends.contract.errors import InputError, StageError
+from backends.stores import feed
+from backends.stores.clip_index import ClipHeader, ClipIndex, VideoClips, Videos, read_index
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["ClipHeader", "ClipIndex", "ClipStore", "VideoClips", "Videos", "read_index", "shard_path"]
+
+
+def shard_path(folder: Path, shard: int) -> Path:
+    """The file that holds clips `shard * shard_clips` and on."""
+    return folder / f"clips-{shard:05d}.u8"
+
+
+class ClipStore:
+    """A finished store, open for reading: cheap to open in each process, safe to read from several threads.
+
+    Each clip is compared with its checksum when it is read (`check=False` trusts the disk); a damaged one raises
+    StageError and is never handed out.
+    """
+
+    def __init__(self, folder: Path, index: ClipIndex, *, check: bool = True) -> None:
+        self.folder = folder
+        self.header = index.header
+        self.videos = index.videos
+        """In annotation order."""
+        self.clip_count = index.clip_count
+        """Clips are numbered from 0 up to this."""
+        self.digest = index.digest
+        self._check = check
+        self._crc = _by_number(index)
+        self._table = normal_table(index.header)
+
+    @classmethod
+    def open(cls, folder: Path, *, check: bool = True) -> ClipStore:
+        """Open the store in `folder`; InputError where it is missing, unfinished or its index is damaged."""
+        return cls(folder, read_index(folder), check=check)
+
+    def clip(self, number: int) -> NDArray[np.uint8]:
+        """One clip, uint8 (3, 16, 112, 112). IndexError outside the store, StageError where it is damaged."""
+        import numpy as np
+
+        clip = np.empty(self.header.shape, np.uint8)
+        for _ in self._read((number,), clip):
+            pass
+        return clip
+
+    def batch(
+        self, numbers: Sequence[int], out: NDArray[np.float32] | None = None, *, pad_to: int | None = None
+    ) -> NDArray[np.float32]:
+        """Normalised clips, float32 (rows, 3, 16, 112, 112) where rows is len(numbers), or `pad_to`.
+
+        Rows beyond the numbers are zeros. `out`, where given, is C-contiguous with at least that many rows; its first
+        rows are filled and returned. The floats are the reference's exactly: ((u8 / 255) - mean) / std, each step in
+        float32.
+        """
+        import numpy as np
+
+        rows = len(numbers) if pad_to is None else pad_to
+        if rows < len(numbers):
+            raise ValueError(f"{len(numbers)} clips do not fit {rows} rows")
+        if out is None:
+            out = np.empty((rows, *self.header.shape), np.float32)
+        elif out.shape[1:] != self.header.shape or len(out) < rows or out.dtype != np.float32:
+            raise ValueError(f"out is {out.dtype} {out.shape}, not float32 {(rows, *self.header.shape)}")
+        batch = out[:rows]
+        clip = np.empty(self.header.shape, np.uint8)
+        for row, _ in enumerate(self._read(numbers, clip)):
+            feed.normalise(clip, self._table, batch[row])
+        batch[len(numbers) :] = 0
+        return batch
+
+    def damaged(self) -> Iterator[VideoClips]:
+        """Read everything and give the videos of which a clip does not match its checksum."""
+        import numpy as np
+
+        clip = np.empty(self.header.shape, np.uint8)
+        for video in self.videos:
+            try:
+                for _ in self._read(video.numbers, clip, check=True):
+                    pass
+            except StageError:
+                yield video
+
+    def _read(self, numbers: Sequence[int], clip: NDArray[np.uint8], *, check: bool = False) -> Iterator[int]:
+        """Fill `clip` with each of the clips in turn."""
+        view = clip.data.cast("B")
+        descriptor, opened = -1, -1
+        try:
+            for number in numbers:
+                if not 0 <= number < self.clip_count:
+                    raise IndexError(f"clip {number} of {self.clip_count}")
+                shard, place = divmod(number, self.header.shard_clips)
+                if shard != opened:
+                    descriptor, opened = self._open(shard, descriptor), shard
+                read = os.preadv(descriptor, [view], place * len(view))
+                if read != len(view) or ((check or self._check) and zlib.crc32(view) != self._crc[number]):
+                    raise self._damage(number)
+                yield number
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _open(self, shard: int, last: int) -> int:
+        path = shard_path(self.folder, shard)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            hint = "run the preprocess stage again"
+            raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=reason) from None
+        if last >= 0:
+            os.close(last)
+        return descriptor
+
+    def _damage(self, number: int) -> StageError:
+        video = next(video.id for video in self.videos if number in video.numbers)
+        text = "{folder}: clip {number} of {video} does not match its checksum"
+        hint = "run the preprocess stage again: it redoes damaged videos only"
+        return StageError(text, hint=hint, folder=str(self.folder), number=number, video=video)
+
+
+def normal_table(header: ClipHeader) -> NDArray[np.float32]:
+    """The reference's normalisation of each byte, float32 (3, 256): `((u8 / 255) - mean) / std`, in that order."""
+    import numpy as np
+
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    mean, std = (np.asarray(values, np.float32)[:, None] for values in (header.mean, header.std))
+    table: NDArray[np.float32] = (levels[None] - mean) / std
+    return table
+
+
+def _by_number(index: ClipIndex) -> Sequence[int]:
+    """Checksums by clip number."""
+    found: Any = array("I", bytes(4 * index.clip_count))
+    for place, video in enumerate(index.videos):
+        found[video.first : video.first + video.clips] = index.videos.crc(place)
+    return found  # type: ignore[no-any-return]
