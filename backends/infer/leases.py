@@ -236,7 +236,7 @@ class Leases:
                 device.state = "ready"
                 return self._show(device, "working")
             return () if device.alive else self._start(device, event.at)
-        if device.state == "ready" and device.flight:
+        if device.state in ("ready", "leaving") and device.flight:
             device.state = "leaving"
             return _None
         return self._leave(device) if device.alive else _None
@@ -283,8 +283,8 @@ class Leases:
     def _hand_out(self, device: _Device, depth: int, at: float) -> tuple[Instruction, ...]:
         if self.stopping or device.state != "ready" or len(device.flight) >= depth:
             return _None
-        ready = sum(d.state == "ready" for d in self.devices.values())
-        if depth > 1 and self._left + len(self._returned) < ready:
+        takers = sum(d.alive and d.state != "leaving" for d in self.devices.values())
+        if depth > 1 and self._left + len(self._returned) < takers:
             return _None  # the last batches one by one: a slow device must not sit on what others could do
         batch = self._next(device)
         if batch is None:
