@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import sqlite3
 import subprocess
 import sys
@@ -260,11 +259,19 @@ class LiveClient:
         return None
 
     def _new_run(self, plan: Plan) -> RunFolder:
-        run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
-        folder = self._folders.run(run_id)
+        latest = self._latest()
+        folder = self._folders.run(next_id(time.strftime("%Y%m%d-%H%M%S"), latest.id if latest else ""))
         folder.path.mkdir(parents=True, mode=0o700)
         write_whole(folder.plan, dumps(plan).encode())
         return folder
+
+
+def next_id(stamp: str, latest: str) -> str:
+    """The id of a run begun at `stamp` (YYYYMMDD-HHMMSS): it sorts after `latest`, even where the clock went back."""
+    before, _, number = latest.rpartition("-")
+    if before < stamp:
+        return f"{stamp}-0000"
+    return f"{before}-{int(number) + 1 if number.isdigit() else 1:04d}"
 
 
 def _raise_refusal(reply: bytes, folder: RunFolder) -> None:

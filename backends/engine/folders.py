@@ -14,7 +14,7 @@ class RunFolder:
 
     @property
     def id(self) -> str:
-        """The run's id: its start as YYYYMMDD-HHMMSS and four digits that tell runs of one second apart."""
+        """The run's id: its start as YYYYMMDD-HHMMSS and four digits that keep runs in order."""
         return self.path.name
 
     @property
