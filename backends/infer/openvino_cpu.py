@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backends.contract.quiet import no_telemetry
 from backends.infer.runtime import CLIP_SHAPE, DeviceSpec, Port, check_ports, read_failure
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class OpenVino:
 
     def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
         """Read and compile the ONNX file; as in `Runtime.open`."""
+        no_telemetry()
         import openvino as ov
 
         self.version = f"openvino {ov.__version__.partition('-')[0]}"
