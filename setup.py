@@ -1,14 +1,24 @@
-"""The two C extensions. Both are optional: without a compiler everything installs and gives the same bytes, slower."""
+"""What pyproject.toml cannot say: two optional C extensions, and assets/ travelling inside the wheel.
 
-from setuptools import Extension, setup
+Without a compiler everything installs and gives the same bytes, slower. `assets/` is installed as `backends/_assets`.
+"""
+
+from setuptools import Extension, find_namespace_packages, find_packages, setup
 
 FLAGS = ["-O3", "-fno-math-errno"]
+ASSETS = ["backends._assets", *(f"backends._assets.{name}" for name in find_namespace_packages("assets"))]
 
 setup(
+    packages=[*find_packages(include=["backends", "backends.*", "r3d_tui", "r3d_tui.*"]), *ASSETS],
+    package_dir={"backends._assets": "assets"},
+    package_data={
+        "": ["*.toml", "*.tcss", "py.typed"],
+        **{name: ["*.pth", "*.json", "*.txt"] for name in ASSETS},
+    },
     ext_modules=[
         Extension(
             "backends.preprocess._resize", ["backends/preprocess/_resize.c"], extra_compile_args=FLAGS, optional=True
         ),
         Extension("backends.stores._feed", ["backends/stores/_feed.c"], extra_compile_args=FLAGS, optional=True),
-    ]
+    ],
 )
