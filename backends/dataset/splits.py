@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from backends.contract.errors import InputError
 from backends.contract.events import SetAside
@@ -59,7 +59,7 @@ def read_splits(folder: Path, split: int) -> Splits:
         if trouble := name_trouble(label):
             aside.append(SetAside(short(file.name), trouble))
             continue
-        for number, text in enumerate(_text(file).splitlines(), 1):
+        for number, text in enumerate(_text(file).split("\n"), 1):
             if text.strip():
                 _read_line(text, label, line("line {n} of {file}", n=number, file=short(file.name)), videos, aside)
     times = Counter(video.id for video in videos)
@@ -71,8 +71,8 @@ def read_splits(folder: Path, split: int) -> Splits:
 
 def video_id(name: str) -> str:
     """The id that a video file's name gives: the name without its suffix."""
-    path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in SUFFIXES else name
+    stem, _, suffix = name.rpartition(".")
+    return stem if stem and "." + suffix.lower() in SUFFIXES else name
 
 
 def _files(folder: Path, split: int) -> tuple[set[str], list[tuple[str, Path]]]:
