@@ -115,8 +115,9 @@ def _upstream(job: Job) -> tuple[Path, Path]:
     source = compiled or job.upstream.get("simplify")
     preprocess = job.upstream.get("preprocess")
     if source is None or preprocess is None:
-        missing = "a model" if source is None else "clips"
-        raise InputError("there is no {missing} to infer", hint="run the stages before this one", missing=missing)
+        missing = "a model" if source is None else "a clip store"
+        hint = "run the stages before this one"
+        raise InputError("nothing to infer: {missing} is missing", hint=hint, missing=missing)
     return source.path("om" if compiled else "onnx"), preprocess.path("store")
 
 

@@ -41,7 +41,7 @@ class Faulty(Null):
         logits = super().run(batch)
         self.runs += 1
         fault = self.options.get("fault")
-        if self.runs == 0 or fault is None or not self._due(batch):
+        if self.runs == 0 or fault in (None, "open", "input") or not self._due(batch):
             return logits
         if fault == "error":
             raise RuntimeError("aicore exception 507015")
@@ -58,7 +58,7 @@ class Faulty(Null):
         if poison is not None and batch is not None:
             marks = ((batch[:, 0, 0, 0, 0] * 0.2768 + 0.4345) * 255).round()
             return bool((marks == poison).any())
-        if not self.mine or self.runs < int(self.options.get("at") or 0):
+        if not self.mine or 0 <= self.runs < int(self.options.get("at") or 0):
             return False
         if once:
             try:
