@@ -16,7 +16,7 @@ from PIL import Image
 
 from backends.convert import forward, onnxfile
 from backends.convert.checkpoint import Wanted, read_checkpoint
-from backends.convert.graph import build_graph
+from backends.convert.graph import ClipShape, build_graph
 
 VIDEOS = ("TrumanShow_wave_f_nm_np1_fr_med_26", "derived_short_5", "derived_seventeen", "derived_portrait_20")
 TOLERANCE = 1e-4
@@ -35,8 +35,8 @@ def frame(path: Path) -> Any:
     return (pixels - mean[:, None, None]) / std[:, None, None]
 
 
-def clips_of(golden: Path, video: str) -> Any:
-    """The video's ten rows as in the guide's `.bin`: float32 (10, 3, 16, 112, 112), zeros behind its clips."""
+def rows_of(golden: Path, video: str) -> Any:
+    """The video's rows of the guide's `.bin` up to the first of filler: float32 (clips + 1, 3, 16, 112, 112)."""
     entry = json.loads((golden / "annotation.json").read_text())["database"][video]["annotations"]
     folder = golden / "frames" / entry["label"] / video
     frames = np.stack([frame(folder / f"image_{n:05d}.jpg") for n in range(*entry["segment"])], 1)
@@ -46,7 +46,7 @@ def clips_of(golden: Path, video: str) -> Any:
         rows[row] = some[:, np.arange(16) % some.shape[1]]
     digest = json.loads((golden / "bin_sha256.json").read_text())[f"{video}.bin"]
     assert digest == hashlib.sha256(rows.tobytes()).hexdigest()
-    return rows
+    return rows[: row + 2]
 
 
 class Rows:
@@ -57,7 +57,9 @@ class Rows:
 
     def batches(self, size: int) -> Iterator[tuple[Any, int]]:
         for start in range(0, len(self.rows), size):
-            yield self.rows[start : start + size], size
+            some = self.rows[start : start + size]
+            filler = np.zeros((size - len(some), *some.shape[1:]), np.float32)
+            yield np.concatenate([some, filler]), len(some)
 
 
 @pytest.mark.slow
@@ -70,17 +72,18 @@ def test_logits_are_the_references(shared: Path, tmp_path: Path, depth: int) -> 
     subprocess.run(tool, check=True)
     videos = VIDEOS if depth == 18 else VIDEOS[:2]
     expected = np.load(golden / f"logits_resnet{depth}.npz")
-    rows = Rows(np.concatenate([clips_of(golden, video) for video in videos]))
+    videos_rows = [rows_of(golden, video) for video in videos]
+    clips = Rows(np.concatenate(videos_rows))
     checkpoint = read_checkpoint(source, Wanted(depth, 51, "B", 1.0, 7))
     model = tmp_path / "model.onnx"
     weights = {name: tensor.numpy() for name, tensor in checkpoint.state.items()}
-    model.write_bytes(onnxfile.to_bytes(build_graph(checkpoint.architecture, weights)))
+    model.write_bytes(onnxfile.to_bytes(build_graph(checkpoint.architecture, weights, ClipShape(4))))
     found = {
-        "torch": forward.checkpoint_logits(checkpoint, rows),
-        "onnxruntime": forward.onnxruntime_logits(model, rows),
-        "openvino": forward.openvino_logits(model, rows),
+        "torch": forward.checkpoint_logits(checkpoint, clips),
+        "onnxruntime": forward.onnxruntime_logits(model, clips),
+        "openvino": forward.openvino_logits(model, clips),
     }
-    wanted = np.concatenate([expected[video] for video in videos])
+    wanted = np.concatenate([expected[video][: len(rows)] for video, rows in zip(videos, videos_rows, strict=True)])
     furthest = {name: float(np.abs(logits - wanted).max()) for name, logits in found.items()}
     print(furthest)
     assert {} == {name: far for name, far in furthest.items() if not far <= TOLERANCE}
