@@ -1,0 +1,127 @@
+"""The file of device samples: one JSON line each, bounded, thinned with age. It refuses to know how they are measured.
+
+Lines of one reading stand together and share their time. When the file outgrows its limit, every second of the older
+readings is dropped, so that the whole of a long run stays in it, ever coarser towards its beginning.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from backends.contract.codec import DecodeError, decode, dumps
+from backends.contract.values import DeviceSample
+
+LIMIT = 4 << 20
+"""Bytes of the file."""
+TAIL = 256 << 10
+"""Bytes at the end that hold the latest reading of every device."""
+
+
+class SampleFile:
+    """Appends readings; one writer. An older file of the same name is gone on with."""
+
+    def __init__(self, path: Path, limit: int = LIMIT) -> None:
+        self._path = path
+        self._limit = limit
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._open()
+
+    def append(self, samples: Sequence[DeviceSample]) -> None:
+        """Write one reading, of all devices at once, in one piece."""
+        data = b"".join(dumps(sample).encode("ascii") + b"\n" for sample in samples)
+        if self._size + len(data) > self._limit:
+            self._thin()
+        os.write(self._descriptor, data)
+        self._size += len(data)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._descriptor)
+
+    def _open(self) -> None:
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._size = os.fstat(self._descriptor).st_size
+        if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
+            self._size += os.write(self._descriptor, b"\n")  # a writer was killed inside a line
+
+    def _thin(self) -> None:
+        readings = list(_readings(self._path.read_bytes().splitlines(keepends=True)))
+        old = len(readings) * 3 // 4
+        kept = readings[:old:2] + readings[old:]
+        while len(kept) > 1 and sum(map(len, kept)) > self._limit * 3 // 4:
+            kept = kept[len(kept) // 4 + 1 :]  # readings of very many devices: the oldest go
+        part = self._path.with_name(f".{self._path.name}.part")
+        part.write_bytes(b"".join(kept))
+        part.replace(self._path)
+        os.close(self._descriptor)
+        self._open()
+
+
+def _readings(lines: Sequence[bytes]) -> Iterator[bytes]:
+    """Lines of the same time, joined."""
+    begun: float | None = None
+    group: list[bytes] = []
+    for text in lines:
+        body = _body(text)
+        if body is None:
+            continue
+        if group and body.get("at") != begun:
+            yield b"".join(group)
+            group = []
+        begun = body.get("at")
+        group.append(text)
+    if group:
+        yield b"".join(group)
+
+
+def read_samples(path: Path) -> tuple[DeviceSample, ...]:
+    """The latest reading of each device, in the writer's order. Empty where there is no file."""
+    latest: dict[str, DeviceSample] = {}
+    for text in reversed(_tail(path)):
+        sample = _sample(text)
+        if sample is None:
+            continue
+        if sample.device in latest:
+            break  # the reading before
+        latest[sample.device] = sample
+    return tuple(reversed(latest.values()))
+
+
+def read_history(path: Path, since: float = 0.0) -> tuple[DeviceSample, ...]:
+    """Every sample kept that was taken after the wall time `since`, oldest first."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return ()
+    return tuple(sample for sample in map(_sample, lines) if sample is not None and sample.at > since)
+
+
+def _tail(path: Path) -> list[bytes]:
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return []
+    return lines[1:-1] if size > TAIL else lines[:-1]  # the first may be cut, the last is not finished yet
+
+
+def _body(text: bytes) -> dict[str, Any] | None:
+    with contextlib.suppress(ValueError):
+        body = json.loads(text)
+        if isinstance(body, dict):
+            return body
+    return None
+
+
+def _sample(text: bytes) -> DeviceSample | None:
+    body = _body(text)
+    with contextlib.suppress(DecodeError):
+        return decode(DeviceSample, body) if body is not None else None
+    return None
