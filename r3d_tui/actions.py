@@ -1,0 +1,98 @@
+"""Every action of the console, once: its keys, its words, its place in the footer. Footer, palette and help read it.
+
+It refuses to know what an action does: the board has a method `action_<name>` for each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Group = Literal["run", "look", "move", "out", "console"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a person can do on the board."""
+
+    name: str
+    """`action_<name>` of the board; its words are `action.<name>` in the language files."""
+    keys: tuple[str, ...]
+    """In Textual's names; the first is the one that is shown."""
+    group: Group
+    footer: int = 0
+    """0: not in the footer; else the lower stays the longer where the width does not suffice."""
+    writes: bool = False
+    """Starts, stops or changes something: not there in read-only mode."""
+    palette: bool = True
+
+
+ACTIONS = (
+    Action("run", ("r",), "run", 3, writes=True),
+    Action("rerun_failed", ("f",), "run", 5, writes=True),
+    Action("rerun_from", ("R", "shift+r"), "run", writes=True),
+    Action("stop", ("s",), "run", 4, writes=True),
+    Action("device", ("space",), "run", writes=True),
+    Action("details", ("d", "enter"), "look", 6),
+    Action("log", ("l",), "look", 7),
+    Action("search", ("slash",), "look", 8),
+    Action("next_match", ("n",), "look", palette=False),
+    Action("previous_match", ("N", "shift+n"), "look", palette=False),
+    Action("failure", ("exclamation_mark",), "look"),
+    Action("follow", ("full_stop",), "look"),
+    Action("zoom", ("z",), "look"),
+    Action("runs", ("h",), "look"),
+    Action("next_panel", ("tab",), "move", 9, palette=False),
+    Action("previous_panel", ("shift+tab",), "move", palette=False),
+    Action("down", ("j", "down"), "move", palette=False),
+    Action("up", ("k", "up"), "move", palette=False),
+    Action("next_stage", ("J", "shift+j", "right_square_bracket"), "move", palette=False),
+    Action("previous_stage", ("K", "shift+k", "left_square_bracket"), "move", palette=False),
+    Action("page_down", ("pagedown", "ctrl+d"), "move", palette=False),
+    Action("page_up", ("pageup", "ctrl+u"), "move", palette=False),
+    Action("first", ("g", "home"), "move", palette=False),
+    Action("last", ("G", "shift+g", "end"), "move", palette=False),
+    Action("copy", ("y",), "out"),
+    Action("write", ("w",), "out"),
+    Action("pager", ("v",), "out"),
+    Action("edit", ("e",), "out", writes=True),
+    Action("language", ("L", "shift+l"), "console"),
+    Action("theme", ("T", "shift+t"), "console"),
+    Action("palette", ("colon", "ctrl+p"), "console", 10, palette=False),
+    Action("help", ("question_mark", "f1"), "console", 1),
+    Action("quit", ("q",), "console", 2),
+)
+
+_SHOWN = {
+    "slash": "/",
+    "exclamation_mark": "!",
+    "full_stop": ".",
+    "colon": ":",
+    "question_mark": "?",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "pagedown": "PgDn",
+    "pageup": "PgUp",
+    "shift+tab": "S-Tab",
+    "tab": "Tab",
+    "enter": "Enter",
+    "space": "Space",
+    "home": "Home",
+    "end": "End",
+    "down": "↓",
+    "up": "↑",
+    "f1": "F1",
+    "escape": "Esc",
+}
+
+
+def shown(key: str) -> str:
+    """A key as it is written for people."""
+    if key.startswith("ctrl+"):
+        return "^" + key[5:].upper()
+    return _SHOWN.get(key, key)
+
+
+def all_shown(action: Action) -> str:
+    """All keys of an action; `shift+x` is only another name of `X`."""
+    return " ".join(shown(key) for key in action.keys if not (key.startswith("shift+") and len(key) == 7))

@@ -1,0 +1,198 @@
+"""The console as an application: one client, one board, what opens over it. Its end can damage nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.theme import Theme
+
+from backends.contract.client import Client
+from r3d_tui import terminal
+from r3d_tui.feed import Feed
+from r3d_tui.lang.words import Words, chosen
+from r3d_tui.rows import shorten
+from r3d_tui.safe import safe
+from r3d_tui.screens.board import Board
+
+DARK = {
+    "r3d-dim": "#84909c",
+    "r3d-rule": "#3a444f",
+    "r3d-chip": "#27465f",
+    "r3d-match": "#5b4a1e",
+    "r3d-cursor": "#25303b",
+}
+LIGHT = {
+    "r3d-dim": "#6a6f76",
+    "r3d-rule": "#c4c0b4",
+    "r3d-chip": "#c9dcec",
+    "r3d-match": "#f3df9c",
+    "r3d-cursor": "#e3e7e6",
+}
+"""Colours that Textual has no name for."""
+THEMES = (
+    Theme(
+        "r3d-dark",
+        primary="#6aa9d8",
+        secondary="#8fb8a8",
+        accent="#d9b36c",
+        foreground="#cfd6dd",
+        background="#12161b",
+        surface="#191f26",
+        panel="#222a33",
+        success="#7fb98a",
+        warning="#d9a85c",
+        error="#e0736b",
+        dark=True,
+        variables=DARK,
+    ),
+    Theme(
+        "r3d-light",
+        primary="#1f5f99",
+        secondary="#356b5a",
+        accent="#8a5a00",
+        foreground="#20262c",
+        background="#fbfaf7",
+        surface="#f0eee8",
+        panel="#e4e1d8",
+        success="#256d3a",
+        warning="#8a5a00",
+        error="#b02a20",
+        dark=False,
+        variables=LIGHT,
+    ),
+)
+TURN = ("r3d-dark", "r3d-light", "ansi-dark", "ansi-light")
+
+
+class ConsoleApp(App[int]):
+    """Draws what the client says."""
+
+    ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = None
+    TITLE = "r3d-tui"
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        words: Words,
+        read_only: bool = False,
+        ascii_only: bool = False,
+        clock: Callable[[], float] = time.time,
+        theme: str = "",
+    ) -> None:
+        super().__init__()
+        self.client = client
+        self.words = words
+        self.read_only = read_only
+        self.ascii_only = ascii_only
+        self.clock = clock
+        self.animation_level = "none"
+        self.board = Board()
+        self._running_loop: asyncio.AbstractEventLoop | None = None
+        self.feed = Feed(client, self.board.post_message)
+        for mine in THEMES:
+            self.register_theme(mine)
+        self.theme = theme or _first_theme()
+
+    def get_default_screen(self) -> Board:
+        """The board."""
+        return self.board
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our own names, for themes that do not have them."""
+        return DARK
+
+    def on_mount(self) -> None:
+        """Begin to follow."""
+        self._running_loop = asyncio.get_running_loop()
+        self.feed.start()
+
+    def on_unmount(self) -> None:
+        """Follow no longer."""
+        self.feed.end()
+
+    def turn_language(self) -> None:
+        """The other language."""
+        self.words = Words(self.words.other)
+
+    def turn_theme(self) -> None:
+        """The next theme."""
+        place = TURN.index(self.theme) if self.theme in TURN else -1
+        self.theme = TURN[(place + 1) % len(TURN)]
+
+    def leave(self, code: int = 0) -> None:
+        """End the console; the run goes on."""
+        self.exit(code)
+
+    def leave_from_signal(self, code: int) -> None:
+        """The same from a signal handler, which may have interrupted the event loop anywhere."""
+        if self._running_loop is not None:
+            self._running_loop.call_soon_threadsafe(self.leave, code)
+
+    async def action_quit(self) -> None:
+        """As q: also for Textual's own ctrl+q."""
+        self.leave()
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C with nothing marked: say how to leave."""
+        self.notify(self.words("say.ctrl_c"), markup=False, timeout=3)
+
+    def farewell(self) -> str:
+        """What is said after the console closed: whether something goes on."""
+        snapshot = self.board.snapshot
+        if snapshot is None or snapshot.run.state != "running" or not snapshot.alive:
+            return ""
+        run = snapshot.run
+        host = shorten(safe(run.host), 40)
+        return terminal.drawn(self.words("farewell", run=safe(run.id), pid=run.pid or 0, host=host))
+
+
+def _first_theme() -> str:
+    light = terminal.light_background()
+    if "NO_COLOR" in os.environ or terminal.few_colours():
+        return "ansi-light" if light else "ansi-dark"
+    return "r3d-light" if light else "r3d-dark"
+
+
+def run_console(
+    client: Client,
+    *,
+    mouse: bool = True,
+    ascii_only: bool = False,
+    read_only: bool = False,
+    language: str | None = None,
+) -> int:
+    """Show the console until it is left; gives the exit code. A terminal that cannot draw it gets one line and 2."""
+    encoding = terminal.locale_encoding()
+    ascii_only = ascii_only or not terminal.is_utf8(encoding)
+    terminal.set_charset(ascii_only=ascii_only, encoding=None if terminal.is_utf8(encoding) else encoding)
+    words = Words(_speakable(chosen(language), encoding))
+    if (reason := terminal.unusable()) is not None:
+        sys.stderr.write(f"{words.line(reason)}: {words('farewell_plain')}\n")
+        return 2
+    theme = _first_theme()
+    app = ConsoleApp(client, words=words, read_only=read_only, ascii_only=ascii_only, theme=theme)
+    with terminal.leaving_clean(app.leave_from_signal):
+        code = app.run(mouse=mouse)
+    client.close()
+    if text := app.farewell():
+        sys.stdout.write(text + "\n")
+    return code or 0
+
+
+def _speakable(language: str, encoding: str) -> str:
+    """English where the terminal's encoding has no Chinese."""
+    try:
+        "中文".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return "en"
+    return language

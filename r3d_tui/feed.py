@@ -1,0 +1,113 @@
+"""Follows a client from threads and posts what changed a few times a second. It refuses to know how it is drawn."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from textual.message import Message
+
+from backends.contract.client import Client, LogChunk
+from backends.contract.errors import R3dError
+from backends.contract.lines import Line, line
+from r3d_tui.messages import FeedBroke, LogCame, LogPiece, SnapshotCame
+from r3d_tui.safe import safe_lines
+
+LEAST_S = 0.33
+"""Least time between two snapshots: three a second are enough for eyes."""
+LOG_S = 0.4
+"""Time between two looks at the log."""
+TAIL = 262_144
+"""Bytes of a log that are read at first."""
+AGAIN_S = 2.0
+"""Pause after a failure."""
+
+
+class Feed:
+    """One thread for snapshots, one for the log that is looked at. Both are daemons: quitting waits for nothing."""
+
+    def __init__(self, client: Client, post: Callable[[Message], object]) -> None:
+        self._client = client
+        self._post = post
+        self._ended = threading.Event()
+        self._log_wanted = threading.Event()
+        self._watched: tuple[str, int] | None = None
+
+    def start(self) -> None:
+        """Begin to follow."""
+        for target in (self._follow, self._follow_log):
+            threading.Thread(target=target, name="feed", daemon=True).start()
+
+    def end(self) -> None:
+        """Stop following; a thread that waits for a slow disk ends by itself."""
+        self._ended.set()
+        self._log_wanted.set()
+
+    def watch(self, stage: str | None, attempt: int = 0) -> None:
+        """Follow this stage's log from its tail; None: no log is looked at."""
+        wanted = (stage, attempt) if stage is not None else None
+        if wanted != self._watched:
+            self._watched = wanted
+            self._log_wanted.set()
+
+    def _follow(self) -> None:
+        version: int | None = None
+        while not self._ended.is_set():
+            begun = time.monotonic()
+            try:
+                snapshot = self._client.snapshot()
+                if snapshot.version != version:
+                    version = snapshot.version
+                    self._post(SnapshotCame(snapshot))
+                self._client.changed(1.0)
+            except Exception as error:  # noqa: BLE001 - whatever reading met is shown, and tried again
+                self._post(FeedBroke(_words_of(error)))
+                version = None
+                self._ended.wait(AGAIN_S)
+            self._ended.wait(max(0.0, LEAST_S - (time.monotonic() - begun)))
+
+    def _follow_log(self) -> None:
+        while not self._ended.is_set():
+            self._log_wanted.wait()
+            self._log_wanted.clear()
+            watched = self._watched
+            if watched is None or self._ended.is_set():
+                continue
+            try:
+                self._tail(watched)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._post(FeedBroke(_words_of(error)))
+                self._ended.wait(AGAIN_S)
+                self._log_wanted.set()
+
+    def _tail(self, watched: tuple[str, int]) -> None:
+        stage = watched[0]
+        chunk = self._client.log(stage, None, TAIL)
+        self._post(LogCame(_piece(stage, chunk, fresh=True)))
+        while self._watched == watched and not self._ended.is_set():
+            end = chunk.end
+            chunk = self._client.log(stage, end)
+            if chunk.end < end or chunk.offset != end:  # a new file: begin again
+                chunk = self._client.log(stage, None, TAIL)
+                self._post(LogCame(_piece(stage, chunk, fresh=True)))
+            elif chunk.text:
+                self._post(LogCame(_piece(stage, chunk, fresh=False)))
+            if self._log_wanted.wait(LOG_S):
+                return
+
+
+def _piece(stage: str, chunk: LogChunk, *, fresh: bool) -> LogPiece:
+    lines = safe_lines(chunk.text)
+    if fresh and chunk.offset and len(lines) > 1:
+        lines = lines[1:]  # the first is cut
+    partial = bool(lines) and bool(lines[-1])
+    if lines and not lines[-1]:
+        lines.pop()
+    return LogPiece(stage, tuple(lines), fresh, partial)
+
+
+def _words_of(error: Exception) -> Line:
+    if isinstance(error, R3dError):
+        return error.line
+    return line("{error}: {text}", error=type(error).__name__, text=str(error)[:300])

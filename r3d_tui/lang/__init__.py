@@ -1,0 +1,1 @@
+"""The two languages and how words are found in them."""

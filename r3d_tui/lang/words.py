@@ -1,0 +1,71 @@
+"""Words for people, by key for our own and by template for those of the backends. It refuses to know what they mean."""
+
+from __future__ import annotations
+
+import locale
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from backends.contract.lines import Line, Scalar, fill
+from r3d_tui.safe import safe
+
+LANGUAGES = ("en", "zh")
+"""Each is a file beside this one."""
+
+
+class Words:
+    """One language: `words("key", n=3)` for ours, `words.line(line)` for a `Line` of the backends."""
+
+    def __init__(self, language: str = "en") -> None:
+        self.language = language if language in LANGUAGES else "en"
+        document = _read(self.language)
+        self._lines: Mapping[str, str] = document.pop("lines", {})
+        self._words = _flat(document)
+
+    def __call__(self, key: str, /, **facts: Scalar) -> str:
+        """Our own word or sentence. An unknown key shows as itself: a fault to see, not to crash on."""
+        template = self._words.get(key, key)
+        return safe(fill(template, facts)) if facts else template
+
+    def get(self, key: str, default: str) -> str:
+        """Our own word, or `default` where there is none (a stage that this version does not know)."""
+        return self._words.get(key) or safe(default)
+
+    def line(self, line: Line) -> str:
+        """A line of the backends in this language, harmless; in English where nobody translated its template."""
+        return safe(fill(self._lines.get(line.template, line.template), line.facts))
+
+    @property
+    def other(self) -> str:
+        """The language that the language key turns to."""
+        return LANGUAGES[(LANGUAGES.index(self.language) + 1) % len(LANGUAGES)]
+
+
+def chosen(language: str | None = None) -> str:
+    """The language asked for, else the locale's, else English."""
+    if language:
+        return language.lower()[:2]
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name):
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "zh" if (locale.getlocale()[0] or "").lower().startswith("zh") else "en"
+
+
+def _read(language: str) -> dict[str, Any]:
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
+    return tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            found.update(_flat(value, f"{prefix}{key}."))
+        else:
+            found[prefix + key] = str(value)
+    return found

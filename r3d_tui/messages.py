@@ -1,0 +1,58 @@
+"""What crosses from threads to the screens. High-rate messages may be replaced by a later one and do not bubble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from backends.contract.client import Snapshot
+from backends.contract.lines import Line
+
+
+class SnapshotCame(Message, bubble=False):
+    """A newer snapshot of the workspace."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        """A later snapshot says all that an earlier one did."""
+        return isinstance(message, SnapshotCame)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPiece:
+    """Harmless lines of a stage's log; `fresh`: what was shown before is gone."""
+
+    stage: str
+    lines: tuple[str, ...]
+    fresh: bool
+    partial: bool
+    """The last line has no end yet; the next piece goes on with it."""
+
+
+class LogCame(Message, bubble=False):
+    """A piece of the log that is being watched."""
+
+    def __init__(self, piece: LogPiece) -> None:
+        super().__init__()
+        self.piece = piece
+
+
+class FeedBroke(Message, bubble=False):
+    """The workspace cannot be read now; the feed tries again."""
+
+    def __init__(self, text: Line) -> None:
+        super().__init__()
+        self.text = text
+
+
+class Answer(Message, bubble=False):
+    """A thread is done: call `then` in the event loop."""
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        super().__init__()
+        self.then = then

@@ -1,0 +1,1 @@
+"""The seven panels and the rail, each a view in a sheet."""

@@ -1,0 +1,65 @@
+"""The log of the selected stage: its end, as it grows, or what was searched for."""
+
+from __future__ import annotations
+
+from r3d_tui import figures
+from r3d_tui.panels.panel import Panel, Scene
+from r3d_tui.rows import Row
+from r3d_tui.views.log import log_row
+from r3d_tui.views.look import Look, paragraph, stage_word
+
+
+class LogPanel(Panel):
+    """Rows are asked for one by one, so that a long log costs what is seen of it."""
+
+    panel = "log"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_end = True
+        """The end is shown, and stays shown as the log grows."""
+        self._wrapped: list[tuple[int, str]] = []
+
+    def rows(self, scene: Scene, look: Look) -> list[Row]:
+        """Only the words for an empty log; lines come from `row_at`."""
+        book = scene.log
+        self._wrapped = book.wrapped(look.width) if book.stage == scene.selected else []
+        if self.at_end:
+            self.top = 1 << 40  # `show` takes it back to the last page
+        return [] if self._wrapped else paragraph(scene.words("log.empty"), look.width, "dim")
+
+    @property
+    def row_count(self) -> int:
+        """Lines of the log in pieces of the panel's width."""
+        return len(self._wrapped) or super().row_count
+
+    def row_at(self, index: int) -> Row:
+        """A piece of a line, matches marked."""
+        if not self._wrapped or self.scene is None:
+            return super().row_at(index)
+        return log_row(self._wrapped[index][1], self.scene.log.pattern)
+
+    def scroll_rows(self, rows: int) -> None:
+        """Scrolling back lets go of the end; scrolling to the end takes hold of it again."""
+        super().scroll_rows(rows)
+        self.at_end = self.top >= self.last_top
+
+    def show_line(self, line: int) -> None:
+        """Bring a line of the log into sight."""
+        if self.scene is not None and self._wrapped:
+            self.at_end = False
+            self.scroll_rows(self.scene.log.row_of(line) - self.top - self.page // 2)
+
+    def cursor(self, scene: Scene) -> int | None:
+        """The match that is looked at."""
+        here = scene.log.here
+        return scene.log.row_of(here) if here is not None and self._wrapped else None
+
+    def info(self, scene: Scene) -> str:
+        """The stage, and the search."""
+        book = scene.log
+        name = stage_word(scene.words, scene.selected)
+        if not book.pattern:
+            return name
+        place = f"{book.place + 1}/{figures.count(len(book.found))}"
+        return f"{name}  /{book.pattern}  {place}"

@@ -1,0 +1,101 @@
+"""What all panels share: a sheet with a title line, drawn from the scene by a view. It refuses to know clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+
+from backends.contract.client import Snapshot
+from r3d_tui.lang.words import Words
+from r3d_tui.layout import PANELS
+from r3d_tui.logbook import LogBook
+from r3d_tui.rows import Row, Span, cells, cut, row
+from r3d_tui.views.look import Look, squeeze
+from r3d_tui.widgets.sheet import Sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that the panels draw from: the snapshot, and where the person is."""
+
+    snapshot: Snapshot
+    words: Words
+    now: float
+    selected: str
+    """The stage."""
+    device: str
+    """The device under the cursor."""
+    current: str
+    """The panel."""
+    dashboard: bool
+    history: Mapping[str, Sequence[float | None]]
+    log: LogBook
+
+
+class Panel(Sheet):
+    """One panel. A subclass names itself and gives rows, and a row for the cursor where it has one."""
+
+    panel: ClassVar[str]
+    DEFAULT_CSS = "Panel { padding: 0 1; }"
+
+    def __init__(self) -> None:
+        super().__init__(id=self.panel, focusable=False)
+        self.scene: Scene | None = None
+
+    def rows(self, scene: Scene, look: Look) -> list[Row]:
+        """What the panel shows."""
+        raise NotImplementedError
+
+    def cursor(self, scene: Scene) -> int | None:  # noqa: ARG002 - for those that have one
+        """The row of the cursor."""
+        return None
+
+    def info(self, scene: Scene) -> str:  # noqa: ARG002 - for those that have some
+        """A word at the right of the title."""
+        return ""
+
+    def draw(self, scene: Scene) -> None:
+        """Show the scene."""
+        self.scene = scene
+        if self.size.width < 2:
+            return
+        look = Look(scene.words, self.size.width, self.size.height - 1, scene.now, scene.selected)
+        self.show(squeeze(self.rows(scene, look), look.height), self._head(scene), self.cursor(scene))
+        self.retitle()
+
+    def retitle(self) -> None:
+        """Draw the title again: it says what part of the rows is shown."""
+        if self.scene is not None:
+            self.put_title(self._head(self.scene))
+
+    def scroll_rows(self, rows: int) -> None:
+        """Scroll and say so in the title."""
+        super().scroll_rows(rows)
+        self.retitle()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another width, other rows."""
+        del event
+        if self.scene is not None:
+            self.draw(self.scene)
+
+    def _head(self, scene: Scene) -> Row:
+        here = scene.current == self.panel
+        number = f"{PANELS.index(self.panel) + 1} " if self.panel in PANELS else ""
+        name = scene.words(f"panel.{self.panel}")
+        left = row(Span("▸ " if here else "─ ", "focus" if here else "rule"), Span(number, "key"))
+        left += row(Span(name, "focus" if here else "head"), " ")
+        parts = [self.info(scene), self._part()]
+        right = "  ".join(part for part in parts if part)
+        tail = row(Span(f" {right}", "dim")) if right else ()
+        space = self.size.width - sum(cells(span.text) for span in (*left, *tail))
+        return cut((*left, Span("─" * max(0, space), "rule"), *tail), self.size.width)
+
+    def _part(self) -> str:
+        if self.row_count <= self.page or not self.page:
+            return ""
+        last = min(self.row_count, self.top + self.page)
+        return f"{self.top + 1}–{last}/{self.row_count}"

@@ -1,0 +1,212 @@
+"""Rows of words with roles, measured in terminal cells: the language between views and widgets.
+
+A row is what a person reads on one line. A role says what a piece of it means (good, bad, dim, ...), never a colour.
+It refuses to know Textual and runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+ELLIPSIS = "…"
+
+
+class Span(NamedTuple):
+    """A piece of one line. `action` is what a click on it does, in the words of Textual's actions."""
+
+    text: str
+    role: str = ""
+    action: str = ""
+
+
+Row = tuple[Span, ...]
+ROLES = ("dim", "good", "bad", "warn", "accent", "strong", "head", "key", "rule", "focus", "chip", "off", "match")
+"""Every role that a widget must know how to draw; "" is plain."""
+
+
+def row(*parts: str | Span) -> Row:
+    """A row of spans; a plain string has no role."""
+    return tuple(part if isinstance(part, Span) else Span(part) for part in parts)
+
+
+def text_of(line: Row) -> str:
+    """The words of a row, as copied to a clipboard or a file."""
+    return "".join(span.text for span in line)
+
+
+def cells(text: str) -> int:
+    """Width of a text in terminal cells; a Chinese character takes two."""
+    return cell_len(text)
+
+
+def fit(text: str, width: int, *, right: bool = False, keep_end: bool = False) -> str:
+    """Exactly `width` cells: padded, or cut with an ellipsis (at the front with `keep_end`, as paths want it)."""
+    if width <= 0:
+        return ""
+    size = cell_len(text)
+    if size > width:
+        return _cut_front(text, width) if keep_end else set_cell_size(text, width - 1) + ELLIPSIS
+    blank = " " * (width - size)
+    return blank + text if right else text + blank
+
+
+def shorten(text: str, width: int, *, keep_end: bool = False) -> str:
+    """At most `width` cells: `fit` without the padding."""
+    return text if cell_len(text) <= width else fit(text, width, keep_end=keep_end).rstrip()
+
+
+def _cut_front(text: str, width: int) -> str:
+    while text and cell_len(text) > width - 1:
+        text = text[1:]
+    return ELLIPSIS + " " * (width - 1 - cell_len(text)) + text
+
+
+def width_of(line: Row) -> int:
+    """Width of a row in cells."""
+    return sum(cell_len(span.text) for span in line)
+
+
+def cut(line: Row, width: int) -> Row:
+    """The row in at most `width` cells; what is cut ends in an ellipsis."""
+    if width_of(line) <= width:
+        return line
+    kept: list[Span] = []
+    left = width
+    for span in line:
+        size = cell_len(span.text)
+        if size < left:
+            kept.append(span)
+            left -= size
+            continue
+        kept.append(span._replace(text=fit(span.text + "  ", left)))
+        break
+    return tuple(kept) if width > 0 else ()
+
+
+def ends(left: Row, right: Row, width: int) -> Row:
+    """`left` at the left end and `right` at the right end of `width` cells; the left is cut where both do not fit."""
+    space = width - width_of(right)
+    if space < 4:
+        return cut(left, width)
+    left = cut(left, space - 1)
+    return (*left, Span(" " * (space - width_of(left))), *right)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` cells, broken at blanks, and inside words that are too long or Chinese."""
+    width = max(width, 2)
+    lines: list[str] = []
+    line = ""
+    for word in _words(text):
+        if cell_len(line) + cell_len(word.rstrip()) <= width:
+            line += word
+            continue
+        if line.strip():
+            lines.append(line.rstrip())
+        line = word.lstrip()
+        while cell_len(line.rstrip()) > width:
+            head = set_cell_size(line, width).rstrip()
+            lines.append(head)
+            line = line[len(head) :]
+    return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+
+_NO_START = "，。；：、）》！？,.;:)!?"
+
+
+def _words(text: str) -> Iterable[str]:
+    word = ""
+    for char in text:
+        if cell_len(char) == 2:  # a Chinese line may break after every character, but not before a full stop
+            if word and char not in _NO_START:
+                yield word
+                word = ""
+            word += char
+        elif word.endswith(" ") and char != " ":
+            yield word
+            word = char
+        else:
+            word += char
+    if word:
+        yield word
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table. Widths are given, not measured, so that nothing jumps when a figure grows."""
+
+    head: str
+    width: int
+    right: bool = False
+    rank: int = 0
+    """0 stays always; the highest rank goes first where the width does not suffice."""
+    flex: bool = False
+    """Takes what the others leave; `width` is then its least."""
+    keep_end: bool = False
+
+    @property
+    def least(self) -> int:
+        """Cells that it takes at least."""
+        return self.width if self.flex else max(self.width, cell_len(self.head))
+
+
+GAP = 2
+
+
+def table(
+    columns: Sequence[Column], body: Iterable[Sequence[str | Span]], width: int, *, head: bool = True
+) -> list[Row]:
+    """A heading and one row for each line of `body`, exactly aligned, in at most `width` cells."""
+    shown = list(range(len(columns)))
+    while _sum(columns, shown) > width and any(columns[i].rank for i in shown):
+        shown.remove(max(shown, key=lambda i: (columns[i].rank, i)))
+    spare = max(0, width - _sum(columns, shown))
+    flexes = [i for i in shown if columns[i].flex]
+    sizes = {i: columns[i].least for i in shown}
+    for place, i in enumerate(flexes):
+        sizes[i] += spare // len(flexes) + (1 if place < spare % len(flexes) else 0)
+    rows = [_cells([Span(columns[i].head, "head") for i in shown], shown, columns, sizes)] if head else []
+    rows += [_cells([_span(line[i]) for i in shown], shown, columns, sizes) for line in body]
+    return [cut(line, width) for line in rows]
+
+
+def _span(cell: str | Span) -> Span:
+    return cell if isinstance(cell, Span) else Span(cell)
+
+
+def _sum(columns: Sequence[Column], shown: Sequence[int]) -> int:
+    return sum(columns[i].least for i in shown) + GAP * max(0, len(shown) - 1)
+
+
+def _cells(spans: Sequence[Span], shown: Sequence[int], columns: Sequence[Column], sizes: dict[int, int]) -> Row:
+    out: list[Span] = []
+    for number, (i, span) in enumerate(zip(shown, spans, strict=True)):
+        if number:
+            out.append(Span(" " * GAP))
+        column = columns[i]
+        out.append(span._replace(text=fit(span.text, sizes[i], right=column.right, keep_end=column.keep_end)))
+    return tuple(out)
+
+
+def changed(old: Row | None, new: Row) -> tuple[int, int] | None:
+    """First cell and number of cells to draw again; None where nothing differs."""
+    if old is None:
+        return 0, 10_000
+    if old == new:
+        return None
+    first = 0
+    start = 0
+    while first < min(len(old), len(new)) and old[first] == new[first]:
+        start += cell_len(new[first].text)
+        first += 1
+    end = max(width_of(old), width_of(new))
+    if width_of(old) == width_of(new):
+        last = 1
+        while last < min(len(old), len(new)) - first + 1 and old[-last] == new[-last]:
+            end -= cell_len(new[-last].text)
+            last += 1
+    return start, max(1, end - start)

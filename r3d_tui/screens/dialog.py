@@ -1,0 +1,124 @@
+"""A sheet over the board with a title, a body that scrolls and a line of keys. It refuses to know what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+from r3d_tui.lang.words import Words
+from r3d_tui.layout import Box
+from r3d_tui.rows import Row, Span, cut, row
+from r3d_tui.views.look import Look
+from r3d_tui.widgets.sheet import Sheet
+from r3d_tui.widgets.tiles import Tiles
+
+Rows = Callable[[Look], list[Row]]
+
+
+class Dialog(ModalScreen[str]):
+    """Gives the key of the choice that was made, or "" where it was only closed."""
+
+    DEFAULT_CSS = """
+    Dialog #body { border: round $primary; background: $surface; padding: 0 1; }
+    Dialog.-bad #body { border: round $error; }
+    Dialog.-ascii #body { border: ascii $primary; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "shut", show=False),
+        Binding("j,down", "move(1)", show=False),
+        Binding("k,up", "move(-1)", show=False),
+        Binding("pagedown,ctrl+d", "page(1)", show=False),
+        Binding("pageup,ctrl+u", "page(-1)", show=False),
+        Binding("g,home", "far(-1)", show=False),
+        Binding("G,shift+g,end", "far(1)", show=False),
+        Binding("tab,shift+tab", "nothing", show=False),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        rows: Rows,
+        words: Words,
+        *,
+        choices: tuple[tuple[str, str], ...] = (),
+        also_shuts: str = "",
+        width: int = 96,
+        bad: bool = False,
+        clock: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`choices` are (keys joined by commas, words); `also_shuts` is the key that opened it."""
+        super().__init__(classes="-bad" if bad else "")
+        self._heading, self._rows, self._words = title, rows, words
+        self._choices, self._also, self._wide, self._clock = choices, also_shuts, width, clock
+        self._body = Sheet(id="body", focusable=False)
+        for keys, _ in choices:
+            self._bindings.bind(keys, f"choose({keys.split(',')[0]!r})", show=False)
+        if also_shuts:
+            self._bindings.bind(also_shuts, "shut", show=False)
+
+    def compose(self) -> ComposeResult:
+        """One sheet, as large as its rows ask for."""
+        yield Tiles(self._body, place=self._place)
+
+    def on_mount(self) -> None:
+        """Draw it."""
+        self.set_class(bool(getattr(self.app, "ascii_only", False)), "-ascii")
+        self.call_after_refresh(self.draw)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another size, other lines."""
+        del event
+        self.call_after_refresh(self.draw)
+
+    def draw(self) -> None:
+        """Show the rows as they are now."""
+        if not self._body.size.width:
+            return
+        title = row(Span(self._heading, "focus"))
+        self._body.show(self._rows(self._look(self._body.size.width)), title, foot=self._keys())
+
+    def _look(self, width: int) -> Look:
+        return Look(self._words, width, self.app.size.height, self._clock())
+
+    def _place(self, width: int, height: int) -> dict[str, Box]:
+        wide = min(self._wide, width - (4 if width > 70 else 0))
+        tall = min(len(self._rows(self._look(max(2, wide - 4)))) + 4, height - (2 if height > 24 else 0))
+        return {"body": Box((width - wide) // 2, (height - tall) // 2, wide, tall)} if wide > 4 and tall > 3 else {}
+
+    def _keys(self) -> Row:
+        spans: list[Span] = []
+        for keys, text in self._choices:
+            first = keys.split(",")[0]
+            shown = "/".join({"enter": "Enter"}.get(key, key) for key in keys.split(","))
+            spans += [Span(shown, "key", f"screen.choose({first!r})"), Span(f" {text}   ")]
+        spans += [Span("q/Esc", "key", "screen.shut"), Span(f" {self._words('dialog.close')}   ")]
+        spans += [Span("j/k", "key"), Span(f" {self._words('dialog.scroll')}")]
+        return cut(tuple(spans), max(1, self._body.size.width))
+
+    def action_choose(self, key: str) -> None:
+        """A choice was made."""
+        self.dismiss(key)
+
+    def action_shut(self) -> None:
+        """Close and do nothing."""
+        self.dismiss("")
+
+    def action_move(self, rows: int) -> None:
+        """Scroll."""
+        self._body.scroll_rows(rows)
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by what is seen."""
+        self._body.scroll_rows(pages * max(1, self._body.page - 1))
+
+    def action_far(self, way: int) -> None:
+        """To an end."""
+        self._body.scroll_rows(way * self._body.row_count)
+
+    def action_nothing(self) -> None:
+        """Tab has nowhere to go here."""

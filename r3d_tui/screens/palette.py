@@ -1,0 +1,114 @@
+"""The command palette: what is typed narrows the list, Enter does the marked one. It refuses to know what they do."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from r3d_tui.actions import Action, all_shown
+from r3d_tui.lang.words import Words
+from r3d_tui.layout import Box
+from r3d_tui.rows import Row, Span, fit, row, shorten
+from r3d_tui.widgets.sheet import Sheet
+from r3d_tui.widgets.tiles import Tiles
+
+WIDE = 76
+
+
+class Palette(ModalScreen[str]):
+    """Gives the name of an action, or ""."""
+
+    DEFAULT_CSS = """
+    Palette #entry { border: none; background: $surface; padding: 0 1; height: 1; }
+    Palette #list { background: $surface; padding: 0 1; }
+    Palette #edge { border: round $primary; background: $surface; }
+    Palette.-ascii #edge { border: ascii $primary; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,ctrl+p", "shut", show=False),
+        Binding("down,ctrl+n,tab", "move(1)", show=False, priority=True),
+        Binding("up,shift+tab", "move(-1)", show=False, priority=True),
+        Binding("enter", "take", show=False, priority=True),
+    ]
+
+    def __init__(self, actions: tuple[Action, ...], words: Words) -> None:
+        super().__init__()
+        self._all = [(action, words(f"action.{action.name}")) for action in actions]
+        self._words = words
+        self._shown = list(self._all)
+        self._here = 0
+        self._entry = Input(placeholder=words("palette.hint"), id="entry", select_on_focus=False)
+        self._list = Sheet(id="list", focusable=False)
+
+    def compose(self) -> ComposeResult:
+        """An edge, a line to type in, and the list."""
+        yield Tiles(Sheet(id="edge", focusable=False), self._entry, self._list, place=self._place)
+
+    def on_mount(self) -> None:
+        """Type at once."""
+        self.set_class(bool(getattr(self.app, "ascii_only", False)), "-ascii")
+        self._entry.focus()
+        self.call_after_refresh(self._draw)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another size."""
+        del event
+        self.call_after_refresh(self._draw)
+
+    @on(Input.Changed)
+    def narrow(self, event: Input.Changed) -> None:
+        """Keep the actions that hold every word typed; an empty line after `q` or Esc closes."""
+        words = event.value.lower().split()
+        self._shown = [pair for pair in self._all if all(word in self._haystack(pair) for word in words)]
+        self._here = 0
+        self._draw()
+
+    def _haystack(self, pair: tuple[Action, str]) -> str:
+        return f"{pair[0].name.replace('_', ' ')} {pair[1]}".lower()
+
+    def _place(self, width: int, height: int) -> dict[str, Box]:
+        wide = min(WIDE, width)
+        tall = min(len(self._all) + 3, height)
+        if wide < 8 or tall < 4:
+            return {}
+        x, y = (width - wide) // 2, max(0, min(2, height - tall))
+        edge = Box(x, y, wide, tall)
+        inner = Box(x + 1, y + 1, wide - 2, 1)
+        return {"edge": edge, "entry": inner, "list": Box(x + 1, y + 2, wide - 2, tall - 3)}
+
+    def _draw(self) -> None:
+        width = max(2, self._list.size.width)
+        self._list.show([self._row(n, pair, width) for n, pair in enumerate(self._shown)], cursor=self._here)
+        self._list.reveal(self._here)
+
+    def _row(self, number: int, pair: tuple[Action, str], width: int) -> Row:
+        action, text = pair
+        mark = "› " if number == self._here else "  "
+        keys = fit(all_shown(action), 12)
+        return row(
+            Span(mark, "focus"), Span(keys, "key"), Span(shorten(text, width - 14), "", f"screen.pick({number})")
+        )
+
+    def action_pick(self, number: int) -> None:
+        """A click on one."""
+        self._here = number
+        self.action_take()
+
+    def action_take(self) -> None:
+        """Do the marked one."""
+        self.dismiss(self._shown[self._here][0].name if self._shown else "")
+
+    def action_move(self, step: int) -> None:
+        """Mark another."""
+        if self._shown:
+            self._here = (self._here + step) % len(self._shown)
+            self._draw()
+
+    def action_shut(self) -> None:
+        """Close and do nothing."""
+        self.dismiss("")

@@ -1,0 +1,283 @@
+"""The form that makes a workspace: candidates found in the folder, each field checked as one types, in threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Input
+
+from backends.contract.errors import R3dError
+from r3d_tui.lang.words import Words
+from r3d_tui.messages import Answer
+from r3d_tui.rows import Row, Span, fit, row, shorten
+from r3d_tui.safe import safe
+from r3d_tui.widgets.sheet import Sheet
+
+FIELDS = ("videos", "frames", "annotation", "splits", "checkpoint", "target", "devices")
+FOLDERS = ("videos", "frames", "splits")
+FOUND_AS = {
+    "videos": "videos",
+    "frames": "frames",
+    "annotation": "annotations",
+    "splits": "splits",
+    "checkpoint": "checkpoints",
+}
+"""Path fields, and what `api.find_candidates` calls them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be said of a field: a key of `setup`, and whether it stands in the way."""
+
+    key: str
+    role: str
+    blocks: bool
+
+
+def judge(field: str, text: str, folder: Path) -> Verdict:
+    """Look at one field. Touches the disk: call it from a thread."""
+    text = text.strip()
+    if field == "target":
+        return Verdict("ok", "good", False) if text in ("cpu", "ascend") else Verdict("target_wrong", "bad", True)
+    if not text:
+        return Verdict("empty", "dim", False)
+    if field == "devices":
+        fits = all(part.strip().isdecimal() for part in text.split(","))
+        return Verdict("ok", "good", False) if fits else Verdict("devices_wrong", "bad", True)
+    path = folder / Path(text).expanduser()
+    if not path.exists():
+        return Verdict("missing", "bad", True)
+    if field in FOLDERS and not path.is_dir():
+        return Verdict("not_folder", "bad", True)
+    if field not in FOLDERS and not path.is_file():
+        return Verdict("not_file", "bad", True)
+    return Verdict("ok", "good", False)
+
+
+def lacks(texts: dict[str, str]) -> str | None:
+    """The key of what must still be given; None where all is."""
+    if not (texts["videos"].strip() or texts["frames"].strip()):
+        return "need_data"
+    if not (texts["annotation"].strip() or texts["splits"].strip()):
+        return "need_labels"
+    return None if texts["checkpoint"].strip() else "need_checkpoint"
+
+
+def answers(texts: dict[str, str], folder: Path) -> dict[str, Any]:
+    """The arguments of `api.init_workspace`."""
+    found: dict[str, Any] = {}
+    for field in FOUND_AS:
+        text = texts[field].strip()
+        found[field] = folder / Path(text).expanduser() if text else None
+    devices = texts["devices"].strip()
+    found["target"] = texts["target"].strip()
+    found["devices"] = tuple(int(part) for part in devices.split(",")) if devices else None
+    return found
+
+
+class Setup(Screen[Path | None]):
+    """Seven fields, a line about each, and one key that writes r3d.toml. Gives its path, or None."""
+
+    DEFAULT_CSS = """
+    Setup { background: $background; }
+    Setup #title { height: 3; padding: 0 1; }
+    Setup #keys { height: 1; padding: 0 1; background: $surface; dock: bottom; }
+    Setup #trouble { height: 2; padding: 0 1; }
+    Setup VerticalScroll { scrollbar-size: 0 0; }
+    Setup .field { height: 1; }
+    Setup .label { width: 14; height: 1; padding: 0 1; }
+    Setup .about { height: 1; padding: 0 1 0 15; }
+    Setup Input { border: none; height: 1; padding: 0 1; background: $surface; width: 1fr; }
+    Setup Input:focus { background: $panel; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False),
+        Binding("ctrl+s,ctrl+w", "write", show=False, priority=True),
+        Binding("down", "candidate(1)", show=False, priority=True),
+        Binding("up", "candidate(-1)", show=False, priority=True),
+    ]
+
+    def __init__(self, folder: Path, words: Words) -> None:
+        super().__init__()
+        self._folder, self._words = folder, words
+        self._candidates: dict[str, tuple[str, ...]] = dict.fromkeys(FIELDS, ())
+        self._candidates["target"] = ("cpu", "ascend")
+        self._inputs = {field: Input(value="cpu" if field == "target" else "", id=f"in-{field}") for field in FIELDS}
+        self._about = {field: Sheet(focusable=False) for field in FIELDS}
+        self._labels = {field: Sheet(focusable=False) for field in FIELDS}
+        self._head = Sheet(id="title", focusable=False)
+        self._trouble = Sheet(id="trouble", focusable=False)
+        self._foot = Sheet(id="keys", focusable=False)
+        self._verdicts: dict[str, Verdict] = {}
+
+    def compose(self) -> ComposeResult:
+        """Title, fields, keys."""
+        yield self._head
+        with VerticalScroll(can_focus=False):
+            for field in FIELDS:
+                self._labels[field].add_class("label")
+                self._about[field].add_class("about")
+                with Horizontal(classes="field"):
+                    yield self._labels[field]
+                    yield self._inputs[field]
+                yield self._about[field]
+        yield self._trouble
+        yield self._foot
+
+    def on_mount(self) -> None:
+        """Look around in a thread; type at once."""
+        self._inputs["videos"].focus()
+        self.call_after_refresh(self._draw)
+        self._in_thread(self._look_around)
+
+    def on_resize(self) -> None:
+        """Another width."""
+        self.call_after_refresh(self._draw)
+
+    def _look_around(self) -> Callable[[], None]:
+        from backends import api
+
+        found = api.find_candidates(self._folder)
+        return lambda: self._take_candidates(found)
+
+    def _take_candidates(self, found: Any) -> None:
+        for field, name in FOUND_AS.items():
+            paths: tuple[Path, ...] = getattr(found, name, ())
+            self._candidates[field] = tuple(self._short(path) for path in paths)
+        self._prefill("videos")
+        self._prefill("frames", unless="videos")
+        self._prefill("annotation")
+        self._prefill("splits", unless="annotation")
+        self._prefill("checkpoint")
+        self._draw()
+
+    def _prefill(self, field: str, unless: str = "") -> None:
+        if unless and self._inputs[unless].value:
+            return
+        if self._candidates[field] and not self._inputs[field].value:
+            self._inputs[field].value = self._candidates[field][0]
+
+    def _short(self, path: Path) -> str:
+        try:
+            return str(path.relative_to(self._folder))
+        except ValueError:
+            return str(path)
+
+    def _in_thread(self, work: Callable[[], Callable[[], None]]) -> None:
+        def run() -> None:
+            try:
+                then = work()
+            except (R3dError, OSError, ValueError) as error:
+                trouble = error
+                self.post_message(Answer(lambda: self._say_trouble(trouble)))
+            else:
+                self.post_message(Answer(then))
+
+        threading.Thread(target=run, name="setup", daemon=True).start()
+
+    @on(Answer)
+    def take_answer(self, message: Answer) -> None:
+        """A thread is done."""
+        message.then()
+
+    @on(Input.Changed)
+    def look_at(self, event: Input.Changed) -> None:
+        """Judge a field while one types; an answer to an older text is dropped."""
+        field = (event.input.id or "in-").removeprefix("in-")
+        text = event.value
+
+        def work() -> Callable[[], None]:
+            verdict = judge(field, text, self._folder)
+            return lambda: self._take_verdict(field, text, verdict)
+
+        self._in_thread(work)
+
+    def _take_verdict(self, field: str, text: str, verdict: Verdict) -> None:
+        if self._inputs[field].value == text:
+            self._verdicts[field] = verdict
+            self._draw()
+
+    @on(Input.Submitted)
+    def go_on(self, event: Input.Submitted) -> None:
+        """Enter: the next field; after the last, write."""
+        if event.input.id == f"in-{FIELDS[-1]}":
+            self.action_write()
+        else:
+            self.focus_next(Input)
+
+    def action_candidate(self, step: int) -> None:
+        """Put the next thing that was found into the field."""
+        field = (self.focused.id or "").removeprefix("in-") if self.focused is not None else ""
+        found = self._candidates.get(field, ())
+        if found:
+            entry = self._inputs[field]
+            place = found.index(entry.value) + step if entry.value in found else 0
+            entry.value = found[place % len(found)]
+            entry.cursor_position = len(entry.value)
+
+    def action_write(self) -> None:
+        """Write r3d.toml, or say what is lacking."""
+        texts = {field: entry.value for field, entry in self._inputs.items()}
+        blocked = [field for field in FIELDS if field in self._verdicts and self._verdicts[field].blocks]
+        if blocked:
+            self._inputs[blocked[0]].focus()
+            return
+        if (key := lacks(texts)) is not None:
+            self._say(self._words(f"setup.{key}"), "bad")
+            return
+
+        def work() -> Callable[[], None]:
+            from backends import api
+
+            written = api.init_workspace(self._folder, **answers(texts, self._folder))
+            return lambda: self._done(written)
+
+        self._in_thread(work)
+
+    def _done(self, written: Path) -> None:
+        self.app.notify(self._words("setup.written", path=str(written)), markup=False, timeout=4)
+        self.dismiss(written)
+
+    def action_leave(self) -> None:
+        """To the board, with nothing written."""
+        self.dismiss(None)
+
+    def _say_trouble(self, error: Exception) -> None:
+        if isinstance(error, R3dError):
+            hint = self._words.line(error.hint) if error.hint.template else ""
+            self._say(self._words.line(error.line), "bad", hint)
+        else:
+            self._say(safe(str(error)), "bad")
+
+    def _say(self, text: str, role: str, hint: str = "") -> None:
+        self._trouble.show([row(Span(text, role)), row(hint)])
+
+    def _draw(self) -> None:
+        words, width = self._words, max(20, self.app.size.width - 4)
+        place = shorten(safe(str(self._folder)), width, keep_end=True)
+        head = [row(Span(words("setup.title"), "focus"), "  ", Span(place, "strong")), row(words("setup.intro")), ()]
+        self._head.show(head)
+        self._foot.show([row(words("setup.keys"))])
+        for field in FIELDS:
+            self._labels[field].show([row(Span(fit(words(f"setup.{field}"), 12), "strong"))])
+            self._about[field].show([self._about_row(field)])
+
+    def _about_row(self, field: str) -> Row:
+        words, verdict = self._words, self._verdicts.get(field)
+        spans = []
+        if verdict is not None and verdict.key != "empty":
+            sign = "✓" if verdict.role == "good" else "✗"
+            spans.append(Span(f"{sign} {words(f'setup.{verdict.key}')}  ", verdict.role))
+        spans.append(Span(words(f"setup.{field}_help"), "dim"))
+        if self._candidates[field] and field != "target":
+            spans.append(Span("  " + words("setup.found", n=len(self._candidates[field])), "accent"))
+        return tuple(spans)

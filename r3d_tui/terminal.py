@@ -1,0 +1,139 @@
+"""The terminal under the console: whether it will do, what it can draw, and how it is left clean on a signal."""
+
+from __future__ import annotations
+
+import contextlib
+import locale
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from rich.cells import cell_len
+
+from backends.contract.lines import Line, line
+
+_ASCII = str.maketrans(
+    {
+        "─": "-", "━": "=", "╸": "=", "╌": ".", "│": "|", "✓": "+", "✗": "x", "▸": ">", "›": ">", "·": ".", "–": "-",
+        "■": "#", "…": "~", "→": ">", "×": "x", "±": "~", "°": " ", "▁": "_", "▂": "_", "▃": ".", "▄": "-", "▅": "=",
+        "▆": "+", "▇": "*", "█": "#", "↑": "^", "↓": "v", "←": "<", "▀": "#", "≥": ">", "≤": "<", "●": "*", "▍": "|",
+    }
+)  # fmt: skip
+"""Our own signs in ASCII, each as wide as it was."""
+
+_RESET = b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h\x1b[0m"
+"""Mouse, paste, focus and key reports off; main screen, cursor on."""
+
+
+class _Charset:
+    """What is drawn in place of what a terminal cannot show; one for the process, as there is one terminal."""
+
+    ascii = False
+    encoding: str | None = None
+
+
+def set_charset(*, ascii_only: bool, encoding: str | None = None) -> None:
+    """Draw our signs in ASCII; with an `encoding`, also replace foreign characters that it does not have."""
+    _Charset.ascii = ascii_only
+    _Charset.encoding = encoding
+
+
+def drawn(text: str) -> str:
+    """The text as this terminal can show it, exactly as wide."""
+    if text.isascii() or not (_Charset.ascii or _Charset.encoding):
+        return text
+    if _Charset.ascii:
+        text = text.translate(_ASCII)
+    if _Charset.encoding:
+        text = "".join(char if _encodes(char, _Charset.encoding) else "?" * cell_len(char) for char in text)
+    return text
+
+
+def _encodes(char: str, encoding: str) -> bool:
+    try:
+        char.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def locale_encoding() -> str:
+    """The encoding that the user's locale asks for: from LC_ALL, LC_CTYPE or LANG, else what Python found."""
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        if value := os.environ.get(name):
+            if value in ("C", "POSIX"):
+                return "ascii"
+            return value.partition(".")[2].partition("@")[0].lower() or locale.getpreferredencoding(False)
+    return locale.getpreferredencoding(False)
+
+
+def is_utf8(encoding: str) -> bool:
+    """True for the names that UTF-8 goes by."""
+    return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8mb4")
+
+
+def unusable() -> Line | None:
+    """Why the console cannot be drawn here; None where it can."""
+    if not (sys.__stdin__ and sys.__stdin__.isatty() and sys.__stderr__ and sys.__stderr__.isatty()):
+        return line("the console needs a terminal")
+    term = os.environ.get("TERM", "")
+    if term in ("", "dumb", "unknown"):
+        return line("the terminal is of the kind {term}, which cannot draw a screen", term=term or "(none)")
+    return None
+
+
+def few_colours() -> bool:
+    """A terminal of 16 colours, or one that we know nothing better of."""
+    if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
+        return False
+    term = os.environ.get("TERM", "")
+    return not any(name in term for name in ("256", "direct", "kitty", "alacritty", "ghostty", "wezterm", "foot"))
+
+
+def light_background() -> bool:
+    """Terminals that say so in COLORFGBG have a light background; the others are taken to be dark."""
+    last = os.environ.get("COLORFGBG", "").rpartition(";")[2]
+    return last in ("7", "9", "10", "11", "12", "13", "14", "15")
+
+
+GRACE_S = 1.5
+"""How long a console that got a signal may take to leave by itself."""
+
+
+@contextlib.contextmanager
+def leaving_clean(leave: Callable[[int], None]) -> Iterator[None]:
+    """On SIGTERM and SIGHUP call `leave(128 + signal)`; where that does not end us soon, reset the terminal and go.
+
+    A terminal that stopped reading blocks the event loop, so a plain signal handler is used, and a thread behind it.
+    """
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        threading.Thread(target=_give_up, args=(128 + number,), name="leaving", daemon=True).start()
+        with contextlib.suppress(RuntimeError):
+            leave(128 + number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _give_up(code: int) -> None:
+    time.sleep(GRACE_S)
+    with contextlib.suppress(OSError):
+        descriptor = os.open("/dev/tty", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        os.write(descriptor, _RESET)
+    with contextlib.suppress(OSError, ImportError):
+        import termios
+
+        settings = termios.tcgetattr(0)
+        settings[3] |= termios.ECHO | termios.ICANON | termios.ISIG | termios.IEXTEN
+        settings[0] |= termios.ICRNL
+        termios.tcsetattr(0, termios.TCSANOW, settings)
+    os._exit(code)

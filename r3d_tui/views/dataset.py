@@ -1,0 +1,92 @@
+"""The data set: where it is, what of it is there, what is missing or set aside and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backends.contract.client import Snapshot
+from r3d_tui import figures
+from r3d_tui.rows import Row, Span, cut, fit, row
+from r3d_tui.safe import safe
+from r3d_tui.views.look import LABEL, Look, dotted, fact, figure, share, stage_of, stage_word
+from r3d_tui.views.stages import asides, progress_words
+from r3d_tui.widgets.meter import meter
+
+STAGES = ("frames", "annotate", "preprocess")
+
+
+def dataset(snapshot: Snapshot, look: Look) -> list[Row]:
+    """The dataset panel."""
+    rows = [*_sources(snapshot, look), (), *_counts(snapshot, look), *_work(snapshot, look)]
+    for name in STAGES:
+        stage = stage_of(snapshot, name)
+        if stage.set_aside_count:
+            rows += [(), row(Span(stage_word(look.words, name), "head")), *asides(stage, look, len(stage.set_aside))]
+    return rows
+
+
+def _sources(snapshot: Snapshot, look: Look) -> list[Row]:
+    words, settings = look.words, snapshot.settings
+    if settings is None:
+        return [fact(words("data.set"), figures.DASH)]
+    data = settings.dataset
+    name = dotted([safe(data.name), words("data.split", n=data.split), words.get(f"subset.{data.subset}", data.subset)])
+    rows = [cut(fact(words("data.set"), Span(name, "strong")), look.width)]
+    places = (("data.videos", data.videos), ("data.frames", data.frames), ("data.json", data.annotation))
+    for key, path in (*places, ("data.splits", data.splits)):
+        if path is not None:
+            rows.append(_path(words(key), path, look))
+    return rows
+
+
+def _path(label: str, path: Path, look: Look) -> Row:
+    return fact(label, fit(safe(str(path)), look.width - LABEL, keep_end=True).rstrip())
+
+
+def _counts(snapshot: Snapshot, look: Look) -> list[Row]:
+    words = look.words
+    frames, annotate, pre = (stage_of(snapshot, name) for name in STAGES)
+    classes = figure(annotate, "classes") or figure(frames, "classes")
+    subset = figure(annotate, "subset_videos")
+    listed = figure(annotate, "videos")
+    found = figure(frames, "videos")
+    videos = dotted(
+        [
+            words("data.listed", n=figures.count(listed)) if listed is not None else "",
+            words("data.subset", n=figures.count(subset)) if subset is not None else "",
+        ]
+    )
+    here = words("data.found", n=figures.count(found)) if found is not None else ""
+    before = figure(pre, "clips_before_cut")
+    clips = figures.count(figure(pre, "clips"))
+    if before is not None:
+        clips = dotted([clips, words("data.before", n=figures.count(before))])
+    store = dotted([figures.size(figure(pre, "bytes")), words("data.packed") if figure(pre, "bytes") else ""])
+    found_missing = (figure(annotate, "missing"), figure(pre, "missing"))
+    missing = max((value for value in found_missing if value is not None), default=None)
+    aside = sum(stage.set_aside_count for stage in (frames, annotate, pre))
+    rows = [
+        fact(words("data.classes"), figures.count(classes)),
+        fact(words("data.counted"), videos or figures.DASH),
+        fact(words("data.jpgs"), dotted([figures.count(figure(frames, "frames")), here])),
+        fact(words("data.clips"), clips),
+        fact(words("data.store"), store),
+        fact(words("data.missing"), Span(figures.count(missing), "warn" if missing else "")),
+        fact(words("data.aside"), Span(figures.count(aside), "warn" if aside else "")),
+    ]
+    return [cut(line, look.width) for line in rows]
+
+
+def _work(snapshot: Snapshot, look: Look) -> list[Row]:
+    """The stage that is at work on the data now."""
+    rows: list[Row] = []
+    for name in STAGES:
+        stage = stage_of(snapshot, name)
+        if stage.state == "running":
+            width = max(8, min(24, look.width - LABEL - 40))
+            text = " " + dotted(progress_words(stage, look))
+            rows.append(cut(fact(stage_word(look.words, name), *meter(share(stage), width), text), look.width))
+        if stage.state == "failed":
+            text = look.words.line(stage.reason)
+            rows.append(cut(fact(stage_word(look.words, name), Span("✗ " + text, "bad")), look.width))
+    return rows

@@ -1,0 +1,91 @@
+"""What opens over the board, as rows: the preview of a run, the list of runs, the help, the words of an error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backends.contract.client import Preview, RunSummary
+from backends.contract.errors import R3dError
+from backends.contract.lines import Line
+from r3d_tui import figures
+from r3d_tui.actions import ACTIONS, all_shown
+from r3d_tui.rows import Column, Row, Span, fit, row, table, wrap
+from r3d_tui.safe import safe
+from r3d_tui.views.look import SIGNS, Look, paragraph, rule, sign, stage_word, state_word
+from r3d_tui.views.stages import moment
+
+ACTION_SIGNS = {"run": "run", "cached": "cached", "skip": "skipped", "unknown": "unknown"}
+
+
+def preview(found: Sequence[Preview], look: Look) -> list[Row]:
+    """What would run and why."""
+    words = look.words
+    rows: list[Row] = []
+    will = [one for one in found if one.action == "run"]
+    maybe = [one for one in found if one.action == "unknown"]
+    kept = [one for one in found if one.action == "cached"]
+    summary = words("preview.summary", run=len(will), maybe=len(maybe), kept=len(kept))
+    rows += [row(Span(summary, "strong")), ()]
+    space = max(10, look.width - 27)
+    for one in found:
+        mark = sign(ACTION_SIGNS[one.action])
+        first, *rest = wrap(words.line(one.reason), space)
+        quiet = "dim" if one.action in ("skip", "cached") else ""
+        name = Span(fit(stage_word(words, one.stage), 11), quiet or "strong")
+        rows.append(
+            row(mark, " ", name, " ", Span(fit(words(f"preview.{one.action}"), 11), mark.role), " ", Span(first, quiet))
+        )
+        rows += [row(" " * 26, Span(line, quiet)) for line in rest]
+    return rows
+
+
+def runs(found: Sequence[RunSummary], look: Look) -> list[Row]:
+    """All runs, latest first."""
+    words = look.words
+    if not found:
+        return paragraph(words("runs.none"), look.width, "dim")
+    columns = (
+        Column(words("runs.run"), 8),
+        Column(words("stages.state"), 13),
+        Column(words("runs.started"), 19),
+        Column(words("stages.time"), 8, right=True),
+        Column(words("result.top1"), 7, right=True),
+        Column(words("infer.clips_per_s"), 9, right=True, rank=1),
+        Column("", 0, flex=True, rank=2),
+    )
+    body: list[list[str | Span]] = []
+    for one in found:
+        mark = sign(one.state)
+        top1 = f"{one.top1:.4f}" if one.top1 is not None else figures.DASH
+        started = moment(one.started) if one.started is not None else figures.DASH
+        state = Span(f"{mark.text} {state_word(words, one.state)}", mark.role)
+        body.append(
+            [safe(one.id), state, started, figures.seconds(one.seconds), top1, figures.rate(one.clips_per_s), ""]
+        )
+    return table(columns, body, look.width)
+
+
+def help_rows(look: Look) -> list[Row]:
+    """All keys by group, and the legend of the signs."""
+    words = look.words
+    rows: list[Row] = [*paragraph(words("help.intro"), look.width)]
+    for group in ("run", "look", "move", "out", "console"):
+        rows += [(), rule(words(f"help.{group}"), look.width)]
+        for action in (one for one in ACTIONS if one.group == group):
+            first, *rest = wrap(words(f"action.{action.name}"), look.width - 15)
+            rows.append(row(Span(fit(all_shown(action), 14), "key"), " ", first))
+            rows += [row(" " * 15, line) for line in rest]
+    rows += [(), rule(words("help.legend"), look.width)]
+    seen = ("waiting", "running", "done", "cached", "skipped", "failed", "stopped", "interrupted", "stalled", "retired")
+    for state in (name for name in seen if name in SIGNS):
+        first, *rest = wrap(words(f"legend.{state}"), look.width - 15)
+        rows.append(row(sign(state), " ", fit(state_word(words, state), 12), " ", first))
+        rows += [row(" " * 15, line) for line in rest]
+    return [*rows, (), *paragraph(words("help.dash"), look.width, "dim")]
+
+
+def trouble(error: R3dError | Line, look: Look) -> list[Row]:
+    """An error with its mend."""
+    text, hint = (error.line, error.hint) if isinstance(error, R3dError) else (error, Line(""))
+    rows = paragraph(look.words.line(text), look.width, "bad")
+    return [*rows, (), *paragraph(look.words.line(hint), look.width)] if hint.template else rows

@@ -1,0 +1,115 @@
+"""What frames the panels: the header, the tabs, the footer, and the words for a window that is too small."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backends.contract.client import Snapshot
+from r3d_tui import figures
+from r3d_tui.actions import ACTIONS, Action, shown
+from r3d_tui.layout import LEAST, PANELS
+from r3d_tui.rows import Row, Span, cells, cut, ends, row, shorten, width_of
+from r3d_tui.safe import safe
+from r3d_tui.views.look import Look, sign, state_word
+
+
+def header(snapshot: Snapshot | None, look: Look, *, read_only: bool = False, broken: str = "") -> Row:
+    """The workspace, the run and its state, and what stands in the way."""
+    words = look.words
+    name = Span(" r3d-tui ", "chip")
+    if snapshot is None:
+        return cut(row(name, " ", Span(broken or words("header.reading"), "bad" if broken else "dim")), look.width)
+    run = snapshot.run
+    right: list[str | Span] = []
+    if read_only:
+        right += [Span(words("header.read_only"), "warn"), " "]
+    if run.id:
+        right += [words("header.run", run=safe(run.id)), " ", sign(run.state), " "]
+        right += [Span(state_word(words, run.state), "strong"), " ", figures.clock(_took(snapshot, look.now)), " "]
+    else:
+        right += [Span(words("header.no_run"), "dim"), " "]
+    trouble = _trouble(snapshot, look, broken)
+    tail = row(*right)
+    space = max(8, look.width - width_of(tail) - cells(trouble) - 14)
+    place = shorten(safe(str(snapshot.workspace)), space, keep_end=True)
+    front = row(name, " ", Span(place, "strong"), "  ", Span(trouble, "bad"))
+    return ends(front, tail, look.width)
+
+
+def _took(snapshot: Snapshot, now: float) -> float | None:
+    run = snapshot.run
+    if run.started is None:
+        return None
+    return (run.ended if run.ended is not None else now) - run.started
+
+
+def _trouble(snapshot: Snapshot, look: Look, broken: str) -> str:
+    words, run = look.words, snapshot.run
+    if broken:
+        return broken
+    if snapshot.stalled_s is not None:
+        return words("header.stalled", time=figures.clock(snapshot.stalled_s))
+    if run.state == "running" and not snapshot.alive:
+        return words("header.dead")
+    return ""
+
+
+def tabs(look: Look, current: str) -> Row:
+    """The panels with their keys; names shrink to numbers where the width does not suffice."""
+    for names in ("panel", "panel_short", ""):
+        spans: list[Span] = []
+        for number, panel in enumerate(PANELS, 1):
+            here = panel == current
+            name = look.words(f"{names or 'panel_short'}.{panel}") if names or here else ""
+            text = f" {number} {name} " if name else f" {number} "
+            spans.append(Span(text, "chip" if here else "dim", f"screen.panel({panel!r})"))
+        if width_of(tuple(spans)) <= look.width:
+            break
+    return cut(tuple(spans), look.width)
+
+
+def possible(action: Action, snapshot: Snapshot | None, *, read_only: bool) -> bool:
+    """Whether the footer and the palette should offer an action now."""
+    if action.writes and read_only:
+        return False
+    state = snapshot.run.state if snapshot else "new"
+    if action.name == "stop":
+        return state == "running"
+    if action.name in ("run", "rerun_from"):
+        return state != "running"
+    if action.name == "rerun_failed":
+        return state in ("failed", "stopped", "interrupted")
+    if action.name == "device":
+        return state == "running"
+    return True
+
+
+def footer(snapshot: Snapshot | None, look: Look, *, read_only: bool = False) -> Row:
+    """The keys that matter now, as many as fit."""
+    offered = [a for a in ACTIONS if a.footer and possible(a, snapshot, read_only=read_only)]
+    while offered:
+        line = _keys(offered, look)
+        if width_of(line) <= look.width:
+            return line
+        offered.remove(max(offered, key=lambda action: action.footer))
+    return ()
+
+
+def _keys(actions: Sequence[Action], look: Look) -> Row:
+    spans: list[Span] = [Span(" ")]
+    for action in actions:
+        act = f"screen.{action.name}"
+        spans += [Span(shown(action.keys[0]), "key", act), Span(f" {look.words(f'key.{action.name}')}  ", "", act)]
+    return tuple(spans)
+
+
+def too_small(look: Look) -> list[Row]:
+    """What is shown where nothing fits."""
+    columns, lines = LEAST
+    text = look.words("small.window", columns=columns, lines=lines, width=look.width, height=look.height)
+    return [cut(row(text), look.width)]
+
+
+def problem(snapshot: Snapshot, look: Look) -> str:
+    """What stands in the way of a run, in words; empty where nothing does."""
+    return look.words.line(snapshot.problem) if snapshot.problem.template else ""

@@ -1,0 +1,166 @@
+"""What every view is handed besides the snapshot, and the signs of each state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from backends.contract.client import Snapshot
+from backends.contract.lines import Line
+from backends.contract.run import StageRun
+from r3d_tui.figures import as_number
+from r3d_tui.lang.words import Words
+from r3d_tui.rows import Row, Span, cells, fit, row, wrap
+from r3d_tui.safe import safe
+
+SIGNS: dict[str, tuple[str, str]] = {
+    "new": ("·", "dim"),
+    "waiting": ("·", "dim"),
+    "running": ("▸", "accent"),
+    "done": ("✓", "good"),
+    "cached": ("=", "good"),
+    "skipped": ("–", "dim"),
+    "failed": ("✗", "bad"),
+    "stopped": ("■", "warn"),
+    "interrupted": ("!", "warn"),
+    "found": ("·", "dim"),
+    "loading": ("▸", "accent"),
+    "ready": ("·", "good"),
+    "working": ("▸", "good"),
+    "idle": ("·", "dim"),
+    "stalled": ("!", "warn"),
+    "out": ("–", "dim"),
+    "retired": ("✗", "bad"),
+    "run": ("▸", "accent"),
+    "skip": ("–", "dim"),
+    "unknown": ("?", "warn"),
+}
+"""State or action: its sign and its role. The word stands beside it in every panel; the help lists them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The place to draw on and the language to draw in."""
+
+    words: Words
+    width: int
+    height: int = 20
+    now: float = 0.0
+    """Wall time in seconds."""
+    selected: str = ""
+    """The stage that the person looks at."""
+
+
+def sign(state: str) -> Span:
+    """The sign of a state; one that this version does not know is a question mark."""
+    text, role = SIGNS.get(state, ("?", "warn"))
+    return Span(text, role)
+
+
+def state_word(words: Words, state: str) -> str:
+    """The word of a state, of a stage, run or device."""
+    return words.get(f"state.{state}", state)
+
+
+def stage_word(words: Words, name: str) -> str:
+    """A stage's name for people."""
+    return words.get(f"stage.{name}", name)
+
+
+def stages(snapshot: Snapshot) -> tuple[StageRun, ...]:
+    """The stages of the run, and those of the plan that it does not have yet, in the plan's order."""
+    plan = snapshot.plan.stages if snapshot.plan else ()
+    mine = {stage.name: stage for stage in snapshot.run.stages}
+    order = [stage.name for stage in plan] + [name for name in mine if name not in {stage.name for stage in plan}]
+    planned = {stage.name: stage for stage in plan}
+    found = []
+    for name in order:
+        if name in mine:
+            found.append(mine[name])
+        elif planned[name].skip is not None:
+            found.append(StageRun(name, "skipped", planned[name].skip or Line("")))
+        else:
+            found.append(StageRun(name))
+    return tuple(found)
+
+
+def stage_of(snapshot: Snapshot, name: str) -> StageRun:
+    """The stage of that name, waiting where there is none."""
+    return next((stage for stage in stages(snapshot) if stage.name == name), StageRun(name))
+
+
+def figure(stage: StageRun, name: str) -> float | None:
+    """A number of the stage's outcome, or of its last tick while it runs."""
+    if stage.outcome is not None and stage.outcome.figures.get(name) is not None:
+        return as_number(stage.outcome.figures[name])
+    return as_number(stage.live.get(name))
+
+
+def figure_text(stage: StageRun, name: str) -> str:
+    """A word of the stage's outcome, harmless; empty where there is none."""
+    value = stage.outcome.figures.get(name) if stage.outcome else None
+    return "" if value is None else safe(str(value))
+
+
+def elapsed(stage: StageRun, now: float) -> float | None:
+    """Seconds that a stage took, or has taken so far."""
+    if stage.state == "running" and stage.started is not None:
+        return max(0.0, now - stage.started)
+    return stage.seconds
+
+
+def share(stage: StageRun) -> float | None:
+    """How much of the stage is done, 0 to 1; None where nobody knows the whole."""
+    if stage.total is None or stage.total <= 0:
+        return None
+    return min(1.0, max(0, stage.done) / stage.total)
+
+
+def left(stage: StageRun) -> float | None:
+    """Seconds that a running stage still needs at its present rate."""
+    if stage.state != "running" or stage.total is None or not stage.rate or stage.rate <= 0:
+        return None
+    return max(0, stage.total - stage.done) / stage.rate
+
+
+def squeeze(rows: list[Row], height: int) -> list[Row]:
+    """Without blank rows, as many of them as must go for the rest to fit."""
+    over = len(rows) - height
+    kept = []
+    for line in rows:
+        if not line and over > 0:
+            over -= 1
+        else:
+            kept.append(line)
+    return kept if over <= 0 else rows
+
+
+LABEL = 11
+"""Cells of the label in `fact` rows."""
+
+
+def facts(label: str, text: str, width: int, role: str = "") -> list[Row]:
+    """A label and a text that may take several lines."""
+    first, *rest = wrap(text, max(8, width - LABEL))
+    return [fact(label, Span(first, role)), *(fact("", Span(line, role)) for line in rest)]
+
+
+def fact(label: str, *values: str | Span) -> Row:
+    """A label and what it is."""
+    return row(Span(fit(label, LABEL), "dim"), *values)
+
+
+def paragraph(text: str, width: int, role: str = "", indent: int = 0) -> list[Row]:
+    """A text wrapped to the width."""
+    return [row(" " * indent, Span(line, role)) for line in wrap(text, max(2, width - indent))]
+
+
+def dotted(parts: Iterable[str]) -> str:
+    """Parts that are not empty, with dots between them."""
+    return " · ".join(part for part in parts if part)
+
+
+def rule(title: str, width: int) -> Row:
+    """A quiet heading inside a panel."""
+    head = f"{title} " if title else ""
+    return row(Span(head, "head"), Span("─" * max(0, width - cells(head)), "rule"))

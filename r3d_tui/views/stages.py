@@ -1,0 +1,251 @@
+"""The stages of a run: the rail that is always there, the table, and what is to be said of one of them."""
+
+from __future__ import annotations
+
+from backends.contract.client import Snapshot
+from backends.contract.run import StageRun
+from r3d_tui import figures
+from r3d_tui.rows import Column, Row, Span, cut, fit, row, table
+from r3d_tui.safe import safe
+from r3d_tui.views.look import (
+    Look,
+    dotted,
+    elapsed,
+    facts,
+    left,
+    paragraph,
+    rule,
+    share,
+    sign,
+    stage_of,
+    stage_word,
+    stages,
+    state_word,
+)
+from r3d_tui.widgets.meter import meter
+
+RAIL = 23
+"""Cells of the rail: sign, name, and a time or a word."""
+
+
+def rail(snapshot: Snapshot, look: Look) -> list[Row]:
+    """One line a stage, the selected one marked, and under them what matters most of the run."""
+    rows = [_rail_row(stage, look) for stage in stages(snapshot)]
+    return [*rows, (), *(cut(line, look.width) for line in _vital(snapshot, look))]
+
+
+def _rail_row(stage: StageRun, look: Look) -> Row:
+    mark = Span("›" if stage.name == look.selected else " ", "focus")
+    name = fit(stage_word(look.words, stage.name), look.width - 12)
+    role = "strong" if stage.state in ("running", "failed") else "dim" if stage.state in ("waiting", "skipped") else ""
+    action = f"screen.choose({stage.name!r})" if safe(stage.name) == stage.name else ""
+    return row(
+        mark, sign(stage.state), " ", Span(name, role, action), Span(fit(_short(stage, look), 9, right=True), role)
+    )
+
+
+def _short(stage: StageRun, look: Look) -> str:
+    if stage.state == "running":
+        part = share(stage)
+        return figures.percent(part) if part is not None else figures.clock(elapsed(stage, look.now))
+    if stage.state == "done":
+        return figures.seconds(stage.seconds)
+    return "" if stage.state == "waiting" else state_word(look.words, stage.state)
+
+
+def _vital(snapshot: Snapshot, look: Look) -> list[Row]:
+    run, words = snapshot.run, look.words
+    if not run.id:
+        return []
+    ends = run.ended if run.ended is not None else look.now
+    took = ends - run.started if run.started is not None else None
+    rows = [row(" ", sign(run.state), " ", Span(state_word(words, run.state), "strong"))]
+    lines = [("vital.time", figures.clock(took))]
+    if running := [rest for rest in map(left, run.stages) if rest is not None]:
+        lines.append(("vital.left", figures.clock(max(running))))
+    speed = [device.clips_per_s for device in run.devices if device.clips_per_s is not None]
+    if speed and run.state == "running":
+        lines.append(("vital.speed", f"{figures.rate(sum(speed))}/s"))
+    if snapshot.report is not None:
+        lines.append(("vital.top1", f"{snapshot.report.top1:.4f}"))
+    if aside := sum(stage.set_aside_count for stage in run.stages):
+        lines.append(("vital.aside", figures.count(aside)))
+    width = look.width - 3
+    for key, value in lines:
+        label = words(key)
+        rows.append(row("   ", Span(fit(label, 8), "dim"), fit(value, max(0, width - 9), right=True)))
+    return rows
+
+
+def companion(snapshot: Snapshot, look: Look) -> list[Row]:
+    """State and reason on the lines of the rail beside it; under them all about the selected stage."""
+    rows = []
+    for stage in stages(snapshot):
+        role = "bad" if stage.state == "failed" else "dim" if stage.state in ("waiting", "skipped") else ""
+        word = fit(state_word(look.words, stage.state), 12)
+        text, what_role = _what(stage, look)
+        rows.append(cut(row(Span(word, role), Span(text, what_role or role)), look.width))
+    return [*rows, (), *brief(snapshot, look)]
+
+
+def stage_table(snapshot: Snapshot, look: Look) -> list[Row]:
+    """The stages with state, time, progress and reason; under them, where there is room, all about the selected one."""
+    words = look.words
+    columns = (
+        Column("", 2),
+        Column(words("stages.stage"), 10),
+        Column(words("stages.state"), 11),
+        Column(words("stages.time"), 8, right=True),
+        Column(words("stages.what"), 20, flex=True),
+    )
+    body = []
+    for stage in stages(snapshot):
+        quiet = "dim" if stage.state in ("waiting", "skipped") else ""
+        role = "bad" if stage.state == "failed" else quiet
+        mark = "›" if stage.name == look.selected else " "
+        what, what_role = _what(stage, look)
+        took = elapsed(stage, look.now)
+        time = figures.clock(took) if stage.state == "running" else figures.seconds(took)
+        body.append(
+            (
+                Span(mark + sign(stage.state).text, sign(stage.state).role),
+                Span(stage_word(words, stage.name), "strong" if stage.state in ("running", "failed") else quiet),
+                Span(state_word(words, stage.state), role),
+                Span("" if took is None else time, role),
+                Span(what, what_role or quiet),
+            )
+        )
+    rows = table(columns, body, look.width)
+    if look.height >= len(rows) + 5:
+        rows += [(), *brief(snapshot, look)]
+    return rows
+
+
+def _what(stage: StageRun, look: Look) -> tuple[str, str]:
+    """Progress where it runs, else the reason; and the role to draw it in."""
+    words = look.words
+    if stage.state == "running" and (stage.total or stage.done):
+        return dotted(progress_words(stage, look, short=look.width < 90)), "accent"
+    text = words.line(stage.reason)
+    if stage.state == "failed":
+        return text, "bad"
+    warnings = ""
+    if stage.set_aside_count:
+        warnings = words("stages.aside", n=stage.set_aside_count)
+    return dotted([warnings, text]), "warn" if warnings else ""
+
+
+def progress_words(stage: StageRun, look: Look, *, short: bool = False) -> list[str]:
+    """ "4,470/8,486 clips" (in short "52 %"), "1,539/s", "0:03 left": what is known of them."""
+    words = look.words
+    whole = f"/{figures.count(stage.total)}" if stage.total is not None else ""
+    parts = [f"{figures.count(stage.done)}{whole} {unit_word(look, stage.unit)}".rstrip()]
+    if short and share(stage) is not None:
+        parts = [figures.percent(share(stage))]
+    if stage.rate is not None:
+        parts.append(f"{figures.rate(stage.rate)}/s")
+    if (rest := left(stage)) is not None:
+        parts.append(words("stages.left", time=figures.clock(rest)))
+    return parts
+
+
+def unit_word(look: Look, unit: str) -> str:
+    """A unit such as videos or clips, for people."""
+    return look.words.get(f"unit.{unit}", unit)
+
+
+def brief(snapshot: Snapshot, look: Look) -> list[Row]:
+    """All that a person first asks of the selected stage."""
+    if not look.selected:
+        return []
+    stage, words = stage_of(snapshot, look.selected), look.words
+    rows = [rule(stage_word(words, stage.name), look.width)]
+    took = elapsed(stage, look.now)
+    head = [state_word(words, stage.state)]
+    if took is not None:
+        head.append(figures.clock(took) if stage.state == "running" else figures.seconds(took))
+    if stage.attempt > 1:
+        head.append(words("stages.attempt", n=stage.attempt))
+    rows.append(row(sign(stage.state), " ", dotted(head)))
+    if stage.state == "running" and (stage.total or stage.done):
+        width = max(10, min(40, look.width - 8))
+        rows.append(row(*meter(share(stage), width), f" {figures.percent(share(stage))}"))
+        rows += paragraph(dotted(progress_words(stage, look)), look.width)
+    for text, role in ((stage.reason, "bad" if stage.state == "failed" else ""), (stage.hint, ""), (stage.note, "dim")):
+        if text.template:
+            rows += paragraph(words.line(text), look.width, role)
+    rows += asides(stage, look, 5)
+    return rows
+
+
+def asides(stage: StageRun, look: Look, limit: int) -> list[Row]:
+    """What the stage set aside, by name, with the reason."""
+    if not stage.set_aside_count:
+        return []
+    words = look.words
+    rows: list[Row] = [row(Span(words("stages.aside", n=stage.set_aside_count), "warn"))]
+    for item in stage.set_aside[:limit]:
+        rows.append(cut(row(Span("  ! ", "warn"), safe(item.item)), look.width))
+        rows += paragraph(words.line(item.reason), look.width, "dim", 4)
+    more = stage.set_aside_count - min(limit, len(stage.set_aside))
+    return [*rows, row(Span("    " + words("stages.more", n=more), "dim"))] if more > 0 else rows
+
+
+def details(snapshot: Snapshot, look: Look) -> list[Row]:
+    """Everything that the run knows of the selected stage."""
+    stage, words = stage_of(snapshot, look.selected), look.words
+    rows = brief(snapshot, Look(words, look.width, 0, look.now, look.selected))[1:]
+    rows = rows[: len(rows) - len(asides(stage, look, 5))]
+    rows += [(), rule(words("details.facts"), look.width)]
+    for key, value in _facts(snapshot, stage, look):
+        rows += facts(words(key), value, look.width)
+    if stage.outcome is not None and stage.outcome.figures:
+        rows += [(), rule(words("details.figures"), look.width)]
+        for name, number in stage.outcome.figures.items():
+            label, text = safe(name), safe(_plain(number))
+            rows.append(cut(row(Span(fit(label, 20), "dim"), " ", text), look.width))
+    notes = [note for note in snapshot.run.notes if note.stage == stage.name]
+    if notes:
+        rows += [(), rule(words("details.notes"), look.width)]
+        for note in notes:
+            rows += paragraph(
+                words.line(note.text), look.width, {"warning": "warn", "error": "bad"}.get(note.level, "")
+            )
+    if stage.set_aside_count:
+        rows += [(), *asides(stage, look, len(stage.set_aside))]
+    return rows
+
+
+def _plain(number: object) -> str:
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return figures.DASH if number is None else str(number)
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.7g}"
+
+
+def _facts(snapshot: Snapshot, stage: StageRun, look: Look) -> list[tuple[str, str]]:
+    plan = next((s for s in snapshot.plan.stages if s.name == stage.name), None) if snapshot.plan else None
+    facts = [("details.name", safe(stage.name))]
+    if plan is not None and plan.after:
+        facts.append(("details.after", ", ".join(stage_word(look.words, name) for name in plan.after)))
+    if plan is not None:
+        facts += [("details.reads", safe(str(path))) for path in plan.inputs.values()]
+    if stage.attempt:
+        facts.append(("details.attempt", figures.count(stage.attempt)))
+    if stage.pid is not None:
+        facts.append(("details.pid", str(stage.pid)))
+    if stage.started is not None:
+        facts.append(("details.started", moment(stage.started)))
+    if stage.state == "failed":
+        facts.append(("details.exit", str(stage.exit_code)))
+    if stage.fingerprint:
+        facts.append(("details.fingerprint", safe(stage.fingerprint[:16])))
+    if stage.outcome is not None:
+        facts += [("details.output", f"{safe(name)}: {safe(path)}") for name, path in stage.outcome.outputs.items()]
+    return facts
+
+
+def moment(at: float) -> str:
+    """A wall time as the machine's clock shows it."""
+    import time
+
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

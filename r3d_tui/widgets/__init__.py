@@ -1,0 +1,1 @@
+"""Sheets, meters and sparks: they draw rows and know nothing of runs."""

@@ -1,0 +1,223 @@
+"""A sheet of rows: one widget that draws lines itself and sends only the cells that changed. It knows nothing of us.
+
+Rows are drawn as segments, never as markup, and each span passes `safe` once more: whatever a view forgot, no control
+character leaves here. Scrolling, selecting text with the mouse and clicking a span's action are handled here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.selection import Selection
+from textual.strip import Strip
+from textual.widget import Widget
+
+from r3d_tui.rows import ROLES, Row, Span, cells, changed, text_of
+from r3d_tui.safe import safe
+from r3d_tui.terminal import drawn
+
+
+class Sheet(Widget, can_focus=True):
+    """Rows under an optional title line and above an optional foot line, which do not scroll."""
+
+    COMPONENT_CLASSES = {f"sheet--{role}" for role in ROLES} | {"sheet--cursor"}
+    DEFAULT_CSS = """
+    Sheet { height: 1fr; width: 1fr; }
+    Sheet > .sheet--dim { color: $r3d-dim; }
+    Sheet > .sheet--good { color: $success; }
+    Sheet > .sheet--bad { color: $error; text-style: bold; }
+    Sheet > .sheet--warn { color: $warning; }
+    Sheet > .sheet--accent { color: $primary; }
+    Sheet > .sheet--strong { text-style: bold; }
+    Sheet > .sheet--head { color: $r3d-dim; }
+    Sheet > .sheet--key { color: $accent; text-style: bold; }
+    Sheet > .sheet--rule { color: $r3d-rule; }
+    Sheet > .sheet--focus { color: $accent; text-style: bold; }
+    Sheet > .sheet--chip { background: $r3d-chip; color: $foreground; text-style: bold; }
+    Sheet > .sheet--off { color: $r3d-rule; }
+    Sheet > .sheet--match { background: $r3d-match; color: $foreground; text-style: bold; }
+    Sheet > .sheet--cursor { background: $r3d-cursor; }
+    Sheet:ansi > .sheet--dim { color: ansi_default; text-style: dim; }
+    Sheet:ansi > .sheet--head { color: ansi_default; text-style: dim; }
+    Sheet:ansi > .sheet--rule { color: ansi_default; text-style: dim; }
+    Sheet:ansi > .sheet--off { color: ansi_default; text-style: dim; }
+    Sheet:ansi > .sheet--good { color: ansi_green; }
+    Sheet:ansi > .sheet--bad { color: ansi_red; text-style: bold; }
+    Sheet:ansi > .sheet--warn { color: ansi_yellow; }
+    Sheet:ansi > .sheet--accent { color: ansi_cyan; }
+    Sheet:ansi > .sheet--key { color: ansi_cyan; text-style: bold; }
+    Sheet:ansi > .sheet--focus { color: ansi_cyan; text-style: bold; }
+    Sheet:ansi > .sheet--chip { background: ansi_blue; color: ansi_bright_white; text-style: bold; }
+    Sheet:ansi > .sheet--match { text-style: reverse; }
+    Sheet:ansi > .sheet--cursor { text-style: bold; }
+    """
+
+    def __init__(self, *, id: str | None = None, focusable: bool = True) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
+        self.can_focus = focusable
+        self.top = 0
+        """First row that is shown."""
+        self._rows: list[Row] = []
+        self._title: Row | None = None
+        self._foot: Row | None = None
+        self._cursor: int | None = None
+        self._styles_by_role: dict[str, Style] = {}
+        self._painted: list[tuple[Row, bool]] = []
+
+    def show(
+        self, rows: Sequence[Row], title: Row | None = None, cursor: int | None = None, foot: Row | None = None
+    ) -> None:
+        """Replace what is shown; only lines that differ are drawn again."""
+        self._rows = list(rows)
+        self._title, self._foot = title, foot
+        self._cursor = cursor
+        self.top = max(0, min(self.top, self.last_top))
+        self._refresh_changed()
+
+    def put_title(self, title: Row) -> None:
+        """Replace the title line alone."""
+        self._title = title
+        self._refresh_changed()
+
+    @property
+    def page(self) -> int:
+        """Rows that fit at once."""
+        return max(0, self.size.height - (self._title is not None) - (self._foot is not None))
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are."""
+        return len(self._rows)
+
+    def row_at(self, index: int) -> Row:
+        """One of the rows."""
+        return self._rows[index]
+
+    @property
+    def last_top(self) -> int:
+        """The largest `top` that leaves no blank line behind the end."""
+        return max(0, self.row_count - self.page)
+
+    def scroll_rows(self, rows: int) -> None:
+        """Move what is shown by some rows."""
+        self.top = max(0, min(self.top + rows, self.last_top))
+        self._refresh_changed()
+
+    def reveal(self, index: int) -> None:
+        """Scroll so that a row is seen."""
+        if index < self.top:
+            self.top = index
+        elif self.page and index >= self.top + self.page:
+            self.top = index - self.page + 1
+        self._refresh_changed()
+
+    def plain_text(self) -> str:
+        """All rows as text, to copy or write down."""
+        return "\n".join(text_of(line).rstrip() for line in self._all_rows()) + "\n"
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen, for Textual's compositor."""
+        line, is_cursor = self._line(y)
+        base = self.rich_style
+        if is_cursor:
+            base += self._style("cursor")
+        segments = [Segment(drawn(safe(span.text)), base + self._style(span.role)) for span in line if span.text]
+        strip = Strip(segments).adjust_cell_length(self.size.width, base)
+        index = self.top + y - (self._title is not None)
+        if self._title is None or y:
+            strip = self._with_selection(strip, index)
+            strip = strip.apply_offsets(0, index)
+        return strip
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """What the mouse has marked, for Textual's copying."""
+        return selection.extract("\n".join(drawn(safe(text_of(line))) for line in self._all_rows())), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:  # noqa: ARG002 - Textual's signature
+        """The marked text changed: draw it."""
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        """A theme came: forget the old one's colours."""
+        self._styles_by_role.clear()
+        super().notify_style_update()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel."""
+        event.stop()
+        self.scroll_rows(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel."""
+        event.stop()
+        self.scroll_rows(-3)
+
+    async def on_click(self, event: events.Click) -> None:
+        """A click on a span with an action does it."""
+        line, _ = self._line(event.y)
+        span = _span_at(line, event.x)
+        if span is not None and span.action:
+            event.stop()
+            await self.run_action(span.action)
+
+    def _style(self, role: str) -> Style:
+        if not role:
+            return Style.null()
+        if role not in self._styles_by_role:
+            self._styles_by_role[role] = self.get_component_rich_style(f"sheet--{role}", partial=True)
+        return self._styles_by_role[role]
+
+    def _line(self, y: int) -> tuple[Row, bool]:
+        if self._foot is not None and y == self.size.height - 1:
+            return self._foot, False
+        if self._title is not None:
+            if y == 0:
+                return self._title, False
+            y -= 1
+        index = self.top + y
+        if y < self.page and 0 <= index < self.row_count:
+            return self.row_at(index), index == self._cursor
+        return (), False
+
+    def _all_rows(self) -> Iterator[Row]:
+        return (self.row_at(index) for index in range(self.row_count))
+
+    def _shown_lines(self) -> list[tuple[Row, bool]]:
+        return [self._line(y) for y in range(self.size.height)]
+
+    def _refresh_changed(self) -> None:
+        before, self._painted = self._painted, self._shown_lines()
+        width = self.size.width
+        if not width:
+            return
+        regions = []
+        for y, (line, is_cursor) in enumerate(self._painted):
+            old, was_cursor = before[y] if y < len(before) else (None, False)
+            place = (0, width) if is_cursor != was_cursor else changed(old, line)
+            if place is not None and place[0] < width:
+                regions.append(Region(place[0], y, min(place[1], width - place[0]), 1))
+        if regions:
+            self.refresh(*regions)
+
+    def _with_selection(self, strip: Strip, index: int) -> Strip:
+        selection = self.text_selection
+        if selection is None or (span := selection.get_span(index)) is None:
+            return strip
+        start, end = span
+        end = strip.cell_length if end == -1 else end
+        style = self.screen.get_component_rich_style("screen--selection")
+        parts = list(strip.divide([start, end, strip.cell_length]))
+        return Strip.join([*parts[:1], *(part.apply_style(style) for part in parts[1:2]), *parts[2:]])
+
+
+def _span_at(line: Row, x: int) -> Span | None:
+    for span in line:
+        size = cells(span.text)
+        if x < size:
+            return span
+        x -= size
+    return None

@@ -1,0 +1,23 @@
+"""A short history as a row of small columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from r3d_tui.rows import Span
+
+LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def spark(values: Sequence[float | None], width: int, role: str = "accent", *, top: float | None = None) -> Span:
+    """The last `width` values against the largest (or `top`), newest at the right; a gap is a blank."""
+    last = list(values)[-width:] if width > 0 else []
+    known = [value for value in last if value is not None]
+    highest = top if top is not None else max(known, default=0.0)
+    return Span("".join(_column(value, highest) for value in last).rjust(width), role)
+
+
+def _column(value: float | None, highest: float) -> str:
+    if value is None or highest <= 0:
+        return " "
+    return LEVELS[max(0, min(len(LEVELS) - 1, round(value / highest * (len(LEVELS) - 1))))]
