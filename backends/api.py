@@ -117,11 +117,13 @@ def devices_document(table: DeviceTable) -> dict[str, Any]:
 
 def doctor(workspace: Path | None) -> tuple[Finding, ...]:
     """The check stage's table, for a workspace or for the defaults."""
+    from backends.catalogue import whole_plan
     from backends.devices.check import diagnose
     from backends.workspace import read_settings
 
     settings = read_settings(workspace) if workspace else Settings()
-    return diagnose(settings, workspace or Path.cwd())
+    place = workspace or Path.cwd()
+    return diagnose(settings, place, whole_plan(place, settings).stages)
 
 
 def run_step(

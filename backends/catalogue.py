@@ -8,7 +8,7 @@ from backends.contract.plan import Plan, StageSpec
 from backends.contract.settings import Settings
 from backends.convert.spec import COMPILE, EXPORT, SIMPLIFY, VERIFY
 from backends.dataset.spec import ANNOTATE, FRAMES
-from backends.devices.spec import CHECK
+from backends.devices.spec import CHECK, with_needs
 from backends.evaluate.spec import EVALUATE, SCORE
 from backends.infer.spec import INFER
 from backends.preprocess.spec import PREPROCESS
@@ -30,7 +30,7 @@ STAGES: tuple[StageSpec, ...] = (
 
 def whole_plan(workspace: Path, settings: Settings) -> Plan:
     """The plan of all stages for these settings."""
-    stages = tuple(spec.plan(settings) for spec in STAGES)
+    stages = with_needs(tuple(spec.plan(settings) for spec in STAGES))
     companion = ("backends.devices.watch", "--target", settings.infer.target)
     if settings.infer.devices is not None:
         companion = (*companion, "--devices", ",".join(map(str, settings.infer.devices)))

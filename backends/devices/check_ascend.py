@@ -1,0 +1,166 @@
+"""What an Ascend run needs beyond a CPU's: driver, chips, CANN and its environment, tools, the user's group."""
+
+from __future__ import annotations
+
+import grp
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from importlib import metadata
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from backends.contract.lines import line
+from backends.contract.needs import Finding
+from backends.contract.settings import Settings
+from backends.contract.values import DeviceTable
+from backends.devices.smi import read_table, tool
+
+LIMIT_S = 10.0
+GROUP = "HwHiAiUser"
+HOMES = (
+    "/usr/local/Ascend/ascend-toolkit/latest",
+    "/usr/local/Ascend/cann",
+    "/usr/local/Ascend/nnrt/latest",
+    "~/Ascend/ascend-toolkit/latest",
+    "~/Ascend/cann",
+)
+"""Where CANN is installed by default."""
+
+
+def ascend_findings(settings: Settings) -> list[Finding]:
+    """The rows of an Ascend target."""
+    home = cann_home()
+    runtime = settings.infer.runtime
+    rows = [*_driver(settings), _group(), _environment(home), _atc(home)]
+    if runtime in ("auto", "acl"):
+        rows.append(_acl(home))
+    if runtime == "ais_bench":
+        rows += [_package("ais_bench", "ais-bench"), _package("aclruntime", "aclruntime")]
+    if runtime == "cann":
+        rows.append(_package("onnxruntime", "onnxruntime-cann"))
+    return rows
+
+
+def _driver(settings: Settings) -> Iterator[Finding]:
+    path = tool()
+    if path is None:
+        hint = line("install the Ascend driver, or add /usr/local/sbin and /usr/local/bin to PATH")
+        yield Finding("npu-smi", "missing", line("not found"), hint)
+        return
+    table = read_table(LIMIT_S)
+    if table.error or not table.chips:
+        cause = str(table.error.cause) if table.error else "no chips"
+        hint = table.error.fix if table.error else line("see `npu-smi info`")
+        yield Finding("npu-smi", "missing", line("{path}: {cause}", path=path, cause=cause), hint)
+        return
+    yield Finding("npu-smi", "met", line("{path}", path=path))
+    version = table.driver_version
+    yield Finding("driver", "met" if version else "unknown", line("{version}", version=version or "not told"))
+    yield _chips(table, settings.infer.devices)
+
+
+def _chips(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
+    names = ", ".join(dict.fromkeys(chip.name or "?" for chip in table.chips))
+    found = line("{n} of {names}", n=len(table.chips), names=names)
+    known = {chip.device_id for chip in table.chips if chip.device_id is not None}
+    absent = sorted(set(wanted or ()) - known) if len(known) == len(table.chips) else []
+    if absent:
+        hint = line("under [infer] devices, name some of {known}", known=", ".join(map(str, sorted(known))))
+        return Finding("chips", "missing", line("no device {ids}", ids=", ".join(map(str, absent))), hint)
+    ill = [chip for chip in table.chips if chip.health not in (None, "OK")]
+    if ill:
+        states = ", ".join(f"NPU {chip.npu_id}: {chip.health}" for chip in ill)
+        hint = line("see `npu-smi info -t health -i <id>`; such a chip is not taken unless it is named")
+        return Finding("chips", "warning", line("{states}", states=states), hint)
+    return Finding("chips", "met", found)
+
+
+def _group() -> Finding:
+    try:
+        group = grp.getgrnam(GROUP)
+    except KeyError:
+        return Finding(GROUP, "unknown", line("there is no such group"), line("the driver's installation makes it"))
+    if os.geteuid() == 0 or group.gr_gid in (*os.getgroups(), os.getegid()):
+        return Finding(GROUP, "met", line("this user is in the group"))
+    hint = line("usermod -aG HwHiAiUser <user> and log in again")
+    return Finding(GROUP, "warning", line("this user is not in the group"), hint)
+
+
+def cann_home() -> Path | None:
+    """CANN's folder: as the environment says (`set_env.sh` was sourced), else where it is installed by default."""
+    named = (os.environ.get(name) for name in ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"))
+    for place in (*named, *HOMES):
+        if place and (home := Path(place).expanduser()).is_dir():
+            return home
+    return None
+
+
+def set_env(home: Path) -> Path | None:
+    """The set_env.sh of a CANN folder, in it or beside it."""
+    return next((path for path in (home / "set_env.sh", home.parent / "set_env.sh") if path.is_file()), None)
+
+
+def cann_version(home: Path) -> str | None:
+    """CANN's version as its installation wrote it down."""
+    places = ("version.cfg", "version.info", "compiler/version.info", "runtime/version.info")
+    infos = [*(home / place for place in places), *sorted(home.glob("*-linux/ascend_*_install.info"))]
+    for path in infos:
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if found := re.search(r"^\s*[Vv]ersion\s*=\s*\[?([0-9][^\s\]:]*)", text, re.MULTILINE):
+            return found[1]
+    return None
+
+
+def _environment(home: Path | None) -> Finding:
+    if home is None:
+        hint = line("install CANN, or set ASCEND_HOME_PATH to its folder")
+        return Finding("CANN", "missing", line("not found"), hint)
+    found = line("{version} in {path}", version=cann_version(home) or "version not told", path=str(home))
+    if os.environ.get("ASCEND_HOME_PATH"):
+        return Finding("CANN", "met", found)
+    script = set_env(home)
+    if script is None:
+        return Finding("CANN", "warning", found, line("no set_env.sh there: set its environment by hand"))
+    return Finding("CANN", "warning", found, line("source {script}", script=str(script)))
+
+
+def _atc(home: Path | None) -> Finding:
+    inside = home / "bin" / "atc" if home else None
+    path = shutil.which("atc") or (str(inside) if inside and inside.is_file() else None)
+    if path:
+        return Finding("atc", "met", line("{path}", path=path))
+    return Finding("atc", "missing", line("not found"), line("install the CANN toolkit, and source its set_env.sh"))
+
+
+def _acl(home: Path | None) -> Finding:
+    if PathFinder.find_spec("acl"):
+        return Finding("acl", "met", line("on the module path"))
+    inside = home / "python" / "site-packages" / "acl" if home else None
+    if home and inside and inside.exists():
+        script = set_env(home)
+        return Finding(
+            "acl",
+            "missing",
+            line("{path}, not on the module path", path=str(inside)),
+            line("source {script}", script=str(script or "set_env.sh")),
+        )
+    return Finding(
+        "acl", "missing", line("not found"), line("install CANN (toolkit or nnrt), and source its set_env.sh")
+    )
+
+
+def _package(module: str, package: str) -> Finding:
+    if PathFinder.find_spec(module) is None:
+        hint = line("pip install {package}, as the guide says", package=package)
+        return Finding(module, "missing", line("not installed"), hint)
+    for name in (package, module):
+        try:
+            return Finding(module, "met", line("{version}", version=metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            continue
+    return Finding(module, "met", line("found; its version is not told"))
