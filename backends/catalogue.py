@@ -31,7 +31,7 @@ STAGES: tuple[StageSpec, ...] = (
 def whole_plan(workspace: Path, settings: Settings) -> Plan:
     """The plan of all stages for these settings."""
     stages = with_needs(tuple(spec.plan(settings) for spec in STAGES))
-    companion = ("backends.devices.watch", "--target", settings.infer.target)
+    companion: tuple[str, ...] = ("backends.devices.watch", "--target", settings.infer.target)
     if settings.infer.devices is not None:
         companion = (*companion, "--devices", ",".join(map(str, settings.infer.devices)))
     return Plan(workspace, stages, parallel=settings.engine.parallel, companion=companion)

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,14 +38,19 @@ app.add_typer(bench.app, name="bench")
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
-class _Given:
+@dataclass
+class Given:
     """What the options before the command said."""
 
     workspace: Path | None = None
     language: str | None = None
-    ascii_only = False
-    mouse = True
-    read_only = False
+    ascii_only: bool = False
+    mouse: bool = True
+    read_only: bool = False
+    debug: bool = False
+
+
+given = Given()
 
 
 @app.callback(invoke_without_command=True)
@@ -59,9 +65,9 @@ def console(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """From a 3D-ResNet checkpoint and a folder of action videos to a measured accuracy and throughput."""
-    _Given.workspace, _Given.language = workspace, language
-    _Given.ascii_only, _Given.mouse, _Given.read_only = ascii_only, not no_mouse, read_only
-    os.environ.update({"R3D_TUI_DEBUG": "1"} if debug else {})
+    given.workspace, given.language, given.debug = workspace, language, debug
+    given.ascii_only, given.mouse, given.read_only = ascii_only, not no_mouse, read_only
+    steps.show_log(debug)
     if version:
         from importlib.metadata import version as read_version
 
@@ -228,7 +234,7 @@ def doctor(json_document: Json = False) -> None:
     from r3d_tui.documents import findings_document
     from r3d_tui.tables import finding_lines
 
-    findings = api.doctor(api.find_workspace(_Given.workspace or Path.cwd()))
+    findings = api.doctor(api.find_workspace(given.workspace or Path.cwd()))
     if json_document:
         _print_json(findings_document(findings))
     else:
@@ -249,10 +255,10 @@ def open_console(workspace: Path) -> int:
     client = api.open_client(found or workspace)
     return run_console(
         client,
-        mouse=_Given.mouse,
-        ascii_only=_Given.ascii_only,
-        read_only=_Given.read_only,
-        language=_Given.language,
+        mouse=given.mouse,
+        ascii_only=given.ascii_only,
+        read_only=given.read_only,
+        language=given.language,
     )
 
 
@@ -269,7 +275,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except OSError as error:
-        if os.environ.get("R3D_TUI_DEBUG"):
+        if given.debug:
             traceback.print_exc()
         place = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"error: {place}{error.strerror or error}\n")
@@ -277,7 +283,7 @@ def main() -> None:
 
 
 def _complain(error: R3dError) -> None:
-    if os.environ.get("R3D_TUI_DEBUG"):
+    if given.debug:
         traceback.print_exc()
     words = _words()
     hint = f" ({words.line(error.hint)})" if error.hint.template else ""
@@ -319,7 +325,7 @@ def _say_end(snapshot: Snapshot, words: Words, out: Any) -> None:
 
 
 def _folder() -> Path:
-    return _Given.workspace or api.find_workspace(Path.cwd()) or Path.cwd()
+    return given.workspace or api.find_workspace(Path.cwd()) or Path.cwd()
 
 
 def _client() -> LiveClient:
@@ -331,7 +337,7 @@ def _client() -> LiveClient:
 
 
 def _words() -> Words:
-    return Words(chosen(_Given.language))
+    return Words(chosen(given.language))
 
 
 def _terminal() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -17,6 +16,15 @@ from r3d_tui.lang.words import Words, chosen
 from r3d_tui.safe import safe
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="One stage by itself, with the guide's options.")
+
+
+_shown: list[bool] = []
+"""Not empty: show what a stage printed."""
+
+
+def show_log(show: bool) -> None:
+    """Whether to show what a stage printed, tracebacks too (`--debug`)."""
+    _shown[:] = [True] if show else []
 
 
 class Reporter:
@@ -55,7 +63,7 @@ def run(entry: str, stage: str, out: Path, params: Mapping[str, Any], inputs: Ma
             entry, params, stage=stage, out=out.absolute(), inputs=inputs, on_event=Reporter(), on_log=log.append
         )
     finally:
-        if os.environ.get("R3D_TUI_DEBUG"):
+        if _shown:
             sys.stderr.write("".join(log))
     figures = ", ".join(f"{name} {value}" for name, value in outcome.figures.items() if value is not None)
     sys.stderr.write(f"{stage}: done: {safe(figures)}\n")
@@ -78,12 +86,14 @@ def annotate(
     splits: Annotated[Path, typer.Argument(help="Folder of <class>_test_split1.txt.")],
     video_path: Annotated[Path, typer.Argument(help="Folder of frames.")],
     output_path: Annotated[Path, typer.Argument(help="Folder for hmdb51_1.json.")],
+    split: Annotated[int, typer.Option("--split", min=0, max=3, help="1, 2 or 3; 0: all three.")] = 0,
 ) -> None:
     """Split files and frames to the annotation json, as hmdb51_json.py."""
     params = {
-        "splits": str(splits.absolute()),
+        "dir_path": str(splits.absolute()),
         "video_path": str(video_path.absolute()),
-        "output_path": str(output_path.absolute()),
+        "dst_dir_path": str(output_path.absolute()),
+        "split": split,
     }
     run("backends.dataset.annotate:step_annotate", "annotate", output_path, params, {})
 
@@ -109,7 +119,7 @@ def preprocess(
         "subset": subset,
         "info_path": str(Path(f"{dataset}.info").absolute()),
     }
-    run("backends.preprocess.run:step_preprocess", "preprocess", output_path, params, {})
+    run("backends.preprocess.step:step_preprocess", "preprocess", output_path, params, {})
 
 
 @app.command()
