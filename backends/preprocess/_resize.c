@@ -1,48 +1,49 @@
 /* Antialiased bilinear resize and centre crop of 8-bit RGB, computing only what the crop keeps.
 
    The weights come from resample.py. Columns first, rows second, a byte in between, as Pillow does it, so that the
-   bytes are the same; written with GNU vectors of eight 32-bit lanes, which become AVX2 where the processor has it
-   and whatever the compiler finds best elsewhere (NEON on aarch64). The GIL is released for all of the work. */
+   bytes are the same. Plain C, and AVX2 where the processor has it. The GIL is released for all of the work. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__x86_64__)
+#if defined(__x86_64__) && defined(__GNUC__)
+#define WITH_AVX2
 #include <immintrin.h>
 #endif
 
 #define BITS 22
 #define HALF (1 << (BITS - 1))
-#define ROOM 16 /* bytes beyond a line that the last piece may touch */
-#define PIXEL 4 /* bytes of a pixel between the passes: red, green, blue, and one for alignment */
+#define PIXEL 4 /* bytes of a pixel between the passes: red, green, blue and nothing */
+#define ROOM 32 /* bytes beyond the source and beyond the middle that the last piece may touch */
 
 typedef struct {
     int taps, length;
-    const int32_t *spans;   /* (start, count) of each result */
+    const int32_t *starts;  /* first source sample of each result */
     const int32_t *weights; /* taps of each result */
 } axis;
 
 typedef struct {
-    const uint8_t *source; /* height x width x 3, and at least one byte more */
+    const uint8_t *source; /* height x width x 3, and ROOM */
     int width, first_row, end_row;
     axis columns, rows;
-    uint8_t *middle; /* (end_row - first_row) x columns.length x PIXEL */
-    uint8_t *out;    /* three planes of rows.length x columns.length */
-    Py_ssize_t plane;
+    uint8_t *middle;  /* (end_row - first_row) x columns.length x PIXEL, and ROOM */
+    int32_t *packed;  /* weights of the columns, as pack_weights lays them out */
+    uint8_t *out;     /* three planes of rows.length x columns.length */
+    Py_ssize_t plane; /* bytes from plane to plane */
 } work;
 
-static void columns_pass(const work *w) {
-    const Py_ssize_t stride = (Py_ssize_t)w->width * 3;
+static void columns_plain(const work *w) {
+    const int taps = w->columns.taps;
     uint8_t *to = w->middle;
     for (int y = w->first_row; y < w->end_row; y++) {
+        const uint8_t *row = w->source + (Py_ssize_t)y * w->width * 3;
         const int32_t *weight = w->columns.weights;
-        for (int x = 0; x < w->columns.length; x++, weight += w->columns.taps, to += PIXEL) {
-            const uint8_t *from = w->source + y * stride + w->columns.spans[2 * x] * 3;
-            const int count = w->columns.spans[2 * x + 1];
+        for (int x = 0; x < w->columns.length; x++, weight += taps, to += PIXEL) {
+            const uint8_t *from = row + w->columns.starts[x] * 3;
             int32_t red = HALF, green = HALF, blue = HALF;
-            for (int t = 0; t < count; t++, from += 3) {
+            for (int t = 0; t < taps; t++, from += 3) {
                 red += from[0] * weight[t];
                 green += from[1] * weight[t];
                 blue += from[2] * weight[t];
@@ -53,158 +54,234 @@ static void columns_pass(const work *w) {
     }
 }
 
-static void rows_line(const work *w, int y, uint8_t *line) {
-    const int stride = w->columns.length * PIXEL, count = w->rows.spans[2 * y + 1];
-    const uint8_t *first = w->middle + (Py_ssize_t)(w->rows.spans[2 * y] - w->first_row) * stride;
-    const int32_t *weight = w->rows.weights + (Py_ssize_t)y * w->rows.taps;
-    for (int x = 0; x < stride; x++) {
-        int32_t sum = HALF;
-        for (int t = 0; t < count; t++)
-            sum += first[x + t * stride] * weight[t];
-        line[x] = (uint8_t)(sum >> BITS);
+/* Pixels `begin` and on of row y of the result. */
+static void row_plain(const work *w, int y, int begin) {
+    const int width = w->columns.length, stride = width * PIXEL, taps = w->rows.taps;
+    const uint8_t *first = w->middle + (Py_ssize_t)(w->rows.starts[y] - w->first_row) * stride;
+    const int32_t *weight = w->rows.weights + (Py_ssize_t)y * taps;
+    uint8_t *to = w->out + (Py_ssize_t)y * width;
+    for (int x = begin; x < width; x++) {
+        const uint8_t *from = first + x * PIXEL;
+        int32_t red = HALF, green = HALF, blue = HALF;
+        for (int t = 0; t < taps; t++, from += stride) {
+            red += from[0] * weight[t];
+            green += from[1] * weight[t];
+            blue += from[2] * weight[t];
+        }
+        to[x] = (uint8_t)(red >> BITS);
+        to[x + w->plane] = (uint8_t)(green >> BITS);
+        to[x + 2 * w->plane] = (uint8_t)(blue >> BITS);
     }
 }
 
-static void spread(const work *w, int y, const uint8_t *line) {
-    const int width = w->columns.length;
-    uint8_t *red = w->out + (Py_ssize_t)y * width, *green = red + w->plane, *blue = green + w->plane;
-    for (int x = 0; x < width; x++) {
-        red[x] = line[PIXEL * x];
-        green[x] = line[PIXEL * x + 1];
-        blue[x] = line[PIXEL * x + 2];
-    }
+#ifdef WITH_AVX2
+#define AVX2 __attribute__((target("avx2")))
+#define INLINE_AVX2 AVX2 static inline __attribute__((always_inline))
+#define LOW_BITS 11 /* a weight is at most 2^22: high * 2^11 + low, both of which fit the 16 bits of a multiply-add */
+#define GROUP 5     /* taps of one load: sixteen bytes hold five pixels */
+#define WORDS 6     /* words of a group's packed weights */
+#define ROWS 4      /* rows at once */
+
+static inline int32_t pair(int32_t first, int32_t second) {
+    return (int32_t)((uint32_t)(first & 0xFFFF) | (uint32_t)second << 16);
 }
 
-#if defined(__x86_64__)
-static inline int32_t word(const uint8_t *from) {
-    int32_t value;
-    memcpy(&value, from, 4);
-    return value;
-}
-
-/* Two rows at once: lanes 0-2 are a pixel of the first, lanes 4-6 of the second; 3 and 7 hold nothing of meaning. */
-__attribute__((target("avx2"))) static void columns_pass_avx2(const work *w) {
-    const Py_ssize_t stride = (Py_ssize_t)w->width * 3, middle_stride = (Py_ssize_t)w->columns.length * PIXEL;
-    const __m256i bytes = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
-    for (int y = w->first_row; y < w->end_row; y += 2) {
-        const int pair = y + 1 < w->end_row;
-        const uint8_t *a = w->source + y * stride, *b = pair ? a + stride : a;
-        uint8_t *to_a = w->middle + (y - w->first_row) * middle_stride, *to_b = pair ? to_a + middle_stride : to_a;
-        const int32_t *weight = w->columns.weights;
-        for (int x = 0; x < w->columns.length; x++, weight += w->columns.taps) {
-            const int start = w->columns.spans[2 * x] * 3, count = w->columns.spans[2 * x + 1];
-            __m256i sum = _mm256_set1_epi32(HALF);
-            for (int t = 0; t < count; t++) {
-                const __m128i both = _mm_insert_epi32(_mm_cvtsi32_si128(word(a + start + 3 * t)),
-                                                      word(b + start + 3 * t), 1);
-                const __m256i pixels = _mm256_cvtepu8_epi32(both);
-                sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(pixels, _mm256_set1_epi32(weight[t])));
+/* Five taps become six words: the high parts of taps 0 and 1, of 2 and 3, of 4; and so the low parts. */
+static void pack_weights(const axis *a, int groups, int32_t *to) {
+    const int32_t low = (1 << LOW_BITS) - 1;
+    for (int x = 0; x < a->length; x++)
+        for (int g = 0; g < groups; g++, to += WORDS) {
+            int32_t k[GROUP + 1] = {0};
+            for (int t = 0; t < GROUP && g * GROUP + t < a->taps; t++)
+                k[t] = a->weights[(Py_ssize_t)x * a->taps + g * GROUP + t];
+            for (int t = 0; t < 3; t++) {
+                to[t] = pair(k[2 * t] >> LOW_BITS, k[2 * t + 1] >> LOW_BITS);
+                to[t + 3] = pair(k[2 * t] & low, k[2 * t + 1] & low);
             }
-            sum = _mm256_shuffle_epi8(_mm256_srli_epi32(sum, BITS), bytes);
-            const int32_t done_a = _mm_cvtsi128_si32(_mm256_castsi256_si128(sum));
-            const int32_t done_b = _mm_cvtsi128_si32(_mm256_extracti128_si256(sum, 1));
-            memcpy(to_a + x * PIXEL, &done_a, 4);
-            memcpy(to_b + x * PIXEL, &done_b, 4);
+        }
+}
+
+INLINE_AVX2 __m256i two_rows(const uint8_t *a, const uint8_t *b) {
+    const __m256i first = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)a));
+    return _mm256_inserti128_si256(first, _mm_loadu_si128((const __m128i *)b), 1);
+}
+
+/* Bytes of five pixels in each half of a register to 16-bit pairs of one colour, for a multiply-add. */
+#define BOTH_HALVES(...) _mm256_broadcastsi128_si256(_mm_setr_epi8(__VA_ARGS__))
+#define PIXELS_0_1 BOTH_HALVES(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1)
+#define PIXELS_2_3 BOTH_HALVES(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1)
+#define PIXEL_4 BOTH_HALVES(12, -1, -1, -1, 13, -1, -1, -1, 14, -1, -1, -1, -1, -1, -1, -1)
+#define LOW_BYTES BOTH_HALVES(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1)
+
+typedef struct {
+    __m256i high, low;
+} sums;
+
+/* Adds to both sums one pair of taps of four rows: a weight is loaded once for all of them. */
+INLINE_AVX2 void add_pair(__m256i a, __m256i b, const int32_t *k, sums *to_a, sums *to_b) {
+    const __m256i high = _mm256_set1_epi32(k[0]), low = _mm256_set1_epi32(k[3]);
+    to_a->high = _mm256_add_epi32(to_a->high, _mm256_madd_epi16(a, high));
+    to_b->high = _mm256_add_epi32(to_b->high, _mm256_madd_epi16(b, high));
+    to_a->low = _mm256_add_epi32(to_a->low, _mm256_madd_epi16(a, low));
+    to_b->low = _mm256_add_epi32(to_b->low, _mm256_madd_epi16(b, low));
+}
+
+INLINE_AVX2 void store_two(sums of, uint8_t *a, uint8_t *b) {
+    const __m256i sum = _mm256_add_epi32(of.low, _mm256_slli_epi32(of.high, LOW_BITS));
+    const __m256i done = _mm256_shuffle_epi8(_mm256_srli_epi32(sum, BITS), LOW_BYTES);
+    const int32_t done_a = _mm_cvtsi128_si32(_mm256_castsi256_si128(done));
+    const int32_t done_b = _mm_cvtsi128_si32(_mm256_extracti128_si256(done, 1));
+    memcpy(a, &done_a, 4);
+    memcpy(b, &done_b, 4);
+}
+
+/* Four rows at once, two to a register: lanes 0 to 2 of each half are red, green and blue of the sum. */
+INLINE_AVX2 void columns_groups(const work *w, int groups) {
+    const Py_ssize_t stride = (Py_ssize_t)w->width * 3, middle_stride = (Py_ssize_t)w->columns.length * PIXEL;
+    const int length = w->columns.length;
+    for (int y = w->first_row; y < w->end_row; y += ROWS) {
+        const uint8_t *from[ROWS];
+        uint8_t *to[ROWS];
+        for (int r = 0; r < ROWS; r++) { /* beyond the last row: the last row again */
+            const int row = y + r < w->end_row ? y + r : w->end_row - 1;
+            from[r] = w->source + row * stride;
+            to[r] = w->middle + (row - w->first_row) * middle_stride;
+        }
+        const int32_t *packed = w->packed;
+        for (int x = 0; x < length; x++) {
+            Py_ssize_t at = (Py_ssize_t)w->columns.starts[x] * 3;
+            sums sum_a = {_mm256_setzero_si256(), _mm256_set1_epi32(HALF)}, sum_b = sum_a;
+            for (int g = 0; g < groups; g++, at += GROUP * 3, packed += WORDS) {
+                const __m256i a = two_rows(from[0] + at, from[1] + at), b = two_rows(from[2] + at, from[3] + at);
+                const __m256i order[3] = {PIXELS_0_1, PIXELS_2_3, PIXEL_4};
+                for (int t = 0; t < 3; t++)
+                    add_pair(_mm256_shuffle_epi8(a, order[t]), _mm256_shuffle_epi8(b, order[t]), packed + t, &sum_a,
+                             &sum_b);
+            }
+            store_two(sum_a, to[0] + x * PIXEL, to[1] + x * PIXEL);
+            store_two(sum_b, to[2] + x * PIXEL, to[3] + x * PIXEL);
         }
     }
 }
 
-__attribute__((target("avx2"))) static void rows_line_avx2(const work *w, int y, uint8_t *line) {
-    const int stride = w->columns.length * PIXEL, count = w->rows.spans[2 * y + 1];
-    const uint8_t *first = w->middle + (Py_ssize_t)(w->rows.spans[2 * y] - w->first_row) * stride;
-    const int32_t *weight = w->rows.weights + (Py_ssize_t)y * w->rows.taps;
-    for (int x = 0; x < stride; x += 16) { /* middle and line have room for a last piece that is not whole */
-        const uint8_t *from = first + x;
+AVX2 static void columns_avx2(const work *w, int groups) {
+    if (groups == 1) /* frames of up to 280 lines */
+        columns_groups(w, 1);
+    else
+        columns_groups(w, groups);
+}
+
+/* Four pixels at once. */
+INLINE_AVX2 void row_taps(const work *w, int y, int taps) {
+    const int width = w->columns.length, stride = width * PIXEL;
+    const uint8_t *first = w->middle + (Py_ssize_t)(w->rows.starts[y] - w->first_row) * stride;
+    const int32_t *weight = w->rows.weights + (Py_ssize_t)y * taps;
+    const __m128i apart = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, -1, -1, -1, -1);
+    uint8_t *to = w->out + (Py_ssize_t)y * width;
+    int x = 0;
+    for (; x + 4 <= width; x += 4) {
+        const uint8_t *from = first + x * PIXEL;
         __m256i low = _mm256_set1_epi32(HALF), high = low;
-        for (int t = 0; t < count; t++, from += stride) {
-            const __m128i pixels = _mm_loadu_si128((const __m128i *)from);
+        for (int t = 0; t < taps; t++, from += stride) {
             const __m256i by = _mm256_set1_epi32(weight[t]);
-            low = _mm256_add_epi32(low, _mm256_mullo_epi32(_mm256_cvtepu8_epi32(pixels), by));
-            high = _mm256_add_epi32(high, _mm256_mullo_epi32(_mm256_cvtepu8_epi32(_mm_srli_si128(pixels, 8)), by));
+            const __m256i p = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from));
+            const __m256i q = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(from + 8)));
+            low = _mm256_add_epi32(low, _mm256_mullo_epi32(p, by));
+            high = _mm256_add_epi32(high, _mm256_mullo_epi32(q, by));
         }
         const __m256i words = _mm256_permute4x64_epi64(
             _mm256_packus_epi32(_mm256_srli_epi32(low, BITS), _mm256_srli_epi32(high, BITS)), 0xD8);
-        const __m128i done = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-        _mm_storeu_si128((__m128i *)(line + x), done);
+        const __m128i mixed = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+        const __m128i done = _mm_shuffle_epi8(mixed, apart);
+        const int32_t red = _mm_cvtsi128_si32(done), green = _mm_extract_epi32(done, 1);
+        const int32_t blue = _mm_extract_epi32(done, 2);
+        memcpy(to + x, &red, 4);
+        memcpy(to + x + w->plane, &green, 4);
+        memcpy(to + x + 2 * w->plane, &blue, 4);
     }
+    row_plain(w, y, x);
+}
+
+AVX2 static void row_avx2(const work *w, int y) {
+    if (w->rows.taps == 5) /* frames of 240 lines */
+        row_taps(w, y, 5);
+    else
+        row_taps(w, y, w->rows.taps);
 }
 #endif
 
-static void run(const work *w, uint8_t *line) {
-    void (*columns)(const work *) = columns_pass;
-    void (*row)(const work *, int, uint8_t *) = rows_line;
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2"))
-        columns = columns_pass_avx2, row = rows_line_avx2;
+static void resize(const work *w) {
+#ifdef WITH_AVX2
+    if (__builtin_cpu_supports("avx2")) {
+        const int groups = (w->columns.taps + GROUP - 1) / GROUP;
+        pack_weights(&w->columns, groups, w->packed);
+        columns_avx2(w, groups);
+        for (int y = 0; y < w->rows.length; y++)
+            row_avx2(w, y);
+        return;
+    }
 #endif
-    columns(w);
+    columns_plain(w);
+    for (int y = 0; y < w->rows.length; y++)
+        row_plain(w, y, 0);
+}
+
+static int allocate_and_resize(work *w) {
+    w->first_row = INT32_MAX;
     for (int y = 0; y < w->rows.length; y++) {
-        row(w, y, line);
-        spread(w, y, line);
+        const int start = w->rows.starts[y];
+        w->first_row = start < w->first_row ? start : w->first_row;
+        w->end_row = start + w->rows.taps > w->end_row ? start + w->rows.taps : w->end_row;
     }
-}
-
-/* Whether every span stays inside the source and the tables are as long as they must be. */
-static int fits(const axis *a, int source, Py_ssize_t span_bytes, Py_ssize_t weight_bytes) {
-    if (a->taps < 1 || span_bytes != (Py_ssize_t)a->length * 8 ||
-        weight_bytes != (Py_ssize_t)a->length * a->taps * 4)
+    const size_t packed = (size_t)w->columns.length * (w->columns.taps / 5 + 1) * 6 * sizeof(int32_t);
+    w->packed = malloc(packed + (size_t)(w->end_row - w->first_row) * w->columns.length * PIXEL + ROOM);
+    if (w->packed == NULL)
         return 0;
-    for (int n = 0; n < a->length; n++) {
-        const int start = a->spans[2 * n], count = a->spans[2 * n + 1];
-        if (start < 0 || count < 0 || count > a->taps || start > source - count)
-            return 0;
-    }
+    w->middle = (uint8_t *)w->packed + packed;
+    resize(w);
+    free(w->packed);
     return 1;
 }
 
-static int allocate_and_run(work *w) {
-    w->first_row = w->rows.spans[0];
-    w->end_row = w->first_row;
-    for (int y = 0; y < w->rows.length; y++) {
-        const int start = w->rows.spans[2 * y], end = start + w->rows.spans[2 * y + 1];
-        w->first_row = start < w->first_row ? start : w->first_row;
-        w->end_row = end > w->end_row ? end : w->end_row;
-    }
-    const size_t line = (size_t)w->columns.length * PIXEL + ROOM;
-    const size_t middle = (size_t)(w->end_row - w->first_row) * w->columns.length * PIXEL + ROOM;
-    w->middle = malloc(middle + line);
-    if (w->middle == NULL)
+/* Whether every tap stays inside the source and the tables are as long as they must be. */
+static int fits(const axis *a, int source, Py_ssize_t start_bytes, Py_ssize_t weight_bytes) {
+    if (a->taps < 1 || a->taps > source || start_bytes != (Py_ssize_t)a->length * 4 ||
+        weight_bytes != (Py_ssize_t)a->length * a->taps * 4)
         return 0;
-    run(w, w->middle + middle);
-    free(w->middle);
+    for (int n = 0; n < a->length; n++)
+        if (a->starts[n] < 0 || a->starts[n] > source - a->taps)
+            return 0;
     return 1;
 }
 
 static PyObject *resize_crop(PyObject *self, PyObject *args) {
-    Py_buffer source, column_spans, column_weights, row_spans, row_weights, out;
-    int height, width, size;
+    Py_buffer source, column_starts, column_weights, row_starts, row_weights, out;
+    int height, width, size, done = 0;
     Py_ssize_t offset, plane;
     work w;
     (void)self;
     memset(&w, 0, sizeof w);
-    if (!PyArg_ParseTuple(args, "y*iiiy*y*iy*y*iw*nn", &source, &height, &width, &w.columns.taps, &column_spans,
-                          &column_weights, &w.rows.taps, &row_spans, &row_weights, &size, &out, &offset, &plane))
+    if (!PyArg_ParseTuple(args, "y*iiiy*y*iy*y*iw*nn", &source, &height, &width, &w.columns.taps, &column_starts,
+                          &column_weights, &w.rows.taps, &row_starts, &row_weights, &size, &out, &offset, &plane))
         return NULL;
     const Py_ssize_t square = (Py_ssize_t)size * size;
     w.columns.length = w.rows.length = size;
-    w.columns.spans = column_spans.buf, w.columns.weights = column_weights.buf;
-    w.rows.spans = row_spans.buf, w.rows.weights = row_weights.buf;
-    int sound = height > 0 && width > 0 && size > 0 && size <= 4096 && offset >= 0 && plane >= square &&
-                source.len > (Py_ssize_t)height * width * 3 && out.len - offset - square >= 2 * plane &&
-                fits(&w.columns, width, column_spans.len, column_weights.len) &&
-                fits(&w.rows, height, row_spans.len, row_weights.len);
-    int done = 0;
+    w.columns.starts = column_starts.buf, w.columns.weights = column_weights.buf;
+    w.rows.starts = row_starts.buf, w.rows.weights = row_weights.buf;
+    const int sound = height > 0 && width > 0 && size > 0 && size <= 4096 && offset >= 0 && plane >= square &&
+                      source.len >= (Py_ssize_t)height * width * 3 + ROOM && out.len - offset - square >= 2 * plane &&
+                      fits(&w.columns, width, column_starts.len, column_weights.len) &&
+                      fits(&w.rows, height, row_starts.len, row_weights.len);
     if (sound) {
         w.source = source.buf, w.width = width, w.out = (uint8_t *)out.buf + offset, w.plane = plane;
         Py_BEGIN_ALLOW_THREADS
-        done = allocate_and_run(&w);
+        done = allocate_and_resize(&w);
         Py_END_ALLOW_THREADS
     }
-    PyBuffer_Release(&source), PyBuffer_Release(&column_spans), PyBuffer_Release(&column_weights);
-    PyBuffer_Release(&row_spans), PyBuffer_Release(&row_weights), PyBuffer_Release(&out);
+    PyBuffer_Release(&source), PyBuffer_Release(&column_starts), PyBuffer_Release(&column_weights);
+    PyBuffer_Release(&row_starts), PyBuffer_Release(&row_weights), PyBuffer_Release(&out);
     if (!sound)
-        return PyErr_Format(PyExc_ValueError, "sizes, spans and buffers do not fit each other");
+        return PyErr_Format(PyExc_ValueError, "sizes, tables and buffers do not fit each other");
     if (!done)
         return PyErr_NoMemory();
     Py_RETURN_NONE;
@@ -215,6 +292,10 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_resize", NULL, 0, methods, NULL, NULL, NULL, NULL};
+static int prepare(PyObject *module) { return PyModule_AddIntConstant(module, "INTERFACE", 1); }
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, prepare}, {0, NULL}};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_resize", NULL, 0, methods, slots, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__resize(void) { return PyModuleDef_Init(&module); }

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.preprocess.jpeg import Decoder
 from backends.preprocess.resample import Geometry, geometry, resample
-from backends.stores.feed import KERNEL_SWITCH, extension
+from backends.stores.feed import extension, kernels_wanted
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-_resize = extension("backends.preprocess._resize")
+_resize = extension("backends.preprocess._resize", 1)
 
 
 def kernel_in_use() -> bool:
     """Whether the C extension does the work here."""
-    return _resize is not None and os.environ.get(KERNEL_SWITCH) != "0"
+    return _resize is not None and kernels_wanted()
 
 
 class FrameReader:
@@ -49,10 +48,10 @@ class FrameReader:
             height,
             width,
             plan.columns.taps,
-            plan.columns.spans,
+            plan.columns.starts,
             plan.columns.weights,
             plan.rows.taps,
-            plan.rows.spans,
+            plan.rows.starts,
             plan.rows.weights,
             self._size,
             clips,

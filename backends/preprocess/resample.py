@@ -8,7 +8,6 @@ between; the weights here are the same numbers, so that a kernel that uses them 
 from __future__ import annotations
 
 import functools
-import math
 from array import array
 from dataclasses import dataclass
 
@@ -28,10 +27,14 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """How one axis is resampled: `taps` int32 weights and an int32 (start, count) for each sample that is kept."""
+    """How one axis is resampled: for each result that is kept, an int32 start and `taps` int32 weights from there on.
+
+    All results have the same number of taps, with weights of zero where the filter is narrower: a kernel's inner loop
+    then never branches, and no tap lies outside the source.
+    """
 
     taps: int
-    spans: bytes
+    starts: bytes
     weights: bytes
 
 
@@ -73,19 +76,25 @@ def axis(source: int, target: int, start: int, length: int) -> Axis:
     """Weights that scale `source` samples to `target`, for the `length` results from `start` on."""
     scale = source / target
     reach = max(scale, 1.0)
-    taps = math.ceil(reach) * 2 + 1
-    spans, weights = array("i"), array("i")
-    for place in range(start, start + length):
-        centre = (place + 0.5) * scale
-        begin = max(int(centre - reach + 0.5), 0)
-        end = min(int(centre + reach + 0.5), source)
-        inverse = 1.0 / reach
-        tent = [max(0.0, 1.0 - abs((sample - centre + 0.5) * inverse)) for sample in range(begin, end)]
-        total = sum_in_order(tent)
-        fixed = [int(0.5 + weight / total * (1 << FRACTION_BITS)) for weight in tent]
-        spans.extend((begin, end - begin))
-        weights.extend(fixed + [0] * (taps - len(fixed)))
-    return Axis(taps, spans.tobytes(), weights.tobytes())
+    filters = [_filter((place + 0.5) * scale, reach, source) for place in range(start, start + length)]
+    taps = max(len(weights) for _, weights in filters)
+    starts, table = array("i"), array("i")
+    for begin, weights in filters:
+        first = min(begin, source - taps)
+        before = begin - first
+        starts.append(first)
+        table.extend([0] * before + weights + [0] * (taps - before - len(weights)))
+    return Axis(taps, starts.tobytes(), table.tobytes())
+
+
+def _filter(centre: float, reach: float, source: int) -> tuple[int, list[int]]:
+    """First sample and fixed-point weights of one result: a tent of half width `reach`, cut at the source's ends."""
+    begin = max(int(centre - reach + 0.5), 0)
+    end = min(int(centre + reach + 0.5), source)
+    inverse = 1.0 / reach
+    tent = [max(0.0, 1.0 - abs((sample - centre + 0.5) * inverse)) for sample in range(begin, end)]
+    total = sum_in_order(tent)
+    return begin, [int(0.5 + weight / total * (1 << FRACTION_BITS)) for weight in tent]
 
 
 def sum_in_order(values: list[float]) -> float:

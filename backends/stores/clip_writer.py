@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from types import TracebackType
 
 from backends.contract.errors import StageError
 from backends.contract.files import sync_folder
+from backends.stores import feed
 from backends.stores.clip_index import (
     INDEX,
     ClipHeader,
@@ -99,7 +99,7 @@ class ClipWriter:
         first = old.first if old is not None and old.clips == count else self._end
         video = VideoClips(video_id, label, first, count, clips_before_cut, segment)
         pieces = [data[n * self.header.clip_bytes : (n + 1) * self.header.clip_bytes] for n in range(count)]
-        entry = _Entry(video, tuple(zlib.crc32(piece) for piece in pieces))
+        entry = _Entry(video, tuple(feed.crc32(piece) for piece in pieces))
         with _disk(self.folder):
             for number, piece in zip(video.numbers, pieces, strict=True):
                 self._write_clip(number, piece)
@@ -174,7 +174,7 @@ class ClipWriter:
 
     def _is_whole(self, entry: _Entry) -> bool:
         return all(
-            zlib.crc32(self._read_clip(number)) == crc
+            feed.crc32(self._read_clip(number)) == crc
             for number, crc in zip(entry.video.numbers, entry.crc, strict=True)
         )
 

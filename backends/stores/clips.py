@@ -10,7 +10,6 @@ It refuses to know where clips come from and what becomes of them.
 from __future__ import annotations
 
 import os
-import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -56,11 +55,14 @@ class ClipStore:
         """Open the store in `folder`; InputError where it is missing, unfinished or its index is damaged."""
         return cls(folder, read_index(folder), check=check)
 
-    def clip(self, number: int) -> NDArray[np.uint8]:
-        """One clip, uint8 (3, 16, 112, 112). IndexError outside the store, StageError where it is damaged."""
+    def clip(self, number: int, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """One clip, uint8 (3, 16, 112, 112), in `out` where given.
+
+        IndexError outside the store, StageError where it is damaged.
+        """
         import numpy as np
 
-        clip = np.empty(self.header.shape, np.uint8)
+        clip = np.empty(self.header.shape, np.uint8) if out is None else out
         for _ in self._read((number,), clip):
             pass
         return clip
@@ -114,7 +116,7 @@ class ClipStore:
                 if shard != opened:
                     descriptor, opened = self._open(shard, descriptor), shard
                 read = os.preadv(descriptor, [view], place * len(view))
-                if read != len(view) or ((check or self._check) and zlib.crc32(view) != self._crc[number]):
+                if read != len(view) or ((check or self._check) and feed.crc32(view) != self._crc[number]):
                     raise self._damage(number)
                 yield number
         finally:
