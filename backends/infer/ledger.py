@@ -6,14 +6,16 @@ only, and nothing of who computed them but a name to count under.
 
 from __future__ import annotations
 
+import contextlib
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backends.contract.errors import StageError
 from backends.infer.layout import Span
 from backends.stores.rows import RowsWriter, read_header
 
@@ -77,7 +79,8 @@ class Ledger:
 
         assert self._rows is not None, "keep before open"
         self.not_finite += len(clips) - int(np.isfinite(logits).all(axis=1).sum())
-        self._rows.append(clips, logits)
+        with self._disk():
+            self._rows.append(clips, logits)
         self._written.append((device, clips))
 
     def turn(self, now: float) -> None:
@@ -110,12 +113,23 @@ class Ledger:
 
     def _take_in(self) -> None:
         assert self._future is not None
-        self._future.result()
-        self._future = None
+        future, self._future = self._future, None
+        with self._disk():
+            future.result()
         for device, clips in self._syncing:
             self.durable[device] += len(clips)
             self._count(clips)
         self._syncing = []
+
+    @contextlib.contextmanager
+    def _disk(self) -> Iterator[None]:
+        """What the disk refuses, in one line."""
+        try:
+            yield
+        except OSError as error:
+            hint = "make room there and run the stage again: it computes only what is missing"
+            reason = error.strerror or str(error)
+            raise StageError("{path}: {reason}", hint=hint, path=str(self.path), reason=reason) from error
 
     def _count(self, clips: tuple[int, ...]) -> None:
         for number in clips:

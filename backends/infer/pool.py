@@ -313,10 +313,8 @@ class Pool:
         """What has been computed is made durable whatever ended the run; the first trouble is the one to tell."""
         try:
             self._ledger.flush()
-        except OSError as error:
-            self._job.note(
-                line("the last scores are not durable: {reason}", reason=error.strerror or str(error)), "error"
-            )
+        except StageError as error:
+            self._job.note(line("the last scores are not durable: {reason}", reason=str(error.line)), "error")
 
     def _check_held(self) -> None:
         if not self._leases.held:

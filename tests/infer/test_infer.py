@@ -256,6 +256,29 @@ def test_rows_of_another_runtime_are_not_mixed(rig: Rig, expected) -> None:
     assert "rows of onnxruntime are thrown away: this run has another runtime" in rig.notes
 
 
+def test_a_full_disk_is_one_clear_line(rig: Rig, expected, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a row cannot be written the stage fails with the file's name and the mend; what was whole is kept."""
+    write = os.write
+    space = [600]
+
+    def limited(descriptor: int, data: bytes) -> int:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name != "rows.bin":
+            return write(descriptor, data)
+        part = data[: space[0]]
+        space[0] -= len(part)
+        if not part:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, part)
+
+    monkeypatch.setattr(os, "write", limited)
+    with pytest.raises(StageError, match=r"rows\.bin: No space left on device \(make room there"):
+        rig.faulty(latency_s=0.01)
+    monkeypatch.undo()
+    outcome = rig.faulty()
+    assert expected == rig.rows
+    assert 0 < int(outcome.figures["clips_taken_up"] or 0) < CLIPS
+
+
 def test_scores_that_are_no_numbers_are_said(rig: Rig) -> None:
     """NaN is kept as it came, counted and told."""
     rig.faulty(fault="nan", device="cpu:0", devices=1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backends.contract.errors import StageError
 from backends.infer.layout import Span
 from backends.infer.ledger import Ledger
 from backends.stores.rows import RowsWriter, read_rows
@@ -69,7 +70,7 @@ def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ledger = Ledger(tmp_path / "rows.bin", SPANS, "null")
     ledger.open(2)
     ledger.keep("cpu:0", (0,), scores(1))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StageError, match=r"rows\.bin: No space left on device \(make room there"):
         ledger.flush()
     assert 0 == ledger.clips
     ledger.close()

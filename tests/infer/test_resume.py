@@ -21,7 +21,7 @@ PARAMS = {"entry": "tests.infer.faulty:Faulty", "runtime": "faulty", "batch": 2}
 TUNING = {"devices": [0, 1], "sync_s": 0.02}
 
 
-def start(rig: Rig, **options: Any) -> subprocess.Popen[bytes]:
+def start(rig: Rig, tuning: dict[str, Any] = TUNING, **options: Any) -> subprocess.Popen[bytes]:
     """The stage as the engine starts it: a group of its own, one request, standard input held open."""
     child = subprocess.Popen(
         [sys.executable, "-m", "backends.worker"],
@@ -32,7 +32,7 @@ def start(rig: Rig, **options: Any) -> subprocess.Popen[bytes]:
     )
     assert child.stdin is not None
     params = {**PARAMS, "options": {"classes": CLASSES, **options}}
-    child.stdin.write(dumps(rig.request(params, TUNING)).encode() + b"\n")
+    child.stdin.write(dumps(rig.request(params, tuning)).encode() + b"\n")
     child.stdin.flush()
     return child
 
@@ -104,6 +104,19 @@ def test_a_closed_lifeline_ends_stage_and_devices(rig: Rig) -> None:
     assert child.stdout is not None
     child.stdout.close()
     assert nothing_left(rig)
+
+
+def test_a_suspended_machine_makes_no_device_overdue(rig: Rig) -> None:
+    """Stage and devices stopped together for longer than the deadline and continued: nobody is retired."""
+    tuning = {**TUNING, "limits": {"answer_s": 1.5}}
+    child = start(rig, tuning, latency_s=0.05)
+    wait_for_rows(rig.folder / "out" / "rows.bin", 0)
+    os.killpg(child.pid, signal.SIGSTOP)
+    time.sleep(2.5)
+    os.killpg(child.pid, signal.SIGCONT)
+    said = events(child)
+    assert "StageFinished" == said[-1]["kind"]
+    assert "retired" not in [event.get("state") for event in said]
 
 
 def test_a_stop_from_the_engine_ends_in_order(rig: Rig) -> None:
