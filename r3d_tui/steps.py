@@ -65,7 +65,8 @@ def run(entry: str, stage: str, out: Path, params: Mapping[str, Any], inputs: Ma
     finally:
         if _shown:
             sys.stderr.write("".join(log))
-    figures = ", ".join(f"{name} {value}" for name, value in outcome.figures.items() if value is not None)
+    told = {name: value for name, value in outcome.figures.items() if value is not None and name != "text"}
+    figures = ", ".join(f"{name} {value}" for name, value in told.items())
     sys.stderr.write(f"{stage}: done: {safe(figures)}\n")
     return outcome
 
@@ -163,7 +164,7 @@ def export(
 def score(
     result_dir: Annotated[Path, typer.Argument(metavar="RESULT_DIR", help="What ais_bench or ais_infer wrote.")],
     k: Annotated[int, typer.Argument(metavar="K", help="Labels to keep for each video.")],
-    info: Annotated[Path, typer.Option("--info", help="Clips of each video.")] = Path("hmdb51.info"),
+    info: Annotated[Path | None, typer.Option("--info", help="Clips of each video; without: found here.")] = None,
     output: Annotated[Path, typer.Option("--output", help="The json to write.")] = Path("val.json"),
     labels: Annotated[
         Path | None, typer.Option("--labels", help="A file of class names, or an annotation json; without: HMDB51's.")
@@ -171,9 +172,10 @@ def score(
 ) -> None:
     """Result files to val.json, as 3D-ResNets_postprocess.py."""
     params = {
-        "result_dir": str(result_dir.absolute()),
+        "result": str(result_dir.absolute()),
         "k": k,
-        "info": str(info.absolute()),
+        "info": str(info.absolute()) if info else None,
+        "cwd": str(Path.cwd()),
         "output": str(output.absolute()),
         "labels": str(labels.absolute()) if labels else None,
     }
@@ -187,6 +189,7 @@ def evaluate(
     subset: Annotated[str, typer.Option("--subset", help="The subset to evaluate.")] = "validation",
     k: Annotated[int, typer.Option("-k", help="A video counts when its label is among the first k.")] = 1,
     ignore: Annotated[bool, typer.Option("--ignore", help="Count only videos that have a result.")] = False,
+    save: Annotated[bool, typer.Option("--save", help="Also write top<k>.txt beside VAL, as the guide does.")] = False,
 ) -> None:
     """val.json and the annotation to an accuracy, as eval_accuracy.py."""
     params = {
@@ -195,6 +198,7 @@ def evaluate(
         "subset": subset,
         "k": k,
         "ignore": ignore,
+        "save": save,
     }
     outcome = run("backends.evaluate.evaluate:step_evaluate", "evaluate", Path.cwd(), params, {})
     sys.stdout.write(f"{outcome.figures.get('text', outcome.figures['accuracy'])}\n")
