@@ -95,7 +95,7 @@ class _Maker:
                     writer.sync()
                     synced = time.monotonic()
                 self._job.check_stop()
-        if not writer.clips:
+        if writer.empty:
             hint = "see what was set aside; frames are expected as <class>/<video>/image_00001.jpg"
             text = "{root}: none of the {n} videos could be used"
             raise StageError(text, hint=hint, root=str(root), n=len(self._videos))

@@ -86,18 +86,25 @@ class Videos(Sequence[VideoClips]):
         self._ids: list[str] = []
         self._labels: list[str] = []
         self._numbers = array("q")
-        self._crc: list[bytes] = []
+        self._crc = array("I")
+        self._crc_at = array("q")
 
     def add(self, video: VideoClips, crc: Sequence[int]) -> None:
         """Append a video and its clips' checksums."""
         self._ids.append(video.id)
         self._labels.append(sys.intern(video.label))
         self._numbers.extend((video.first, video.clips, video.clips_before_cut, *video.segment))
-        self._crc.append(array("I", crc).tobytes())
+        self._crc_at.append(len(self._crc))
+        self._crc.extend(crc)
+
+    def move(self, place: int, first: int) -> None:
+        """Say that the clips of the video at `place` now begin at clip `first`."""
+        self._numbers[place * 5] = first
 
     def crc(self, place: int) -> Sequence[int]:
         """CRC-32 of each clip of the video at `place`."""
-        return array("I", self._crc[place])
+        begin = self._crc_at[place]
+        return self._crc[begin : begin + self._numbers[place * 5 + 1]]
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -34,12 +33,6 @@ from backends.stores.clip_index import (
 from backends.stores.clips import shard_path
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    video: VideoClips
-    crc: tuple[int, ...]
-
-
 class ClipWriter:
     """Appends videos to a store. Use `open_or_resume`; one writer a store at a time, from one thread."""
 
@@ -48,7 +41,8 @@ class ClipWriter:
         self.header = header
         self.damaged: tuple[str, ...] = ()
         """Videos that an earlier attempt wrote and that did not match their checksums: to be done again."""
-        self._entries: dict[str, _Entry] = {}
+        self._videos = Videos()
+        self._place: dict[str, int] = {}
         self._free: dict[str, VideoClips] = {}
         self._end = 0
         self._shard = -1
@@ -66,22 +60,21 @@ class ClipWriter:
         """
         folder.mkdir(parents=True, exist_ok=True)
         writer = cls(folder, header)
-        found = writer._found()
-        writer._verify(found, checked)
+        writer._verify(*writer._found(), checked)
         with _disk(folder):
-            writer._rewrite(entry for entry in writer._entries.values())
+            writer._rewrite(writer._place.values())
             writer._index = os.open(folder / INDEX, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         return writer
 
     def get(self, video_id: str) -> VideoClips | None:
         """The video's place where the store has it whole."""
-        entry = self._entries.get(video_id)
-        return entry.video if entry else None
+        place = self._place.get(video_id)
+        return None if place is None else self._videos[place]
 
     @property
-    def clips(self) -> int:
-        """Clips in the store so far."""
-        return sum(entry.video.clips for entry in self._entries.values())
+    def empty(self) -> bool:
+        """Whether the store holds no video yet."""
+        return not self._place
 
     def append(
         self, video_id: str, label: str, segment: tuple[int, int], clips_before_cut: int, clips: memoryview
@@ -93,18 +86,18 @@ class ClipWriter:
         """
         data = clips.cast("B")
         count, rest = divmod(len(data), self.header.clip_bytes)
-        if rest or video_id in self._entries:
+        if rest or video_id in self._place:
             raise ValueError(f"{video_id}: {len(data)} bytes, or already there")
         old = self._free.pop(video_id, None)
         first = old.first if old is not None and old.clips == count else self._end
         video = VideoClips(video_id, label, first, count, clips_before_cut, segment)
         pieces = [data[n * self.header.clip_bytes : (n + 1) * self.header.clip_bytes] for n in range(count)]
-        entry = _Entry(video, tuple(feed.crc32(piece) for piece in pieces))
+        crc = [feed.crc32(piece) for piece in pieces]
         with _disk(self.folder):
             for number, piece in zip(video.numbers, pieces, strict=True):
                 self._write_clip(number, piece)
-            _write_all(self._index, video_line(video, entry.crc))
-        self._entries[video_id] = entry
+            _write_all(self._index, video_line(video, crc))
+        self._keep(video, crc)
         self._end = max(self._end, first + count)
         return video
 
@@ -117,7 +110,7 @@ class ClipWriter:
 
     def finish(self, order: Iterable[str]) -> ClipIndex:
         """Make the store whole: exactly the videos of `order` that it has, in that order, numbered without gaps."""
-        wanted = [self._entries[name] for name in order if name in self._entries]
+        wanted = [self._place[name] for name in order if name in self._place]
         with _disk(self.folder):
             self._close_up(wanted)
             self.sync()
@@ -125,7 +118,7 @@ class ClipWriter:
             self._cut()
             os.close(self._index)
             self._index = -1
-            return self._rewrite((self._entries[entry.video.id] for entry in wanted), whole=True)
+            return self._rewrite(wanted, whole=True)
 
     def close(self) -> None:
         """Let go of the files; what was appended stays, to be resumed."""
@@ -140,43 +133,43 @@ class ClipWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _found(self) -> dict[str, _Entry]:
-        """What the index of an earlier attempt says, up to its first torn or damaged line."""
-        found: dict[str, _Entry] = {}
+    def _keep(self, video: VideoClips, crc: Sequence[int]) -> None:
+        self._place[video.id] = len(self._videos)
+        self._videos.add(video, crc)
+
+    def _found(self) -> tuple[Videos, dict[str, int]]:
+        """What the index of an earlier attempt says, up to its first torn or damaged line; the last word on each."""
+        found, places = Videos(), dict[str, int]()
         path = self.folder / INDEX
         if not path.exists():
-            return found
+            return found, places
         with open(path, "rb") as lines:
             header = parse_header(unseal(lines.readline(1 << 16)))
             if header is None or header.pixels != self.header.pixels:
                 self._empty()
-                return found
+                return found, places
             for text in lines:
                 parsed = parse_video(unseal(text))
                 if parsed is None:
                     break
-                found[parsed[0].id] = _Entry(parsed[0], tuple(parsed[1]))
-        return found
+                places[parsed[0].id] = len(found)
+                found.add(*parsed)
+        return found, places
 
-    def _verify(self, found: dict[str, _Entry], checked: Callable[[int, int], None] | None) -> None:
+    def _verify(self, found: Videos, places: dict[str, int], checked: Callable[[int, int], None] | None) -> None:
         damaged = []
-        for done, entry in enumerate(found.values(), start=1):
-            if self._is_whole(entry):
-                self._entries[entry.video.id] = entry
+        for done, place in enumerate(places.values(), start=1):
+            video, crc = found[place], found.crc(place)
+            if all(feed.crc32(self._read_clip(number)) == crc[n] for n, number in enumerate(video.numbers)):
+                self._keep(video, crc)
             else:
-                damaged.append(entry.video)
+                damaged.append(video)
             if checked is not None:
-                checked(done, len(found))
+                checked(done, len(places))
         self._use(-1)
-        self._end = max((e.video.first + e.video.clips for e in self._entries.values()), default=0)
+        self._end = max((video.first + video.clips for video in self._videos), default=0)
         self._free = {video.id: video for video in damaged if video.first + video.clips <= self._end}
         self.damaged = tuple(video.id for video in damaged)
-
-    def _is_whole(self, entry: _Entry) -> bool:
-        return all(
-            feed.crc32(self._read_clip(number)) == crc
-            for number, crc in zip(entry.video.numbers, entry.crc, strict=True)
-        )
 
     def _empty(self) -> None:
         for path in (*self.folder.glob("clips-*.u8"), self.folder / INDEX):
@@ -207,20 +200,19 @@ class ClipWriter:
         except OSError:
             return b""
 
-    def _close_up(self, wanted: list[_Entry]) -> None:
+    def _close_up(self, wanted: Sequence[int]) -> None:
         """Move clips down into places that dropped or damaged videos left free.
 
         A crash in the middle leaves clips that do not match their lines; resuming redoes those videos.
         """
         self._end = 0
-        for entry in sorted(wanted, key=lambda entry: entry.video.first):
-            video = entry.video
-            if video.first != self._end:
-                video = replace(video, first=self._end)
-                for old, new in zip(entry.video.numbers, video.numbers, strict=True):
-                    self._write_clip(new, memoryview(self._read_clip(old)))
-                self._entries[video.id] = _Entry(video, entry.crc)
-            self._end += video.clips
+        for place in sorted(wanted, key=lambda place: self._videos[place].first):
+            old = self._videos[place].numbers
+            if old.start != self._end:
+                for number, to in zip(old, range(self._end, self._end + len(old)), strict=True):
+                    self._write_clip(to, memoryview(self._read_clip(number)))
+                self._videos.move(place, self._end)
+            self._end += len(old)
 
     def _cut(self) -> None:
         """Give back what stands in the shards beyond the last clip."""
@@ -232,15 +224,13 @@ class ClipWriter:
             elif shard == last:
                 os.truncate(path, place * self.header.clip_bytes)
 
-    def _rewrite(self, entries: Iterator[_Entry], *, whole: bool = False) -> ClipIndex:
-        """Write the index anew, so that after a crash it is the old one or the new one."""
+    def _rewrite(self, places: Iterable[int], *, whole: bool = False) -> ClipIndex:
+        """Write the index anew with the videos at `places`; after a crash it is the old one or the new one."""
         videos, digest, part = Videos(), hashlib.sha256(), self.folder / f".{INDEX}.part"
         with open(part, "wb") as file:
-            for text, entry in self._lines(entries):
+            for text in self._lines(places, videos):
                 file.write(text)
                 digest.update(text)
-                if entry is not None:
-                    videos.add(entry.video, entry.crc)
             index = ClipIndex(self.header, videos, sum(v.clips for v in videos), digest.hexdigest())
             if whole:
                 file.write(seal({"end": [len(videos), index.clip_count], "digest": index.digest}))
@@ -250,10 +240,12 @@ class ClipWriter:
         sync_folder(self.folder)
         return index
 
-    def _lines(self, entries: Iterator[_Entry]) -> Iterator[tuple[bytes, _Entry | None]]:
-        yield header_line(self.header), None
-        for entry in entries:
-            yield video_line(entry.video, entry.crc), entry
+    def _lines(self, places: Iterable[int], videos: Videos) -> Iterator[bytes]:
+        yield header_line(self.header)
+        for place in places:
+            video, crc = self._videos[place], self._videos.crc(place)
+            videos.add(video, crc)
+            yield video_line(video, crc)
 
 
 class _disk:  # noqa: N801 - reads as a word in `with _disk(folder):`
