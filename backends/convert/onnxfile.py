@@ -49,6 +49,8 @@ def check(model: onnx.ModelProto, name: str) -> None:
     if foreign:
         text = "{name}: holds operators of {domain}, which only their own runtime can read"
         raise StageError(text, hint=hint, name=name, domain=", ".join(foreign))
+    if len(model.opset_import) != 1:
+        raise StageError("{name}: imports {n} operator sets, not one", hint=hint, name=name, n=len(model.opset_import))
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise StageError("{name}: its weights lie in another file", hint=hint, name=name)
     try:

@@ -1,0 +1,107 @@
+"""What atc's failures mean: the catalogue file beside this module, matched against what atc said.
+
+It matches codes and pieces of text, never whole sentences: those change from release to release.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backends.contract.lines import Line
+from backends.contract.values import Trouble
+
+CATALOGUE = Path(__file__).with_name("atc_codes.toml")
+LANGUAGES = ("en", "zh")
+
+_CODE = re.compile(r"\bE(?:[A-Z]\d{4}|\d{5})\b")
+_HEADLINE = "ATC run failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One entry of the catalogue."""
+
+    codes: tuple[str, ...]
+    text: tuple[str, ...]
+    last: bool
+    cause: Mapping[str, str]
+    """By language."""
+    fix: Mapping[str, str]
+
+
+def diagnose(words: str, failures: tuple[Failure, ...] | None = None) -> Trouble | None:
+    """What `words`, atc's output, say went wrong. None where they hold no error code and nothing known."""
+    failures = catalogue() if failures is None else failures
+    codes = _codes(words)
+    known = [(rank, failure) for failure in failures if (rank := _rank(failure, codes, words.lower())) is not None]
+    if not known:
+        return Trouble(codes[0], _message(words, codes[0])) if codes else None
+    failure = min(known, key=lambda pair: pair[0])[1]
+    code = next((code for code in codes if code in failure.codes), codes[0] if codes else None)
+    message = _message(words, code or failure.text[0])
+    return Trouble(code, message, Line(failure.cause["en"]), Line(failure.fix["en"]))
+
+
+def translations(language: str) -> dict[str, str]:
+    """The catalogue's English sentences and the same in `language` ("zh"), for a face that shows them."""
+    pairs = [(each["en"], each[language]) for failure in catalogue() for each in (failure.cause, failure.fix)]
+    return dict(pairs)
+
+
+@functools.cache
+def catalogue() -> tuple[Failure, ...]:
+    """The entries of the file that ships with us. ValueError with the entry's number where one is incomplete."""
+    return parse(CATALOGUE.read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> tuple[Failure, ...]:
+    """The entries of a catalogue's text."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tuple(_failure(number, entry) for number, entry in enumerate(tomllib.loads(text).get("failure", ()), 1))
+
+
+def _failure(number: int, entry: Mapping[str, Any]) -> Failure:
+    lacking = [f"{key}_{tag}" for key in ("cause", "fix") for tag in LANGUAGES if not entry.get(f"{key}_{tag}")]
+    if lacking or not (entry.get("code") or entry.get("text")):
+        raise ValueError(f"failure {number} of the atc catalogue: {', '.join(lacking) or 'code or text'} is missing")
+    cause, fix = ({tag: str(entry[f"{key}_{tag}"]) for tag in LANGUAGES} for key in ("cause", "fix"))
+    return Failure(_list(entry.get("code")), _list(entry.get("text")), bool(entry.get("last")), cause, fix)
+
+
+def _list(value: Any) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+
+
+def _codes(words: str) -> tuple[str, ...]:
+    """Error codes in the order in which they stand, those behind the headline first; warnings (W11001) are none."""
+    _, headline, behind = words.partition(_HEADLINE)
+    found = _CODE.findall(behind) if headline else []
+    return tuple(dict.fromkeys([*found, *_CODE.findall(words)]))
+
+
+def _rank(failure: Failure, codes: tuple[str, ...], words: str) -> tuple[bool, bool, int] | None:
+    """How well an entry matches, least first; None where it does not."""
+    places = [codes.index(code) for code in failure.codes if code in codes]
+    if (failure.codes and not places) or not all(piece.lower() in words for piece in failure.text):
+        return None
+    return failure.last, not failure.text, min(places, default=0)
+
+
+def _message(words: str, mark: str) -> str:
+    """The line that holds `mark`, without its time stamp and control characters."""
+    _, headline, behind = words.partition(_HEADLINE)
+    texts = (behind, words) if headline else (words,)
+    lines = (line for text in texts for line in text.splitlines() if mark.lower() in line.lower())
+    plain = "".join(" " if unicodedata.category(c).startswith("C") else c for c in next(lines, ""))
+    plain = re.sub(r"\[PID: \d+\]\s*(?:\d{4}-\d\d-\d\d-[\d:.]+\s*)?", "", plain)
+    return re.sub(r"\s+", " ", plain).strip()[:300]
