@@ -145,7 +145,7 @@ def _acl(home: Path | None) -> Finding:
         script = set_env(home)
         return Finding(
             "acl",
-            "missing",
+            "warning",
             line("{path}, not on the module path", path=str(inside)),
             line("source {script}", script=str(script or "set_env.sh")),
         )

@@ -1,7 +1,7 @@
 """The file of device samples: one JSON line each, bounded, thinned with age. It refuses to know how they are measured.
 
-Lines of one reading stand together and share their time. When the file outgrows its limit, every second of the older
-readings is dropped, so that the whole of a long run stays in it, ever coarser towards its beginning.
+Lines of one reading stand together and share their time. When the file outgrows its limit, the older readings are
+thinned to an even spacing in time, so that a long run stays in it from its beginning, and its last part in full.
 """
 
 from __future__ import annotations
@@ -51,10 +51,8 @@ class SampleFile:
 
     def _thin(self) -> None:
         readings = list(_readings(self._path.read_bytes().splitlines(keepends=True)))
-        old = len(readings) * 3 // 4
-        kept = readings[:old:2] + readings[old:]
-        while len(kept) > 1 and sum(map(len, kept)) > self._limit * 3 // 4:
-            kept = kept[len(kept) // 4 + 1 :]  # readings of very many devices: the oldest go
+        recent = len(readings) * 3 // 4
+        kept = [*_spaced(readings[:recent], recent // 2), *(data for _, data in readings[recent:])]
         part = self._path.with_name(f".{self._path.name}.part")
         part.write_bytes(b"".join(kept))
         part.replace(self._path)
@@ -62,21 +60,33 @@ class SampleFile:
         self._open()
 
 
-def _readings(lines: Sequence[bytes]) -> Iterator[bytes]:
-    """Lines of the same time, joined."""
-    begun: float | None = None
+def _readings(lines: Sequence[bytes]) -> Iterator[tuple[float, bytes]]:
+    """Time and joined lines of each reading; what is no sample is dropped."""
+    begun = 0.0
     group: list[bytes] = []
     for text in lines:
-        body = _body(text)
-        if body is None:
+        at = (_body(text) or {}).get("at")
+        if not isinstance(at, int | float):
             continue
-        if group and body.get("at") != begun:
-            yield b"".join(group)
+        if group and at != begun:
+            yield begun, b"".join(group)
             group = []
-        begun = body.get("at")
+        begun = at
         group.append(text)
     if group:
-        yield b"".join(group)
+        yield begun, b"".join(group)
+
+
+def _spaced(readings: Sequence[tuple[float, bytes]], most: int) -> Iterator[bytes]:
+    """At most about `most` of the readings, the first among them, as evenly spaced in time as they allow."""
+    if not readings:
+        return
+    first, last = readings[0][0], readings[-1][0]
+    gap, due = (last - first) / max(1, most), first
+    for at, data in readings:
+        if at >= due:
+            yield data
+            due = first + gap * (int((at - first) / gap) + 1) if gap > 0 else at + 1
 
 
 def read_samples(path: Path) -> tuple[DeviceSample, ...]:

@@ -1,0 +1,206 @@
+"""What the check stage finds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backends.contract.codec import decode, encode
+from backends.contract.errors import NeedError
+from backends.contract.lines import line
+from backends.contract.needs import Finding, Need, module
+from backends.contract.plan import Stage
+from backends.contract.request import Request
+from backends.contract.settings import DatasetSettings, InferSettings, Settings
+from backends.devices import check, check_ascend, check_disk, smi
+from backends.devices.spec import CHECK, CheckParams, StageNeeds, with_needs
+from backends.worker.job import Job
+
+
+def _job(tmp_path: Path, settings: Settings, *needs: StageNeeds, events: list[Any] | None = None) -> Job:
+    params = encode(CheckParams(settings, needs))
+    request = Request("check", "", 1, tmp_path, tmp_path / "out", tmp_path, params)
+    return Job(request, (events if events is not None else []).append)
+
+
+def _named(findings: tuple[Finding, ...], name: str) -> Finding:
+    return next(finding for finding in findings if finding.name == name)
+
+
+def test_the_table_is_written_and_counted(tmp_path: Path) -> None:
+    """findings.json has every row; the digest never changes, so that nothing becomes stale by looking."""
+    job = _job(tmp_path, Settings(), StageNeeds("infer", (module("json"),)))
+    outcome = check.run(job)
+    rows = [decode(Finding, row) for row in json.loads((job.out / "findings.json").read_text())]
+    assert {"Python", "json", "CPU", "memory", "open files", "file system", "disk"} == {row.name for row in rows}
+    assert len(rows) == sum(outcome.figures[name] for name in ("met", "warnings", "missing")) + sum(
+        row.state == "unknown" for row in rows
+    )
+    assert check.run(job).digest == outcome.digest != ""
+
+
+def test_all_that_is_missing_is_named_in_one_line(tmp_path: Path) -> None:
+    """The plan cannot go on: each by name, each mend."""
+    needs = StageNeeds("infer", (module("no_such_a", "pkg-a"), Need("tool", "no-such-tool", line("install it"))))
+    with pytest.raises(NeedError, match="missing: no_such_a, no-such-tool") as caught:
+        check.run(_job(tmp_path, Settings(), needs))
+    assert "pip install pkg-a; install it" == str(caught.value.hint)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_conversion_alone_needs_does_not_block(tmp_path: Path) -> None:
+    """Its model may be there already; the row and a note say what is missing and who needs it."""
+    events: list[Any] = []
+    needs = (StageNeeds("export", (module("no_such"),)), StageNeeds("verify", (module("no_such"),)))
+    outcome = check.run(_job(tmp_path, Settings(), *needs, events=events))
+    assert 1 == outcome.figures["missing"]
+    assert "not installed; needed by export, verify" in str(events[0].text)
+    with pytest.raises(NeedError):
+        check.run(_job(tmp_path, Settings(), *needs, StageNeeds("infer", (module("no_such"),))))
+
+
+def test_versions_are_told_without_importing() -> None:
+    """By the package's metadata; the process stays light."""
+    code = (
+        "import sys; from pathlib import Path; from backends.contract.settings import Settings;"
+        "from backends.contract.needs import module; from backends.contract.plan import Stage;"
+        "from backends.devices.check import diagnose;"
+        "stages = (Stage('infer', '', 1, needs=(module('numpy'), module('torch'))),);"
+        "rows = diagnose(Settings(), Path('.'), stages);"
+        "print([str(r.found) for r in rows if r.name == 'numpy'][0]);"
+        "sys.exit(bool({'numpy', 'torch'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert 0 == ran.returncode, ran.stderr
+    assert ran.stdout.strip().split(".")[0].isdigit()
+
+
+def test_the_plan_hands_its_needs_to_the_check(tmp_path: Path) -> None:
+    """Those of stages that apply; a skipped stage asks for nothing."""
+    used = Stage("infer", "", 1, needs=(module("numpy"),))
+    skipped = Stage("compile", "", 1, needs=(module("acl"),), skip=line("no NPU"))
+    told = with_needs((CHECK.plan(Settings()), used, skipped))
+    params = decode(CheckParams, json.loads(json.dumps(told[0].params)))
+    assert (StageNeeds("infer", (module("numpy"),)),) == params.stages
+    assert Settings() == params.settings
+    assert told[0].fresh
+    assert (used, skipped) == told[1:]
+
+
+def test_disk_is_estimated_from_the_annotation(tmp_path: Path, shared: Path) -> None:
+    """HMDB51's split 1: 8,492 clips of 0.6 MB packed, 1,530 files of 24 MB in the guide's layout."""
+    annotation = shared / "data" / "reference" / "hmdb51_1.json"
+    dataset = DatasetSettings(frames=tmp_path, annotation=annotation)
+    packed = check_disk.estimate(Settings(dataset=dataset))
+    guide = check_disk.estimate(Settings(dataset=dataset, infer=InferSettings(layout="guide")))
+    assert packed == check_disk.RESERVE_BYTES + 8492 * 602_112
+    assert guide is not None
+    assert guide - packed == 1530 * 24_084_480
+
+
+def test_disk_is_estimated_from_the_files_where_there_is_no_annotation(tmp_path: Path) -> None:
+    """Videos in class folders and beside them are counted; without any, nothing is guessed."""
+    (tmp_path / "wave").mkdir()
+    for name in ("a.avi", "wave/b.mp4", "wave/notes.txt"):
+        (tmp_path / name).touch()
+    found = check_disk.estimate(Settings(dataset=DatasetSettings(videos=tmp_path)))
+    per_video = 6 * check_disk.CLIP_BYTES + check_disk.FRAMES_A_VIDEO * check_disk.JPEG_BYTES
+    assert check_disk.RESERVE_BYTES + 2 * per_video == found
+    assert check_disk.estimate(Settings(dataset=DatasetSettings(videos=tmp_path / "none"))) is None
+    assert check_disk.estimate(Settings()) is None
+
+
+def test_too_little_room_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The estimate may be wrong, so it does not block; a workspace that is not made yet is measured above it."""
+    monkeypatch.setattr(check_disk, "estimate", lambda _: 1 << 60)
+    finding = check_disk.disk_finding(Settings(), tmp_path / "not" / "yet")
+    assert "warning" == finding.state
+    assert "needed" in str(finding.found)
+
+
+def test_a_network_file_system_is_told(tmp_path: Path) -> None:
+    """The longest mount counts, the later of two on one point; blanks in mount points are escaped."""
+    mounts = tmp_path / "mountinfo"
+    place = str(tmp_path).replace(" ", "\\040")
+    mounts.write_text(
+        f"1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 0:9 / {place} rw - tmpfs none rw\n"
+        f"3 1 0:9 / {place} rw shared:1 - nfs4 host:/x rw\n4 1 0:3 / {place}x rw - xfs none rw\nbroken\n"
+    )
+    assert "nfs4" == check_disk.file_system(tmp_path, mounts)
+    finding = check_disk.file_system_finding(tmp_path, mounts)
+    assert "warning" == finding.state
+    assert "local disk" in str(finding.hint)
+    assert "unknown" == check_disk.file_system_finding(tmp_path, tmp_path / "none").state
+
+
+@pytest.fixture
+def ascend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """Settings of an Ascend target on a machine that has nothing of it."""
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    for name in ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(smi, "PLACES", ())
+    monkeypatch.setattr(check_ascend, "HOMES", (str(tmp_path / "Ascend" / "latest"),))
+    return Settings(infer=InferSettings(target="ascend", devices=(0,)))
+
+
+def test_an_ascend_run_without_ascend_names_all_that_it_lacks(ascend: Settings, tmp_path: Path) -> None:
+    """Driver, CANN, acl; atc is compile's to ask for."""
+    with pytest.raises(NeedError, match="missing: npu-smi, CANN, acl"):
+        check.run(_job(tmp_path, ascend))
+
+
+def test_a_cann_that_was_not_sourced_is_found_with_its_script(ascend: Settings, tmp_path: Path) -> None:
+    """The version as the installation wrote it, and the line to type."""
+    home = tmp_path / "Ascend" / "latest"
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "atc").touch()
+    (home / "version.cfg").write_text("# version\nruntime_running_version=[x]\nVersion=8.0.RC2\n")
+    (home.parent / "set_env.sh").touch()
+    rows = tuple(check_ascend.ascend_findings(ascend))
+    assert ("warning", f"source {home.parent / 'set_env.sh'}") == (
+        _named(rows, "CANN").state,
+        str(_named(rows, "CANN").hint),
+    )
+    assert "8.0.RC2" in str(_named(rows, "CANN").found)
+    assert "met" == _named(rows, "atc").state
+    (home / "python" / "site-packages" / "acl").mkdir(parents=True)
+    rows = tuple(check_ascend.ascend_findings(ascend))
+    assert "warning" == _named(rows, "acl").state
+
+
+def test_chips_and_driver_are_told(ascend: Settings, fake_smi: Callable[[str], Path]) -> None:
+    """What npu-smi names; an ill chip is a warning, a wanted device that is not there is missing."""
+    fake_smi("show('310P3_duo_driver_24.1')")
+    rows = check.diagnose(ascend, Path("/"))
+    assert "24.1.rc2" == str(_named(rows, "driver").found)
+    assert ("warning", "NPU 4: Alarm") == (_named(rows, "chips").state, str(_named(rows, "chips").found))
+    absent = Settings(infer=InferSettings(target="ascend", devices=(0, 7)))
+    rows = check.diagnose(absent, Path("/"))
+    assert ("missing", "no device 7") == (_named(rows, "chips").state, str(_named(rows, "chips").found))
+
+
+def test_the_drivers_failure_is_the_finding(ascend: Settings, fake_smi: Callable[[str], Path]) -> None:
+    """With the mend of its code."""
+    fake_smi("print('dcmi module initialize failed. ret is -8005')")
+    finding = _named(check.diagnose(ascend, Path("/")), "npu-smi")
+    assert "missing" == finding.state
+    assert "HwHiAiUser" in str(finding.hint)
+
+
+def test_each_runtime_asks_for_its_own(ascend: Settings) -> None:
+    """ais_bench for the tool and its library, cann for ONNX Runtime's own package."""
+
+    def names(runtime: str) -> set[str]:
+        settings = Settings(infer=InferSettings(target="ascend", runtime=runtime))
+        return {row.name for row in check_ascend.ascend_findings(settings)}
+
+    assert {"ais_bench", "aclruntime"} == names("ais_bench") - names("cann")
+    assert {"onnxruntime"} == names("cann") - names("ais_bench")
+    assert "acl" in names("auto")

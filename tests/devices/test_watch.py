@@ -1,0 +1,165 @@
+"""The sampler and its file."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from backends.contract.process import child_environment
+from backends.contract.values import DeviceSample, DeviceTable, Trouble
+from backends.devices.npu_smi import parse_info
+from backends.devices.samples import SampleFile, read_history, read_samples
+from backends.devices.watch import NpuSampler, npu_samples
+
+
+def _reading(at: float, *devices: str) -> list[DeviceSample]:
+    return [DeviceSample(device, at, name="x" * 40, busy_percent=at % 100) for device in devices]
+
+
+def test_the_latest_reading_of_each_device_is_given(tmp_path: Path) -> None:
+    """In the writer's order, without what is being written."""
+    path = tmp_path / "samples.jsonl"
+    assert () == read_samples(path)
+    file = SampleFile(path)
+    for at in (1.0, 2.0, 3.0):
+        file.append(_reading(at, "cpu:1", "cpu:0"))
+    file.close()
+    with path.open("a") as tail:
+        tail.write('{"device":"cpu:9","at":4')
+    assert [("cpu:1", 3.0), ("cpu:0", 3.0)] == [(s.device, s.at) for s in read_samples(path)]
+    assert [2.0, 2.0, 3.0, 3.0] == [s.at for s in read_history(path, since=1.0)]
+
+
+def test_a_file_with_a_torn_end_is_gone_on_with(tmp_path: Path) -> None:
+    """A writer that was killed inside a line costs that line only."""
+    path = tmp_path / "samples.jsonl"
+    path.write_text('{"device":"cpu:0","at":1.0}\n{"device":"cpu:0","a')
+    file = SampleFile(path)
+    file.append(_reading(2.0, "cpu:0"))
+    file.close()
+    assert [1.0, 2.0] == [s.at for s in read_history(path)]
+
+
+def test_the_file_stays_bounded_and_keeps_the_whole_run(tmp_path: Path) -> None:
+    """The older, the coarser; the newest readings are all there; every reading is whole."""
+    path = tmp_path / "samples.jsonl"
+    file = SampleFile(path, limit=50_000)
+    for at in range(3000):
+        file.append(_reading(float(at), "npu:0", "npu:1"))
+        assert path.stat().st_size <= 50_000
+    file.close()
+    times = [s.at for s in read_history(path, since=-1.0)]
+    assert all(times.count(at) == 2 for at in set(times))
+    assert times[-40:] == [float(at) for at in range(2980, 3000) for _ in (0, 1)]
+    assert 1.0 >= times[0]
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 200
+
+
+def test_a_limit_below_one_reading_is_no_endless_loop(tmp_path: Path) -> None:
+    """Hundreds of devices and a small limit: the newest reading is there."""
+    path = tmp_path / "samples.jsonl"
+    file = SampleFile(path, limit=1_000)
+    for at in range(20):
+        file.append(_reading(float(at), *(f"npu:{n}" for n in range(64))))
+    file.close()
+    assert {19.0} == {s.at for s in read_samples(path)}
+
+
+def test_chips_become_samples_with_their_processes(output: Callable[[str], str]) -> None:
+    """Named by logic id; what the tool does not say stays None; an ill chip says so; others are left out."""
+    table = parse_info(output("310P3_duo_driver_24.1"))
+    first, second, third = npu_samples(table, None, (), 5.0)
+    assert ("npu:0", "npu:1", "npu:2") == (first.device, second.device, third.device)
+    assert (None, 36.0, 0.0, 16302, 44280, 2) == (
+        first.power_w,
+        first.temp_c,
+        first.busy_percent,
+        first.memory_used_mb,
+        first.memory_total_mb,
+        first.processes,
+    )
+    assert "npu-smi says Alarm" == str(third.trouble)
+    assert ["npu:1"] == [s.device for s in npu_samples(table, frozenset({1}), (), 5.0)]
+
+
+def test_a_failing_tool_leaves_devices_unknown_with_the_reason(output: Callable[[str], str]) -> None:
+    """Each device that was known is told, without figures; a chip that vanished too."""
+    table = parse_info(output("310P3_duo_driver_24.1"))
+    known = npu_samples(table, None, (), 5.0)
+    broken = npu_samples(DeviceTable("live", Trouble("timeout", "no answer")), None, known, 6.0)
+    assert [("npu:0", None), ("npu:1", None), ("npu:2", None)] == [(s.device, s.temp_c) for s in broken]
+    assert "npu-smi: no answer" == str(broken[0].trouble)
+    fewer = npu_samples(replace(table, chips=table.chips[:2]), None, known, 7.0)
+    assert "does not list this chip" in str(fewer[2].trouble)
+    assert ["npu"] == [s.device for s in npu_samples(DeviceTable("live", Trouble(None, "gone")), None, (), 8.0)]
+
+
+def test_a_tool_that_comes_back_is_read_again(fake_smi: Callable[[str], Path], tmp_path: Path) -> None:
+    """One failure is a reading without figures, not the end."""
+    flag = tmp_path / "broken"
+    fake_smi(
+        f"import os\nif os.path.exists({str(flag)!r}): print('dcmi module initialize failed. ret is -8005')\n"
+        "else: show('310P3_driver_22.0')"
+    )
+    sampler = NpuSampler(None)
+    assert [50.0] == [s.temp_c for s in sampler.sample()]
+    flag.touch()
+    (broken,) = sampler.sample()
+    assert ("npu:0", None) == (broken.device, broken.temp_c)
+    assert "HwHiAiUser" in str(broken.trouble)
+    flag.unlink()
+    assert [50.0] == [s.temp_c for s in sampler.sample()]
+
+
+def _start(path: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "backends.devices.watch", *arguments, str(path)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, env=child_environment(path.parent), start_new_session=True)
+
+
+def _wait(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_the_process_samples_until_its_lifeline_is_cut(tmp_path: Path) -> None:
+    """It writes readings by itself, and ends when its standard input does."""
+    path = tmp_path / "samples.jsonl"
+    process = _start(path, "--target", "cpu", "--devices", "0,1")
+    try:
+        assert _wait(lambda: any(s.busy_percent is not None for s in read_samples(path)))
+        assert process.stdin is not None
+        process.stdin.close()
+        assert -signal.SIGKILL == process.wait(10)
+    finally:
+        process.kill()
+        process.wait()
+    assert ["cpu:0", "cpu:1"] == [s.device for s in read_samples(path)]
+
+
+def test_a_hanging_tool_ends_with_the_process(fake_smi: Callable[[str], Path], tmp_path: Path) -> None:
+    """npu-smi is in the sampler's group, so nothing stays when that is killed."""
+    pid = tmp_path / "pid"
+    fake_smi(f"import os\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)")
+    process = _start(tmp_path / "samples.jsonl", "--target", "ascend")
+    try:
+        assert _wait(lambda: pid.exists() and pid.read_text() != "")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+        child = Path(f"/proc/{pid.read_text()}/stat")
+        assert _wait(lambda: not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z")
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.kill()
+        process.wait()
