@@ -70,7 +70,7 @@ class _Maker:
 
     def __init__(self, job: Job, params: PreprocessParams, videos: Sequence[Video]) -> None:
         self._job, self._params, self._videos = job, params, videos
-        self._missing = self._done = self._made = 0
+        self._missing = self._found = self._taken = self._made = 0
         self._seconds = 0.0
 
     def checked(self, done: int, total: int) -> None:
@@ -82,7 +82,7 @@ class _Maker:
     def make(self, writer: ClipWriter, root: Path) -> None:
         """Append every video that the store does not hold yet."""
         todo = [video for video in self._videos if writer.get(video.id) is None]
-        self._done = len(self._videos) - len(todo)
+        self._found = len(self._videos) - len(todo)
         self._room(writer.folder, todo)
         workers = int(self._job.tuning.get("workers", 0))
         begun = synced = time.monotonic()
@@ -112,7 +112,7 @@ class _Maker:
         }
 
     def _take(self, made: Extracted, writer: ClipWriter) -> None:
-        self._done += 1
+        self._taken += 1
         video = made.video
         if made.clips is None:
             self._missing += made.absent
@@ -125,7 +125,8 @@ class _Maker:
     def _tell(self) -> None:
         clips_per_s = self._rate(self._made)
         figures = {"clips": self._made, "clips_per_s": clips_per_s, "set_aside": self._job.set_aside_count}
-        self._job.progress(self._done, len(self._videos), "videos", rate=self._rate(self._done), figures=figures)
+        done, rate = self._found + self._taken, self._rate(self._taken)
+        self._job.progress(done, len(self._videos), "videos", rate=rate, figures=figures)
 
     def _rate(self, count: int) -> float | None:
         return count / self._seconds if self._made and self._seconds > 0 else None
