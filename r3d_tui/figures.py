@@ -42,7 +42,7 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """0.4 s, 12.3 s, 4:12, 1:02:03, 3 d 4:05:06."""
+    """0.4 s, 12.3 s, 4:12, 1:02:03, 3 d 4 h."""
     if value is None or not math.isfinite(value) or value < 0:
         return DASH
     if value < 59.95:
@@ -59,7 +59,7 @@ def clock(value: float | None) -> str:
     hours, rest = divmod(rest, 3_600)
     minutes, secs = divmod(rest, 60)
     text = f"{hours}:{minutes:02d}:{secs:02d}" if hours or days else f"{minutes}:{secs:02d}"
-    return f"{days} d {text}" if days else text
+    return f"{days} d {hours} h" if days else text
 
 
 def size(value: float | None) -> str:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from backends.contract.run import Run
+from r3d_tui.views.look import live_rate
 
 KEPT = 240
 EVERY_S = 1.0
@@ -25,10 +26,10 @@ class History:
         if run.id != self._run:
             self.rates.clear()
             self._run = run.id
-        if not any(device.clips_per_s is not None for device in run.devices):
+        values: Mapping[str, float | None] = {device.id: live_rate(device) for device in run.devices}
+        if all(value is None for value in values.values()):
             return
         fresh = now - self._last >= EVERY_S
-        values: Mapping[str, float | None] = {device.id: device.clips_per_s for device in run.devices}
         known = [value for value in values.values() if value is not None]
         for name, value in {**values, "": sum(known)}.items():
             ring = self.rates.setdefault(name, deque(maxlen=KEPT))

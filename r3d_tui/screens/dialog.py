@@ -11,11 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from r3d_tui.lang.words import Words
-from r3d_tui.layout import Box
 from r3d_tui.rows import Row, Span, cut, row
 from r3d_tui.views.look import Look
 from r3d_tui.widgets.sheet import Sheet
-from r3d_tui.widgets.tiles import Tiles
 
 Rows = Callable[[Look], list[Row]]
 
@@ -24,6 +22,7 @@ class Dialog(ModalScreen[str]):
     """Gives the key of the choice that was made, or "" where it was only closed."""
 
     DEFAULT_CSS = """
+    Dialog { align: center middle; }
     Dialog #body { border: round $primary; background: $surface; padding: 0 1; }
     Dialog.-bad #body { border: round $error; }
     Dialog.-ascii #body { border: ascii $primary; }
@@ -63,7 +62,8 @@ class Dialog(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         """One sheet, as large as its rows ask for."""
-        yield Tiles(self._body, place=self._place)
+        self._fit()
+        yield self._body
 
     def on_mount(self) -> None:
         """Draw it."""
@@ -73,6 +73,7 @@ class Dialog(ModalScreen[str]):
     def on_resize(self, event: events.Resize) -> None:
         """Another size, other lines."""
         del event
+        self._fit()
         self.call_after_refresh(self.draw)
 
     def draw(self) -> None:
@@ -85,10 +86,13 @@ class Dialog(ModalScreen[str]):
     def _look(self, width: int) -> Look:
         return Look(self._words, width, self.app.size.height, self._clock())
 
-    def _place(self, width: int, height: int) -> dict[str, Box]:
+    def _fit(self) -> None:
+        """As wide as agreed and as high as the rows, but no larger than the terminal."""
+        width, height = self.app.size
         wide = min(self._wide, width - (4 if width > 70 else 0))
-        tall = min(len(self._rows(self._look(max(2, wide - 4)))) + 4, height - (2 if height > 24 else 0))
-        return {"body": Box((width - wide) // 2, (height - tall) // 2, wide, tall)} if wide > 4 and tall > 3 else {}
+        rows = len(self._rows(self._look(max(2, wide - 4))))
+        tall = min(rows + 4, height - (2 if height > 24 else 0))
+        self._body.styles.width, self._body.styles.height = max(5, wide), max(4, tall)
 
     def _keys(self) -> Row:
         spans: list[Span] = []

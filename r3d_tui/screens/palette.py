@@ -7,15 +7,14 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from r3d_tui.actions import Action, all_shown
 from r3d_tui.lang.words import Words
-from r3d_tui.layout import Box
 from r3d_tui.rows import Row, Span, fit, row, shorten
 from r3d_tui.widgets.sheet import Sheet
-from r3d_tui.widgets.tiles import Tiles
 
 WIDE = 76
 
@@ -24,10 +23,11 @@ class Palette(ModalScreen[str]):
     """Gives the name of an action, or ""."""
 
     DEFAULT_CSS = """
-    Palette #entry { border: none; background: $surface; padding: 0 1; height: 1; }
-    Palette #list { background: $surface; padding: 0 1; }
+    Palette { align: center middle; }
     Palette #edge { border: round $primary; background: $surface; }
     Palette.-ascii #edge { border: ascii $primary; }
+    Palette #entry { border: none; background: $surface; padding: 0 1; height: 1; }
+    Palette #list { background: $surface; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+p", "shut", show=False),
@@ -44,10 +44,12 @@ class Palette(ModalScreen[str]):
         self._here = 0
         self._entry = Input(placeholder=words("palette.hint"), id="entry", select_on_focus=False)
         self._list = Sheet(id="list", focusable=False)
+        self._edge = Vertical(self._entry, self._list, id="edge")
 
     def compose(self) -> ComposeResult:
         """An edge, a line to type in, and the list."""
-        yield Tiles(Sheet(id="edge", focusable=False), self._entry, self._list, place=self._place)
+        self._fit()
+        yield self._edge
 
     def on_mount(self) -> None:
         """Type at once."""
@@ -58,6 +60,7 @@ class Palette(ModalScreen[str]):
     def on_resize(self, event: events.Resize) -> None:
         """Another size."""
         del event
+        self._fit()
         self.call_after_refresh(self._draw)
 
     @on(Input.Changed)
@@ -71,15 +74,10 @@ class Palette(ModalScreen[str]):
     def _haystack(self, pair: tuple[Action, str]) -> str:
         return f"{pair[0].name.replace('_', ' ')} {pair[1]}".lower()
 
-    def _place(self, width: int, height: int) -> dict[str, Box]:
-        wide = min(WIDE, width)
-        tall = min(len(self._all) + 3, height)
-        if wide < 8 or tall < 4:
-            return {}
-        x, y = (width - wide) // 2, max(0, min(2, height - tall))
-        edge = Box(x, y, wide, tall)
-        inner = Box(x + 1, y + 1, wide - 2, 1)
-        return {"edge": edge, "entry": inner, "list": Box(x + 1, y + 2, wide - 2, tall - 3)}
+    def _fit(self) -> None:
+        width, height = self.app.size
+        self._edge.styles.width = max(4, min(WIDE, width))
+        self._edge.styles.height = max(4, min(len(self._all) + 3, height))
 
     def _draw(self) -> None:
         width = max(2, self._list.size.width)

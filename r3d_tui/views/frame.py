@@ -10,7 +10,7 @@ from r3d_tui.actions import ACTIONS, Action, shown
 from r3d_tui.layout import LEAST, PANELS
 from r3d_tui.rows import Row, Span, cells, cut, ends, row, shorten, width_of
 from r3d_tui.safe import safe
-from r3d_tui.views.look import Look, sign, state_word
+from r3d_tui.views.look import Look, paragraph, sign, state_word
 
 
 def header(snapshot: Snapshot | None, look: Look, *, read_only: bool = False, broken: str = "") -> Row:
@@ -107,7 +107,7 @@ def too_small(look: Look) -> list[Row]:
     """What is shown where nothing fits."""
     columns, lines = LEAST
     text = look.words("small.window", columns=columns, lines=lines, width=look.width, height=look.height)
-    return [cut(row(text), look.width)]
+    return paragraph(text, look.width)
 
 
 def problem(snapshot: Snapshot, look: Look) -> str:

@@ -11,7 +11,19 @@ from r3d_tui import figures
 from r3d_tui.rows import Column, Row, Span, cells, row, table
 from r3d_tui.safe import safe
 from r3d_tui.views.devices import joined
-from r3d_tui.views.look import Look, dotted, figure, figure_text, left, paragraph, share, sign, stage_of, state_word
+from r3d_tui.views.look import (
+    Look,
+    dotted,
+    figure,
+    figure_text,
+    left,
+    live_rate,
+    paragraph,
+    share,
+    sign,
+    stage_of,
+    state_word,
+)
 from r3d_tui.views.stages import asides
 from r3d_tui.widgets.meter import meter
 from r3d_tui.widgets.spark import spark
@@ -40,7 +52,8 @@ def infer(snapshot: Snapshot, look: Look, history: Mapping[str, Sequence[float |
         if any(value is not None for value in history.get("", ())):
             rows += [(), *_history(look, history)]
     elif stage.state in ("waiting", "skipped"):
-        rows += [(), *paragraph(words("infer.nothing"), look.width, "dim")]
+        text = words.line(stage.reason) or words("infer.nothing")
+        rows += [(), *paragraph(text, look.width, "dim")]
     if stage.state == "failed":
         rows += [(), *paragraph(words.line(stage.reason), look.width, "bad")]
         rows += paragraph(words.line(stage.hint), look.width) if stage.hint.template else []
@@ -63,7 +76,8 @@ def _head(snapshot: Snapshot, look: Look) -> list[Row]:
     rows = [row(mark, " ", dotted(known))]
     part = share(stage)
     if stage.state == "running":
-        text = f" {figures.percent(part):>5}  {figures.count(stage.done)}/{figures.count(stage.total)}"
+        counts = f"  {figures.count(stage.done)}/{figures.count(stage.total)}" if look.width >= 44 else ""
+        text = f" {figures.percent(part):>5}{counts}"
         rest = left(stage)
         tail = "  " + words("stages.left", time=figures.clock(rest)) if rest is not None else ""
         rows.append(row(*meter(part, max(8, look.width - cells(text + tail))), text, Span(tail, "strong")))
@@ -88,11 +102,11 @@ def _device_table(
     words = look.words
     published = {device.id: published_rate(names.get(device.id, "")) for device in running}
     columns = (
-        Column(words("devices.device"), 8),
-        Column(words("stages.state"), 8),
+        Column(words("devices.device"), 7),
+        Column(words("stages.state"), 7),
         Column(words("infer.done"), 7, right=True),
         Column(words("infer.now"), 7, right=True),
-        Column(words("infer.mean"), 7, right=True),
+        Column(words("infer.mean"), 7, right=True, rank=1),
         Column(words("infer.p50"), 7, right=True, rank=2),
         Column(words("infer.p95"), 7, right=True, rank=5),
         Column(words("infer.busy"), 5, right=True, rank=3),
@@ -116,7 +130,7 @@ def _device_cells(
         Span(f"{mark.text} {safe(device.id)}", mark.role),
         Span(state_word(look.words, device.state), role),
         figures.count(device.clips),
-        Span(figures.rate(device.clips_per_s), "strong" if device.clips_per_s is not None else ""),
+        Span(figures.rate(live_rate(device)), "strong" if live_rate(device) is not None else ""),
         figures.rate(mean),
         figures.number(device.latency_ms, 1),
         figures.number(device.latency_p95_ms, 1),
@@ -131,7 +145,7 @@ def _total_cells(
     running: Sequence[DeviceRun], published: Mapping[str, float | None], look: Look, snapshot: Snapshot
 ) -> list[str | Span]:
     working = [device for device in running if device.state not in ("retired", "out")]
-    now = [device.clips_per_s for device in working if device.clips_per_s is not None]
+    now = [rate for rate in map(live_rate, running) if rate is not None]
     mean = [device.mean_clips_per_s for device in working if device.mean_clips_per_s is not None]
     whole = [published[device.id] for device in working]
     known = sum(value for value in whole if value is not None) if whole and None not in whole else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backends.contract.client import Snapshot
 from backends.contract.lines import Line
-from backends.contract.run import StageRun
+from backends.contract.run import DeviceRun, StageRun
 from r3d_tui.figures import as_number
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Row, Span, cells, fit, row, wrap
@@ -116,6 +116,11 @@ def share(stage: StageRun) -> float | None:
     return min(1.0, max(0, stage.done) / stage.total)
 
 
+def live_rate(device: DeviceRun) -> float | None:
+    """Clips a second that a device does now; a device that is out or done does none, whatever it last said."""
+    return device.clips_per_s if device.state in ("working", "ready", "stalled", "loading") else None
+
+
 def left(stage: StageRun) -> float | None:
     """Seconds that a running stage still needs at its present rate."""
     if stage.state != "running" or stage.total is None or not stage.rate or stage.rate <= 0:
@@ -135,13 +140,20 @@ def squeeze(rows: list[Row], height: int) -> list[Row]:
     return kept if over <= 0 else rows
 
 
-LABEL = 11
+LABEL = 12
 """Cells of the label in `fact` rows."""
 
 
 def facts(label: str, text: str, width: int, role: str = "") -> list[Row]:
-    """A label and a text that may take several lines."""
-    first, *rest = wrap(text, max(8, width - LABEL))
+    """A label and a text that may take several lines; parts with dots between them stay whole where they can."""
+    lines = [""]
+    for part in text.split(" · "):
+        joined = f"{lines[-1]} · {part}" if lines[-1] else part
+        if lines[-1] and cells(joined) > width - LABEL:
+            lines.append(part)
+        else:
+            lines[-1] = joined
+    first, *rest = (piece for line in lines for piece in wrap(line, max(8, width - LABEL)))
     return [fact(label, Span(first, role)), *(fact("", Span(line, role)) for line in rest)]
 
 

@@ -62,7 +62,7 @@ def _chain(snapshot: Snapshot, look: Look) -> list[Row]:
         Column(words("model.nodes"), 6, right=True, rank=1),
         Column(words("model.size"), 9, right=True),
         Column(words("stages.time"), 8, right=True),
-        Column("", 0, flex=True, rank=2),
+        Column("", 16, flex=True, rank=2),
     )
     body: list[list[str | Span]] = []
     for short, name in SHOWN:

@@ -13,6 +13,7 @@ from r3d_tui.views.look import (
     elapsed,
     facts,
     left,
+    live_rate,
     paragraph,
     rule,
     share,
@@ -63,7 +64,7 @@ def _vital(snapshot: Snapshot, look: Look) -> list[Row]:
     lines = [("vital.time", figures.clock(took))]
     if running := [rest for rest in map(left, run.stages) if rest is not None]:
         lines.append(("vital.left", figures.clock(max(running))))
-    speed = [device.clips_per_s for device in run.devices if device.clips_per_s is not None]
+    speed = [rate for rate in map(live_rate, run.devices) if rate is not None]
     if speed and run.state == "running":
         lines.append(("vital.speed", f"{figures.rate(sum(speed))}/s"))
     if snapshot.report is not None:
@@ -174,8 +175,9 @@ def brief(snapshot: Snapshot, look: Look) -> list[Row]:
     for text, role in ((stage.reason, "bad" if stage.state == "failed" else ""), (stage.hint, ""), (stage.note, "dim")):
         if text.template:
             rows += paragraph(words.line(text), look.width, role)
-    rows += asides(stage, look, 5)
-    return rows
+    if not snapshot.run.id and not snapshot.problem.template:
+        rows += paragraph(words("stages.begin"), look.width, "accent")
+    return rows + asides(stage, look, 5)
 
 
 def asides(stage: StageRun, look: Look, limit: int) -> list[Row]:

@@ -53,7 +53,7 @@ class Sheet(Widget, can_focus=True):
     Sheet:ansi > .sheet--focus { color: ansi_cyan; text-style: bold; }
     Sheet:ansi > .sheet--chip { background: ansi_blue; color: ansi_bright_white; text-style: bold; }
     Sheet:ansi > .sheet--match { text-style: reverse; }
-    Sheet:ansi > .sheet--cursor { text-style: bold; }
+    Sheet:ansi > .sheet--cursor { background: ansi_default; text-style: bold; }
     """
 
     def __init__(self, *, id: str | None = None, focusable: bool = True) -> None:  # noqa: A002 - Textual's word
