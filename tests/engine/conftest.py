@@ -1,0 +1,81 @@
+"""A workspace of toy stages, run by the real engine in real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from backends.contract.client import RunRequest, Snapshot
+from backends.contract.plan import Plan, Stage
+from backends.contract.process import leftovers
+from backends.contract.settings import Settings
+from backends.engine import hold
+from backends.engine.client import LiveClient, Planner
+from backends.engine.folders import Folders
+
+ENDED = ("done", "failed", "stopped", "interrupted")
+
+
+class Bench:
+    """A client over a plan that the test may change, and eyes on what the engine does."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        self.stages: tuple[Stage, ...] = ()
+        self.parallel = 2
+        self.client = self.another()
+
+    def another(self) -> LiveClient:
+        """A second client, as a second console has."""
+        return LiveClient(self.workspace, Planner(lambda _: Settings(), self._plan, lambda _: ()))
+
+    def _plan(self, workspace: Path, _: Settings) -> Plan:
+        return Plan(workspace, self.stages, parallel=self.parallel)
+
+    def wait(self, when: Callable[[Snapshot], bool], seconds: float = 30) -> Snapshot:
+        """The first snapshot that fits; fails the test where none does in time."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.client.changed(0.2)
+            snapshot = self.client.snapshot()
+            if when(snapshot):
+                return snapshot
+        raise AssertionError(f"never so: {self.client.snapshot().run}")
+
+    def run(self, request: RunRequest | None = None) -> Snapshot:
+        """Start and wait for the end."""
+        self.client.start(request or RunRequest())
+        return self.wait(lambda s: s.run.state in ENDED and not s.alive)
+
+    def states(self, snapshot: Snapshot) -> dict[str, str]:
+        """Stage to state."""
+        return {stage.name: stage.state for stage in snapshot.run.stages}
+
+    def pids(self) -> set[int]:
+        """Every living process of this workspace but the engine."""
+        return set(leftovers(self.workspace))
+
+    def engine(self) -> int:
+        """The engine's pid."""
+        holder = hold.holder(Folders(self.workspace))
+        assert holder is not None
+        assert holder.pid is not None
+        return holder.pid
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A fresh workspace; whatever still runs at the end is killed."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    found = Bench(tmp_path)
+    yield found
+    if (holder := hold.holder(Folders(tmp_path))) and holder.pid:
+        os.kill(holder.pid, signal.SIGKILL)
+    for pid in found.pids():
+        os.kill(pid, signal.SIGKILL)
+    found.client.close()

@@ -1,0 +1,115 @@
+"""Fingerprints, and the reasons when something is stale."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from backends.contract.errors import InputError
+from backends.contract.events import Outcome
+from backends.contract.plan import Stage
+from backends.engine.cache import Cache, Manifest
+from backends.engine.folders import Folders
+
+
+def a_stage(**changes: object) -> Stage:
+    values: dict[str, object] = {"name": "a", "entry": "x:y", "version": 1, "params": {"size": 112}}
+    return Stage(**{**values, **changes})  # type: ignore[arg-type]
+
+
+class Shelf:
+    """A cache in which `make` finishes a stage as the supervisor would."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.folders = Folders(workspace)
+        self.cache = Cache(self.folders)
+
+    def make(self, stage: Stage, outputs: dict[str, str] | None = None, **upstream: str) -> None:
+        ingredients = self.cache.ingredients(stage, upstream)
+        folder = self.folders.artifact(stage.name, ingredients.fingerprint)
+        for path in (outputs or {}).values():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text("made")
+        self.cache.keep(Manifest(ingredients, Outcome({"n": 1}, outputs or {}), 1.0, 1.0))
+
+    def why(self, stage: Stage, **upstream: str) -> str:
+        verdict = self.cache.judge(stage, self.cache.ingredients(stage, upstream))
+        return f"{'cached' if verdict.outcome else 'run'}: {verdict.reason}"
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path)
+
+
+def test_what_was_made_with_the_same_ingredients_is_taken(shelf: Shelf) -> None:
+    """An artifact with the same fingerprint counts, whatever the tuning is."""
+    shelf.make(a_stage(tuning={"workers": 2}), up="d")
+    assert "cached: nothing changed since it was made" == shelf.why(a_stage(tuning={"workers": 9}), up="d")
+
+
+def test_each_kind_of_change_is_named(shelf: Shelf, tmp_path: Path) -> None:
+    """The reason names the parameter, the file, the stage or the version that changed."""
+    text = tmp_path / "in.txt"
+    text.write_text("one")
+    stage = a_stage(inputs={"text": text})
+    assert "run: never made here" == shelf.why(stage, up="d")
+    shelf.make(stage, up="d")
+    changed = a_stage(inputs={"text": text}, params={"size": 128})
+    assert "run: size changed from 112 to 128" == shelf.why(changed, up="d")
+    assert "run: what up gives changed" == shelf.why(stage, up="e")
+    newer = a_stage(inputs={"text": text}, version=2)
+    assert "run: r3d-tui makes it in a new way (version 1, now 2)" == shelf.why(newer, up="d")
+    text.write_text("two!")
+    assert f"run: the input {text} changed" == shelf.why(stage, up="d")
+
+
+def test_a_file_with_another_time_but_the_same_bytes_is_the_same(shelf: Shelf, tmp_path: Path) -> None:
+    """Files count by content: a touched checkpoint does not run the model again."""
+    text = tmp_path / "in.txt"
+    text.write_text("one")
+    shelf.make(a_stage(inputs={"text": text}))
+    os.utime(text, ns=(1, 1))
+    assert shelf.why(a_stage(inputs={"text": text})).startswith("cached")
+
+
+def test_a_folder_counts_by_names_sizes_and_times(shelf: Shelf, tmp_path: Path) -> None:
+    """A video added, removed or rewritten in a folder makes what reads it stale."""
+    folder = tmp_path / "videos" / "wave"
+    folder.mkdir(parents=True)
+    (folder / "one.avi").write_text("1")
+    stage = a_stage(inputs={"videos": tmp_path / "videos"})
+    shelf.make(stage)
+    assert shelf.why(stage).startswith("cached")
+    (folder / "two.avi").write_text("2")
+    assert "changed" in shelf.why(stage)
+    (folder / "two.avi").unlink()
+    assert shelf.why(stage).startswith("cached")
+    os.utime(folder / "one.avi", ns=(1, 1))
+    assert "changed" in shelf.why(stage)
+
+
+def test_a_lost_output_is_made_again(shelf: Shelf) -> None:
+    """An artifact whose output was deleted does not count."""
+    shelf.make(a_stage(), {"rows": "rows.bin"})
+    assert shelf.why(a_stage()).startswith("cached")
+    fingerprint = shelf.cache.ingredients(a_stage(), {}).fingerprint
+    (shelf.folders.artifact("a", fingerprint) / "rows.bin").unlink()
+    assert "run: its output rows is gone" == shelf.why(a_stage())
+
+
+def test_a_missing_input_is_one_line(shelf: Shelf, tmp_path: Path) -> None:
+    """An input that is not there is refused with its path and the mend."""
+    with pytest.raises(InputError, match=r"nowhere: No such file.*r3d\.toml"):
+        shelf.why(a_stage(inputs={"text": tmp_path / "nowhere"}))
+
+
+def test_damaged_records_are_no_records(shelf: Shelf) -> None:
+    """A torn manifest or digest file is as good as none."""
+    shelf.make(a_stage())
+    fingerprint = shelf.cache.ingredients(a_stage(), {}).fingerprint
+    (shelf.folders.artifact("a", fingerprint) / "manifest.json").write_text("{")
+    shelf.folders.digests.write_text("[1, 2")
+    assert "run: begun before, not finished" == Shelf(shelf.folders.workspace).why(a_stage())

@@ -1,0 +1,74 @@
+"""The journal: what is committed is there, and readers see it without disturbing the writer."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from backends.contract.events import RunStarted, StageNote
+from backends.contract.lines import line
+from backends.contract.run import Run, fold
+from backends.engine.journal import Journal, JournalReader, read_state
+
+STARTED = RunStarted("r1", ("a",), 4)
+
+
+def test_a_reader_sees_events_and_state_of_each_commit(tmp_path: Path) -> None:
+    """Events and folded state are there together, and the version tells that something came."""
+    journal = Journal(tmp_path / "j.db")
+    run = fold(Run(), STARTED, 1.5)
+    journal.commit([(1.5, STARTED)], run)
+    reader = JournalReader(tmp_path / "j.db")
+    before = reader.version()
+    assert run == reader.state()
+    assert [(1, 1.5, STARTED)] == list(reader.events())
+    note = StageNote("a", line("hello {name}", name="\x1b[31m"))
+    journal.commit([(2.0, note)], fold(run, note, 2.0))
+    assert before != reader.version()
+    assert [(2, 2.0, note)] == list(reader.events(after=1))
+    reader.close()
+    journal.close(finished=True)
+
+
+def test_a_finished_journal_leaves_wal(tmp_path: Path) -> None:
+    """After the end one plain file is left, which a reader without write permission can open."""
+    journal = Journal(tmp_path / "j.db")
+    journal.commit([(1.5, STARTED)], fold(Run(), STARTED, 1.5))
+    journal.close(finished=True)
+    assert ["j.db"] == [path.name for path in tmp_path.iterdir()]
+    tmp_path.chmod(0o500)
+    try:
+        state = read_state(tmp_path / "j.db")
+    finally:
+        tmp_path.chmod(0o700)
+    assert state is not None
+    assert "r1" == state.id
+
+
+def test_readers_cannot_write(tmp_path: Path) -> None:
+    """A reader's connection refuses to write."""
+    Journal(tmp_path / "j.db").close(finished=False)
+    reader = JournalReader(tmp_path / "j.db")
+    with pytest.raises(sqlite3.OperationalError):
+        reader._db.execute("DELETE FROM events")
+    reader.close()
+
+
+def test_a_file_that_is_no_journal_has_no_state(tmp_path: Path) -> None:
+    """Garbage in place of a journal is no state, not a crash."""
+    (tmp_path / "j.db").write_bytes(b"not a database" * 100)
+    assert read_state(tmp_path / "j.db") is None
+    assert read_state(tmp_path / "none.db") is None
+
+
+def test_a_million_ticks_do_not_grow_the_journal(tmp_path: Path) -> None:
+    """A commit without events only replaces the state."""
+    journal = Journal(tmp_path / "j.db")
+    run = fold(Run(), STARTED, 1.5)
+    journal.commit([(1.5, STARTED)], run)
+    for _ in range(200):
+        journal.commit([], run)
+    journal.close(finished=True)
+    assert (tmp_path / "j.db").stat().st_size < 100_000

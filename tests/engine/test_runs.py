@@ -1,0 +1,199 @@
+"""Whole runs of toy stages: real engine, real processes, killed on purpose."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from backends.contract.client import RunRequest
+from backends.contract.errors import BusyError, InputError
+from backends.contract.events import RunStarted
+from backends.contract.lines import line
+from backends.contract.needs import module
+from backends.contract.plan import Stage
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Bench
+
+
+def counting(name: str, items: int = 3, pause: float = 0.0, after: tuple[str, ...] = ()) -> Stage:
+    return Stage(name, "toys:count", 1, after, {"items": items}, {"pause": pause})
+
+
+def test_a_run_goes_to_its_end_and_the_next_takes_it_from_the_cache(bench: Bench) -> None:
+    """Stages run in order, their outcomes reach the next, and an unchanged run does nothing."""
+    bench.stages = (counting("a"), counting("b", 5), Stage("c", "toys:add", 1, ("a", "b")))
+    first = bench.run()
+    assert {"a": "done", "b": "done", "c": "done"} == bench.states(first)
+    outcome = first.run.stage("c").outcome
+    assert outcome is not None
+    assert {"total": 8} == outcome.figures
+    assert ["odd one"] == [aside.item for aside in first.run.stage("c").set_aside]
+    second = bench.run()
+    assert {"a": "cached", "b": "cached", "c": "cached"} == bench.states(second)
+    assert 1 == second.run.stage("c").set_aside_count
+    assert set() == bench.pids()
+
+
+def test_what_a_library_prints_goes_to_the_log(bench: Bench) -> None:
+    """Standard output of a stage is its log, never the protocol."""
+    bench.stages = (counting("a"), Stage("c", "toys:add", 1, ("a",)))
+    bench.run()
+    assert "a library prints to standard output" in bench.client.log("c").text
+
+
+def test_a_failure_is_one_line_with_a_mend_and_rerun_takes_up_only_that(bench: Bench, tmp_path: Path) -> None:
+    """What failed and what hangs on it runs again; the rest is cached; then there is nothing to rerun."""
+    fail = Stage("f", "toys:fail", 1, ("a",), {"mended": str(tmp_path / "ok")})
+    bench.stages = (counting("a"), fail, Stage("g", "toys:add", 1, ("f",)))
+    first = bench.run()
+    assert "failed" == first.run.state
+    assert {"a": "done", "f": "failed", "g": "waiting"} == bench.states(first)
+    assert ("not mended", f"touch {tmp_path / 'ok'}") == (
+        str(first.run.stage("f").reason),
+        str(first.run.stage("f").hint),
+    )
+    assert "f is not done" == str(first.run.stage("g").reason)
+    (tmp_path / "ok").touch()
+    again = bench.run(RunRequest("rerun"))
+    assert {"a": "cached", "f": "done", "g": "done"} == bench.states(again)
+    with pytest.raises(InputError, match="nothing failed"):
+        bench.client.start(RunRequest("rerun"))
+
+
+def test_a_fault_of_ours_is_one_line_and_a_traceback_in_the_log(bench: Bench) -> None:
+    """An unexpected exception fails its stage; its text stays data."""
+    bench.stages = (Stage("c", "toys:crash", 1),)
+    snapshot = bench.run()
+    assert "ZeroDivisionError: a fault with [markup] in it" == str(snapshot.run.stage("c").reason)
+    assert "Traceback" in bench.client.log("c").text
+
+
+def test_a_missing_need_fails_before_anything_starts(bench: Bench) -> None:
+    """A stage whose module is missing says so, with exit code 3, and starts no process."""
+    bench.stages = (Stage("n", "toys:count", 1, needs=(module("no_such_module", "such-package"),)),)
+    stage = bench.run().run.stage("n")
+    assert ("failed", 3, None) == (stage.state, stage.exit_code, stage.pid)
+    assert "the module no_such_module is missing (pip install such-package)" == f"{stage.reason} ({stage.hint})"
+
+
+def test_an_edited_input_runs_only_what_reads_it(bench: Bench, tmp_path: Path) -> None:
+    """A changed file makes its reader stale with a reason, and what hangs on the reader by its new outcome."""
+    text = tmp_path / "in.txt"
+    text.write_text("abc")
+    bench.stages = (Stage("r", "toys:read", 1, inputs={"text": text}), Stage("s", "toys:add", 1, ("r",)), counting("x"))
+    bench.run()
+    text.write_text("abcd")
+    previews = {p.stage: (p.action, str(p.reason)) for p in bench.client.preview(RunRequest())}
+    assert ("run", f"the input {text} changed") == previews["r"]
+    assert "unknown" == previews["s"][0]
+    assert "cached" == previews["x"][0]
+    assert {"r": "done", "s": "done", "x": "cached"} == bench.states(bench.run())
+
+
+def test_the_same_outcome_stops_the_change_there(bench: Bench) -> None:
+    """A forced stage that gives the same content leaves what hangs on it cached, unless that was forced as well."""
+    bench.stages = (counting("a"), Stage("c", "toys:add", 1, ("a",)))
+    bench.run()
+    assert {"a": "done", "c": "done"} == bench.states(bench.run(RunRequest("rerun", ("a",))))
+    assert {"a": "cached", "c": "cached"} == bench.states(bench.run())
+
+
+def test_stop_keeps_what_is_done_and_the_next_run_takes_it_up(bench: Bench) -> None:
+    """A stopped stage ends between items, says stopped, and goes on from there."""
+    bench.stages = (counting("a", 30, 0.1),)
+    bench.client.start(RunRequest())
+    bench.wait(lambda s: s.run.stages != () and s.run.stage("a").done >= 2)
+    bench.client.stop()
+    stopped = bench.wait(lambda s: not s.alive)
+    assert ("stopped", {"a": "stopped"}) == (stopped.run.state, bench.states(stopped))
+    bench.stages = (counting("a", 30, 0.0),)
+    assert "done" == bench.run().run.state
+    items = next(bench.workspace.glob(".r3d/artifacts/a/*/items.txt")).read_text().split()
+    assert [str(n) for n in range(30)] == items
+
+
+def test_a_deaf_stage_is_ended_all_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM and stop reach the engine while a stage hangs; nothing is left running when it is killed."""
+    bench.stages = (Stage("h", "toys:hang", 1),)
+    bench.client.start(RunRequest())
+    bench.wait(lambda s: s.run.stages != () and s.run.stage("h").state == "running")
+    assert 1 == len(bench.pids())
+    os.kill(bench.engine(), signal.SIGKILL)
+    cut = bench.wait(lambda s: not s.alive)
+    assert "interrupted" == cut.run.state
+    until = time.monotonic() + 5
+    while bench.pids() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert set() == bench.pids()
+
+
+def test_a_second_engine_is_refused_by_name(bench: Bench) -> None:
+    """The refusal names the process, the host and the run that hold the workspace."""
+    bench.stages = (counting("a", 50, 0.1),)
+    run_id = bench.client.start(RunRequest())
+    with pytest.raises(BusyError, match=rf"process {bench.engine()} on .*, run {run_id}"):
+        bench.another().start(RunRequest())
+    bench.client.stop()
+    bench.wait(lambda s: not s.alive)
+
+
+def test_a_second_console_sees_the_same_run(bench: Bench) -> None:
+    """Two clients fold to the same state."""
+    bench.stages = (counting("a", 10, 0.05),)
+    bench.client.start(RunRequest())
+    bench.wait(lambda s: s.run.stages != () and s.run.stage("a").done >= 3)
+    other = bench.another()
+    assert other.snapshot().alive
+    bench.wait(lambda s: s.run.state == "done" and not s.alive)
+    assert bench.client.snapshot().run == bench.another().snapshot().run
+    other.close()
+
+
+def test_a_stage_killed_from_outside_is_taken_up_again(bench: Bench) -> None:
+    """One kill -9 of a stage's process costs an attempt, not the run, and no item is done twice."""
+    bench.stages = (counting("a", 20, 0.05),)
+    bench.client.start(RunRequest())
+    snapshot = bench.wait(lambda s: s.run.stages != () and s.run.stage("a").done >= 2)
+    pid = snapshot.run.stage("a").pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    end = bench.wait(lambda s: s.run.state == "done")
+    assert 2 == end.run.stage("a").attempt
+    text = "attempt {attempt} was killed (signal {signal}); taken up again"
+    assert line(text, attempt=1, signal=9) == end.run.stage("a").reason
+    items = next(bench.workspace.glob(".r3d/artifacts/a/*/items.txt")).read_text().split()
+    assert [str(n) for n in range(20)] == items
+
+
+@pytest.mark.slow
+def test_any_number_of_killed_engines_lead_to_the_same_end(bench: Bench) -> None:
+    """Kill -9 of the engine at 25 random moments: each resume goes on with the same run, and nothing is left behind."""
+    chance = random.Random(20)
+    bench.stages = (counting("a", 60, 0.02), counting("b", 40, 0.02), Stage("c", "toys:add", 1, ("a", "b")))
+    runs = set()
+    for _ in range(25):
+        if bench.client.snapshot().run.state == "done":
+            break
+        runs.add(bench.client.start(RunRequest()))
+        time.sleep(chance.uniform(0, 0.35))
+        os.kill(bench.engine(), signal.SIGKILL)
+        bench.wait(lambda s: not s.alive)
+    end = bench.run() if bench.client.snapshot().run.state != "done" else bench.client.snapshot()
+    assert "done" == end.run.state
+    outcome = end.run.stage("c").outcome
+    assert outcome is not None
+    assert {"total": 100} == outcome.figures
+    assert 1 == len(runs)
+    for name, items in (("a", 60), ("b", 40)):
+        path = next(bench.workspace.glob(f".r3d/artifacts/{name}/*/items.txt"))
+        assert [str(n) for n in range(items)] == path.read_text().split()
+    starts = [event for _, _, event in bench.client.events(end.run.id) if isinstance(event, RunStarted)]
+    assert len(starts) == 1 + end.run.resumed
+    assert set() == bench.pids()

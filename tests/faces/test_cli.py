@@ -1,0 +1,170 @@
+"""The command line as scripts use it: documents, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def r3d(*arguments: str, cwd: Path, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `r3d-tui` as a script would."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    command = [sys.executable, "-m", "r3d_tui.cli", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, input=text, check=False)
+
+
+def test_no_workspace_is_one_line_with_the_mend(tmp_path: Path) -> None:
+    """Without an r3d.toml every command says so, with exit code 2 and no traceback."""
+    for command in (("status",), ("run", "--headless"), ("stop",), ("runs",), ("logs",), ("attach", "--headless")):
+        done = r3d(*command, cwd=tmp_path)
+        assert 2 == done.returncode
+        assert f"error: {tmp_path}: no r3d.toml here (make a workspace: r3d-tui init DIR, or try r3d-tui demo)\n" == (
+            done.stderr
+        )
+        assert "" == done.stdout
+
+
+def test_the_console_needs_a_terminal(tmp_path: Path) -> None:
+    """In a pipe the console refuses and names the plain faces."""
+    done = r3d(cwd=tmp_path)
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "the console needs a terminal" in done.stderr
+
+
+def test_unknown_options_and_stages_are_usage_errors(tmp_path: Path) -> None:
+    """Exit code 2."""
+    assert 2 == r3d("run", "--nonsense", cwd=tmp_path).returncode
+    assert 2 == r3d("nonsense", cwd=tmp_path).returncode
+    assert 2 == r3d("step", "preprocess", cwd=tmp_path).returncode
+
+
+def test_init_writes_what_it_is_given_and_refuses_what_is_not_there(tmp_path: Path) -> None:
+    """A workspace is made once; missing files and a second init are one line each."""
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "x.pth").touch()
+    given = ("init", "w", "--videos", "videos", "--checkpoint", "x.pth", "--devices", "0,1")
+    assert 2 == r3d("init", "w", "--videos", "nowhere", "--checkpoint", "x.pth", cwd=tmp_path).returncode
+    assert 0 == r3d(*given, cwd=tmp_path).returncode
+    assert "devices = [0, 1]" in (tmp_path / "w" / "r3d.toml").read_text()
+    again = r3d(*given, cwd=tmp_path)
+    assert (2, True) == (again.returncode, "there already" in again.stderr)
+    assert 2 == r3d("init", "v", "--devices", "one", cwd=tmp_path).returncode
+    assert 2 == r3d("init", "v", "--target", "gpu", cwd=tmp_path).returncode
+
+
+def test_status_of_a_new_workspace_is_a_document_of_nothing(tmp_path: Path) -> None:
+    """Every figure that nobody measured is null."""
+    (tmp_path / "r3d.toml").write_text("")
+    done = r3d("status", "--json", cwd=tmp_path)
+    document = json.loads(done.stdout)
+    assert (0, "new", None, [], []) == (
+        done.returncode,
+        document["state"],
+        document["run"],
+        document["stages"],
+        document["devices"],
+    )
+    assert {"top1", "top5", "videos", "videos_set_aside", "clips", "clips_per_s"} == set(document["result"])
+    assert {None} == set(document["result"].values())
+    assert {"runs": []} == json.loads(r3d("runs", "--json", cwd=tmp_path).stdout)
+
+
+def test_a_run_that_cannot_begin_says_why_before_anything_is_made(tmp_path: Path) -> None:
+    """Settings that name nothing are refused; no run is left behind."""
+    (tmp_path / "r3d.toml").write_text("[dataset]\nvideos = 'gone'\n[model]\ncheckpoint = 'x.pth'\n")
+    done = r3d("run", "--headless", cwd=tmp_path)
+    assert 2 == done.returncode
+    assert "r3d.toml: videos: " in done.stderr
+    assert not (tmp_path / ".r3d").exists()
+
+
+def test_hostile_names_in_settings_reach_no_terminal(tmp_path: Path) -> None:
+    """Escapes in a path are shown without their control bytes."""
+    (tmp_path / "r3d.toml").write_text('[dataset]\nvideos = "\\u001b]52;c;AAAA\\u0007gone"\n[model]\ncheckpoint="x"\n')
+    done = r3d("run", "--headless", cwd=tmp_path)
+    assert 2 == done.returncode
+    assert "\x1b" not in done.stderr
+    assert "\x07" not in done.stderr
+
+
+@pytest.mark.parametrize("source", ["-", "file"])
+def test_devices_reads_a_saved_table(tmp_path: Path, source: str) -> None:
+    """The guide's own example gives two chips, field by field, and exit code 0."""
+    table = """\
++-------------------+-----------------+------------------------------------------------------+
+| NPU     Name      | Health          | Power(W)     Temp(C)           Hugepages-Usage(page) |
+| Chip    Device    | Bus-Id          | AICore(%)    Memory-Usage(MB)                        |
++===================+=================+======================================================+
+| 0       310P3     | OK              | 15.8         42                0    / 0              |
+| 0       0         | 0000:82:00.0    | 0            1074 / 21534                            |
++===================+=================+======================================================+
+| 1       310P3     | OK              | 15.4         43                0    / 0              |
+| 0       1         | 0000:89:00.0    | 0            1070 / 21534                            |
++===================+=================+======================================================+
+"""
+    (tmp_path / "saved").write_text(table)
+    done = r3d("devices", "--json", "--from", "-" if source == "-" else "saved", cwd=tmp_path, text=table)
+    document = json.loads(done.stdout)
+    assert 0 == done.returncode
+    assert document["error"] is None
+    first, second = document["chips"]
+    assert {
+        "npu_id": 0,
+        "chip_id": 0,
+        "device_id": 0,
+        "phy_id": None,
+        "name": "310P3",
+        "soc_version": "Ascend310P3",
+        "health": "OK",
+        "bus_id": "0000:82:00.0",
+        "power_w": 15.8,
+        "temp_c": 42,
+        "aicore_percent": 0,
+        "memory_used_mb": 1074,
+        "memory_total_mb": 21534,
+        "ddr_used_mb": 1074,
+        "ddr_total_mb": 21534,
+        "hbm_used_mb": None,
+        "hbm_total_mb": None,
+    } == first
+    assert (1, 1, "0000:89:00.0", 15.4) == (
+        second["npu_id"],
+        second["device_id"],
+        second["bus_id"],
+        second["power_w"],
+    )
+
+
+def test_no_npu_smi_is_exit_code_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without the tool: error is filled, chips are none, and the code says that a need is missing."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = r3d("devices", "--json", cwd=tmp_path)
+    document = json.loads(done.stdout)
+    assert 3 == done.returncode
+    assert {"code", "message", "cause", "fix"} == set(document["error"])
+    assert [] == document["chips"]
+
+
+def test_doctor_is_a_table_of_needs(tmp_path: Path) -> None:
+    """Each row has a state; on a machine that has all packages nothing is missing."""
+    done = r3d("doctor", "--json", cwd=tmp_path)
+    findings = json.loads(done.stdout)["findings"]
+    assert 0 == done.returncode
+    assert {"met"} >= {f["state"] for f in findings if f["name"] in ("Python", "torch", "numpy")}
+    assert {"name", "state", "found", "hint"} == set(findings[0])
+
+
+def test_a_steps_bad_input_is_one_line_and_code_2(tmp_path: Path) -> None:
+    """Missing files in a single step: what, where, the mend."""
+    done = r3d("step", "export", "--resume_path=no.pth", cwd=tmp_path)
+    assert (2, 1) == (done.returncode, len(done.stderr.strip().splitlines()))
+    assert f"error: {tmp_path}/no.pth" in done.stderr
+    done = r3d("step", "evaluate", "a.json", "v.json", cwd=tmp_path)
+    assert (2, 1) == (done.returncode, len(done.stderr.strip().splitlines()))

@@ -1,0 +1,166 @@
+"""The whole guide on one machine, from videos and a checkpoint to an accuracy, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from backends import api
+from backends.contract.process import leftovers
+from backends.dataset.demo import demo_settings
+from backends.dataset.demo_videos import make_demo_videos
+from backends.engine import hold
+from backends.engine.folders import Folders
+from backends.workspace import write_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SEED = 20261123
+FRAMES = {
+    "RATRACE_wave_f_nm_np1_fr_goo_37": 72,
+    "SchoolRulesHowTheyHelpUs_wave_f_nm_np1_ba_med_0": 74,
+    "TrumanShow_wave_f_nm_np1_fr_med_26": 48,
+    "Turnk_r_Pippi_Michel_cartwheel_f_cm_np2_le_med_6": 83,
+}
+"""Frames that ffmpeg extracts from each real clip."""
+
+
+def command(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """Start `r3d-tui` as a user would."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "r3d_tui.cli", *arguments],
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def r3d(*arguments: str, cwd: Path, expect: int = 0) -> str:
+    """Run it to its end; its standard output."""
+    process = command(*arguments, cwd=cwd)
+    out, err = process.communicate(timeout=600)
+    assert expect == process.returncode, f"{out}\n{err}"
+    return out
+
+
+def gone(workspace: Path, seconds: float = 10) -> bool:
+    """Whether every process of the workspace has ended by then."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not any(leftovers(workspace)) and hold.holder(Folders(workspace)) is None:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def scores(workspace: Path) -> dict[str, list[dict[str, object]]]:
+    """What the latest run scored, by video."""
+    (path,) = workspace.glob(".r3d/artifacts/score/*/val.json")
+    results: dict[str, list[dict[str, object]]] = json.loads(path.read_text())["results"]
+    return results
+
+
+@pytest.mark.slow
+def test_the_demo_ends_at_the_accuracy_that_its_model_has(tmp_path: Path) -> None:
+    """Every stage runs for real; over 90 % of videos that it was not trained on are right; again, all is cached."""
+    r3d("demo", "d", "--headless", cwd=tmp_path)
+    status = json.loads(r3d("--workspace", "d", "status", "--json", cwd=tmp_path))
+    states = {stage["name"]: stage["state"] for stage in status["stages"]}
+    assert "skipped" == states.pop("compile")
+    assert {"done"} == set(states.values())
+    assert list(api.STAGE_NAMES) == [stage["name"] for stage in status["stages"]]
+    assert status["result"]["top1"] > 0.9
+    assert 0 == status["result"]["videos_set_aside"]
+    assert status["result"]["clips"] == sum(device["clips"] for device in status["devices"])
+    events = [json.loads(text) for text in r3d("-w", "d", "run", "--headless", "--json", cwd=tmp_path).splitlines()]
+    assert "RunStarted" == events[0]["kind"]
+    assert ("RunFinished", "done") == (events[-1]["kind"], events[-1]["state"])
+    cached = {event["stage"] for event in events if event["kind"] == "StageCached"}
+    assert set(states) - {"check"} == cached
+    assert 2 == len(json.loads(r3d("-w", "d", "runs", "--json", cwd=tmp_path))["runs"])
+    assert gone(tmp_path / "d")
+
+
+@pytest.mark.slow
+def test_four_real_videos_go_to_an_accuracy(tmp_path: Path, shared: Path) -> None:
+    """Real HMDB51 clips, a checkpoint as the training script saves it, one command."""
+    annotation = json.loads((shared / "data/golden/annotation.json").read_text())
+    annotation["database"] = {name: annotation["database"][name] for name in FRAMES}
+    (tmp_path / "four.json").write_text(json.dumps(annotation))
+    maker = [sys.executable, str(shared / "tools/make_checkpoint.py"), "--depth", "10", str(tmp_path / "x.pth")]
+    subprocess.run(maker, check=True)
+    videos = str(shared / "data/hmdb51_clips")
+    given = ("--videos", videos, "--annotation", "four.json", "--checkpoint", "x.pth", "--devices", "0,1")
+    r3d("init", "w", *given, cwd=tmp_path)
+    out = r3d("-w", "w", "run", "--headless", cwd=tmp_path)
+    assert "over 4 videos, 0 set aside" in out
+    frames = {
+        path.name: len(list(path.glob("image_*.jpg"))) for path in tmp_path.glob("w/.r3d/artifacts/frames/*/frames/*/*")
+    }
+    assert FRAMES == frames
+    result = json.loads(r3d("-w", "w", "status", "--json", cwd=tmp_path))["result"]
+    assert (4, 0, 19) == (result["videos"], result["videos_set_aside"], result["clips"])
+    assert result["clips_per_s"] > 0
+    assert set(FRAMES) == set(scores(tmp_path / "w"))
+
+
+@pytest.mark.slow
+def test_killed_anywhere_it_ends_with_the_same_scores(tmp_path: Path) -> None:
+    """kill -9 of the engine, of workers and of the watching face, 50 times: the scores are those of a clean run."""
+    chance = random.Random(SEED)
+    clean, killed = (tmp_path / name for name in ("clean", "killed"))
+    for workspace in (clean, killed):
+        make_demo_videos(workspace, 2, seed=SEED)
+        api.build_demo(tmp_path / "assets")
+        (workspace / "checkpoint").symlink_to(tmp_path / "assets" / "checkpoint")
+        write_settings(workspace, demo_settings(workspace))
+    r3d("-w", "clean", "run", "--headless", cwd=tmp_path)
+    kills = {"engine": 0, "worker": 0, "face": 0}
+    while sum(kills.values()) < 50:
+        face = command("-w", "killed", "run", "--headless", "--force" if done(killed) else "--json", cwd=tmp_path)
+        time.sleep(chance.uniform(0.4, 2.5))
+        kill_one(chance, killed, face, kills)
+        face.kill()
+        face.communicate()
+    client = api.open_client(killed)
+    while client.snapshot().alive:
+        time.sleep(0.2)
+    client.close()
+    r3d("-w", "killed", "run", "--headless", cwd=tmp_path)
+    assert min(kills.values()) >= 5, kills
+    assert scores(clean) == scores(killed)
+    report = json.loads(r3d("-w", "killed", "status", "--json", cwd=tmp_path))["result"]
+    expected = json.loads(r3d("-w", "clean", "status", "--json", cwd=tmp_path))["result"]
+    assert expected["clips"] == report["clips"]
+    assert expected["top1"] == report["top1"]
+    assert gone(killed)
+
+
+def done(workspace: Path) -> bool:
+    """Whether the latest run went to its end, so that the next must be forced to have anything to do."""
+    client = api.open_client(workspace)
+    state = client.snapshot().run.state
+    client.close()
+    return state == "done"
+
+
+def kill_one(chance: random.Random, workspace: Path, face: subprocess.Popen[str], kills: dict[str, int]) -> None:
+    """kill -9 one process of the run, whichever kind comes."""
+    kind = chance.choice(sorted(kills))
+    holder = hold.holder(Folders(workspace))
+    engine = [holder.pid] if holder and holder.pid else []
+    victims = {"engine": engine, "worker": sorted(set(leftovers(workspace))), "face": [face.pid]}[kind]
+    if victims:
+        os.kill(chance.choice(victims), signal.SIGKILL)
+        kills[kind] += 1
