@@ -1,6 +1,6 @@
-"""What has been computed, and from when on it counts: rows are written at once and counted once they are synced.
+"""What has been computed, and from when on it counts: once its row is written and synced.
 
-The sync runs in a thread of its own, so that a slow disk keeps no device waiting. It knows clips and videos by number
+Both happen in a thread of their own, so that a slow disk keeps no device waiting. It knows clips and videos by number
 only, and nothing of who computed them but a name to count under.
 """
 
@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,13 @@ from backends.stores.rows import RowsWriter, read_header
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    device: str
+    clips: tuple[int, ...]
+    logits: NDArray[np.float32]
 
 
 class Ledger:
@@ -39,9 +47,9 @@ class Ledger:
         self._sync_s = sync_s
         self._firsts = array("q", (span.first for span in spans))
         self._left = array("q", (span.clips for span in spans))
-        self._written: list[tuple[str, tuple[int, ...]]] = []
-        self._syncing: list[tuple[str, tuple[int, ...]]] = []
-        self._future: Future[None] | None = None
+        self._kept: list[_Kept] = []
+        self._writing: list[_Kept] = []
+        self._future: Future[int] | None = None
         self._last = float("-inf")
         self._thread = ThreadPoolExecutor(1, "rows")
         self._rows: RowsWriter | None = None
@@ -74,33 +82,28 @@ class Ledger:
             self._rows = RowsWriter.open_or_resume(self.path, classes, self._meta)
 
     def keep(self, device: str, clips: tuple[int, ...], logits: NDArray[np.float32]) -> None:
-        """Write down what a device computed, (len(clips), classes). It counts after the next sync."""
-        import numpy as np
-
+        """Take what a device computed, (len(clips), classes). It counts after the next sync."""
         assert self._rows is not None, "keep before open"
-        self.not_finite += len(clips) - int(np.isfinite(logits).all(axis=1).sum())
-        with self._disk():
-            self._rows.append(clips, logits)
-        self._written.append((device, clips))
+        self._kept.append(_Kept(device, clips, logits))
 
     def turn(self, now: float) -> None:
         """Take in a sync that has ended, and begin one where one is due (monotonic seconds)."""
         if self._future is not None and self._future.done():
             self._take_in()
-        if self._future is None and self._written and now - self._last >= self._sync_s:
+        if self._future is None and self._kept and now - self._last >= self._sync_s:
             self._last = now
             self._begin_sync()
 
     def flush(self) -> None:
-        """Make all that was written durable, and count it."""
+        """Make all that was kept durable, and count it."""
         if self._future is not None:
             self._take_in()
-        if self._written:
+        if self._kept:
             self._begin_sync()
             self._take_in()
 
     def close(self) -> None:
-        """Let go of the file; what was not synced does not count."""
+        """Let go of the file; what is not durable does not count."""
         self._thread.shutdown(wait=True)
         if self._rows is not None:
             self._rows.close()
@@ -108,18 +111,18 @@ class Ledger:
 
     def _begin_sync(self) -> None:
         assert self._rows is not None
-        self._syncing, self._written = self._written, []
-        self._future = self._thread.submit(self._rows.sync)
+        self._writing, self._kept = self._kept, []
+        self._future = self._thread.submit(_write, self._rows, self._writing)
 
     def _take_in(self) -> None:
         assert self._future is not None
         future, self._future = self._future, None
         with self._disk():
-            future.result()
-        for device, clips in self._syncing:
-            self.durable[device] += len(clips)
-            self._count(clips)
-        self._syncing = []
+            self.not_finite += future.result()
+        for kept in self._writing:
+            self.durable[kept.device] += len(kept.clips)
+            self._count(kept.clips)
+        self._writing = []
 
     @contextlib.contextmanager
     def _disk(self) -> Iterator[None]:
@@ -136,3 +139,13 @@ class Ledger:
             video = bisect_right(self._firsts, number) - 1
             self._left[video] -= 1
             self.videos_done += self._left[video] == 0
+
+
+def _write(rows: RowsWriter, kept: Sequence[_Kept]) -> int:
+    """Write and sync; gives how many of the rows are not finite. Runs in the ledger's thread."""
+    import numpy as np
+
+    logits = np.concatenate([item.logits for item in kept])
+    rows.append([number for item in kept for number in item.clips], logits)
+    rows.sync()
+    return len(logits) - int(np.isfinite(logits).all(axis=1).sum())

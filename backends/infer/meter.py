@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 
 RECENT_S = 5.0
@@ -13,6 +14,7 @@ class Meter:
 
     def __init__(self, window: int = 200) -> None:
         self._latencies: deque[float] = deque(maxlen=window)
+        self._ordered: list[float] = []
         self._answers: deque[tuple[float, int]] = deque()
         self._begun: float | None = None
         self.clips = 0
@@ -32,10 +34,12 @@ class Meter:
         self.begin(at)
         self.clips += clips
         self.busy_s += seconds
+        if len(self._latencies) == self._latencies.maxlen:
+            del self._ordered[bisect_left(self._ordered, self._latencies[0])]
         self._latencies.append(seconds)
-        ordered = sorted(self._latencies)
-        self.latency_s = ordered[len(ordered) // 2]
-        self.p95_s = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+        insort(self._ordered, seconds)
+        self.latency_s = self._ordered[len(self._ordered) // 2]
+        self.p95_s = self._ordered[min(len(self._ordered) - 1, int(len(self._ordered) * 0.95))]
         self._answers.append((at, clips))
         while len(self._answers) > 2 and self._answers[1][0] < at - max(RECENT_S, 4 * self.latency_s):
             self._answers.popleft()

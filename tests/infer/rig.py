@@ -115,10 +115,10 @@ class Rig:
         """The states that a device went through."""
         return [e.state for e in self.events if isinstance(e, DeviceChanged) and e.device == device]
 
-    def reason(self, device: str) -> str:
-        """Why it was retired."""
-        found = [e for e in self.events if isinstance(e, DeviceChanged) and e.device == device and e.state == "retired"]
-        return str(found[-1].reason)
+    def retired(self) -> list[tuple[str, str]]:
+        """Each device that was retired, and why, in order."""
+        changes = [event for event in self.events if isinstance(event, DeviceChanged)]
+        return [(event.device, str(event.reason)) for event in changes if event.state == "retired"]
 
     @property
     def notes(self) -> list[str]:

@@ -97,5 +97,6 @@ def test_rows_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
     logits = scores(3)
     logits[1, 0] = np.inf
     ledger.keep("cpu:0", (0, 1, 2), logits)
+    ledger.flush()
     assert 1 == ledger.not_finite
     ledger.close()

@@ -47,6 +47,14 @@ def test_the_rate_of_a_silent_device_falls() -> None:
     assert (meter.rate(40.0) or 99) < 2.5
 
 
+def test_latencies_are_those_of_the_recent_batches() -> None:
+    """What is older than the window is forgotten, slow or fast."""
+    meter = Meter(window=3)
+    for at, seconds in enumerate([9.0, 1.0, 2.0, 1.0, 4.0, 1.0]):
+        meter.add(float(at), 10, seconds)
+    assert (1.0, 4.0) == (meter.latency_s, meter.p95_s)
+
+
 def test_p95_sees_the_slow_ones() -> None:
     """One slow batch in ten shows in the p95 and not in the median."""
     meter = Meter()
