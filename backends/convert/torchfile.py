@@ -88,6 +88,8 @@ def _harmless() -> list[Any]:
 def _sniff(path: Path) -> bool:
     """True where the file is a zip archive of torch.save, False where it is of the older kind; else InputError."""
     size = path.stat().st_size
+    if path.is_fifo() or path.is_char_device() or path.is_socket():  # reading one may never end
+        raise InputError("{path}: not a file", hint=_AGAIN, path=str(path))
     with open(path, "rb") as file:
         head = file.read(512)
     if not size:

@@ -253,7 +253,9 @@ def test_content_that_is_no_state_dict(tmp_path: Path, content: Any) -> None:
     assert "state_dict" in refusal(tmp_path / "c.pth")
 
 
-def test_missing_file_and_folder(tmp_path: Path) -> None:
-    """A path that leads nowhere, or to a folder, is refused with the place to name the checkpoint."""
+def test_missing_file_folder_and_pipe(tmp_path: Path) -> None:
+    """A path that leads nowhere, to a folder or to a pipe is refused with the place to name the checkpoint."""
+    os.mkfifo(tmp_path / "pipe")
+    assert "not a file" in refusal(tmp_path / "pipe")
     assert "No such file" in refusal(tmp_path / "nowhere.pth")
     assert "Is a directory" in refusal(tmp_path)
