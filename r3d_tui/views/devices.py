@@ -8,7 +8,7 @@ from backends.contract.client import Snapshot
 from backends.contract.run import DeviceRun
 from backends.contract.values import DeviceSample
 from r3d_tui import figures
-from r3d_tui.rows import Column, Row, Span, row, table
+from r3d_tui.rows import Column, Row, Span, table
 from r3d_tui.safe import safe
 from r3d_tui.views.look import Look, paragraph, sign, state_word
 from r3d_tui.widgets.meter import load_role, meter
@@ -153,5 +153,5 @@ def _why(found: tuple[Device, ...], look: Look) -> list[Row]:
         age = look.now - device.sample.at if device.sample else 0.0
         if device.sample and device.run and device.run.pid and age > OLD_S:
             text_age = look.words("devices.age", device=safe(device.id), time=figures.clock(age))
-            rows.append(row(Span("  " + text_age, "warn")))
+            rows += paragraph(text_age, look.width, "warn", 2)
     return [(), *rows] if rows else []

@@ -18,6 +18,7 @@ from r3d_tui.views.look import (
     figure_text,
     left,
     live_rate,
+    marked,
     paragraph,
     share,
     sign,
@@ -64,7 +65,6 @@ def infer(snapshot: Snapshot, look: Look, history: Mapping[str, Sequence[float |
 
 def _head(snapshot: Snapshot, look: Look) -> list[Row]:
     stage, words = stage_of(snapshot, "infer"), look.words
-    mark = sign(stage.state)
     known = [state_word(words, stage.state)]
     if runtime := figure_text(stage, "runtime"):
         known.append(runtime)
@@ -73,7 +73,7 @@ def _head(snapshot: Snapshot, look: Look) -> list[Row]:
             words("infer.batch", n=settings.infer.batch),
             words.get(f"layout.{settings.infer.layout}", settings.infer.layout),
         ]
-    rows = [row(mark, " ", dotted(known))]
+    rows = marked(stage.state, dotted(known), look.width)
     part = share(stage)
     if stage.state == "running":
         counts = f"  {figures.count(stage.done)}/{figures.count(stage.total)}" if look.width >= 44 else ""
@@ -88,7 +88,7 @@ def _head(snapshot: Snapshot, look: Look) -> list[Row]:
             figures.seconds(seconds) if seconds is not None else "",
             f"{figures.rate(figure(stage, 'clips_per_s'))} {words('infer.clips_per_s')}",
         ]
-        rows.append(row(Span(dotted(parts), "strong")))
+        rows += paragraph(dotted(parts), look.width, "strong")
     return rows
 
 

@@ -128,6 +128,12 @@ def left(stage: StageRun) -> float | None:
     return max(0, stage.total - stage.done) / stage.rate
 
 
+def marked(state: str, text: str, width: int, role: str = "") -> list[Row]:
+    """The sign of a state and a text beside it, in as many lines as it takes."""
+    first, *rest = wrap(text, max(2, width - 2))
+    return [row(sign(state), " ", Span(first, role)), *(row("  ", Span(line, role)) for line in rest)]
+
+
 def squeeze(rows: list[Row], height: int) -> list[Row]:
     """Without blank rows, as many of them as must go for the rest to fit."""
     over = len(rows) - height

@@ -14,6 +14,7 @@ from r3d_tui.views.look import (
     facts,
     left,
     live_rate,
+    marked,
     paragraph,
     rule,
     share,
@@ -167,7 +168,7 @@ def brief(snapshot: Snapshot, look: Look) -> list[Row]:
         head.append(figures.clock(took) if stage.state == "running" else figures.seconds(took))
     if stage.attempt > 1:
         head.append(words("stages.attempt", n=stage.attempt))
-    rows.append(row(sign(stage.state), " ", dotted(head)))
+    rows += marked(stage.state, dotted(head), look.width)
     if stage.state == "running" and (stage.total or stage.done):
         width = max(10, min(40, look.width - 8))
         rows.append(row(*meter(share(stage), width), f" {figures.percent(share(stage))}"))
@@ -190,7 +191,7 @@ def asides(stage: StageRun, look: Look, limit: int) -> list[Row]:
         rows.append(cut(row(Span("  ! ", "warn"), safe(item.item)), look.width))
         rows += paragraph(words.line(item.reason), look.width, "dim", 4)
     more = stage.set_aside_count - min(limit, len(stage.set_aside))
-    return [*rows, row(Span("    " + words("stages.more", n=more), "dim"))] if more > 0 else rows
+    return [*rows, *paragraph(words("stages.more", n=more), look.width, "dim", 4)] if more > 0 else rows
 
 
 def details(snapshot: Snapshot, look: Look) -> list[Row]:

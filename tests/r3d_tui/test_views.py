@@ -54,7 +54,7 @@ def _text(rows: list[Row]) -> str:
 def test_no_row_is_wider_than_its_panel(view: str, language: str, snapshots: dict[str, Snapshot]) -> None:
     """At every width, in both languages and for every story, rows fit and hold nothing that a terminal obeys."""
     narrowest = 60 if view in ("header", "tabs", "footer") else 23 if view == "rail" else 34
-    for (name, snapshot), width in itertools.product(snapshots.items(), (narrowest, 44, 54, 66, 96, 140, 250)):
+    for (name, snapshot), width in itertools.product(snapshots.items(), (narrowest, 54, 96, 250)):
         if width < narrowest:
             continue
         look = _look(23 if view == "rail" else width, 30, "frames", language)
@@ -66,9 +66,9 @@ def test_no_row_is_wider_than_its_panel(view: str, language: str, snapshots: dic
 def test_the_rail_tells_each_state_by_sign_and_word_or_figure(snapshots: dict[str, Snapshot]) -> None:
     """Done stages show their time, failed and skipped ones a word, and the vital figures stand below."""
     text = _text(stages.rail(snapshots["failed"], _look(23, selected="export")))
-    assert " ✓ check         0.8 s\n" in text
-    assert "›✗ export       failed\n" in text
-    assert " – simplify    skipped\n" in text
+    assert " ✓ check          0.8 s\n" in text
+    assert "›✗ export        failed\n" in text
+    assert " – simplify     skipped\n" in text
     assert "aside" in text.splitlines()[-1]
 
 
@@ -90,7 +90,7 @@ def test_a_failed_stage_shows_its_reason_and_mend(snapshots: dict[str, Snapshot]
 
 
 def test_before_the_first_run_the_plan_is_shown(snapshots: dict[str, Snapshot]) -> None:
-    """A new workspace lists its stages as waiting, those that do not apply as skipped with their reason, and the key."""
+    """A new workspace lists its stages as waiting, what does not apply as skipped with its reason, and the key."""
     text = _text(stages.companion(snapshots["new"], _look(80, selected="check")))
     assert 10 == text.count("waiting\n") - 1
     assert "skipped     the target is cpu: there is nothing to compile for" in text
@@ -153,9 +153,16 @@ def test_devices_show_what_was_read_and_a_dash_for_the_rest() -> None:
     )
     text = _text(devices.devices(Snapshot(1, ReplayClient, run, samples=samples), _look(130), "0"))  # type: ignore[arg-type]
     first, second = text.splitlines()[1:3]
-    assert first.startswith("›▸ 0") and " – " in first and "43 °C" in first and "97 %" in first and "3.3/21.5" in first
-    assert "✗ 1" in second and "15.4 W" in second and "Alarm" in second
-    assert "1: lost" in text and "1: npu-smi says no" in text
+    assert first.startswith("›▸ 0")
+    assert " – " in first
+    assert "43 °C" in first
+    assert "97 %" in first
+    assert "3.3/21.5" in first
+    assert "✗ 1" in second
+    assert "15.4 W" in second
+    assert "Alarm" in second
+    assert "1: lost" in text
+    assert "1: npu-smi says no" in text
     assert "0: last read 1:00 ago" in text
 
 
@@ -195,7 +202,8 @@ def test_inference_sums_the_devices_and_leaves_out_the_retired(story: OpenStory)
         if line_
     }
     alive, retired = lines["cpu:0"], lines["cpu:1"]
-    assert "retired" in retired and "–" == retired[4]
+    assert "retired" in retired
+    assert "–" == retired[4]
     assert alive[4] == lines["all"][2]
     assert "of publ." not in _text(rows)
 
@@ -298,5 +306,6 @@ def test_a_stage_of_an_unknown_kind_is_shown_all_the_same() -> None:
     run = fold(run, StageStarted("polish", 1, line("why"), 2), NOW)
     run = fold(run, StageProgress("polish", 1, 3, "gems", 1.0), NOW)
     text = _text(stages.stage_table(Snapshot(1, None, run), _look(120, selected="polish")))  # type: ignore[arg-type]
-    assert "polish" in text and "1/3 gems" in text
+    assert "polish" in text
+    assert "1/3 gems" in text
     assert StageRun("polish").state == "waiting"

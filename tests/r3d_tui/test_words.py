@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ from r3d_tui.lang import words as lang
 from r3d_tui.lang.words import LANGUAGES, Words, chosen
 
 ROOT = Path(__file__).resolve().parents[2]
+KEY = re.compile("[a-z0-9_]*[a-z0-9]")
 LINE_CALLS = {"line", "Line", "InputError", "BusyError", "NeedError", "StageError", "R3dError"}
 
 
@@ -57,7 +59,7 @@ def test_every_key_that_the_console_uses_exists() -> None:
     for path in (ROOT / "r3d_tui").rglob("*.py"):
         for text in _literals(ast.parse(path.read_text(encoding="utf-8"))):
             table, dot, rest = text.partition(".")
-            if dot and table in tables and rest.replace("_", "").isalnum() and rest.islower() and " " not in text:
+            if dot and table in tables and KEY.fullmatch(rest):
                 used.add(text)
     used |= {f"action.{action.name}" for action in ACTIONS} | {f"key.{a.name}" for a in ACTIONS if a.footer}
     files = {"evaluate.videos", "evaluate.videos_set_aside", "infer.clips_per_s", "layout.packed"}
