@@ -39,9 +39,10 @@ class ModelSettings:
     """10, 18, 34, 50, 101, 152 or 200; None: as the checkpoint says."""
     classes: int | None = None
     """None: as the checkpoint says."""
-    shortcut: Literal["A", "B"] = "B"
-    widen: float = 1.0
-    conv1_t_size: int = 7
+    shortcut: Literal["A", "B"] | None = None
+    widen: float | None = None
+    conv1_t_size: int | None = None
+    """These three as well: None is as the checkpoint says."""
     conv1_t_stride: int = 1
     no_max_pool: bool = False
     opset: int = 11
