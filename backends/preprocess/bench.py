@@ -116,7 +116,7 @@ def _measure(
     folder: Path, root: Path, videos: Sequence[Video], kind: str, rounds: int, workers: int, say: Callable[[Line], None]
 ) -> PreprocessBench:
     params = PreprocessParams()
-    height, width, _ = Decoder().read(next(_used(videos[:1], root, params))).shape
+    height, width, _ = Decoder().read(str(next(_used(videos[:1], root, params)))).shape
     contenders = _contenders(folder, root, videos, params, workers)
     runs: dict[str, list[float]] = {name: [] for name, _, _ in contenders}
     for number in range(rounds):

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 AHEAD = 30
 """Clips a worker that may wait for their turn (18 MB of 16x112x112 clips): bounds the memory, whatever the videos."""
 
+MOST_THREADS = 12
+"""Threads by default: about a tenth of a frame's time holds the interpreter's lock, so more would only wait for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
@@ -46,12 +49,12 @@ class Extracted:
 def extract(
     videos: Iterable[Video], root: Path, params: PreprocessParams, workers: int = 0
 ) -> Generator[Extracted, None, None]:
-    """The clips of each video, in order. `workers` threads; 0: one a core that this process may use.
+    """The clips of each video, in order. `workers` threads; 0: one a core, up to MOST_THREADS.
 
     Frames are `<root>/<label>/<id>/image_%05d.jpg`; only those that a kept clip uses are read. Close the iterator to
     end early: what is being read is finished, the rest is dropped.
     """
-    threads = workers or cores()
+    threads = workers or min(cores(), MOST_THREADS)
     readers = threading.local()
 
     def one(video: Video) -> Extracted:
@@ -87,7 +90,7 @@ def extract_video(video: Video, root: Path, params: PreprocessParams, reader: Fr
     windows = clips(video.first, video.end, params.clip_frames, params.clip_stride, params.max_clips)
     try:
         for clip, numbers in enumerate(windows):
-            _fill(made, clip, numbers, folder, reader)
+            _fill(made, clip, numbers, str(folder), reader)  # a Path for each frame costs 3 % of all time
     except FrameTrouble as trouble:
         if not folder.is_dir():
             return Extracted(video, None, before, line("no frames in {folder}", folder=str(folder)), absent=True)
@@ -95,13 +98,13 @@ def extract_video(video: Video, root: Path, params: PreprocessParams, reader: Fr
     return Extracted(video, made, before)
 
 
-def _fill(made: NDArray[np.uint8], clip: int, numbers: tuple[int, ...], folder: Path, reader: FrameReader) -> None:
+def _fill(made: NDArray[np.uint8], clip: int, numbers: tuple[int, ...], folder: str, reader: FrameReader) -> None:
     """One clip's frames; those that a looped window repeats are copied, not decoded again."""
     places: dict[int, int] = {}
     for place, number in enumerate(numbers):
         seen = places.setdefault(number, place)
         if seen == place:
-            reader.read(folder / f"image_{number:05d}.jpg", made, clip, place)
+            reader.read(f"{folder}/image_{number:05d}.jpg", made, clip, place)
         else:
             made[clip, :, place] = made[clip, :, seen]
 

@@ -30,10 +30,10 @@ _COLOURS = ("YCbCr", "RGB", "Gray")
 
 
 class FrameTrouble(Exception):  # noqa: N818 - an item set aside, not an error of ours
-    """A frame that cannot be used, and why."""
+    """A frame that cannot be used, and why: a template with `{name}`, the last part of the frame's path."""
 
-    def __init__(self, template: str, /, **facts: Scalar) -> None:
-        self.line: Line = line(template, **facts)
+    def __init__(self, template: str, path: str, /, **facts: Scalar) -> None:
+        self.line: Line = line(template, name=Path(path).name, **facts)
         super().__init__(str(self.line))
 
 
@@ -48,60 +48,63 @@ class Decoder:
         self.buffer: NDArray[np.uint8] = np.empty(1 << 20, np.uint8)
         """Holds the last frame: height x width x 3 bytes and some spare ones."""
 
-    def read(self, path: Path) -> NDArray[np.uint8]:
+    def read(self, path: str) -> NDArray[np.uint8]:
         """The frame as uint8 (height, width, 3), a view of `buffer` until the next call. Raises FrameTrouble."""
-        return self.decode(read_jpeg(path), path.name)
+        return self.decode(read_jpeg(path), path)
 
-    def decode(self, data: bytes, name: str) -> NDArray[np.uint8]:
-        """The pixels of a JPEG file's bytes; `name` is for words. Raises FrameTrouble."""
+    def decode(self, data: bytes, path: str) -> NDArray[np.uint8]:
+        """The pixels of a JPEG file's bytes; the last part of `path` is for words. Raises FrameTrouble."""
         import numpy as np
 
         try:
             height, width, colour, _ = self._header(data)
             if colour not in _COLOURS:
-                raise FrameTrouble("{name}: its colours are {colour}, not RGB or grey", name=name, colour=str(colour))
+                text = "{name}: its colours are {colour}, not RGB or grey"
+                raise FrameTrouble(text, path, colour=str(colour))
             if height * width > MOST_PIXELS:
                 text = "{name}: {width}x{height} pixels are more than {most} million"
                 most = MOST_PIXELS // 1_000_000
-                raise FrameTrouble(text, name=name, width=int(width), height=int(height), most=most)
+                raise FrameTrouble(text, path, width=int(width), height=int(height), most=most)
             wanted = height * width * 3 + SPARE
             if len(self.buffer) < wanted:
                 self.buffer = np.empty(wanted, np.uint8)
             frame: NDArray[np.uint8] = self._decode(data, "RGB", buffer=self.buffer, strict=True)
         except ValueError as error:
-            raise FrameTrouble("{name}: not a sound JPEG: {reason}", name=name, reason=str(error)[:200]) from None
+            raise FrameTrouble("{name}: not a sound JPEG: {reason}", path, reason=str(error)[:200]) from None
         return frame
 
 
-def read_jpeg(path: Path) -> bytes:
+def read_jpeg(path: str) -> bytes:
     """The bytes of a frame file that begins as a JPEG does and is of a sane size. Raises FrameTrouble."""
-    name = path.name
     try:
         # O_NONBLOCK: a pipe under a frame's name must not hold the run up
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            data = _read_regular(descriptor, path)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
-        raise FrameTrouble("{name} is missing", name=name) from None
+        raise FrameTrouble("{name} is missing", path) from None
     except OSError as error:
-        raise FrameTrouble("{name}: {reason}", name=name, reason=error.strerror or str(error)) from None
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise FrameTrouble("{name} is not a file", name=name)
-        if found.st_size > MOST_BYTES:
-            text = "{name}: {size} bytes are more than {most} MiB"
-            raise FrameTrouble(text, name=name, size=found.st_size, most=MOST_BYTES >> 20)
-        data = _read_all(descriptor, found.st_size)
-    except OSError as error:
-        raise FrameTrouble("{name}: {reason}", name=name, reason=error.strerror or str(error)) from None
-    finally:
-        os.close(descriptor)
+        reason = error.strerror or str(error)
+        raise FrameTrouble("{name}: {reason}", path, reason=reason) from None
     if not data:
-        raise FrameTrouble("{name} is empty", name=name)
+        raise FrameTrouble("{name} is empty", path)
     if not data.startswith(_START):
-        raise FrameTrouble("{name} is not a JPEG", name=name)
+        raise FrameTrouble("{name} is not a JPEG", path)
     if _END not in data[-1024:]:
-        raise FrameTrouble("{name} is cut off: it has no end marker", name=name)
+        raise FrameTrouble("{name} is cut off: it has no end marker", path)
     return data
+
+
+def _read_regular(descriptor: int, path: str) -> bytes:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise FrameTrouble("{name} is not a file", path)
+    if found.st_size > MOST_BYTES:
+        text, most = "{name}: {size} bytes are more than {most} MiB", MOST_BYTES >> 20
+        raise FrameTrouble(text, path, size=found.st_size, most=most)
+    return _read_all(descriptor, found.st_size)
 
 
 def _read_all(descriptor: int, size: int) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.preprocess.jpeg import Decoder
@@ -30,7 +29,7 @@ class FrameReader:
         self._decoder = Decoder()
         self._kernel = kernel_in_use()
 
-    def read(self, path: Path, clips: NDArray[np.uint8], clip: int, frame: int) -> None:
+    def read(self, path: str, clips: NDArray[np.uint8], clip: int, frame: int) -> None:
         """Put a frame file's pixels at `clips[clip, :, frame]` of uint8 (clips, 3, frames, size, size).
 
         Raises FrameTrouble where the file cannot be used.

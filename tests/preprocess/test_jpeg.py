@@ -25,7 +25,7 @@ def frame(width: int = 64, height: int = 48, mode: str = "RGB", **options: objec
 def trouble(path: Path) -> str:
     """Why the file cannot be used."""
     with pytest.raises(FrameTrouble) as caught:
-        Decoder().read(path)
+        Decoder().read(str(path))
     return str(caught.value.line)
 
 
@@ -80,7 +80,7 @@ def test_bytes_behind_the_end_are_not_minded(tmp_path: Path) -> None:
     """Some writers pad; the pixels are the same."""
     path = tmp_path / "image_00001.jpg"
     path.write_bytes(SOUND + bytes(30))
-    assert np.array_equal(Decoder().decode(SOUND, "a"), Decoder().read(path))
+    assert np.array_equal(Decoder().decode(SOUND, "a"), Decoder().read(str(path)))
 
 
 def test_the_buffer_grows_and_is_used_again() -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import io
 import random
+import shutil
+import subprocess
+import sysconfig
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +86,7 @@ def test_frames_that_pillow_does_rows_first_are_left_to_it(
     path = tmp_path / "image_00001.jpg"
     Image.fromarray(noise(width, height)).save(path)
     made = np.zeros((1, 3, 2, 112, 112), np.uint8)
-    pixels.FrameReader(112).read(path, made, 0, 1)
+    pixels.FrameReader(112).read(str(path), made, 0, 1)
     with Image.open(path) as image:
         assert np.array_equal(reference.pixels(image.convert("RGB")), made[0, :, 1])
     assert not made[0, :, 0].any()
@@ -94,7 +99,7 @@ def test_every_kind_of_jpeg_decodes_as_in_pillow(tmp_path: Path, mode: str, opti
     path = tmp_path / "image_00001.jpg"
     Image.fromarray(noise(150, 131)).convert(mode).save(path, **options)
     made = np.zeros((1, 3, 1, 112, 112), np.uint8)
-    pixels.FrameReader(112).read(path, made, 0, 0)
+    pixels.FrameReader(112).read(str(path), made, 0, 0)
     with Image.open(io.BytesIO(path.read_bytes())) as image:
         assert np.array_equal(reference.pixels(image.convert("RGB")), made[0, :, 0])
 
@@ -134,3 +139,24 @@ def test_tables_and_buffers_that_do_not_fit_are_refused() -> None:
 
 def _tuple(found: object) -> tuple[int, ...]:
     return tuple(getattr(found, name) for name in ("scaled_width", "scaled_height", "left", "top"))
+
+
+@pytest.mark.slow
+def test_the_plain_c_code_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What processors without AVX2 run, built here on purpose, equals Pillow too."""
+    compiler = shutil.which("cc")
+    source = Path(pixels.__file__).with_name("_resize.c")
+    if compiler is None or not source.exists():
+        pytest.skip("no C compiler, or no source beside the module")
+    built = tmp_path / "_resize.so"
+    include = f"-I{sysconfig.get_paths()['include']}"
+    made = subprocess.run([compiler, "-DPLAIN", "-O2", "-shared", "-fPIC", include, source, "-o", built], check=False)
+    if made.returncode:
+        pytest.skip("the headers of Python are not here")
+    loader = ExtensionFileLoader("_resize", str(built))
+    module = module_from_spec(spec_from_loader("_resize", loader))
+    loader.exec_module(module)
+    monkeypatch.setattr(pixels, "_resize", module)
+    for width, height in ((320, 240), (97, 131), (13, 9)):
+        frame = noise(width, height)
+        assert np.array_equal(reference.pixels(Image.fromarray(frame)), kernel(frame))
