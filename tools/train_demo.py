@@ -4,7 +4,7 @@
 The films take the very way that a video takes in a run: a video file, its decoded frames as JPEG, Pillow, shorter
 side 112, centre crop, windows of 16 frames. What the accuracy is measured on are other films than were learnt from.
 
-    nice -n 5 env OMP_NUM_THREADS=2 python tools/train_demo.py
+    nice -n 5 env OMP_NUM_THREADS=1 python tools/train_demo.py
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from backends.contract.settings import PreprocessSettings  # noqa: E402 - the checkout's own packages
 from backends.convert.network import build_network  # noqa: E402
+from backends.dataset.decode import jpegs  # noqa: E402
 from backends.dataset.demo import CHECKPOINT, CONV1_T_SIZE, DEPTH, WIDEN  # noqa: E402
 from backends.dataset.demo_films import ACTIONS, PARTNERS, Film, draw  # noqa: E402
 from backends.dataset.demo_videos import SEED, TRAINING_PER_CLASS, demo_videos, write_video  # noqa: E402
@@ -49,19 +50,26 @@ MIRRORED = {"move_left": "move_right", "move_right": "move_left"} | {
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """So many steps on clips of one size; the small ones come first because they cost a quarter."""
+
+    size: int
+    steps: int
+    batch: int
+    largest_rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """All that decides the weights, beside the versions of the libraries."""
 
     seed: int = SEED
     films_per_class: int = 80
     frames_per_film: int = 44
-    jpeg_quality: int = 90
-    steps: int = 600
-    batch: int = 16
+    phases: tuple[Phase, ...] = (Phase(56, 900, 32, 3e-3), Phase(112, 300, 16, 1.5e-3))
     optimizer: str = "AdamW"
     weight_decay: float = 0.02
     schedule: str = "OneCycle"
-    largest_rate: float = 5e-3
     label_smoothing: float = 0.05
     test_films_per_class: int = 40
     first_test_film: int = 100
@@ -71,11 +79,10 @@ class Recipe:
 def main() -> None:
     """Train, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=Recipe().steps)
     parser.add_argument("--output", type=Path, default=ROOT / "assets" / "demo")
     parser.add_argument("--cache", type=Path, help="keep the frames to learn from in this .npy file between trials")
     arguments = parser.parse_args()
-    recipe = Recipe(steps=arguments.steps)
+    recipe = Recipe()
     torch.manual_seed(recipe.seed)
     network = build_network(DEPTH, len(ACTIONS), "B", widen=WIDEN, conv1_t_size=CONV1_T_SIZE)
     see_change_only(network)
@@ -98,25 +105,19 @@ def learning_films(recipe: Recipe, cache: Path | None) -> tuple[Pixels, NDArray[
     if cache and cache.exists():
         return np.load(cache, mmap_mode="r"), labels
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
-        films = np.stack(list(pool.map(lambda f: cropped(f, recipe.frames_per_film, recipe.jpeg_quality), wanted)))
+        films = np.stack(list(pool.map(lambda f: cropped(f, recipe.frames_per_film), wanted)))
     if cache:
         np.save(cache, films)
     print(f"{len(films)} films of {recipe.frames_per_film} frames to learn from")
     return films, labels
 
 
-def cropped(film: Film, frames: int, quality: int) -> Pixels:
-    """The film's frames as they come out of a video file, a JPEG, and the reference's resize and centre crop."""
+def cropped(film: Film, frames: int) -> Pixels:
+    """The film's frames as they come out of a video file, the frames stage's JPEG, the reference's resize and crop."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.avi"
         write_video(path, draw(film, frames))
-        reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-        found = []
-        while (read := reader.read())[0]:
-            jpeg = cv2.imencode(".jpg", read[1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-            found.append(_crop(Image.open(io.BytesIO(jpeg.tobytes()))))
-        reader.release()
-    return np.stack(found)
+        return np.stack([_crop(Image.open(io.BytesIO(jpeg.data))) for jpeg in jpegs(path)])
 
 
 def _crop(image: Image.Image) -> Pixels:
@@ -129,10 +130,7 @@ def _crop(image: Image.Image) -> Pixels:
 
 @torch.no_grad()
 def see_change_only(network: torch.nn.Module) -> None:
-    """Let the first convolution begin with kernels that sum to zero over time, so that it sees only what changes.
-
-    Without this the network spends its few channels on the still backgrounds and learns nothing in 250 steps.
-    """
+    """Let the first convolution begin with kernels that sum to zero over time, so that it sees what changes."""
     kernels = network.get_parameter("conv1.weight")
     kernels -= kernels.mean(dim=2, keepdim=True)
 
@@ -141,33 +139,42 @@ def train(network: torch.nn.Module, films: Pixels, labels: NDArray[np.int64], re
     """Train in place; give the checkpoint in the reference's format, the optimiser's moments left out."""
     random = np.random.RandomState(recipe.seed)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=recipe.weight_decay)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.largest_rate, total_steps=recipe.steps)
-    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     network.train()
-    hits, seen, began = 0, 0, time.monotonic()
-    for step in range(1, recipe.steps + 1):
-        clips, wanted = zip(*(lesson(films, labels, random) for _ in range(recipe.batch)), strict=True)
-        target = torch.tensor(wanted)
-        logits = network(normalised(np.stack(clips)))
-        loss = loss_of(logits, target)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if step < recipe.steps:
-            scheduler.step()
-        hits, seen = hits + int((logits.argmax(1) == target).sum()), seen + len(wanted)
-        if step % 50 == 0:
-            print(f"step {step}: loss {loss.item():.3f}, right {hits / seen:.3f}, {time.monotonic() - began:.0f} s")
-            hits = seen = 0
-    plain = {"state": {}, "param_groups": optimizer.state_dict()["param_groups"]}
-    state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    for phase in recipe.phases:
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, phase.largest_rate, total_steps=phase.steps)
+        shown, right, began = resized(films, phase.size), [], time.monotonic()
+        for step in range(1, phase.steps + 1):
+            clips, wanted = zip(*(lesson(shown, labels, random) for _ in range(phase.batch)), strict=True)
+            logits, target = network(normalised(np.stack(clips))), torch.tensor(wanted)
+            loss = torch.nn.functional.cross_entropy(logits, target, label_smoothing=recipe.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if step < phase.steps:
+                scheduler.step()
+            right.append((logits.argmax(1) == target).float().mean().item())
+            if step % 20 == 0:
+                pace = (time.monotonic() - began) / step
+                print(
+                    f"{phase.size} px, step {step}: right {np.mean(right[-20:]):.3f}, {pace:.2f} s a step", flush=True
+                )
     return {
-        "epoch": recipe.steps * recipe.batch // len(films),
+        "epoch": sum(phase.steps * phase.batch for phase in recipe.phases) // len(films),
         "arch": f"resnet-{DEPTH}",
-        "state_dict": state,
-        "optimizer": plain,
+        "state_dict": {name: tensor.detach().clone() for name, tensor in network.state_dict().items()},
+        "optimizer": {"state": {}, "param_groups": optimizer.state_dict()["param_groups"]},
         "scheduler": scheduler.state_dict(),
     }
+
+
+def resized(films: Pixels, size: int) -> Pixels:
+    """The films at another size, by averaging."""
+    if films.shape[2] == size:
+        return films
+    flat = films.reshape(-1, *films.shape[2:])
+    return np.stack([cv2.resize(f, (size, size), interpolation=cv2.INTER_AREA) for f in flat]).reshape(
+        *films.shape[:2], size, size, 3
+    )
 
 
 def lesson(films: Pixels, labels: NDArray[np.int64], random: np.random.RandomState) -> tuple[Pixels, int]:
@@ -191,7 +198,7 @@ def normalised(clips: Pixels) -> torch.Tensor:
     """float32 (clips, 3, 16, 112, 112) from uint8 (clips, 16, 112, 112, 3): /255, minus mean, over deviation."""
     scaled = torch.from_numpy(np.ascontiguousarray(clips)).permute(0, 4, 1, 2, 3).float().div_(255)
     shape = (1, 3, 1, 1, 1)
-    return (scaled - torch.tensor(PREPROCESS.mean).view(shape)) / torch.tensor(PREPROCESS.std).view(shape)
+    return scaled.sub_(torch.tensor(PREPROCESS.mean).view(shape)).div_(torch.tensor(PREPROCESS.std).view(shape))
 
 
 @torch.no_grad()
@@ -209,7 +216,7 @@ def measure(network: torch.nn.Module, recipe: Recipe) -> dict[str, Any]:
     for name, videos in lots.items():
         wrong = []
         for video in videos:
-            said = ACTIONS[int(scores(network, cropped(video.film, video.frames, recipe.jpeg_quality)).argmax())]
+            said = ACTIONS[int(scores(network, cropped(video.film, video.frames)).argmax())]
             if said != video.film.action:
                 wrong.append(f"{video.id} ({video.frames} frames): {said}")
         found[name] = {"videos": len(videos), "top1": round(1 - len(wrong) / len(videos), 4), "wrong": wrong}

@@ -32,7 +32,7 @@ def assets_folder() -> Path:
     """
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "_assets", package.parent / "assets"):
-        if (folder / "demo").is_dir():
+        if (folder / "demo" / CHECKPOINT).is_file():
             return folder
     hint = "install r3d-tui again"
     raise NeedError("{path}: the files that r3d-tui brings along are missing", hint=hint, path=str(package / "_assets"))
@@ -47,15 +47,13 @@ def build_demo(folder: Path, *, chips: int = 0, progress: Progress | None = None
     """
     if chips:
         raise InputError("the demo has no simulated chips", hint="leave the number of chips out", chips=chips)
-    if not (assets_folder() / "demo" / CHECKPOINT).is_file():
-        hint = "install r3d-tui again"
-        raise NeedError("{file}: the demo's checkpoint is missing", hint=hint, file=CHECKPOINT)
     try:
         if _whole(folder):
             return
+        checkpoint = (assets_folder() / "demo" / CHECKPOINT).read_bytes()
         _mark(folder, whole=False)
         make_demo_videos(folder, VIDEOS_PER_CLASS, SEED, progress=progress)
-        write_whole(_checkpoint(folder), (assets_folder() / "demo" / CHECKPOINT).read_bytes())
+        write_whole(_checkpoint(folder), checkpoint)
         _mark(folder, whole=True)
     except OSError as error:
         reason = error.strerror or str(error)

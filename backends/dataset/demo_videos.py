@@ -82,6 +82,8 @@ def make_demo_videos(
     Raises NeedError where OpenCV is missing or cannot write the codec, StageError where a file did not become whole.
     """
     listed = demo_videos(videos_per_class, seed, training_per_class)
+    for torn in (folder / "videos").glob("*/.*.part.avi"):
+        torn.unlink()
     done = 0
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
         for _ in pool.map(lambda video: _write(folder, video), listed):
