@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from backends.preprocess.jpeg import Decoder
-from backends.preprocess.resample import Geometry, geometry, resample
+from backends.preprocess.resample import Geometry, resample
 from backends.stores.feed import extension, kernels_wanted
 
 if TYPE_CHECKING:
@@ -69,9 +69,3 @@ def resize_by_pillow(pixels: NDArray[np.uint8], target: Geometry, size: int) -> 
     scaled = image.resize((target.scaled_width, target.scaled_height), Image.Resampling.BILINEAR)
     box = (target.left, target.top, target.left + size, target.top + size)
     return np.asarray(scaled.crop(box))
-
-
-def resized(pixels: NDArray[np.uint8], size: int) -> NDArray[Any]:
-    """`resize_by_pillow` to the geometry of these pixels."""
-    height, width, _ = pixels.shape
-    return resize_by_pillow(pixels, geometry(width, height, size), size)

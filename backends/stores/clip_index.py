@@ -106,6 +106,21 @@ class Videos(Sequence[VideoClips]):
         begin = self._crc_at[place]
         return self._crc[begin : begin + self._numbers[place * 5 + 1]]
 
+    @property
+    def clips(self) -> int:
+        """Clips of all videos."""
+        return len(self._crc)
+
+    def crc_by_number(self) -> Sequence[int]:
+        """CRC-32 of each clip by its number, for videos whose numbers leave no gap."""
+        if self._crc_at == self._numbers[::5]:
+            return self._crc
+        found = array("I", bytes(4 * len(self._crc)))
+        for place in range(len(self)):
+            first, clips = self._numbers[place * 5 : place * 5 + 2]
+            found[first : first + clips] = self._crc[self._crc_at[place] : self._crc_at[place] + clips]
+        return found
+
     def __len__(self) -> int:
         return len(self._ids)
 
@@ -146,7 +161,7 @@ def unseal(text: bytes) -> dict[str, Any] | None:
     body, _, mark = text.rstrip(b"\n").rpartition(b" ")
     if not text.endswith(b"\n") or mark != b"%08x" % zlib.crc32(body):
         return None
-    table = json.loads(body)
+    table = json.loads(body.decode("ascii"))
     return table if isinstance(table, dict) else None
 
 
@@ -214,10 +229,9 @@ def read_index(folder: Path) -> ClipIndex:
 
 
 def _whole(path: Path, header: ClipHeader, videos: Videos, end: dict[str, Any], number: int) -> ClipIndex:
-    clips = sum(video.clips for video in videos)
-    if end["end"] != [len(videos), clips]:
+    if end["end"] != [len(videos), videos.clips]:
         raise _unfit(path, number)
-    return ClipIndex(header, videos, clips, end["digest"])
+    return ClipIndex(header, videos, videos.clips, end["digest"])
 
 
 def _unfit(path: Path, number: int) -> InputError:

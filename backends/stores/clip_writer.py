@@ -231,7 +231,7 @@ class ClipWriter:
             for text in self._lines(places, videos):
                 file.write(text)
                 digest.update(text)
-            index = ClipIndex(self.header, videos, sum(v.clips for v in videos), digest.hexdigest())
+            index = ClipIndex(self.header, videos, videos.clips, digest.hexdigest())
             if whole:
                 file.write(seal({"end": [len(videos), index.clip_count], "digest": index.digest}))
             file.flush()

@@ -10,10 +10,9 @@ It refuses to know where clips come from and what becomes of them.
 from __future__ import annotations
 
 import os
-from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backends.contract.errors import InputError, StageError
 from backends.stores import feed
@@ -47,7 +46,7 @@ class ClipStore:
         """Clips are numbered from 0 up to this."""
         self.digest = index.digest
         self._check = check
-        self._crc = _by_number(index)
+        self._crc = index.videos.crc_by_number()
         self._table = normal_table(index.header)
 
     @classmethod
@@ -150,11 +149,3 @@ def normal_table(header: ClipHeader) -> NDArray[np.float32]:
     mean, std = (np.asarray(values, np.float32)[:, None] for values in (header.mean, header.std))
     table: NDArray[np.float32] = (levels[None] - mean) / std
     return table
-
-
-def _by_number(index: ClipIndex) -> Sequence[int]:
-    """Checksums by clip number."""
-    found: Any = array("I", bytes(4 * index.clip_count))
-    for place, video in enumerate(index.videos):
-        found[video.first : video.first + video.clips] = index.videos.crc(place)
-    return found  # type: ignore[no-any-return]
