@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from backends.contract.codec import decode
@@ -16,17 +14,13 @@ from backends.contract.errors import InputError, NeedError, StageError
 from backends.contract.events import Outcome
 from backends.contract.files import sync_folder
 from backends.contract.lines import Scalar, line
-from backends.convert import toolkit
 from backends.convert.atc_codes import diagnose
-from backends.convert.foreign import Ending, run_tool
 from backends.convert.graph import INPUT
-from backends.convert.guard import NOT_FOUND
 from backends.convert.params import CompileParams
+from backends.worker import toolkit
+from backends.worker.foreign import Ending, run_tool
+from backends.worker.guard import NOT_FOUND
 from backends.worker.job import Job
-
-_SOURCE = 'script=$1; shift; command=("$@"); set --; . "$script"; exec "${command[@]}"'
-"""What bash is given, always the same: the paths and options are its arguments, never part of this text. The script is
-sourced without arguments of ours, for that one process."""
 
 _OURS = ("--model", "--framework", "--output", "--soc_version", "--input_shape", "--input_format", "--mode")
 """Options that `extra` must not give again."""
@@ -44,7 +38,7 @@ def run(job: Job) -> Outcome:
     soc_version = _soc_version(params)
     model = job.upstream["simplify"].path("onnx")
     found = toolkit.find()
-    command = sourced(found, atc_line(params, soc_version, model, job.out / _PART))
+    command = toolkit.sourced(found, atc_line(params, soc_version, model, job.out / _PART))
     for old in job.out.glob("*.om"):  # of an attempt that was cut off
         old.unlink()
     version = found.version if found else None
@@ -90,17 +84,6 @@ def atc_line(params: CompileParams, soc_version: str, model: Path, output: Path)
             hint = "write --name=value; model, output, input and chip are set by the other settings"
             raise InputError(text, hint=hint, option=ascii(option)[1:-1])
     return ["atc", *(f"--{name}={value}" for name, value in options.items() if value is not None), *params.extra]
-
-
-def sourced(found: toolkit.Toolkit | None, command: Sequence[str]) -> list[str]:
-    """The command behind `set_env.sh`; as it is where CANN's environment is there already. NeedError without both."""
-    if found is not None:
-        return ["bash", "-c", _SOURCE, "bash", str(found.set_env), *command]
-    if shutil.which(command[0]) is None:
-        text = "{tool} is not here: neither on PATH nor a set_env.sh in the usual places"
-        hint = "install the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the folder that holds its set_env.sh"
-        raise NeedError(text, hint=hint, tool=command[0])
-    return list(command)
 
 
 def _soc_version(params: CompileParams) -> str:

@@ -12,7 +12,7 @@ from backends.contract.settings import Settings
 from backends.convert.checkpoint import Wanted
 from backends.convert.graph import ClipShape
 from backends.convert.params import CompileParams, ExportParams, VerifyParams
-from backends.convert.toolkit import version_file
+from backends.worker.toolkit import version_file
 
 _NUMPY, _ONNX, _TORCH = module("numpy"), module("onnx"), module("torch")
 

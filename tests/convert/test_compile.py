@@ -14,11 +14,13 @@ import pytest
 from backends.contract.errors import InputError, NeedError, StageError, Stopped
 from backends.contract.events import StageNote
 from backends.contract.process import start_time
-from backends.convert import onnxfile, toolkit
-from backends.convert.compile import atc_line, run, sourced
+from backends.convert import onnxfile
+from backends.convert.compile import atc_line, run
 from backends.convert.graph import ClipShape, build_graph
 from backends.convert.params import CompileParams
+from backends.worker import toolkit
 from backends.worker.job import Job
+from backends.worker.toolkit import sourced
 from tests.convert.small import SMALL, random_state
 from tests.convert.toolkits import make_toolkit
 

@@ -10,9 +10,9 @@ import pytest
 
 from backends.contract.codec import decode
 from backends.contract.settings import CompileSettings, InferSettings, ModelSettings, Settings
-from backends.convert import toolkit
 from backends.convert.params import CompileParams, ExportParams, VerifyParams
 from backends.convert.spec import COMPILE, EXPORT, SIMPLIFY, VERIFY
+from backends.worker import toolkit
 from tests.convert.toolkits import make_toolkit
 
 CPU = Settings(model=ModelSettings(checkpoint=Path("/c.pth"), depth=18, no_max_pool=True), infer=InferSettings(batch=4))

@@ -1,4 +1,4 @@
-"""A guard between us and a foreign tool: `python -m backends.convert.guard COMMAND ...`.
+"""A guard between us and a foreign tool: `python -m backends.worker.guard COMMAND ...`.
 
 It leads a session of its own, runs the command, and gives its exit status. When its standard input ends, because the
 worker that holds the other end is gone however it went, it kills the whole group: the tool's wrapper, its compiler

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from backends.contract.errors import NeedError
 
 USUAL = (
     "/usr/local/Ascend/ascend-toolkit",
@@ -27,6 +30,11 @@ _LINES = (
     r"^version=(\d[\w.]+)",
 )
 """How a version stands there: `toolkit_running_version=[7.3.0.1.231:8.0.RC2]`, `version=8.5.0`."""
+
+
+_SOURCE = 'script=$1; shift; command=("$@"); set --; . "$script"; exec "${command[@]}"'
+"""What bash is given, always the same: the paths and options are its arguments, never part of this text. The script is
+sourced without arguments of ours, for that one process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,17 @@ def find(environment: Mapping[str, str] | None = None) -> Toolkit | None:
             said = _version_file(folder)
             return Toolkit(folder, script, read_version(said) if said else None)
     return None
+
+
+def sourced(found: Toolkit | None, command: Sequence[str]) -> list[str]:
+    """The command behind `set_env.sh`; as it is where CANN's environment is there already. NeedError without both."""
+    if found is not None:
+        return ["bash", "-c", _SOURCE, "bash", str(found.set_env), *command]
+    if shutil.which(command[0]) is None:
+        text = "{tool} is not here: neither on PATH nor a set_env.sh in the usual places"
+        hint = "install the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the folder that holds its set_env.sh"
+        raise NeedError(text, hint=hint, tool=command[0])
+    return list(command)
 
 
 def version_file(environment: Mapping[str, str] | None = None) -> Path | None:

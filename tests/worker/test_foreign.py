@@ -1,4 +1,4 @@
-"""Tests of `backends.convert.foreign` and `backends.convert.guard`."""
+"""Tests of `backends.worker.foreign` and `backends.worker.guard`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from backends.contract.process import child_environment, start_time
-from backends.convert.foreign import run_tool
+from backends.worker.foreign import Tool, run_tool
 
 CALL = (
-    "import sys; from pathlib import Path; from backends.convert.foreign import run_tool\n"
+    "import sys; from pathlib import Path; from backends.worker.foreign import run_tool\n"
     "run_tool(sys.argv[2:], Path(sys.argv[1]), Path(sys.argv[1]), stop=lambda: False, heard=lambda n: None)"
 )
 
@@ -92,3 +92,24 @@ def test_tool_does_not_import_from_us(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (0, "/users/own\n") == tool(tmp_path, "sh", "-c", "echo $PYTHONPATH")
     monkeypatch.delenv("PYTHONPATH")
     assert (0, "unset\n") == tool(tmp_path, "sh", "-c", "echo ${PYTHONPATH-unset}")
+
+
+def test_a_tool_with_a_terminal_speaks_at_once(tmp_path: Path) -> None:
+    """It sees a terminal, so it flushes line by line; bytes come as they are, without carriage returns added."""
+    code = "import sys, time; sys.stdout.write('here\\n' + str(sys.stdout.isatty()) + '\\n'); time.sleep(60)"
+    tool = Tool((sys.executable, "-c", code), tmp_path, tmp_path, terminal=True)
+    deadline = time.monotonic() + 20
+    while tool.words.count(b"\n") < 2 and time.monotonic() < deadline:
+        tool.hear()
+        time.sleep(0.02)
+    assert (False, b"here\nTrue\n") == (tool.gone(), tool.words)
+    assert 128 + signal.SIGTERM == tool.end(0.0, 5.0).status
+    assert ended(tool.pid)
+
+
+def test_what_was_said_before_the_end_is_heard(tmp_path: Path) -> None:
+    """Words of a tool that has ended already are not lost, from a pipe and from a terminal."""
+    for terminal in (False, True):
+        tool = Tool(("sh", "-c", "echo last words; exit 3"), tmp_path, tmp_path, terminal=terminal)
+        assert (3, "last words\n") == (lambda e: (e.status, e.words))(tool.end(10.0))
+        tool.end()
