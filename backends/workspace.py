@@ -33,6 +33,7 @@ def read_settings(workspace: Path) -> Settings:
     for key in ("frames", "videos", "annotation", "splits"):
         _make_absolute(workspace, table.get("dataset"), key)
     _make_absolute(workspace, table.get("model"), "checkpoint")
+    _make_absolute(workspace, table.get("infer"), "ais_bench")
     try:
         settings = decode(Settings, table, "r3d.toml")
     except DecodeError as error:
@@ -114,6 +115,7 @@ _COMMENTS: Mapping[str, str] = {
     "infer.devices": "without it: all that are fit; on cpu [0, 1] makes two groups of cores",
     "infer.layout": "packed: full batches over clips of many videos; guide: one file a video, padded",
     "infer.deadline_s": "seconds after which a silent device is retired; 0: from its own latency",
+    "infer.ais_bench": "the Python that has ais_bench, or an ais_infer.py; without it: python3 on PATH",
     "engine.parallel": "stages at once, where they do not hang on each other",
 }
 _EXAMPLES: Mapping[str, str] = {
@@ -131,6 +133,7 @@ _EXAMPLES: Mapping[str, str] = {
     "compile.precision_mode": '"force_fp16"',
     "compile.op_select_implmode": '"high_precision"',
     "infer.devices": "[0, 1]",
+    "infer.ais_bench": '"/usr/bin/python3"',
 }
 
 

@@ -101,6 +101,8 @@ class InferSettings:
     layout: Literal["packed", "guide"] = "packed"
     deadline_s: float = 0.0
     """Seconds after which a silent device is retired; 0: set from its own latency."""
+    ais_bench: Path | None = None
+    """The Python that has ais_bench, or the ais_infer.py to run; None: this Python, else python3 on PATH."""
 
 
 @dataclass(frozen=True, slots=True)

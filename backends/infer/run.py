@@ -67,13 +67,13 @@ def run(job: Job) -> Outcome:
     if params.batch < 1:
         raise InputError("infer.batch is {batch}", hint="give 10, as the guide does", batch=params.batch)
     name = params.runtime if params.entry else choose(params.target, params.runtime)
-    model, folder = _upstream(job)
-    store = _open_store(params.clips, folder)
+    model, folder = find_upstream(job)
+    store = open_store(params.clips, folder)
     spans = sorted((Span(video.first, video.clips) for video in store.videos), key=lambda span: span.first)
     devices = cpu_devices(tuning.devices, sorted(os.sched_getaffinity(0)), params.options)
     ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
     try:
-        _say_found(job, ledger, store.clip_count)
+        say_found(job, ledger, store.clip_count)
         total = count(spans, params.batch, params.layout, ledger.has)
         fresh = batches(spans, params.batch, params.layout, ledger.has)
         leases = Leases([device.id for device in devices], fresh, total, tuning.limits)
@@ -89,8 +89,8 @@ def run(job: Job) -> Outcome:
             try:
                 work = pool.run(store.clip_count)
             finally:
-                _set_aside(job, store, pool.dropped)
-        return _outcome(job, params, name, ledger, work)
+                set_videos_aside(job, store, pool.dropped)
+        return outcome(job, params, name, ledger, work)
     finally:
         ledger.close()
 
@@ -109,7 +109,7 @@ def cpu_devices(
     ]
 
 
-def _upstream(job: Job) -> tuple[Path, Path]:
+def find_upstream(job: Job) -> tuple[Path, Path]:
     """The model and the clip store."""
     compiled = job.upstream.get("compile")
     source = compiled or job.upstream.get("simplify")
@@ -121,7 +121,8 @@ def _upstream(job: Job) -> tuple[Path, Path]:
     return source.path("om" if compiled else "onnx"), preprocess.path("store")
 
 
-def _open_store(entry: str, folder: Path) -> ClipStore:
+def open_store(entry: str, folder: Path) -> ClipStore:
+    """The clip store of a run. InputError where it is empty or its clips are not what the model takes."""
     module, _, kind = entry.partition(":")
     store: ClipStore = getattr(importlib.import_module(module), kind).open(folder)
     if not store.clip_count:
@@ -135,14 +136,15 @@ def _open_store(entry: str, folder: Path) -> ClipStore:
     return store
 
 
-def _say_found(job: Job, ledger: Ledger, clips: int) -> None:
+def say_found(job: Job, ledger: Ledger, clips: int) -> None:
+    """Say what an earlier attempt left."""
     if ledger.replaced:
         job.note(line("rows of {runtime} are thrown away: this run has another runtime", runtime=ledger.replaced))
     if ledger.taken_up:
         job.note(line("{done} of {clips} clips have scores already", done=ledger.taken_up, clips=clips))
 
 
-def _set_aside(job: Job, store: ClipStore, dropped: Mapping[int, Line]) -> None:
+def set_videos_aside(job: Job, store: ClipStore, dropped: Mapping[int, Line]) -> None:
     """Each video of which a clip could not be read, by name, with the first reason."""
     order = sorted(range(len(store.videos)), key=lambda place: store.videos[place].first)
     firsts = [store.videos[place].first for place in order]
@@ -154,7 +156,10 @@ def _set_aside(job: Job, store: ClipStore, dropped: Mapping[int, Line]) -> None:
             job.set_aside(store.videos[place].id, dropped[clip])
 
 
-def _outcome(job: Job, params: Params, name: str, ledger: Ledger, work: Work) -> Outcome:
+def outcome(
+    job: Job, params: Params, name: str, ledger: Ledger, work: Work, more: Mapping[str, Scalar] | None = None
+) -> Outcome:
+    """What the stage gives; `more` are figures of one runtime alone."""
     check = check_rows(job.out / ROWS)
     if ledger.not_finite:
         job.note(line("{rows} rows of scores are not finite numbers", rows=ledger.not_finite), "warning")
@@ -173,5 +178,6 @@ def _outcome(job: Job, params: Params, name: str, ledger: Ledger, work: Work) ->
         "clips_per_s": work.clips / work.seconds if work.seconds else None,
         "compute_seconds": work.compute_s,
         "videos": ledger.videos_done,
+        **(more or {}),
     }
     return Outcome(figures, {"rows": ROWS}, check.digest)

@@ -1,1 +1,1 @@
-"""The child's side: one request in, events out; foreign tools. Standard library only: a stage may have its own interpreter."""
+"""The child's side: requests, events, foreign tools. Standard library only: a stage may have a Python of its own."""
