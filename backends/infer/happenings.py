@@ -58,6 +58,10 @@ class Lost:
     """The batch in compute may be the cause; False where the device was killed or stopped from outside."""
     again: bool = True
     """A new process may help."""
+    at_once: bool = False
+    """A new process is worth one try at once, whether or not others are at work."""
+    hint: Line = Line("")
+    """The mend, where one is known."""
 
 
 @dataclass(frozen=True, slots=True)

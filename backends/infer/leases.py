@@ -6,8 +6,10 @@ Events go in (`handle`), instructions come out; times are passed in, in seconds.
     loading    the process is there, the model not  → ready, retired
     ready      it computes, or would                → leaving, retired
     leaving    taken out, but batches are in flight → out, retired
-    out        taken out; its process was closed    → starting
+    out        taken out, or never chosen           → starting
     retired    lost, with its reason                → starting
+
+A device whose fault is worth it goes back to starting at once, one time.
 
 A batch is handed out under a lease number. What a device had in flight when it was lost goes back to the front of
 the queue and to another device where there is one. A batch that failed two devices by itself is held back and named;
@@ -18,7 +20,7 @@ expired is ignored, so no clip counts twice.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -78,6 +80,10 @@ class _Lease:
 class _Device:
     id: str
     restarts: int
+    retries: int = 1
+    """New processes that it is still worth at once."""
+    left_out: Line = Line("")
+    """Why it was not chosen for the run; it takes part once somebody puts it in."""
     meter: Meter = field(default_factory=Meter)
     state: Literal["starting", "loading", "ready", "leaving", "out", "retired"] = "out"
     since: float = 0.0
@@ -85,7 +91,13 @@ class _Device:
     warm_s: float = 0.0
     shown: DeviceState = "found"
     reason: Line = Line("")
+    hint: Line = Line("")
     again: bool = True
+
+    @property
+    def waits(self) -> bool:
+        """Taken out during the run, so that somebody may be waited for who puts it back."""
+        return self.state == "out" and not self.left_out.template
 
     @property
     def alive(self) -> bool:
@@ -111,9 +123,11 @@ class Leases:
         total: int,
         limits: Limits | None = None,
         restarts: int = 2,
+        left_out: Mapping[str, Line] | None = None,
     ) -> None:
         self.limits = limits or Limits()
-        self.devices = {name: _Device(name, restarts) for name in devices}
+        out = left_out or {}
+        self.devices = {name: _Device(name, restarts, left_out=out.get(name, Line(""))) for name in devices}
         self.stopping = False
         self.late = 0
         """Answers that came under an expired lease."""
@@ -141,10 +155,19 @@ class Leases:
     @property
     def failure(self) -> Line | None:
         """Why the work cannot go on: no device is left, and none may come back."""
-        if self.finished or any(d.alive or d.state == "out" for d in self.devices.values()):
+        if self.finished or any(d.alive or d.waits for d in self.devices.values()):
             return None
-        lost = [d for d in self.devices.values() if d.reason.template]
-        return lost[-1].reason if lost else line("no device was given")
+        lost = self._lost_last
+        return lost.reason if lost else line("no device was given")
+
+    @property
+    def hint(self) -> Line:
+        """The mend that goes with `failure`; empty where none is known."""
+        return self._lost_last.hint if self._lost_last else Line("")
+
+    @property
+    def _lost_last(self) -> _Device | None:
+        return next((d for d in reversed(self.devices.values()) if d.reason.template), None)
 
     def meter(self, device: str) -> Meter:
         """What the device has done so far, over all its processes."""
@@ -161,8 +184,12 @@ class Leases:
     # what happens
 
     def begin(self, at: float) -> tuple[Instruction, ...]:
-        """The instructions to begin with: every device is started."""
-        return tuple(step for device in self.devices.values() for step in self._start(device, at))
+        """The instructions to begin with: every device is started but those left out."""
+        return tuple(step for device in self.devices.values() for step in self._begin(device, at))
+
+    def _begin(self, device: _Device, at: float) -> tuple[Instruction, ...]:
+        out = device.left_out
+        return self._show(device, "out", out) if out.template else self._start(device, at)
 
     def handle(self, event: Happening) -> tuple[Instruction, ...]:
         """What to do now that `event` has happened."""
@@ -224,11 +251,16 @@ class Leases:
             if len(failures) >= FAILURES:
                 self.held.append(Held(flight.pop(0), failures))
         self._returned.extendleft(reversed(flight))
+        device.reason, device.hint, device.again = event.reason, event.hint, event.again
+        mend = (Note(event.hint),) if event.hint.template else ()
+        if event.at_once and device.retries and device.state != "leaving" and not self.stopping:
+            device.retries -= 1
+            text = line("{device} failed and gets a new process: {reason}", device=device.id, reason=str(event.reason))
+            return (Note(text), *mend, *self._start(device, event.at))
         device.state = "retired"
-        device.reason, device.again = event.reason, event.again
         steps += self._show(device, "retired", event.reason)
         text = line("{device} is out of the run: {reason}", device=device.id, reason=str(event.reason))
-        return (*steps, Note(text))
+        return (*steps, Note(text), *mend)
 
     def _take(self, device: _Device, event: Take) -> tuple[Instruction, ...]:
         if event.into == "in":
@@ -271,13 +303,13 @@ class Leases:
                 device.restarts -= 1
                 steps.append(Note(line("no device was left: {device} is started again", device=device.id)))
                 steps += self._start(device, at)
-        if not steps and not self._paused and any(d.state == "out" for d in self.devices.values()):
+        if not steps and not self._paused and any(d.waits for d in self.devices.values()):
             self._paused = True
             steps.append(Note(line("no device is at work: put one back in to go on")))
         return tuple(steps)
 
     def _start(self, device: _Device, at: float) -> tuple[Instruction, ...]:
-        device.state, device.since = "starting", at
+        device.state, device.since, device.left_out = "starting", at, Line("")
         return (Start(device.id), *self._show(device, "loading"))
 
     def _hand_out(self, device: _Device, depth: int, at: float) -> tuple[Instruction, ...]:

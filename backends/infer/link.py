@@ -19,6 +19,7 @@ from backends.contract.codec import DecodeError
 from backends.contract.lines import Line, line
 from backends.contract.process import child_environment
 from backends.infer.wire import Answer, Frames, Order, Setup, to_bytes
+from backends.worker import toolkit
 
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """Signals that a person or the kernel sends; what a fault of the work raises is not among them."""
@@ -27,15 +28,15 @@ FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, si
 class Link:
     """One process of one device. Make it on the stage's main thread: the kernel ties its life to that thread."""
 
-    def __init__(self, setup: Setup, workspace: Path) -> None:
-        """Spawn the process and send its setup. Raises OSError where it cannot be spawned."""
+    def __init__(self, setup: Setup, workspace: Path, cann: toolkit.Toolkit | None = None) -> None:
+        """Spawn the process, behind the `set_env.sh` of `cann`, and send its setup. Raises OSError where it cannot."""
         self.device = setup.device.id
         self.failed: Answer | None = None
         """What it said of its own end."""
         self._frames = Frames()
         self._unsent = bytearray()
         self._process = subprocess.Popen(
-            _command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(setup, workspace), bufsize=0
+            _command(cann), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(setup, workspace), bufsize=0
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -82,7 +83,7 @@ class Link:
         code = self._process.returncode
         self.kill()
         if self.failed is not None:
-            return self.failed.reason, True
+            return self.failed.reason, self.failed.blame
         if code is None:
             return line("it stopped answering"), True
         if code < 0:
@@ -93,6 +94,8 @@ class Link:
     def silence(self, seconds: float) -> tuple[Line, bool]:
         """Why it may be silent, and whether its work may be the cause; it is not when somebody stopped it."""
         with contextlib.suppress(OSError):
+            if self.failed is not None:  # it could not even let go of its device
+                return self.failed.reason, self.failed.blame
             stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace")
             if stat.rpartition(")")[2].split()[0] in "Tt":
                 return line("its process was stopped (SIGSTOP) for {seconds:.0f} s", seconds=seconds), False
@@ -132,8 +135,10 @@ def close_all(links: list[Link], seconds: float) -> None:
         link.kill()
 
 
-def _command() -> list[str]:
+def _command(cann: toolkit.Toolkit | None) -> list[str]:
     command = [sys.executable, "-m", "backends.infer.device"]
+    if cann is not None:
+        command = toolkit.sourced(cann, command)
     if setpriv := shutil.which("setpriv"):  # from the first instruction on, not only once Python has started
         return [setpriv, "--pdeathsig", "KILL", "--", *command]
     return command

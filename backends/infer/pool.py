@@ -52,6 +52,8 @@ TURN_S = 0.05
 REPORT_S = 0.5
 CLOSE_S = 10.0
 """How long devices may take to let go at the end; a chip's runtime needs about two seconds."""
+FAIL_S = 4.0
+"""The same where the run has failed: what has its model open lets go of it."""
 LOOK_S = 0.5
 """How often silences are looked at."""
 
@@ -125,7 +127,8 @@ class Pool:
                     self._close(CLOSE_S)
                     raise Stopped
                 if reason := self._leases.failure:
-                    raise StageError("no device is left: {reason}", hint="see the stage's log", reason=str(reason))
+                    hint = self._leases.hint.template or "see the stage's log"
+                    raise StageError("no device is left: {reason}", hint=hint, reason=str(reason))
             self._ledger.flush()
             ended = time.monotonic()
             self._report(total, last=True)
@@ -133,7 +136,7 @@ class Pool:
             self._check_held()
         finally:
             self._ledger_flush_quietly()
-            self._close(0.0)
+            self._close(FAIL_S)
             self._selector.close()
         return self._work(ended)
 
@@ -172,8 +175,12 @@ class Pool:
             self._answer(link, answer, body)
         if ended and self._links.get(device) is link:
             self._forget(device)
-            reason, blame = link.ended()
-            self._tell(Lost(device, self._clock, reason, blame))
+            self._lost(link, *link.ended())
+
+    def _lost(self, link: Link, reason: Line, blame: bool) -> None:  # noqa: FBT001 - as the link says it
+        said = link.failed or Answer("failed")
+        again, at_once = said.course != "never", said.course == "retry"
+        self._tell(Lost(link.device, self._clock, reason, blame, again, at_once, said.hint))
 
     def _answer(self, link: Link, answer: Answer, body: bytes) -> None:
         device, now = link.device, self._clock
@@ -253,7 +260,7 @@ class Pool:
         reason, blame = link.silence(step.silent_s)
         self._forget(step.device)
         link.kill()
-        self._tell(Lost(step.device, self._clock, reason, blame))
+        self._lost(link, reason, blame)
 
     def _dismiss(self, device: str) -> None:
         link = self._links[device]
@@ -347,7 +354,7 @@ def _hopeless(answer: Answer) -> R3dError:
 
 
 def _name(spec: DeviceSpec) -> str:
-    if not spec.cores:
-        return ""
+    if spec.name or not spec.cores:
+        return spec.name
     cores = ",".join(map(str, spec.cores))
     return f"{'core' if len(spec.cores) == 1 else 'cores'} {cores}"

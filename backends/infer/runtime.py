@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from backends.contract.errors import InputError, NeedError
+from backends.contract.errors import InputError, NeedError, StageError
+from backends.contract.lines import Scalar
+from backends.worker import toolkit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +41,24 @@ class DeviceSpec:
     """Cores that its process is pinned to; empty: not pinned."""
     options: Mapping[str, str | float | int | None] = field(default_factory=dict)
     """What one runtime alone understands."""
+    name: str = ""
+    """What it is: `310P3`; empty: its cores say it."""
+
+
+Course = Literal["again", "retry", "never"]
+"""What a failed device is worth: a new process once no other is left, a new process at once (one time), none."""
+
+
+class DeviceFault(StageError):
+    """A device failed, and what that says about trying again."""
+
+    def __init__(
+        self, template: str, /, *, hint: str = "", course: Course = "again", blame: bool = True, **facts: Scalar
+    ) -> None:
+        super().__init__(template, hint=hint, **facts)
+        self.course: Course = course
+        self.blame = blame
+        """The batch in compute may be the cause; False where the device itself is lost."""
 
 
 class Runtime(Protocol):
@@ -62,8 +82,31 @@ class Runtime(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of model and device. Safe to call twice."""
+        """Let go of model and device. Safe to call twice, and after a failure anywhere."""
         ...
+
+
+class Staging(Runtime, Protocol):
+    """A runtime whose device has a memory of its own: batches are brought there while others are in compute."""
+
+    def buffers(self, count: int) -> list[NDArray[Any]]:
+        """Host memory for `count` batches (batch, 3, 16, 112, 112), float32 or uint8 as the model takes; after `open`.
+
+        It ends with `close`.
+        """
+        ...
+
+    def stage(self, batch: NDArray[Any]) -> None:
+        """Begin to copy one of `buffers` to the device, on any thread; it must not be written to until `run` has it.
+
+        A batch that was not staged is brought by `run` itself.
+        """
+        ...
+
+
+def staging(runtime: Runtime) -> Staging | None:
+    """The runtime where it stages batches, else None."""
+    return cast(Staging, runtime) if hasattr(runtime, "stage") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +117,15 @@ class Known:
     """`package.module:Class`; empty: not built yet."""
     module: str
     targets: tuple[Target, ...]
+    cann: bool = False
+    """It needs CANN's environment: its process is started behind `set_env.sh` where that was not sourced."""
 
 
 RUNTIMES: Mapping[str, Known] = {
     "openvino": Known("backends.infer.openvino_cpu:OpenVino", "openvino", ("cpu",)),
     "onnxruntime": Known("backends.infer.onnxruntime_cpu:OnnxRuntime", "onnxruntime", ("cpu",)),
     "null": Known("backends.infer.null:Null", "numpy", ("cpu", "ascend")),
-    "acl": Known("", "acl", ("ascend",)),
+    "acl": Known("backends.infer.acl_runtime:Acl", "acl", ("ascend",), cann=True),
     "ais_bench": Known("", "ais_bench", ("ascend",)),
     "cann": Known("", "onnxruntime", ("ascend",)),
 }
@@ -94,7 +139,7 @@ def choose(target: Target, name: str) -> str:
     Raises InputError where the name is unknown or does not serve the target, NeedError where it cannot be had here.
     """
     if name == "auto":
-        found = [n for n in AUTO[target] if not RUNTIMES[n].entry or _importable(RUNTIMES[n].module)]
+        found = [n for n in AUTO[target] if target == "ascend" or _importable(RUNTIMES[n].module)]
         if not found:
             hint = "pip install {package}"
             raise NeedError("no runtime for the target {target} is here", hint=hint, target=target, package="openvino")
@@ -108,9 +153,20 @@ def choose(target: Target, name: str) -> str:
         hint = "use the target cpu, or another runtime"
         raise NeedError("the runtime {name} is not built yet", hint=hint, name=name)
     if not _importable(known.module):
+        if known.module == "acl":
+            if toolkit.find() is not None:
+                return name  # its set_env.sh brings the module
+            hint = "install CANN (toolkit or nnrt), or set ASCEND_TOOLKIT_HOME to the folder that holds its set_env.sh"
+            raise NeedError("acl is not here: neither on the module path nor a set_env.sh", hint=hint)
         text = "the runtime {name} needs the Python module {module}"
         raise NeedError(text, hint="pip install {module}", name=name, module=known.module)
     return name
+
+
+def environment(name: str) -> toolkit.Toolkit | None:
+    """Whose `set_env.sh` a device's process is started behind; None: nobody's, or it was sourced already."""
+    known = RUNTIMES.get(name)
+    return toolkit.find() if known is not None and known.cann and not _importable("acl") else None
 
 
 def load(entry: str) -> Runtime:

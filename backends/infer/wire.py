@@ -12,7 +12,7 @@ from typing import Literal
 
 from backends.contract.codec import dumps, loads
 from backends.contract.lines import Line
-from backends.infer.runtime import DeviceSpec
+from backends.infer.runtime import Course, DeviceSpec
 
 CLIPS = "backends.stores.clips:ClipStore"
 """Where a device reads its clips: a class with `open(path)` and `batch(numbers, out=..., pad_to=...)`."""
@@ -59,6 +59,9 @@ class Answer:
     hint: Line = Line("")
     exit_code: int = 0
     """Of `failed`: 2 and 3 as in the error tree (no other device will do better), 1 where the device failed."""
+    course: Course = "again"
+    """Of `failed`, here and below: what the device is worth."""
+    blame: bool = True
 
 
 @dataclass(slots=True)
