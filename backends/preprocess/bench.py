@@ -93,7 +93,7 @@ def bench_preprocess(
     most_clips: int = 60,
     say: Callable[[Line], None] = lambda _: None,
 ) -> PreprocessBench:
-    """Measure in `scratch`, on real frames (`frames` with `annotation`) or on frames made here (320x240, some 10 kB).
+    """Measure in `scratch`, on real frames (`frames` with `annotation`) or on frames made here (320x240, some 6 kB).
 
     `scratch` needs about 2.5 MB a clip and is left as it was found. `workers` are threads of ours and processes of
     the reference's loader; 0: one a core.
@@ -251,12 +251,12 @@ def make_frames(root: Path, count: int, seed: int = 0) -> list[Video]:
         video = Video(f"made_{number:03d}", "drift", "validation", 1, 81)
         folder = root / video.label / video.id
         folder.mkdir(parents=True)
-        # coarse blobs with some grain compress to about what ffmpeg makes of films
-        coarse: Any = Image.fromarray(random.integers(0, 256, (18, 28, 3)).astype(np.uint8))
+        # coarse blobs with some grain compress to about what ffmpeg makes of HMDB51 (5.7 kB a frame)
+        coarse: Any = Image.fromarray(random.integers(0, 256, (9, 14, 3)).astype(np.uint8))
         blobs = np.asarray(coarse.resize((420, 270), Image.Resampling.BICUBIC)).astype(np.int16)
-        texture = np.clip(blobs + random.normal(0, 6, blobs.shape), 0, 255).astype(np.uint8)
+        texture = np.clip(blobs + random.normal(0, 3, blobs.shape), 0, 255).astype(np.uint8)
         for frame in range(video.first, video.end):
             cut = texture[frame // 3 : frame // 3 + 240, frame : frame + 320]
-            Image.fromarray(cut).save(folder / f"image_{frame:05d}.jpg", quality=80)
+            Image.fromarray(cut).save(folder / f"image_{frame:05d}.jpg", quality=60)
         videos.append(video)
     return videos

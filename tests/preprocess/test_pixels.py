@@ -79,9 +79,8 @@ def test_even_frames_stay_even(level: int) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(100, 250), (114, 369), (235, 745), (320, 240), (240, 432), (60, 200)])
-def test_frames_that_pillow_does_rows_first_are_left_to_it(
-    tmp_path: Path, each_kernel: str, width: int, height: int
-) -> None:
+@pytest.mark.usefixtures("each_kernel")
+def test_frames_that_pillow_does_rows_first_are_left_to_it(tmp_path: Path, width: int, height: int) -> None:
     """Whatever the shape, a frame read with or without the kernel has Pillow's bytes."""
     path = tmp_path / "image_00001.jpg"
     Image.fromarray(noise(width, height)).save(path)

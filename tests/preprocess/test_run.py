@@ -38,7 +38,8 @@ def plan(golden: Path, layout: str = "packed") -> Stage:
 
 
 @pytest.mark.slow
-def test_the_golden_videos_give_the_guides_bytes(shared: Path, tmp_path: Path, each_kernel: str) -> None:
+@pytest.mark.usefixtures("each_kernel")
+def test_the_golden_videos_give_the_guides_bytes(shared: Path, tmp_path: Path) -> None:
     """Eleven of eleven `.bin` files and hmdb51.info are the guide's, with the C kernels and without."""
     golden = shared / "data" / "golden"
     made = plan(golden, "guide")
@@ -58,7 +59,8 @@ def test_the_golden_videos_give_the_guides_bytes(shared: Path, tmp_path: Path, e
     assert wanted == {name: outcome.figures[name] for name in wanted}
 
 
-def test_the_store_holds_the_references_pixels(bench: Bench, each_kernel: str) -> None:
+@pytest.mark.usefixtures("each_kernel")
+def test_the_store_holds_the_references_pixels(bench: Bench) -> None:
     """Clips, labels, segments and counts of each video are those of plain Pillow, in the annotation's order."""
     frames = {"b": 20, "a": 5, "c": 170}
     for name, count in frames.items():

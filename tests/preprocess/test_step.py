@@ -36,7 +36,8 @@ def options(bench: Bench) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_the_golden_videos_give_the_guides_bytes(shared: Path, tmp_path: Path, each_kernel: str) -> None:
+@pytest.mark.usefixtures("each_kernel")
+def test_the_golden_videos_give_the_guides_bytes(shared: Path, tmp_path: Path) -> None:
     """Eleven of eleven `.bin` files and hmdb51.info are the guide's, with the C kernels and without."""
     golden = shared / "data" / "golden"
     outcome = step(
