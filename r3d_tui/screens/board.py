@@ -5,12 +5,11 @@ What asks the client (run, stop, preview, logs to a pager) is in `doing`.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
 
 from backends.contract.client import Snapshot
 from backends.contract.run import Run
@@ -39,6 +38,9 @@ from r3d_tui.views.look import Look
 from r3d_tui.views.look import stages as stages_of
 from r3d_tui.widgets.sheet import Sheet
 from r3d_tui.widgets.tiles import Tiles
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
 
 TICK_S = 1.0
 """Clocks on the screen go by the second, and only while something runs."""
@@ -319,6 +321,8 @@ class Board(Doing):
         """Type what to look for in the log."""
         if self.searching:
             return
+        from textual.widgets import Input  # 20 ms that the first paint need not wait for
+
         entry = Input(placeholder=self.words("log.search"), id="search", select_on_focus=False, value=self.book.pattern)
         self.searching = True
         self.current = "log"
@@ -326,14 +330,12 @@ class Board(Doing):
         entry.focus()
         self.relayout()
 
-    @on(Input.Changed, "#search")
-    def search_as_typed(self, event: Input.Changed) -> None:
+    def on_input_changed(self, event: Input.Changed) -> None:
         """Show the last match while typing."""
         self.book.search(safe(event.value))
         self._show_match(self.book.here)
 
-    @on(Input.Submitted, "#search")
-    def end_search(self) -> None:
+    def on_input_submitted(self) -> None:
         """Enter: back to the keys, matches stay marked."""
         self.searching = False
         self.query_one("#search").remove()
@@ -345,7 +347,7 @@ class Board(Doing):
         if self.searching and event.key == "escape":
             event.stop()
             self.book.search("")
-            self.end_search()
+            self.on_input_submitted()
 
     def action_next_match(self, step: int = 1) -> None:
         """Go to the next match in the log."""

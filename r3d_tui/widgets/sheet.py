@@ -16,45 +16,18 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
-from r3d_tui.rows import ROLES, Row, Span, cells, changed, text_of
+from r3d_tui.rows import Row, Span, cells, changed, text_of
 from r3d_tui.safe import safe
 from r3d_tui.terminal import drawn
+from r3d_tui.widgets.paint import paint
+
+_PLAIN = Style.null()
 
 
 class Sheet(Widget, can_focus=True):
     """Rows under an optional title line and above an optional foot line, which do not scroll."""
 
-    COMPONENT_CLASSES = {f"sheet--{role}" for role in ROLES} | {"sheet--cursor"}
-    DEFAULT_CSS = """
-    Sheet { height: 1fr; width: 1fr; }
-    Sheet > .sheet--dim { color: $r3d-dim; }
-    Sheet > .sheet--good { color: $success; }
-    Sheet > .sheet--bad { color: $error; text-style: bold; }
-    Sheet > .sheet--warn { color: $warning; }
-    Sheet > .sheet--accent { color: $primary; }
-    Sheet > .sheet--strong { text-style: bold; }
-    Sheet > .sheet--head { color: $r3d-dim; }
-    Sheet > .sheet--key { color: $accent; text-style: bold; }
-    Sheet > .sheet--rule { color: $r3d-rule; }
-    Sheet > .sheet--focus { color: $accent; text-style: bold; }
-    Sheet > .sheet--chip { background: $r3d-chip; color: $foreground; text-style: bold; }
-    Sheet > .sheet--off { color: $r3d-rule; }
-    Sheet > .sheet--match { background: $r3d-match; color: $foreground; text-style: bold; }
-    Sheet > .sheet--cursor { background: $r3d-cursor; }
-    Sheet:ansi > .sheet--dim { color: ansi_default; text-style: dim; }
-    Sheet:ansi > .sheet--head { color: ansi_default; text-style: dim; }
-    Sheet:ansi > .sheet--rule { color: ansi_default; text-style: dim; }
-    Sheet:ansi > .sheet--off { color: ansi_default; text-style: dim; }
-    Sheet:ansi > .sheet--good { color: ansi_green; }
-    Sheet:ansi > .sheet--bad { color: ansi_red; text-style: bold; }
-    Sheet:ansi > .sheet--warn { color: ansi_yellow; }
-    Sheet:ansi > .sheet--accent { color: ansi_cyan; }
-    Sheet:ansi > .sheet--key { color: ansi_cyan; text-style: bold; }
-    Sheet:ansi > .sheet--focus { color: ansi_cyan; text-style: bold; }
-    Sheet:ansi > .sheet--chip { background: ansi_blue; color: ansi_bright_white; text-style: bold; }
-    Sheet:ansi > .sheet--match { text-style: reverse; }
-    Sheet:ansi > .sheet--cursor { background: ansi_default; text-style: bold; }
-    """
+    DEFAULT_CSS = "Sheet { height: 1fr; width: 1fr; }"
 
     def __init__(self, *, id: str | None = None, focusable: bool = True) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
@@ -143,7 +116,7 @@ class Sheet(Widget, can_focus=True):
 
     def notify_style_update(self) -> None:
         """A theme came: forget the old one's colours."""
-        self._styles_by_role.clear()
+        self._styles_by_role = {}
         super().notify_style_update()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
@@ -165,11 +138,9 @@ class Sheet(Widget, can_focus=True):
             await self.run_action(span.action)
 
     def _style(self, role: str) -> Style:
-        if not role:
-            return Style.null()
-        if role not in self._styles_by_role:
-            self._styles_by_role[role] = self.get_component_rich_style(f"sheet--{role}", partial=True)
-        return self._styles_by_role[role]
+        if not self._styles_by_role:
+            self._styles_by_role = paint(self.app.theme_variables, ansi=self.app.native_ansi_color)
+        return self._styles_by_role.get(role, _PLAIN)
 
     def _line(self, y: int) -> tuple[Row, bool]:
         if self._foot is not None and y == self.size.height - 1:
