@@ -107,9 +107,9 @@ class Tool:
 
     def end(self, wait_s: float = 0.0, grace_s: float = 0.0) -> Ending:
         """Wait `wait_s` for its end, ask it, wait `grace_s`, kill its group. Safe to call twice."""
-        if not self._wait(wait_s):
+        if not self.wait(wait_s):
             kill_group(self.pid, signal.SIGTERM)
-            self._wait(grace_s)
+            self.wait(grace_s)
         kill_group(self.pid)
         self._process.wait()
         if self._out >= 0:
@@ -122,8 +122,8 @@ class Tool:
         status = self._process.returncode  # negative: the signal went to the guard too
         return Ending(status if status >= 0 else 128 - status, self.words.decode("utf-8", "replace"))
 
-    def _wait(self, seconds: float) -> bool:
-        """Wait for the end while hearing it out: a tool blocked on a full pipe could not end."""
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end while hearing it out (one blocked on a full pipe could not end); whether it came."""
         until = time.monotonic() + seconds
         while not self.gone() and time.monotonic() < until:
             if self._out >= 0:
