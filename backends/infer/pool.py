@@ -177,7 +177,7 @@ class Pool:
             self._forget(device)
             self._lost(link, *link.ended())
 
-    def _lost(self, link: Link, reason: Line, blame: bool) -> None:  # noqa: FBT001 - as the link says it
+    def _lost(self, link: Link, reason: Line, blame: bool) -> None:
         said = link.failed or Answer("failed")
         again, at_once = said.course != "never", said.course == "retry"
         self._tell(Lost(link.device, self._clock, reason, blame, again, at_once, said.hint))

@@ -49,7 +49,7 @@ Course = Literal["again", "retry", "never"]
 """What a failed device is worth: a new process once no other is left, a new process at once (one time), none."""
 
 
-class DeviceFault(StageError):
+class DeviceError(StageError):
     """A device failed, and what that says about trying again."""
 
     def __init__(

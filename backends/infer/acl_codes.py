@@ -1,0 +1,84 @@
+"""What pyACL's error codes mean for a chip: the catalogue file beside this module. It refuses to know pyACL itself."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from backends.infer.runtime import Course, DeviceError
+
+CATALOGUE = Path(__file__).with_name("acl_codes.toml")
+LANGUAGES = ("en", "zh")
+
+_WORDS = "{call} failed ({code}): "
+"""Stands before a cause, in every language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One entry of the catalogue."""
+
+    codes: tuple[str, ...]
+    """Numbers, or patterns of them."""
+    call: str
+    """A pattern of the calls that may give it."""
+    course: Course
+    batch: bool
+    """The batch in compute may be the cause."""
+    cause: Mapping[str, str]
+    """By language."""
+    fix: Mapping[str, str]
+
+
+def fault(call: str, code: int) -> DeviceError:
+    """What to raise where a call such as `mdl.execute` gave `code`: one line with the cause, the mend, the course."""
+    entry = find(call, code)
+    words = _WORDS + entry.cause["en"]
+    return DeviceError(words, hint=entry.fix["en"], course=entry.course, blame=entry.batch, call=call, code=code)
+
+
+def find(call: str, code: int) -> Code:
+    """The entry of a call's code: whole numbers before patterns, those for such calls alone before those for all."""
+    text = str(code)
+    known = [entry for entry in catalogue() if fnmatchcase(call, entry.call)]
+    fits = [entry for entry in known if any(fnmatchcase(text, pattern) for pattern in entry.codes)]
+    return min(fits, key=lambda entry: (text not in entry.codes, entry.call == "*"))
+
+
+def translations(language: str) -> dict[str, str]:
+    """The catalogue's English sentences, as `fault` words them, and the same in `language` ("zh")."""
+    causes = {_WORDS + entry.cause["en"]: _WORDS + entry.cause[language] for entry in catalogue()}
+    return {**causes, **{entry.fix["en"]: entry.fix[language] for entry in catalogue()}}
+
+
+@functools.cache
+def catalogue() -> tuple[Code, ...]:
+    """The entries of the file that ships with us. ValueError with the entry's number where one is incomplete."""
+    return parse(CATALOGUE.read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> tuple[Code, ...]:
+    """The entries of a catalogue's text."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tuple(_code(number, entry) for number, entry in enumerate(tomllib.loads(text).get("code", ()), 1))
+
+
+def _code(number: int, entry: Mapping[str, Any]) -> Code:
+    needed = ["code", *(f"{key}_{tag}" for key in ("cause", "fix") for tag in LANGUAGES)]
+    lacking = [key for key in needed if not entry.get(key)]
+    course = entry.get("course", "again")
+    if lacking or course not in get_args(Course):
+        what = ", ".join(lacking) or f"course {course!r}"
+        raise ValueError(f"code {number} of the acl catalogue: {what} is missing or wrong")
+    cause, fix = ({tag: str(entry[f"{key}_{tag}"]) for tag in LANGUAGES} for key in ("cause", "fix"))
+    return Code(
+        tuple(entry["code"]), entry.get("call", "*"), cast(Course, course), bool(entry.get("batch", True)), cause, fix
+    )
