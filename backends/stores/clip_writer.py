@@ -62,6 +62,7 @@ class ClipWriter:
         writer = cls(folder, header)
         writer._verify(*writer._found(), checked)
         with _disk(folder):
+            writer._cut()  # first: what a full disk left half written makes room for the index
             writer._rewrite(writer._place.values())
             writer._index = os.open(folder / INDEX, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         return writer
