@@ -17,6 +17,8 @@ from backends.contract.events import Event, from_json
 from backends.contract.process import child_environment, kill_group
 
 LONGEST_LINE = 64 * 1024 * 1024
+ENDED_S = 0.05
+"""How often a child's exit code is asked for."""
 
 
 @dataclass
@@ -42,17 +44,23 @@ class Child:
         await self.send(json.dumps(command))
 
     async def events(self) -> AsyncIterator[Event]:
-        """What it says, until it closes its end; a line that is no event is passed over."""
+        """What it says, until it has ended; a line that is no event is passed over."""
         assert self.process.stdout is not None
+        end = asyncio.ensure_future(self.ended())  # kills what is left of the group, which closes the pipe
         while text := await self.process.stdout.readline():
             with contextlib.suppress(DecodeError):
                 yield from_json(text)
+        await end
 
     async def ended(self) -> int:
-        """Wait for its end and take whatever is left of its group along. Negative: the signal that killed it."""
-        code = await self.process.wait()
+        """Wait for its end and take whatever is left of its group along. Negative: the signal that killed it.
+
+        It asks for the exit code, not for the end of the pipes: a process that a library forked may hold them open.
+        """
+        while self.process.returncode is None:
+            await asyncio.sleep(ENDED_S)
         kill_group(self.pid)
-        return code
+        return self.process.returncode
 
 
 async def spawn(python: str | None, workspace: Path, log: Path, scratch: Path) -> Child:

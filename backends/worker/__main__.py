@@ -22,12 +22,14 @@ from backends.contract.errors import R3dError, Stopped
 from backends.contract.events import Event, Outcome, StageFailed, StageFinished, StageStopped, to_json
 from backends.contract.lines import line
 from backends.contract.process import die_with_parent, kill_group
+from backends.contract.quiet import no_telemetry
 from backends.worker.job import Job, Request
 
 
 def main() -> int:
     """Run the request on standard input. The exit code follows the error tree; the events carry the same."""
     die_with_parent()
+    no_telemetry()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a face's Ctrl+C is its own; the engine stops us by the lifeline
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

@@ -75,6 +75,13 @@ def test_a_fault_of_ours_is_one_line_and_a_traceback_in_the_log(bench: Bench) ->
     assert "Traceback" in bench.client.log("c").text
 
 
+def test_a_process_that_a_library_forked_holds_nothing_up(bench: Bench) -> None:
+    """A stage ends when its own process does, and what it left behind is ended with it."""
+    bench.stages = (Stage("f", "toys:fork", 1), Stage("g", "toys:add", 1, ("f",)))
+    assert {"f": "done", "g": "done"} == bench.states(bench.run())
+    assert set() == bench.pids()
+
+
 def test_a_missing_need_fails_before_anything_starts(bench: Bench) -> None:
     """A stage whose module is missing says so, with exit code 3, and starts no process."""
     bench.stages = (Stage("n", "toys:count", 1, needs=(module("no_such_module", "such-package"),)),)

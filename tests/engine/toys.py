@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -51,6 +52,13 @@ def hang(job: Job) -> Outcome:
     (job.scratch / "hanging").touch()
     time.sleep(3600)
     return Outcome()
+
+
+def fork(job: Job) -> Outcome:
+    """Leave a forked process behind that holds every descriptor, as a library may."""
+    if os.fork() == 0:
+        time.sleep(3600)
+    return Outcome({"items": 1})
 
 
 def read(job: Job) -> Outcome:
