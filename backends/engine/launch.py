@@ -57,7 +57,7 @@ class Child:
 
         It asks for the exit code, not for the end of the pipes: a process that a library forked may hold them open.
         """
-        while self.process.returncode is None:
+        while self.process.returncode is None:  # noqa: ASYNC110 - the exit code is all there is to look at
             await asyncio.sleep(ENDED_S)
         kill_group(self.pid)
         return self.process.returncode
