@@ -1,4 +1,4 @@
-"""pyACL's calls, each one checked, and what was acquired let go of again in the opposite order.
+"""pyACL's calls, each one checked, and what was acquired let go of again in the documented order.
 
 Nothing of pyACL raises: a call gives `ret`, `(value, ret)` or, some creators, the value alone. Here a bad code raises
 DeviceError. It refuses to know models and batches.
@@ -14,6 +14,19 @@ from typing import Any
 from backends.infer.acl_codes import fault
 from backends.infer.runtime import DeviceError
 
+ORDER = (
+    "destroy_data_buffer",
+    "rt.free",
+    "rt.free_host",
+    "mdl.destroy_dataset",
+    "mdl.unload",
+    "mdl.destroy_desc",
+    "rt.destroy_stream",
+    "rt.destroy_context",
+    "rt.reset_device",
+    "finalize",
+)
+"""How CANN's documents let go of things, first to last."""
 FAILED = 500000
 """ACL's own number for a failure that it does not name; stands where a creator gives nothing."""
 
@@ -47,13 +60,13 @@ class Calls:
         return value
 
     def hold(self, release: str, *arguments: object) -> None:
-        """Remember a call for the end: the last remembered is made first."""
+        """Remember a call for the end; `release` stands in `ORDER`."""
         self._held.append((release, lambda: self.do(release, *arguments)))
 
     def release(self) -> None:
         """Make all remembered calls, whichever of them fail: a lost chip refuses most. What fails stands in the log."""
-        while self._held:
-            name, call = self._held.pop()
+        held, self._held = sorted(self._held, key=lambda pair: ORDER.index(pair[0])), []
+        for name, call in held:
             try:
                 call()
             except DeviceError as error:

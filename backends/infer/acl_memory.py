@@ -33,7 +33,7 @@ def host_memory(calls: Calls, size: int) -> tuple[int, NDArray[np.uint8]]:
         return address, old
     # newer CANN gives bytes, which are a copy: the address itself is the only way to write there
     memory = (ctypes.c_uint8 * size).from_address(address)
-    return address, np.frombuffer(memory, np.uint8)
+    return address, np.ctypeslib.as_array(memory)
 
 
 def device_dataset(calls: Calls, size: int) -> tuple[int, int]:

@@ -6,15 +6,17 @@ is imported here only, in the process of a device. Why so: docs/decisions/0008-a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.contract.errors import InputError
 from backends.infer.acl_calls import Calls
 from backends.infer.acl_memory import TO_DEVICE, TO_HOST, WITHIN_DEVICE, Slot, device_dataset, host_memory, make_slot
-from backends.infer.runtime import CLIP_SHAPE, INPUT, OUTPUT, DeviceSpec, Port, check_ports
+from backends.infer.runtime import CLIP_SHAPE, INPUT, OUTPUT, DeviceError, DeviceSpec, Port, check_ports
 from backends.worker import toolkit
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ class Acl:
         self._slots: dict[int, Slot] = {}
         """By address of their host memory."""
         self._foreign: Slot | None = None
+        self._context = self._model = 0
+        self._over, self._back = TO_DEVICE, TO_HOST
+        self._shape: tuple[int, ...] = ()
+        self._kind = ""
 
     def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
         """Take the chip and load the `.om`; as in `Runtime.open`.
@@ -96,7 +102,11 @@ class Acl:
         """Let go of everything in the order that CANN asks for, whatever has failed before."""
         with self._lock:
             calls, self._calls = self._calls, None
-            self._slots, self._foreign = {}, None
+            slots, self._slots, self._foreign = self._slots, {}, None
+            for slot in slots.values():
+                if calls is not None and slot.staged:  # memory must not go while a copy is on its way
+                    with contextlib.suppress(DeviceError):
+                        calls.do("rt.synchronize_stream", slot.stream)
             if calls is not None:
                 calls.release()
 
@@ -120,14 +130,8 @@ class Acl:
         desc = calls.make("mdl.create_desc", release="mdl.destroy_desc")
         self._model = calls.make("mdl.load_from_file", str(model), release="mdl.unload")
         calls.do("mdl.get_desc", desc, self._model)
-        inputs = _ports(calls, desc, "input", INPUT, INPUTS)
-        outputs = _ports(calls, desc, "output", OUTPUT, OUTPUTS)
-        known = [
-            Port(port.name, port.shape, "float32" if port.kind in kinds else port.kind)
-            for ports, kinds in ((inputs, INPUTS), (outputs, OUTPUTS))
-            for port in ports
-        ]
-        classes = check_ports(model, batch, known[: len(inputs)], known[len(inputs) :])
+        inputs, outputs = _ports(calls, desc, "input", INPUT), _ports(calls, desc, "output", OUTPUT)
+        classes = check_ports(model, batch, _taken(inputs, INPUTS), _taken(outputs, OUTPUTS))
         self._shape, self._kind = (batch, *CLIP_SHAPE), inputs[0].kind
         _check_size(calls, desc, model, int(np.prod(self._shape)) * np.dtype(self._kind).itemsize)
         size = int(calls.get("mdl.get_output_size_by_index", desc, 0))
@@ -158,7 +162,12 @@ class Acl:
         slot.staged = True
 
 
-def _ports(calls: Calls, desc: int, end: str, name: str, kinds: tuple[str, ...]) -> list[Port]:
+def _taken(ports: list[Port], kinds: tuple[str, ...]) -> list[Port]:
+    """The ports as if they were float32 where they are of one of `kinds`, which we handle."""
+    return [replace(port, kind="float32") if port.kind in kinds else port for port in ports]
+
+
+def _ports(calls: Calls, desc: int, end: str, name: str) -> list[Port]:
     """The model's inputs or outputs. atc renames an output after its last operator: a single end is called `name`."""
     ports = []
     count = calls.get(f"mdl.get_num_{end}s", desc)
