@@ -6,7 +6,7 @@
 #include <Python.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(PLAIN)
 #define WITH_X86
 #include <immintrin.h>
 #endif
