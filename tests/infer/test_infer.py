@@ -15,6 +15,7 @@ import pytest
 
 from backends.contract.errors import InputError, NeedError, StageError, Stopped
 from backends.contract.events import DeviceChanged, DeviceProgress, Event, StageProgress
+from backends.infer import runtime
 from backends.infer.null import Null
 from backends.infer.run import cpu_devices
 from backends.infer.runtime import DeviceSpec
@@ -318,9 +319,11 @@ def test_missing_inputs_are_one_clear_line(rig: Rig, tmp_path: Path) -> None:
         run(Job(bare, rig.events.append))
 
 
-def test_the_target_ascend_is_refused_honestly(rig: Rig) -> None:
-    """Until its runtimes are there the need says so."""
-    with pytest.raises(NeedError, match="the runtime acl is not built yet"):
+def test_the_target_ascend_without_cann_is_a_need(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither acl nor a set_env.sh is there the stage says so, and what to install."""
+    monkeypatch.setattr(runtime, "_importable", lambda module: False)
+    monkeypatch.setattr(runtime.toolkit, "find", lambda: None)
+    with pytest.raises(NeedError, match=r"acl is not here.*install CANN"):
         rig.infer({"target": "ascend"})
 
 
