@@ -30,6 +30,13 @@ class Chip:
     hbm_used_mb: int | None = None
     hbm_total_mb: int | None = None
 
+    @property
+    def device(self) -> str:
+        """Its name as a device of a run: by its logic id, or by its place where no logic id is known."""
+        if self.device_id is not None:
+            return f"npu:{self.device_id}"
+        return f"npu:{self.npu_id}.{self.chip_id or 0}"
+
 
 @dataclass(frozen=True, slots=True)
 class ChipProcess:

@@ -22,6 +22,7 @@ from backends.contract.values import Chip, DeviceTable, Trouble
 from backends.devices.npu_names import needs_board, parse_mapping, soc_from_board, with_mapping
 from backends.devices.npu_smi import parse_info
 from backends.devices.npu_trouble import failure
+from backends.worker import toolkit
 
 TOOL = "npu-smi"
 PLACES = ("/usr/local/sbin/npu-smi", "/usr/local/bin/npu-smi", "/usr/local/Ascend/driver/tools/npu-smi")
@@ -157,11 +158,14 @@ def _with_board(chip: Chip, limit_s: float) -> Chip:
 def _with_acl(chips: tuple[Chip, ...], limit_s: float) -> tuple[Chip, ...]:
     """`acl.get_soc_name()` is the authority; it names the host's chips, so it counts where all are of one name.
 
-    acl is asked in a process of its own: it may hang, and nothing that imports it may fork.
+    acl is asked in a process of its own, behind set_env.sh where that was not sourced: it may hang, and nothing that
+    imports it may fork.
     """
-    if len({chip.name for chip in chips}) != 1 or PathFinder.find_spec("acl") is None:
+    found = None if PathFinder.find_spec("acl") else toolkit.find()
+    if len({chip.name for chip in chips}) != 1 or (found is None and PathFinder.find_spec("acl") is None):
         return chips
-    answer = run((sys.executable, "-c", _ASK_ACL), limit_s)
+    command = [sys.executable, "-c", _ASK_ACL]
+    answer = run(toolkit.sourced(found, command) if found else command, limit_s)
     name = answer.text.strip().splitlines()[-1] if answer.code == 0 and answer.text.strip() else ""
     if not (name.startswith("Ascend") and name[6:].replace("_", "").replace("-", "").isalnum()):
         return chips

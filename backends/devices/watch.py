@@ -30,10 +30,8 @@ LIMIT_S = 10.0
 
 
 def chip_device(chip: Chip) -> str:
-    """A chip's name as a device of a run: by its logic id, or by its place where no logic id is known."""
-    if chip.device_id is not None:
-        return f"npu:{chip.device_id}"
-    return f"npu:{chip.npu_id}.{chip.chip_id or 0}"
+    """A chip's name as a device of a run."""
+    return chip.device
 
 
 def npu_samples(

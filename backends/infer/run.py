@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import time
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,20 +15,24 @@ from backends.contract.codec import decode
 from backends.contract.errors import InputError
 from backends.contract.events import Outcome
 from backends.contract.lines import Line, Scalar, line
+from backends.infer.chips import VISIBLE, Choice, choose_chips, none_taken
 from backends.infer.layout import Layout, Span, batches, count
 from backends.infer.leases import Leases, Limits
 from backends.infer.ledger import Ledger
 from backends.infer.link import Link
 from backends.infer.pool import Pool, Work
-from backends.infer.runtime import CLIP_SHAPE, RUNTIMES, DeviceSpec, Target, choose
+from backends.infer.runtime import CLIP_SHAPE, RUNTIMES, DeviceSpec, Target, choose, environment
 from backends.infer.wire import CLIPS, Setup
 from backends.stores.rows import check_rows
+from backends.worker.chips import ask_chips
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
     from backends.stores.clips import ClipStore
 
 ROWS = "rows.bin"
+AGAIN_S = 2.0
+"""Where every chip is taken, one more look after that time: what a run before left there may still be going."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +75,23 @@ def run(job: Job) -> Outcome:
     model, folder = find_upstream(job)
     store = open_store(params.clips, folder)
     spans = sorted((Span(video.first, video.clips) for video in store.videos), key=lambda span: span.first)
-    devices = cpu_devices(tuning.devices, sorted(os.sched_getaffinity(0)), params.options)
     ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
     try:
         say_found(job, ledger, store.clip_count)
         total = count(spans, params.batch, params.layout, ledger.has)
         fresh = batches(spans, params.batch, params.layout, ledger.has)
-        leases = Leases([device.id for device in devices], fresh, total, tuning.limits)
-        entry = params.entry or RUNTIMES[name].entry
+        entry, cann = params.entry or RUNTIMES[name].entry, environment(name)
 
         def spawn(device: DeviceSpec) -> Link:
             setup = Setup(os.getpid(), entry, model, folder, params.batch, device, params.clips)
-            return Link(setup, job.workspace)
+            return Link(setup, job.workspace, cann)
 
         work = Work.nothing()
         if total:
-            pool = Pool(job, devices, spawn, leases, ledger)
+            found = find_devices(job, params.target if name != "null" else "cpu", tuning.devices, params.options)
+            names = [device.id for device in found.devices]
+            leases = Leases(names, fresh, total, tuning.limits, left_out=found.left_out)
+            pool = Pool(job, found.devices, spawn, leases, ledger)
             try:
                 work = pool.run(store.clip_count)
             finally:
@@ -93,6 +99,31 @@ def run(job: Job) -> Outcome:
         return outcome(job, params, name, ledger, work)
     finally:
         ledger.close()
+
+
+def find_devices(
+    job: Job,
+    target: Target,
+    wanted: Sequence[int] | None,
+    options: Mapping[str, str | float | int | None],
+) -> Choice:
+    """The devices of a run by their ids: groups of cores, or chips as `npu-smi` tells of them now.
+
+    A chip that is not taken, and why, is said at once where it cannot be opened, and by the pool otherwise. Raises
+    NeedError where no chip is free, InputError where one is named that is not there.
+    """
+    if target == "cpu":
+        return Choice(tuple(cpu_devices(wanted, sorted(os.sched_getaffinity(0)), options)))
+    for pause in (AGAIN_S, None):
+        choice = choose_chips(ask_chips(job.workspace), wanted, os.environ.get(VISIBLE), options)
+        if choice.taken or pause is None:
+            break
+        time.sleep(pause)
+    if not choice.taken:
+        raise none_taken(choice)
+    for device, reason in choice.unusable.items():
+        job.device(device, "out", reason=reason)
+    return choice
 
 
 def cpu_devices(

@@ -1,0 +1,46 @@
+"""`python -m backends.devices.chips [--soc]`: print the machine's chips as one line of JSON, for stages to read.
+
+With `--soc` every way to a soc_version is tried, `acl.get_soc_name()` among them, in processes of their own.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from backends.contract.codec import dumps
+from backends.contract.process import die_with_parent
+from backends.contract.values import DeviceTable
+from backends.devices.npu_names import parse_mapping, with_mapping
+from backends.devices.smi import call, read_devices, read_table
+
+TRIES = 3
+PAUSE_S = 1.0
+"""Small boards refuse a call while another one, the sampler's, is at work."""
+
+
+def read_ids() -> DeviceTable:
+    """The table, with the logic ids that only `-m` says."""
+    table = read_table(own_group=False)
+    if any(chip.device_id is None for chip in table.chips):
+        return with_mapping(table, parse_mapping(call(("info", "-m"), own_group=False).text))
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print one DeviceTable. A failing tool is told in its `error`; the exit code is 0 in any case."""
+    given = sys.argv[1:] if arguments is None else arguments
+    die_with_parent()
+    table = DeviceTable("live")
+    for attempt in range(TRIES):
+        time.sleep(PAUSE_S if attempt else 0)
+        table = read_devices("live") if "--soc" in given else read_ids()
+        if table.chips or (table.error is not None and table.error.code in ("timeout", None)):
+            break
+    sys.stdout.write(dumps(table) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
