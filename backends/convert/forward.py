@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from backends.contract.errors import StageError
+from backends.contract.quiet import no_telemetry
 from backends.convert.checkpoint import Checkpoint
 from backends.convert.network import from_architecture
 
@@ -65,6 +66,8 @@ def onnxruntime_logits(model: Path, clips: Clips) -> Batch:
 def openvino_logits(model: Path, clips: Clips) -> Batch:
     """OpenVINO on the CPU in float32, as infer runs it. StageError where it cannot read the model."""
     import numpy as np
+
+    no_telemetry()
     import openvino as ov
 
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
