@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
+from textual.filter import Monochrome, NoColor
 from textual.theme import Theme
 
 from backends.contract.client import Client
@@ -102,6 +104,8 @@ class ConsoleApp(App[int]):
         for mine in THEMES:
             self.register_theme(mine)
         self.theme = theme or _first_theme()
+        if self.no_color:  # Textual 8.2 chose the filter for its own first theme: greys instead of no colour
+            self._filters = [NoColor() if isinstance(one, Monochrome) else one for one in self._filters]
 
     def get_default_screen(self) -> Board:
         """The board."""
@@ -181,6 +185,7 @@ def run_console(
         return 2
     theme = _first_theme()
     app = ConsoleApp(client, words=words, read_only=read_only, ascii_only=ascii_only, theme=theme)
+    gc.disable()  # start-up makes much and drops nothing; the board turns it on again with the first snapshot
     with terminal.leaving_clean(app.leave_from_signal):
         code = app.run(mouse=mouse)
     client.close()

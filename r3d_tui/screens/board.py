@@ -5,6 +5,7 @@ What asks the client (run, stop, preview, logs to a pager) is in `doing`.
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -129,6 +130,9 @@ class Board(Doing):
     @on(SnapshotCame)
     def take(self, message: SnapshotCame) -> None:
         """A newer snapshot."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         before = self._chips()
         self.snapshot, self.broken = message.snapshot, ""
         self._history.add(message.snapshot.run, self.app_clock())
