@@ -9,10 +9,11 @@ It refuses to know where clips come from and what becomes of them.
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backends.contract.errors import InputError, StageError
 from backends.stores import feed
@@ -62,18 +63,18 @@ class ClipStore:
         import numpy as np
 
         clip = np.empty(self.header.shape, np.uint8) if out is None else out
-        for _ in self._read((number,), clip):
+        for _ in self._read((number,), (clip,)):
             pass
         return clip
 
     def batch(
-        self, numbers: Sequence[int], out: NDArray[np.float32] | None = None, *, pad_to: int | None = None
-    ) -> NDArray[np.float32]:
+        self, numbers: Sequence[int], out: NDArray[Any] | None = None, *, pad_to: int | None = None
+    ) -> NDArray[Any]:
         """Normalised clips, float32 (rows, 3, 16, 112, 112) where rows is len(numbers), or `pad_to`.
 
         Rows beyond the numbers are zeros. `out`, where given, is C-contiguous with at least that many rows; its first
         rows are filled and returned. The floats are the reference's exactly: ((u8 / 255) - mean) / std, each step in
-        float32.
+        float32. Where `out` is uint8 it gets the clips as they are, for a model that normalises.
         """
         import numpy as np
 
@@ -82,12 +83,14 @@ class ClipStore:
             raise ValueError(f"{len(numbers)} clips do not fit {rows} rows")
         if out is None:
             out = np.empty((rows, *self.header.shape), np.float32)
-        elif out.shape[1:] != self.header.shape or len(out) < rows or out.dtype != np.float32:
+        elif out.shape[1:] != self.header.shape or len(out) < rows or out.dtype not in (np.float32, np.uint8):
             raise ValueError(f"out is {out.dtype} {out.shape}, not float32 {(rows, *self.header.shape)}")
         batch = out[:rows]
-        clip = np.empty(self.header.shape, np.uint8)
-        for row, _ in enumerate(self._read(numbers, clip)):
-            feed.normalise(clip, self._table, batch[row])
+        raw = batch.dtype == np.uint8
+        rooms = batch if raw else itertools.repeat(np.empty(self.header.shape, np.uint8))
+        for row, clip in enumerate(self._read(numbers, rooms)):
+            if not raw:
+                feed.normalise(clip, self._table, batch[row])
         batch[len(numbers) :] = 0
         return batch
 
@@ -95,20 +98,22 @@ class ClipStore:
         """Read everything and give the videos of which a clip does not match its checksum."""
         import numpy as np
 
-        clip = np.empty(self.header.shape, np.uint8)
+        rooms = itertools.repeat(np.empty(self.header.shape, np.uint8))
         for video in self.videos:
             try:
-                for _ in self._read(video.numbers, clip, check=True):
+                for _ in self._read(video.numbers, rooms, check=True):
                     pass
             except StageError:
                 yield video
 
-    def _read(self, numbers: Sequence[int], clip: NDArray[np.uint8], *, check: bool = False) -> Iterator[int]:
-        """Fill `clip` with each of the clips in turn."""
-        view = clip.data.cast("B")
+    def _read(
+        self, numbers: Sequence[int], rooms: Iterable[NDArray[np.uint8]], *, check: bool = False
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Fill a room, uint8 and contiguous, with each of the clips in turn, and give it."""
         descriptor, opened = -1, -1
         try:
-            for number in numbers:
+            for number, clip in zip(numbers, rooms, strict=False):
+                view = clip.data.cast("B")
                 if not 0 <= number < self.clip_count:
                     raise IndexError(f"clip {number} of {self.clip_count}")
                 shard, place = divmod(number, self.header.shard_clips)
@@ -117,7 +122,7 @@ class ClipStore:
                 read = os.preadv(descriptor, [view], place * len(view))
                 if read != len(view) or ((check or self._check) and feed.crc32(view) != self._crc[number]):
                     raise self._damage(number)
-                yield number
+                yield clip
         finally:
             if descriptor >= 0:
                 os.close(descriptor)

@@ -325,3 +325,14 @@ def _flip(path: Path, place: int) -> None:
     data = bytearray(path.read_bytes())
     data[place] ^= 0x40
     path.write_bytes(data)
+
+
+def test_a_batch_of_bytes_is_the_clips_themselves(tmp_path: Path) -> None:
+    """Into a uint8 buffer go the stored bytes, in the order asked for; rows beyond them are zeros."""
+    write(tmp_path)
+    store = ClipStore.open(tmp_path)
+    out = np.full((4, *store.header.shape), 9, np.uint8)
+    batch = store.batch((2, 0), out=out, pad_to=3)
+    assert np.shares_memory(batch, out)
+    assert [store.clip(2).tobytes(), store.clip(0).tobytes()] == [row.tobytes() for row in batch[:2]]
+    assert (0, 9) == (batch[2].max(), out[3].min())
