@@ -143,7 +143,7 @@ def diagnose(status: int, words: str) -> Failure:
         return Failure(line("ais_bench does not find its own version: {reason}", reason=reason), fix, again=False)
     if code is None:
         return Failure(line("{reason}", reason=reason))
-    entry = find(code)
+    entry = find("mdl.execute", code)
     cause = entry.cause["en"]
     text = line("{reason} (code {code}): {cause}", reason=reason, code=code, cause=cause)
     return Failure(text, Line(entry.fix["en"]), again=entry.course != "never")

@@ -117,6 +117,8 @@ class Known:
     """`package.module:Class`; empty: not built yet."""
     module: str
     targets: tuple[Target, ...]
+    stage: str = ""
+    """A stage function of its own, `package.module:function`: a tool that is no runtime of a device's process."""
     cann: bool = False
     """It needs CANN's environment: its process is started behind `set_env.sh` where that was not sourced."""
 
@@ -126,8 +128,8 @@ RUNTIMES: Mapping[str, Known] = {
     "onnxruntime": Known("backends.infer.onnxruntime_cpu:OnnxRuntime", "onnxruntime", ("cpu",)),
     "null": Known("backends.infer.null:Null", "numpy", ("cpu", "ascend")),
     "acl": Known("backends.infer.acl_runtime:Acl", "acl", ("ascend",), cann=True),
-    "ais_bench": Known("", "ais_bench", ("ascend",)),
-    "cann": Known("", "onnxruntime", ("ascend",)),
+    "ais_bench": Known("", "", ("ascend",), stage="backends.infer.ais_run:run"),
+    "cann": Known("backends.infer.cann_onnx:CannOnnx", "onnxruntime", ("ascend",), cann=True),
 }
 AUTO: Mapping[Target, tuple[str, ...]] = {"cpu": ("openvino", "onnxruntime"), "ascend": ("acl",)}
 """What `auto` tries, best first: OpenVINO computes depth 50 in 0.85 of ONNX Runtime's time on two cores."""
@@ -149,6 +151,8 @@ def choose(target: Target, name: str) -> str:
         offer = ", ".join(["auto", *(n for n, k in RUNTIMES.items() if target in k.targets)])
         text = "the runtime {name} is none of the target {target}"
         raise InputError(text, hint="infer.runtime is one of {offer}", name=name, target=target, offer=offer)
+    if known.stage:
+        return name  # the stage looks for its tool itself: it may be another Python's
     if not known.entry:
         hint = "use the target cpu, or another runtime"
         raise NeedError("the runtime {name} is not built yet", hint=hint, name=name)

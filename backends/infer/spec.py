@@ -23,10 +23,14 @@ def plan_infer(settings: Settings) -> Stage:
     }
     if infer.runtime == "null":
         params["options"] = {"classes": settings.model.classes}
-    tuning = {"devices": encode(infer.devices), "limits": {"answer_s": infer.deadline_s}}
+    tuning: dict[str, Any] = {"devices": encode(infer.devices), "limits": {"answer_s": infer.deadline_s}}
+    known = RUNTIMES.get(infer.runtime)
+    own = known.stage if known is not None and infer.target in known.targets else ""
+    if own:
+        tuning["ais_bench"] = encode(infer.ais_bench)
     return Stage(
         "infer",
-        "backends.infer.run:run",
+        own or "backends.infer.run:run",
         version=1,
         after=INFER.after,
         params=params,
