@@ -54,7 +54,7 @@ class Board(Doing):
     Board { background: $background; }
     Board #header { background: $surface; }
     Board #footer { background: $surface; }
-    Board #search { height: 1; border: none; padding: 0 1; background: $surface; }
+    Board #search, Board #search:focus { height: 1; border: none; padding: 0 1; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(",".join(action.keys), action.name, show=False) for action in ACTIONS),

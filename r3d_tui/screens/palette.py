@@ -27,6 +27,7 @@ class Palette(ModalScreen[str]):
     Palette #edge { border: round $primary; background: $surface; }
     Palette.-ascii #edge { border: ascii $primary; }
     Palette #entry { border: none; background: $surface; padding: 0 1; height: 1; }
+    Palette #entry:focus { border: none; }
     Palette #list { background: $surface; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -18,7 +18,7 @@ from textual.widgets import Input
 from backends.contract.errors import R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.messages import Answer
-from r3d_tui.rows import Row, Span, fit, row, shorten
+from r3d_tui.rows import Row, Span, cut, fit, row, shorten
 from r3d_tui.safe import safe
 from r3d_tui.widgets.sheet import Sheet
 
@@ -97,7 +97,7 @@ class Setup(Screen[Path | None]):
     Setup .label { width: 14; height: 1; padding: 0 1; }
     Setup .about { height: 1; padding: 0 1 0 15; }
     Setup Input { border: none; height: 1; padding: 0 1; background: $surface; width: 1fr; }
-    Setup Input:focus { background: $panel; }
+    Setup Input:focus { border: none; background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", show=False),
@@ -278,6 +278,6 @@ class Setup(Screen[Path | None]):
             sign = "✓" if verdict.role == "good" else "✗"
             spans.append(Span(f"{sign} {words(f'setup.{verdict.key}')}  ", verdict.role))
         spans.append(Span(words(f"setup.{field}_help"), "dim"))
-        if self._candidates[field] and field != "target":
+        if len(self._candidates[field]) > 1 and field != "target":
             spans.append(Span("  " + words("setup.found", n=len(self._candidates[field])), "accent"))
-        return tuple(spans)
+        return cut(tuple(spans), max(10, self.app.size.width - 17))
