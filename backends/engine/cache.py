@@ -129,8 +129,9 @@ def why_different(old: Ingredients, new: Ingredients, paths: Mapping[str, Path])
     for name, digest in new.inputs.items():
         if old.inputs.get(name) != digest:
             return line("the input {path} changed", path=str(paths.get(name, name)))
-    for name in sorted({*new.params, *old.params}):
-        before, after = old.params.get(name), new.params.get(name)
+    was, now = dict(_leaves(old.params)), dict(_leaves(new.params))
+    for name in sorted({*now, *was}):
+        before, after = was.get(name), now.get(name)
         if before != after:
             return line(
                 "{name} changed from {before} to {after}", name=name, before=_brief(before), after=_brief(after)
@@ -145,8 +146,17 @@ def why_different(old: Ingredients, new: Ingredients, paths: Mapping[str, Path])
     return line("what it hangs on changed")
 
 
+def _leaves(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Parameters by dotted names, so that a difference is named where it is."""
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
 def _brief(value: object) -> str:
-    text = json.dumps(value)
+    text = json.dumps(value) if value is not None else "nothing"
     return text if len(text) <= 40 else text[:39] + "…"
 
 

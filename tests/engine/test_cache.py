@@ -59,6 +59,8 @@ def test_each_kind_of_change_is_named(shelf: Shelf, tmp_path: Path) -> None:
     shelf.make(stage, up="d")
     changed = a_stage(inputs={"text": text}, params={"size": 128})
     assert "run: size changed from 112 to 128" == shelf.why(changed, up="d")
+    deeper = a_stage(inputs={"text": text}, params={"size": 112, "net": {"widen": 0.5}})
+    assert "run: net.widen changed from nothing to 0.5" == shelf.why(deeper, up="d")
     assert "run: what up gives changed" == shelf.why(stage, up="e")
     newer = a_stage(inputs={"text": text}, version=2)
     assert "run: r3d-tui makes it in a new way (version 1, now 2)" == shelf.why(newer, up="d")
