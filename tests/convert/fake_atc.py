@@ -6,6 +6,7 @@ environment asks for a fault.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def check(given: dict[str, str]) -> None:
     if os.environ.get("FAKE_CANN") != "sourced":
         fail("EC0010: [PID: 7] 2025-07-08-10:25:28.680.962 Failed to import Python module [No module named 'tbe'].")
     if len(sys.argv) > 1 and any(
-        part.endswith("site-packages") for part in os.environ.get("PYTHONPATH", "").split(":")
+        part and Path(part, "numpy").exists() for part in os.environ.get("PYTHONPATH", "").split(":")
     ):
         fail("EC0010: Failed to import Python module [AttributeError: `np.float_` was removed].")
     for name, allowed in CODES.items():
@@ -99,7 +100,9 @@ def main() -> None:
         print("...", flush=True)
     suffix = "_linux_x86_64" if fault == "suffix" else ""
     if fault != "silent":
-        Path(f"{given['output']}{suffix}.om").write_bytes(b"IMOD" + given["soc_version"].encode() + bytes(64))
+        model = Path(given["model"]).read_bytes()  # what the fake pyACL computes with
+        head = f"IMOD{given['soc_version']}\n{hashlib.sha256(model).hexdigest()}\n"
+        Path(f"{given['output']}{suffix}.om").write_bytes(head.encode() + model)
     print("ATC run success, welcome to the next use.")
     print("W11001: Op [fc] does not hit the high-priority operator information library.", flush=True)
 

@@ -1,0 +1,89 @@
+"""Lays an Ascend server out in a folder: `bin/npu-smi`, a CANN toolkit with atc and pyACL, and `server.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ATC = HERE.parents[1] / "convert" / "fake_atc.py"
+SOC = {"310": "Ascend310", "310P3": "Ascend310P3", "910B4": "Ascend910B4"}
+
+
+@dataclass
+class Server:
+    """A server's folder; `change` takes effect in the processes that start afterwards."""
+
+    folder: Path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `server.json` says."""
+        found: dict[str, Any] = json.loads((self.folder / "server.json").read_text())
+        return found
+
+    def change(self, **values: Any) -> None:
+        """Set top-level values, such as faults=[{"call": "mdl.execute", "device": 1, "at": 2, "code": 507015}]."""
+        (self.folder / "server.json").write_text(json.dumps({**self.config, **values}, indent=1))
+
+    def environment(self) -> dict[str, str]:
+        """What makes a process see this server: npu-smi on PATH, CANN where set_env.sh is looked for."""
+        path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        return {"PATH": path, "ASCEND_TOOLKIT_HOME": str(self.folder / "cann"), "FAKE_SERVER": str(self.folder)}
+
+    def reports(self) -> list[dict[str, Any]]:
+        """What each process that used pyACL did wrong and left behind."""
+        return [json.loads(path.read_text()) for path in sorted((self.folder / "reports").glob("*.json"))]
+
+    def trace(self) -> list[dict[str, Any]]:
+        """Copies and executions with their times, where "trace" is set."""
+        files = sorted(self.folder.glob("trace-*.jsonl"))
+        return [{"file": path.name, **json.loads(row)} for path in files for row in path.read_text().splitlines()]
+
+
+def make_server(folder: Path, chips: int = 1, name: str = "310P3", **values: Any) -> Server:
+    """A server of `chips` chips, two to a card as the 310P duo has them; ids have gaps, as they have in life."""
+    found = [
+        {
+            "npu": 1 + 3 * (number // 2),
+            "chip": number % 2,
+            "device": number,
+            "name": name,
+            "soc": SOC[name],
+            "health": "OK",
+            "power": "NA" if number % 2 else "17.5",
+        }
+        for number in range(chips)
+    ]
+    (folder / "bin").mkdir(parents=True)
+    for sub in ("open", "reports"):
+        (folder / sub).mkdir()
+    (folder / "server.json").write_text(json.dumps({"chips": found, **values}, indent=1))
+    _script(folder / "bin" / "npu-smi", f'#!/bin/sh\nexec "{sys.executable}" -S "{HERE / "npu_smi.py"}" "$@"\n')
+    _make_toolkit(folder / "cann")
+    return Server(folder)
+
+
+def _make_toolkit(folder: Path, version: str = "8.0.RC2") -> None:
+    latest = folder / "latest"
+    (latest / "bin").mkdir(parents=True)
+    (latest / "python").mkdir()
+    (latest / "python" / "site-packages").symlink_to(HERE / "site-packages")
+    _script(latest / "bin" / "atc", f'#!/bin/sh\n"{sys.executable}" "{ATC}" "$@"\nexit $?\n')
+    (latest / "version.cfg").write_text(f"# version: 1.0\ntoolkit_running_version=[7.3.0.1.231:{version}]\n")
+    # as the real script: it finds itself by BASH_SOURCE, and minds the arguments that it was sourced with
+    (folder / "set_env.sh").write_text(
+        'for option in "$@"; do echo "unexpected argument $option"; exit 9; done\n'
+        'here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/latest\n'
+        'export ASCEND_HOME_PATH="$here" PATH="$here/bin:$PATH" FAKE_CANN=sourced\n'
+        'export PYTHONPATH="$here/python/site-packages${PYTHONPATH:+:$PYTHONPATH}"\n'
+    )
+
+
+def _script(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
