@@ -91,7 +91,7 @@ def infer(args, device: Device, faults: Faults) -> tuple[dict, Path | None]:
     begun, drawn, written = time.monotonic(), time.monotonic(), {}
     print(bar(name, 0, len(runs), begun), end="", flush=True)
     for number, group in enumerate(runs):
-        logits = device.execute(load(group, per, first, device), number)
+        logits = device.execute(load(group, per, first, device), number, name=group[0].name.partition(".")[0])
         if folder is not None:
             rows = np.split(logits, per)
             written[str(number)] = save(group, rows, folder, faults, number)

@@ -38,16 +38,16 @@ class Faults:
     """`kind`: open, load, execute, hang, kill, segv, nan, short, exit, no_summary, late_words, child_killed.
 
     `device`: the one that has it (absent: all). `at`: from which file of the process on. `once`: a file that marks
-    that it has happened already.
+    that it has happened already. `file`: the one input that has it.
     """
 
     def __init__(self, device: int) -> None:
         faults = json.loads(os.environ.get("FAKE_AIS_FAULTS", "[]"))
         self.mine = [fault for fault in faults if fault.get("device") in (None, device)]
 
-    def due(self, kind: str, at: int = 0) -> bool:
+    def due(self, kind: str, at: int = 0, name: str = "") -> bool:
         for fault in self.mine:
-            if fault["kind"] != kind or at < fault.get("at", 0):
+            if fault["kind"] != kind or at < fault.get("at", 0) or fault.get("file", name) != name:
                 continue
             if once := fault.get("once"):
                 try:
@@ -91,7 +91,7 @@ class Device:
         grid = np.arange(SAMPLES * self.classes, dtype=np.float32).reshape(SAMPLES, self.classes)
         self.weights = np.cos(grid)
 
-    def execute(self, data: bytes, at: int, count: bool = True) -> np.ndarray:
+    def execute(self, data: bytes, at: int, count: bool = True, name: str = "") -> np.ndarray:
         """Logits (batch, classes)."""
         if len(data) != self.size:
             raise AssertionError("the device layer was given another size")
@@ -104,7 +104,7 @@ class Device:
         time.sleep(max(0.0, self.latency - (time.monotonic() - begun)))
         if count:
             self.times.append((time.monotonic() - begun) * 1000)
-        return logits * np.float32("nan") if count and self.faults.due("nan", at) else logits
+        return logits * np.float32("nan") if count and self.faults.due("nan", at, name) else logits
 
     def _fail(self, at: int) -> None:
         if self.faults.due("hang", at):
