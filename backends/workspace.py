@@ -17,7 +17,7 @@ from typing import Any
 from backends.contract.codec import DecodeError, decode
 from backends.contract.errors import InputError
 from backends.contract.files import write_whole
-from backends.contract.settings import Settings
+from backends.contract.settings import InferSettings, Settings
 
 FILE = "r3d.toml"
 DEPTHS = (10, 18, 34, 50, 101, 152, 200)
@@ -51,7 +51,9 @@ def refuse_unready(workspace: Path, settings: Settings) -> None:
         raise InputError("{path}: no videos and no frames", hint="name one of them under [dataset]", path=path)
     if settings.model.checkpoint is None:
         raise InputError("{path}: no checkpoint", hint="name the .pth under [model]", path=path)
-    folders = {"videos": dataset.videos, "frames": dataset.frames, "splits": dataset.splits}
+    folders = {"frames": dataset.frames, "splits": dataset.splits}
+    if dataset.videos is not None and not is_archive(dataset.videos):
+        folders["videos"] = dataset.videos
     for key, folder in folders.items():
         if folder is not None and not folder.is_dir():
             text = "{path}: {key}: {folder} is no folder"
@@ -92,7 +94,7 @@ def find_workspace(folder: Path) -> Path | None:
 
 
 _COMMENTS: Mapping[str, str] = {
-    "dataset.videos": "folder of <class>/<video>.avi or .mp4, or of videos alone",
+    "dataset.videos": "folder of <class>/<video>.avi or .mp4, of videos alone, or of archives; or a .rar, .zip, .tar",
     "dataset.frames": "folder of <class>/<video>/image_00001.jpg, instead of videos",
     "dataset.annotation": "the guide's json (hmdb51_1.json), instead of splits",
     "dataset.splits": "folder of <class>_test_split1.txt",
@@ -114,6 +116,7 @@ _COMMENTS: Mapping[str, str] = {
     "infer.runtime": "auto, openvino, onnxruntime, null; on ascend acl, ais_bench, cann",
     "infer.devices": "without it: all that are fit; on cpu [0, 1] makes two groups of cores",
     "infer.layout": "packed: full batches over clips of many videos; guide: one file a video, padded",
+    "infer.input": "float32; uint8 on ascend with acl: the model normalises, which not every CANN takes",
     "infer.deadline_s": "seconds after which a silent device is retired; 0: from its own latency",
     "infer.ais_bench": "the Python that has ais_bench, or an ais_infer.py; without it: python3 on PATH",
     "engine.parallel": "stages at once, where they do not hang on each other",
@@ -229,6 +232,7 @@ def _check_values(path: Path, settings: Settings) -> None:
         ("verify.top1", 0 <= verify.top1 <= 1, "0 to 1"),
         ("infer.batch", 1 <= infer.batch <= 1024, "1 to 1024"),
         ("infer.devices", _device_ids(infer.devices), "different numbers from 0 up"),
+        ("infer.input", infer.input == "float32" or _takes_bytes(infer), "float32 but on ascend with the runtime acl"),
         ("infer.deadline_s", infer.deadline_s >= 0, "0 or more"),
         ("evaluate.top_k", 1 <= settings.evaluate.top_k <= 1000, "1 to 1000"),
         ("engine.parallel", 1 <= settings.engine.parallel <= 64, "1 to 64"),
@@ -242,6 +246,10 @@ def _check_values(path: Path, settings: Settings) -> None:
 
 def _device_ids(devices: tuple[int, ...] | None) -> bool:
     return devices is None or (0 < len(devices) == len(set(devices)) and all(0 <= n < 1024 for n in devices))
+
+
+def _takes_bytes(infer: InferSettings) -> bool:
+    return infer.target == "ascend" and infer.runtime in ("auto", "acl")
 
 
 def _plain(text: str) -> str:

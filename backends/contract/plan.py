@@ -36,6 +36,8 @@ class Stage:
     """Why this stage does not apply; None: it does."""
     fresh: bool = False
     """True: run every time, never taken from the cache (check)."""
+    kept: bool = False
+    """With `fresh`: its folder stays from run to run, and the stage itself judges what there still holds (compile)."""
     python: str | None = None
     """An interpreter of its own, or None for the engine's."""
 

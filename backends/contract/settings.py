@@ -17,7 +17,7 @@ class DatasetSettings:
 
     name: str = "hmdb51"
     videos: Path | None = None
-    """A folder of `<class>/<video>.avi|.mp4`, or of videos alone."""
+    """A folder of `<class>/<video>.avi|.mp4`, of videos alone, or of archives of them; or one such archive."""
     frames: Path | None = None
     """A folder of `<class>/<video>/image_%05d.jpg`; given instead of `videos`."""
     annotation: Path | None = None
@@ -99,6 +99,8 @@ class InferSettings:
     """None: all that are there and healthy (on cpu: one group of all cores)."""
     batch: int = 10
     layout: Literal["packed", "guide"] = "packed"
+    input: Literal["float32", "uint8"] = "float32"
+    """What the model is fed: floats, or the clips' bytes, which it normalises itself (a quarter of the copying)."""
     deadline_s: float = 0.0
     """Seconds after which a silent device is retired; 0: set from its own latency."""
     ais_bench: Path | None = None

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from backends.contract.codec import decode
+from backends.contract.codec import DecodeError, decode, dumps, loads
 from backends.contract.errors import InputError, NeedError, StageError
 from backends.contract.events import Outcome
-from backends.contract.files import sync_folder
+from backends.contract.files import sync_folder, write_whole
 from backends.contract.lines import Scalar, line
+from backends.contract.values import DeviceTable
 from backends.convert.atc_codes import diagnose
 from backends.convert.graph import INPUT
-from backends.convert.params import CompileParams
+from backends.convert.params import CompileParams, CompileTuning
 from backends.worker import toolkit
+from backends.worker.chips import ask_chips
 from backends.worker.foreign import Ending, run_tool
 from backends.worker.guard import NOT_FOUND
 from backends.worker.job import Job
@@ -26,22 +30,35 @@ _OURS = ("--model", "--framework", "--output", "--soc_version", "--input_shape",
 """Options that `extra` must not give again."""
 
 _PART = "compiling"
+OM, MADE = "model.om", "made.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What stands beside an `.om`: for which chip it is, and its content."""
+
+    soc_version: str
+    bytes: int
+    sha256: str
 
 
 def run(job: Job) -> Outcome:
-    """Stage `compile`: upstream simplify's `onnx` to `model.om`.
+    """Stage `compile`: upstream simplify's `onnx` (or `uint8`) to `model.om`.
 
-    Raises InputError where the chip is not known or an option is wrong, NeedError where atc is not here, StageError
-    with atc's code, its words and the mend where it fails.
+    Where the settings name no chip, npu-smi and CANN are asked; an `.om` that is there for that chip is taken. Raises
+    InputError where the chip is not known or an option is wrong, NeedError where atc is not here, StageError with
+    atc's code, its words and the mend where it fails.
     """
     params = decode(CompileParams, dict(job.params))
-    soc_version = _soc_version(params)
-    model = job.upstream["simplify"].path("onnx")
+    soc_version = _soc_version(params, job)
+    model = job.upstream["simplify"].path("uint8" if params.input == "uint8" else "onnx")
     found = toolkit.find()
+    if (kept := _kept(job.out, soc_version)) is not None:
+        job.note(line("the .om for {soc_version} is there already", soc_version=soc_version))
+        return _outcome(soc_version, found, kept)
     command = toolkit.sourced(found, atc_line(params, soc_version, model, job.out / _PART))
     for old in job.out.glob("*.om"):  # of an attempt that was cut off
         old.unlink()
-    version = found.version if found else None
     note = line("atc compiles for {soc_version}", soc_version=soc_version)
     job.progress(0, None, "lines", note=note)
     ending = run_tool(
@@ -54,12 +71,31 @@ def run(job: Job) -> Outcome:
     job.check_stop()
     written = _written(job.out)
     if ending.status != 0 or written is None:
+        if params.input == "uint8":
+            job.note(line("not every CANN takes a model of bytes: infer.input = float32 needs none"), "warning")
         raise _failure(job, ending)
-    target = job.out / "model.om"
+    target = job.out / OM
     written.replace(target)
     sync_folder(job.out)
-    figures: dict[str, Scalar] = {"soc_version": soc_version, "cann": version, "bytes": target.stat().st_size}
-    return Outcome(figures, {"om": target.name}, _digest(target))
+    made = Made(soc_version, target.stat().st_size, _digest(target))
+    write_whole(job.out / MADE, dumps(made).encode("ascii"))
+    return _outcome(soc_version, found, made)
+
+
+def _outcome(soc_version: str, found: toolkit.Toolkit | None, made: Made) -> Outcome:
+    version = found.version if found else None
+    figures: dict[str, Scalar] = {"soc_version": soc_version, "cann": version, "bytes": made.bytes}
+    return Outcome(figures, {"om": OM}, made.sha256)
+
+
+def _kept(folder: Path, soc_version: str) -> Made | None:
+    """What an earlier run left, where it is whole and for this chip; its model, CANN and options are the same."""
+    try:
+        made = loads(Made, (folder / MADE).read_bytes())
+        whole = made.soc_version == soc_version and _digest(folder / OM) == made.sha256
+    except (OSError, DecodeError):
+        return None
+    return made if whole else None
 
 
 def atc_line(params: CompileParams, soc_version: str, model: Path, output: Path) -> list[str]:
@@ -86,15 +122,34 @@ def atc_line(params: CompileParams, soc_version: str, model: Path, output: Path)
     return ["atc", *(f"--{name}={value}" for name, value in options.items() if value is not None), *params.extra]
 
 
-def _soc_version(params: CompileParams) -> str:
+def _soc_version(params: CompileParams, job: Job) -> str:
     if params.soc_version is None:
-        hint = 'set soc_version under [compile] in r3d.toml: "Ascend" and the Name of npu-smi info, such as Ascend310P3'
-        raise InputError("the chip to compile for is not known", hint=hint)
+        wanted = decode(CompileTuning, dict(job.tuning)).devices
+        return told_soc_version(ask_chips(job.workspace, soc=True), wanted)
     if not re.fullmatch(r"Ascend\w{3,40}", params.soc_version, re.ASCII):
         text = "compile.soc_version is {value}"
         hint = 'it is "Ascend" and the Name of npu-smi info, such as Ascend310P3'
         raise InputError(text, hint=hint, value=ascii(params.soc_version)[1:-1])
     return params.soc_version
+
+
+def told_soc_version(table: DeviceTable, wanted: Sequence[int] | None) -> str:
+    """What npu-smi and CANN say of the chips `wanted` (None: all). InputError where they do not say one thing."""
+    hint = 'set soc_version under [compile] in r3d.toml: "Ascend" and the Name of npu-smi info, such as Ascend310P3'
+    chips = [chip for chip in table.chips if wanted is None or chip.device_id in wanted]
+    if not chips:
+        cause = str(table.error.cause) if table.error else "npu-smi lists no such chip"
+        raise InputError("the chip to compile for is not known: {cause}", hint=hint, cause=cause)
+    dark = next((chip for chip in chips if chip.soc_version is None), None)
+    if dark is not None:
+        text = "the chip to compile for is not known: {device} is a {name}, which does not say its soc_version"
+        raise InputError(text, hint=hint, device=dark.device, name=dark.name or "?")
+    found = list(dict.fromkeys(str(chip.soc_version) for chip in chips))
+    if len(found) > 1:
+        text = "the chips are of several kinds ({kinds}), an .om fits one"
+        mend = "set soc_version under [compile] in r3d.toml, and under [infer] devices the chips of that kind"
+        raise InputError(text, hint=mend, kinds=", ".join(found))
+    return found[0]
 
 
 def _written(folder: Path) -> Path | None:

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 class Clips(Protocol):
     """Clips in a fixed order."""
 
-    def batches(self, size: int) -> Iterator[tuple[Batch, int]]:
-        """Float32 (size, 3, 16, 112, 112), rows of zeros at the end of the last, and how many rows count."""
+    def batches(self, size: int, kind: str = "float32") -> Iterator[tuple[NDArray[Any], int]]:
+        """(size, 3, 16, 112, 112), float32 or the bytes themselves (uint8), and how many rows count.
+
+        The last has rows of zeros at its end.
+        """
         ...
 
 
@@ -48,7 +51,7 @@ def checkpoint_logits(checkpoint: Checkpoint, clips: Clips, batch: int = 5) -> B
 
 
 def onnxruntime_logits(model: Path, clips: Clips) -> Batch:
-    """ONNX Runtime's CPU provider. StageError where it cannot read the model."""
+    """ONNX Runtime's CPU provider, on floats or bytes as the model takes. StageError where it cannot read it."""
     import numpy as np
     import onnxruntime as ort
 
@@ -59,7 +62,7 @@ def onnxruntime_logits(model: Path, clips: Clips) -> Batch:
     except Exception as error:
         raise _unreadable(model, "ONNX Runtime", error) from error
     (end,) = session.get_inputs()
-    found = clips.batches(int(end.shape[0]))
+    found = clips.batches(int(end.shape[0]), "uint8" if end.type == "tensor(uint8)" else "float32")
     return np.concatenate([session.run(None, {end.name: data})[0][:count] for data, count in found])
 
 

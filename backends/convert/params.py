@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from backends.convert.checkpoint import Wanted
 from backends.convert.graph import ClipShape
@@ -43,15 +44,42 @@ class StepExportParams:
 
 
 @dataclass(frozen=True, slots=True)
+class Normal:
+    """The reference's normalisation: ((u8 / 255) - mean) / std for each channel."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SimplifyParams:
+    """Stage `simplify`."""
+
+    uint8: Normal | None = None
+    """Make a second model as well, which takes bytes and normalises them so."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompileTuning:
+    """Of stage `compile`, what does not decide the `.om` by itself."""
+
+    devices: tuple[int, ...] | None = None
+    """Logic ids of the chips whose soc_version counts where none is set; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
 class CompileParams:
     """Stage `compile`: atc's options beyond the model and its input."""
 
     soc_version: str | None = None
+    """None: what npu-smi and CANN say of the chips."""
     precision_mode: str | None = None
     op_select_implmode: str | None = None
     log: str = "info"
     extra: tuple[str, ...] = ()
     clip: ClipShape = field(default_factory=ClipShape)
+    input: Literal["float32", "uint8"] = "float32"
+    """Which of simplify's models: the one of floats, or the one of bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from backends.contract.codec import decode
 from backends.contract.errors import StageError
 from backends.contract.events import Outcome
 from backends.contract.files import write_whole
 from backends.contract.lines import Scalar, line
 from backends.convert import onnxfile
+from backends.convert.params import Normal, SimplifyParams
+from backends.convert.uint8 import with_uint8_input
 from backends.worker.job import Job
+
+if TYPE_CHECKING:
+    import onnx
 
 _PARTS = 3
 
@@ -17,10 +25,13 @@ _PARTS = 3
 def run(job: Job) -> Outcome:
     """Stage `simplify`: upstream export's `onnx` to `model_sim.onnx`, same opset, same input and output.
 
+    Where the params say how to normalise, also `model_sim_uint8.onnx`, whose input is bytes (output `uint8`).
+
     Raises StageError where onnxslim fails, changes an end of the model, or leaves operators that are not standard.
     """
     import onnxslim
 
+    params = decode(SimplifyParams, dict(job.params))
     name = "model_sim.onnx"
     job.progress(0, _PARTS, "parts", note=line("reading the model"))
     model = onnxfile.load(job.upstream["export"].path("onnx"))
@@ -40,6 +51,10 @@ def run(job: Job) -> Outcome:
     onnxfile.check(slim, name)
     data = onnxfile.to_bytes(slim)
     write_whole(job.out / name, data)
+    outputs, digest = {"onnx": name}, hashlib.sha256(data)
+    if params.uint8 is not None:
+        outputs["uint8"] = "model_sim_uint8.onnx"
+        digest.update(_write_uint8(job.out / outputs["uint8"], slim, params.uint8))
     job.progress(_PARTS, _PARTS, "parts")
     figures: dict[str, Scalar] = {
         "nodes_before": before.nodes,
@@ -48,4 +63,12 @@ def run(job: Job) -> Outcome:
         "opset": after.opset,
         "onnxslim": onnxslim.__version__,
     }
-    return Outcome(figures, {"onnx": name}, hashlib.sha256(data).hexdigest())
+    return Outcome(figures, outputs, digest.hexdigest())
+
+
+def _write_uint8(path: Path, model: onnx.ModelProto, normal: Normal) -> bytes:
+    made = with_uint8_input(model, normal.mean, normal.std)
+    onnxfile.check(made, path.name)
+    data = onnxfile.to_bytes(made)
+    write_whole(path, data)
+    return data

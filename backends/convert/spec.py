@@ -11,7 +11,7 @@ from backends.contract.plan import Stage, StageSpec
 from backends.contract.settings import Settings
 from backends.convert.checkpoint import Wanted
 from backends.convert.graph import ClipShape
-from backends.convert.params import CompileParams, ExportParams, VerifyParams
+from backends.convert.params import CompileParams, CompileTuning, ExportParams, Normal, SimplifyParams, VerifyParams
 from backends.worker.toolkit import version_file
 
 _NUMPY, _ONNX, _TORCH = module("numpy"), module("onnx"), module("torch")
@@ -29,12 +29,15 @@ def _export(settings: Settings) -> Stage:
     )
 
 
-def _simplify(settings: Settings) -> Stage:  # noqa: ARG001 - every spec is asked with the settings
+def _simplify(settings: Settings) -> Stage:
+    wanted = settings.preprocess
+    normal = Normal(wanted.mean, wanted.std) if settings.infer.input == "uint8" else None
     return Stage(
         name="simplify",
         entry="backends.convert.simplify:run",
         version=1,
         after=SIMPLIFY.after,
+        params=encode(SimplifyParams(normal)),
         needs=(_NUMPY, _ONNX, module("onnxslim")),
     )
 
@@ -42,7 +45,13 @@ def _simplify(settings: Settings) -> Stage:  # noqa: ARG001 - every spec is aske
 def _compile(settings: Settings) -> Stage:
     wanted = settings.compile
     params = CompileParams(
-        wanted.soc_version, wanted.precision_mode, wanted.op_select_implmode, wanted.log, wanted.extra, _clip(settings)
+        wanted.soc_version,
+        wanted.precision_mode,
+        wanted.op_select_implmode,
+        wanted.log,
+        wanted.extra,
+        _clip(settings),
+        settings.infer.input,
     )
     skip = _no_compile(settings)
     cann = version_file() if skip is None else None
@@ -52,8 +61,11 @@ def _compile(settings: Settings) -> Stage:
         version=1,
         after=COMPILE.after,
         params=encode(params),
+        tuning=encode(CompileTuning(settings.infer.devices)),
         inputs={} if cann is None else {"cann": cann},  # an .om of another CANN is another .om
         skip=skip,
+        fresh=wanted.soc_version is None,  # the chips may be others today: the stage asks, and judges its .om by that
+        kept=True,
     )
 
 

@@ -78,11 +78,14 @@ class _StoredClips:
         self._passes = passes
         self._job.progress(0, passes * len(self._numbers), "clips")
 
-    def batches(self, size: int) -> Iterator[tuple[Logits, int]]:
+    def batches(self, size: int, kind: str = "float32") -> Iterator[tuple[NDArray[Any], int]]:
+        import numpy as np
+
+        out = np.empty((size, *self._store.header.shape), kind)
         for start in range(0, len(self._numbers), size):
             self._job.check_stop()
             some = self._numbers[start : start + size]
-            yield self._store.batch(some, pad_to=size), len(some)
+            yield self._store.batch(some, out, pad_to=size), len(some)
             self._done += len(some)
             self._job.progress(self._done, self._passes * len(self._numbers), "clips")
 
@@ -94,6 +97,9 @@ def _models(job: Job, params: VerifyParams) -> dict[str, Callable[[forward.Clips
         "onnx": lambda clips: forward.onnxruntime_logits(exported, clips),
         "sim": lambda clips: forward.onnxruntime_logits(simplified, clips),
     }
+    if "uint8" in job.upstream["simplify"].outcome.outputs:
+        fed_bytes = job.upstream["simplify"].path("uint8")
+        models["uint8"] = lambda clips: forward.onnxruntime_logits(fed_bytes, clips)
     if params.runtime in ("auto", "openvino") and PathFinder.find_spec("openvino"):
         models["openvino"] = lambda clips: forward.openvino_logits(simplified, clips)
     elif params.runtime in ("auto", "openvino"):

@@ -155,7 +155,7 @@ class Supervisor:
         verdict = self._cache.judge(stage, ingredients, forced=forced)
         if verdict.outcome is not None:
             return StageCached(stage.name, verdict.outcome, verdict.reason, verdict.fingerprint)
-        if forced or stage.fresh:
+        if forced or (stage.fresh and not stage.kept):
             folder = self._folders.artifact(stage.name, verdict.fingerprint)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         reason = mine.reason if mine.attempt and mine.reason.template else verdict.reason

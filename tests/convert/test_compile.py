@@ -67,7 +67,7 @@ def test_om_with_the_platform_in_its_name(
     monkeypatch.setenv("FAKE_ATC", "suffix")
     job = ready()
     assert (job.out / run(job).outputs["om"]).is_file()
-    assert ["model.om"] == sorted(path.name for path in job.out.iterdir())
+    assert ["made.json", "model.om"] == sorted(path.name for path in job.out.iterdir())
 
 
 def test_all_options_reach_atc(cann: Path, ready: Callable[..., Job]) -> None:

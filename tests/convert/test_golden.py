@@ -55,7 +55,7 @@ class Rows:
     def __init__(self, rows: Any) -> None:
         self.rows = rows
 
-    def batches(self, size: int) -> Iterator[tuple[Any, int]]:
+    def batches(self, size: int, kind: str = "float32") -> Iterator[tuple[Any, int]]:
         for start in range(0, len(self.rows), size):
             some = self.rows[start : start + size]
             filler = np.zeros((size - len(some), *some.shape[1:]), np.float32)
