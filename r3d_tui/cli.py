@@ -21,6 +21,7 @@ from backends.contract.client import RunRequest, Snapshot
 from backends.contract.errors import InputError, R3dError
 from r3d_tui import bench, steps
 from r3d_tui.lang.words import Words, chosen
+from r3d_tui.safe import safe
 
 if TYPE_CHECKING:
     from backends.engine.client import LiveClient
@@ -278,8 +279,14 @@ def main() -> None:
         if given.debug:
             traceback.print_exc()
         place = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"error: {place}{error.strerror or error}\n")
+        sys.stderr.write(f"error: {safe(place)}{safe(error.strerror or str(error))}\n")
         sys.exit(2)
+    except Exception as error:  # noqa: BLE001 - the boundary: a fault of ours is one line, and a traceback with --debug
+        if given.debug:
+            traceback.print_exc()
+        hint = "a fault of r3d-tui: run it again with --debug and report what it says"
+        sys.stderr.write(f"error: {type(error).__name__}: {safe(str(error))} ({hint})\n")
+        sys.exit(1)
 
 
 def _complain(error: R3dError) -> None:
