@@ -59,7 +59,7 @@ class Blank:
     """A clip store that holds nothing: its clips are what the buffer held. Sizes are read from its path's name."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
-        self.videos = _videos(sizes)
+        self.videos = spread(sizes)
         self.clip_count = sum(sizes)
         self.header = _Shape()
 
@@ -107,25 +107,32 @@ def bench_loop(
     batch: int = 10,
     latency_s: float | None = None,
     store: Path | None = None,
+    clips: str = "",
+    entry: str = "",
 ) -> LoopBench:
-    """Run the stage over the null runtime at the chip's published latency (or `latency_s` a batch)."""
+    """Run the stage over the null runtime at the chip's published latency (or `latency_s` a batch).
+
+    `clips` and `entry` name another reader of `store` and another runtime, `package.module:Class`.
+    """
     latency = batch / PUBLISHED[chip] if latency_s is None else latency_s
     params: dict[str, Any] = {"runtime": "null", "batch": batch, "layout": layout, "options": {"latency_s": latency}}
-    if store is None:
-        params["clips"] = "backends.infer.bench:Blank"
+    if store is None or clips:
+        params["clips"] = clips or "backends.infer.bench:Blank"
+    if entry:
+        params["entry"] = entry
     tuning = {"devices": list(range(devices))}
     before = _processor_s()
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as folder:
         outcome = _run(Path(folder), store or Path(folder, f"blank-{videos}"), params, tuning)
     used = _processor_s() - before
     figures: Mapping[str, Any] = outcome.figures
-    clips, seconds, chip_s = int(figures["clips"]), float(figures["seconds"]), int(figures["batches"]) * latency
+    done, seconds, chip_s = int(figures["clips"]), float(figures["seconds"]), int(figures["batches"]) * latency
     return LoopBench(
         chip,
         layout,
         devices,
         videos if store is None else int(figures["videos"]),
-        clips,
+        done,
         int(figures["batches"]),
         int(figures["slots"]),
         latency,
@@ -133,8 +140,8 @@ def bench_loop(
         chip_s,
         float(figures["compute_seconds"]),
         chip_s / (seconds * devices),
-        clips / seconds,
-        used / clips,
+        done / seconds,
+        used / done,
     )
 
 
@@ -160,7 +167,8 @@ def _processor_s() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def _videos(sizes: Sequence[int]) -> tuple[_Video, ...]:
+def spread(sizes: Sequence[int]) -> tuple[_Video, ...]:
+    """Videos of these numbers of clips, numbered one after another."""
     first, videos = 0, []
     for place, size in enumerate(sizes):
         videos.append(_Video(str(place), first, size))

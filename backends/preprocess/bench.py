@@ -112,6 +112,46 @@ def bench_preprocess(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class FrameCost:
+    """What it takes to make a store of frames, and the store."""
+
+    store: Path
+    clips: int
+    frames: str
+    """Size of the first frame, and whether the frames are real."""
+    cpu_s: float
+    """Processor time a clip, all threads; median of the rounds."""
+    clips_per_s: float
+    """On all cores, by the wall clock; likewise."""
+
+
+def frame_cost(
+    scratch: Path,
+    *,
+    frames: Path | None = None,
+    annotation: Path | None = None,
+    rounds: int = 3,
+    most_clips: int = 60,
+) -> FrameCost:
+    """Make a store of up to so many clips in `scratch/store` some times over, and leave the last one there."""
+    params = PreprocessParams()
+    if frames is None or annotation is None:
+        root, kind = scratch / "frames", "made here"
+        videos: Sequence[Video] = make_frames(root, most_clips)
+    else:
+        root, videos, kind = frames, _real(annotation, frames, most_clips), "real"
+    height, width, _ = Decoder().read(str(next(_used(videos[:1], root, params)))).shape
+    cpu, rates, clips = [], [], 0
+    for _ in range(rounds):
+        begun, busy = time.perf_counter(), time.process_time()
+        clips = _ours(scratch / "store", root, videos, params, cores())
+        cpu.append((time.process_time() - busy) / clips)
+        rates.append(clips / (time.perf_counter() - begun))
+    size = f"{width}x{height}, {kind}"
+    return FrameCost(scratch / "store", clips, size, statistics.median(cpu), statistics.median(rates))
+
+
 def _measure(
     folder: Path, root: Path, videos: Sequence[Video], kind: str, rounds: int, workers: int, say: Callable[[Line], None]
 ) -> PreprocessBench:

@@ -29,7 +29,7 @@ from backends.infer.happenings import (
     Tick,
 )
 from backends.infer.layout import Batch
-from backends.infer.leases import DEPTH, Leases, Limits
+from backends.infer.leases import DEPTH, QUICK_DEPTH, QUICK_S, Leases, Limits
 
 KILLED = line("its process was ended by SIGKILL")
 
@@ -83,7 +83,7 @@ class Table:
             elif isinstance(step, Give):
                 assert self.process[step.device] == "open"
                 self.flight[step.device].append(step)
-                assert len(self.flight[step.device]) <= DEPTH
+                assert len(self.flight[step.device]) <= QUICK_DEPTH
             elif isinstance(step, Keep):
                 self.kept.extend(step.batch.clips)
             elif isinstance(step, Drop):
@@ -117,6 +117,16 @@ def test_an_idle_device_takes_what_a_slow_one_does_not() -> None:
     table.answer("cpu:1")
     assert clips(10) == sorted(table.kept)
     assert table.leases.finished
+
+
+@pytest.mark.parametrize(("seconds", "depth"), [(QUICK_S / 2, QUICK_DEPTH), (QUICK_S, DEPTH)])
+def test_a_quick_device_has_one_more_batch_on_its_way(seconds: float, depth: int) -> None:
+    """Where a batch takes less time than we take to look, a device must not wait for its next order."""
+    table = Table(1, 10)
+    table.open("cpu:0")
+    assert DEPTH == len(table.flight["cpu:0"])
+    table.answer("cpu:0", seconds)
+    assert depth == len(table.flight["cpu:0"])
 
 
 def test_the_last_batches_are_handed_out_one_by_one() -> None:
