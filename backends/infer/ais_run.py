@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backends.contract.codec import decode
-from backends.contract.errors import InputError, NeedError, R3dError, StageError, Stopped
+from backends.contract.errors import InputError, R3dError, StageError, Stopped
 from backends.contract.events import DeviceProgress, Outcome
 from backends.contract.lines import Line, Scalar, line
 from backends.infer import ais_stage
@@ -31,10 +31,17 @@ from backends.infer.leases import Limits
 from backends.infer.ledger import Ledger
 from backends.infer.meter import Meter
 from backends.infer.pool import Work
-from backends.infer.run import ROWS, Params, find_upstream, open_store, outcome, say_found, set_videos_aside
-from backends.infer.runtime import DeviceSpec
+from backends.infer.run import (
+    ROWS,
+    Params,
+    find_devices,
+    find_upstream,
+    open_store,
+    outcome,
+    say_found,
+    set_videos_aside,
+)
 from backends.worker.ais_bench import probe
-from backends.worker.chips import ask_chips
 from backends.worker.job import Job
 
 NAME = "ais_bench"
@@ -65,7 +72,8 @@ def run(job: Job) -> Outcome:
     tool = probe(tuning.ais_bench, job.workspace)
     store = open_store(params.clips, folder)
     spans = sorted((Span(video.first, video.clips) for video in store.videos), key=lambda span: span.first)
-    chips = [Chip(spec) for spec in find_devices(job, tuning.devices)]
+    found = find_devices(job, "ascend", tuning.devices, {})
+    chips = [Chip(spec) for spec in found.devices]
     ledger = Ledger(job.out / ROWS, spans, NAME, tuning.sync_s)
     base = job.out / FOLDER
     try:
@@ -82,7 +90,8 @@ def run(job: Job) -> Outcome:
             job.workspace,
         )
         todo = batches(spans, params.batch, params.layout, ledger.has)
-        hands = Hands(job, place, chips, Shares([chip.spec.id for chip in chips], todo), ledger, tuning)
+        shares = Shares([chip.spec.id for chip in chips], todo, found.left_out)
+        hands = Hands(job, place, chips, shares, ledger, tuning)
         try:
             work = hands.run(store.clip_count)
         finally:
@@ -91,20 +100,6 @@ def run(job: Job) -> Outcome:
         return outcome(job, params, NAME, ledger, work, _figures(chips))
     finally:
         ledger.close()
-
-
-def find_devices(job: Job, wanted: tuple[int, ...] | None) -> list[DeviceSpec]:
-    """The devices asked for, or all that npu-smi names, is well and has nothing running. NeedError for none."""
-    if wanted is None:
-        table = ask_chips(job.workspace)
-        busy = {(process.npu_id, process.chip_id) for process in table.processes}
-        fit = [chip for chip in table.chips if chip.health in (None, "OK") and (chip.npu_id, chip.chip_id) not in busy]
-        wanted = tuple(chip.device_id for chip in fit if chip.device_id is not None)
-        if not wanted:
-            cause = str(table.error.cause) if table.error else "no chip that is well and free"
-            hint = "name device ids under [infer] devices, or see r3d-tui devices"
-            raise NeedError("no chip for ais_bench: {cause}", hint=hint, cause=cause)
-    return [DeviceSpec(f"npu:{number}", number) for number in dict.fromkeys(wanted)]
 
 
 class Hands:
@@ -137,8 +132,10 @@ class Hands:
     def run(self, total: int) -> Work:
         """Work until every clip of `total` counts or was dropped. Raises as `pool.Pool.run` does."""
         try:
-            for device in self._chips:
-                self._job.device(device, "found")
+            for device, chip in self._chips.items():
+                self._job.device(device, "found", name=chip.spec.name)
+                if device in self._shares.left_out:
+                    self._job.device(device, "out", reason=self._shares.left_out[device])
             while not self._shares.finished:
                 self._turn(total)
             self._ledger.flush()
@@ -331,7 +328,8 @@ class Hands:
             self._job.note(line("the last scores are not durable: {reason}", reason=str(error.line)), "error")
         for device, chip in self._chips.items():
             chip.clear()
-            self._job.device(device, "done")
+            if self._shares.takes_part(device):
+                self._job.device(device, "done")
 
     def _work(self, ended: float) -> Work:
         chips = self._chips.values()

@@ -7,7 +7,7 @@ is held back and named.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,6 +26,8 @@ class _Chip:
     restarts: int = RESTARTS
     again: bool = True
     leaving: bool = False
+    left_out: bool = False
+    """Not chosen for the run, so nobody waits for it."""
     share: tuple[Batch, ...] = ()
 
 
@@ -40,10 +42,12 @@ class Held:
 
 @dataclass(slots=True)
 class Shares:
-    """The state; `chips` and `batches` are given, the rest follows."""
+    """The state; the first three are given, the rest follows."""
 
     chips: Iterable[str]
     batches: Iterable[Batch]
+    left_out: Mapping[str, Line] = field(default_factory=dict)
+    """Chips that begin outside of the run, and why; the user may put them in."""
     held: list[Held] = field(default_factory=list)
     _chips: dict[str, _Chip] = field(default_factory=dict)
     _queue: deque[Batch] = field(default_factory=deque)
@@ -51,6 +55,8 @@ class Shares:
 
     def __post_init__(self) -> None:
         self._chips = {chip: _Chip() for chip in self.chips}
+        for name in self.left_out:
+            self._chips[name].state, self._chips[name].left_out = "out", True
         self._queue = deque(self.batches)
 
     @property
@@ -61,18 +67,24 @@ class Shares:
     @property
     def stuck(self) -> bool:
         """Something is left and no chip will ever take it: all are retired for good."""
-        return not self.finished and all(c.state == "retired" and not _worth(c) for c in self._chips.values())
+        chips = self._chips.values()
+        return not self.finished and all(c.left_out or (c.state == "retired" and not _worth(c)) for c in chips)
 
     @property
     def paused(self) -> bool:
         """Something is left, and only a chip that the user took out could take it."""
-        states = {chip.state for chip in self._chips.values() if chip.state != "retired" or _worth(chip)}
+        chips = [chip for chip in self._chips.values() if not chip.left_out]
+        states = {chip.state for chip in chips if chip.state != "retired" or _worth(chip)}
         return bool(self._queue) and states == {"out"}
 
     @property
     def waiting(self) -> int:
         """Files that are not at a chip."""
         return len(self._queue)
+
+    def takes_part(self, chip: str) -> bool:
+        """It is neither out nor retired."""
+        return self._chips[chip].state in ("free", "busy")
 
     def free(self) -> list[str]:
         """Chips that could take a share, where there is one; each is asked for with `take`."""
@@ -114,7 +126,8 @@ class Shares:
 
     def bring_back(self) -> list[str]:
         """Retired chips that are tried again because none is left; empty where there is no need."""
-        if not self._queue or any(chip.state in ("free", "busy", "out") for chip in self._chips.values()):
+        chips = [chip for chip in self._chips.values() if not chip.left_out]
+        if not self._queue or any(chip.state in ("free", "busy", "out") for chip in chips):
             return []
         back = [name for name, chip in self._chips.items() if chip.state == "retired" and _worth(chip)]
         for name in back:
@@ -136,7 +149,7 @@ class Shares:
         mine = self._chips.get(chip)
         if mine is None or mine.state not in ("out", "retired"):
             return False
-        mine.state, mine.again = "free", True
+        mine.state, mine.again, mine.left_out = "free", True, False
         return True
 
     def _fit(self, chip: str) -> list[Batch]:

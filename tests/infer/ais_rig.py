@@ -16,6 +16,7 @@ from backends.infer.ais_run import run
 from backends.stores.clip_index import ClipHeader
 from backends.stores.clip_writer import ClipWriter
 from backends.worker.job import Job
+from tests.fakes.server.build import Server, make_server
 from tests.infer.rig import CLASSES, Rig
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
@@ -53,6 +54,10 @@ class AisRig(Rig):
         monkeypatch.setenv("PYTHONPATH", str(FAKES))
         monkeypatch.setenv("FAKE_AIS_GENERATION", generation)
         monkeypatch.setenv("FAKE_AIS_CALLS", str(self.folder.with_name("calls")))
+        server = self.folder.with_name("server")
+        made = Server(server) if server.exists() else make_server(server, 4)
+        for name, value in made.environment().items():
+            monkeypatch.setenv(name, value)
         for name, value in environment.items():
             monkeypatch.setenv(f"FAKE_AIS_{name}", value)
         python = FAKES / "ais_infer.py" if generation == "A" else Path(sys.executable)

@@ -70,7 +70,8 @@ def test_chips_are_shown_as_they_go(rig: AisRig) -> None:
     """States in order, clips that count, latencies once the tool has told them."""
     rig.ais()
     assert ["found", "loading", "loading", "working", "idle", "done"] == rig.states("npu:0")
-    last = {e.device: e for e in rig.events if isinstance(e, DeviceProgress)}
+    assert ["found", "out"] == rig.states("npu:3")
+    last = {e.device: e for e in rig.events if isinstance(e, DeviceProgress) and e.clips}
     assert CLIPS == sum(tick.clips for tick in last.values())
     assert all(tick.latency_ms is not None and tick.utilisation is None for tick in last.values())
     assert CLIPS == rig.progress[-1].done == rig.progress[-1].total
