@@ -103,6 +103,17 @@ def test_settings_that_name_nothing_or_what_is_gone_are_refused_before_a_run(tmp
     refuse_unready(tmp_path, cases[3][0])
 
 
+def test_an_archive_stands_for_a_folder_of_videos(tmp_path: Path) -> None:
+    """A .rar, .zip or .tar that is there is taken; a file of another kind is no folder."""
+    (tmp_path / "x.pth").touch()
+    for name in ("hmdb51_org.part1.rar", "v.zip", "v.tar.gz"):
+        (tmp_path / name).touch()
+        settings = Settings(DatasetSettings(videos=tmp_path / name), ModelSettings(checkpoint=tmp_path / "x.pth"))
+        refuse_unready(tmp_path, settings)
+    with pytest.raises(InputError, match=r"videos: .*x\.pth is no folder"):
+        refuse_unready(tmp_path, Settings(DatasetSettings(videos=tmp_path / "x.pth"), settings.model))
+
+
 def test_a_workspace_is_found_from_below(tmp_path: Path) -> None:
     """The nearest folder upwards with an r3d.toml."""
     below = tmp_path / "a" / "b"

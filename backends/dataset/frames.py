@@ -24,6 +24,8 @@ from backends.contract.errors import InputError, Stopped
 from backends.contract.events import Outcome
 from backends.contract.files import write_whole
 from backends.contract.lines import line
+from backends.dataset.archive_tools import Keeper
+from backends.dataset.archives import Unpacking, find_archives
 from backends.dataset.decode import UnreadableVideoError, jpegs
 from backends.dataset.splits import read_splits
 from backends.dataset.videos import Source, find_videos
@@ -58,12 +60,14 @@ class Place:
     frames: Path
     records: Path
     parts: Path
+    unpacked: Path
+    """Where archives are unpacked while their frames are made."""
     own: bool
 
 
 def run(job: Job) -> Outcome:
     """Stage `frames`: `job.inputs["videos"]` to `frames/<class>/<video>/image_%05d.jpg` and `frames.json`."""
-    place = Place(job.out / "frames", job.out / "made.jsonl", job.out / "parts", own=True)
+    place = Place(job.out / "frames", job.out / "made.jsonl", job.out / "parts", job.out / "unpacked", own=True)
     made = extract(job, _given(job, "videos"), place)
     index = {"videos": [{"class": m.label, "id": m.id, "frames": m.frames, "width": m.width, "height": m.height}
                         for m in made]}  # fmt: skip
@@ -79,7 +83,8 @@ def step_frames(job: Job) -> Outcome:
     """
     videos = _given(job, "videos", "video_path", "dir_path")
     target = Path(str(job.params.get("output_path") or job.params.get("dst_path") or job.out)).absolute()
-    place = Place(target, target / ".r3d-frames.jsonl", target / ".r3d-parts", own=False)
+    parts, unpacked = target / ".r3d-parts", target / ".r3d-unpacked"
+    place = Place(target, target / ".r3d-frames.jsonl", parts, unpacked, own=False)
     return _outcome(extract(job, videos, place), {"frames": str(target)})
 
 
@@ -100,8 +105,11 @@ def _outcome(made: list[Made], outputs: Mapping[str, str]) -> Outcome:
 
 
 def extract(job: Job, root: Path, place: Place) -> list[Made]:
-    """Make the frames of every video under `root` that are not there yet; all records, sorted by class and id."""
-    found = find_videos(root, lambda: _known(job))
+    """Make the frames of every video under `root` that are not there yet; all records, sorted by class and id.
+
+    `root` is a folder of videos, of archives, or an archive.
+    """
+    found = find_videos(_roots(job, root, place), lambda: _known(job))
     for item in found.set_aside:
         job.set_aside(item.item, item.reason)
     place.frames.mkdir(parents=True, exist_ok=True)
@@ -119,6 +127,7 @@ def extract(job: Job, root: Path, place: Place) -> list[Made]:
         job.note(line("{n} of {total} videos were there already", n=len(made), total=len(found.videos)))
     made += _Extraction(job, place, records, len(made), len(found.videos)).run(todo)
     shutil.rmtree(place.parts, ignore_errors=True)
+    shutil.rmtree(place.unpacked, ignore_errors=True)
     if not made:
         raise InputError(
             "{path}: none of its {n} videos could be used",
@@ -127,6 +136,26 @@ def extract(job: Job, root: Path, place: Place) -> list[Made]:
             n=len(found.videos) + len(found.set_aside),
         )
     return sorted(made, key=lambda m: (m.label, m.id))
+
+
+def _roots(job: Job, given: Path, place: Place) -> list[Path]:
+    """The folders to look for videos in: the one that is given, and those that its archives were unpacked to."""
+
+    def told(done: int, total: int, name: str) -> None:
+        job.progress(done, total, "archives", note=line("unpacking {name}", name=name) if name else None)
+
+    if not find_archives(given):
+        return [given]
+    unpacking = Unpacking(place.unpacked, Keeper(job.workspace, job.check_stop), job.set_aside)
+    roots = unpacking.roots(given, told)
+    return [given, *roots] if given.is_dir() else [_unwrapped(job, roots[0]), *roots[1:]]
+
+
+def _unwrapped(job: Job, root: Path) -> Path:
+    """The only folder of an archive where that is no class of the annotation: it merely holds the videos."""
+    there = list(root.iterdir())
+    labels = set(_known(job).values()) if len(there) == 1 and there[0].is_dir() else set()
+    return there[0] if labels and there[0].name not in labels else root
 
 
 def _known(job: Job) -> dict[str, str]:

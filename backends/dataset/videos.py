@@ -6,10 +6,11 @@ from the annotation or the split files, else from HMDB51's way of naming files.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -50,8 +51,8 @@ class Found:
     set_aside: tuple[SetAside, ...]
 
 
-def find_videos(root: Path, known: Callable[[], Mapping[str, str]]) -> Found:
-    """All videos under `root`; `known` gives the label of each known id and is asked only where it is needed.
+def find_videos(roots: Sequence[Path], known: Callable[[], Mapping[str, str]]) -> Found:
+    """All videos under `roots`; `known` gives the label of each known id and is asked only where it is needed.
 
     InputError where the folder cannot be read or holds no video. Unusable names, and ids that stand twice, are set
     aside: the annotation could not tell them apart.
@@ -59,7 +60,7 @@ def find_videos(root: Path, known: Callable[[], Mapping[str, str]]) -> Found:
     known = cache(known)
     sources: list[Source] = []
     aside: list[SetAside] = []
-    for path, folder in _files(root):
+    for path, folder in itertools.chain.from_iterable(map(_files, roots)):
         item = short(path.name if folder is None else f"{folder}/{path.name}")
         source, trouble = _source(path, folder, known)
         if source is None:
@@ -68,7 +69,7 @@ def find_videos(root: Path, known: Callable[[], Mapping[str, str]]) -> Found:
             sources.append(source)
     if not sources and not aside:
         hint = "it must hold <class>/<video>.avi (or .mp4, .mkv, .webm, .mov, .mpg)"
-        raise InputError("{path}: no videos", hint=hint, path=str(root))
+        raise InputError("{path}: no videos", hint=hint, path=str(roots[0]))
     once, twice = _apart(sources, known)
     return Found(tuple(sorted(once, key=lambda s: (s.label, s.id))), (*aside, *twice))
 

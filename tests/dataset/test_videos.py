@@ -20,7 +20,7 @@ def _files(root: Path, *names: str) -> Path:
 
 
 def _found(root: Path, known: dict[str, str] | None = None) -> list[str]:
-    return [source.name for source in find_videos(root, lambda: known or {}).videos]
+    return [source.name for source in find_videos([root], lambda: known or {}).videos]
 
 
 def test_class_folders_give_the_class(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_the_prefix_counts_only_where_the_annotation_knows_the_rest(tmp_path: Pa
 
 def test_an_id_that_stands_twice_is_set_aside(tmp_path: Path) -> None:
     """Two classes with the same id, or two files of one name, cannot be told apart and are named."""
-    found = find_videos(_files(tmp_path, "wave/a.avi", "run/a.avi", "run/b.avi", "run/b.mp4", "run/c.avi"), dict)
+    found = find_videos([_files(tmp_path, "wave/a.avi", "run/a.avi", "run/b.avi", "run/b.mp4", "run/c.avi")], dict)
     assert ["run/c"] == [source.name for source in found.videos]
     assert ["run/a.avi", "run/b.avi", "run/b.mp4", "wave/a.avi"] == sorted(item.item for item in found.set_aside)
     assert "the id a stands 2 times" == str(found.set_aside[0].reason)
@@ -59,7 +59,7 @@ def test_the_annotation_decides_between_two_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["\x1b[31mred.avi", "rtl\u202e.avi", "n" * 210 + ".avi", "line\nbreak.avi"])
 def test_unusable_names_are_set_aside(tmp_path: Path, name: str) -> None:
     """Names with control characters, or too long, are named and left out."""
-    found = find_videos(_files(tmp_path, f"wave/{name}", "wave/[@good] é (1)!.avi"), dict)
+    found = find_videos([_files(tmp_path, f"wave/{name}", "wave/[@good] é (1)!.avi")], dict)
     assert ["wave/[@good] é (1)!"] == [source.name for source in found.videos]
     assert 1 == len(found.set_aside)
 
@@ -75,9 +75,9 @@ def test_bytes_that_are_no_utf8_are_set_aside(tmp_path: Path) -> None:
 def test_a_folder_without_videos_is_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
     """A folder with no video, or none at all, ends in one line that says what belongs there."""
     with pytest.raises(InputError, match="no videos"):
-        find_videos(_files(tmp_path, *names), dict)
+        find_videos([_files(tmp_path, *names)], dict)
     with pytest.raises(InputError, match="No such file"):
-        find_videos(tmp_path / "absent", dict)
+        find_videos([tmp_path / "absent"], dict)
 
 
 def test_all_classes_are_found_in_names(shared: Path) -> None:
