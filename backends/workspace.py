@@ -18,6 +18,7 @@ from backends.contract.codec import DecodeError, decode
 from backends.contract.errors import InputError
 from backends.contract.files import write_whole
 from backends.contract.settings import InferSettings, Settings
+from backends.dataset.archives import is_archive
 
 FILE = "r3d.toml"
 DEPTHS = (10, 18, 34, 50, 101, 152, 200)
