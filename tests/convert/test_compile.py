@@ -13,9 +13,11 @@ import pytest
 
 from backends.contract.errors import InputError, NeedError, StageError, Stopped
 from backends.contract.events import StageNote
+from backends.contract.lines import line
 from backends.contract.process import start_time
+from backends.contract.values import Chip, DeviceTable, Trouble
 from backends.convert import onnxfile
-from backends.convert.compile import atc_line, run
+from backends.convert.compile import atc_line, run, told_soc_version
 from backends.convert.graph import ClipShape, build_graph
 from backends.convert.params import CompileParams
 from backends.worker import toolkit
@@ -174,6 +176,54 @@ def gone(pid: int) -> int | None:
     while start_time(pid) is not None and time.monotonic() < deadline:
         time.sleep(0.05)
     return start_time(pid)
+
+
+def chips(*socs: str | None) -> DeviceTable:
+    """A reading of chips with these soc_versions, devices 0 and on."""
+    return DeviceTable("live", chips=tuple(Chip(n, 0, n, name="x", soc_version=soc) for n, soc in enumerate(socs)))
+
+
+def test_the_chips_say_what_to_compile_for() -> None:
+    """All that the run uses must say the same."""
+    assert CHIP == told_soc_version(chips(CHIP, CHIP), None)
+    assert CHIP == told_soc_version(chips("Ascend310", CHIP, None), (1,))
+
+
+@pytest.mark.parametrize(
+    ("table", "wanted", "words"),
+    [
+        (chips(CHIP, None), None, "npu:1 is a x, which does not say its soc_version"),
+        (chips(CHIP, "Ascend310"), None, "of several kinds (Ascend310P3, Ascend310)"),
+        (chips(), None, "npu-smi lists no such chip"),
+        (chips(CHIP), (3,), "npu-smi lists no such chip"),
+        (DeviceTable("live", Trouble(None, "x", line("the driver sees no card"))), None, "the driver sees no card"),
+    ],
+)
+def test_where_they_do_not_the_user_is_asked(table: DeviceTable, wanted: tuple[int, ...] | None, words: str) -> None:
+    """One line with the reason; the mend is the setting. It is never guessed."""
+    with pytest.raises(InputError, match=re.escape(words)) as caught:
+        told_soc_version(table, wanted)
+    assert "soc_version under [compile]" in str(caught.value.hint)
+
+
+def test_an_om_for_these_chips_is_taken_again(
+    cann: Path, ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a soc_version the stage runs every time, and compiles for other chips or where the .om is damaged."""
+    reading = [chips(CHIP)]
+    monkeypatch.setattr("backends.convert.compile.ask_chips", lambda workspace, soc: reading[0])
+    job = ready(soc_version=None)
+    first = run(job)
+    written = (job.out / "model.om").stat().st_ino
+    assert first == run(job)
+    assert written == (job.out / "model.om").stat().st_ino
+    (job.out / "model.om").write_bytes(b"IMOD")
+    assert first == run(job)
+    assert first.figures["bytes"] == (job.out / "model.om").stat().st_size
+    reading[0] = chips("Ascend310")
+    other = run(job)
+    assert "Ascend310" == other.figures["soc_version"]
+    assert first.digest != other.digest
 
 
 def test_without_a_toolkit(ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
