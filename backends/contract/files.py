@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
+
+FULL = "the disk is full"
+"""What every face says of it, with the folder before it."""
+FULL_HINT = "free some space and run again: what is done is kept"
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk, or a user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -105,7 +105,10 @@ class LiveClient:
         plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
         if hold.holder(self._folders):
             raise hold.busy(self._folders)
-        folder = self._resumable(plan) or self._new_run(plan)
+        try:
+            folder = self._resumable(plan) or self._new_run(plan)
+        except OSError as error:
+            raise hold.disk_trouble(error, self.workspace) from None
         command = [sys.executable, "-m", "backends.engine.start", str(folder.path)]
         environment = dict(os.environ, PYTHONUTF8="1")
         roots = [str(Path(__file__).resolve().parents[2]), environment.get("PYTHONPATH", "")]
@@ -260,8 +263,13 @@ class LiveClient:
 
     def _new_run(self, plan: Plan) -> RunFolder:
         latest = self._latest()
-        folder = self._folders.run(next_id(time.strftime("%Y%m%d-%H%M%S"), latest.id if latest else ""))
-        folder.path.mkdir(parents=True, mode=0o700)
+        last = latest.id if latest else ""
+        while True:
+            folder = self._folders.run(next_id(time.strftime("%Y%m%d-%H%M%S"), last))
+            with contextlib.suppress(FileExistsError):  # of another console, or left by one that was cut off here
+                folder.path.mkdir(parents=True, mode=0o700)
+                break
+            last = folder.id
         write_whole(folder.plan, dumps(plan).encode())
         return folder
 

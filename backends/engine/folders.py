@@ -73,6 +73,11 @@ class Folders:
         return self.root / "engine.sock"
 
     @property
+    def reserve(self) -> Path:
+        """Room kept back for the last words where the disk is full."""
+        return self.root / "reserve"
+
+    @property
     def digests(self) -> Path:
         """Digests of input files by size and time."""
         return self.root / "digests.json"

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from backends.contract.errors import BusyError, InputError
+from backends.contract.errors import BusyError, InputError, R3dError, StageError
+from backends.contract.files import FULL_HINT, is_full
 from backends.engine.folders import Folders
 
 HEARTBEAT_S = 1.0
@@ -99,6 +100,14 @@ def check_writable(folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         text, hint = "{path}: not writable", "use a workspace of your own, or change its permissions"
         raise InputError(text, hint=hint, path=str(folder))
+
+
+def disk_trouble(error: OSError, folder: Path) -> R3dError:
+    """The one line for a disk that cannot be written to."""
+    if is_full(error):
+        return StageError("{folder}: the disk is full", hint=FULL_HINT, folder=str(folder))
+    path, reason = str(error.filename or folder), error.strerror or str(error)
+    return InputError("{path}: {reason}", hint="make the workspace writable", path=path, reason=reason)
 
 
 def _take(file: IO[bytes]) -> bool:

@@ -8,6 +8,9 @@ is one read. At the end the file leaves WAL, so that a reader without write perm
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -17,6 +20,8 @@ from backends.contract.codec import DecodeError, dumps, loads
 from backends.contract.events import Event, from_json, to_json
 from backends.contract.run import Run
 
+LEAST_FREE = 1 << 16
+"""Bytes below which an error of SQLite is a full disk: it has no word of its own where its index does not fit."""
 LEAVE_S = 3.0
 """How long a finished journal waits for its readers to let go."""
 
@@ -31,10 +36,12 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        with self._disk():
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
         self.seq = int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
 
     def state(self) -> Run | None:
@@ -42,8 +49,15 @@ class Journal:
         return _state(self._db)
 
     def commit(self, events: Iterable[tuple[float, Event]], run: Run) -> None:
-        """Write events (wall time in seconds, event) and the state after them, durably, or nothing at all."""
+        """Write events (wall time in seconds, event) and the state after them, durably, or nothing at all.
+
+        OSError (no space left) where the disk is full.
+        """
         rows = [(at, to_json(event)) for at, event in events]
+        with self._disk():
+            self._write(rows, run)
+
+    def _write(self, rows: list[tuple[float, str]], run: Run) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.executemany("INSERT INTO events (at, body) VALUES (?, ?)", rows)
@@ -55,6 +69,16 @@ class Journal:
                 self._db.execute("ROLLBACK")
             raise
         self.seq = seq
+
+    @contextlib.contextmanager
+    def _disk(self) -> Iterator[None]:
+        """SQLite's word for a full disk as the system's own."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "disk is full" not in str(error) and shutil.disk_usage(self._path.parent).free > LEAST_FREE:
+                raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path)) from error
 
     def close(self, *, finished: bool) -> None:
         """Close; a finished journal leaves WAL. Readers let go of a finished run, so that takes a moment at most."""

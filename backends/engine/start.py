@@ -19,7 +19,7 @@ from backends.contract.codec import dumps, encode, loads
 from backends.contract.errors import R3dError
 from backends.contract.plan import Plan
 from backends.engine.folders import Folders, RunFolder
-from backends.engine.hold import Hold
+from backends.engine.hold import Hold, disk_trouble
 from backends.engine.serve import serve
 from backends.engine.supervisor import Supervisor
 
@@ -30,18 +30,29 @@ def main() -> int:
     _leave()
     reply = os.fdopen(os.dup(1), "w", encoding="ascii")
     _redirect(folder.supervisor_log)
+    hold = None
     try:
         plan = loads(Plan, folder.plan.read_bytes())
         folders = Folders(plan.workspace)
         hold = Hold(folders, folder.id)
+        asyncio.run(_supervise(folders, folder, plan, hold, reply))
     except R3dError as error:
-        refusal = {"error": type(error).__name__, "line": encode(error.line), "hint": encode(error.hint)}
-        reply.write(json.dumps(refusal))
-        reply.close()
-        return error.exit_code
-    asyncio.run(_supervise(folders, folder, plan, hold, reply))
+        return _refuse(reply, error)
+    except OSError as error:
+        if reply.closed:  # it had begun: the log is the place for a fault of ours
+            raise
+        if hold is not None:
+            hold.release()  # first: whoever hears the refusal may start again at once
+        return _refuse(reply, disk_trouble(error, folder.path))
     hold.release()
     return 0
+
+
+def _refuse(reply: IO[str], error: R3dError) -> int:
+    refusal = {"error": type(error).__name__, "line": encode(error.line), "hint": encode(error.hint)}
+    reply.write(json.dumps(refusal))
+    reply.close()
+    return error.exit_code
 
 
 async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, hold: Hold, reply: IO[str]) -> None:

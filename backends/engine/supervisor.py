@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -35,6 +36,7 @@ from backends.contract.events import (
     StageStarted,
     StageStopped,
 )
+from backends.contract.files import FULL, FULL_HINT, is_full
 from backends.contract.lines import Line, line
 from backends.contract.needs import missing
 from backends.contract.plan import Plan, Stage
@@ -47,6 +49,7 @@ from backends.engine.folders import Folders, RunFolder
 from backends.engine.hold import HEARTBEAT_S, Hold
 from backends.engine.journal import Journal
 from backends.engine.launch import Child, spawn, spawn_companion
+from backends.engine.reserve import Reserve
 
 COMMIT_S = 0.075
 """Events are committed in batches of this length."""
@@ -55,14 +58,19 @@ GRACE_S = 30.0
 LIVES = 3
 """Attempts that a stage has in one run where something kills its process from outside."""
 
+LAST_WORDS = (StageFinished, StageFailed, StageStopped, RunFinished)
+"""What is written down even where the disk is full."""
+
 Ending = StageFinished | StageCached | StageFailed | StageStopped
 
 
 class Supervisor:
-    """One run of one plan. The caller holds the workspace."""
+    """One run of one plan. The caller holds the workspace. OSError where the disk has no room to begin."""
 
     def __init__(self, folders: Folders, folder: RunFolder, plan: Plan, hold: Hold) -> None:
         self._folders, self._folder, self._plan, self._hold = folders, folder, plan, hold
+        self._reserve = Reserve(folders.reserve)
+        self._reserve.take()  # first: what begins without it could not say why it ended
         self._cache = Cache(folders)
         self._journal = Journal(folder.journal)
         self._run = self._journal.state() or Run()
@@ -74,6 +82,7 @@ class Supervisor:
         self._busy: set[str] = set()
         self._fault: BaseException | None = None
         self._stopping = False
+        self._full = False
 
     async def main(self) -> None:
         """Run the plan to its end, whatever that is, and write the end down."""
@@ -82,10 +91,12 @@ class Supervisor:
         names = tuple(stage.name for stage in self._plan.stages)
         self._say(RunStarted(self._folder.id, names, os.getpid(), socket.gethostname(), resumed))
         self._commit()
-        background = [asyncio.create_task(self._commit_often()), asyncio.create_task(self._beat())]
+        background = [self._keep(self._commit_often()), self._keep(self._beat())]
         companion = await self._start_companion()
         try:
             end = await self._loop()
+            if self._full:
+                end = decide.End("failed", line("{folder}: the disk is full", folder=str(self._folders.workspace)))
             self._say(RunFinished(end.state, end.reason))
             self._commit()
         finally:
@@ -116,7 +127,8 @@ class Supervisor:
     async def _loop(self) -> decide.End:
         while True:
             self._wake.clear()
-            for action in decide.decide(self._plan, self._run, frozenset(self._busy), stopping=self._stopping):
+            stopping = self._stopping or self._full
+            for action in decide.decide(self._plan, self._run, frozenset(self._busy), stopping=stopping):
                 if isinstance(action, decide.End):
                     return action
                 self._do(action)
@@ -140,6 +152,8 @@ class Supervisor:
         except R3dError as error:
             attempt = self._run.stage(stage.name).attempt + 1
             self._say(StageFailed(stage.name, attempt, error.line, error.hint, 0.0, error.exit_code))
+        except OSError as error:
+            self._say(self._disk_failure(stage.name, error))
         self._commit()
         self._busy.discard(stage.name)
         self._wake.set()
@@ -176,6 +190,8 @@ class Supervisor:
             ending = await self._attempt(stage, ingredients, attempt, reason)
             if not isinstance(ending, int):
                 return ending
+            if self._full:
+                return self._disk_failure(stage.name, OSError(errno.ENOSPC, FULL))
             killed_by = -ending
             reason = line(
                 "attempt {attempt} was killed (signal {signal}); taken up again", attempt=attempt, signal=killed_by
@@ -220,6 +236,14 @@ class Supervisor:
             return StageFailed(stage.name, attempt, message, hint, time.monotonic() - begun)
         return ending if ending is not None else code
 
+    def _disk_failure(self, stage: str, error: OSError) -> StageFailed:
+        attempt = self._run.stage(stage).attempt
+        if is_full(error):
+            message = line("{folder}: the disk is full", folder=str(self._folders.workspace))
+            return StageFailed(stage, attempt, message, line(FULL_HINT))
+        reason, path = error.strerror or str(error), str(error.filename or self._folders.workspace)
+        return StageFailed(stage, attempt, line("{path}: {reason}", path=path, reason=reason))
+
     def _request(self, stage: Stage, attempt: int, out: Path, scratch: Path) -> Request:
         upstream = {}
         for name in stage.after:
@@ -263,9 +287,22 @@ class Supervisor:
         self._dirty.set()
 
     def _commit(self) -> None:
-        pending, self._pending = self._pending, []
+        """Write down what was said. On a full disk the reserve makes room for the last of it, and the run ends."""
         self._dirty.clear()
-        self._journal.commit(pending, self._run)
+        pending, self._pending = self._pending, []
+        if self._full:  # what else is still coming in is in the folded state
+            pending = [(at, event) for at, event in pending if isinstance(event, LAST_WORDS)]
+        try:
+            self._journal.commit(pending, self._run)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            self._full = True
+            self._reserve.give_back()
+            for child in self._children.values():
+                kill_group(child.pid)
+            self._journal.commit([(at, event) for at, event in pending if isinstance(event, LAST_WORDS)], self._run)
+            self._wake.set()
 
     async def _commit_often(self) -> None:
         while True:
@@ -279,11 +316,12 @@ class Supervisor:
             self._hold.beat()
             await asyncio.sleep(HEARTBEAT_S)
 
-    def _keep(self, work: Any) -> None:
+    def _keep(self, work: Any) -> asyncio.Task[None]:
         """Hold on to a task: asyncio itself does not. A fault in one ends the supervisor, and the log has it."""
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

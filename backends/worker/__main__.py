@@ -20,7 +20,8 @@ from typing import IO
 from backends.contract.codec import loads
 from backends.contract.errors import R3dError, Stopped
 from backends.contract.events import Event, Outcome, StageFailed, StageFinished, StageStopped, to_json
-from backends.contract.lines import line
+from backends.contract.files import FULL_HINT, is_full
+from backends.contract.lines import Line, line
 from backends.contract.process import die_with_parent, kill_group
 from backends.contract.quiet import no_telemetry
 from backends.worker.job import Job, Request
@@ -83,8 +84,7 @@ def _run(request: Request, job: Job) -> tuple[Event, int]:
         return StageFailed(stage, attempt, message, line("pip install {module}", module=error.name), seconds, 3), 3
     except OSError as error:
         traceback.print_exc()
-        message = line("{reason}: {path}", reason=error.strerror or str(error), path=str(error.filename or ""))
-        hint = line("see the stage's log")
+        message, hint = _disk_words(error, request)
     except Exception as error:  # noqa: BLE001 - the boundary: one line here, the traceback in the log
         traceback.print_exc()
         message = line("{error}: {text}", error=type(error).__name__, text=str(error)[:500])
@@ -93,6 +93,13 @@ def _run(request: Request, job: Job) -> tuple[Event, int]:
         seconds = time.monotonic() - begun
         return StageFinished(stage, attempt, job.complete(outcome), seconds), 0
     return StageFailed(stage, attempt, message, hint, time.monotonic() - begun, 1), 1
+
+
+def _disk_words(error: OSError, request: Request) -> tuple[Line, Line]:
+    if is_full(error):
+        return line("{folder}: the disk is full", folder=str(request.out)), line(FULL_HINT)
+    reason, path = error.strerror or str(error), str(error.filename or "")
+    return line("{reason}: {path}", reason=reason, path=path), line("see the stage's log")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,31 @@
+"""A piece of the disk kept back for the day it is full: with it the engine can still write down why it ended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+BYTES = 1 << 20
+"""Room for the last events and the folded state, several times over."""
+
+
+class Reserve:
+    """A file of `BYTES` that is given back once, when the disk is full."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def take(self) -> None:
+        """Take the room; OSError where the disk does not even have that."""
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, BYTES)
+        except OSError:
+            self.give_back()
+            raise
+        finally:
+            os.close(descriptor)
+
+    def give_back(self) -> None:
+        """Make the room free; safe to call again."""
+        self._path.unlink(missing_ok=True)
