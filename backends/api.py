@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from backends.contract.benches import BenchReport
 from backends.contract.client import Candidates, Client
 from backends.contract.events import Event, Outcome
+from backends.contract.lines import Line
 from backends.contract.needs import Finding
 from backends.contract.plan import Plan
+from backends.contract.run import Run
 from backends.contract.settings import DatasetSettings, InferSettings, ModelSettings, Settings
 from backends.contract.values import DeviceTable
 
@@ -126,6 +129,56 @@ def doctor(workspace: Path | None) -> tuple[Finding, ...]:
     return diagnose(settings, place, whole_plan(place, settings).stages)
 
 
+def bench_preprocess(
+    *,
+    say: Callable[[Line], None],
+    frames: Path | None = None,
+    annotation: Path | None = None,
+    rounds: int = 5,
+    workers: int = 0,
+    clips: int = 60,
+) -> BenchReport:
+    """Frames to clips beside the guide's way, on real frames (with their annotation) or on frames made for it."""
+    from backends.benches import bench_preprocess as measure
+
+    return measure(frames=frames, annotation=annotation, rounds=rounds, workers=workers, clips=clips, say=say)
+
+
+def bench_infer(
+    workspace: Path | None,
+    *,
+    say: Callable[[Line], None],
+    model: Path | None = None,
+    store: Path | None = None,
+    target: Literal["cpu", "ascend"] | None = None,
+    runtime: str | None = None,
+    devices: tuple[int, ...] | None = None,
+    batch: int | None = None,
+    loop: int = 20,
+    ais_bench: Path | None = None,
+) -> BenchReport:
+    """Pure inference beside the published figures. What is None is the workspace's, or the default."""
+    from backends.benches import InferBench
+    from backends.benches import bench_infer as measure
+
+    asked = InferBench(model, store, target, runtime, devices, batch, loop, ais_bench)
+    return measure(workspace, _latest(workspace), asked, say)
+
+
+def bench_feed(
+    workspace: Path | None,
+    *,
+    say: Callable[[Line], None],
+    store: Path | None = None,
+    chips: tuple[int, ...] = (1, 8),
+    rounds: int = 3,
+) -> BenchReport:
+    """How many chips at the published rates this machine's cores keep busy, from a store or from one made for it."""
+    from backends.benches import bench_feed as measure
+
+    return measure(workspace, _latest(workspace), store, chips, rounds, say)
+
+
 def run_step(
     entry: str,
     params: Mapping[str, Any],
@@ -142,6 +195,10 @@ def run_step(
 
     given, speed = inputs or {}, tuning or {}
     return run(entry, params, stage=stage, out=out, on_event=on_event, inputs=given, tuning=speed, on_log=on_log)
+
+
+def _latest(workspace: Path | None) -> Run | None:
+    return open_client(workspace).snapshot().run if workspace is not None else None
 
 
 def _ready_plan(workspace: Path, settings: Settings) -> Plan:

@@ -1,7 +1,183 @@
-"""`r3d-tui bench`: figures beside their references, measured in one run."""
+"""`r3d-tui bench`: figures beside their references, measured in one run. It draws the reports and measures nothing."""
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
 import typer
 
+from backends import api
+from backends.contract.benches import BenchFigure, BenchReport
+from backends.contract.codec import encode
+from backends.contract.errors import InputError
+from backends.contract.lines import Line
+from r3d_tui.figures import DASH, number, percent, rate
+from r3d_tui.lang.words import Words, chosen
+from r3d_tui.safe import safe
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Figures beside their references, in one run.")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, max=100, help="Each contender so often; medians count.")]
+Store = Annotated[Path | None, typer.Option("--store", help="A clip store; without it: the workspace's latest.")]
+
+
+@app.callback()
+def options(context: typer.Context) -> None:
+    """Figures beside their references, in one run."""
+    global_options = context.parent.params if context.parent else {}
+    context.obj = (global_options.get("workspace"), global_options.get("language"))
+
+
+@app.command()
+def preprocess(
+    context: typer.Context,
+    frames: Annotated[Path | None, typer.Option(help="Real frames, <class>/<video>/image_%05d.jpg.")] = None,
+    annotation: Annotated[Path | None, typer.Option(help="The json of those frames.")] = None,
+    rounds: Rounds = 5,
+    workers: Annotated[int, typer.Option(min=0, max=512, help="Threads; 0: one a core.")] = 0,
+    clips: Annotated[int, typer.Option(min=1, max=100_000, help="About how many clips to make.")] = 60,
+    json_document: Json = False,
+) -> None:
+    """Frames to clips: ours beside the guide's way and beside decoding alone."""
+    report = api.bench_preprocess(
+        say=_say(context), frames=frames, annotation=annotation, rounds=rounds, workers=workers, clips=clips
+    )
+    _show(context, report, json_document=json_document)
+
+
+@app.command()
+def infer(
+    context: typer.Context,
+    model: Annotated[Path | None, typer.Option(help=".onnx or .om; without it: the workspace's latest.")] = None,
+    store: Store = None,
+    target: Annotated[str | None, typer.Option(help="cpu or ascend; without it: the workspace's.")] = None,
+    runtime: Annotated[str | None, typer.Option(help="As infer.runtime in r3d.toml.")] = None,
+    devices: Annotated[str | None, typer.Option(help="Device numbers, such as 0,1.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, max=1024, help="Clips a batch.")] = None,
+    loop: Annotated[int, typer.Option(min=1, max=100_000, help="Batches a measurement, as the guide's --loop.")] = 20,
+    ais_bench: Annotated[Path | None, typer.Option(help="The Python that has ais_bench, or an ais_infer.py.")] = None,
+    json_document: Json = False,
+) -> None:
+    """Pure inference, each device alone and all together, beside the published figures; packed beside the guide's."""
+    if target not in (None, "cpu", "ascend"):
+        raise InputError("--target {target}: unknown", hint="cpu or ascend", target=target)
+    report = api.bench_infer(
+        _workspace(context),
+        say=_say(context),
+        model=model.absolute() if model else None,
+        store=store,
+        target=cast(Literal["cpu", "ascend"] | None, target),
+        runtime=runtime,
+        devices=_numbers(devices, "--devices"),
+        batch=batch,
+        loop=loop,
+        ais_bench=ais_bench,
+    )
+    _show(context, report, json_document=json_document)
+
+
+@app.command()
+def feed(
+    context: typer.Context,
+    store: Store = None,
+    chips: Annotated[str, typer.Option(help="How many simulated chips, one run each.")] = "1,8",
+    rounds: Rounds = 3,
+    json_document: Json = False,
+) -> None:
+    """How many chips at the published rates this machine keeps busy; the chips are simulated."""
+    counts = _numbers(chips, "--chips") or ()
+    if not all(1 <= count <= 64 for count in counts):
+        raise InputError("--chips {text}: 1 to 64 each", hint="such as 1,8", text=ascii(chips))
+    report = api.bench_feed(_workspace(context), say=_say(context), store=store, chips=counts, rounds=rounds)
+    _show(context, report, json_document=json_document)
+
+
+def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
+    """A report as a person reads it: one line a figure, what it stands beside, then the machine and the versions."""
+    width = max((len(words.line(figure.what)) for figure in report.figures), default=0)
+    for figure in report.figures:
+        yield _figure(figure, words, min(width, 56))
+    for note in report.notes:
+        yield f"note: {safe(words.line(note))}"
+    for title, table in (("machine", report.machine), ("settings", report.settings), ("versions", report.versions)):
+        told = ", ".join(f"{key} {_value(value)}" for key, value in table.items())
+        yield f"{title}: {safe(told)}"
+
+
+def _figure(figure: BenchFigure, words: Words, width: int) -> str:
+    unit = f" {figure.unit}" if figure.unit and figure.unit != "busy" else ""
+    text = f"{safe(words.line(figure.what)):<{width}}  {_number(figure.value, figure.unit):>10}{unit}"
+    if figure.reference is None:
+        return text.rstrip()
+    shown = percent(figure.ratio, 1) if (figure.ratio or 0) < 1.5 else f"{number(figure.ratio, 2)} x"
+    against = safe(words.line(figure.against))
+    if figure.unit == "busy":  # a share already: nothing to divide
+        text += f"  of {against}"
+    else:
+        text += f"  = {shown} of {_number(figure.reference, figure.unit)} ({against})"
+    if figure.wanted is not None and figure.ratio is not None:
+        met = "met" if figure.ratio >= figure.wanted else "NOT met"
+        wanted = percent(figure.wanted) if figure.wanted < 1.5 else f"{figure.wanted:g} x"
+        text += f", {wanted} wanted: {met}"
+    return text
+
+
+def _number(value: float | None, unit: str) -> str:
+    if unit == "busy":
+        return percent(value, 1)
+    if value is not None and unit in ("", "chips", "cores"):
+        return number(value, 3 if not unit else 1)
+    return rate(value)
+
+
+def _value(value: object) -> str:
+    return DASH if value is None else str(value)
+
+
+def _show(context: typer.Context, report: BenchReport, *, json_document: bool) -> None:
+    if json_document:
+        sys.stdout.write(json.dumps(_document(report), indent=2, ensure_ascii=False) + "\n")
+        return
+    for text in report_lines(report, _words(context)):
+        typer.echo(text)
+
+
+def _document(report: BenchReport) -> dict[str, object]:
+    """The document of `--json`: lines in English, figures as they are."""
+    figures = [
+        {**encode(figure), "what": str(figure.what), "against": str(figure.against) or None}
+        for figure in report.figures
+    ]
+    return {**encode(report), "figures": figures, "notes": [str(note) for note in report.notes]}
+
+
+def _say(context: typer.Context) -> Callable[[Line], None]:
+    words = _words(context)
+
+    def say(text: Line) -> None:
+        typer.echo(safe(words.line(text)), err=True)
+
+    return say
+
+
+def _workspace(context: typer.Context) -> Path | None:
+    return api.find_workspace(context.obj[0] or Path.cwd())
+
+
+def _words(context: typer.Context) -> Words:
+    return Words(chosen(context.obj[1]))
+
+
+def _numbers(text: str | None, option: str) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        hint = "such as 0,1"
+        raise InputError("{option} {text}: not numbers", hint=hint, option=option, text=ascii(text)) from None
