@@ -5,8 +5,9 @@ from __future__ import annotations
 from r3d_tui import figures
 from r3d_tui.panels.panel import Panel, Scene
 from r3d_tui.rows import Row
+from r3d_tui.views import stages
 from r3d_tui.views.log import log_row
-from r3d_tui.views.look import Look, paragraph, stage_word
+from r3d_tui.views.look import Look, stage_word
 
 
 class LogPanel(Panel):
@@ -26,7 +27,7 @@ class LogPanel(Panel):
         self._wrapped = book.wrapped(look.width) if book.stage == scene.selected else []
         if self.at_end:
             self.top = 1 << 40  # `show` takes it back to the last page
-        return [] if self._wrapped else paragraph(scene.words("log.empty"), look.width, "dim")
+        return [] if self._wrapped else stages.notes(scene.snapshot, look)
 
     @property
     def row_count(self) -> int:
@@ -59,6 +60,8 @@ class LogPanel(Panel):
         """The stage, and the search."""
         book = scene.log
         name = stage_word(scene.words, scene.selected)
+        if book.dropped:
+            name = f"{name}  {scene.words('log.older', n=figures.count(book.dropped))}"
         if not book.pattern:
             return name
         place = f"{book.place + 1}/{figures.count(len(book.found))}"

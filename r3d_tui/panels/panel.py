@@ -63,8 +63,8 @@ class Panel(Sheet):
         if self.size.width < 2:
             return
         look = Look(scene.words, self.size.width, self.size.height - 1, scene.now, scene.selected)
-        self.show(squeeze(self.rows(scene, look), look.height), self._head(scene), self.cursor(scene))
-        self.retitle()
+        rows = squeeze(self.rows(scene, look), look.height)
+        self.show(rows, lambda: self._head(scene), self.cursor(scene))
 
     def retitle(self) -> None:
         """Draw the title again: it says what part of the rows is shown."""

@@ -53,7 +53,7 @@ class Dialog(ModalScreen[str]):
         """`choices` are (keys joined by commas, words); `also_shuts` is the key that opened it."""
         super().__init__(classes="-bad" if bad else "")
         self._heading, self._rows, self._words = title, rows, words
-        self._choices, self._also, self._wide, self._clock = choices, also_shuts, width, clock
+        self._choices, self._wide, self._clock = choices, width, clock
         self._body = Sheet(id="body", focusable=False)
         for keys, _ in choices:
             self._bindings.bind(keys, f"choose({keys.split(',')[0]!r})", show=False)

@@ -45,13 +45,13 @@ def runs(found: Sequence[RunSummary], look: Look) -> list[Row]:
     if not found:
         return paragraph(words("runs.none"), look.width, "dim")
     columns = (
-        Column(words("runs.run"), 8),
+        Column(words("runs.run"), 20),
         Column(words("stages.state"), 13),
-        Column(words("runs.started"), 19),
+        Column(words("runs.started"), 19, rank=3),
         Column(words("stages.time"), 8, right=True),
         Column(words("result.top1"), 7, right=True),
-        Column(words("infer.clips_per_s"), 9, right=True, rank=1),
-        Column("", 0, flex=True, rank=2),
+        Column(words("infer.clips_per_s"), 8, right=True, rank=1),
+        Column("", 0, flex=True, rank=9),
     )
     body: list[list[str | Span]] = []
     for one in found:

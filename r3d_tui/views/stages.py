@@ -207,15 +207,25 @@ def details(snapshot: Snapshot, look: Look) -> list[Row]:
         for name, number in stage.outcome.figures.items():
             label, text = safe(name), safe(_plain(number))
             rows.append(cut(row(Span(fit(label, 20), "dim"), " ", text), look.width))
-    notes = [note for note in snapshot.run.notes if note.stage == stage.name]
-    if notes:
-        rows += [(), rule(words("details.notes"), look.width)]
-        for note in notes:
-            rows += paragraph(
-                words.line(note.text), look.width, {"warning": "warn", "error": "bad"}.get(note.level, "")
-            )
+    if said := _notes(snapshot, look):
+        rows += [(), rule(words("details.notes"), look.width), *said]
     if stage.set_aside_count:
         rows += [(), *asides(stage, look, len(stage.set_aside))]
+    return rows
+
+
+def notes(snapshot: Snapshot, look: Look) -> list[Row]:
+    """What the selected stage said, in place of a log that is empty."""
+    said = _notes(snapshot, look)
+    head = paragraph(look.words("log.empty" if said else "log.nothing"), look.width, "dim")
+    return [*head, *said]
+
+
+def _notes(snapshot: Snapshot, look: Look) -> list[Row]:
+    roles = {"warning": "warn", "error": "bad"}
+    rows: list[Row] = []
+    for note in (note for note in snapshot.run.notes if note.stage == look.selected):
+        rows += paragraph(look.words.line(note.text), look.width, roles.get(note.level, ""))
     return rows
 
 

@@ -6,7 +6,7 @@ character leaves here. Scrolling, selecting text with the mouse and clicking a s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.segment import Segment
 from rich.style import Style
@@ -42,13 +42,19 @@ class Sheet(Widget, can_focus=True):
         self._painted: list[tuple[Row, bool]] = []
 
     def show(
-        self, rows: Sequence[Row], title: Row | None = None, cursor: int | None = None, foot: Row | None = None
+        self,
+        rows: Sequence[Row],
+        title: Row | Callable[[], Row] | None = None,
+        cursor: int | None = None,
+        foot: Row | None = None,
     ) -> None:
-        """Replace what is shown; only lines that differ are drawn again."""
+        """Replace what is shown; only lines that differ are drawn again. A title may be asked for once rows stand."""
         self._rows = list(rows)
-        self._title, self._foot = title, foot
-        self._cursor = cursor
+        self._foot, self._cursor = foot, cursor
+        self._title = () if callable(title) else title
         self.top = max(0, min(self.top, self.last_top))
+        if callable(title):
+            self._title = title()
         self._refresh_changed()
 
     def put_title(self, title: Row) -> None:
@@ -95,11 +101,15 @@ class Sheet(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line of the screen, for Textual's compositor."""
         line, is_cursor = self._line(y)
-        base = self.rich_style
+        base = self._style("")
         if is_cursor:
             base += self._style("cursor")
-        segments = [Segment(drawn(safe(span.text)), base + self._style(span.role)) for span in line if span.text]
-        strip = Strip(segments).adjust_cell_length(self.size.width, base)
+        segments = [
+            Segment(drawn(safe(span.text)), base + self._style(span.role) if span.role else base)
+            for span in line
+            if span.text
+        ]
+        strip = Strip(segments).adjust_cell_length(self.size.width, base).simplify()
         index = self.top + y - (self._title is not None)
         if self._title is None or y:
             strip = self._with_selection(strip, index)
@@ -140,25 +150,34 @@ class Sheet(Widget, can_focus=True):
     def _style(self, role: str) -> Style:
         if not self._styles_by_role:
             self._styles_by_role = paint(self.app.theme_variables, ansi=self.app.native_ansi_color)
+            self._styles_by_role[""] = self.rich_style  # Textual walks all ancestors for it each time
         return self._styles_by_role.get(role, _PLAIN)
 
     def _line(self, y: int) -> tuple[Row, bool]:
-        if self._foot is not None and y == self.size.height - 1:
-            return self._foot, False
-        if self._title is not None:
-            if y == 0:
-                return self._title, False
-            y -= 1
-        index = self.top + y
-        if y < self.page and 0 <= index < self.row_count:
-            return self.row_at(index), index == self._cursor
-        return (), False
+        return self._lines(self.size.height, y, y + 1)[0]
+
+    def _lines(self, height: int, first: int, end: int) -> list[tuple[Row, bool]]:
+        titled, count = self._title is not None, self.row_count
+        page = height - titled - (self._foot is not None)
+        found: list[tuple[Row, bool]] = []
+        for y in range(first, end):
+            index = self.top + y - titled
+            if titled and y == 0:
+                found.append((self._title or (), False))
+            elif self._foot is not None and y == height - 1:
+                found.append((self._foot, False))
+            elif y - titled < page and 0 <= index < count:
+                found.append((self.row_at(index), index == self._cursor))
+            else:
+                found.append(((), False))
+        return found
 
     def _all_rows(self) -> Iterator[Row]:
         return (self.row_at(index) for index in range(self.row_count))
 
     def _shown_lines(self) -> list[tuple[Row, bool]]:
-        return [self._line(y) for y in range(self.size.height)]
+        height = self.size.height
+        return self._lines(height, 0, height)
 
     def _refresh_changed(self) -> None:
         before, self._painted = self._painted, self._shown_lines()

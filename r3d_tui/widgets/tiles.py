@@ -22,8 +22,9 @@ class _Placed(Layout):
         parent: Widget,
         children: list[Widget],
         size: Size,
-        greedy: bool = True,  # noqa: ARG002 - the base class's signature
+        greedy: bool = True,
     ) -> ArrangeResult:
+        del greedy
         parent.pre_layout(self)
         boxes = self._place(size.width, size.height)
         return [

@@ -315,6 +315,10 @@ async def test_the_language_and_the_theme_turn(inferring: ReplayClient, console:
         await pilot.press("T")
         await pilot.pause()
         assert "r3d-light" == app.theme
+        strips = app.screen._compositor.render_strips()
+        backgrounds = {segment.style.bgcolor.name for strip in strips for segment in strip if segment.style}
+        assert "#fbfaf7" in backgrounds
+        assert "#12161b" not in backgrounds
 
 
 async def test_leaving_says_that_the_run_goes_on(inferring: ReplayClient, console: Console) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from r3d_tui.rows import Column, Span, cells, changed, cut, ends, fit, row, table, text_of, width_of, wrap
+from r3d_tui.app import DARK, LIGHT
+from r3d_tui.rows import ROLES, Column, Span, cells, changed, cut, ends, fit, row, table, text_of, width_of, wrap
+from r3d_tui.widgets import paint
 
 
 @pytest.mark.parametrize(
@@ -55,3 +57,11 @@ def test_only_what_differs_is_drawn_again() -> None:
     old = row("name  ", Span("12", "strong"), "  end")
     assert (6, 2) == changed(old, row("name  ", Span("13", "strong"), "  end"))
     assert None is changed(old, old)
+
+
+def test_every_role_has_a_colour_in_every_theme() -> None:
+    """Each role can be drawn in true colour, light or dark, and in the sixteen of a plain terminal."""
+    assert set(ROLES) | {"cursor"} == set(paint.TRUE) == set(paint.ANSI)
+    assert (
+        set(DARK) == set(LIGHT) == {name for parts in paint.TRUE.values() for name in parts if name.startswith("r3d-")}
+    )

@@ -220,7 +220,7 @@ def test_the_result_stands_beside_what_is_published(snapshots: dict[str, Snapsho
     """Accuracy with its interval, over how many videos, beside 0.6222, and the speed beside two such chips' rate."""
     text = _text(result.result(snapshots["finished"], _look(90)))
     assert "0.6226  952 of 1,529 videos" in text
-    assert "0.6222  (+0.0004, inside the interval)" in text
+    assert "0.6222  (+0.0004, inside it)" in text
     assert "1,529/1,530 · 1 set aside" in text
     assert "97 % of 1,590 published for 2 such chips" in text
     assert "sword_exercise    → draw_sword" in text

@@ -9,7 +9,6 @@ import warnings
 from pathlib import Path
 
 import pytest
-import tomllib
 
 from backends.contract.lines import line
 from r3d_tui.actions import ACTIONS
@@ -22,7 +21,7 @@ LINE_CALLS = {"line", "Line", "InputError", "BusyError", "NeedError", "StageErro
 
 
 def _document(language: str) -> dict[str, object]:
-    return tomllib.loads(Path(lang.__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
+    return lang._read(language)
 
 
 def _fields(template: str) -> set[str]:
