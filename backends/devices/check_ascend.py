@@ -126,7 +126,8 @@ def _environment(home: Path | None) -> Finding:
     script = set_env(home)
     if script is None:
         return Finding("CANN", "warning", found, line("no set_env.sh there: set its environment by hand"))
-    return Finding("CANN", "warning", found, line("source {script}", script=str(script)))
+    told = line("{found}; {script} is sourced where it is needed", found=str(found), script=str(script))
+    return Finding("CANN", "met", told)
 
 
 def _atc(home: Path | None) -> Finding:
@@ -141,14 +142,11 @@ def _acl(home: Path | None) -> Finding:
     if PathFinder.find_spec("acl"):
         return Finding("acl", "met", line("on the module path"))
     inside = home / "python" / "site-packages" / "acl" if home else None
-    if home and inside and inside.exists():
-        script = set_env(home)
-        return Finding(
-            "acl",
-            "warning",
-            line("{path}, not on the module path", path=str(inside)),
-            line("source {script}", script=str(script or "set_env.sh")),
-        )
+    if home and inside and (inside.exists() or inside.with_suffix(".so").exists()):
+        if set_env(home):
+            return Finding("acl", "met", line("{path}", path=str(inside)))
+        found = line("{path}, not on the module path", path=str(inside))
+        return Finding("acl", "warning", found, line("no set_env.sh there: set its environment by hand"))
     return Finding(
         "acl", "missing", line("not found"), line("install CANN (toolkit or nnrt), and source its set_env.sh")
     )

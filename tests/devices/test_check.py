@@ -157,22 +157,22 @@ def test_an_ascend_run_without_ascend_names_all_that_it_lacks(ascend: Settings, 
 
 
 def test_a_cann_that_was_not_sourced_is_found_with_its_script(ascend: Settings, tmp_path: Path) -> None:
-    """The version as the installation wrote it, and the line to type."""
+    """The version as the installation wrote it, and the script that our own processes are started behind."""
     home = tmp_path / "Ascend" / "latest"
     (home / "bin").mkdir(parents=True)
     (home / "bin" / "atc").touch()
     (home / "version.cfg").write_text("# version\nruntime_running_version=[x]\nVersion=8.0.RC2\n")
     (home.parent / "set_env.sh").touch()
     rows = tuple(check_ascend.ascend_findings(ascend))
-    assert ("warning", f"source {home.parent / 'set_env.sh'}") == (
-        _named(rows, "CANN").state,
-        str(_named(rows, "CANN").hint),
-    )
-    assert "8.0.RC2" in str(_named(rows, "CANN").found)
+    assert "met" == _named(rows, "CANN").state
+    assert f"8.0.RC2 in {home}; {home.parent / 'set_env.sh'} is sourced" in str(_named(rows, "CANN").found)
     assert "met" == _named(rows, "atc").state
     (home / "python" / "site-packages" / "acl").mkdir(parents=True)
     rows = tuple(check_ascend.ascend_findings(ascend))
-    assert "warning" == _named(rows, "acl").state
+    assert "met" == _named(rows, "acl").state
+    (home.parent / "set_env.sh").unlink()
+    rows = tuple(check_ascend.ascend_findings(ascend))
+    assert ("warning", "warning") == (_named(rows, "CANN").state, _named(rows, "acl").state)
 
 
 def test_chips_and_driver_are_told(ascend: Settings, fake_smi: Callable[[str], Path]) -> None:

@@ -33,7 +33,7 @@ class Server:
     def environment(self) -> dict[str, str]:
         """What makes a process see this server: npu-smi on PATH, CANN where set_env.sh is looked for."""
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        return {"PATH": path, "ASCEND_TOOLKIT_HOME": str(self.folder / "cann"), "FAKE_SERVER": str(self.folder)}
+        return {"PATH": path, "ASCEND_TOOLKIT_HOME": str(self.folder / "cann/latest"), "FAKE_SERVER": str(self.folder)}
 
     def reports(self) -> list[dict[str, Any]]:
         """What each process that used pyACL did wrong and left behind."""
