@@ -7,6 +7,7 @@ that a later difference can be named.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -184,9 +185,10 @@ class Digests:
             raise InputError(text, hint=hint, path=str(path), reason=error.strerror or str(error)) from None
 
     def save(self) -> None:
-        """Remember what was read."""
+        """Remember what was read; where that cannot be written, it is read again."""
         if self._changed:
-            write_whole(self._path, json.dumps(self._known).encode())
+            with contextlib.suppress(OSError):
+                write_whole(self._path, json.dumps(self._known).encode())
             self._changed = False
 
     def _file_digest(self, path: Path) -> str:

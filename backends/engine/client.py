@@ -56,6 +56,7 @@ class LiveClient:
 
     def __init__(self, workspace: Path, planner: Planner) -> None:
         self._folders = Folders(workspace)
+        hold.check_readable(self._folders)
         self._planner = planner
         self._reader: tuple[RunFolder, JournalReader] | None = None
         self._ended: tuple[RunFolder, Run] | None = None
@@ -131,6 +132,8 @@ class LiveClient:
     def preview(self, request: RunRequest) -> tuple[Preview, ...]:
         settings = self._planner.settings(self.workspace)
         plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
+        with contextlib.suppress(OSError):  # who may only look is told all the same
+            hold.make_root(self._folders)
         return preview(self._folders, plan)
 
     def log(self, stage: str, offset: int | None = None, limit: int = 65536) -> LogChunk:
@@ -262,6 +265,7 @@ class LiveClient:
         return None
 
     def _new_run(self, plan: Plan) -> RunFolder:
+        hold.make_root(self._folders)
         latest = self._latest()
         last = latest.id if latest else ""
         while True:

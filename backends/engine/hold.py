@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 import struct
 import time
 from dataclasses import dataclass
@@ -27,8 +28,7 @@ class Hold:
 
     def __init__(self, folders: Folders, run_id: str) -> None:
         """Take the workspace. Raises BusyError, naming the holder, where another engine has it."""
-        folders.root.mkdir(parents=True, exist_ok=True)
-        folders.root.chmod(0o700)
+        make_root(folders)
         self._file = folders.lock.open("a+b")
         if not _take(self._file):
             self._file.close()
@@ -93,6 +93,21 @@ def silence(folders: Folders) -> float | None:
     except (OSError, struct.error):
         return None
     return age if age >= 0 else None
+
+
+def make_root(folders: Folders) -> None:
+    """Make `.r3d` for its owner alone; others read it where the owner lets them, and never write."""
+    folders.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mode = stat.S_IMODE(folders.root.stat().st_mode)
+    if mode & 0o022:
+        folders.root.chmod(mode & ~0o022)
+
+
+def check_readable(folders: Folders) -> None:
+    """Raise InputError where runs are there but closed to this user: that is not the same as no runs."""
+    if folders.root.is_dir() and not os.access(folders.root, os.R_OK | os.X_OK):
+        text, hint = "{path}: closed to you", "its owner can open it for reading: chmod -R a+rX {path}"
+        raise InputError(text, hint=hint, path=str(folders.root))
 
 
 def check_writable(folder: Path) -> None:
