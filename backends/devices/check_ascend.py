@@ -15,9 +15,13 @@ from backends.contract.lines import line
 from backends.contract.needs import Finding
 from backends.contract.settings import Settings
 from backends.contract.values import DeviceTable
+from backends.devices.check_tools import ais_bench_findings
+from backends.devices.check_versions import cann_finding, driver_is_known, package_findings
 from backends.devices.smi import read_table, tool
 
 LIMIT_S = 10.0
+LEAST_CHIP_MB = 1024
+"""For the model (46.3 million weights, half precision by default), ten clips and CANN itself; not measured."""
 GROUP = "HwHiAiUser"
 HOMES = (
     "/usr/local/Ascend/ascend-toolkit/latest",
@@ -33,14 +37,14 @@ def ascend_findings(settings: Settings) -> list[Finding]:
     """The rows of an Ascend target."""
     home = cann_home()
     runtime = settings.infer.runtime
-    rows = [*_driver(settings), _group(), _environment(home), _atc(home)]
+    rows = [*_driver(settings), _group(), _environment(home), *_release(home), _atc(home)]
     if runtime in ("auto", "acl"):
         rows.append(_acl(home))
     if runtime == "ais_bench":
-        rows += [_package("ais_bench", "ais-bench"), _package("aclruntime", "aclruntime")]
+        rows += ais_bench_findings(settings)
     if runtime == "cann":
         rows.append(_package("onnxruntime", "onnxruntime-cann"))
-    return rows
+    return [*rows, *package_findings()]
 
 
 def _driver(settings: Settings) -> Iterator[Finding]:
@@ -57,8 +61,18 @@ def _driver(settings: Settings) -> Iterator[Finding]:
         return
     yield Finding("npu-smi", "met", line("{path}", path=path))
     version = table.driver_version
-    yield Finding("driver", "met" if version else "unknown", line("{version}", version=version or "not told"))
+    yield _version(version)
     yield _chips(table, settings.infer.devices)
+    yield _memory(table, settings.infer.devices)
+
+
+def _version(version: str | None) -> Finding:
+    if version is None:
+        return Finding("driver", "unknown", line("its version is not told"))
+    if driver_is_known(version):
+        return Finding("driver", "met", line("{version}", version=version))
+    hint = line("compare r3d-tui devices with npu-smi info")
+    return Finding("driver", "unknown", line("{version}: its npu-smi was never read", version=version), hint)
 
 
 def _chips(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
@@ -75,6 +89,22 @@ def _chips(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
         hint = line("see `npu-smi info -t health -i <id>`; such a chip is not taken unless it is named")
         return Finding("chips", "warning", line("{states}", states=states), hint)
     return Finding("chips", "met", found)
+
+
+def _memory(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
+    """The least free memory of the chips that a run would take; unknown where npu-smi does not say it of all."""
+    chips = [chip for chip in table.chips if wanted is None or chip.device_id in wanted]
+    free = [
+        chip.memory_total_mb - chip.memory_used_mb
+        for chip in chips
+        if chip.memory_total_mb and chip.memory_used_mb is not None
+    ]
+    if not chips or len(free) < len(chips):
+        return Finding("chip memory", "unknown", line("not told of {n} chips", n=len(chips) - len(free)))
+    found = line("{free} MB free on the fullest of {n}", free=min(free), n=len(chips))
+    if min(free) < LEAST_CHIP_MB:
+        return Finding("chip memory", "warning", found, line("end what runs on the chips: npu-smi info shows it"))
+    return Finding("chip memory", "met", found)
 
 
 def _group() -> Finding:
@@ -128,6 +158,13 @@ def _environment(home: Path | None) -> Finding:
         return Finding("CANN", "warning", found, line("no set_env.sh there: set its environment by hand"))
     told = line("{found}; {script} is sourced where it is needed", found=str(found), script=str(script))
     return Finding("CANN", "met", told)
+
+
+def _release(home: Path | None) -> Iterator[Finding]:
+    """CANN's release beside the guide's, where it is told."""
+    version = cann_version(home) if home else None
+    if version is not None:
+        yield cann_finding(version)
 
 
 def _atc(home: Path | None) -> Finding:

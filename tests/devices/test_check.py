@@ -18,6 +18,7 @@ from backends.contract.needs import Finding, Need, module
 from backends.contract.plan import Stage
 from backends.contract.request import Request
 from backends.contract.settings import DatasetSettings, InferSettings, Settings
+from backends.contract.values import Chip, DeviceTable
 from backends.devices import check, check_ascend, check_disk, smi
 from backends.devices.spec import CHECK, CheckParams, StageNeeds, with_needs
 from backends.worker.job import Job
@@ -204,3 +205,22 @@ def test_each_runtime_asks_for_its_own(ascend: Settings) -> None:
     assert {"ais_bench", "aclruntime"} == names("ais_bench") - names("cann")
     assert {"onnxruntime"} == names("cann") - names("ais_bench")
     assert "acl" in names("auto")
+
+
+def test_free_chip_memory_is_told(ascend: Settings, fake_smi: Callable[[str], Path]) -> None:
+    """The least of the chips that are wanted; a full one is a warning, one that is not told of is unknown."""
+    fake_smi("show('310P3_duo_driver_24.1')")
+    finding = _named(check.diagnose(ascend, Path("/")), "chip memory")
+    assert ("met", True) == (finding.state, "MB free on the fullest of 1" in str(finding.found))
+    fullest = DeviceTable("live", chips=(Chip(0, device_id=0, memory_used_mb=20_800, memory_total_mb=21_534),))
+    assert "warning" == check_ascend._memory(fullest, (0,)).state
+    assert "unknown" == check_ascend._memory(DeviceTable("live", chips=(Chip(0, device_id=0),)), None).state
+
+
+def test_files_for_ais_bench_take_room(tmp_path: Path, shared: Path) -> None:
+    """Packed batches become files of 24 MB while they are inferred."""
+    dataset = DatasetSettings(frames=tmp_path, annotation=shared / "data" / "reference" / "hmdb51_1.json")
+    plain = check_disk.estimate(Settings(dataset=dataset))
+    tool = check_disk.estimate(Settings(dataset=dataset, infer=InferSettings(target="ascend", runtime="ais_bench")))
+    assert plain is not None
+    assert plain + 850 * 24_084_480 == tool

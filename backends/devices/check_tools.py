@@ -1,0 +1,32 @@
+"""Rows about ais_bench: is it there, which generation is it, what does its Python lack. Every call has a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from backends.contract.errors import NeedError
+from backends.contract.lines import line
+from backends.contract.needs import Finding
+from backends.contract.settings import Settings
+from backends.devices.check_versions import tool_findings
+from backends.worker.ais_bench import probe, versions
+
+LIMIT_S = 30.0
+
+
+def ais_bench_findings(settings: Settings, limit_s: float = LIMIT_S) -> Iterator[Finding]:
+    """Two rows, and a third where its Python has no pkg_resources."""
+    given, place = settings.infer.ais_bench, Path.cwd()
+    try:
+        tool = probe(given, place, limit_s)
+    except NeedError as error:
+        yield Finding("ais_bench", "missing", error.line, error.hint)
+        if "aclruntime" in str(error.line):
+            yield Finding("aclruntime", "missing", line("not installed there"), error.hint)
+        else:
+            yield Finding("aclruntime", "unknown", line("not asked for: ais_bench does not answer"))
+        return
+    found = line("generation {name} ({command})", name=tool.generation, command=" ".join(tool.command))
+    yield Finding("ais_bench", "met", found)
+    yield from tool_findings(versions(given, place, limit_s), tool.generation)
