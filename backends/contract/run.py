@@ -34,6 +34,9 @@ from backends.contract.events import (
 )
 from backends.contract.lines import Line, Scalar, line
 
+_Moved = StageStarted | StageProgress | ItemSetAside
+_Settled = StageFinished | StageCached | StageSkipped | StageBlocked | StageFailed | StageStopped
+
 StageState = Literal["waiting", "running", "done", "cached", "skipped", "failed", "stopped", "interrupted"]
 
 
@@ -174,103 +177,53 @@ def _interrupted(stage: StageRun) -> StageRun:
     return stage
 
 
-def _fold_stage(
-    run: Run,
-    event: StageStarted
-    | StageProgress
-    | ItemSetAside
-    | StageFinished
-    | StageCached
-    | StageSkipped
-    | StageBlocked
-    | StageFailed
-    | StageStopped,
-    at: float,
-) -> Run:
+def _fold_stage(run: Run, event: _Moved | _Settled, at: float) -> Run:
     stages = {stage.name: stage for stage in run.stages}
     old = stages.get(event.stage, StageRun(event.stage))
-    stages[event.stage] = _stage(old, event, at)
+    if isinstance(event, StageStarted | StageProgress | ItemSetAside):
+        stages[event.stage] = _moved(old, event, at)
+    else:
+        stages[event.stage] = _settled(old, event)
     return replace(run, stages=tuple(stages.values()))
 
 
-def _stage(
-    old: StageRun,
-    event: StageStarted
-    | StageProgress
-    | ItemSetAside
-    | StageFinished
-    | StageCached
-    | StageSkipped
-    | StageBlocked
-    | StageFailed
-    | StageStopped,
-    at: float,
-) -> StageRun:
+def _moved(old: StageRun, event: _Moved, at: float) -> StageRun:
+    """The stage after what happens while it runs."""
     if isinstance(event, StageStarted):
-        return StageRun(
-            old.name,
-            "running",
-            event.reason,
-            attempt=event.attempt,
-            pid=event.pid,
-            started=at,
-            fingerprint=event.fingerprint,
-        )
+        begun = StageRun(old.name, "running", event.reason, attempt=event.attempt, pid=event.pid, started=at)
+        return replace(begun, fingerprint=event.fingerprint)
     if isinstance(event, StageProgress):
-        return replace(
-            old,
-            done=event.done,
-            total=event.total,
-            unit=event.unit,
-            rate=event.rate,
-            note=event.note,
-            live={**old.live, **event.figures},
-        )
-    if isinstance(event, ItemSetAside):
-        kept = old.set_aside
-        if len(kept) < KEPT:
-            kept = (*kept, SetAside(event.item, event.reason))
-        return replace(old, set_aside=kept, set_aside_count=old.set_aside_count + 1)
+        live = {**old.live, **event.figures}
+        far = replace(old, done=event.done, total=event.total, unit=event.unit)
+        return replace(far, rate=event.rate, note=event.note, live=live)
+    kept = old.set_aside
+    if len(kept) < KEPT:
+        kept = (*kept, SetAside(event.item, event.reason))
+    return replace(old, set_aside=kept, set_aside_count=old.set_aside_count + 1)
+
+
+def _settled(old: StageRun, event: _Settled) -> StageRun:
+    """The stage after what ends it, or what keeps it from beginning."""
     if isinstance(event, StageFinished):
-        return replace(
-            old,
-            state="done",
-            pid=None,
-            seconds=event.seconds,
-            outcome=event.outcome,
-            note=Line(""),
-            set_aside=event.outcome.set_aside,
-            set_aside_count=event.outcome.set_aside_count,
-        )
+        ended = replace(old, state="done", pid=None, seconds=event.seconds, note=Line(""))
+        return _with_outcome(ended, event.outcome)
     if isinstance(event, StageCached):
-        return StageRun(
-            old.name,
-            "cached",
-            event.reason,
-            attempt=old.attempt,
-            outcome=event.outcome,
-            fingerprint=event.fingerprint,
-            set_aside=event.outcome.set_aside,
-            set_aside_count=event.outcome.set_aside_count,
-        )
+        cached = StageRun(old.name, "cached", event.reason, attempt=old.attempt, fingerprint=event.fingerprint)
+        return _with_outcome(cached, event.outcome)
     if isinstance(event, StageSkipped):
         return replace(old, state="skipped", reason=event.reason, pid=None)
     if isinstance(event, StageBlocked):
         return replace(old, reason=event.reason, blocked=True)
     if isinstance(event, StageFailed):
-        return replace(
-            old,
-            state="failed",
-            reason=event.message,
-            hint=event.hint,
-            pid=None,
-            attempt=event.attempt,
-            seconds=event.seconds,
-            exit_code=event.exit_code,
-        )
+        failed = replace(old, state="failed", pid=None, reason=event.message, hint=event.hint)
+        return replace(failed, attempt=event.attempt, seconds=event.seconds, exit_code=event.exit_code)
     if isinstance(event, StageStopped):
         return replace(old, state="stopped", pid=None, seconds=event.seconds)
     _assert_never(event)
+
+
+def _with_outcome(stage: StageRun, outcome: Outcome) -> StageRun:
+    return replace(stage, outcome=outcome, set_aside=outcome.set_aside, set_aside_count=outcome.set_aside_count)
 
 
 def _fold_device(run: Run, event: DeviceChanged | DeviceProgress) -> Run:
