@@ -165,6 +165,15 @@ def bench_infer(
     return measure(workspace, _latest(workspace), asked, say)
 
 
+def bench_cpu(
+    *, say: Callable[[Line], None], model: Path | None = None, depth: int = 50, threads: int = 0, rounds: int = 5
+) -> BenchReport:
+    """The CPU runtimes beside this machine's plain matrix product, on an .onnx or on an untrained model of `depth`."""
+    from backends.cpu_bench import bench_cpu as measure
+
+    return measure(model, depth, threads, rounds, say)
+
+
 def bench_feed(
     workspace: Path | None,
     *,

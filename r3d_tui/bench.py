@@ -82,6 +82,20 @@ def infer(
 
 
 @app.command()
+def cpu(
+    context: typer.Context,
+    model: Annotated[Path | None, typer.Option(help=".onnx of batch 10; without it: an untrained one.")] = None,
+    depth: Annotated[Literal["10", "18", "34", "50", "101"], typer.Option(help="Of the untrained model.")] = "50",
+    threads: Annotated[int, typer.Option(min=0, max=512, help="0: all cores.")] = 0,
+    rounds: Rounds = 5,
+    json_document: Json = False,
+) -> None:
+    """The CPU runtimes beside what a plain matrix product makes of this machine."""
+    report = api.bench_cpu(say=_say(context), model=model, depth=int(depth), threads=threads, rounds=rounds)
+    _show(context, report, json_document=json_document)
+
+
+@app.command()
 def feed(
     context: typer.Context,
     store: Store = None,
