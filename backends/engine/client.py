@@ -302,7 +302,7 @@ def _raise_refusal(reply: bytes, folder: RunFolder) -> None:
 def _summary(run_id: str, run: Run, *, alive: bool) -> RunSummary:
     figures = {key: value for stage in run.stages if stage.outcome for key, value in stage.outcome.figures.items()}
     state = "interrupted" if run.state == "running" and not alive else run.state
-    seconds = run.ended - run.started if run.ended and run.started else None
+    seconds = run.ended - run.started if run.ended and run.started and run.ended >= run.started else None
     top1, rate = figures.get("top1"), figures.get("clips_per_s")
     return RunSummary(
         run_id,

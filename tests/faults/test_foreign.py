@@ -179,10 +179,10 @@ peer = socket.socket(socket.AF_UNIX)
 os.setgid(65534)
 os.setuid(65534)
 peer.connect("engine.sock")
-peer.sendall(b'{"command": "stop"}\\n')
 try:
+    peer.sendall(b'{"command": "stop"}\\n')
     print("heard", peer.recv(100))
-except ConnectionResetError:
+except (ConnectionResetError, BrokenPipeError):
     print("heard b''")
 """
     done = subprocess.run([sys.executable, "-c", ask, str(place.parent)], capture_output=True, text=True, check=False)
