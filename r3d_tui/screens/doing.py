@@ -138,6 +138,7 @@ class Doing(Screen[None]):
         title = self.words(key, stage=stage_word(self.words, self.selected))
 
         def confirm(found: tuple[Preview, ...]) -> None:
+            self.app.clear_notifications()
             choices = (("enter,y", self.words("preview.go")),)
             dialog = Dialog(title, lambda look: dialogs.preview(found, look), self.words, choices=choices)
             self.app.push_screen(dialog, lambda choice: self._start(request) if choice else None)

@@ -43,7 +43,7 @@ def _network(snapshot: Snapshot, look: Look) -> list[Row]:
     classes = figure(export, "classes")
     parts = [
         figure_text(export, "arch"),
-        words("model.classes", n=figures.count(classes)) if classes is not None else "",
+        words("model.classes", n=figures.count(classes)) if classes is not None and look.width >= 60 else "",
         words("model.parameters", n=f"{parameters / 1e6:.1f} M") if parameters is not None else "",
         f"opset {opset:.0f}" if opset is not None else "",
     ]
@@ -106,10 +106,16 @@ def _troubles(snapshot: Snapshot, look: Look) -> list[Row]:
     return rows
 
 
+def _compared(stage: StageRun) -> list[str]:
+    """What was compared with the checkpoint: the two exports always, other runtimes where they were."""
+    others = [name for name in ("openvino", "om") if figure(stage, f"{name}_max_abs") is not None]
+    return ["onnx", "sim", *others]
+
+
 def _verify(snapshot: Snapshot, look: Look) -> list[Row]:
     words, stage = look.words, stage_of(snapshot, "verify")
     columns = (
-        Column(words("model.verify"), 11),
+        Column(words("model.verify"), 12),
         Column(words("model.max_abs"), 12, right=True),
         Column(words("model.cosine"), 10, right=True),
         Column(words("model.top1"), 8, right=True),
@@ -117,14 +123,14 @@ def _verify(snapshot: Snapshot, look: Look) -> list[Row]:
     )
     body: list[list[str | Span]] = []
     limits = snapshot.settings.verify if snapshot.settings else None
-    for short in ("onnx", "sim"):
+    for short in _compared(stage):
         apart, cosine, top1 = (figure(stage, f"{short}_{name}") for name in ("max_abs", "cosine", "top1"))
         over = limits is not None and apart is not None and apart > limits.max_abs
         below = limits is not None and cosine is not None and cosine < limits.cosine
         differ = limits is not None and top1 is not None and top1 < limits.top1
         body.append(
             [
-                Span(f"  pth {short}"),
+                Span(f"pth {short}"),
                 Span(figures.small(apart), "bad" if over else ""),
                 Span(figures.number(cosine, 7), "bad" if below else ""),
                 Span(figures.percent(top1), "bad" if differ else ""),

@@ -119,9 +119,9 @@ def test_the_dataset_counts_what_is_there_and_what_is_not(snapshots: dict[str, S
 def test_the_chain_shows_each_model_and_how_far_they_agree(snapshots: dict[str, Snapshot]) -> None:
     """Nodes, sizes and times of the models, the largest difference and the cosine of each pair."""
     text = _text(model.model(snapshots["finished"], _look(90)))
-    assert "resnet-50 · 51 classes · 46.3 M parameters · opset 11" in text
+    assert "resnet-50 · 51 classes · 46.3 M params · opset 11" in text
     assert "✓ om         done              –    94.4 MB      1:24  Ascend310P3 · CA" in text
-    assert "pth sim         2.9e-06   0.9999999     100 %" in text
+    assert "pth sim            2.9e-06   0.9999999     100 %" in text
 
 
 def test_a_disagreement_over_the_threshold_is_marked(snapshots: dict[str, Snapshot]) -> None:
