@@ -164,6 +164,11 @@ class Leases:
         return lost.reason if lost else line("no device was given")
 
     @property
+    def retired(self) -> int:
+        """How many devices are lost by now."""
+        return sum(d.state == "retired" for d in self.devices.values())
+
+    @property
     def hint(self) -> Line:
         """The mend that goes with `failure`; empty where none is known."""
         return self._lost_last.hint if self._lost_last else Line("")

@@ -74,6 +74,8 @@ class Work:
     """From then until the last row was durable."""
     compute_s: float
     """All devices together."""
+    retired: int = 0
+    """Devices that were lost on the way."""
 
     @classmethod
     def nothing(cls) -> Work:
@@ -344,6 +346,7 @@ class Pool:
             None if ready is None else ready - self._begun,
             None if ready is None else ended - ready,
             sum(meter.busy_s for meter in meters),
+            self._leases.retired,
         )
 
 

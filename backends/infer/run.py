@@ -198,6 +198,7 @@ def outcome(
         "runtime": name,
         "runtime_version": work.version,
         "devices": work.devices,
+        "devices_retired": work.retired,
         "clips": check.rows,
         "clips_taken_up": ledger.taken_up,
         "batch": params.batch,

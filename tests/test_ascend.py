@@ -1,0 +1,179 @@
+"""The whole guide on an Ascend server that is not there: npu-smi, atc and pyACL are strict stand-ins."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backends import api
+from backends.contract.process import leftovers
+from backends.contract.settings import InferSettings, Settings
+from backends.dataset.demo import demo_settings
+from backends.dataset.demo_videos import make_demo_videos
+from backends.workspace import write_settings
+from tests.fakes.server.build import Server, make_server
+
+ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.slow
+
+
+class Place:
+    """One workspace on one server; its data and earlier stages are made once and stay."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.workspace = folder / "w"
+        make_demo_videos(self.workspace, 2, seed=7)
+        api.build_demo(folder / "assets")
+        (self.workspace / "checkpoint").symlink_to(folder / "assets" / "checkpoint")
+        self.servers = 0
+        self.words = ""
+        """What the last run said."""
+        self.expected: dict[str, dict[str, float]] = {}
+        """Scores of the run on the CPU."""
+
+    def run(self, server: Server | None, expect: int = 0, first: str = "", **infer: Any) -> dict[str, Any]:
+        """`r3d-tui run` (`--from first`) with these settings of inference; what `status --json` says afterwards."""
+        settings: Settings = replace(demo_settings(self.workspace), infer=InferSettings(**infer))
+        (self.workspace / "r3d.toml").unlink(missing_ok=True)
+        write_settings(self.workspace, settings)
+        anew = ("--from", first) if first else ()
+        self.words = "".join(self.command(server, "run", "--headless", *anew, expect=expect))
+        return json.loads(self.command(server, "status", "--json")[0])
+
+    def command(self, server: Server | None, *arguments: str, expect: int = 0) -> tuple[str, str]:
+        """One command as a user gives it."""
+        environment = {**os.environ, **(server.environment() if server else {}), "PYTHONPATH": str(ROOT)}
+        environment["OMP_NUM_THREADS"] = "1"
+        line = [sys.executable, "-m", "r3d_tui.cli", "--workspace", str(self.workspace), *arguments]
+        ended = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert expect == ended.returncode, f"{ended.stdout}\n{ended.stderr}"
+        return ended.stdout, ended.stderr
+
+    def server(self, chips: int, **values: Any) -> Server:
+        """A server of its own for each test."""
+        self.servers += 1
+        return make_server(self.folder / f"server{self.servers}", chips, **values)
+
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Of the latest run: each video's score of each label."""
+        newest = max(self.workspace.glob(".r3d/artifacts/score/*/val.json"), key=lambda path: path.stat().st_mtime)
+        results = json.loads(newest.read_text())["results"]
+        return {video: {row["label"]: row["score"] for row in rows} for video, rows in results.items()}
+
+    def clean(self, server: Server) -> None:
+        """Nothing was left in a chip, nothing done wrong, no process is left."""
+        assert server.reports()
+        for report in server.reports():
+            assert ([], []) == (report["wrong"], report["left"])
+        until = time.monotonic() + 10
+        while any(leftovers(self.workspace)) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert [] == list(leftovers(self.workspace))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A demo's data, and a run on the CPU to compare with."""
+    made = Place(tmp_path_factory.mktemp("ascend"))
+    made.run(None, runtime="onnxruntime", devices=(0,))
+    made.expected = made.scores()
+    return made
+
+
+def same(place: Place) -> None:
+    """Each video has the CPU run's scores, within 1e-6."""
+    found, expected = place.scores(), place.expected
+    assert expected.keys() == found.keys()
+    for video, labels in expected.items():
+        assert labels.keys() == found[video].keys()
+        assert labels == pytest.approx(found[video], abs=1e-6, rel=0)
+
+
+def stages(status: dict[str, Any]) -> dict[str, str]:
+    """State by stage."""
+    return {stage["name"]: stage["state"] for stage in status["stages"]}
+
+
+def devices(status: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    """State and clips by device."""
+    return {device["id"]: (device["state"], device["clips"]) for device in status["devices"] if "npu" in device["id"]}
+
+
+@pytest.mark.parametrize(("chips", "name"), [(1, "310"), (4, "310P3"), (8, "310P3")])
+def test_chips_compile_infer_and_score_as_the_cpu_does(place: Place, chips: int, name: str) -> None:
+    """The chip's name comes from npu-smi, the .om from atc, the scores from pyACL; nothing is left behind."""
+    server = place.server(chips, name=name)
+    status = place.run(server, first="compile", target="ascend")
+    assert "done" == status["state"]
+    assert "done" == stages(status)["compile"]
+    same(place)
+    assert chips == len(devices(status))
+    assert status["result"]["clips"] == sum(clips for _, clips in devices(status).values())
+    place.clean(server)
+
+
+def test_the_om_is_compiled_once(place: Place) -> None:
+    """A second run asks the chips again and takes the .om that is there; what hangs on it is cached."""
+    server = place.server(2)
+    place.run(server, target="ascend")
+    made = {path: path.stat().st_ino for path in place.workspace.glob(".r3d/artifacts/compile/*/model.om")}
+    status = place.run(server, target="ascend")
+    assert made == {path: path.stat().st_ino for path in made}
+    assert ("done", "cached", "cached") == tuple(stages(status)[name] for name in ("compile", "infer", "evaluate"))
+
+
+def test_bytes_give_the_scores_of_floats(place: Place) -> None:
+    """The graph normalises; verify holds it against the checkpoint as well."""
+    server = place.server(2, trace=True)
+    status = place.run(server, target="ascend", input="uint8")
+    same(place)
+    assert {6_021_120} == {row["bytes"] for row in server.trace() if row["what"] == "copy"}
+    verify = max(place.workspace.glob(".r3d/artifacts/verify/*/verify.json"), key=lambda path: path.stat().st_mtime)
+    assert "uint8" in json.loads(verify.read_text())["models"]
+    assert "done" == status["state"]
+    place.clean(server)
+
+
+FAULTS = {
+    "execute": {"call": "mdl.execute", "at": 2, "code": 507012},
+    "lost": {"call": "mdl.execute", "at": 2, "code": 507010},
+    "hang": {"call": "mdl.execute", "at": 2, "hang": True},
+    "memory": {"call": "rt.malloc", "code": 207001},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_run_ends_well_without_the_chip_that_failed(place: Place, fault: str) -> None:
+    """One of two chips fails: it is retired with its reason, the other does its work, the run says so."""
+    server = place.server(2, faults=[{"device": 1, **FAULTS[fault]}], latency_s=0.5)
+    status = place.run(server, first="infer", target="ascend", deadline_s=3.0)
+    assert "done" == status["state"]
+    same(place)
+    assert "retired" == devices(status)["npu:1"][0]
+    code = FAULTS[fault].get("code")
+    assert re.search(r"npu:1 +retired: ", place.words)
+    assert " devices_retired=1 " in place.words
+    assert (f"({code})" if code else "no answer for 3 s") in place.words
+    place.clean(server)
+
+
+def test_chips_of_two_kinds_are_one_clear_line(place: Place) -> None:
+    """An .om fits one: the user is asked; with the setting the chips of the other kind are retired."""
+    server = place.server(2)
+    chips = server.config["chips"]
+    chips[1] |= {"name": "310", "soc": "Ascend310"}
+    server.change(chips=chips)
+    status = place.run(server, expect=2, target="ascend")
+    assert "failed" == stages(status)["compile"]
+    assert "the chips are of several kinds (Ascend310P3, Ascend310), an .om fits one" in place.words
+    assert "soc_version under [compile]" in place.words
