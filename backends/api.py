@@ -92,14 +92,17 @@ def init_workspace(
     return write_settings(folder.absolute(), settings)
 
 
-def build_demo(folder: Path, *, chips: int = 0) -> None:
-    """Make the embedded demo's workspace in a folder: videos, split files, checkpoint, r3d.toml."""
+def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], None] | None = None) -> None:
+    """Make the embedded demo's workspace in a folder: videos, split files, checkpoint, r3d.toml.
+
+    `progress` is told videos done and in all.
+    """
     from backends.dataset.demo import build_demo as build
     from backends.dataset.demo import demo_settings
     from backends.workspace import FILE, write_settings
 
     folder = folder.absolute()
-    build(folder, chips=chips)
+    build(folder, chips=chips, progress=progress)
     if not (folder / FILE).exists():
         write_settings(folder, demo_settings(folder))
 

@@ -90,7 +90,7 @@ def demo(
 
     place = folder or Path(tempfile.mkdtemp(prefix="r3d-tui-demo-"))
     typer.echo(f"building the demo in {place}", err=True)
-    api.build_demo(place, chips=chips)
+    api.build_demo(place, chips=chips, progress=_video_count)
     client = api.open_client(place)
     raise typer.Exit(_run(client, RunRequest(), headless=headless or json_lines, json_lines=json_lines))
 
@@ -329,6 +329,14 @@ def _say_end(snapshot: Snapshot, words: Words, out: Any) -> None:
         if stage.state == "failed":
             hint = f" ({words.line(stage.hint)})" if stage.hint.template else ""
             sys.stderr.write(f"error: {stage.name}: {words.line(stage.reason)}{hint}\n")
+
+
+def _video_count(done: int, total: int) -> None:
+    """How far the demo's videos are: one line that is written over, in a terminal; the last one elsewhere."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{done}/{total} videos" + ("\n" if done == total else ""))
+    elif done == total:
+        sys.stderr.write(f"{done} videos\n")
 
 
 def _folder() -> Path:
