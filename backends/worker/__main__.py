@@ -19,7 +19,17 @@ from typing import IO
 
 from backends.contract.codec import loads
 from backends.contract.errors import R3dError, Stopped
-from backends.contract.events import Event, Outcome, StageFailed, StageFinished, StageStopped, to_json
+from backends.contract.events import (
+    DeviceChanged,
+    Event,
+    ItemSetAside,
+    Outcome,
+    StageFailed,
+    StageFinished,
+    StageNote,
+    StageStopped,
+    to_json,
+)
 from backends.contract.files import FULL_HINT, is_full
 from backends.contract.lines import Line, line
 from backends.contract.process import die_with_parent, kill_group
@@ -37,6 +47,7 @@ def main() -> int:
     lock = threading.Lock()
 
     def say(event: Event) -> None:
+        _log(_worth_keeping(event))
         data = to_json(event).encode("ascii") + b"\n"
         with lock:
             while data:
@@ -46,6 +57,7 @@ def main() -> int:
     if not first:
         return 1
     request = loads(Request, first)
+    _log(f"{request.stage}: attempt {request.attempt} in {request.out}")
     job = Job(request, say)
     threading.Thread(target=_listen, args=(sys.stdin.buffer, job), name="lifeline", daemon=True).start()
     ending, code = _run(request, job)
@@ -53,6 +65,27 @@ def main() -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # threads of native libraries must not hold a finished stage back
+
+
+def _log(text: str | None) -> None:
+    if text:
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+
+def _worth_keeping(event: Event) -> str | None:
+    """What a person may look for later, as a line of the log; the log's reader makes foreign text harmless."""
+    if isinstance(event, StageNote):
+        return f"{event.level}: {event.text}"
+    if isinstance(event, ItemSetAside):
+        return f"set aside: {event.item}: {event.reason}"
+    if isinstance(event, DeviceChanged):
+        return f"device {event.device}: {event.state} {event.reason}".rstrip()
+    if isinstance(event, StageFinished):
+        figures = (f"{name} {value}" for name, value in event.outcome.figures.items() if name != "text")
+        return f"done in {event.seconds:.1f} s: {', '.join(figures)}"
+    if isinstance(event, StageFailed):
+        return f"failed: {event.message}"
+    return "stopped" if isinstance(event, StageStopped) else None
 
 
 def _listen(stream: IO[bytes], job: Job) -> None:
