@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo test soak check format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/r3d-tui demo
 
 test: $(VENV)/.installed-dev check
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m soak --durations=0
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

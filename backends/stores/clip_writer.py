@@ -184,9 +184,13 @@ class ClipWriter:
                 os.close(self._descriptor)
             self._descriptor, self._shard = -1, -1
             if shard >= 0:
+                path = shard_path(self.folder, shard)
+                new = create and not path.exists()
                 flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-                self._descriptor = os.open(shard_path(self.folder, shard), flags, 0o644)
+                self._descriptor = os.open(path, flags, 0o644)
                 self._shard = shard
+                if new:
+                    sync_folder(self.folder)  # the file's bytes are synced later; its name is the folder's
         return self._descriptor
 
     def _write_clip(self, number: int, data: memoryview) -> None:
