@@ -16,7 +16,7 @@ from backends.preprocess.bins import bin_path, write_bin, write_info
 from backends.preprocess.extract import Extracted, extract
 from backends.preprocess.params import PreprocessParams
 from backends.preprocess.windows import clip_count
-from backends.stores.annotation import Video, read_annotation
+from backends.stores.annotation import Video, VideoTable, read_annotation
 from backends.stores.clip_index import ClipHeader, ClipIndex
 from backends.stores.clip_writer import ClipWriter
 from backends.stores.clips import ClipStore
@@ -48,10 +48,10 @@ def run(job: Job) -> Outcome:
     return Outcome(maker.figures(index), outputs, index.digest)
 
 
-def subset(annotation: Path, name: str) -> list[Video]:
+def subset(annotation: Path, name: str) -> Sequence[Video]:
     """The subset's videos in the annotation's order; InputError where it has none."""
     found = read_annotation(annotation)
-    videos = list(found.subset(name))
+    videos = found.subset(name)
     if not videos:
         there = ", ".join(sorted({video.subset for video in found.videos})[:10])
         text = "{path}: no video of subset {subset}; it has {there}"
@@ -81,7 +81,7 @@ class _Maker:
 
     def make(self, writer: ClipWriter, root: Path) -> None:
         """Append every video that the store does not hold yet."""
-        todo = [video for video in self._videos if writer.get(video.id) is None]
+        todo = VideoTable(video for video in self._videos if writer.get(video.id) is None)
         self._found = len(self._videos) - len(todo)
         self._room(writer.folder, todo)
         workers = int(self._job.tuning.get("workers", 0))

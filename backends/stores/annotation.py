@@ -13,7 +13,7 @@ import gc
 import json
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,10 @@ from typing import Any
 from backends.contract.errors import InputError
 from backends.contract.events import SetAside
 from backends.contract.lines import Line, line
+from backends.stores.plain_annotation import read_plain
+from backends.stores.videos import Video, VideoTable
+
+__all__ = ["Annotation", "Video", "VideoTable", "annotation_json", "name_trouble", "read_annotation", "short"]
 
 LONGEST_NAME = 200
 """Bytes of a video id or label; file systems allow 255 and we add suffixes."""
@@ -37,32 +41,17 @@ _UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
 @dataclass(frozen=True, slots=True)
-class Video:
-    """One annotated video; frames are numbered from `first` up to, not including, `end`."""
-
-    id: str
-    label: str
-    subset: str
-    first: int
-    end: int
-
-    @property
-    def frames(self) -> int:
-        """Number of frames in the segment."""
-        return max(0, self.end - self.first)
-
-
-@dataclass(frozen=True, slots=True)
 class Annotation:
     """A checked annotation file, in the file's order."""
 
     labels: tuple[str, ...]
-    videos: tuple[Video, ...]
+    videos: Sequence[Video]
     set_aside: tuple[SetAside, ...] = ()
 
-    def subset(self, name: str) -> Iterator[Video]:
+    def subset(self, name: str) -> Sequence[Video]:
         """The videos of a subset."""
-        return (video for video in self.videos if video.subset == name)
+        videos = self.videos if isinstance(self.videos, VideoTable) else VideoTable(self.videos)
+        return videos.subset(name)
 
     @property
     def class_index(self) -> dict[str, int]:
@@ -97,8 +86,11 @@ def read_annotation(path: Path) -> Annotation:
     collecting = gc.isenabled()
     gc.disable()  # millions of small tables and no cycles: the collector would take half of the time
     try:
-        document = _load(path)
-        labels, database = _check_form(path, document)
+        data = _load(path)
+        if plain := read_plain(data, MOST_FRAMES):
+            labels, _ = _check_form(path, {"labels": plain[0], "database": {}})
+            return Annotation(labels, plain[1])
+        labels, database = _check_form(path, _document(path, data))
         return _annotation(labels, database)
     finally:
         if collecting:
@@ -155,16 +147,21 @@ def _count_keys(document: dict[str, Any]) -> int:
     return count
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> bytes:
     hint = "give the annotation json in r3d.toml, or the folder of split files"
     try:
         if path.exists() and not path.is_file():
             raise InputError("{path}: not a file", hint=hint, path=str(path))
         if path.stat().st_size > LARGEST_FILE:
             raise InputError("{path}: larger than {limit} bytes", hint=hint, path=str(path), limit=LARGEST_FILE)
-        return _parse(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=error.strerror or str(error)) from None
+
+
+def _document(path: Path, data: bytes) -> Any:
+    try:
+        return _parse(data)
     except json.JSONDecodeError as error:
         text = "{path}, line {line}, column {column}: not JSON: {reason}"
         place = {"line": error.lineno, "column": error.colno}
@@ -196,17 +193,17 @@ def _check_form(path: Path, document: Any) -> tuple[tuple[str, ...], dict[str, A
 def _annotation(labels: tuple[str, ...], database: dict[str, Any]) -> Annotation:
     known = {name: name for name in labels}
     duplicates: dict[str, None] = database.keys_twice if isinstance(database, _Twice) else {}
-    videos: list[Video] = []
+    videos = VideoTable()
     aside = [SetAside(short(name), line("the id stands twice in the annotation")) for name in duplicates]
     for name, entry in database.items():
         if name in duplicates:
             continue
         made = _video(name, entry, known)
         if isinstance(made, Video):
-            videos.append(made)
+            videos.append(made.id, videos.word(made.label), videos.word(made.subset), made.first, made.end)
         else:
             aside.append(SetAside(short(name), made))
-    return Annotation(labels, tuple(videos), tuple(aside))
+    return Annotation(labels, videos, tuple(aside))
 
 
 def _video(name: str, entry: Any, labels: dict[str, str]) -> Video | Line:
