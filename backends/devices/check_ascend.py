@@ -18,6 +18,7 @@ from backends.contract.values import DeviceTable
 from backends.devices.check_tools import ais_bench_findings
 from backends.devices.check_versions import cann_finding, driver_is_known, package_findings
 from backends.devices.smi import read_table, tool
+from backends.worker import toolkit
 
 LIMIT_S = 10.0
 LEAST_CHIP_MB = 1024
@@ -137,13 +138,19 @@ def cann_version(home: Path) -> str | None:
     places = ("version.cfg", "version.info", "compiler/version.info", "runtime/version.info")
     infos = [*(home / place for place in places), *sorted(home.glob("*-linux/ascend_*_install.info"))]
     for path in infos:
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        if found := re.search(r"^\s*[Vv]ersion\s*=\s*\[?([0-9][^\s\]:]*)", text, re.MULTILINE):
-            return found[1]
+        if found := toolkit.read_version(path) or _plain_version(path):
+            return found
     return None
+
+
+def _plain_version(path: Path) -> str | None:
+    """A line `Version=8.0.RC2`, in the files of single packages."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")[:65536]
+    except OSError:
+        return None
+    found = re.search(r"^\s*[Vv]ersion\s*=\s*\[?([0-9][^\s\]:]*)", text, re.MULTILINE)
+    return found[1] if found else None
 
 
 def _environment(home: Path | None) -> Finding:

@@ -111,13 +111,11 @@ def tool_findings(versions: Mapping[str, str], generation: str) -> Iterator[Find
     if setup is not None and numbers(setup) < (81,):
         return
     found = line("setuptools {found}: no pkg_resources", found=setup or "is not there")
-    hint = line('{python}: pip install "setuptools<81"', python=versions.get("python", "python3"))
+    hint = line('for that Python ({python}): pip install "setuptools<81"', python=versions.get("python", "?"))
+    text = line("{found}: it runs slower", found=str(found))
     if generation == "D":
-        yield Finding(
-            "ais_bench, setuptools", "missing", line("{found}, without which it crashes", found=str(found)), hint
-        )
-    else:
-        yield Finding("ais_bench, setuptools", "warning", line("{found}: it runs slower", found=str(found)), hint)
+        text = line("{found}: a release of 2024 crashes without it, later ones run slower", found=str(found))
+    yield Finding("ais_bench, setuptools", "warning", text, hint)
 
 
 def numbers(version: str) -> tuple[int, ...]:

@@ -42,6 +42,7 @@ class Place:
     model: Path
     store: ClipStore
     batch: int
+    kind: ais_stage.Kind
     bins: dict[tuple[int, ...], Path]
     limits: Limits
     workspace: Path
@@ -107,6 +108,7 @@ class Chip:
             self._share,
             place.store,
             place.batch,
+            place.kind,
             place.bins,
             stop.is_set,  # type: ignore[attr-defined]
         )

@@ -50,6 +50,14 @@ FOLDER = "ais_bench"
 
 
 @dataclass(frozen=True, slots=True)
+class AisParams(Params):
+    """What decides the scores."""
+
+    input: ais_stage.Kind = "float32"
+    """What the model takes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tuning:
     """What decides the speed."""
 
@@ -64,7 +72,7 @@ class Tuning:
 
 def run(job: Job) -> Outcome:
     """Compute the rows that are missing. Outputs and errors as those of `run.run`."""
-    params, tuning = decode(Params, dict(job.params)), decode(Tuning, dict(job.tuning))
+    params, tuning = decode(AisParams, dict(job.params)), decode(Tuning, dict(job.tuning))
     model, folder = find_upstream(job)
     if model.suffix != ".om":
         hint = "set infer.target to ascend, and run the compile stage"
@@ -85,6 +93,7 @@ def run(job: Job) -> Outcome:
             ais_stage.prepare(base, model, strict=tool.checks_paths),
             store,
             params.batch,
+            params.input,
             _bins(job, params, store.videos),
             tuning.limits,
             job.workspace,
@@ -182,7 +191,7 @@ class Hands:
         free = self._shares.free()
         for device in free:
             wanted = min(self._shares.wanted(device), self._tuning.files)
-            wanted = ais_stage.portion(wanted, self._place.base, self._place.batch, len(free))
+            wanted = ais_stage.portion(wanted, self._place.base, self._place.batch, self._place.kind, len(free))
             if not wanted:
                 continue
             self._number += 1
@@ -342,6 +351,7 @@ class Hands:
             None if ready is None else ready - self._begun,
             None if ready is None else ended - ready,
             sum(chip.computed_ms for chip in chips) / 1000,
+            self._shares.retired,
         )
 
 

@@ -82,6 +82,11 @@ class Shares:
         """Files that are not at a chip."""
         return len(self._queue)
 
+    @property
+    def retired(self) -> int:
+        """Chips that were lost on the way."""
+        return sum(chip.state == "retired" for chip in self._chips.values())
+
     def takes_part(self, chip: str) -> bool:
         """It is neither out nor retired."""
         return self._chips[chip].state in ("free", "busy")

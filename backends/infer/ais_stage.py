@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from backends.contract.errors import InputError, R3dError, StageError
 from backends.contract.files import sync_folder, write_whole
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
     from backends.stores.clips import ClipStore
 
-CLIP_BYTES = 3 * 16 * 112 * 112 * 4
+Kind = Literal["float32", "uint8"]
+"""What the model takes: the guide's normalised floats, or the clips' bytes, which its graph normalises."""
+CLIP_BYTES: Mapping[Kind, int] = {"float32": 3 * 16 * 112 * 112 * 4, "uint8": 3 * 16 * 112 * 112}
 MOST_FILES = 100_000
 """In one input folder: the newest generation takes no more."""
 DEEPEST = 28
@@ -90,10 +92,10 @@ class Run:
         return self.folder / "out"
 
 
-def portion(wanted: int, base: Path, batch: int, sharers: int) -> int:
+def portion(wanted: int, base: Path, batch: int, kind: Kind, sharers: int) -> int:
     """How many files of `wanted` one of `sharers` devices may stage now. StageError where there is room for none."""
     free = shutil.disk_usage(base).free - KEEP_FREE
-    room = max(0, free) // (batch * CLIP_BYTES) // max(1, sharers)
+    room = max(0, free) // (batch * CLIP_BYTES[kind]) // max(1, sharers)
     if wanted and not room:
         text = "{path}: no room for a file of {batch} clips"
         hint = "make room there and run the stage again: it computes only what is missing"
@@ -106,6 +108,7 @@ def stage(
     batches: Sequence[Batch],
     store: ClipStore,
     size: int,
+    kind: Kind,
     bins: Mapping[tuple[int, ...], Path],
     stop: Callable[[], bool],
 ) -> Run:
@@ -113,20 +116,22 @@ def stage(
 
     What cannot be read is left out and told; the clips beside it are staged. Ends early on `stop()`.
     """
+    import numpy as np
+
     run = Run(folder, {})
     for made in (folder, run.inputs, run.output):
         made.mkdir(mode=0o700, parents=True)
-    rows = None
+    rows = np.empty((size, *store.header.shape), kind)
     for batch in batches:
         if stop():
             break
         name = f"{batch.id:06d}"
         target = run.inputs / f"{name}.bin"
         there = bins.get(batch.clips)
-        if there is not None and _usable(there, size):
+        if there is not None and kind == "float32" and _usable(there, size):
             place(there, target)
         else:
-            rows, batch = _filled(run, store, batch, size, rows)  # noqa: PLW2901 - what of it can be read
+            batch = _filled(run, store, batch, rows)  # noqa: PLW2901 - what of it can be read
             if not batch.clips:
                 continue
             _write(target, rows)
@@ -226,21 +231,16 @@ def drop(run: Run) -> None:
 
 def _usable(path: Path, size: int) -> bool:
     try:
-        return path.stat().st_size == size * CLIP_BYTES
+        return path.stat().st_size == size * CLIP_BYTES["float32"]
     except OSError:
         return False
 
 
-def _filled(
-    run: Run, store: ClipStore, batch: Batch, size: int, rows: NDArray[np.float32] | None
-) -> tuple[NDArray[np.float32], Batch]:
-    """The batch's clips as rows, without those that cannot be read."""
-    import numpy as np
-
-    if rows is None:
-        rows = np.empty((size, *store.header.shape), np.float32)
+def _filled(run: Run, store: ClipStore, batch: Batch, rows: NDArray[Any]) -> Batch:
+    """Fill all of `rows` with the batch's clips, zeros behind them; gives what of the batch can be read."""
     try:
-        return store.batch(batch.clips, rows, pad_to=size), batch
+        store.batch(batch.clips, rows, pad_to=len(rows))
+        return batch
     except R3dError:
         pass
     good = []
@@ -250,15 +250,15 @@ def _filled(
             good.append(clip)
         except R3dError as error:
             run.dropped[clip] = error.line
-    left = Batch(batch.id, tuple(good))
-    return store.batch(left.clips, rows, pad_to=size), left
+    store.batch(good, rows, pad_to=len(rows))
+    return Batch(batch.id, tuple(good))
 
 
 def _write(path: Path, rows: Any) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
     try:
         os.fchmod(descriptor, 0o640)  # whatever the umask
-        view = memoryview(rows.astype("<f4", copy=False)).cast("B")
+        view = memoryview(rows.astype(rows.dtype.newbyteorder("<"), copy=False)).cast("B")
         while view:
             view = view[os.write(descriptor, view) :]
     except OSError as error:

@@ -114,7 +114,7 @@ class Known:
     """One runtime by name: where it is, the module it needs, the targets it serves."""
 
     entry: str
-    """`package.module:Class`; empty: not built yet."""
+    """`package.module:Class`; empty where `stage` is given."""
     module: str
     targets: tuple[Target, ...]
     stage: str = ""
@@ -153,9 +153,6 @@ def choose(target: Target, name: str) -> str:
         raise InputError(text, hint="infer.runtime is one of {offer}", name=name, target=target, offer=offer)
     if known.stage:
         return name  # the stage looks for its tool itself: it may be another Python's
-    if not known.entry:
-        hint = "use the target cpu, or another runtime"
-        raise NeedError("the runtime {name} is not built yet", hint=hint, name=name)
     if not _importable(known.module):
         if known.module == "acl":
             if toolkit.find() is not None:

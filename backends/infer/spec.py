@@ -28,6 +28,7 @@ def plan_infer(settings: Settings) -> Stage:
     own = known.stage if known is not None and infer.target in known.targets else ""
     if own:
         tuning["ais_bench"] = encode(infer.ais_bench)
+        params["input"] = infer.input
     return Stage(
         "infer",
         own or "backends.infer.run:run",

@@ -36,9 +36,10 @@ def make_store(folder: Path) -> Path:
     return folder
 
 
-def make_om(path: Path, *, batch: int = BATCH, soc: str = "Ascend310P3") -> Path:
+def make_om(path: Path, *, batch: int = BATCH, soc: str = "Ascend310P3", kind: str = "<f4") -> Path:
     """What the stand-in loads."""
-    path.write_bytes(b"FAKEOM\n" + json.dumps({"batch": batch, "classes": CLASSES, "soc": soc}).encode())
+    about = {"batch": batch, "classes": CLASSES, "soc": soc, "kind": kind}
+    path.write_bytes(b"FAKEOM\n" + json.dumps(about).encode())
     return path
 
 
@@ -89,6 +90,7 @@ class AisRig(Rig):
     def job(self, devices: int = 2, limits: Mapping[str, float] | None = None, **more: Any) -> Job:
         """The stage's job."""
         params = {"target": "ascend", "runtime": "ais_bench", "batch": BATCH, "layout": more.pop("layout", "packed")}
+        params["input"] = more.pop("input", "float32")
         tuning = {"devices": list(range(devices)), "limits": limits or {}, "sync_s": 0.02, **more}
         tuning["ais_bench"] = str(self.ais_bench)
 

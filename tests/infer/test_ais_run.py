@@ -138,6 +138,15 @@ def test_the_guides_layout_uses_the_guides_files(
     assert [2] == linked
 
 
+def test_a_model_that_takes_bytes_is_given_bytes(rig: AisRig, expected: dict[int, bytes]) -> None:
+    """A quarter of the size, the same scores; given floats, the tool says that the sizes do not match."""
+    make_om(rig.folder.with_name("model.om"), kind="u1")
+    with pytest.raises(StageError, match="the model takes other sizes"):
+        rig.ais(devices=1)
+    rig.ais(devices=1, input="uint8")
+    assert expected == rig.rows
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
