@@ -34,3 +34,16 @@ def talk(job: Job) -> Outcome:
         if number % 50 == 0:
             time.sleep(0.02)
     return Outcome({"items": 1}, digest="talked")
+
+
+def tally(job: Job) -> Outcome:
+    """Note outside the workspace that it was run, wait a moment, and give the sum of what it reads."""
+    text = job.inputs["text"].read_text() if "text" in job.inputs else ""
+    total = len(text) + sum(int(str(up.outcome.figures["items"])) for up in job.upstream.values())
+    with open(str(job.tuning["tally"]), "a", encoding="ascii") as file:
+        file.write(f"{job.stage} {job.params.get('factor', 1)} {total}\n")
+    time.sleep(0.05)
+    job.check_stop()
+    figure = total * int(job.params.get("factor", 1))
+    (job.out / "figure").write_text(str(figure))
+    return Outcome({"items": figure}, {"figure": "figure"}, digest=f"{job.stage} {figure}")
