@@ -84,6 +84,34 @@ class RunSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Prediction:
+    """One listed video in a run's predictions.csv. Foreign text: make it safe before showing it."""
+
+    video: str
+    label: str
+    predicted: str | None = None
+    """The best label; None where the video has no result, `reason` says why."""
+    score: float | None = None
+    reason: str = ""
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the best label is the video's; None where there is no result."""
+        return None if self.predicted is None else self.predicted == self.label
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What one run, the latest or an earlier one, found."""
+
+    run: RunSummary
+    report: Report | None = None
+    """None where the run did not evaluate, or where its artifacts are gone."""
+    predictions: tuple[Prediction, ...] = ()
+    """In the annotation's order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Candidates:
     """What lies about in a folder that a workspace could be made of, best first."""
 
@@ -136,6 +164,17 @@ class Client(Protocol):
 
     def runs(self) -> tuple[RunSummary, ...]:
         """All runs, latest first."""
+        ...
+
+    def result(self, run_id: str) -> RunResult:
+        """What a run found, by its id. InputError where there is no such run."""
+        ...
+
+    def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
+        """Copy val.json, predictions.csv and the report of a run to `folder`, which is made; gives the copies.
+
+        InputError where there is none yet, or where another file stands in a copy's place: nothing is overwritten.
+        """
         ...
 
     def close(self) -> None:

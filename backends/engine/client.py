@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backends.contract.client import LogChunk, Preview, RunRequest, RunSummary, Snapshot
+from backends.contract.client import LogChunk, Preview, RunRequest, RunResult, RunSummary, Snapshot
 from backends.contract.codec import DecodeError, decode, dumps, loads
 from backends.contract.errors import BusyError, InputError, NeedError, R3dError, StageError
 from backends.contract.events import Event
@@ -26,7 +26,7 @@ from backends.contract.plan import Plan
 from backends.contract.run import Run
 from backends.contract.settings import Settings
 from backends.contract.values import DeviceSample, Report
-from backends.engine import hold
+from backends.engine import hold, results
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import JournalReader, read_state
 from backends.engine.preview import preview
@@ -161,6 +161,21 @@ class LiveClient:
             alive = number == 0 and hold.holder(self._folders) is not None
             found.append(_summary(folder.id, run, alive=alive))
         return tuple(found)
+
+    def result(self, run_id: str) -> RunResult:
+        run = self._run(run_id)
+        alive = hold.holder(self._folders) is not None and next(iter(self._folders.all_runs())).id == run_id
+        report, predictions = results.read_report(self._folders, run), results.read_predictions(self._folders, run)
+        return RunResult(_summary(run_id, run, alive=alive), report, predictions)
+
+    def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
+        return results.export(self._folders, self._run(run_id), folder)
+
+    def _run(self, run_id: str) -> Run:
+        folder = next((folder for folder in self._folders.all_runs() if folder.id == run_id), None)
+        if folder is None:
+            raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
+        return read_state(folder.journal) or Run(id=run_id)
 
     def events(self, run_id: str, after: int = 0) -> list[tuple[int, float, Event]]:
         """The facts of a run's journal with a number above `after`: number, wall time in seconds, event."""

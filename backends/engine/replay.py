@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backends.contract.client import LogChunk, Preview, RunRequest, RunSummary, Snapshot
+from backends.contract.client import LogChunk, Prediction, Preview, RunRequest, RunResult, RunSummary, Snapshot
 from backends.contract.codec import DecodeError, decode
 from backends.contract.errors import InputError
 from backends.contract.events import from_json
@@ -239,6 +239,20 @@ class ReplayClient:
         seconds = run.ended - run.started if run.ended is not None and run.started is not None else None
         mine = RunSummary(run.id, run.state, run.started, seconds, report.top1 if report else None)
         return (mine, *self.story.runs)
+
+    def result(self, run_id: str) -> RunResult:
+        """Of the recorded run its report and, as far as that names them, its predictions; of earlier ones a line."""
+        summary = next((one for one in self.runs() if one.id == run_id), None)
+        if summary is None:
+            raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
+        report = self._snapshot.report if run_id == self._snapshot.run.id else None
+        worst = report.worst if report else ()
+        return RunResult(summary, report, tuple(Prediction(v.video, v.label, v.predicted, v.score) for v in worst))
+
+    def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
+        """Write it down; a recording has no files."""
+        self.asked.append({"export": run_id, "folder": str(folder)})
+        return ()
 
     def close(self) -> None:
         """Nothing is held."""

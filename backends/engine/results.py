@@ -1,0 +1,94 @@
+"""What a run found, read from its artifacts, and copies of it elsewhere. It knows outputs by name, stages not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import filecmp
+import os
+import shutil
+from pathlib import Path
+
+from backends.contract.client import Prediction
+from backends.contract.codec import DecodeError, loads
+from backends.contract.errors import InputError
+from backends.contract.run import Run
+from backends.contract.values import Report
+from backends.engine.folders import Folders
+
+EXPORTS = ("val", "predictions", "text", "report")
+"""Outputs that a person takes along."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def output(folders: Folders, run: Run, name: str) -> Path | None:
+    """The file that a settled stage of the run gave under that name; None where no stage did."""
+    for stage in run.stages:
+        if stage.settled and stage.outcome is not None and name in stage.outcome.outputs:
+            return folders.artifact(stage.name, stage.fingerprint) / stage.outcome.outputs[name]
+    return None
+
+
+def read_report(folders: Folders, run: Run) -> Report | None:
+    """The run's report; None where it has none or it cannot be read."""
+    path = output(folders, run, "report")
+    with contextlib.suppress(OSError, DecodeError):
+        return loads(Report, path.read_bytes()) if path else None
+    return None
+
+
+def read_predictions(folders: Folders, run: Run) -> tuple[Prediction, ...]:
+    """The rows of the run's predictions.csv; none where it has none or it cannot be read."""
+    path = output(folders, run, "predictions")
+    if path is None:
+        return ()
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            return tuple(_prediction(row) for row in csv.DictReader(file) if row.get("video"))
+    except (OSError, csv.Error):
+        return ()
+
+
+def _prediction(row: dict[str, str]) -> Prediction:
+    predicted, score = _plain(row.get("label_1") or ""), None
+    with contextlib.suppress(ValueError):
+        score = float(row.get("score_1") or "")
+    return Prediction(
+        _plain(row["video"]), _plain(row.get("class") or ""), predicted or None, score, _plain(row.get("reason") or "")
+    )
+
+
+def _plain(field: str) -> str:
+    """Without the quote that keeps a spreadsheet from taking a field for a formula."""
+    return field[1:] if field[:1] == "'" and field[1:2] in _FORMULA else field
+
+
+def export(folders: Folders, run: Run, folder: Path) -> tuple[Path, ...]:
+    """Copy what a person takes along; see `contract.client.Client.export`."""
+    sources = [path for name in EXPORTS if (path := output(folders, run, name)) is not None and path.is_file()]
+    if not sources:
+        raise InputError("run {run} has no result to export", hint="let it run to its evaluate stage", run=run.id)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pairs = [(source, folder / source.name) for source in sources]
+        for source, target in pairs:
+            if os.path.lexists(target) and not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
+                text, hint = "{path}: there already, with another content", "name another folder"
+                raise InputError(text, hint=hint, path=str(target))
+        for source, target in pairs:
+            if not target.exists():
+                _copy(source, target)
+    except OSError as error:
+        text, hint = "{path}: {reason}", "name a folder that can be written"
+        raise InputError(text, hint=hint, path=str(folder), reason=error.strerror or str(error)) from None
+    return tuple(target for _, target in pairs)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Whole or not at all: a copy that was cut off would stand in the way of the next."""
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
