@@ -18,13 +18,16 @@ from backends.contract.lines import Line, line
 from backends.evaluate.hmdb51 import LABELS
 from backends.evaluate.labels import class_names, read_names
 from backends.evaluate.resultfiles import match, read_info, read_rows, result_folder
-from backends.evaluate.scores import ValWriter, mean_scores, slices, top
+from backends.evaluate.scores import ValWriter, mean_scores, top
 from backends.stores.annotation import read_annotation
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from backends.stores.clip_index import VideoClips
+    from backends.stores.rows_reader import RowsReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +66,24 @@ class _VideoRows:
 def run(job: Job) -> Outcome:
     """Stage `score`: upstream infer's rows and preprocess's clip index to val.json."""
     from backends.stores.clips import read_index
-    from backends.stores.rows import read_rows as read_score_rows
+    from backends.stores.rows_reader import RowsReader
 
     params = decode(ScoreParams, dict(job.params))
-    numbers, logits = read_score_rows(job.upstream["infer"].path("rows"))
-    index = read_index(job.upstream["preprocess"].path("store"))
-    if not len(numbers):
-        raise StageError("infer gave no scores", hint="see the infer stage: what it set aside, and its log")
-    names = _names(job, int(logits.shape[1]))
-    spans = ((video, video.first, video.clips) for video in index.videos)
+    with RowsReader(job.upstream["infer"].path("rows")) as rows:
+        if not len(rows):
+            raise StageError("infer gave no scores", hint="see the infer stage: what it set aside, and its log")
+        index = read_index(job.upstream["preprocess"].path("store"))
+        names = _names(job, rows.classes)
+        videos = (_rows_of(video, rows) for video in index.videos)
+        return _write(job, job.out / "val.json", videos, len(index.videos), names, params.k)
 
-    def videos() -> Iterator[_VideoRows]:
-        for video, places in slices(numbers, spans):
-            lacking = int((places < 0).sum())
-            if lacking:
-                text = line("{n} of its {clips} clips have no scores", n=lacking, clips=video.clips)
-                yield _VideoRows(video.id, None, text)
-            else:
-                yield _VideoRows(video.id, logits[places])
 
-    return _write(job, job.out / "val.json", videos(), len(index.videos), names, params.k)
+def _rows_of(video: VideoClips, rows: RowsReader) -> _VideoRows:
+    logits, lacking = rows.scores(video.first, video.clips)
+    if lacking:
+        text = line("{n} of its {clips} clips have no scores", n=lacking, clips=video.clips)
+        return _VideoRows(video.id, None, text)
+    return _VideoRows(video.id, logits)
 
 
 def step_score(job: Job) -> Outcome:

@@ -10,10 +10,9 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backends.contract.files import sync_folder
 
@@ -84,23 +83,3 @@ class ValWriter:
         self._part.replace(self.path)
         sync_folder(self.path.parent)
         self.digest = self._hash.hexdigest()
-
-
-def slices(numbers: NDArray[np.int64], spans: Iterator[tuple[Any, int, int]]) -> Iterator[tuple[Any, Any]]:
-    """For each span (item, first clip, clips): the item, and the places in `numbers` of its clips in clip order.
-
-    `numbers` may be in any order. A clip that stands twice gives the place of the first; a missing one gives -1.
-    """
-    import numpy as np
-
-    order = np.argsort(numbers, kind="stable")
-    ordered = numbers[order]
-    for item, first, clips in spans:
-        wanted = np.arange(first, first + clips)
-        places = np.full(clips, -1)
-        at = np.searchsorted(ordered, wanted)
-        inside = at < len(ordered)
-        found = inside.copy()
-        found[inside] = ordered[at[inside]] == wanted[inside]
-        places[found] = order[at[found]]
-        yield item, places

@@ -89,7 +89,7 @@ def check_rows(path: Path) -> RowsCheck:
     """Read a finished file through in chunks; memory grows by 17 bytes a row. Errors as `load_rows`."""
     seen, digests = bytearray(), bytearray()
     duplicates = 0
-    for records in _all_records(path):
+    for records in all_records(path):
         view, size = memoryview(records.tobytes()), records.itemsize
         for place, number in enumerate(records["number"].tolist()):
             if number >= len(seen):
@@ -118,10 +118,10 @@ def load_rows(path: Path) -> Rows:
     """Read a finished rows file whole. Raises InputError where it is missing, foreign, cut off or damaged."""
     import numpy as np
 
-    parts = list(_all_records(path))
+    parts = list(all_records(path))
     header = read_header(path)
     assert header is not None
-    records = np.concatenate(parts) if parts else np.empty(0, _record(header.classes))
+    records = np.concatenate(parts) if parts else np.empty(0, record_type(header.classes))
     numbers, first = np.unique(records["number"], return_index=True)  # the index of the first of equal ones
     logits = np.ascontiguousarray(records["logits"][first], dtype=np.float32)
     return Rows(header, numbers.astype(np.int64), logits, len(records) - len(numbers))
@@ -184,7 +184,7 @@ class RowsWriter:
         if logits.shape != (len(numbers), self.header.classes):
             raise ValueError(f"{len(numbers)} rows of {self.header.classes} classes expected, not {logits.shape}")
         fresh = [i for i, number in enumerate(numbers) if self._mark(number)]
-        records = np.zeros(len(fresh), _record(self.header.classes))
+        records = np.zeros(len(fresh), record_type(self.header.classes))
         records["number"] = [numbers[i] for i in fresh]
         records["logits"] = logits[fresh]
         view = memoryview(records.tobytes())
@@ -245,7 +245,7 @@ def _read_header(path: Path, data: bytes) -> Header | None:
     return header if data.startswith(header.data) and classes else None
 
 
-def _all_records(path: Path) -> Iterator[Any]:
+def all_records(path: Path) -> Iterator[Any]:
     """Every record of a finished file, in chunks; InputError where it is missing, foreign, cut off or damaged."""
     header = read_header(path)
     if header is None:
@@ -263,7 +263,7 @@ def _good_records(path: Path, header: Header) -> Iterator[Any]:
     """The records up to the first torn or damaged one, in chunks of a structured array."""
     import numpy as np
 
-    kind = _record(header.classes)
+    kind = record_type(header.classes)
     with open(path, "rb") as file:
         file.seek(len(header.data))
         while data := file.read(kind.itemsize * _CHUNK):
@@ -285,7 +285,8 @@ def _good_count(data: bytes, stored: list[int], size: int) -> int:
     return len(stored)
 
 
-def _record(classes: int) -> np.dtype[Any]:
+def record_type(classes: int) -> np.dtype[Any]:
+    """One record, as it stands in the file."""
     import numpy as np
 
     return np.dtype([("number", "<i8"), ("crc", "<u4"), ("logits", "<f4", (classes,))])

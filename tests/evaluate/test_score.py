@@ -16,7 +16,7 @@ import pytest
 from backends.contract.errors import InputError, StageError
 from backends.evaluate.evaluate import StepEvaluateParams, step_evaluate
 from backends.evaluate.score import ScoreParams, StepScoreParams, run, step_score
-from backends.evaluate.scores import ValWriter, mean_scores, slices, top
+from backends.evaluate.scores import ValWriter, mean_scores, top
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,6 @@ def test_of_equal_scores_the_earlier_class_comes_first() -> None:
     """So that the same rows always give the same file."""
     best = top(np.array([0.25, 0.5, 0.25], dtype=np.float32), ("a", "b", "c"), 3)
     assert ["b", "a", "c"] == [entry["label"] for entry in best]
-
-
-def test_clips_are_found_in_any_order_and_missing_ones_told() -> None:
-    """Rows come as devices finish; a video gets its own in clip order."""
-    numbers = np.array([5, 0, 3, 1], dtype=np.int64)
-    found = [(item, places.tolist()) for item, places in slices(numbers, iter([("a", 0, 2), ("b", 2, 2), ("c", 5, 1)]))]
-    assert [("a", [1, 3]), ("b", [-1, 2]), ("c", [0])] == found
-
-
-def test_no_rows_mean_that_all_clips_are_missing() -> None:
-    """An empty file of rows is no crash."""
-    empty = np.array([], dtype=np.int64)
-    assert [("a", [-1, -1])] == [(item, p.tolist()) for item, p in slices(empty, iter([("a", 0, 2)]))]
 
 
 def test_a_val_json_appears_whole_or_not_at_all(tmp_path: Path) -> None:
