@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,8 @@ from backends.contract.errors import InputError, StageError
 from backends.evaluate.evaluate import StepEvaluateParams, step_evaluate
 from backends.evaluate.score import ScoreParams, StepScoreParams, run, step_score
 from backends.evaluate.scores import ValWriter, mean_scores, top
+from backends.stores.rows import RowsWriter
+from backends.stores.rows_reader import RowsReader
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,18 @@ class _Index:
 
 
 @pytest.fixture
-def stores(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Stand-ins for the readers of the two stores: what they give is put into this table."""
+def stores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """What the two stores hold is put into this table: a stand-in for the clips' index, a real file for the rows."""
     table: dict[str, Any] = {}
-    clips, rows = ModuleType("backends.stores.clips"), ModuleType("backends.stores.rows")
-    clips.read_index = lambda folder: _Index(table["videos"])  # type: ignore[attr-defined]
-    rows.read_rows = lambda path: (table["numbers"], table["logits"])  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "backends.stores.clips", clips)
-    monkeypatch.setitem(sys.modules, "backends.stores.rows", rows)
+
+    def reader(path: Path) -> RowsReader:
+        writer = RowsWriter.open_or_resume(tmp_path / "rows.bin", table["logits"].shape[1])
+        writer.append(table["numbers"].tolist(), table["logits"])
+        writer.close()
+        return RowsReader(tmp_path / "rows.bin")
+
+    monkeypatch.setattr("backends.stores.clips.read_index", lambda folder: _Index(table["videos"]))
+    monkeypatch.setattr("backends.stores.rows_reader.RowsReader", reader)
     return table
 
 
