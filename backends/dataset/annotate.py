@@ -33,6 +33,8 @@ class Made:
     annotation: Annotation
     missing: int | None
     """None: there was no folder of frames to look in."""
+    unlisted: int = 0
+    """Entries and videos that are not in the annotation for what is wrong with them; they count as set aside."""
 
 
 def run(job: Job) -> Outcome:
@@ -96,7 +98,8 @@ def _make(job: Job, subset: str) -> Made:
         annotation = read_annotation(path)
         if labels := job.inputs.get("labels"):
             annotation = _relabelled(annotation, _read_labels(labels), labels)
-        return Made(annotation, None if frames is None else _count_missing(annotation, frames, subset))
+        missing = None if frames is None else _count_missing(annotation, frames, subset)
+        return Made(annotation, missing, len(annotation.set_aside))
     if frames is None:
         raise InputError("no frames are given", hint="give videos or frames under [dataset] in r3d.toml")
     if path := job.inputs.get("splits"):
@@ -104,7 +107,9 @@ def _make(job: Job, subset: str) -> Made:
     job.note(line("no annotation is given: every video found in {path} is taken, with its folder's name as its label",
                   path=str(frames)), "warning")  # fmt: skip
     labels = job.inputs.get("labels")
-    return Made(_from_folders(frames, subset, _read_labels(labels) if labels else None, job.params.get("classes")), 0)
+    annotation = _from_folders(frames, subset, _read_labels(labels) if labels else None, job.params.get("classes"))
+    broken = upstream.outcome.set_aside_count if upstream else 0
+    return Made(annotation, 0, len(annotation.set_aside) + broken)
 
 
 def _write(made: Made, path: Path, root: Path, videos: int) -> Outcome:
@@ -116,6 +121,7 @@ def _write(made: Made, path: Path, root: Path, videos: int) -> Outcome:
         "videos": len(annotation.videos),
         "subset_videos": videos,
         "missing": made.missing,
+        "unlisted": made.unlisted,
     }
     return Outcome(figures, {"annotation": path.relative_to(root).as_posix()}, hashlib.sha256(data).hexdigest())
 
@@ -204,12 +210,13 @@ def _from_splits(folder: Path, split: int, frames: Path, subset: str) -> Made:
         first = first or video
         if entry.subset == subset:
             aside.append(SetAside(entry.id, line("it has no frames")))
+    unlisted = len(aside)
     others = sum(lost.values()) - lost[subset]
     if others:
         aside.append(SetAside(short(folder.name), line("{n} videos of other subsets have no frames", n=others)))
     if first is not None and not any(video.subset == subset for video in videos) and lost[subset]:
         _refuse_frames(frames, first)
-    return Made(Annotation(splits.labels, tuple(videos), tuple(aside)), lost[subset])
+    return Made(Annotation(splits.labels, tuple(videos), tuple(aside)), lost[subset], unlisted)
 
 
 # --- frame folders alone ---------------------------------------------------------------------------------------------

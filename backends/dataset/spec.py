@@ -43,7 +43,7 @@ def _plan_annotate(settings: Settings) -> Stage:
     return Stage(
         name="annotate",
         entry="backends.dataset.annotate:run",
-        version=1,
+        version=2,
         after=ANNOTATE.after,
         params=params,
         inputs=inputs,

@@ -75,7 +75,7 @@ def _annotated(settings: Settings) -> tuple[int, int] | None:
         segments = [v["annotations"]["segment"] for v in database if v["subset"] == settings.dataset.subset]
         stride = max(1, settings.preprocess.clip_stride)
         return len(segments), sum(min(cap, math.ceil((end - first) / stride)) for first, end in segments)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # what is wrong with it is the annotate stage's to say
 
 

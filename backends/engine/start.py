@@ -1,6 +1,7 @@
 """`python -m backends.engine.start RUN_FOLDER`: leave the terminal for good, then supervise the run.
 
-The caller reads one line of JSON from standard output: {"ok": pid} once the engine takes commands, or the refusal.
+The caller reads one line of JSON from standard output: {"ok": pid} once the engine takes commands and its
+beginning is on disk, or the refusal.
 After that the supervisor is a daemon of its own: two forks, a session of its own, no terminal, no inherited descriptor.
 """
 
@@ -62,9 +63,12 @@ async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, hold: Hold
     for name in (signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(name, lambda: None)
     async with serve(folders, supervisor):
-        reply.write(dumps({"ok": os.getpid()}))
-        reply.close()
-        await supervisor.main()
+
+        def begun() -> None:
+            reply.write(dumps({"ok": os.getpid()}))
+            reply.close()
+
+        await supervisor.main(begun)
 
 
 def _leave() -> None:

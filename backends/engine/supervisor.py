@@ -16,7 +16,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +84,14 @@ class Supervisor:
         self._stopping = False
         self._full = False
 
-    async def main(self) -> None:
-        """Run the plan to its end, whatever that is, and write the end down."""
+    async def main(self, begun: Callable[[], None]) -> None:
+        """Run the plan to its end, whatever that is, and write the end down. `begun` is called once its start is."""
         reap(self._folders.workspace)
         resumed = bool(self._run.stages)
         names = tuple(stage.name for stage in self._plan.stages)
         self._say(RunStarted(self._folder.id, names, os.getpid(), socket.gethostname(), resumed))
         self._commit()
+        begun()
         background = [self._keep(self._commit_often()), self._keep(self._beat())]
         companion = await self._start_companion()
         try:

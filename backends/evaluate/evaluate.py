@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backends.contract.codec import decode, dumps
@@ -51,6 +51,9 @@ def run(job: Job) -> Outcome:
         job.set_aside(entry.item, entry.reason)
     clips = score.outcome.figures.get("clips")
     report = evaluate(annotation, val.results, params.subset, params.k, clips=clips if isinstance(clips, int) else None)
+    unlisted = annotate.outcome.figures.get("unlisted") if annotate else None
+    if isinstance(unlisted, int):  # never in the annotation, so not among its videos without a result
+        report = replace(report, videos_set_aside=report.videos_set_aside + unlisted)
     return _write(job, annotation, val, report)
 
 
@@ -70,6 +73,8 @@ def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcom
     reasons = _reasons(job, val)
     missing = {v.id: reasons.get(v.id, line("no result")) for v in listed if v.id not in val.results}
     aside = [SetAside(item, reason) for item, reason in missing.items()]
+    before = job.upstream["annotate"].outcome.set_aside if "annotate" in job.upstream else ()
+    aside += (entry for entry in before if entry.item not in missing)
     words = report_lines(report, aside, _speed(job))
     body = dumps(report).encode("ascii")
     write_whole(job.out / "report.json", body)

@@ -30,7 +30,7 @@ def _evaluate(settings: Settings) -> Stage:
     return Stage(
         name="evaluate",
         entry="backends.evaluate.evaluate:run",
-        version=1,
+        version=2,
         after=EVALUATE.after,
         params={"subset": settings.dataset.subset, "k": settings.evaluate.top_k},
         inputs=_labels(settings),

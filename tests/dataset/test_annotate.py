@@ -48,7 +48,7 @@ def test_the_reference_annotation_comes_out_as_it_went_in(shared: Path, tmp_path
     source = shared / "data/reference/hmdb51_1.json"
     outcome = run(job(inputs={"annotation": source}, params={"subset": "validation"}))
     assert source.read_bytes() == (tmp_path / "out/annotation.json").read_bytes()
-    assert {"classes": 51, "videos": 5100, "subset_videos": 1530, "missing": None} == outcome.figures
+    assert {"classes": 51, "videos": 5100, "subset_videos": 1530, "missing": None, "unlisted": 0} == outcome.figures
     assert {"annotation": "annotation.json"} == outcome.outputs
 
 
@@ -118,7 +118,7 @@ def test_split_files_and_frames_give_the_guides_json(tmp_path: Path, job: JobMak
         + ', "b": ' + entry % ("training", "wave", 2) + "}}"
     )  # fmt: skip
     assert expected == (tmp_path / "out/annotation.json").read_text()
-    assert {"classes": 2, "videos": 3, "subset_videos": 2, "missing": 0} == outcome.figures
+    assert {"classes": 2, "videos": 3, "subset_videos": 2, "missing": 0, "unlisted": 0} == outcome.figures
 
 
 def test_the_reference_is_rebuilt_from_split_files(shared: Path, tmp_path: Path, job: JobMaker) -> None:

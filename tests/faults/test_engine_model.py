@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -172,7 +172,14 @@ def examine(examples: int, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(__file__).resolve().parent
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(folder), str(folder.parent / "engine"))))
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
-    limits = settings(max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=checks)
+    limits = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=checks,
+        phases=(Phase.generate,),  # real processes: a failure need not come again, so nothing is shrunk
+        database=None,
+    )
     run_state_machine_as_test(Engine, settings=limits)
 
 
