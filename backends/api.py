@@ -191,6 +191,16 @@ def bench_feed(
     return measure(workspace, _latest(workspace), store, chips, rounds, say)
 
 
+def translations(language: str) -> Mapping[str, str]:
+    """Sentences of the catalogues of tools' error codes (atc, pyACL) in `language`, by the English. Empty for "en"."""
+    if language == "en":
+        return {}
+    from backends.convert.atc_codes import translations as of_atc
+    from backends.infer.acl_codes import translations as of_acl
+
+    return {**of_atc(language), **of_acl(language)}
+
+
 def run_step(
     entry: str,
     params: Mapping[str, Any],

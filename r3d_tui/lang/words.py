@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import locale
 import os
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from r3d_tui.safe import safe
 
 LANGUAGES = ("en", "zh")
 """Each is a file beside this one."""
+NESTED = frozenset({"cause", "hint", "reason", "trouble", "what", "where", "why"})
+"""Facts that may be a line of the backends themselves. Others are names and numbers, and stay as they are."""
 
 
 class Words:
@@ -35,7 +38,28 @@ class Words:
 
     def line(self, line: Line) -> str:
         """A line of the backends in this language, harmless; in English where nobody translated its template."""
-        return safe(fill(self._lines.get(line.template, line.template), line.facts))
+        if self.language == "en":
+            return safe(fill(line.template, line.facts))
+        facts = {name: self._fact(name, value) for name, value in line.facts.items()}
+        return safe(fill(self._template(line.template), facts))
+
+    def _template(self, english: str) -> str:
+        return self._lines.get(english) or self._catalogued.get(english, english)
+
+    def _fact(self, name: str, value: Scalar) -> Scalar:
+        """A fact that is our own word: a stage's name, or a line without facts that stands inside another."""
+        if not isinstance(value, str):
+            return value
+        if name in ("stage", "stages"):
+            return ", ".join(self._words.get(f"stage.{one}", one) for one in value.split(", "))
+        return self._template(value) if name in NESTED else value
+
+    @functools.cached_property
+    def _catalogued(self) -> Mapping[str, str]:
+        """What the backends' catalogues of error codes bring along in this language; read when first looked for."""
+        from backends import api
+
+        return api.translations(self.language)
 
     @property
     def other(self) -> str:
