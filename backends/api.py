@@ -177,6 +177,13 @@ def bench_cpu(
     return measure(model, depth, threads, rounds, say)
 
 
+def bench_scale(*, say: Callable[[Line], None], few: int = 1530, many: int = 100_000) -> BenchReport:
+    """Peak memory and processor time of each stage over few videos and over many."""
+    from backends.scale_bench import bench_scale as measure
+
+    return measure(few, many, say)
+
+
 def bench_feed(
     workspace: Path | None,
     *,
@@ -184,11 +191,14 @@ def bench_feed(
     store: Path | None = None,
     chips: tuple[int, ...] = (1, 8),
     rounds: int = 3,
+    frames: Path | None = None,
+    annotation: Path | None = None,
 ) -> BenchReport:
     """How many chips at the published rates this machine's cores keep busy, from a store or from one made for it."""
     from backends.benches import bench_feed as measure
 
-    return measure(workspace, _latest(workspace), store, chips, rounds, say)
+    found = _latest(workspace)
+    return measure(workspace, found, store, chips, rounds, say, frames=frames, annotation=annotation)
 
 
 def translations(language: str) -> Mapping[str, str]:

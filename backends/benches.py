@@ -122,22 +122,41 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
 
 
 def bench_feed(
-    workspace: Path | None, run: Run | None, store: Path | None, chips: Sequence[int], rounds: int, say: Say
+    workspace: Path | None,
+    run: Run | None,
+    store: Path | None,
+    chips: Sequence[int],
+    rounds: int,
+    say: Say,
+    *,
+    frames: Path | None = None,
+    annotation: Path | None = None,
 ) -> BenchReport:
-    """What clips cost the host, and how many chips at the published rate it keeps busy."""
+    """What clips cost the host, and how many chips at the published rate it keeps busy.
+
+    JPEG files are those of `frames` with their `annotation`, or made for it.
+    """
     from backends.devices import cpu
     from backends.infer import feeding
+    from backends.preprocess.bench import frame_cost
 
     before, cores = machine(), len(cpu.groups()[0].cores)
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
         place = store or _made(workspace, run).get("store")
         if place is None:
             place = _made_store(Path(scratch) / "store", say)
+        say(line("what making clips of frames costs"))
+        made = frame_cost(Path(scratch, "frames"), frames=frames, annotation=annotation, rounds=rounds)
         found = feeding.bench_feed(place, cores=cores, chips=chips, rounds=rounds, say=say)
         kept = "made here" if place.is_relative_to(scratch) else str(place)
     text = line("no chip is here: simulated chips take the published time a batch and no core")
-    settings: dict[str, Scalar] = {"rounds": rounds, "chips": ", ".join(map(str, chips)), "store": kept}
-    figures = tuple(_feed_figures(found))
+    settings: dict[str, Scalar] = {
+        "rounds": rounds,
+        "chips": ", ".join(map(str, chips)),
+        "store": kept,
+        "frames": made.frames,
+    }
+    figures = tuple(_feed_figures(found, made.cpu_s))
     return BenchReport("feed", before, versions(("numpy",)), settings, figures, (*shared(before), text))
 
 
@@ -321,10 +340,11 @@ def _alone(row: Measured) -> Iterator[BenchFigure]:
         yield BenchFigure(f"{row.device}_wall", line("{device} alone, by the clock", device=label), row.clips_per_s)
 
 
-def _feed_figures(found: Feed) -> Iterator[BenchFigure]:
+def _feed_figures(found: Feed, jpeg_s: float) -> Iterator[BenchFigure]:
     from backends.infer.bench import PUBLISHED
     from backends.infer.feeding import chips_fed, cores_needed
 
+    yield BenchFigure("jpeg_us", line("JPEG files to the store"), 1e6 * jpeg_s, "µs CPU/clip")
     for cost in found.costs:
         yield BenchFigure(f"{cost.name}_us", cost.what, 1e6 * cost.cpu_s, "µs CPU/clip")
     for run in found.runs:
@@ -333,10 +353,16 @@ def _feed_figures(found: Feed) -> Iterator[BenchFigure]:
         if not run.checked:
             text = line("{n} simulated {chip}, {kind}, no checksums", n=run.chips, chip=run.chip, kind=run.kind)
         yield beside(name, text, run.busy, 1.0, line("chips that never wait"), unit="busy", wanted=0.9)
-    for kind, name in (("float32", "batches"), ("uint8", "bytes")):
-        cpu_s = found.cpu_s(name, "loop")
+    ways = (
+        ("jpeg", line("JPEG files to float32"), jpeg_s + found.cpu_s("batches", "loop")),
+        ("float32", line("the store to float32"), found.cpu_s("batches", "loop")),
+        ("float32_unchecked", line("the store to float32, no checksums"), found.cpu_s("batches_unchecked", "loop")),
+        ("uint8", line("the store to uint8"), found.cpu_s("bytes", "loop")),
+        ("uint8_unchecked", line("the store to uint8, no checksums"), found.cpu_s("bytes_unchecked", "loop")),
+    )
+    for name, way, cpu_s in ways:
         for chip in PUBLISHED:
-            text = line("{chip} chips that this machine feeds with {kind}", chip=chip, kind=kind)
-            yield BenchFigure(f"fed_{chip}_{kind}", text, chips_fed(cpu_s, chip, found.cores), "chips")
-            text = line("cores that eight {chip} need with {kind}", chip=chip, kind=kind)
-            yield BenchFigure(f"cores_8_{chip}_{kind}", text, cores_needed(cpu_s, chip, 8), "cores")
+            text = line("{chip} chips that a core feeds, {way}", chip=chip, way=str(way))
+            yield BenchFigure(f"fed_{chip}_{name}", text, chips_fed(cpu_s, chip, 1), "chips")
+            text = line("cores that eight {chip} need, {way}", chip=chip, way=str(way))
+            yield BenchFigure(f"cores_8_{chip}_{name}", text, cores_needed(cpu_s, chip, 8), "cores")

@@ -100,6 +100,8 @@ def feed(
     context: typer.Context,
     store: Store = None,
     chips: Annotated[str, typer.Option(help="How many simulated chips, one run each.")] = "1,8",
+    frames: Annotated[Path | None, typer.Option(help="Real frames, <class>/<video>/image_%05d.jpg.")] = None,
+    annotation: Annotated[Path | None, typer.Option(help="The json of those frames.")] = None,
     rounds: Rounds = 3,
     json_document: Json = False,
 ) -> None:
@@ -107,8 +109,27 @@ def feed(
     counts = _numbers(chips, "--chips") or ()
     if not all(1 <= count <= 64 for count in counts):
         raise InputError("--chips {text}: 1 to 64 each", hint="such as 1,8", text=ascii(chips))
-    report = api.bench_feed(_workspace(context), say=_say(context), store=store, chips=counts, rounds=rounds)
+    report = api.bench_feed(
+        _workspace(context),
+        say=_say(context),
+        store=store,
+        chips=counts,
+        rounds=rounds,
+        frames=frames,
+        annotation=annotation,
+    )
     _show(context, report, json_document=json_document)
+
+
+@app.command()
+def scale(
+    context: typer.Context,
+    few: Annotated[int, typer.Option(min=10, max=1_000_000, help="Videos of the first run.")] = 1530,
+    many: Annotated[int, typer.Option(min=10, max=1_000_000, help="Videos of the second run.")] = 100_000,
+    json_document: Json = False,
+) -> None:
+    """Peak memory and processor time of each stage over few videos and over many; the videos are made up."""
+    _show(context, api.bench_scale(say=_say(context), few=few, many=many), json_document=json_document)
 
 
 def report_lines(report: BenchReport, words: Words) -> Iterator[str]:

@@ -18,10 +18,13 @@ from backends.contract.events import Outcome
 from backends.contract.lines import Line, line
 from backends.contract.run import Run, StageRun
 from backends.contract.settings import InferSettings, Settings
+from backends.cpu_bench import bench_cpu
 from backends.engine.folders import Folders
 from backends.infer import bench as loop
+from backends.infer.cpu_rate import CpuBench, CpuRate
 from backends.infer.perf import Measured, Perf
 from backends.infer.runtime import DeviceSpec
+from backends.scale_bench import STAGES, bench_scale
 from backends.workspace import write_settings
 from tests.infer.rig import make_model
 
@@ -133,7 +136,8 @@ def test_feed_tells_busy_shares_and_cores(monkeypatch: pytest.MonkeyPatch) -> No
 
     def measured(store: Path, **asked: Any) -> feeding.Feed:
         places.append(store)
-        cost = [feeding.Cost(n, line("x"), 0.001) for n in ("batches", "bytes", "loop")]
+        names = ("batches", "batches_unchecked", "bytes", "bytes_unchecked", "loop")
+        cost = [feeding.Cost(n, line("x"), 0.001) for n in names]
         run = feeding.ChipRun("310P", 8, "uint8", True, 0.95, 6000.0)
         bench: Any = None
         return feeding.Feed(2, tuple(cost), (run,), bench, bench, 0.5)
@@ -144,6 +148,9 @@ def test_feed_tells_busy_shares_and_cores(monkeypatch: pytest.MonkeyPatch) -> No
     busy = figure(report, "busy_310P_8_uint8")
     assert (0.95, 0.9, "made here") == (busy.value, busy.wanted, report.settings["store"])
     assert pytest.approx(8 * 794.91 * 0.002) == figure(report, "cores_8_310P_float32").value
+    jpeg = figure(report, "jpeg_us").value
+    assert jpeg is not None
+    assert pytest.approx(1 / (794.91 * (jpeg / 1e6 + 0.002))) == figure(report, "fed_310P_jpeg").value
     assert any("simulated" in str(note) for note in report.notes)
     assert not places[0].exists()
 
@@ -161,3 +168,24 @@ def test_devices_of_the_cpu_are_groups_of_cores(tmp_path: Path) -> None:
     assert all(isinstance(device, DeviceSpec) for device in found)
     assert json.dumps(benches.machine())
     assert Line("") == BenchFigure("a", line("a"), None).against
+
+
+def test_scale_runs_every_stage_that_knows_videos() -> None:
+    """Each in a process of its own, over few videos and over more; every one of them is counted to the end."""
+    report = bench_scale(10, 20, QUIET)
+    assert [f"{name}_mb" for name in STAGES] == [
+        f.name for f in report.figures if f.name in {f"{n}_mb" for n in STAGES}
+    ]
+    assert all(figure(report, f"{name}_mb").reference for name in STAGES)
+    assert all((figure(report, f"{name}_cpu").value or 0) > 0 for name in STAGES)
+    assert figure(report, "infer_device_mb").value
+
+
+def test_cpu_asks_the_best_runtime_for_its_share(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Three quarters of the matrix product are wanted of the better runtime, and of that one alone."""
+    rates = (CpuRate("sgemm", "n", 100.0, 50.0), CpuRate("a", "1", 80.0, 40.0, 4.0), CpuRate("b", "1", 60.0, 30.0, 3.0))
+    monkeypatch.setattr("backends.infer.cpu_rate.bench_cpu", lambda *_, **__: CpuBench(2, 10, 10.07, rates))
+    report = bench_cpu(tmp_path / "model.onnx", 50, 0, 1, QUIET)
+    assert (0.8, 0.75) == (figure(report, "a").ratio, figure(report, "a").wanted)
+    assert (0.6, None) == (figure(report, "b").ratio, figure(report, "b").wanted)
+    assert 4.0 == figure(report, "a_clips").value

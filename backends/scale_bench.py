@@ -1,0 +1,173 @@
+"""`r3d-tui bench scale`: peak memory and processor time of each stage, for few videos and for many.
+
+Videos are made up: their frames are links to one folder of tiny frames, inference is the null runtime. So what is
+measured is what grows with their number, and nothing of decoding or of a model.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backends.benches import Say, machine, shared, versions
+from backends.contract.benches import BenchFigure, BenchReport, beside
+from backends.contract.codec import decode, dumps, loads
+from backends.contract.errors import StageError
+from backends.contract.events import Outcome
+from backends.contract.lines import line
+from backends.contract.process import child_environment
+from backends.contract.request import Request, Upstream
+
+FEW, MANY = 1530, 100_000
+STAGES = ("annotate", "preprocess", "infer", "score", "evaluate")
+ENTRIES: Mapping[str, str] = {
+    "annotate": "backends.dataset.annotate:run",
+    "preprocess": "backends.preprocess.run:run",
+    "infer": "backends.infer.run:run",
+    "score": "backends.evaluate.score:run",
+    "evaluate": "backends.evaluate.evaluate:run",
+}
+SUBSET, LABELS = "validation", 51
+GROWTH = 1.2
+"""Peak memory of many videos over that of few, at most, beside their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One stage in a process of its own."""
+
+    outcome: Outcome
+    peak_mb: float
+    """Of the stage's process."""
+    child_peak_mb: float
+    """Of the largest process that it started; 0 where it started none."""
+    cpu_s: float
+    """Of both."""
+
+
+def bench_scale(few: int, many: int, say: Say) -> BenchReport:
+    """Every stage that knows videos, over `few` and over `many` of them."""
+    before = machine()
+    found: dict[int, dict[str, StageRun]] = {}
+    with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
+        for count in (few, many):
+            found[count] = dict(_stages(Path(scratch, str(count)), count, say))
+    figures = []
+    for name in STAGES:
+        less, more = found[few][name], found[many][name]
+        what = line("{stage}: peak memory, {n} videos", stage=name, n=many)
+        against = line("{n} videos", n=few)
+        figures.append(beside(f"{name}_mb", what, more.peak_mb, less.peak_mb, against, unit="MB"))
+        if more.child_peak_mb:
+            what = line("{stage}: peak memory of a device, {n} videos", stage=name, n=many)
+            value, reference = more.child_peak_mb, less.child_peak_mb
+            figures.append(beside(f"{name}_device_mb", what, value, reference, against, unit="MB"))
+        what = line("{stage}: processor time, {n} videos", stage=name, n=many)
+        figures.append(BenchFigure(f"{name}_cpu", what, more.cpu_s, "s"))
+    names = sum(len(video) for video in _ids(many)) + 49 * many
+    figures.append(BenchFigure("names_mb", line("the names of {n} videos alone", n=many), names / 1e6, "MB"))
+    return BenchReport("scale", before, versions(("numpy", "pillow")), {"few": few, "many": many}, tuple(figures),
+                       shared(before))  # fmt: skip
+
+
+def _stages(folder: Path, count: int, say: Say) -> Iterator[tuple[str, StageRun]]:
+    folder.mkdir()
+    _make(folder, count)
+    done: dict[str, Upstream] = {"simplify": Upstream(folder, Outcome(outputs={"onnx": "none.onnx"}))}
+    settings: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Path]]] = {
+        "annotate": ({"subset": SUBSET}, {"annotation": folder / "given.json", "frames": folder / "frames"}),
+        "preprocess": ({"clip_frames": 1, "size": 16, "max_clips": 1}, {"frames": folder / "frames"}),
+        "infer": ({"runtime": "null", "clips": "backends.infer.bench:Blank"}, {}),
+        "score": ({}, {}),
+        "evaluate": ({"subset": SUBSET}, {}),
+    }
+    for name in STAGES:
+        say(line("{stage} over {n} videos", stage=name, n=count))
+        params, inputs = settings[name]
+        if name == "infer":  # its clips are nobody's: those that it says it has
+            done["preprocess"] = Upstream(folder, Outcome(outputs={"store": f"blank-{count}"}))
+        out = folder / name
+        request = Request(name, ENTRIES[name], 1, folder, out, folder / "scratch", params, {}, inputs, done)
+        run = _apart(request)
+        yield name, run
+        done[name] = Upstream(out, run.outcome)
+
+
+def _ids(count: int) -> Iterator[str]:
+    return (f"made_for_measuring_{number:07d}_wave_f_nm_np1_fr_med_0" for number in range(count))
+
+
+def _make(folder: Path, count: int) -> None:
+    """Annotation, frames and the index of a clip store of so many videos."""
+    from PIL import Image
+
+    from backends.infer.bench import sample, spread
+    from backends.stores.annotation import Annotation, Video, VideoTable, annotation_json
+    from backends.stores.clip_index import INDEX, ClipHeader, VideoClips, header_line, seal, video_line
+
+    one = folder / "one"
+    one.mkdir()
+    Image.new("RGB", (32, 24)).save(one / "image_00001.jpg")
+    labels = tuple(f"class_{number:02d}" for number in range(LABELS))
+    spans = spread(sample(count))
+    table = VideoTable(
+        Video(name, labels[number % LABELS], SUBSET, 1, 1 + 16 * spans[number].clips)
+        for number, name in enumerate(_ids(count))
+    )
+    (folder / "given.json").write_bytes(annotation_json(Annotation(labels, table)))
+    for label in labels:
+        (folder / "frames" / label).mkdir(parents=True)
+    store = folder / f"blank-{count}"
+    store.mkdir()
+    with open(store / INDEX, "wb") as index:
+        index.write(header_line(ClipHeader()))
+        for video, span in zip(table, spans, strict=True):
+            (folder / "frames" / video.label / video.id).symlink_to(one)
+            clips = VideoClips(video.id, video.label, span.first, span.clips, span.clips, (video.first, video.end))
+            index.write(video_line(clips, [0] * span.clips))
+        index.write(seal({"end": [count, spans[-1].first + spans[-1].clips], "digest": "none"}))
+
+
+def _apart(request: Request) -> StageRun:
+    """Run a stage in a process of its own, which says its peak."""
+    command = [sys.executable, "-m", "backends.scale_bench"]
+    environment = child_environment(request.workspace, {"OPENBLAS_NUM_THREADS": "1"})
+    done = subprocess.run(
+        command, input=dumps(request).encode(), env=environment, capture_output=True, check=False, cwd=request.workspace
+    )
+    if done.returncode:
+        reason = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:300]
+        raise StageError("{stage} could not be measured: {reason}", stage=request.stage, reason=reason)
+    return decode(StageRun, json.loads(done.stdout.rstrip().rpartition(b"\n")[2]))
+
+
+def _main() -> None:
+    from importlib import import_module
+
+    from backends.worker.job import Job
+
+    request = loads(Request, sys.stdin.buffer.read())
+    request.out.mkdir(parents=True, exist_ok=True)
+    module, _, function = request.entry.partition(":")
+    job = Job(request, lambda _: None)
+    outcome = job.complete(getattr(import_module(module), function)(job))
+    own, child = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    cpu = own.ru_utime + own.ru_stime + child.ru_utime + child.ru_stime
+    sys.stdout.write(dumps(StageRun(outcome, _peak_mb(), child.ru_maxrss / 1024, cpu)) + "\n")
+
+
+def _peak_mb() -> float:
+    """Of this process since its exec: the system's usage figures keep what the process before exec had."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+if __name__ == "__main__":
+    _main()
