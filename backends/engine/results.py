@@ -1,4 +1,4 @@
-"""What a run found, read from its artifacts, and copies of it elsewhere. It knows outputs by name, stages not at all."""
+"""What a run found, read from its artifacts, and copies of it elsewhere. It knows outputs by name, no stage."""
 
 from __future__ import annotations
 
@@ -89,6 +89,6 @@ def _copy(source: Path, target: Path) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         shutil.copyfile(source, part)
-        os.replace(part, target)
+        part.replace(target)
     finally:
         part.unlink(missing_ok=True)

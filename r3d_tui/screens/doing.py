@@ -199,6 +199,19 @@ class Doing(Screen[None]):
 
         self.ask(self.client.runs, show)
 
+    def action_open(self) -> None:
+        """What is behind the panel: the results, else all about the stage."""
+        if self.panel_now().panel == "result" and self.snapshot is not None and self.snapshot.report is not None:
+            self.action_results()
+        else:
+            self.action_details()
+
+    def action_results(self) -> None:
+        """The latest result large, with an earlier one beside it."""
+        from r3d_tui.screens.opening import open_results
+
+        open_results(self)
+
     def action_help(self) -> None:
         """Keys and signs."""
         self.app.push_screen(

@@ -92,6 +92,13 @@ def _classes(report: Report, look: Look) -> list[Row]:
     return rows + [_bar(score, wide, look.width) for score in weak[:shown]]
 
 
+def class_rows(report: Report, look: Look) -> list[Row]:
+    """Every scored class, weakest first, each with a bar."""
+    scored = sorted((one for one in report.classes if one.videos), key=lambda one: (one.top1 / one.videos, one.label))
+    wide = max(8, min(100, look.width - 38))
+    return [_bar(score, wide, look.width) for score in scored]
+
+
 def _bar(score: ClassScore, wide: int, width: int) -> Row:
     part = score.top1 / score.videos
     role = "bad" if part < 0.34 else "warn" if part < 0.5 else "good"
@@ -110,6 +117,12 @@ def _confusions(report: Report, look: Look) -> list[Row]:
 
 
 def _worst(report: Report, look: Look) -> list[Row]:
+    rows = worst_rows(report, look, 50)
+    return [(), rule(look.words("result.worst"), look.width), *rows] if rows else []
+
+
+def worst_rows(report: Report, look: Look, shown: int) -> list[Row]:
+    """The wrong videos, most certain first, at most `shown`, under a heading; none where all are right."""
     if not report.worst:
         return []
     words = look.words
@@ -121,6 +134,6 @@ def _worst(report: Report, look: Look) -> list[Row]:
     )
     body = [
         (safe(video.video), safe(video.label), safe(video.predicted), f"{video.score:.3f}")
-        for video in report.worst[:50]
+        for video in report.worst[:shown]
     ]
-    return [(), rule(words("result.worst"), look.width), *table(columns, body, look.width)]
+    return table(columns, body, look.width)

@@ -54,6 +54,13 @@ def paint(variables: Mapping[str, str], *, ansi: bool) -> dict[str, Style]:
     return {role: _style(variables, *parts) for role, parts in TRUE.items()}
 
 
+@lru_cache(maxsize=8192)
+def mixed(role: str) -> Style:
+    """The style of a role that is itself two colours, `#rrggbb/#rrggbb`: the character's and the one behind it."""
+    front, _, back = role.partition("/")
+    return Style(color=front or None, bgcolor=back or None)
+
+
 def _style(variables: Mapping[str, str], front: str, back: str, attributes: str) -> Style:
     colour = _colour(variables[front]) if front in variables else None
     behind = _colour(variables[back]) if back in variables else None

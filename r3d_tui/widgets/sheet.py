@@ -19,7 +19,7 @@ from textual.widget import Widget
 from r3d_tui.rows import Row, Span, cells, changed, text_of
 from r3d_tui.safe import safe
 from r3d_tui.terminal import drawn
-from r3d_tui.widgets.paint import paint
+from r3d_tui.widgets.paint import mixed, paint
 
 _PLAIN = Style.null()
 
@@ -151,7 +151,7 @@ class Sheet(Widget, can_focus=True):
         if not self._styles_by_role:
             self._styles_by_role = paint(self.app.theme_variables, ansi=self.app.native_ansi_color)
             self._styles_by_role[""] = self.rich_style  # Textual walks all ancestors for it each time
-        return self._styles_by_role.get(role, _PLAIN)
+        return mixed(role) if role[:1] == "#" else self._styles_by_role.get(role, _PLAIN)
 
     def _line(self, y: int) -> tuple[Row, bool]:
         return self._lines(self.size.height, y, y + 1)[0]

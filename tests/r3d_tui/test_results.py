@@ -1,0 +1,227 @@
+"""The results large: the matrix in each of its forms, two runs beside each other, and the screen that shows them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from backends.contract.client import Prediction, RunResult, RunSummary
+from backends.contract.values import ClassScore, Confusion, Report
+from backends.engine.replay import ReplayClient
+from r3d_tui.app import ConsoleApp
+from r3d_tui.lang.words import Words
+from r3d_tui.rows import text_of, width_of
+from r3d_tui.screens.results import Results
+from r3d_tui.views.compare import changes, compare
+from r3d_tui.views.look import Look
+from r3d_tui.views.matrix import Heat, counted, matrix
+
+OpenStory = Callable[..., ReplayClient]
+Console = Callable[..., ConsoleApp]
+HEAT = Heat((0, 0, 0), (0, 0, 255), (255, 0, 0), (255, 255, 255))
+
+
+def _report(classes: int, videos: int = 4) -> Report:
+    """Each class has one video that is taken for the next, but for the last, which is taken for an unlisted one."""
+    names = [f"class{n:02d}" for n in range(classes)]
+    confusions = [Confusion(a, b, 1) for a, b in zip(names, [*names[1:], "zzz"], strict=True)]
+    total = classes * videos
+    return Report(
+        subset="validation",
+        videos=total,
+        videos_listed=total,
+        videos_set_aside=0,
+        clips=total,
+        k=5,
+        top1=0.75,
+        topk=1.0,
+        top1_low=0.7,
+        top1_high=0.8,
+        top1_all=0.75,
+        classes=tuple(ClassScore(name, videos, videos - 1, videos) for name in names),
+        confusions=tuple(confusions),
+    )
+
+
+def test_the_matrix_counts_every_video_once() -> None:
+    """Rows are classes, columns may hold labels that no class of the subset has; each row adds up to its videos."""
+    whole = counted(_report(3))
+    assert ("class00", "class01", "class02", "zzz") == whole.columns
+    assert ((3, 1, 0, 0), (0, 3, 1, 0), (0, 0, 3, 1)) == whole.counts
+    assert 0.25 == whole.share(2, 3)
+
+
+def test_a_small_matrix_shows_its_counts(words: Words) -> None:
+    """Where there is room each cell holds its figure, in colour or without."""
+    for heat in (HEAT, None):
+        rows = matrix(_report(3), Look(words, 76), 20, heat)
+        assert "class00 1  3  1  ·  · " == text_of(rows[1])
+        assert "class02 3  ·  ·  3  1 " == text_of(rows[3])
+
+
+def test_a_large_matrix_is_drawn_with_half_blocks(words: Words) -> None:
+    """Two classes a line; the colours of a half block are those of its two cells."""
+    rows = matrix(_report(51), Look(words, 92), 34, HEAT)
+    assert 26 <= len(rows) <= 34
+    assert "▀" * 52 == text_of(rows[0])[-52:]
+    assert "#0000cb/#000000" == rows[0][2].role
+    assert "#620000/#0000cb" == rows[0][3].role
+
+
+@pytest.mark.parametrize(("width", "room", "heat"), [(76, 20, HEAT), (92, 34, None)])
+def test_what_does_not_fit_is_told_by_its_top_pairs(width: int, room: int, heat: Heat | None, words: Words) -> None:
+    """At 80x24, and where the terminal has no colours for it, the most frequent confusions stand instead."""
+    rows = matrix(_report(51), Look(words, width), room, heat)
+    assert len(rows) <= room
+    assert "51 classes do not fit" in text_of(rows[0])
+    assert "1/4    class00            → class01" == text_of(rows[3]).strip()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("classes", [1, 10, 51, 400])
+@pytest.mark.parametrize(("width", "room"), [(56, 16), (76, 20), (116, 34), (186, 54), (246, 74)])
+def test_the_matrix_stays_inside(width: int, room: int, classes: int, language: str) -> None:
+    """Whatever the number of classes and the window, no row is too wide and no line too many."""
+    rows = matrix(_report(classes), Look(Words(language), width), room, HEAT)
+    assert len(rows) <= room
+    assert max(map(width_of, rows)) <= width
+
+
+BEFORE = (
+    Prediction("a", "wave", "wave", 0.9),
+    Prediction("b", "wave", "clap", 0.6),
+    Prediction("c", "wave", "clap", 0.6),
+    Prediction("d", "wave", "wave", 0.6),
+    Prediction("e", "wave", reason="no frames"),
+    Prediction("f", "wave", "wave", 0.6),
+)
+AFTER = (
+    Prediction("a", "wave", "clap", 0.9),
+    Prediction("b", "wave", "wave", 0.6),
+    Prediction("c", "wave", "run", 0.6),
+    Prediction("d", "wave", "wave", 0.7),
+    Prediction("e", "wave", "wave", 0.7),
+)
+
+
+def test_the_videos_that_changed_are_named() -> None:
+    """What broke first; a score that moved is no change; a video that one run lacks is lost or gained."""
+    found = changes(BEFORE, AFTER)
+    expected = [("a", "broken"), ("b", "mended"), ("f", "lost"), ("e", "gained"), ("c", "other")]
+    assert expected == [((change.after or change.before).video, change.kind) for change in found]  # type: ignore[union-attr]
+
+
+def test_two_runs_stand_side_by_side(words: Words) -> None:
+    """Figures with their difference, then the changed videos."""
+    now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75, 30.0), _report(3), AFTER)
+    before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5, 40.0), None, BEFORE)
+    text = "\n".join(map(text_of, compare(now, before, Look(words, 92))))
+    assert "0.5000" in text
+    assert "+0.2500" in text
+    assert "-10.0" in text
+    assert "5 videos changed" in text
+    assert "1 right before, wrong now · 1 wrong before, right now" in text
+
+
+@pytest.mark.parametrize("width", [52, 72, 92, 186])
+def test_the_comparison_stays_inside(width: int, words: Words) -> None:
+    """Columns go before a row is cut."""
+    run = RunSummary("20261123-070123-0000", "done", 2.0, 20.0, 0.75, 30.0)
+    found = RunResult(run, _report(3), AFTER)
+    rows = compare(found, RunResult(run, _report(3), BEFORE), Look(words, width))
+    assert max(map(width_of, rows)) <= width
+    assert [] == [text_of(row) for row in rows if text_of(row).endswith("…")]
+
+
+def test_a_run_whose_files_are_gone_is_said_so(words: Words) -> None:
+    """Its figures stay, and no video is said to have changed."""
+    now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75), _report(3), AFTER)
+    before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5))
+    text = "\n".join(map(text_of, compare(now, before, Look(words, 92))))
+    assert "no longer there" in text
+    assert "changed" not in text
+
+
+async def _opened(pilot: Pilot[Any], *keys: str) -> None:
+    ends = asyncio.get_running_loop().time() + 10
+    board = pilot.app.screen_stack[0]
+    while board.snapshot is None:  # type: ignore[attr-defined]
+        assert asyncio.get_running_loop().time() < ends
+        await pilot.pause(0.02)
+    await pilot.press(*keys)
+    while not isinstance(pilot.app.screen, Results) or not pilot.app.screen._body.row_count:
+        assert asyncio.get_running_loop().time() < ends
+        await pilot.pause(0.02)
+
+
+def _text(app: ConsoleApp) -> str:
+    lines = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines)
+
+
+async def test_the_pages_are_turned(story: OpenStory, console: Console) -> None:
+    """o opens the matrix; Tab and numbers turn the pages; q closes."""
+    app = console(story("finished"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await _opened(pilot, "o")
+        assert "▀" * 20 in _text(app)
+        await pilot.press("tab")
+        await pilot.pause()
+        assert "%" in _text(app)
+        await pilot.press("3")
+        await pilot.pause()
+        assert "taken for" in _text(app)
+        await pilot.press("4")
+        await pilot.pause(0.2)
+        assert "before" in _text(app)
+        await pilot.press("q")
+        await pilot.pause()
+        assert app.screen is app.board
+
+
+async def test_enter_in_the_result_panel_opens_the_results(story: OpenStory, console: Console) -> None:
+    """Elsewhere Enter shows the stage's details, as before."""
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _opened(pilot, "7", "enter")
+        assert isinstance(app.screen, Results)
+
+
+async def test_a_result_is_exported_where_the_user_says(story: OpenStory, console: Console) -> None:
+    """x asks for a folder, the workspace's own by default; Esc exports nothing."""
+    client = story("finished")
+    app = console(client)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _opened(pilot, "o")
+        await pilot.press("x")
+        await pilot.pause()
+        await pilot.press("escape")
+        await pilot.pause()
+        assert [] == client.asked
+        await pilot.press("x")
+        await pilot.pause()
+        await pilot.press("enter")
+        ends = asyncio.get_running_loop().time() + 10
+        while not client.asked:
+            assert asyncio.get_running_loop().time() < ends
+            await pilot.pause(0.02)
+        run = client.snapshot().run.id
+        assert [{"export": run, "folder": str(Path(client.workspace) / f"result-{run}")}] == client.asked
+
+
+async def test_without_a_result_there_is_a_word(story: OpenStory, console: Console) -> None:
+    """o on a workspace that has run nothing says so."""
+    app = console(story("new"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.3)
+        await pilot.press("o")
+        ends = asyncio.get_running_loop().time() + 10
+        while not app._notifications:
+            assert asyncio.get_running_loop().time() < ends
+            await pilot.pause(0.02)
+        assert ["No run has a result yet."] == [note.message for note in app._notifications]
