@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract.lines import Line, Scalar, fill
+from r3d_tui.lang.filled import Filled
 from r3d_tui.safe import safe
 
 LANGUAGES = ("en", "zh")
 """Each is a file beside this one."""
-NESTED = frozenset({"cause", "hint", "reason", "trouble", "what", "where", "why"})
+NESTED = frozenset({"cause", "found", "hint", "place", "reason", "trouble", "way", "what", "where", "why"})
 """Facts that may be a line of the backends themselves. Others are names and numbers, and stay as they are."""
+LISTED = frozenset({"hints", "reasons"})
+"""Facts that may be several such lines with "; " between them, each perhaps behind the name of a device."""
 
 
 class Words:
@@ -41,18 +44,39 @@ class Words:
         if self.language == "en":
             return safe(fill(line.template, line.facts))
         facts = {name: self._fact(name, value) for name, value in line.facts.items()}
-        return safe(fill(self._template(line.template), facts))
+        template = self._template(line.template)
+        if not line.facts and template == line.template:
+            return safe(self._inner(template))
+        return safe(fill(template, facts))
 
     def _template(self, english: str) -> str:
         return self._lines.get(english) or self._catalogued.get(english, english)
 
     def _fact(self, name: str, value: Scalar) -> Scalar:
-        """A fact that is our own word: a stage's name, or a line without facts that stands inside another."""
+        """A fact that is our own word: a stage's name, or a line of the backends that stands inside another."""
         if not isinstance(value, str):
             return value
         if name in ("stage", "stages"):
             return ", ".join(self._words.get(f"stage.{one}", one) for one in value.split(", "))
-        return self._template(value) if name in NESTED else value
+        if name in LISTED:
+            return "; ".join(self._behind_a_name(one) for one in value.split("; "))
+        return self._inner(value) if name in NESTED else value
+
+    def _inner(self, text: str) -> str:
+        known = self._template(text)
+        if known != text:
+            return known
+        line = self._filled.read(text)
+        return self.line(line) if line else text
+
+    def _behind_a_name(self, text: str) -> str:
+        known = self._inner(text)
+        name, colon, rest = text.partition(": ")
+        return known if known != text or not colon else f"{name}: {self._inner(rest)}"
+
+    @functools.cached_property
+    def _filled(self) -> Filled:
+        return Filled([*self._lines, *self._catalogued])
 
     @functools.cached_property
     def _catalogued(self) -> Mapping[str, str]:

@@ -136,8 +136,28 @@ def test_a_line_inside_a_line_is_translated_too() -> None:
     assert "NPU 0 退出运行：不再响应" == words.line(
         line("{device} is out of the run: {reason}", device="NPU 0", reason="it stopped answering")
     )
+    for reason, expected in [
+        ("no answer for 30 s", "30 秒没有响应"),
+        ("its process ended with exit code 9", "它的进程以退出码 9 结束"),
+        ("the model cannot be loaded: it stopped answering", "无法加载模型：不再响应"),
+        ("what acl said: boom", "what acl said: boom"),
+        ("x" * 5000, "x" * 5000),
+    ]:
+        shown = words.line(line("{device} is out of the run: {reason}", device="NPU 0", reason=reason))
+        assert f"NPU 0 退出运行：{expected}" == shown
+    several = "0: busy: python; 1: no answer for 9 s"
+    assert "没有空闲的芯片：0: 被占用：python; 1：9 秒没有响应" == words.line(
+        line("no chip is free: {reasons}", reasons=several)
+    )
     assert "缺少 found" == words.line(line("{name} is missing", name="found"))
     assert "导出, 推理 失败" == words.line(line("{stages} failed", stages="export, infer"))
+
+
+def test_a_line_that_came_filled_is_read_back() -> None:
+    """A hint that was filled on its way is worded as if it had come with its facts; foreign text stays."""
+    words = Words("zh")
+    assert "在 [infer] devices 中从 0, 1 里选择" == words.line(line("under [infer] devices, name some of 0, 1"))
+    assert "no line of ours" == words.line(line("no line of ours"))
 
 
 def test_the_catalogues_of_error_codes_bring_their_chinese() -> None:
