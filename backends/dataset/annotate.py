@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from backends.contract.files import write_whole
 from backends.contract.lines import line
 from backends.dataset.labels import HMDB51
 from backends.dataset.splits import read_splits
-from backends.stores.annotation import Annotation, Video, annotation_json, name_trouble, read_annotation, short
+from backends.stores.annotation import Annotation, Video, annotation_pieces, name_trouble, read_annotation, short
 from backends.worker.job import Job
 
 EXAMPLE = "<class>/<video>/image_00001.jpg"
@@ -113,9 +113,14 @@ def _make(job: Job, subset: str) -> Made:
 
 
 def _write(made: Made, path: Path, root: Path, videos: int) -> Outcome:
-    data = annotation_json(made.annotation)
-    write_whole(path, data)
-    annotation = made.annotation
+    annotation, digest = made.annotation, hashlib.sha256()
+
+    def pieces() -> Iterator[bytes]:
+        for piece in annotation_pieces(annotation):
+            digest.update(piece)
+            yield piece
+
+    write_whole(path, pieces())
     figures = {
         "classes": len(annotation.labels),
         "videos": len(annotation.videos),
@@ -123,7 +128,7 @@ def _write(made: Made, path: Path, root: Path, videos: int) -> Outcome:
         "missing": made.missing,
         "unlisted": made.unlisted,
     }
-    return Outcome(figures, {"annotation": path.relative_to(root).as_posix()}, hashlib.sha256(data).hexdigest())
+    return Outcome(figures, {"annotation": path.relative_to(root).as_posix()}, digest.hexdigest())
 
 
 def _check_subset(annotation: Annotation, subset: str, videos: int) -> None:
@@ -141,12 +146,12 @@ def _check_subset(annotation: Annotation, subset: str, videos: int) -> None:
 def _count_missing(annotation: Annotation, frames: Path, subset: str) -> int:
     """Videos of the subset without a frame folder: one listing a class, not one question a video."""
     _check_folder(frames)
-    videos = list(annotation.subset(subset))
+    videos = annotation.subset(subset)
     there = {label: _folders(frames / label) for label in {video.label for video in videos}}
-    missing = [video for video in videos if video.id not in there[video.label]]
-    if videos and len(missing) == len(videos):
+    missing = sum(video.id not in there[video.label] for video in videos)
+    if videos and missing == len(videos):
         _refuse_frames(frames, videos[0])
-    return len(missing)
+    return missing
 
 
 def _check_folder(frames: Path) -> None:

@@ -14,7 +14,7 @@ from backends.contract.lines import Line, Scalar, line
 from backends.contract.values import Report
 from backends.evaluate.accuracy import Val, evaluate, hits, read_val
 from backends.evaluate.text import Speed, predictions, report_lines
-from backends.stores.annotation import Annotation, read_annotation
+from backends.stores.annotation import Annotation, VideoTable, read_annotation
 from backends.worker.job import Job
 
 
@@ -69,7 +69,7 @@ def _labels(job: Job, annotation: Annotation) -> frozenset[str]:
 
 
 def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcome:
-    listed = list(annotation.subset(report.subset))
+    listed = annotation.subset(report.subset)
     reasons = _reasons(job, val)
     missing = {v.id: reasons.get(v.id, line("no result")) for v in listed if v.id not in val.results}
     aside = [SetAside(item, reason) for item, reason in missing.items()]
@@ -79,8 +79,8 @@ def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcom
     body = dumps(report).encode("ascii")
     write_whole(job.out / "report.json", body)
     write_whole(job.out / "report.md", ("\n".join(str(row) for row in words) + "\n").encode("utf-8", "replace"))
-    table = predictions(listed, val.results, missing, max((len(r) for r in val.results.values()), default=1))
-    write_whole(job.out / "predictions.csv", table.encode("utf-8", "replace"))
+    rows = predictions(listed, val.results, missing, val.results.longest or 1)
+    write_whole(job.out / "predictions.csv", (row.encode("utf-8", "replace") for row in rows))
     figures: dict[str, Scalar] = {
         "top1": report.top1,
         "topk": report.topk,
@@ -131,8 +131,8 @@ def step_evaluate(job: Job) -> Outcome:
     val = read_val(params.val, frozenset(annotation.labels))
     for entry in (*annotation.set_aside, *val.set_aside):
         job.set_aside(entry.item, entry.reason)
-    listed = list(annotation.subset(params.subset))
-    counted = [video for video in listed if video.id in val.results] if params.ignore else listed
+    listed = annotation.subset(params.subset)
+    counted = VideoTable(video for video in listed if video.id in val.results) if params.ignore else listed
     evaluate(annotation, val.results, params.subset, params.k)  # says what is wrong where there is nothing to count
     accuracy = hits(counted, val.results, params.k) / len(counted)
     if params.save:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.contract.events import SetAside
 from backends.contract.lines import Line, line
 from backends.contract.values import Report
-from backends.evaluate.accuracy import Ranking
 from backends.evaluate.hmdb51 import PUBLISHED_CLIPS_PER_S
+from backends.evaluate.rankings import Ranking
 from backends.stores.annotation import Video
 
 SHOWN = 50
@@ -156,20 +156,25 @@ def cell(text: str) -> str:
     return re.sub(r"([\\`*\[\]<>|#~])", r"\\\1", plain)
 
 
-def predictions(videos: Sequence[Video], results: Mapping[str, Ranking], missing: Mapping[str, Line], k: int) -> str:
-    """predictions.csv: a row for each listed video, those without a result too, in the annotation's order."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+def predictions(
+    videos: Iterable[Video], results: Mapping[str, Ranking], missing: Mapping[str, Line], k: int
+) -> Iterator[str]:
+    """predictions.csv, row by row: one for each listed video, those without a result too, in the annotation's order."""
     best = [name for n in range(1, k + 1) for name in (f"label_{n}", f"score_{n}")]
-    writer.writerow(["video", "class", "right", "in_top_k", "reason", *best])
+    yield _row("video", "class", "right", "in_top_k", "reason", *best)
     for video in videos:
         ranking = results.get(video.id, ())[:k]
         if not ranking:
-            writer.writerow([_field(video.id), _field(video.label), "", "", _field(str(missing.get(video.id, "")))])
+            yield _row(_field(video.id), _field(video.label), "", "", _field(str(missing.get(video.id, ""))))
             continue
         flags = [int(ranking[0][0] == video.label), int(any(label == video.label for label, _ in ranking))]
         pairs = [value for label, score in ranking for value in (_field(label), f"{score:.6f}")]
-        writer.writerow([_field(video.id), _field(video.label), *flags, "", *pairs])
+        yield _row(_field(video.id), _field(video.label), *flags, "", *pairs)
+
+
+def _row(*fields: str | int) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(fields)
     return out.getvalue()
 
 

@@ -9,15 +9,16 @@ single entry has wrong sets that video aside; what the file has wrong raises Inp
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from backends.contract.errors import InputError
 from backends.contract.events import SetAside
@@ -25,7 +26,16 @@ from backends.contract.lines import Line, line
 from backends.stores.plain_annotation import read_plain
 from backends.stores.videos import Video, VideoTable
 
-__all__ = ["Annotation", "Video", "VideoTable", "annotation_json", "name_trouble", "read_annotation", "short"]
+__all__ = [
+    "Annotation",
+    "Video",
+    "VideoTable",
+    "annotation_json",
+    "annotation_pieces",
+    "name_trouble",
+    "read_annotation",
+    "short",
+]
 
 LONGEST_NAME = 200
 """Bytes of a video id or label; file systems allow 255 and we add suffixes."""
@@ -86,10 +96,12 @@ def read_annotation(path: Path) -> Annotation:
     collecting = gc.isenabled()
     gc.disable()  # millions of small tables and no cycles: the collector would take half of the time
     try:
-        data = _load(path)
-        if plain := read_plain(data, MOST_FRAMES):
-            labels, _ = _check_form(path, {"labels": plain[0], "database": {}})
-            return Annotation(labels, plain[1])
+        with _open(path) as file:
+            if plain := read_plain(file, MOST_FRAMES):
+                labels, _ = _check_form(path, {"labels": plain[0], "database": {}})
+                return Annotation(labels, plain[1])
+            file.seek(0)
+            data = file.read()
         labels, database = _check_form(path, _document(path, data))
         return _annotation(labels, database)
     finally:
@@ -99,14 +111,22 @@ def read_annotation(path: Path) -> Annotation:
 
 def annotation_json(annotation: Annotation) -> bytes:
     """The annotation as the guide's script writes it: one line of ASCII JSON, keys in its order."""
+    return b"".join(annotation_pieces(annotation))
+
+
+def annotation_pieces(annotation: Annotation) -> Iterator[bytes]:
+    """`annotation_json` video by video."""
     quoted = lru_cache(maxsize=4096)(json.dumps)
     quote = json.encoder.encode_basestring_ascii  # what `json.dumps` calls for a str
-    entries = ", ".join(
-        f'{quote(video.id)}: {{"subset": {quoted(video.subset)}, "annotations": '
-        f'{{"label": {quoted(video.label)}, "segment": [{video.first}, {video.end}]}}}}'
-        for video in annotation.videos
-    )
-    return f'{{"labels": {json.dumps(annotation.labels)}, "database": {{{entries}}}}}'.encode("ascii")
+    yield f'{{"labels": {json.dumps(annotation.labels)}, "database": {{'.encode("ascii")
+    comma = ""
+    for video in annotation.videos:
+        yield (
+            f'{comma}{quote(video.id)}: {{"subset": {quoted(video.subset)}, "annotations": '
+            f'{{"label": {quoted(video.label)}, "segment": [{video.first}, {video.end}]}}}}'
+        ).encode("ascii")
+        comma = ", "
+    yield b"}}"
 
 
 class _Twice(dict[str, Any]):
@@ -147,14 +167,16 @@ def _count_keys(document: dict[str, Any]) -> int:
     return count
 
 
-def _load(path: Path) -> bytes:
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
     hint = "give the annotation json in r3d.toml, or the folder of split files"
     try:
         if path.exists() and not path.is_file():
             raise InputError("{path}: not a file", hint=hint, path=str(path))
         if path.stat().st_size > LARGEST_FILE:
             raise InputError("{path}: larger than {limit} bytes", hint=hint, path=str(path), limit=LARGEST_FILE)
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            yield file
     except OSError as error:
         raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=error.strerror or str(error)) from None
 

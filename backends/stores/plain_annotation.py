@@ -9,56 +9,51 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from typing import IO
 
+from backends.stores.plain import END, NAME, NotPlainError, scan
 from backends.stores.videos import VideoTable
 
 _HEAD = re.compile(rb'\{"labels": ?(\[[^\]\\]*\]), ?"database": ?\{')
-_NAME = rb'"([ !#-.0-\[\]-~]{1,200})"'  # ASCII that prints, without quotes and separators of paths
 _ENTRY = re.compile(
-    _NAME + rb': ?\{"subset": ?' + _NAME + rb', ?"annotations": ?\{"label": ?' + _NAME + rb', ?"segment": ?'
-    rb"\[(0|[1-9][0-9]{0,7}), ?(0|[1-9][0-9]{0,7})\]\}\}(, ?|\}\}\s*\Z)"
+    NAME + rb': ?\{"subset": ?' + NAME + rb', ?"annotations": ?\{"label": ?' + NAME + rb', ?"segment": ?'
+    rb"\[(0|[1-9][0-9]{0,7}), ?(0|[1-9][0-9]{0,7})\]\}\}" + END
 )
 
 
-def read_plain(data: bytes, most_frames: int) -> tuple[list[str], VideoTable] | None:
-    """Labels and videos of a file's bytes; None where it needs the careful reader."""
-    head = _HEAD.match(data)
-    if head is None:
-        return None
+def read_plain(file: IO[bytes], most_frames: int) -> tuple[list[str], VideoTable] | None:
+    """Labels and videos of a file; None where it needs the careful reader."""
     try:
-        labels = json.loads(head[1])
-    except ValueError:
+        entries = scan(file, _HEAD, _ENTRY)
+        labels = json.loads(next(entries)[1])
+        if not labels or not all(isinstance(name, str) for name in labels):
+            return None
+        return labels, _videos(entries, frozenset(labels), most_frames)
+    except ValueError:  # NotPlainError among them
         return None
-    if not labels or not all(isinstance(name, str) for name in labels):
-        return None
-    videos = _entries(data, head.end(), frozenset(labels), most_frames)
-    return None if videos is None else (labels, videos)
 
 
-def _entries(data: bytes, at: int, labels: Collection[str], most_frames: int) -> VideoTable | None:
+def _videos(entries: Iterator[re.Match[bytes]], labels: Collection[str], most_frames: int) -> VideoTable:
     known: dict[bytes, int] = {}
     subsets: dict[bytes, int] = {}
     videos = VideoTable()
-    append, last = videos.append, b""
-    for found in _ENTRY.finditer(data, at):
-        if found.start() != at:
-            return None
-        at = found.end()
-        name, subset, label, first, end, last = found.groups()
+    append = videos.append
+    for found in entries:
+        name, subset, label, first, end, _ = found.groups()
         number = known.get(label)
         if number is None:
             if (text := label.decode("ascii")) not in labels:
-                return None
+                raise NotPlainError
             number = known[label] = videos.word(text)
         group = subsets.get(subset)
         if group is None:
             group = subsets[subset] = videos.word(subset.decode("ascii"))
         begin, stop = int(first), int(end)
         if not begin < stop <= most_frames:
-            return None
+            raise NotPlainError
         append(name.decode("ascii"), number, group, begin, stop)
-    if not last.startswith(b"}"):
-        return None
     seen = set(videos.ids)
-    return videos if len(seen) == len(videos) and seen.isdisjoint((".", "..")) else None
+    if len(seen) != len(videos) or not seen.isdisjoint((".", "..")):
+        raise NotPlainError
+    return videos

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def _text(database: dict[str, Any], **more: Any) -> bytes:
 def test_the_guides_spelling_is_read_in_one_pass(shared: Path) -> None:
     """The guide's own file needs no careful reader, and both see the same in it."""
     path = shared / "data/reference/hmdb51_1.json"
-    found = read_plain(path.read_bytes(), MOST_FRAMES)
+    found = read_plain(io.BytesIO(path.read_bytes()), MOST_FRAMES)
     assert found is not None
     document = json.loads(path.read_bytes())
     assert (document["labels"], list(document["database"])) == (found[0], found[1].ids)
@@ -39,7 +40,7 @@ def test_both_ways_of_blanks_are_plain(compact: bool) -> None:
     """`json.dumps` puts blanks after its signs, other writers put none."""
     document = {"labels": ["wave"], "database": {"a b": ENTRY, "[c]": ENTRY}}
     data = json.dumps(document, separators=(",", ":") if compact else None).encode()
-    found = read_plain(data, MOST_FRAMES)
+    found = read_plain(io.BytesIO(data), MOST_FRAMES)
     assert found is not None
     assert ["a b", "[c]"] == found[1].ids
 
@@ -68,7 +69,7 @@ def test_both_ways_of_blanks_are_plain(compact: bool) -> None:
 )  # fmt: skip
 def test_what_is_not_plain_is_left_to_the_careful_reader(data: bytes) -> None:
     """Anything that might be wrong, and anything in another spelling."""
-    assert read_plain(data, MOST_FRAMES) is None
+    assert read_plain(io.BytesIO(data), MOST_FRAMES) is None
 
 
 NAMES = st.text(st.characters(codec="ascii"), max_size=6) | st.sampled_from(["a", "..", "é", "wave", "\\", 'x"y'])
@@ -91,11 +92,23 @@ def test_the_quick_way_never_says_anything_else(database: dict[str, Any], noise:
     """Damaged or not: where it reads a file at all, the careful reader sees the same and sets nothing aside."""
     data = _text(database)
     data = data[:place] + noise + data[place:]
-    found = read_plain(data, MOST_FRAMES)
+    found = read_plain(io.BytesIO(data), MOST_FRAMES)
     if found is not None:
         document = json.loads(data, object_pairs_hook=annotation._table)
         careful = annotation._annotation(tuple(document["labels"]), document["database"])
         assert (careful.videos, careful.set_aside) == (found[1], ())
+
+
+@pytest.mark.parametrize("piece", [1, 7, 60, 61, 62, 100])
+def test_where_the_pieces_are_cut_changes_nothing(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    """A piece may end anywhere: in a name, between signs, before or behind the end."""
+    whole = _text({f"video {n}": ENTRY for n in range(9)})
+    head = whole.index(b'"video 0"')
+    monkeypatch.setattr("backends.stores.plain.PIECE", head + piece)
+    for data, good in ((whole, True), (whole + b" \n", True), (whole + b"}", False), (whole[:-2], False)):
+        found = read_plain(io.BytesIO(data), MOST_FRAMES)
+        assert good == (found is not None)
+        assert found is None or [f"video {n}" for n in range(9)] == found[1].ids
 
 
 def test_a_file_of_bad_labels_is_refused_on_the_quick_way_too(tmp_path: Path) -> None:
