@@ -27,7 +27,7 @@ class Words:
     def __init__(self, language: str = "en") -> None:
         self.language = language if language in LANGUAGES else "en"
         document = _read(self.language)
-        self._lines: Mapping[str, str] = document.pop("lines", {})
+        self._lines: Mapping[str, str] = {**document.pop("system", {}), **document.pop("lines", {})}
         self._words = _flat(document)
 
     def __call__(self, key: str, /, **facts: Scalar) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import re
 import string
 from pathlib import Path
@@ -158,6 +160,22 @@ def test_a_line_that_came_filled_is_read_back() -> None:
     words = Words("zh")
     assert "在 [infer] devices 中从 0, 1 里选择" == words.line(line("under [infer] devices, name some of 0, 1"))
     assert "no line of ours" == words.line(line("no line of ours"))
+
+
+def test_what_the_operating_system_says_is_translated() -> None:
+    """The reason of a failed open is worded in Chinese; the English is what this system's C library says."""
+    assert os.strerror(errno.ENOENT) in _document("zh")["system"]  # type: ignore[operator]
+    shown = Words("zh").line(line("{path}: {reason}", path="/a", reason=os.strerror(errno.EACCES)))
+    assert "/a：权限不够" == shown
+
+
+def test_units_of_progress_have_a_word() -> None:
+    """What a stage counts its work in is in the files, in both languages."""
+    known = Words("en")._words
+    found = re.compile(r"""progress\([^()]*,\s*"([a-z]+)"[,)]""")
+    units = {unit for path in (ROOT / "backends").rglob("*.py") for unit in found.findall(path.read_text("utf-8"))}
+    assert "videos" in units
+    assert set() == {unit for unit in units if f"unit.{unit}" not in known}
 
 
 def test_the_catalogues_of_error_codes_bring_their_chinese() -> None:
