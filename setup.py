@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: two optional C extensions, and assets/ travelling inside the wheel.
+"""What pyproject.toml cannot say: two optional C extensions, and what travels inside the wheel from elsewhere.
 
 Without a compiler everything installs and gives the same bytes, slower. `assets/` is installed as `backends/_assets`.
 """
@@ -9,10 +9,15 @@ FLAGS = ["-O3", "-fno-math-errno"]
 ASSETS = ["backends._assets", *(f"backends._assets.{name}" for name in find_namespace_packages("assets"))]
 
 setup(
-    packages=[*find_packages(include=["backends", "backends.*", "r3d_tui", "r3d_tui.*"]), *ASSETS],
-    package_dir={"backends._assets": "assets"},
+    packages=[
+        *find_packages(include=["backends", "backends.*", "r3d_tui", "r3d_tui.*"]),
+        *ASSETS,
+        "backends._simulated",  # the demo's chips are the stand-ins of the tests
+    ],
+    package_dir={"backends._assets": "assets", "backends._simulated": "tests/fakes/server"},
     package_data={
         "": ["*.toml", "*.tcss", "py.typed"],
+        "backends._simulated": ["site-packages/acl/*.py"],
         **{name: ["*.pth", "*.json", "*.txt"] for name in ASSETS},
     },
     ext_modules=[

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from backends.contract.benches import BenchReport
 from backends.contract.client import Candidates, Client
+from backends.contract.clips import ClipFrames, VideoEntry
 from backends.contract.events import Event, Outcome
 from backends.contract.lines import Line
 from backends.contract.needs import Finding
@@ -52,8 +54,10 @@ def open_client(workspace: Path) -> LiveClient:
     """The client of a workspace on this machine."""
     from backends.devices.watch import read_samples
     from backends.engine.client import LiveClient, Planner
+    from backends.simulation import enter
     from backends.workspace import read_settings
 
+    enter(workspace)
     return LiveClient(workspace.resolve(), Planner(read_settings, _ready_plan, read_samples))
 
 
@@ -95,16 +99,22 @@ def init_workspace(
 def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], None] | None = None) -> None:
     """Make the embedded demo's workspace in a folder: videos, split files, checkpoint, r3d.toml.
 
-    `progress` is told videos done and in all.
+    With `chips` it has so many simulated chips, labelled as such. `progress` is told videos done and in all. Raises
+    InputError where the folder holds something else, a demo without chips among others.
     """
+    from backends import simulation
     from backends.dataset.demo import build_demo as build
     from backends.dataset.demo import demo_settings
     from backends.workspace import FILE, write_settings
 
     folder = folder.absolute()
-    build(folder, chips=chips, progress=progress)
+    build(folder, progress=progress)
+    settings = demo_settings(folder)
+    if chips:
+        simulation.build(folder, chips)
+        settings = replace(settings, infer=InferSettings(target="ascend"))
     if not (folder / FILE).exists():
-        write_settings(folder, demo_settings(folder))
+        write_settings(folder, settings)
 
 
 def read_devices(source: str) -> DeviceTable:
@@ -125,8 +135,11 @@ def doctor(workspace: Path | None) -> tuple[Finding, ...]:
     """The check stage's table, for a workspace or for the defaults."""
     from backends.catalogue import whole_plan
     from backends.devices.check import diagnose
+    from backends.simulation import enter
     from backends.workspace import read_settings
 
+    if workspace:
+        enter(workspace)
     settings = read_settings(workspace) if workspace else Settings()
     place = workspace or Path.cwd()
     return diagnose(settings, place, whole_plan(place, settings).stages)
@@ -209,6 +222,20 @@ def translations(language: str) -> Mapping[str, str]:
     from backends.infer.acl_codes import translations as of_acl
 
     return {**of_atc(language), **of_acl(language)}
+
+
+def list_videos(workspace: Path) -> tuple[VideoEntry, ...]:
+    """The videos of the latest clip store and those set aside. InputError where no run has made a store yet."""
+    from backends.browse import list_videos as listed
+
+    return listed(workspace)
+
+
+def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames:
+    """One clip (from 0) of a video as the model sees it, at most `side` pixels a side. Slow: call it from a thread."""
+    from backends.browse import clip_frames as frames
+
+    return frames(workspace, video, clip, side)
 
 
 def run_step(

@@ -190,8 +190,14 @@ def ending_words(snapshot: Snapshot, words: Words) -> list[str]:
         top5 = f", top-5 {result['top5']:.4f}" if result["top5"] is not None else ""
         lines.append(f"top-1 {result['top1']:.4f}{top5} ({over})")
     if result["clips_per_s"] is not None:
-        lines.append(f"{result['clips']} clips at {result['clips_per_s']:.2f} clips/s")
+        label = " (simulated chips)" if _simulated(run) else ""
+        lines.append(f"{result['clips']} clips at {result['clips_per_s']:.2f} clips/s{label}")
     return lines
+
+
+def _simulated(run: Run) -> bool:
+    outcomes = [stage.outcome for stage in run.stages if stage.name == "infer" and stage.outcome is not None]
+    return any(str(outcome.figures.get("runtime")).endswith("simulated") for outcome in outcomes)
 
 
 def exit_code(run: Run) -> int:

@@ -38,15 +38,13 @@ def assets_folder() -> Path:
     raise NeedError("{path}: the files that r3d-tui brings along are missing", hint=hint, path=str(package / "_assets"))
 
 
-def build_demo(folder: Path, *, chips: int = 0, progress: Progress | None = None) -> None:
+def build_demo(folder: Path, *, progress: Progress | None = None) -> None:
     """Make `videos/`, `splits/` and `checkpoint/` in a new or empty folder, about 100 videos in a few seconds.
 
     A demo of the same version and seed is left as it is once it is whole, and completed where its making was cut off.
     `progress` is told videos done and in all. Raises InputError where the folder is a file, holds something else, or
-    cannot be written, and where `chips` asks for simulated chips, which this version has not.
+    cannot be written.
     """
-    if chips:
-        raise InputError("the demo has no simulated chips", hint="leave the number of chips out", chips=chips)
     try:
         if _whole(folder):
             return

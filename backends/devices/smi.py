@@ -23,6 +23,7 @@ from backends.devices.npu_names import needs_board, parse_mapping, soc_from_boar
 from backends.devices.npu_smi import parse_info
 from backends.devices.npu_trouble import failure
 from backends.worker import toolkit
+from backends.worker.chips import SIMULATED
 
 TOOL = "npu-smi"
 PLACES = ("/usr/local/sbin/npu-smi", "/usr/local/bin/npu-smi", "/usr/local/Ascend/driver/tools/npu-smi")
@@ -108,6 +109,9 @@ def read_table(limit_s: float = LIMIT_S, *, own_group: bool = True) -> DeviceTab
     if answer.trouble:
         return DeviceTable("live", answer.trouble)
     table = parse_info(answer.text, "live")
+    if os.environ.get(SIMULATED):  # wherever a figure of such a chip is shown, its name stands beside it
+        named = tuple(replace(chip, name=f"{chip.name} simulated") for chip in table.chips)
+        table = replace(table, chips=named)
     if answer.code and table.chips:  # a table cut short by a failing tool
         return replace(table, error=failure(answer.text) if "ret is" in answer.text else None)
     return table

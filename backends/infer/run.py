@@ -24,7 +24,7 @@ from backends.infer.pool import Pool, Work
 from backends.infer.runtime import CLIP_SHAPE, RUNTIMES, DeviceSpec, Target, choose, environment
 from backends.infer.wire import CLIPS, Setup
 from backends.stores.rows import check_rows
-from backends.worker.chips import ask_chips
+from backends.worker.chips import SIMULATED, ask_chips
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
@@ -87,6 +87,9 @@ def run(job: Job) -> Outcome:
             return Link(setup, job.workspace, cann)
 
         work = Work.nothing()
+        if os.environ.get(SIMULATED):
+            text = "the chips are simulated: the scores are computed on the CPU, the speeds are nobody's"
+            job.note(line(text), "warning")
         if total:
             found = find_devices(job, params.target if name != "null" else "cpu", tuning.devices, params.options)
             names = [device.id for device in found.devices]
@@ -194,9 +197,10 @@ def outcome(
     check = check_rows(job.out / ROWS)
     if ledger.not_finite:
         job.note(line("{rows} rows of scores are not finite numbers", rows=ledger.not_finite), "warning")
+    label = " simulated" if os.environ.get(SIMULATED) else ""
     figures: dict[str, Scalar] = {
-        "runtime": name,
-        "runtime_version": work.version,
+        "runtime": name + label,
+        "runtime_version": work.version + label if work.version else None,
         "devices": work.devices,
         "devices_retired": work.retired,
         "clips": check.rows,

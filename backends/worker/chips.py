@@ -11,6 +11,8 @@ from backends.contract.lines import line
 from backends.contract.process import child_environment
 from backends.contract.values import DeviceTable, Trouble
 
+SIMULATED = "R3D_TUI_SIMULATED"
+"""Environment variable of all processes of a workspace whose chips are simulated."""
 PROBE = "backends.devices.chips"
 """The module that is run, by name as a stage's entry is."""
 LIMIT_S = 120.0

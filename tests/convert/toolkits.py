@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-FAKE = Path(__file__).with_name("fake_atc.py")
+FAKE = Path(__file__).parents[1] / "fakes" / "server" / "atc.py"
 
 
 def make_toolkit(folder: Path, version: str = "8.0.RC2") -> Path:

@@ -176,13 +176,6 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
             build_demo(place)
 
 
-def test_simulated_chips_are_refused_in_words(tmp_path: Path) -> None:
-    """What this version has not is said, not passed over."""
-    with pytest.raises(InputError, match="no simulated chips"):
-        build_demo(tmp_path / "demo", chips=8)
-    assert {} == contents(tmp_path)
-
-
 @pytest.mark.parametrize(("cores", "devices"), [({0}, (0,)), ({0, 1}, (0, 1)), ({2, 3, 5, 7}, (0, 1))])
 def test_the_settings_fit_the_demo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: set[int], devices: tuple[int, ...]

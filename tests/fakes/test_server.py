@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backends.devices.npu_smi import parse_info
-from tests.fakes.server.build import Server, make_server
+from tests.fakes.server.build import HERE, Server, make_server
 from tests.infer.chips import make_om
 from tests.infer.rig import make_model
 
@@ -100,7 +100,7 @@ def om(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(server: Server, om: Path, code: str) -> str:
     """Run a piece of code against the fake; what it printed."""
     environment = {**os.environ, **server.environment()}
-    environment["PYTHONPATH"] = str(server.folder / "cann/latest/python/site-packages")
+    environment["PYTHONPATH"] = str(HERE / "site-packages")
     ended = subprocess.run(
         [sys.executable, "-c", HEAD + code, str(om)], env=environment, capture_output=True, text=True, check=True
     )

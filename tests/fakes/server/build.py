@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-ATC = HERE.parents[1] / "convert" / "fake_atc.py"
 SOC = {"310": "Ascend310", "310P3": "Ascend310P3", "910B4": "Ascend910B4"}
 
 
@@ -59,31 +58,39 @@ def make_server(folder: Path, chips: int = 1, name: str = "310P3", **values: Any
         }
         for number in range(chips)
     ]
-    (folder / "bin").mkdir(parents=True)
-    for sub in ("open", "reports"):
-        (folder / sub).mkdir()
+    for sub in ("bin", "open", "reports", "cann/latest/bin", "cann/latest/python"):
+        (folder / sub).mkdir(parents=True, exist_ok=True)
     (folder / "server.json").write_text(json.dumps({"chips": found, **values}, indent=1))
-    _script(folder / "bin" / "npu-smi", f'#!/bin/sh\nexec "{sys.executable}" -S "{HERE / "npu_smi.py"}" "$@"\n')
-    _make_toolkit(folder / "cann")
+    write_scripts(folder)
     return Server(folder)
 
 
-def _make_toolkit(folder: Path, version: str = "8.0.RC2") -> None:
-    latest = folder / "latest"
-    (latest / "bin").mkdir(parents=True)
-    (latest / "python").mkdir()
-    (latest / "python" / "site-packages").symlink_to(HERE / "site-packages")
-    _script(latest / "bin" / "atc", f'#!/bin/sh\n"{sys.executable}" "{ATC}" "$@"\nexit $?\n')
-    (latest / "version.cfg").write_text(f"# version: 1.0\ntoolkit_running_version=[7.3.0.1.231:{version}]\n")
+def write_scripts(folder: Path, version: str = "8.0.RC2") -> None:
+    """npu-smi and the toolkit, for this interpreter; what is there and right stays, for others may be using it."""
+    latest = folder / "cann" / "latest"
+    link = latest / "python" / "site-packages"
+    if not link.exists() or link.resolve() != HERE / "site-packages":
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(HERE / "site-packages")
+    _put(folder / "bin" / "npu-smi", f'#!/bin/sh\nexec "{sys.executable}" -S "{HERE / "npu_smi.py"}" "$@"\n')
+    _put(latest / "bin" / "atc", f'#!/bin/sh\n"{sys.executable}" "{HERE / "atc.py"}" "$@"\nexit $?\n')
+    _put(latest / "version.cfg", f"# version: 1.0\ntoolkit_running_version=[7.3.0.1.231:{version}]\n")
     # as the real script: it finds itself by BASH_SOURCE, and minds the arguments that it was sourced with
-    (folder / "set_env.sh").write_text(
+    _put(
+        folder / "cann" / "set_env.sh",
         'for option in "$@"; do echo "unexpected argument $option"; exit 9; done\n'
         'here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/latest\n'
         'export ASCEND_HOME_PATH="$here" PATH="$here/bin:$PATH" FAKE_CANN=sourced\n'
-        'export PYTHONPATH="$here/python/site-packages${PYTHONPATH:+:$PYTHONPATH}"\n'
+        'export PYTHONPATH="$here/python/site-packages${PYTHONPATH:+:$PYTHONPATH}"\n',
     )
 
 
-def _script(path: Path, text: str) -> None:
-    path.write_text(text)
-    path.chmod(0o755)
+def _put(path: Path, text: str) -> None:
+    if path.is_file() and path.read_text() == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text)
+    part.chmod(0o755)
+    part.replace(path)

@@ -1,7 +1,7 @@
 """A strict stand-in for CANN's atc: it refuses what the real one refuses, and writes an `.om` that names its chip.
 
-It is started by the wrapper that `toolkits.make_toolkit` writes, as the real atc is a wrapper too. `FAKE_ATC` in the
-environment asks for a fault.
+It is started by the wrapper that `build.write_scripts` (or the tests of convert) writes, as the real atc is a wrapper
+too. `FAKE_ATC` in the environment asks for a fault.
 """
 
 from __future__ import annotations

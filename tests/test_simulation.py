@@ -1,0 +1,58 @@
+"""Simulated chips: a workspace of its own, labelled, and the machine as it is everywhere else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from backends import api, simulation
+from backends.contract.errors import InputError
+from backends.worker.chips import SIMULATED, ask_chips
+from backends.workspace import read_settings
+
+
+@pytest.fixture(autouse=True)
+def real_again(tmp_path: Path):
+    """However a test ends, this process sees the real machine afterwards."""
+    before = {**os.environ, "PYTEST_CURRENT_TEST": ""}
+    yield
+    simulation.enter(tmp_path / "nowhere")
+    assert before == {**os.environ, "PYTEST_CURRENT_TEST": ""}
+
+
+def test_chips_are_seen_inside_their_workspace_alone(tmp_path: Path) -> None:
+    """Each is called simulated beside its name; another workspace, opened afterwards, has none."""
+    simulation.build(tmp_path / "demo", 8)
+    simulation.enter(tmp_path / "demo")
+    table = ask_chips(tmp_path, soc=True)
+    assert [f"npu:{n}" for n in range(8)] == [chip.device for chip in table.chips]
+    assert {"310P3 simulated"} == {chip.name for chip in table.chips}
+    assert {"Ascend310P3"} == {chip.soc_version for chip in table.chips}
+    assert "1" == os.environ[SIMULATED]
+    simulation.enter(tmp_path)
+    assert SIMULATED not in os.environ
+    assert not any(chip.name and "simulated" in chip.name for chip in ask_chips(tmp_path).chips)
+
+
+def test_a_folder_that_has_moved_is_mended(tmp_path: Path) -> None:
+    """Its scripts are written anew where they would not work any more."""
+    simulation.build(tmp_path / "a", 2)
+    (tmp_path / "a").rename(tmp_path / "b")
+    (tmp_path / "b" / "simulated" / "bin" / "npu-smi").write_text("#!/bin/sh\nexit 1\n")
+    simulation.enter(tmp_path / "b")
+    assert 2 == len(ask_chips(tmp_path).chips)
+
+
+def test_the_demo_has_as_many_chips_as_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its settings are those of an Ascend server; a demo of the CPU is not turned into one."""
+    monkeypatch.setattr("backends.dataset.demo.build_demo", lambda folder, **_: folder.mkdir(exist_ok=True))
+    api.build_demo(tmp_path / "chips", chips=3)
+    assert "ascend" == read_settings(tmp_path / "chips").infer.target
+    simulation.enter(tmp_path / "chips")
+    assert 3 == len(ask_chips(tmp_path).chips)
+    api.build_demo(tmp_path / "cpu")
+    assert "cpu" == read_settings(tmp_path / "cpu").infer.target
+    with pytest.raises(InputError, match="a demo without simulated chips is there"):
+        api.build_demo(tmp_path / "cpu", chips=3)
