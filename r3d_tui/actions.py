@@ -36,6 +36,7 @@ ACTIONS = (
     Action("details", ("d",), "look", 6),
     Action("open", ("enter",), "look", palette=False),
     Action("results", ("o",), "look"),
+    Action("videos", ("b",), "look"),
     Action("log", ("l",), "look", 7),
     Action("search", ("slash",), "look", 8),
     Action("next_match", ("n",), "look", palette=False),

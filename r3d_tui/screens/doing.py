@@ -203,6 +203,8 @@ class Doing(Screen[None]):
         """What is behind the panel: the results, else all about the stage."""
         if self.panel_now().panel == "result" and self.snapshot is not None and self.snapshot.report is not None:
             self.action_results()
+        elif self.panel_now().panel == "dataset":
+            self.action_videos()
         else:
             self.action_details()
 
@@ -211,6 +213,12 @@ class Doing(Screen[None]):
         from r3d_tui.screens.opening import open_results
 
         open_results(self)
+
+    def action_videos(self) -> None:
+        """The data set's classes, videos and clips."""
+        from r3d_tui.screens.opening import open_videos
+
+        open_videos(self)
 
     def action_help(self) -> None:
         """Keys and signs."""

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.color import Color
 
@@ -29,6 +28,7 @@ WIDE = 190
 
 Load = Callable[[str, Callable[[RunResult], None]], None]
 Export = Callable[[Path], None]
+Play = Callable[[str], None]
 
 
 class Results(Dialog):
@@ -45,6 +45,7 @@ class Results(Dialog):
         Binding("c", "earlier(1)", show=False),
         Binding("C,shift+c", "earlier(-1)", show=False),
         Binding("x", "export", show=False),
+        Binding("enter", "play", show=False),
     ]
 
     def __init__(
@@ -55,13 +56,17 @@ class Results(Dialog):
         *,
         load: Load,
         export: Export,
+        play: Play,
         folder: Path,
     ) -> None:
-        """`earlier` are the other runs with a result, latest first; `folder` is where an export goes by default."""
+        """`earlier` are the other runs with a result, latest first; `folder` is where an export goes by default.
+
+        `play` shows a video's clips by its name.
+        """
         super().__init__(words("results.title", run=safe(found.run.id)), self._page_rows, words)
         self._found, self._earlier = found, earlier
-        self._load, self._export, self._folder = load, export, folder
-        self._here = 0
+        self._load, self._export, self._play, self._folder = load, export, play, folder
+        self._here = self._row = 0
         self._other = -1
         self._before: RunResult | None = None
 
@@ -104,10 +109,6 @@ class Results(Dialog):
         place = str(self._folder / f"result-{self._found.run.id}")
         self.app.push_screen(Prompt(words("results.where"), place, keys), chosen)
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Another size, another picture."""
-        super().on_resize(event)
-
     def _fit(self) -> None:
         """As large as the terminal: pages must not jump."""
         width, height = self.app.size
@@ -119,7 +120,35 @@ class Results(Dialog):
         if not self._body.size.width:
             return
         look = self._look(self._body.size.width)
-        self._body.show(self._page_rows(look), self._tabs(), foot=self._keys())
+        cursor = self._row + 1 if self._listing else None
+        self._body.show(self._page_rows(look), self._tabs(), cursor, self._keys())
+
+    @property
+    def _listing(self) -> bool:
+        """The page with a cursor is shown, and has something to put it on."""
+        return PAGES[self._here] == "worst" and self._found.report is not None and bool(self._found.report.worst)
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor where there is one, else scroll."""
+        if not self._listing or self._found.report is None:
+            super().action_move(rows)
+            return
+        self._row = max(0, min(len(self._found.report.worst) - 1, self._row + rows))
+        self.draw()
+        self._body.reveal(self._row + 1 if self._row else 0)
+
+    def action_page(self, pages: int) -> None:
+        """Move or scroll by what is seen."""
+        self.action_move(pages * max(1, self._body.page - 1))
+
+    def action_far(self, way: int) -> None:
+        """To an end."""
+        self.action_move(way * self._body.row_count)
+
+    def action_play(self) -> None:
+        """Show the clips of the video under the cursor."""
+        if self._listing and self._found.report is not None:
+            self._play(self._found.report.worst[self._row].video)
 
     def _tabs(self) -> Row:
         spans = [Span(f"{self._heading}  ", "focus")]
@@ -132,7 +161,9 @@ class Results(Dialog):
     def _keys(self) -> Row:
         words = self._words
         pairs = [("Tab", words("results.page"), "turn(1)"), ("x", words("results.export"), "export")]
-        if len(self._earlier) > 1:
+        if self._listing:
+            pairs.append(("Enter", words("results.watch"), "play"))
+        if len(self._earlier) > 1 and PAGES[self._here] == "compare":
             pairs.append(("c", words("results.other"), "earlier(1)"))
         pairs.append(("q/Esc", words("dialog.close"), "shut"))
         spans = []

@@ -128,7 +128,7 @@ def test_two_runs_stand_side_by_side(words: Words) -> None:
     assert "1 right before, wrong now · 1 wrong before, right now" in text
 
 
-@pytest.mark.parametrize("width", [52, 72, 92, 186])
+@pytest.mark.parametrize("width", [56, 72, 92, 186])
 def test_the_comparison_stays_inside(width: int, words: Words) -> None:
     """Columns go before a row is cut."""
     run = RunSummary("20261123-070123-0000", "done", 2.0, 20.0, 0.75, 30.0)

@@ -1,0 +1,121 @@
+"""A look into a workspace's data set: its videos, and one clip's pixels from the clip store. It changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.contract.clips import ClipFrames, VideoEntry
+from backends.contract.errors import InputError
+from backends.contract.lines import Line
+from backends.contract.run import Run
+from backends.engine.folders import Folders
+from backends.engine.journal import read_state
+from backends.engine.results import output
+from backends.stores.annotation import read_annotation
+from backends.stores.clip_index import read_index
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+STAGES = ("frames", "annotate", "preprocess", "infer", "score", "evaluate")
+"""Those that set videos aside; the first that did says why."""
+
+
+def list_videos(workspace: Path) -> tuple[VideoEntry, ...]:
+    """Every video of the latest clip store, and those set aside (the first 200 of each stage, as outcomes name them).
+
+    InputError where no run has made a store yet.
+    """
+    folders = Folders(workspace)
+    run, store = _latest(folders)
+    aside = _aside(run)
+    found = []
+    for video in read_index(store).videos:
+        reason, stage = aside.pop(video.id, (Line(""), ""))
+        start, end = video.segment
+        entry = VideoEntry(
+            video=video.id,
+            label=video.label,
+            frames=end - start if end > start else None,
+            clips=video.clips,
+            clips_before_cut=video.clips_before_cut,
+            segment=video.segment,
+            reason=reason,
+            stage=stage,
+        )
+        found.append(entry)
+    labels = _labels(folders, run) if aside else {}
+    found += [VideoEntry(item, labels.get(item, ""), reason=why, stage=by) for item, (why, by) in aside.items()]
+    return tuple(found)
+
+
+def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames:
+    """The frames of clip `clip` (from 0) of a video, at most `side` pixels wide and high: means of what they cover.
+
+    InputError where the store has no such clip, StageError where it is damaged.
+    """
+    import numpy as np
+
+    from backends.stores.clips import ClipStore
+
+    _, folder = _latest(Folders(workspace))
+    store = ClipStore.open(folder)
+    place = next((one for one in store.videos if one.id == video), None)
+    if place is None or not 0 <= clip < place.clips:
+        raise InputError("{video} has no clip {n}", hint="choose another", video=video, n=clip + 1)
+    pixels = np.moveaxis(store.clip(place.first + clip), 0, -1)
+    frames, height, width, _ = pixels.shape
+    small = _scaled(_scaled(pixels.astype(np.float64), 1, side), 2, side)
+    data = np.rint(small).astype(np.uint8)
+    return ClipFrames(video, clip, frames, min(side, height), min(side, width), data.tobytes())
+
+
+def _scaled(pixels: NDArray[np.float64], axis: int, side: int) -> NDArray[np.float64]:
+    """At most `side` along an axis, each the mean of the pixels that it covers."""
+    import numpy as np
+
+    whole = pixels.shape[axis]
+    count = max(1, min(side, whole))
+    edges = np.arange(count) * whole // count
+    sizes = np.diff(np.append(edges, whole))
+    shape = [1] * pixels.ndim
+    shape[axis] = count
+    scaled: NDArray[np.float64] = np.add.reduceat(pixels, edges, axis=axis) / sizes.reshape(shape)
+    return scaled
+
+
+def _latest(folders: Folders) -> tuple[Run, Path]:
+    for folder in folders.all_runs():
+        run = read_state(folder.journal)
+        store = output(folders, run, "store") if run else None
+        if run is not None and store is not None and store.is_dir():
+            return run, store
+    raise InputError("no run here has made clips yet", hint="run the preprocess stage")
+
+
+def _aside(run: Run) -> dict[str, tuple[Line, str]]:
+    found: dict[str, tuple[Line, str]] = {}
+    for name, item, reason in _told(run):
+        found.setdefault(item, (reason, name))
+    return found
+
+
+def _told(run: Run) -> Iterator[tuple[str, str, Line]]:
+    by_name = {stage.name: stage for stage in run.stages}
+    for name in STAGES:
+        stage = by_name.get(name)
+        for entry in stage.set_aside if stage else ():
+            yield name, entry.item, entry.reason
+        for entry in stage.outcome.set_aside if stage and stage.outcome else ():
+            yield name, entry.item, entry.reason
+
+
+def _labels(folders: Folders, run: Run) -> Mapping[str, str]:
+    """Labels by video, as far as the annotation that the run made names them."""
+    path = output(folders, run, "annotation")
+    if path is None or not path.is_file():
+        return {}
+    return {video.id: video.label for video in read_annotation(path).videos}

@@ -1,0 +1,208 @@
+"""The data set looked into: classes, videos, and clips that are played as the model sees them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from backends import api
+from backends.contract.client import Prediction
+from backends.contract.clips import ClipFrames, VideoEntry
+from backends.contract.errors import InputError
+from backends.contract.lines import line
+from backends.engine.replay import ReplayClient
+from r3d_tui.app import ConsoleApp
+from r3d_tui.lang.words import Words
+from r3d_tui.rows import text_of, width_of
+from r3d_tui.screens.dialog import Dialog
+from r3d_tui.screens.results import Results
+from r3d_tui.screens.videos import Player, Videos
+from r3d_tui.views.look import Look
+from r3d_tui.views.picture import pictures
+from r3d_tui.views.videos import classes, clip_facts, video_table
+
+OpenStory = Callable[..., ReplayClient]
+Console = Callable[..., ConsoleApp]
+
+ENTRIES = (
+    VideoEntry("w1", "wave", 41, 2, 2, (1, 42)),
+    VideoEntry("c1", "clap", 17, 1, 1, (1, 18)),
+    VideoEntry("w\x1b[2J2", "wave", reason=line("no frames"), stage="frames"),
+)
+
+
+def _frames(side: int, video: str = "w1", clip: int = 0) -> ClipFrames:
+    """Sixteen frames: the upper half of frame n is red n * 16, the rest blue."""
+    data = bytearray()
+    for number in range(16):
+        data += bytes([number * 16, 0, 0]) * (side * (side // 2)) + bytes([0, 0, 255]) * (side * (side - side // 2))
+    return ClipFrames(video, clip, 16, side, side, bytes(data))
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
+    """A data set without a disk; holds what was asked for."""
+    asked: list[tuple[str, int, int]] = []
+
+    def frames(_: Path, video: str, clip: int, side: int) -> ClipFrames:
+        asked.append((video, clip, side))
+        return _frames(side, video, clip)
+
+    monkeypatch.setattr(api, "list_videos", lambda _: ENTRIES)
+    monkeypatch.setattr(api, "clip_frames", frames)
+    return asked
+
+
+async def _until(pilot: Pilot[Any], fits: Callable[[], object]) -> None:
+    ends = asyncio.get_running_loop().time() + 10
+    while not fits():
+        assert asyncio.get_running_loop().time() < ends, "waited in vain"
+        await pilot.pause(0.02)
+
+
+def _text(app: ConsoleApp) -> str:
+    lines = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines)
+
+
+def test_a_frame_is_drawn_two_pixels_a_cell() -> None:
+    """The upper pixel colours the block, the lower one what is behind it; equal neighbours are one piece."""
+    drawn = pictures(_frames(4), colours=True)
+    assert 16 == len(drawn)
+    assert ["▀▀▀▀", "▀▀▀▀"] == [text_of(row) for row in drawn[1]]
+    assert [["#100000/#100000"], ["#0000ff/#0000ff"]] == [[span.role for span in row] for row in drawn[1]]
+
+
+def test_without_colours_a_frame_is_drawn_in_shades() -> None:
+    """Characters of plain ASCII, darker to lighter, without any role."""
+    white = ClipFrames("w", 0, 1, 2, 2, b"\x00" * 3 + b"\xff" * 3 + b"\x00" * 3 + b"\xff" * 3)
+    ((row,),) = pictures(white, colours=False)
+    assert " @" == text_of(row)
+    assert {""} == {span.role for span in row}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [30, 56, 76, 126])
+def test_tables_stay_inside_and_say_why(width: int, language: str) -> None:
+    """A video set aside shows its reason, one with a result what it was taken for."""
+    look = Look(Words(language), width)
+    predictions = {"w1": Prediction("w1", "wave", "clap", 0.5)}
+    groups = classes(ENTRIES)
+    assert [("clap", 1), ("wave", 2)] == [(group.label, len(group.videos)) for group in groups]
+    rows = video_table(groups[1].videos, predictions, look)
+    assert max(map(width_of, rows)) <= width
+    if width >= 76:
+        assert "✗ clap 0.500" in text_of(rows[1])
+        assert "no frames" in text_of(rows[2])
+    assert "\x1b" not in "".join(map(text_of, rows))
+    facts = clip_facts(ENTRIES[0], 0, 3, 16, predictions["w1"], look)
+    assert max(map(width_of, facts)) <= width
+
+
+async def test_one_goes_from_class_to_video_to_clip(
+    story: OpenStory, console: Console, store: list[tuple[str, int, int]]
+) -> None:
+    """b lists classes, Enter goes deeper until a clip plays, q comes back level by level."""
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _until(pilot, lambda: app.board.snapshot)
+        await pilot.press("b")
+        await _until(pilot, lambda: isinstance(app.screen, Videos))
+        await pilot.press("j", "enter")
+        await pilot.pause()
+        assert "Videos › wave" in _text(app)
+        await pilot.press("enter")
+        await _until(pilot, lambda: isinstance(app.screen, Player) and "▀▀▀" in _text(app))
+        assert [("w1", 0, 40)] == store
+        await pilot.press("n")
+        await _until(pilot, lambda: "2/2" in _text(app))
+        assert ("w1", 1, 40) == store[-1]
+        for expected in (Videos, Videos):
+            await pilot.press("q")
+            await pilot.pause()
+            assert isinstance(app.screen, expected)
+        await pilot.press("q")
+        await pilot.pause()
+        assert app.screen is app.board
+
+
+async def test_a_clip_rests_after_its_rounds(
+    story: OpenStory, console: Console, store: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It plays by itself, stops by itself, and a key shows frame by frame."""
+    monkeypatch.setattr("r3d_tui.screens.videos.ROUNDS", 1)
+    monkeypatch.setattr("r3d_tui.screens.videos.FRAMES_A_SECOND", 100)
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _until(pilot, lambda: app.board.snapshot)
+        await pilot.press("2", "enter")
+        await _until(pilot, lambda: isinstance(app.screen, Videos))
+        await pilot.press("enter", "enter")
+        await _until(pilot, lambda: isinstance(app.screen, Player) and app.screen._pictures)
+        player = app.screen
+        assert isinstance(player, Player)
+        await _until(pilot, lambda: not player.playing)
+        await pilot.pause()
+        assert "1/16" in _text(app)
+        await pilot.press("full_stop")
+        await pilot.pause()
+        assert "2/16" in _text(app)
+        assert [("c1", 0, 40)] == store
+
+
+async def test_a_video_without_clips_is_not_played(
+    story: OpenStory, console: Console, store: list[tuple[str, int, int]]
+) -> None:
+    """A word says so instead."""
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _until(pilot, lambda: app.board.snapshot)
+        await pilot.press("b")
+        await _until(pilot, lambda: isinstance(app.screen, Videos))
+        await pilot.press("G", "enter", "G", "enter")
+        await pilot.pause()
+        assert ["This video has no clips."] == [note.message for note in app._notifications]
+        assert [] == store
+
+
+async def test_a_wrong_video_is_played_from_the_results(
+    story: OpenStory, console: Console, store: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Enter on the page of the worst videos shows the clips of the one under the cursor."""
+    client = story("finished")
+    report = client.snapshot().report
+    assert report is not None
+    wrong = report.worst[1]
+    monkeypatch.setattr(api, "list_videos", lambda _: (VideoEntry(wrong.video, wrong.label, 30, 1),))
+    app = console(client)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await _until(pilot, lambda: app.board.snapshot)
+        await pilot.press("o")
+        await _until(pilot, lambda: isinstance(app.screen, Results))
+        await pilot.press("3", "j", "enter")
+        await _until(pilot, lambda: isinstance(app.screen, Player) and "▀▀▀" in _text(app))
+        assert wrong.predicted in _text(app)
+        assert [(wrong.video, 0, 68)] == store
+
+
+async def test_no_clips_yet_is_told_with_its_mend(
+    story: OpenStory, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """b before the preprocess stage has run shows what to do."""
+
+    def none(_: Path) -> tuple[VideoEntry, ...]:
+        raise InputError("no run here has made clips yet", hint="run the preprocess stage")
+
+    monkeypatch.setattr(api, "list_videos", none)
+    app = console(story("new"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _until(pilot, lambda: app.board.snapshot)
+        await pilot.press("b")
+        await _until(pilot, lambda: isinstance(app.screen, Dialog))
+        await _until(pilot, lambda: "no run here has made clips yet" in _text(app))
+        assert "run the preprocess stage" in _text(app)
