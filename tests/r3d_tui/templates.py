@@ -30,7 +30,11 @@ class _Source:
         self.root = root
         self.tree = ast.parse(path.read_text(encoding="utf-8"))
         self.above = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
-        self.calls = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
+        self.calls = [node for node in self.above if isinstance(node, ast.Call)]
+        self.bound: dict[Function | None, list[tuple[ast.expr, ast.expr]]] = {}
+        for node in self.above:
+            if pairs := _bindings(node):
+                self.bound.setdefault(self._scope(node), []).extend(pairs)
 
     def templates(self) -> set[str]:
         found: set[str] = set()
@@ -89,19 +93,8 @@ class _Source:
         return None
 
     def _assigned(self, name: str, scope: Function | None) -> Iterator[ast.expr]:
-        for node in ast.walk(scope or self.tree):
-            if self._scope(node) is not scope:
-                continue
-            if isinstance(node, ast.Assign):
-                pairs = [(target, node.value) for target in node.targets]
-            elif isinstance(node, ast.AnnAssign) and node.value:
-                pairs = [(node.target, node.value)]
-            elif isinstance(node, ast.For | ast.comprehension):
-                pairs = [(node.target, node.iter)]
-            else:
-                pairs = []
-            for target, value in pairs:
-                yield from _parts(name, target, value)
+        for target, value in self.bound.get(scope, ()):
+            yield from _parts(name, target, value)
 
     def _given(self, name: str, scope: Function) -> list[ast.expr]:
         """The arguments with which the module's own calls fill a parameter."""
@@ -125,6 +118,15 @@ class _Source:
                     source = _Source(path, self.root)
                     return {t for value in source._assigned(name, None) for t in source.texts(value, frozenset())}
         return set()
+
+
+def _bindings(node: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
+    """Targets and what they are given, of an assignment, a loop or a comprehension."""
+    if isinstance(node, ast.Assign):
+        return [(target, node.value) for target in node.targets]
+    if isinstance(node, ast.AnnAssign) and node.value:
+        return [(node.target, node.value)]
+    return [(node.target, node.iter)] if isinstance(node, ast.For | ast.comprehension) else []
 
 
 def _parts(name: str, target: ast.expr, value: ast.expr) -> Iterator[ast.expr]:

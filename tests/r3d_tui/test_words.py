@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import functools
 import os
 import re
 import string
@@ -67,9 +68,10 @@ def _fits(template: str) -> list[tuple[str, str]]:
     return sorted((name, form or "") for _, name, form, _ in string.Formatter().parse(template) if name is not None)
 
 
-def _every_template() -> set[str]:
+@functools.cache
+def _every_template() -> frozenset[str]:
     paths = [path for room in ("backends", "r3d_tui") for path in (ROOT / room).rglob("*.py")]
-    return {template for path in paths for template in templates(path, ROOT)}
+    return frozenset(template for path in paths for template in templates(path, ROOT))
 
 
 def _bare(template: str) -> str:
