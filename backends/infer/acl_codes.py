@@ -15,8 +15,8 @@ from backends.infer.runtime import Course, DeviceError
 CATALOGUE = Path(__file__).with_name("acl_codes.toml")
 LANGUAGES = ("en", "zh")
 
-_WORDS = "{call} failed ({code}): "
-"""Stands before a cause, in every language."""
+_WORDS = {"en": "{call} failed ({code}): ", "zh": "{call} 失败（{code}）："}
+"""Stands before a cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Code:
 def fault(call: str, code: int) -> DeviceError:
     """What to raise where a call such as `mdl.execute` gave `code`: one line with the cause, the mend, the course."""
     entry = find(call, code)
-    words = _WORDS + entry.cause["en"]
+    words = _WORDS["en"] + entry.cause["en"]
     return DeviceError(words, hint=entry.fix["en"], course=entry.course, blame=entry.batch, call=call, code=code)
 
 
@@ -51,9 +51,10 @@ def find(call: str, code: int) -> Code:
 
 
 def translations(language: str) -> dict[str, str]:
-    """The catalogue's English sentences, as `fault` words them, and the same in `language` ("zh")."""
-    causes = {_WORDS + entry.cause["en"]: _WORDS + entry.cause[language] for entry in catalogue()}
-    return {**causes, **{entry.fix["en"]: entry.fix[language] for entry in catalogue()}}
+    """The catalogue's English sentences, alone and as `fault` words them, and the same in `language` ("zh")."""
+    pairs = [(each["en"], each[language]) for entry in catalogue() for each in (entry.cause, entry.fix)]
+    causes = [(entry.cause["en"], entry.cause[language]) for entry in catalogue()]
+    return {**dict(pairs), **{_WORDS["en"] + ours: _WORDS[language] + theirs for ours, theirs in causes}}
 
 
 @functools.cache
