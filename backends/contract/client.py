@@ -58,6 +58,8 @@ class Preview:
     stage: str
     action: Literal["run", "cached", "skip", "unknown"]
     reason: Line
+    acceptable: bool = False
+    """It would run only because its code or its parameters changed: what it made before may be accepted as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,14 @@ class Client(Protocol):
 
     def preview(self, request: RunRequest) -> tuple[Preview, ...]:
         """What `start(request)` would do, stage by stage, and why."""
+        ...
+
+    def accept(self, request: RunRequest, stages: tuple[str, ...]) -> tuple[Preview, ...]:
+        """Let what those stages made before count as it is, as far as it is acceptable; gives the preview after it.
+
+        The next run takes them as cached, and its events say "accepted as it is" and what had changed.
+        BusyError while a run is on.
+        """
         ...
 
     def log(self, stage: str, offset: int | None = None, limit: int = 65536) -> LogChunk:

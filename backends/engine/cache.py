@@ -11,9 +11,11 @@ import contextlib
 import hashlib
 import json
 import os
+import posixpath
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,10 @@ class Manifest:
     outcome: Outcome
     seconds: float
     at: float
+    accepted_from: str = ""
+    """The fingerprint under which it was really made, where a person accepted it for these ingredients."""
+    accepted: Line = Line("")
+    """What had changed then, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,56 @@ class Cache:
         for name, path in manifest.outcome.outputs.items():
             if not (folder / path).exists():
                 return Verdict(fingerprint, None, line("its output {name} is gone", name=name))
+        if manifest.accepted_from:
+            return self._judge_accepted(stage.name, fingerprint, manifest)
         return Verdict(fingerprint, manifest.outcome, line("nothing changed since it was made"))
+
+    def _judge_accepted(self, stage: str, fingerprint: str, manifest: Manifest) -> Verdict:
+        """It counts only as long as the artifact that was accepted is the same one, and it always says what it is."""
+        origin = self.manifest(stage, manifest.accepted_from)
+        if origin is None or _digest_of(origin) != manifest.outcome.digest:
+            return Verdict(fingerprint, None, line("what was accepted in its place is there no longer"))
+        why = line("accepted as it is, although {why}", why=str(manifest.accepted))
+        return Verdict(fingerprint, manifest.outcome, why)
+
+    def acceptable(self, stage: Stage, new: Ingredients) -> Manifest | None:
+        """The latest whole artifact from which `new` differs in code version or parameters alone; None: there is none.
+
+        Where an input or what it hangs on changed, nothing can be accepted: the artifact would speak of other data.
+        """
+        if stage.fresh:
+            return None
+        fit = (
+            manifest
+            for manifest in self._manifests(stage.name)
+            if manifest.ingredients.inputs == new.inputs
+            and manifest.ingredients.upstream == new.upstream
+            and manifest.ingredients != new
+            and self._whole(manifest)
+        )
+        return max(fit, key=lambda manifest: manifest.at, default=None)
+
+    def accept(self, stage: Stage, new: Ingredients) -> bool:
+        """Let the acceptable artifact count for `new`; False where there is none.
+
+        Nothing is copied and the old artifact is not touched: a manifest of its own points at it by relative paths, so
+        that a later run in the new folder cannot write through them. The digest is the old one, so that what hangs on
+        the stage stays as it is. The manifest remembers the difference, and every verdict on it names it.
+        """
+        old = self.acceptable(stage, new)
+        if old is None:
+            return False
+        made = old.ingredients.fingerprint
+        outputs = {name: posixpath.normpath(f"../{made}/{path}") for name, path in old.outcome.outputs.items()}
+        outcome = replace(old.outcome, outputs=outputs, digest=_digest_of(old))
+        why = why_different(old.ingredients, new, stage.inputs)
+        self._folders.artifact(stage.name, new.fingerprint).mkdir(parents=True, exist_ok=True)
+        self.keep(Manifest(new, outcome, old.seconds, time.time(), old.accepted_from or made, why))
+        return True
+
+    def _whole(self, manifest: Manifest) -> bool:
+        folder = self._folders.artifact(manifest.ingredients.stage, manifest.ingredients.fingerprint)
+        return all((folder / path).exists() for path in manifest.outcome.outputs.values())
 
     def manifest(self, stage: str, fingerprint: str) -> Manifest | None:
         """The manifest of a finished artifact, None where it is not finished."""
@@ -109,11 +164,15 @@ class Cache:
         write_whole(folder / MANIFEST, dumps(manifest).encode())
 
     def _why_stale(self, stage: Stage, new: Ingredients) -> Line:
-        old = max(self._manifests(stage.name), key=lambda manifest: manifest.at, default=None)
+        old = self.latest(stage.name)
         if old is None:
             begun = self._folders.artifact(stage.name, new.fingerprint)
             return line("begun before, not finished") if begun.is_dir() else line("never made here")
         return why_different(old.ingredients, new, stage.inputs)
+
+    def latest(self, stage: str) -> Manifest | None:
+        """The manifest of the stage's latest artifact, whatever it was made of."""
+        return max(self._manifests(stage), key=lambda manifest: manifest.at, default=None)
 
     def _manifests(self, stage: str) -> Iterator[Manifest]:
         try:
@@ -123,6 +182,10 @@ class Cache:
         for folder in folders:
             if manifest := self.manifest(stage, folder.name):
                 yield manifest
+
+
+def _digest_of(manifest: Manifest) -> str:
+    return manifest.outcome.digest or manifest.ingredients.fingerprint
 
 
 def why_different(old: Ingredients, new: Ingredients, paths: Mapping[str, Path]) -> Line:

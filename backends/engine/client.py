@@ -133,11 +133,23 @@ class LiveClient:
             raise InputError("{stage} is not running", hint="wait until it runs", stage=stage)
 
     def preview(self, request: RunRequest) -> tuple[Preview, ...]:
+        return self._preview(request, frozenset())
+
+    def accept(self, request: RunRequest, stages: tuple[str, ...]) -> tuple[Preview, ...]:
+        hold.check_writable(self.workspace)
+        if hold.holder(self._folders):
+            raise hold.busy(self._folders)
+        return self._preview(request, frozenset(stages))
+
+    def _preview(self, request: RunRequest, accept: frozenset[str]) -> tuple[Preview, ...]:
         settings = self._planner.settings(self.workspace)
         plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
         with contextlib.suppress(OSError):  # who may only look is told all the same
             hold.make_root(self._folders)
-        return preview(self._folders, plan)
+        try:
+            return preview(self._folders, plan, accept)
+        except OSError as error:
+            raise hold.disk_trouble(error, self.workspace) from None
 
     def log(self, stage: str, offset: int | None = None, limit: int = 65536) -> LogChunk:
         path = self.log_path(stage)

@@ -1,4 +1,6 @@
-"""What a run would do, stage by stage, and why; nothing is started and nothing is written but remembered digests."""
+"""What a run would do, stage by stage, and why. Nothing is started, and nothing is written but remembered digests and,
+for stages named in `accept`, that their earlier artifact counts as it is.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from backends.engine.decide import wanted
 from backends.engine.folders import Folders
 
 
-def preview(folders: Folders, plan: Plan) -> tuple[Preview, ...]:
+def preview(folders: Folders, plan: Plan, accept: frozenset[str] = frozenset()) -> tuple[Preview, ...]:
     """One line for each stage; `unknown` is what hangs on one that will run: it runs if that gives something new."""
     cache, asked = Cache(folders), wanted(plan)
     digests: dict[str, str] = {}
@@ -23,11 +25,13 @@ def preview(folders: Folders, plan: Plan) -> tuple[Preview, ...]:
         elif stage.skip is not None:
             found.append(Preview(stage.name, "skip", stage.skip))
         else:
-            found.append(_look(cache, plan, stage, digests, open_ended))
+            found.append(_look(cache, plan, stage, digests, open_ended, accept))
     return tuple(found)
 
 
-def _look(cache: Cache, plan: Plan, stage: Stage, digests: dict[str, str], open_ended: set[str]) -> Preview:
+def _look(
+    cache: Cache, plan: Plan, stage: Stage, digests: dict[str, str], open_ended: set[str], accept: frozenset[str]
+) -> Preview:
     forced = stage.name in plan.force
     before = [name for name in stage.after if name in open_ended]
     if before and not forced:
@@ -40,12 +44,15 @@ def _look(cache: Cache, plan: Plan, stage: Stage, digests: dict[str, str], open_
         open_ended.add(stage.name)
         return Preview(stage.name, "run", error.line)
     verdict = cache.judge(stage, ingredients, forced=forced)
+    if verdict.outcome is None and not forced and stage.name in accept and cache.accept(stage, ingredients):
+        verdict = cache.judge(stage, ingredients)
     if verdict.outcome is not None:
         digests[stage.name] = verdict.outcome.digest or verdict.fingerprint
         return Preview(stage.name, "cached", verdict.reason)
     if stage.fresh:  # its digest is the same every time: what hangs on it is not stale by it
-        manifest = cache.manifest(stage.name, ingredients.fingerprint)
+        manifest = cache.manifest(stage.name, ingredients.fingerprint) or cache.latest(stage.name)
         digests[stage.name] = manifest.outcome.digest if manifest else ""
         return Preview(stage.name, "run", verdict.reason)
     open_ended.add(stage.name)
-    return Preview(stage.name, "run", verdict.reason)
+    acceptable = not forced and cache.acceptable(stage, ingredients) is not None
+    return Preview(stage.name, "run", verdict.reason, acceptable=acceptable)

@@ -218,6 +218,14 @@ class ReplayClient:
                 found.append(Preview(stage.name, "cached", line("nothing changed since it was made")))
         return tuple(found)
 
+    def accept(self, request: RunRequest, stages: tuple[str, ...]) -> tuple[Preview, ...]:
+        """Write it down; the preview then keeps those stages."""
+        self.asked.append({"accept": ", ".join(stages)})
+        kept = line("accepted as it is")
+        return tuple(
+            Preview(one.stage, "cached", kept) if one.stage in stages else one for one in self.preview(request)
+        )
+
     def log(self, stage: str, offset: int | None = None, limit: int = 65536) -> LogChunk:
         """A piece of the stage's recorded log; without offset its tail."""
         with self._lock:

@@ -137,14 +137,28 @@ class Doing(Screen[None]):
             return
         title = self.words(key, stage=stage_word(self.words, self.selected))
 
-        def confirm(found: tuple[Preview, ...]) -> None:
-            self.app.clear_notifications()
-            choices = (("enter,y", self.words("preview.go")),)
-            dialog = Dialog(title, lambda look: dialogs.preview(found, look), self.words, choices=choices)
-            self.app.push_screen(dialog, lambda choice: self._start(request) if choice else None)
-
         self.say("say.looking")
-        self.ask(lambda: self.client.preview(request), confirm)
+        self.ask(lambda: self.client.preview(request), lambda found: self._confirm(request, title, found))
+
+    def _confirm(self, request: RunRequest, title: str, found: tuple[Preview, ...]) -> None:
+        """Show a preview; Enter starts the run, a accepts what may be accepted and shows the preview after it."""
+        self.app.clear_notifications()
+        acceptable = tuple(one.stage for one in found if one.acceptable)
+        choices: tuple[tuple[str, str], ...] = (("enter,y", self.words("preview.go")),)
+        if acceptable:
+            choices += (("a", self.words("preview.accept")),)
+
+        def chosen(choice: str | None) -> None:
+            if choice == "a":
+                self.ask(
+                    lambda: self.client.accept(request, acceptable), lambda after: self._confirm(request, title, after)
+                )
+            elif choice:
+                self._start(request)
+
+        self.app.push_screen(
+            Dialog(title, lambda look: dialogs.preview(found, look), self.words, choices=choices), chosen
+        )
 
     def _start(self, request: RunRequest) -> None:
         self.ask(lambda: self.client.start(request), lambda run: self.say("say.started", run=run))

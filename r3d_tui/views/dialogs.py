@@ -36,6 +36,9 @@ def preview(found: Sequence[Preview], look: Look) -> list[Row]:
             row(mark, " ", name, " ", Span(fit(words(f"preview.{one.action}"), 11), mark.role), " ", Span(first, quiet))
         )
         rows += [row(" " * 26, Span(line, quiet)) for line in rest]
+    if acceptable := [stage_word(words, one.stage) for one in found if one.acceptable]:
+        text = words("preview.acceptable", stages=", ".join(acceptable))
+        rows += [(), *paragraph(text, look.width, "warn")]
     return rows
 
 

@@ -115,3 +115,59 @@ def test_damaged_records_are_no_records(shelf: Shelf) -> None:
     (shelf.folders.artifact("a", fingerprint) / "manifest.json").write_text("{")
     shelf.folders.digests.write_text("[1, 2")
     assert "run: begun before, not finished" == Shelf(shelf.folders.workspace).why(a_stage())
+
+
+def test_what_differs_in_parameters_alone_may_be_accepted(shelf: Shelf) -> None:
+    """The old artifact counts for the new parameters, says so each time, and keeps its digest for what hangs on it."""
+    old = a_stage()
+    shelf.make(old, {"text": "out.txt"}, up="d")
+    made = shelf.cache.ingredients(old, {"up": "d"}).fingerprint
+    new = a_stage(params={"size": 128}, version=2)
+    ingredients = shelf.cache.ingredients(new, {"up": "d"})
+    assert shelf.cache.accept(new, ingredients)
+    verdict = shelf.cache.judge(new, ingredients)
+    assert "accepted as it is, although size changed from 112 to 128" == str(verdict.reason)
+    assert verdict.outcome is not None
+    assert made == verdict.outcome.digest
+    place = shelf.folders.artifact("a", verdict.fingerprint) / verdict.outcome.outputs["text"]
+    assert "made" == place.read_text()
+    assert "cached: nothing changed since it was made" == shelf.why(old, up="d")
+
+
+def test_what_was_accepted_may_be_accepted_again(shelf: Shelf) -> None:
+    """A second acceptance points at the artifact that was really made."""
+    shelf.make(a_stage(), {"text": "out.txt"})
+    for size in (128, 160):
+        stage = a_stage(params={"size": size})
+        assert shelf.cache.accept(stage, shelf.cache.ingredients(stage, {}))
+    verdict = shelf.cache.judge(stage, shelf.cache.ingredients(stage, {}))
+    assert verdict.outcome is not None
+    made = shelf.cache.ingredients(a_stage(), {}).fingerprint
+    assert f"../{made}/out.txt" == verdict.outcome.outputs["text"]
+
+
+def test_other_data_is_never_accepted(shelf: Shelf, tmp_path: Path) -> None:
+    """Where an input or what it hangs on changed, or where nothing was made, there is nothing to accept."""
+    text = tmp_path / "in.txt"
+    text.write_text("one")
+    stage = a_stage(inputs={"text": text})
+    assert not shelf.cache.accept(stage, shelf.cache.ingredients(stage, {"up": "d"}))
+    shelf.make(stage, up="d")
+    changed = a_stage(inputs={"text": text}, params={"size": 128})
+    assert not shelf.cache.accept(changed, shelf.cache.ingredients(changed, {"up": "e"}))
+    text.write_text("two!")
+    assert not shelf.cache.accept(changed, shelf.cache.ingredients(changed, {"up": "d"}))
+    fresh = a_stage(params={"size": 128}, fresh=True)
+    assert not shelf.cache.accept(fresh, shelf.cache.ingredients(fresh, {"up": "d"}))
+
+
+def test_an_acceptance_ends_with_the_artifact(shelf: Shelf) -> None:
+    """Where the accepted artifact was made anew with another content, or is gone, the stage runs."""
+    old, new = a_stage(), a_stage(params={"size": 128})
+    shelf.make(old, {"text": "out.txt"})
+    first = shelf.cache.ingredients(old, {})
+    assert shelf.cache.accept(new, shelf.cache.ingredients(new, {}))
+    shelf.cache.keep(Manifest(first, Outcome({}, {"text": "out.txt"}, digest="other"), 1.0, 2.0))
+    assert "run: what was accepted in its place is there no longer" == shelf.why(new)
+    (shelf.folders.artifact("a", first.fingerprint) / "out.txt").unlink()
+    assert "run: its output text is gone" == shelf.why(new)

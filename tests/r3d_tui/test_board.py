@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from backends.contract.client import RunRequest
+from backends.contract.client import Preview, RunRequest
 from backends.contract.errors import BusyError
+from backends.contract.lines import line
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.board import Board
@@ -156,6 +157,36 @@ async def test_failed_work_is_run_again(key: str, expected: RunRequest, story: O
         await pilot.press("y")
         await _until(pilot, lambda: client.asked)
         assert [expected] == client.asked
+
+
+async def test_what_only_parameters_changed_may_be_accepted(
+    story: OpenStory, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """a in the preview keeps what was made before, and shows the preview after it."""
+    client = story("finished")
+    told = client.preview
+
+    def changed(request: RunRequest) -> tuple[Preview, ...]:
+        why = line("{name} changed from {before} to {after}", name="opset", before=11, after=13)
+        return tuple(
+            Preview("export", "run", why, acceptable=True) if p.stage == "export" else p for p in told(request)
+        )
+
+    monkeypatch.setattr(client, "preview", changed)
+    app = console(client)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _ready(pilot)
+        await pilot.press("r")
+        await _until(pilot, lambda: isinstance(app.screen, Dialog) and "accept as it is" in _screen_text(app))
+        assert "Only code or parameters changed for: export" in _screen_text(app)
+        await pilot.press("a")
+        await _until(pilot, lambda: client.asked)
+        assert [{"accept": "export"}] == client.asked
+        await _until(pilot, lambda: isinstance(app.screen, Dialog) and "accepted as it is" in _screen_text(app))
+        assert "Only code" not in _screen_text(app)
+        await pilot.press("enter")
+        await _until(pilot, lambda: len(client.asked) == 2)
+        assert RunRequest() == client.asked[1]
 
 
 async def test_stop_asks_once(inferring: ReplayClient, console: Console) -> None:
