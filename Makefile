@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test soak check format clean
+.PHONY: demo test soak audit lock check format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/r3d-tui demo
@@ -13,6 +13,14 @@ test: $(VENV)/.installed-dev check
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m soak --durations=0
+
+audit: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet pip-audit==2.10.1
+	$(BIN)/python tools/audit.py
+
+lock: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet uv
+	PATH="$(BIN):$$PATH" $(BIN)/python tools/lock.py
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -80,14 +80,14 @@ def test_a_disk_that_is_full_again_and_again_costs_nothing_but_time(tmp_path: Pa
     """The whole demo on a disk that grows a little after each failure: each one is a line, the scores are the same."""
     clean = make_workspace(tmp_path / "clean", 2)
     r3d("run", "--headless", cwd=clean)
-    place = tmp_path / "disk"
+    tight = make_workspace(tmp_path / "tight", 2)
+    place = tight / ".r3d"
     place.mkdir()
-    kilobytes = 4500
+    kilobytes = 1400
     mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "r3d", str(place)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no right to mount a small disk here")
     try:
-        tight = make_workspace(place / "w", 2)
         failures: list[str] = []
         while len(failures) < 400:
             process = start("run", "--headless", cwd=tight)
