@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from backends import api
-from backends.contract.lines import line
+from backends.contract.lines import fill, line
 from r3d_tui.actions import ACTIONS
 from r3d_tui.lang import words as lang
 from r3d_tui.lang.words import LANGUAGES, Words, chosen
@@ -187,6 +187,10 @@ def test_the_catalogues_of_error_codes_bring_their_chinese() -> None:
     assert len(table) > 40
     words = Words("zh")
     assert [] == [english for english, text in table.items() if words.line(line(english)) != text]
+    failed = next(english for english in table if english.startswith("{call}"))
+    facts = {"call": "mdl.execute", "code": 507018}
+    inner = words.line(line("{device} is out of the run: {reason}", device="NPU 0", reason=str(line(failed, **facts))))
+    assert f"NPU 0 退出运行：{fill(table[failed], facts)}" == inner
 
 
 @pytest.mark.parametrize(
