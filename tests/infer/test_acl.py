@@ -63,8 +63,10 @@ def test_chips_give_the_scores_of_the_cpu(make, expected, chips: int) -> None:
     assert {f"npu:{n}" for n in range(chips)} == set(rig.device_clips())
     assert {"310P3"} == {e.name for e in rig.events if isinstance(e, DeviceChanged)}
     rig.clean()
-    assert chips == len(rig.server.reports())
-    assert {"over"} == {report["phase"] for report in rig.server.reports()}
+    ready = {event.pid for event in rig.events if isinstance(event, DeviceChanged) and event.state == "ready"}
+    assert ready
+    for pid in ready:  # one that was still loading when the last clip was done is ended by the kernel
+        assert "over" == rig.server.report(pid)["phase"]
 
 
 def test_an_older_cann_is_served_too(make, expected) -> None:
@@ -91,8 +93,9 @@ FAULTS = {
 def test_a_chip_that_fails_is_retired_and_the_run_goes_on(make, expected, fault: str) -> None:
     """Its code, cause and mend are said, its batch goes to the other chip, no clip is lost or counted twice."""
     what, words = FAULTS[fault]
-    rig = make(2, faults=[{"device": 1, **what}], latency_s=0.3)
-    rig.chips(answer_s=2.0)
+    slow = fault in ("memory", "set-up", "twice")  # the other chip must not be done before this one has come up
+    rig = make(2, faults=[{"device": 1, **what}], latency_s=2.5 if slow else 0.3)
+    rig.chips(answer_s=0.0 if slow else 2.0)
     same(expected, rig.rows)
     reasons = rig.reasons("retired")
     assert ["npu:1"] == list(reasons)
@@ -112,14 +115,14 @@ def test_a_chip_that_hangs_while_it_loads_is_given_up(make, expected) -> None:
 
 def test_a_fault_that_may_pass_gets_one_new_process(make, expected) -> None:
     """After 507015 the chip starts again at once, and is not retired when it goes well."""
-    rig = make(2, faults=[{"device": 1, "call": "mdl.execute", "at": 2, "code": 507015, "once": True}], latency_s=0.3)
+    rig = make(1, faults=[{"call": "mdl.execute", "at": 2, "code": 507015, "once": True}])
     rig.chips()
     same(expected, rig.rows)
     assert {} == rig.reasons("retired")
-    assert 2 == rig.states("npu:1").count("loading")
-    assert any("npu:1 failed and gets a new process: mdl.execute failed (507015)" in note for note in rig.notes)
+    assert 2 == rig.states("npu:0").count("loading")
+    assert any("npu:0 failed and gets a new process: mdl.execute failed (507015)" in note for note in rig.notes)
     assert any("suspect that chip" in note for note in rig.notes)
-    assert 3 == len(rig.server.reports())
+    assert ["over", "over"] == [report["phase"] for report in rig.server.reports()]
     rig.clean()
 
 
@@ -219,7 +222,7 @@ def test_busy_and_ill_chips_are_left_out_with_their_reason(make, expected) -> No
     rig.chips()
     same(expected, rig.rows)
     assert {"npu:1": "busy: python3", "npu:2": "npu-smi says Alarm"} == rig.reasons("out")
-    assert {"npu:0", "npu:3"} == {device for device, clips in rig.device_clips().items() if clips}
+    assert {"npu:0", "npu:3"} == {f"npu:{n}" for n in range(4) if "loading" in rig.states(f"npu:{n}")}
 
 
 def test_chips_that_are_named_are_taken_as_they_are(make, expected) -> None:

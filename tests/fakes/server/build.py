@@ -38,6 +38,11 @@ class Server:
         """What each process that used pyACL did wrong and left behind."""
         return [json.loads(path.read_text()) for path in sorted((self.folder / "reports").glob("*.json"))]
 
+    def report(self, pid: int) -> dict[str, Any]:
+        """That of one process."""
+        found: dict[str, Any] = json.loads((self.folder / "reports" / f"{pid}.json").read_text())
+        return found
+
     def trace(self) -> list[dict[str, Any]]:
         """Copies and executions with their times, where "trace" is set."""
         files = sorted(self.folder.glob("trace-*.jsonl"))
