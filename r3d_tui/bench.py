@@ -132,6 +132,48 @@ def scale(
     _show(context, api.bench_scale(say=_say(context), few=few, many=many), json_document=json_document)
 
 
+@app.command("all")
+def everything(
+    context: typer.Context,
+    model: Annotated[Path | None, typer.Option(help=".onnx of batch 10; without it: untrained, depth 50.")] = None,
+    frames: Annotated[Path | None, typer.Option(help="Real frames, <class>/<video>/image_%05d.jpg.")] = None,
+    annotation: Annotated[Path | None, typer.Option(help="The json of those frames.")] = None,
+    rounds: Rounds = 5,
+) -> None:
+    """Everything that needs no chip, in turn, as tables for docs/performance.md: an hour or less."""
+    say, words = _say(context), _words(context)
+    benches: tuple[Callable[[], BenchReport], ...] = (
+        lambda: api.bench_preprocess(say=say, frames=frames, annotation=annotation, rounds=rounds),
+        lambda: api.bench_feed(None, say=say, rounds=rounds, frames=frames, annotation=annotation),
+        lambda: api.bench_cpu(say=say, model=model, rounds=rounds),
+        lambda: api.bench_scale(say=say),
+    )
+    for bench in benches:
+        for text in table_lines(bench(), words):
+            typer.echo(text)
+
+
+def table_lines(report: BenchReport, words: Words) -> Iterator[str]:
+    """A report as a section of Markdown."""
+    yield f"### {report.name}"
+    yield ""
+    yield "| figure | value | beside | ratio |"
+    yield "|---|---|---|---|"
+    for figure in report.figures:
+        value = f"{_number(figure.value, figure.unit)} {figure.unit.replace('busy', '')}".strip()
+        beside, ratio = "", ""
+        if figure.reference is not None and figure.unit != "busy":
+            beside = f"{_number(figure.reference, figure.unit)} ({words.line(figure.against)})"
+            ratio = number(figure.ratio, 2)
+        yield "| " + " | ".join((safe(words.line(figure.what)), value, safe(beside), ratio)) + " |"
+    yield ""
+    for table in (report.machine, report.settings, report.versions):
+        yield safe(", ".join(f"{key} {_value(value)}" for key, value in table.items())) + "  "
+    for note in report.notes:
+        yield safe(words.line(note)) + "  "
+    yield ""
+
+
 def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
     """A report as a person reads it: one line a figure, what it stands beside, then the machine and the versions."""
     width = max((len(words.line(figure.what)) for figure in report.figures), default=0)

@@ -26,6 +26,8 @@ from backends.infer.perf import Measured, Perf
 from backends.infer.runtime import DeviceSpec
 from backends.scale_bench import STAGES, bench_scale
 from backends.workspace import write_settings
+from r3d_tui.bench import table_lines
+from r3d_tui.lang.words import Words
 from tests.infer.rig import make_model
 
 QUIET = lambda _: None  # noqa: E731
@@ -189,3 +191,18 @@ def test_cpu_asks_the_best_runtime_for_its_share(monkeypatch: pytest.MonkeyPatch
     assert (0.8, 0.75) == (figure(report, "a").ratio, figure(report, "a").wanted)
     assert (0.6, None) == (figure(report, "b").ratio, figure(report, "b").wanted)
     assert 4.0 == figure(report, "a_clips").value
+
+
+def test_a_report_is_a_table_of_markdown() -> None:
+    """One row a figure, every row as wide as the head; what nobody measured is a dash."""
+    figures = (
+        beside("a", line("one"), 8.0, 2.0, line("the guide's way")),
+        beside("b", line("two"), 0.5, 1.0, line("never waits"), unit="busy"),
+        BenchFigure("c", line("three"), None, "MB"),
+    )
+    rows = list(table_lines(BenchReport("x", {"cores": 2}, {"python": "3"}, {}, figures), Words("en")))
+    assert "### x" == rows[0]
+    table = [row for row in rows if row.startswith("|")]
+    assert {5} == {row.count("|") for row in table}
+    assert "| one | 8.00 clips/s | 2.00 (the guide's way) | 4.00 |" == table[2]
+    assert ["| two | 50.0 % |  |  |", "| three | – MB |  |  |"] == table[3:]
