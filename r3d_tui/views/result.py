@@ -10,6 +10,7 @@ from r3d_tui.safe import safe
 from r3d_tui.views.devices import joined
 from r3d_tui.views.infer import published_rate
 from r3d_tui.views.look import Look, dotted, fact, figure, paragraph, rule, stage_of
+from r3d_tui.views.verdict import verdict, verdict_rows
 from r3d_tui.widgets.meter import meter
 
 
@@ -78,7 +79,9 @@ def _speed(snapshot: Snapshot, look: Look) -> list[Row]:
             "result.speed_published", n=len(rates), rate=figures.rate(whole), share=figures.percent(speed / whole)
         )
         rows.append(fact("", Span(text, "dim")))
-    return [cut(line, look.width) for line in rows]
+    found = verdict(snapshot)
+    told = verdict_rows(found, look) if found is not None else []
+    return [*(cut(line, look.width) for line in rows), *told]
 
 
 def _classes(report: Report, look: Look) -> list[Row]:

@@ -1,0 +1,110 @@
+"""Whether a measured speed may be quoted: VALID, or INVALID with each reason and what to change. Pure.
+
+The rules follow what benchmarks of inference ask for: long enough, nothing but steady work in the figure, all devices
+from beginning to end, nobody else on them. What nobody measured is no reason; it is told beside the verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backends.contract.client import Snapshot
+from r3d_tui.rows import Row, Span, cut
+from r3d_tui.views.devices import joined
+from r3d_tui.views.look import LABEL, Look, fact, figure, figure_text, paragraph, stage_of
+
+LEAST_S = 10.0
+"""Seconds of inference below which a figure says little of steady work."""
+LEAST_BATCHES = 100
+"""Batches below which one slow batch moves the figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason against a figure: keys `verdict.<key>` and `verdict.<key>_mend`, and the facts that fill the first."""
+
+    key: str
+    facts: tuple[tuple[str, str | int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """VALID where there are no reasons against it."""
+
+    reasons: tuple[Reason, ...]
+    unknown: tuple[str, ...] = ()
+    """Keys `verdict.<key>` of what nobody measured."""
+
+    @property
+    def valid(self) -> bool:
+        """The figure may be quoted."""
+        return not self.reasons
+
+
+def verdict(snapshot: Snapshot) -> Verdict | None:
+    """On the speed of the latest inference; None where none was measured."""
+    stage = stage_of(snapshot, "infer")
+    if stage.outcome is None or figure(stage, "clips_per_s") is None:
+        return None
+    known = [*_length(snapshot), *_work(snapshot), *_devices(snapshot)]
+    unknown = [] if any(device.run for device in joined(snapshot)) else ["unseen"]
+    unknown += ["warm"] if figure(stage, "load_seconds") is None else []
+    return Verdict(tuple(known), tuple(unknown))
+
+
+def verdict_rows(found: Verdict, look: Look) -> list[Row]:
+    """VALID or INVALID in a line, then each reason with what to change, and what nobody measured."""
+    words = look.words
+    word = Span(f"✓ {words('verdict.valid')}", "good") if found.valid else Span(f"✗ {words('verdict.invalid')}", "bad")
+    rows = [cut(fact(words("verdict.title"), word), look.width)]
+    for reason in found.reasons:
+        text = f"{words(f'verdict.{reason.key}', **dict(reason.facts))}: {words(f'verdict.{reason.key}_mend')}"
+        rows += paragraph(text, look.width, "warn", indent=LABEL)
+    for key in found.unknown:
+        rows += paragraph(words(f"verdict.{key}"), look.width, "dim", indent=LABEL)
+    return rows
+
+
+def _length(snapshot: Snapshot) -> list[Reason]:
+    stage = stage_of(snapshot, "infer")
+    seconds, batches = figure(stage, "seconds"), figure(stage, "batches")
+    found = []
+    if seconds is None or seconds < LEAST_S:
+        found.append(Reason("short", (("seconds", f"{seconds or 0:.1f}"), ("least", f"{LEAST_S:.0f}"))))
+    if batches is None or batches < LEAST_BATCHES:
+        found.append(Reason("few", (("batches", int(batches or 0)), ("least", LEAST_BATCHES))))
+    return found
+
+
+def _work(snapshot: Snapshot) -> list[Reason]:
+    """What is in the figure beside steady work on the device that was asked for."""
+    stage = stage_of(snapshot, "infer")
+    found = []
+    runtime = figure_text(stage, "runtime")
+    if runtime == "null":
+        found.append(Reason("null"))
+    target = snapshot.settings.infer.target if snapshot.settings else ""
+    if target == "ascend" and runtime in ("onnxruntime", "openvino"):
+        found.append(Reason("fallback", (("runtime", runtime),)))
+    if taken := figure(stage, "clips_taken_up"):
+        found.append(Reason("resumed", (("n", int(taken)),)))
+    return found
+
+
+def _devices(snapshot: Snapshot) -> list[Reason]:
+    stage = stage_of(snapshot, "infer")
+    found = []
+    devices = joined(snapshot)
+    retired = [device.id for device in devices if device.run and device.run.state == "retired"]
+    lost = int(figure(stage, "devices_retired") or 0)
+    if retired or lost:
+        found.append(Reason("retired", (("n", max(len(retired), lost)), ("devices", ", ".join(retired)))))
+    mine = {device.id for device in devices if device.run and device.run.state not in ("found", "out")}
+    samples = [sample for sample in snapshot.samples if sample.device in mine]
+    shared = [sample.device for sample in samples if (sample.processes or 0) > 1]
+    if shared:
+        found.append(Reason("shared", (("devices", ", ".join(shared)),)))
+    sick = [sample.device for sample in samples if sample.health not in (None, "", "OK")]
+    if sick:
+        found.append(Reason("sick", (("devices", ", ".join(sick)),)))
+    return found
