@@ -1,0 +1,121 @@
+"""Terminals and locales that cannot show what we say, or that go away: the words degrade, the run does not."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+from backends.contract.client import RunRequest
+from backends.contract.plan import Stage
+from tests.engine.conftest import Bench
+from tests.faults.demo_runs import ROOT, r3d
+
+SLOW = Stage("a", "toys:count", 1, params={"items": 100}, tuning={"pause": 0.05})
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        {"LC_ALL": "zh_CN.GBK"},
+        {"LC_ALL": "zh_CN.GBK", "PYTHONIOENCODING": "gbk"},
+        {"LC_ALL": "xx_YY.nothing"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1", "TERM": "dumb"},
+    ],
+    ids=lambda env: ",".join(env.values()),
+)
+def test_words_that_the_locale_cannot_show_are_no_crash(tmp_path: Path, locale: dict[str, str]) -> None:
+    """Names in Chinese, with accents, with emoji, in every kind of locale: exit codes stay, no traceback."""
+    workspace = tmp_path / "视频 é 🎬"
+    workspace.mkdir()
+    (workspace / "r3d.toml").write_text('[dataset]\nvideos = "没有 é 🎬"\n[model]\ncheckpoint = "x.pth"\n', "utf-8")
+    out, err = r3d("run", "--headless", cwd=workspace, expect=2, **locale)
+    assert b"r3d.toml" in err
+    assert b"Traceback" not in err
+    (workspace / "r3d.toml").write_text("", "utf-8")
+    for command in (("status", "--json"), ("--language", "zh", "doctor")):
+        out, err = r3d(*command, cwd=workspace, expect=None, **locale)
+        assert b"Traceback" not in err + out, (command, err)
+
+
+def console(workspace: Path, rows: int, columns: int, **environment: str) -> tuple[subprocess.Popen[bytes], int]:
+    """The console of a workspace in a terminal of that size."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    known = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **environment}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "r3d_tui.cli"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=workspace,
+        env=known,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    return process, ours
+
+
+def read(descriptor: int, seconds: float) -> bytes:
+    """What comes within that time."""
+    data, until = b"", time.monotonic() + seconds
+    while time.monotonic() < until:
+        if select.select([descriptor], [], [], 0.1)[0]:
+            try:
+                data += os.read(descriptor, 1 << 16)
+            except OSError:
+                break
+    return data
+
+
+def test_a_closed_terminal_leaves_the_run(bench: Bench) -> None:
+    """The ssh connection drops (SIGHUP, the terminal gone): the run goes on, and a new console shows it."""
+    (bench.workspace / "r3d.toml").touch()
+    bench.stages = (SLOW,)
+    process, descriptor = console(bench.workspace, 24, 80)
+    assert b"\x1b[?1049h" in read(descriptor, 4)
+    bench.client.start(RunRequest())
+    bench.wait(lambda s: s.run.stages != () and s.run.stage("a").done >= 3)
+    os.close(descriptor)
+    os.kill(process.pid, signal.SIGHUP)
+    process.wait(20)
+    end = bench.wait(lambda s: s.run.state == "done" and not s.alive)
+    assert 100 == end.run.stage("a").done
+    again, descriptor = console(bench.workspace, 24, 80)
+    assert b"\x1b[?1049h" in read(descriptor, 4)
+    again.terminate()
+    read(descriptor, 2)
+    again.wait(20)
+    os.close(descriptor)
+
+
+def test_a_terminal_of_one_cell_is_survived(bench: Bench) -> None:
+    """Started at 1x1, made larger, made 1x1 again and larger: the console is still there and can be left."""
+    (bench.workspace / "r3d.toml").touch()
+    bench.stages = (Stage("a", "toys:count", 1),)
+    bench.run()
+    process, descriptor = console(bench.workspace, 1, 1)
+    seen = read(descriptor, 3)
+    for rows, columns in ((24, 80), (1, 1), (1, 200), (100, 2), (40, 120)):
+        fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        os.kill(process.pid, signal.SIGWINCH)
+        seen += read(descriptor, 0.7)
+        assert process.poll() is None, seen[-2000:]
+    assert b"Traceback" not in seen
+    process.terminate()
+    read(descriptor, 2)
+    process.wait(20)
+    os.close(descriptor)
