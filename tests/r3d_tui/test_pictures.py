@@ -34,7 +34,9 @@ def _steady(*keys: str) -> Callable[[Pilot[Any]], Any]:
             depth = len(pilot.app.screen_stack)
             await pilot.press(key)
             while (
-                key in ("f", "h") and len(pilot.app.screen_stack) == depth and asyncio.get_running_loop().time() < ends
+                key in ("f", "h", "o")
+                and len(pilot.app.screen_stack) == depth
+                and asyncio.get_running_loop().time() < ends
             ):
                 await pilot.pause(0.02)
         await pilot.pause(0.8)
@@ -60,6 +62,8 @@ def _steady(*keys: str) -> Callable[[Pilot[Any]], Any]:
         ("finished", (), LARGE, "en"),
         ("finished", ("7",), SMALL, "zh"),
         ("finished", ("question_mark",), SMALL, "en"),
+        ("finished", ("o",), LARGE, "en"),
+        ("finished", ("o",), SMALL, "zh"),
     ],
     ids=lambda value: value if isinstance(value, str) else "x".join(map(str, value)),
 )
