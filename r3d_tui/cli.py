@@ -21,6 +21,7 @@ from backends.contract.client import RunRequest, Snapshot
 from backends.contract.errors import InputError, R3dError
 from r3d_tui import bench, steps
 from r3d_tui.lang.words import Words, chosen
+from r3d_tui.safe import safe_lines
 from r3d_tui.safe import safe
 
 if TYPE_CHECKING:
@@ -193,7 +194,8 @@ def logs(stage: Annotated[str | None, typer.Argument(help="One stage; without: w
         path = client.log_path(stage)
         if path is None:
             raise InputError("{stage} has no log in the latest run", hint="r3d-tui logs", stage=stage)
-        sys.stdout.write(path.read_text(encoding="utf-8", errors="replace"))
+        text = path.read_text(encoding="utf-8", errors="replace")
+        sys.stdout.write("\n".join(safe_lines(text)) if sys.stdout.isatty() else text)
 
 
 @app.command()

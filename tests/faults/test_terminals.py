@@ -119,3 +119,21 @@ def test_a_terminal_of_one_cell_is_survived(bench: Bench) -> None:
     read(descriptor, 2)
     process.wait(20)
     os.close(descriptor)
+
+
+def test_a_log_is_cleaned_for_a_terminal_and_raw_for_a_pipe(bench: Bench) -> None:
+    """`logs STAGE`: what libraries printed cannot command a terminal; a pipe gets it byte for byte."""
+    (bench.workspace / "r3d.toml").touch()
+    bench.stages = (Stage("a", "toys:count", 1),)
+    run = bench.run().run.id
+    log = bench.workspace / ".r3d" / "runs" / run / "logs" / "frames-1.log"
+    log.write_bytes(b"before \x1b]52;c;aGFja2Vk\x07\x1b[2Jafter\n")
+    out, _ = r3d("logs", "frames", cwd=bench.workspace)
+    assert log.read_bytes() == out
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    command = [sys.executable, "-m", "r3d_tui.cli", "logs", "frames"]
+    subprocess.run(command, cwd=bench.workspace, env=environment, stdin=theirs, stdout=theirs, check=True)
+    os.close(theirs)
+    assert b"before after\r\n" == read(ours, 1)
+    os.close(ours)
