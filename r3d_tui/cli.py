@@ -21,8 +21,7 @@ from backends.contract.client import RunRequest, Snapshot
 from backends.contract.errors import InputError, R3dError
 from r3d_tui import bench, steps
 from r3d_tui.lang.words import Words, chosen
-from r3d_tui.safe import safe_lines
-from r3d_tui.safe import safe
+from r3d_tui.safe import safe, safe_lines
 
 if TYPE_CHECKING:
     from backends.engine.client import LiveClient
