@@ -67,7 +67,8 @@ def test_preprocess_stands_beside_the_guides_way_and_decoding() -> None:
     assert report.machine["cores"]
 
 
-def test_infer_without_a_model_measures_the_loop_alone(short_loop: None) -> None:
+@pytest.mark.usefixtures("short_loop")
+def test_infer_without_a_model_measures_the_loop_alone() -> None:
     """And says that no device was measured."""
     report = bench_infer(None, None, InferBench(), QUIET)
     assert {"packed_of_guide", "loop_packed", "loop_guide"} == {figure.name for figure in report.figures}
@@ -75,7 +76,8 @@ def test_infer_without_a_model_measures_the_loop_alone(short_loop: None) -> None
     assert 0 < figure(report, "packed_of_guide").value < 1
 
 
-def test_infer_measures_a_model_on_the_cpu(short_loop: None, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("short_loop")
+def test_infer_measures_a_model_on_the_cpu(tmp_path: Path) -> None:
     """No figure was published for a CPU, so none stands beside it."""
     pytest.importorskip("onnxruntime")
     asked = InferBench(make_model(tmp_path / "m.onnx"), None, "cpu", "onnxruntime", (0,), 10, 2)
