@@ -15,7 +15,7 @@ import pytest
 
 from backends import api
 from backends.contract.process import leftovers
-from backends.dataset.demo import demo_settings
+from backends.dataset.demo import assets_folder, demo_settings
 from backends.dataset.demo_videos import make_demo_videos
 from backends.engine import hold
 from backends.engine.folders import Folders
@@ -121,10 +121,12 @@ def test_killed_anywhere_it_ends_with_the_same_scores(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     clean, killed = (tmp_path / name for name in ("clean", "killed"))
     for workspace in (clean, killed):
-        make_demo_videos(workspace, 2, seed=SEED)
-        api.build_demo(tmp_path / "assets")
-        (workspace / "checkpoint").symlink_to(tmp_path / "assets" / "checkpoint")
-        write_settings(workspace, demo_settings(workspace))
+        make_demo_videos(workspace, 2, seed=SEED, training_per_class=0)
+        settings = demo_settings(workspace)
+        assert settings.model.checkpoint is not None
+        settings.model.checkpoint.parent.mkdir()
+        settings.model.checkpoint.write_bytes((assets_folder() / "demo" / "demo_resnet10.pth").read_bytes())
+        write_settings(workspace, settings)
     r3d("-w", "clean", "run", "--headless", cwd=tmp_path)
     kills = {"engine": 0, "worker": 0, "face": 0}
     while sum(kills.values()) < 50:
