@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,16 +22,42 @@ def is_full(error: BaseException) -> bool:
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file, in pieces where they are many, by a synced temporary beside it and a rename.
 
-    The folder is made where it is missing.
+    The folder is made where it is missing. A temporary that a full disk cut off is removed at once, one of a killed
+    process when the file is written again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_orphans(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    with part.open("wb") as file:
-        file.writelines((data,) if isinstance(data, bytes) else data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.writelines((data,) if isinstance(data, bytes) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
+
+
+def _remove_orphans(path: Path) -> None:
+    """Temporaries of this file whose process has gone: each kill would leave one for ever."""
+    pattern = re.compile(re.escape(f".{path.name}.") + r"(\d{1,9})(?:\.\d+)?\.part")
+    with os.scandir(path.parent) as entries:
+        found = [(entry.path, match[1]) for entry in entries if (match := pattern.fullmatch(entry.name))]
+    for orphan, pid in found:
+        if not _alive(int(pid)):
+            Path(orphan).unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def sync_folder(folder: Path) -> None:
