@@ -246,6 +246,20 @@ def doctor(json_document: Json = False) -> None:
         raise typer.Exit(3)
 
 
+def _step_in_workspace(name: str) -> None:
+    """Make `step NAME` for a stage that reads what others made: it takes the workspace's files and settings."""
+
+    def command(json_lines: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False) -> None:
+        raise typer.Exit(_run(_client(), RunRequest(last=name), headless=True, json_lines=json_lines))
+
+    text = "This stage in the workspace, after whatever it hangs on that is not up to date."
+    steps.app.command(name, help=text)(command)
+
+
+for _name in ("check", "simplify", "compile", "verify", "infer"):
+    _step_in_workspace(_name)
+
+
 def open_console(workspace: Path) -> int:
     """Open the console on a workspace, or on the form that makes one."""
     if not _terminal():

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from backends.api import STAGE_NAMES
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -159,6 +161,16 @@ def test_doctor_is_a_table_of_needs(tmp_path: Path) -> None:
     assert 0 == done.returncode
     assert {"met"} >= {f["state"] for f in findings if f["name"] in ("Python", "torch", "numpy")}
     assert {"name", "state", "found", "hint"} == set(findings[0])
+
+
+def test_every_stage_has_a_step(tmp_path: Path) -> None:
+    """Those that read what others made work in a workspace, and say so where there is none."""
+    listed = r3d("step", "--help", cwd=tmp_path).stdout
+    assert all(f" {name} " in listed for name in STAGE_NAMES)
+    for name in ("check", "simplify", "compile", "verify", "infer"):
+        done = r3d("step", name, cwd=tmp_path)
+        assert (2, "") == (done.returncode, done.stdout)
+        assert "no r3d.toml here" in done.stderr
 
 
 def test_a_steps_bad_input_is_one_line_and_code_2(tmp_path: Path) -> None:
