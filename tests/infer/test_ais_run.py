@@ -62,7 +62,8 @@ def test_every_generation_gives_the_rows_of_the_cpu(
     # two chips of at most 2 clips in 10 ms; every generation but the tool's own mean counts the same
     assert 40 < figures["tool_throughput"] <= 400
     assert figures["compute_seconds"] >= 0.01 * FILES
-    assert figures["clips_per_s"] > 0
+    rate = figures["clips_per_s"]  # None where all outputs were seen at once: then nobody measured it
+    assert rate is None or rate > 0
     assert ["rows.bin"] == [path.name for path in (rig.folder / "out").iterdir()]
 
 
@@ -223,11 +224,11 @@ def test_a_stop_keeps_what_was_done_and_the_next_attempt_goes_on(
     rig: AisRig, monkeypatch: pytest.MonkeyPatch, expected: dict[int, bytes]
 ) -> None:
     """The groups end, rows count, and only the rest is staged again."""
-    monkeypatch.setenv("FAKE_AIS_LATENCY", "0.2")
+    monkeypatch.setenv("FAKE_AIS_LATENCY", "0.6")
 
     def watch(event: Any, job: Any) -> None:
         if isinstance(event, DeviceChanged) and event.state == "working":
-            threading.Timer(0.5, job.obey, ({"command": "stop"},)).start()
+            threading.Timer(1.0, job.obey, ({"command": "stop"},)).start()
 
     rig.watch = watch
     with pytest.raises(Stopped):
