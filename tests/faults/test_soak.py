@@ -99,7 +99,7 @@ def test_a_disk_that_is_full_again_and_again_costs_nothing_but_time(tmp_path: Pa
             assert b"the disk is full" in out + err or b"are free" in out + err, (out, err)
             failed = [row.split(b": ")[1].decode() for row in err.splitlines() if row.startswith(b"error: ")]
             failures += failed[:1] or ["start"]
-            kilobytes += 1500
+            kilobytes += 3000
             subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", str(place)], check=True)
         print(f"{len(failures)} times full, in {sorted(set(failures))}, at last {kilobytes} kB")
         assert len(failures) > 3
