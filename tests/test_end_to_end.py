@@ -15,14 +15,11 @@ import pytest
 
 from backends import api
 from backends.contract.process import leftovers
-from backends.dataset.demo import assets_folder, demo_settings
-from backends.dataset.demo_videos import make_demo_videos
 from backends.engine import hold
 from backends.engine.folders import Folders
-from backends.workspace import write_settings
+from tests.faults.demo_runs import SEED, gone, make_workspace, scores, start
+from tests.faults.demo_runs import r3d as run_command
 
-ROOT = Path(__file__).resolve().parents[1]
-SEED = 20261123
 FRAMES = {
     "RATRACE_wave_f_nm_np1_fr_goo_37": 72,
     "SchoolRulesHowTheyHelpUs_wave_f_nm_np1_ba_med_0": 74,
@@ -32,43 +29,9 @@ FRAMES = {
 """Frames that ffmpeg extracts from each real clip."""
 
 
-def command(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """Start `r3d-tui` as a user would."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "r3d_tui.cli", *arguments],
-        cwd=cwd,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-
-
-def r3d(*arguments: str, cwd: Path, expect: int = 0) -> str:
-    """Run it to its end; its standard output."""
-    process = command(*arguments, cwd=cwd)
-    out, err = process.communicate(timeout=600)
-    assert expect == process.returncode, f"{out}\n{err}"
-    return out
-
-
-def gone(workspace: Path, seconds: float = 10) -> bool:
-    """Whether every process of the workspace has ended by then."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if not any(leftovers(workspace)) and hold.holder(Folders(workspace)) is None:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def scores(workspace: Path) -> dict[str, list[dict[str, object]]]:
-    """What the latest run scored, by video."""
-    (path,) = workspace.glob(".r3d/artifacts/score/*/val.json")
-    results: dict[str, list[dict[str, object]]] = json.loads(path.read_text())["results"]
-    return results
+def r3d(*arguments: str, cwd: Path) -> str:
+    """Run `r3d-tui` to its end, which must be a good one; its standard output."""
+    return run_command(*arguments, cwd=cwd)[0].decode()
 
 
 @pytest.mark.slow
@@ -121,16 +84,11 @@ def test_killed_anywhere_it_ends_with_the_same_scores(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     clean, killed = (tmp_path / name for name in ("clean", "killed"))
     for workspace in (clean, killed):
-        make_demo_videos(workspace, 2, seed=SEED, training_per_class=0)
-        settings = demo_settings(workspace)
-        assert settings.model.checkpoint is not None
-        settings.model.checkpoint.parent.mkdir()
-        settings.model.checkpoint.write_bytes((assets_folder() / "demo" / "demo_resnet10.pth").read_bytes())
-        write_settings(workspace, settings)
+        make_workspace(workspace, 2)
     r3d("-w", "clean", "run", "--headless", cwd=tmp_path)
     kills = {"engine": 0, "worker": 0, "face": 0}
     while sum(kills.values()) < 50:
-        face = command("-w", "killed", "run", "--headless", "--force" if done(killed) else "--json", cwd=tmp_path)
+        face = start("-w", "killed", "run", "--headless", "--force" if done(killed) else "--json", cwd=tmp_path)
         time.sleep(chance.uniform(0.4, 2.5))
         kill_one(chance, killed, face, kills)
         face.kill()
@@ -157,7 +115,7 @@ def done(workspace: Path) -> bool:
     return state == "done"
 
 
-def kill_one(chance: random.Random, workspace: Path, face: subprocess.Popen[str], kills: dict[str, int]) -> None:
+def kill_one(chance: random.Random, workspace: Path, face: subprocess.Popen[bytes], kills: dict[str, int]) -> None:
     """kill -9 one process of the run, whichever kind comes."""
     kind = chance.choice(sorted(kills))
     holder = hold.holder(Folders(workspace))

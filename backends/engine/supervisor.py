@@ -162,7 +162,8 @@ class Supervisor:
     async def _ending(self, stage: Stage) -> Ending:
         """Take the stage from the cache, or run it. Raises R3dError for a missing need or input."""
         for need in missing(stage.needs):
-            raise NeedError("the {kind} {name} is missing", hint=str(need.hint), kind=need.kind, name=need.name)
+            facts = {**need.hint.facts, "kind": need.kind, "name": need.name}
+            raise NeedError("the {kind} {name} is missing", hint=need.hint.template, **facts)
         mine = self._run.stage(stage.name)
         forced = stage.name in self._plan.force and mine.attempt == 0
         upstream = self._upstream_digests(stage)

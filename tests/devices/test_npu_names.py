@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable
 
 import pytest
@@ -101,6 +103,9 @@ def test_a_950_is_mapped_by_its_npu_alone(output: Callable[[str], str]) -> None:
 
 @given(st.text("NPUIDChipLogic -Phy\t\n0123456789|", max_size=300))
 def test_any_text_is_no_crash(text: str) -> None:
-    """Foreign text gives mappings or nothing."""
-    parse_mapping(f"NPU ID   Chip ID   Chip Logic ID   Chip Name\n{text}")
-    soc_from_board(text)
+    """Foreign text gives mappings of numbers that stand in it, or nothing; a board without names gives no chip name."""
+    told = set(re.findall(r"\d+", text))
+    for found in parse_mapping(f"NPU ID   Chip ID   Chip Logic ID   Chip Name\n{text}"):
+        numbers = [value for value in dataclasses.astuple(found) if isinstance(value, int)]
+        assert all(any(int(digits) == value for digits in told) for value in numbers)
+    assert soc_from_board(text) is None
