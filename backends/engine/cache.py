@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 from backends.contract.codec import DecodeError, dumps, loads
@@ -190,8 +191,10 @@ def _digest_of(manifest: Manifest) -> str:
 
 def why_different(old: Ingredients, new: Ingredients, paths: Mapping[str, Path]) -> Line:
     """The first difference between two sets of ingredients, in words."""
-    for name, digest in new.inputs.items():
-        if old.inputs.get(name) != digest:
+    for name in [*new.inputs, *sorted(old.inputs.keys() - new.inputs.keys())]:
+        if name not in new.inputs:
+            return line("the input {name} is no longer given", name=name)
+        if old.inputs.get(name) != new.inputs[name]:
             return line("the input {path} changed", path=str(paths.get(name, name)))
     was, now = dict(_leaves(old.params)), dict(_leaves(new.params))
     for name in sorted({*now, *was}):
@@ -200,8 +203,8 @@ def why_different(old: Ingredients, new: Ingredients, paths: Mapping[str, Path])
             return line(
                 "{name} changed from {before} to {after}", name=name, before=_brief(before), after=_brief(after)
             )
-    for name, digest in new.upstream.items():
-        if old.upstream.get(name) != digest:
+    for name in [*new.upstream, *sorted(old.upstream.keys() - new.upstream.keys())]:
+        if old.upstream.get(name) != new.upstream.get(name):
             return line("what {stage} gives changed", stage=name)
     if old.version != new.version:
         return line(
@@ -270,17 +273,37 @@ class Digests:
 
 
 def _tree_digest(root: Path) -> str:
-    """Names, sizes and times of all files under a folder: a second for 140,000 frames, where reading takes minutes."""
+    """Names, sizes and times of all files under a folder: a second for 140,000 frames, where reading takes minutes.
+
+    Links count as what they lead to; a folder that was seen already (a link to a parent, say) counts by name alone.
+    """
     digest = hashlib.sha256()
-    pending = [(str(root), "")]
+    pending, seen = [(str(root), "")], {_identity(root.stat())}
     while pending:
         folder, prefix = pending.pop()
         with os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda found: found.name):
                 name = f"{prefix}{entry.name}"
-                if entry.is_dir():
+                stat = _stat_through(entry)
+                if not S_ISDIR(stat.st_mode):
+                    said = f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+                elif _identity(stat) in seen:
+                    said = f"{name}\0seen\n"
+                else:
+                    seen.add(_identity(stat))
                     pending.append((entry.path, name + "/"))
                     continue
-                stat = entry.stat(follow_symlinks=False)
-                digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+                digest.update(said.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino
+
+
+def _stat_through(entry: os.DirEntry[str]) -> os.stat_result:
+    """What a link leads to, or the link itself where it leads nowhere."""
+    try:
+        return entry.stat()
+    except OSError:
+        return entry.stat(follow_symlinks=False)

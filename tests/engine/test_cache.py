@@ -93,6 +93,35 @@ def test_a_folder_counts_by_names_sizes_and_times(shelf: Shelf, tmp_path: Path) 
     assert "changed" in shelf.why(stage)
 
 
+def test_what_is_no_longer_given_is_named(shelf: Shelf, tmp_path: Path) -> None:
+    """An input that the settings no longer name, and a stage on which it no longer hangs, are the reason."""
+    text = tmp_path / "in.txt"
+    text.write_text("one")
+    shelf.make(a_stage(inputs={"text": text}), up="d")
+    assert "run: the input text is no longer given" == shelf.why(a_stage(), up="d")
+    assert "run: what up gives changed" == shelf.why(a_stage(inputs={"text": text}))
+
+
+def test_links_count_as_what_they_lead_to(shelf: Shelf, tmp_path: Path) -> None:
+    """A changed file or folder behind a link is noticed; a link that leads nowhere or back up ends the walk."""
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "data"
+    (elsewhere / "deep").mkdir(parents=True)
+    folder.mkdir()
+    (elsewhere / "file").write_text("1")
+    (folder / "link").symlink_to(elsewhere / "file")
+    (folder / "more").symlink_to(elsewhere / "deep")
+    (folder / "nowhere").symlink_to(tmp_path / "missing")
+    (folder / "up").symlink_to(folder)
+    stage = a_stage(inputs={"data": folder})
+    shelf.make(stage)
+    assert "cached: nothing changed since it was made" == shelf.why(stage)
+    (elsewhere / "file").write_text("22")
+    assert f"run: the input {folder} changed" == shelf.why(stage)
+    shelf.make(stage)
+    (elsewhere / "deep" / "new").write_text("3")
+    assert f"run: the input {folder} changed" == shelf.why(stage)
+
+
 def test_a_lost_output_is_made_again(shelf: Shelf) -> None:
     """An artifact whose output was deleted does not count."""
     shelf.make(a_stage(), {"rows": "rows.bin"})
