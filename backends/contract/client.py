@@ -83,6 +83,9 @@ class RunSummary:
     seconds: float | None
     top1: float | None = None
     clips_per_s: float | None = None
+    """Of inference."""
+    simulated: bool = False
+    """The throughput is of simulated chips."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 def child_environment(workspace: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment for a child: marked, UTF-8, and able to import what we can."""
-    environment = dict(os.environ)
-    roots = [str(Path(__file__).resolve().parents[2]), *environment.get("PYTHONPATH", "").split(os.pathsep)]
-    environment["PYTHONPATH"] = os.pathsep.join(root for root in roots if root)
-    environment["PYTHONUTF8"] = "1"
-    environment[MARK] = mark(workspace)
-    environment.update(extra or {})
-    return environment
+    """The environment of a process that must not outlive its engine: `our_environment`, and marked."""
+    return {**our_environment(), MARK: mark(workspace), **(extra or {})}
+
+
+def our_environment() -> dict[str, str]:
+    """This process's environment for a Python process of ours: UTF-8, and able to import what we can."""
+    roots = [str(Path(__file__).resolve().parents[2]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(root for root in roots if root), "PYTHONUTF8": "1"}
 
 
 def mark(workspace: Path) -> str:

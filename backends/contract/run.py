@@ -129,6 +129,16 @@ class Run:
                 return stage
         raise KeyError(name)
 
+    def figures_with(self, name: str) -> Mapping[str, Scalar]:
+        """The figures of the stage that gave one called `name`; empty where none has yet."""
+        outcomes = (stage.outcome for stage in self.stages if stage.outcome)
+        return next((outcome.figures for outcome in outcomes if name in outcome.figures), {})
+
+    @property
+    def simulated(self) -> bool:
+        """Its throughput is of simulated chips, nobody's."""
+        return str(self.figures_with("runtime").get("runtime")).endswith(" simulated")
+
 
 def _assert_never(event: NoReturn) -> NoReturn:  # `typing.assert_never` needs Python 3.11
     raise AssertionError(f"no case for {event!r}")

@@ -23,6 +23,7 @@ from backends.contract.events import Event
 from backends.contract.files import write_whole
 from backends.contract.lines import Line
 from backends.contract.plan import Plan
+from backends.contract.process import our_environment
 from backends.contract.run import Run
 from backends.contract.settings import Settings
 from backends.contract.values import DeviceSample, Report
@@ -110,11 +111,8 @@ class LiveClient:
         except OSError as error:
             raise hold.disk_trouble(error, self.workspace) from None
         command = [sys.executable, "-m", "backends.engine.start", str(folder.path)]
-        environment = dict(os.environ, PYTHONUTF8="1")
-        roots = [str(Path(__file__).resolve().parents[2]), environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(root for root in roots if root)
         reply = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, env=environment, close_fds=True
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, env=our_environment()
         ).stdout
         self._looked = -LIVELINESS_S
         _raise_refusal(reply, folder)
@@ -174,14 +172,14 @@ class LiveClient:
         for number, folder in enumerate(self._folders.all_runs()):
             run = read_state(folder.journal) or Run(id=folder.id)
             alive = number == 0 and hold.holder(self._folders) is not None
-            found.append(_summary(folder.id, run, alive=alive))
+            found.append(summary(folder.id, run, alive=alive))
         return tuple(found)
 
     def result(self, run_id: str) -> RunResult:
         run = self._run(run_id)
         alive = hold.holder(self._folders) is not None and next(iter(self._folders.all_runs())).id == run_id
         report, predictions = results.read_report(self._folders, run), results.read_predictions(self._folders, run)
-        return RunResult(_summary(run_id, run, alive=alive), report, predictions)
+        return RunResult(summary(run_id, run, alive=alive), report, predictions)
 
     def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
         return results.export(self._folders, self._run(run_id), folder)
@@ -273,15 +271,11 @@ class LiveClient:
     def _reported(self, run: Run) -> Report | None:
         """The report of the run's evaluate stage, read once for each fingerprint."""
         stage = next((stage for stage in run.stages if stage.outcome and "report" in stage.outcome.outputs), None)
-        if stage is None or stage.outcome is None:
+        if stage is None:
             return None
         key = f"{stage.name}/{stage.fingerprint}/{stage.seconds}"
         if self._report[0] != key:
-            path = self._folders.artifact(stage.name, stage.fingerprint) / stage.outcome.outputs["report"]
-            report = None
-            with contextlib.suppress(OSError, DecodeError):
-                report = loads(Report, path.read_bytes())
-            self._report = (key, report)
+            self._report = (key, results.read_report(self._folders, run))
         return self._report[1]
 
     def _resumable(self, plan: Plan) -> RunFolder | None:
@@ -329,11 +323,12 @@ def _raise_refusal(reply: bytes, folder: RunFolder) -> None:
     raise kind(words.template, hint=hint_words.template, **words.facts)
 
 
-def _summary(run_id: str, run: Run, *, alive: bool) -> RunSummary:
-    figures = {key: value for stage in run.stages if stage.outcome for key, value in stage.outcome.figures.items()}
+def summary(run_id: str, run: Run, *, alive: bool) -> RunSummary:
+    """A run's line in the list; `alive`: an engine holds it."""
+    top1 = run.figures_with("top1").get("top1")
+    rate = run.figures_with("runtime").get("clips_per_s")  # preprocess gives a rate of its own
     state = "interrupted" if run.state == "running" and not alive else run.state
     seconds = run.ended - run.started if run.ended and run.started and run.ended >= run.started else None
-    top1, rate = figures.get("top1"), figures.get("clips_per_s")
     return RunSummary(
         run_id,
         state,
@@ -341,6 +336,7 @@ def _summary(run_id: str, run: Run, *, alive: bool) -> RunSummary:
         seconds,
         top1=top1 if isinstance(top1, float) else None,
         clips_per_s=rate if isinstance(rate, float) else None,
+        simulated=run.simulated,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from backends.engine.client import next_id
+from backends.contract.events import Outcome
+from backends.contract.run import Run, StageRun
+from backends.engine.client import next_id, summary
 
 
 def test_run_ids_sort_by_age_even_within_a_second_and_over_a_clock_that_goes_back() -> None:
@@ -12,3 +14,13 @@ def test_run_ids_sort_by_age_even_within_a_second_and_over_a_clock_that_goes_bac
         ids.append(next_id(stamp, ids[-1]))
     assert sorted(ids) == ids
     assert len(set(ids)) == len(ids)
+
+
+def test_throughput_in_the_list_of_runs_is_that_of_inference() -> None:
+    """A run that never came to infer has no throughput, whatever rate preprocess gave; simulated chips are told."""
+    preprocess = StageRun("preprocess", outcome=Outcome({"clips_per_s": 150.0}))
+    infer = StageRun("infer", outcome=Outcome({"runtime": "acl simulated", "clips_per_s": 99.5}))
+    begun = summary("1", Run("1", stages=(preprocess,)), alive=False)
+    done = summary("2", Run("2", stages=(preprocess, infer)), alive=False)
+    assert (None, False) == (begun.clips_per_s, begun.simulated)
+    assert (99.5, True) == (done.clips_per_s, done.simulated)
