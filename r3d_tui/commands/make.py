@@ -1,0 +1,73 @@
+"""Commands that make a workspace: `demo` and `init`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backends import api
+from backends.contract.client import RunRequest
+from backends.contract.errors import InputError
+from r3d_tui.commands.run import begin
+
+
+def demo(
+    folder: Annotated[Path | None, typer.Argument(help="Where to build it; without it: a temporary folder.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="No console.")] = False,
+    chips: Annotated[int, typer.Option("--chips", min=0, max=64, help="Simulated chips, labelled as such.")] = 0,
+    json_lines: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False,
+) -> None:
+    """An embedded workspace of small videos and a small trained model, run for real on the CPU."""
+    import tempfile
+
+    place = folder or Path(tempfile.mkdtemp(prefix="r3d-tui-demo-"))
+    typer.echo(f"building the demo in {place}", err=True)
+    api.build_demo(place, chips=chips, progress=_video_count)
+    client = api.open_client(place)
+    raise typer.Exit(begin(client, RunRequest(), headless=headless or json_lines, json_lines=json_lines))
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The workspace to make.")],
+    videos: Annotated[Path | None, typer.Option(help="Folder of <class>/<video>.avi.")] = None,
+    frames: Annotated[Path | None, typer.Option(help="Folder of <class>/<video>/image_%05d.jpg.")] = None,
+    annotation: Annotated[Path | None, typer.Option(help="The guide's json (hmdb51_1.json).")] = None,
+    splits: Annotated[Path | None, typer.Option(help="Folder of <class>_test_split1.txt.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="The .pth file.")] = None,
+    target: Annotated[str, typer.Option(help="cpu or ascend.")] = "cpu",
+    devices: Annotated[str | None, typer.Option(help="Device numbers, such as 0,1.")] = None,
+) -> None:
+    """Write r3d.toml for a new workspace."""
+    if target not in ("cpu", "ascend"):
+        raise InputError("--target {target}: unknown", hint="cpu or ascend", target=target)
+    path = api.init_workspace(
+        folder,
+        videos=videos,
+        frames=frames,
+        annotation=annotation,
+        splits=splits,
+        checkpoint=checkpoint,
+        target="ascend" if target == "ascend" else "cpu",
+        devices=_numbers(devices),
+    )
+    typer.echo(f"wrote {path}; next: r3d-tui --workspace {folder}", err=True)
+
+
+def _video_count(done: int, total: int) -> None:
+    """How far the demo's videos are: one line that is written over, in a terminal; the last one elsewhere."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{done}/{total} videos" + ("\n" if done == total else ""))
+    elif done == total:
+        sys.stderr.write(f"{done} videos\n")
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError("--devices {text}: not numbers", hint="such as 0,1", text=ascii(text)) from None

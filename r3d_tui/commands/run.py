@@ -1,0 +1,111 @@
+"""Commands that start, follow and stop a run, and the way into the console."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backends import api
+from backends.contract.client import RunRequest, Snapshot
+from backends.contract.errors import InputError
+from r3d_tui.commands.given import chosen_words, given, in_terminal, open_workspace
+from r3d_tui.lang.words import Words
+
+if TYPE_CHECKING:
+    from backends.engine.client import LiveClient
+
+
+def run(
+    first: Annotated[str | None, typer.Option("--from", help="Run this stage and what hangs on it anew.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Go no further than this stage.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run everything anew.")] = False,
+    headless: Annotated[bool, typer.Option("--headless", help="No console.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False,
+) -> None:
+    """Bring every stage up to date."""
+    request = RunRequest(first=first, last=last, force=force)
+    raise typer.Exit(begin(open_workspace(), request, headless=headless or json_lines, json_lines=json_lines))
+
+
+def rerun(
+    stages: Annotated[list[str] | None, typer.Argument(help="Stages to run anew; without: what failed.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="No console.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False,
+) -> None:
+    """Run what failed and what hangs on it (or the stages named and what hangs on them)."""
+    request = RunRequest("rerun", tuple(stages or ()))
+    raise typer.Exit(begin(open_workspace(), request, headless=headless or json_lines, json_lines=json_lines))
+
+
+def stop() -> None:
+    """Ask the engine to stop; what is done is kept."""
+    open_workspace().stop()
+    typer.echo("stopping: the item at hand is finished first", err=True)
+
+
+def attach(headless: Annotated[bool, typer.Option("--headless", help="No console.")] = False) -> None:
+    """Watch the run of the workspace."""
+    client = open_workspace()
+    if not headless and in_terminal():
+        raise typer.Exit(open_console(client.workspace))
+    snapshot = client.snapshot()
+    if not snapshot.run.id:
+        raise InputError("{path}: nothing has run here yet", hint="r3d-tui run", path=str(client.workspace))
+    raise typer.Exit(follow_run(client, snapshot.run.id, json_lines=False))
+
+
+def open_console(workspace: Path) -> int:
+    """Open the console on a workspace, or on the form that makes one."""
+    if not in_terminal():
+        hint = "use r3d-tui status, run --headless or attach --headless"
+        raise InputError("the console needs a terminal", hint=hint)
+    from r3d_tui.app import run_console
+
+    found = api.find_workspace(workspace)
+    client = api.open_client(found or workspace)
+    return run_console(
+        client,
+        mouse=given.mouse,
+        ascii_only=given.ascii_only,
+        read_only=given.read_only,
+        language=given.language,
+    )
+
+
+def begin(client: LiveClient, request: RunRequest, *, headless: bool, json_lines: bool) -> int:
+    """Start a run and show it, in the console where there is a terminal; its exit code."""
+    run_id = client.start(request)
+    if not headless and in_terminal():
+        return open_console(client.workspace)
+    return follow_run(client, run_id, json_lines=json_lines)
+
+
+def follow_run(client: LiveClient, run_id: str, *, json_lines: bool) -> int:
+    """Follow a run to its end as JSON lines, a progress display or plain lines; its exit code."""
+    from r3d_tui import plain
+
+    words = chosen_words()
+    with plain.stop_on_interrupt(client):
+        if json_lines:
+            snapshot = plain.follow(client, run_id, plain.JsonLines(client, run_id, sys.stdout))
+        elif in_terminal():
+            with plain.RichDisplay(words) as display:
+                snapshot = plain.follow(client, run_id, display)
+        else:
+            snapshot = plain.follow(client, run_id, plain.PlainLines(words, sys.stdout))
+    _say_end(snapshot, words, sys.stderr if json_lines else sys.stdout)
+    return plain.exit_code(snapshot.run)
+
+
+def _say_end(snapshot: Snapshot, words: Words, out: Any) -> None:
+    from r3d_tui.plain import ending_words
+
+    for text in ending_words(snapshot, words):
+        out.write(text + "\n")
+    for stage in snapshot.run.stages:
+        if stage.state == "failed":
+            hint = f" ({words.line(stage.hint)})" if stage.hint.template else ""
+            sys.stderr.write(f"error: {stage.name}: {words.line(stage.reason)}{hint}\n")
