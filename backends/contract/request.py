@@ -36,3 +36,5 @@ class Request:
     tuning: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Path] = field(default_factory=dict)
     upstream: Mapping[str, Upstream] = field(default_factory=dict)
+    samples: Path | None = None
+    """Where the run's readings of devices are being written; None where nobody samples."""

@@ -101,6 +101,7 @@ class DeviceRun:
     latency_ms: float | None = None
     latency_p95_ms: float | None = None
     utilisation: float | None = None
+    joules_per_clip: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +251,7 @@ def _fold_device(run: Run, event: DeviceChanged | DeviceProgress) -> Run:
             latency_ms=event.latency_ms,
             latency_p95_ms=event.latency_p95_ms,
             utilisation=event.utilisation,
+            joules_per_clip=event.joules_per_clip,
         )
     devices[event.device] = new
     return replace(run, devices=tuple(devices.values()))

@@ -80,6 +80,8 @@ class DeviceSample:
     name: str = ""
     health: str | None = None
     power_w: float | None = None
+    card_power_w: float | None = None
+    """Of the whole card, where npu-smi prints one power for the chips of a card together."""
     temp_c: float | None = None
     busy_percent: float | None = None
     """AICore %, or the share of the group's cores in use."""

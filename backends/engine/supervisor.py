@@ -263,6 +263,7 @@ class Supervisor:
             tuning=stage.tuning,
             inputs=stage.inputs,
             upstream=upstream,
+            samples=self._folder.samples if self._plan.companion else None,
         )
 
     async def _stop_child(self, child: Child) -> None:
