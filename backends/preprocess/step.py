@@ -14,7 +14,6 @@ from backends.preprocess.params import PreprocessParams, StepParams
 from backends.preprocess.run import header, subset
 from backends.stores import feed
 from backends.stores.annotation import read_annotation
-from backends.stores.clips import normal_table
 from backends.worker.job import Job
 
 DATASETS = ("hmdb51", "ucf101", "kinetics")
@@ -35,7 +34,7 @@ def step_preprocess(job: Job) -> Outcome:
         job.set_aside(entry.item, entry.reason)
     videos = subset(given.annotation_path, params.subset)
     given.output_path.mkdir(parents=True, exist_ok=True)
-    table = normal_table(header(params))
+    levels = feed.levels(params.mean, params.std)
     rows = np.zeros((params.max_clips, *header(params).shape), np.float32)
     info: list[tuple[str, int]] = []
     clips, begun = 0, time.monotonic()
@@ -46,7 +45,7 @@ def step_preprocess(job: Job) -> Outcome:
                 job.set_aside(made.video.id, made.trouble)
             else:
                 for row, clip in zip(rows, made.clips, strict=False):
-                    feed.normalise(clip, table, row)
+                    feed.normalise(clip, levels, row)
                 rows[len(made.clips) :] = 0
                 write_bin(bin_path(given.output_path, made.video.id), rows)
                 info.append((made.video.id, made.clips_before_cut))

@@ -2,14 +2,13 @@
 
 A store is a folder: `index.jsonl` (see `clip_index`) and shard files `clips-00000.u8` of `shard_clips` clips each,
 clip after clip, each (3, 16, 112, 112) uint8 in C order. Clip n stands in shard n // shard_clips. Clips are read with
-`pread`, not mapped: as fast when hot, flat in memory, and a failing disk is an error rather than a SIGBUS
+`pread`, not mapped: as fast where each is read once, flat in memory, and a failing disk is an error rather than a SIGBUS
 (docs/decisions/0004-preprocess-kernel.md).
 It refuses to know where clips come from and what becomes of them.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -48,7 +47,7 @@ class ClipStore:
         self.digest = index.digest
         self._check = check
         self._crc = index.videos.crc_by_number()
-        self._table = normal_table(index.header)
+        self._levels = feed.levels(index.header.mean, index.header.std)
 
     @classmethod
     def open(cls, folder: Path, *, check: bool = True) -> ClipStore:
@@ -63,8 +62,7 @@ class ClipStore:
         import numpy as np
 
         clip = np.empty(self.header.shape, np.uint8) if out is None else out
-        for _ in self._read((number,), (clip,)):
-            pass
+        self._fill((number,), (clip,))
         return clip
 
     def batch(
@@ -86,11 +84,7 @@ class ClipStore:
         elif out.shape[1:] != self.header.shape or len(out) < rows or out.dtype not in (np.float32, np.uint8):
             raise ValueError(f"out is {out.dtype} {out.shape}, not float32 {(rows, *self.header.shape)}")
         batch = out[:rows]
-        raw = batch.dtype == np.uint8
-        rooms = batch if raw else itertools.repeat(np.empty(self.header.shape, np.uint8))
-        for row, clip in enumerate(self._read(numbers, rooms)):
-            if not raw:
-                feed.normalise(clip, self._table, batch[row])
+        self._fill(numbers, batch)
         batch[len(numbers) :] = 0
         return batch
 
@@ -98,31 +92,35 @@ class ClipStore:
         """Read everything and give the videos of which a clip does not match its checksum."""
         import numpy as np
 
-        rooms = itertools.repeat(np.empty(self.header.shape, np.uint8))
+        rooms = (np.empty(self.header.shape, np.uint8),)
         for video in self.videos:
             try:
-                for _ in self._read(video.numbers, rooms, check=True):
-                    pass
+                for number in video.numbers:
+                    self._fill((number,), rooms, check=True)
             except StageError:
                 yield video
 
-    def _read(
-        self, numbers: Sequence[int], rooms: Iterable[NDArray[np.uint8]], *, check: bool = False
-    ) -> Iterator[NDArray[np.uint8]]:
-        """Fill a room, uint8 and contiguous, with each of the clips in turn, and give it."""
+    def _fill(self, numbers: Sequence[int], rows: Iterable[NDArray[Any]], *, check: bool = False) -> None:
+        """Fill a row, C-contiguous, with each of the clips in turn: bytes as they are, floats normalised."""
+        import numpy as np
+
+        header, checked = self.header, check or self._check
+        room = np.empty(header.shape, np.uint8)  # touched only as far as it is used
         descriptor, opened = -1, -1
         try:
-            for number, clip in zip(numbers, rooms, strict=False):
-                view = clip.data.cast("B")
+            for number, row in zip(numbers, rows, strict=False):
                 if not 0 <= number < self.clip_count:
                     raise IndexError(f"clip {number} of {self.clip_count}")
-                shard, place = divmod(number, self.header.shard_clips)
+                shard, place = divmod(number, header.shard_clips)
                 if shard != opened:
                     descriptor, opened = self._open(shard, descriptor), shard
-                read = os.preadv(descriptor, [view], place * len(view))
-                if read != len(view) or ((check or self._check) and feed.crc32(view) != self._crc[number]):
+                offset = place * header.clip_bytes
+                if row.dtype == np.uint8:
+                    got, crc = feed.read_bytes(descriptor, offset, row, checked=checked)
+                else:
+                    got, crc = feed.read_floats(descriptor, offset, self._levels, row, room, checked=checked)
+                if got != header.clip_bytes or (checked and crc != self._crc[number]):
                     raise self._damage(number)
-                yield clip
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
@@ -144,13 +142,3 @@ class ClipStore:
         text = "{folder}: clip {number} of {video} does not match its checksum"
         hint = "run the preprocess stage again: it redoes damaged videos only"
         return StageError(text, hint=hint, folder=str(self.folder), number=number, video=video)
-
-
-def normal_table(header: ClipHeader) -> NDArray[np.float32]:
-    """The reference's normalisation of each byte, float32 (3, 256): `((u8 / 255) - mean) / std`, in that order."""
-    import numpy as np
-
-    levels = np.arange(256, dtype=np.float32) / np.float32(255)
-    mean, std = (np.asarray(values, np.float32)[:, None] for values in (header.mean, header.std))
-    table: NDArray[np.float32] = (levels[None] - mean) / std
-    return table

@@ -20,7 +20,6 @@ from backends.convert.spec import COMPILE, SIMPLIFY
 from backends.convert.uint8 import with_uint8_input
 from backends.stores import feed
 from backends.stores.clip_index import ClipHeader
-from backends.stores.clips import normal_table
 from backends.worker.job import Job
 from tests.convert.small import SMALL, random_state
 
@@ -48,7 +47,7 @@ def test_bytes_give_the_same_bits(model: onnx.ModelProto) -> None:
     clips[:, :, 0, 1, :] = np.arange(144, 256, dtype=np.uint8)
     floats = np.empty(clips.shape, np.float32)
     for clip, room in zip(clips, floats, strict=True):
-        feed.normalise(clip, normal_table(HEADER), room)
+        feed.normalise(clip, feed.levels(HEADER.mean, HEADER.std), room)
     made = with_uint8_input(model, HEADER.mean, HEADER.std)
     assert logits(model, floats).tobytes() == logits(made, clips).tobytes()
 
