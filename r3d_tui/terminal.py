@@ -126,14 +126,21 @@ def leaving_clean(leave: Callable[[int], None]) -> Iterator[None]:
 
 def _give_up(code: int) -> None:
     time.sleep(GRACE_S)
+    try:
+        _reset()
+    finally:
+        os._exit(code)
+
+
+def _reset() -> None:
+    """The terminal as a shell wants it, as far as there still is one: one that hung up has no settings either."""
+    import termios
+
     with contextlib.suppress(OSError):
         descriptor = os.open("/dev/tty", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
         os.write(descriptor, _RESET)
-    with contextlib.suppress(OSError, ImportError):
-        import termios
-
+    with contextlib.suppress(OSError, termios.error):
         settings = termios.tcgetattr(0)
         settings[3] |= termios.ECHO | termios.ICANON | termios.ISIG | termios.IEXTEN
         settings[0] |= termios.ICRNL
         termios.tcsetattr(0, termios.TCSANOW, settings)
-    os._exit(code)

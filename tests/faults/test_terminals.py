@@ -102,6 +102,30 @@ def test_a_closed_terminal_leaves_the_run(bench: Bench) -> None:
     os.close(descriptor)
 
 
+def test_a_console_that_cannot_leave_is_ended_though_its_terminal_hung_up() -> None:
+    """The last resort behind a signal: with the terminal gone there is nothing to reset, and the process still ends."""
+    code = """
+import os, signal
+from r3d_tui import terminal
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+try:
+    os.write(1, b"ready")
+    os.read(0, 1)
+except OSError:
+    pass
+terminal.GRACE_S = 0
+terminal._give_up(129)
+"""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=theirs, stdout=theirs, cwd=ROOT, stderr=subprocess.PIPE
+    )
+    os.close(theirs)
+    assert b"ready" == os.read(ours, 5)
+    os.close(ours)
+    assert (b"", 129) == (process.communicate(timeout=20)[1], process.returncode)
+
+
 def test_a_terminal_of_one_cell_is_survived(bench: Bench) -> None:
     """Started at 1x1, made larger, made 1x1 again and larger: the console is still there and can be left."""
     (bench.workspace / "r3d.toml").touch()
