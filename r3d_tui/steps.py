@@ -12,8 +12,10 @@ import typer
 
 from backends import api
 from backends.contract.events import Event, ItemSetAside, Outcome, StageNote, StageProgress
-from r3d_tui.lang.words import Words, chosen
-from r3d_tui.safe import safe
+from backends.contract.run import StageRun
+from r3d_tui.commands.given import chosen_words, tell
+from r3d_tui.sentences import figures_said, progress_said, stage_name
+from r3d_tui.views.look import dotted
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="One stage by itself, with the guide's options.")
 
@@ -31,14 +33,14 @@ class Reporter:
     """Events of a lone stage as lines on standard error: notes, items set aside, and how far it is once a second."""
 
     def __init__(self) -> None:
-        self._words = Words(chosen())
+        self._words = chosen_words()
         self._said = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, StageNote):
-            self._line(f"{event.level}: {self._words.line(event.text)}")
+            tell(self._words(f"plain.note_{event.level}", text=self._words.line(event.text)))
         elif isinstance(event, ItemSetAside):
-            self._line(f"set aside: {safe(event.item)}: {self._words.line(event.reason)}")
+            tell(self._words("plain.step_aside", item=event.item, reason=self._words.line(event.reason)))
         elif isinstance(event, StageProgress):
             self._tick(event)
 
@@ -46,13 +48,10 @@ class Reporter:
         now = time.monotonic()
         if now - self._said >= 1.0 or event.done == event.total:
             self._said = now
-            total = f"/{event.total}" if event.total else ""
-            rate = f", {event.rate:.1f}/s" if event.rate else ""
-            self._line(f"{event.done}{total} {safe(event.unit)}{rate}")
-
-    @staticmethod
-    def _line(text: str) -> None:
-        sys.stderr.write(text + "\n")
+            stage = StageRun(
+                event.stage, "running", done=event.done, total=event.total, unit=event.unit, rate=event.rate
+            )
+            tell(progress_said(self._words, stage))
 
 
 def run(entry: str, stage: str, out: Path, params: Mapping[str, Any], inputs: Mapping[str, Path]) -> Outcome:
@@ -65,9 +64,12 @@ def run(entry: str, stage: str, out: Path, params: Mapping[str, Any], inputs: Ma
     finally:
         if _shown:
             sys.stderr.write("".join(log))
-    told = {name: value for name, value in outcome.figures.items() if value is not None and name != "text"}
-    figures = ", ".join(f"{name} {value}" for name, value in told.items())
-    sys.stderr.write(f"{stage}: done: {safe(figures)}\n")
+    words = chosen_words()
+    told = {name: value for name, value in outcome.figures.items() if name != "text"}
+    name, figures = stage_name(words, stage), dotted(figures_said(words, "", told))
+    tell(
+        words("plain.step_done", stage=name, figures=figures) if figures else words("plain.step_done_bare", stage=name)
+    )
     return outcome
 
 

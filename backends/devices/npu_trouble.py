@@ -73,7 +73,9 @@ def failure(text: str) -> Trouble:
         if found := pattern.search(text):
             return Trouble(None, _row(rows, found[0]), cause, fix)
     if not rows:
-        return Trouble(None, "nothing was printed", line("npu-smi gave no output"), line("run `npu-smi info` by hand"))
+        return Trouble(
+            None, str(line("nothing was printed")), line("npu-smi gave no output"), line("run `npu-smi info` by hand")
+        )
     cause = line("this is not the table of `npu-smi info`, or it ends before the first chip")
     return Trouble(None, rows[0][:200], cause, line("give the whole output of `npu-smi info`"))
 

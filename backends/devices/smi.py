@@ -55,7 +55,7 @@ def call(arguments: Sequence[str], limit_s: float = LIMIT_S, *, own_group: bool 
     if path is None:
         cause = line("npu-smi is not installed, or not on PATH")
         fix = line("install the Ascend driver, or add /usr/local/sbin and /usr/local/bin to PATH")
-        return Answer(trouble=Trouble(None, "npu-smi not found", cause, fix))
+        return Answer(trouble=Trouble(None, str(line("npu-smi not found")), cause, fix))
     return run((path, *arguments), limit_s, own_group=own_group)
 
 
@@ -84,7 +84,9 @@ def run(command: Sequence[str], limit_s: float, *, own_group: bool = True) -> An
         _kill(process, own_group)
         cause = line("{tool} gave no answer in {limit:.0f} s", tool=str(command[0]), limit=limit_s)
         fix = line("the driver may hang: see `dmesg`, and reboot if it stays so")
-        return Answer(trouble=Trouble("timeout", f"{Path(command[0]).name}: no answer", cause, fix))
+        return Answer(
+            trouble=Trouble("timeout", str(line("{tool}: no answer", tool=Path(command[0]).name)), cause, fix)
+        )
     except BaseException:  # Ctrl+C reaches this process only
         _kill(process, own_group)
         raise

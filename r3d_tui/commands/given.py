@@ -13,7 +13,8 @@ import typer
 
 from backends import api
 from backends.contract.errors import InputError
-from r3d_tui.lang.words import Words, chosen
+from r3d_tui import terminal
+from r3d_tui.lang.words import Words, chosen, speakable
 
 if TYPE_CHECKING:
     from backends.engine.client import LiveClient
@@ -52,8 +53,21 @@ def open_workspace() -> LiveClient:
 
 
 def chosen_words() -> Words:
-    """The words of the language asked for."""
-    return Words(chosen(given.language))
+    """The words of the language asked for, and from here on only characters that the output can show."""
+    encoding = terminal.locale_encoding() if in_terminal() else sys.stdout.encoding
+    utf8 = terminal.is_utf8(encoding)
+    terminal.set_charset(ascii_only=given.ascii_only or not utf8, encoding=None if utf8 else encoding)
+    return Words(speakable(chosen(given.language), encoding))
+
+
+def say(text: str) -> None:
+    """A line for people on standard output, which scripts may read as well."""
+    typer.echo(terminal.drawn(text))
+
+
+def tell(text: str) -> None:
+    """A line for people on standard error."""
+    typer.echo(terminal.drawn(text), err=True)
 
 
 def in_terminal() -> bool:
@@ -62,5 +76,10 @@ def in_terminal() -> bool:
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """One document on standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    """One document on standard output; where its encoding lacks a character, JSON's own escapes stand for it."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=2)
+    sys.stdout.write(text + "\n")

@@ -10,33 +10,33 @@ import typer
 
 from backends import api
 from backends.contract.errors import InputError
-from r3d_tui.commands.given import Json, chosen_words, given, open_workspace, print_json
+from r3d_tui.commands.given import Json, chosen_words, given, open_workspace, print_json, say
 from r3d_tui.safe import safe_lines
 
 
 def status(json_document: Json = False) -> None:
     """The latest run: stages, devices, result."""
     from r3d_tui.documents import status_document
-    from r3d_tui.plain import ending_words, state_words
+    from r3d_tui.tables import status_lines
 
     snapshot = open_workspace().snapshot()
     if json_document:
         print_json(status_document(snapshot))
         return
-    words = chosen_words()
-    for stage in snapshot.run.stages:
-        typer.echo(f"{stage.name:<11} {state_words(words, stage)}")
-    for text in ending_words(snapshot, words) if snapshot.run.id else ["nothing has run here yet"]:
-        typer.echo(text)
+    for text in status_lines(snapshot, chosen_words()):
+        say(text)
 
 
 def logs(stage: Annotated[str | None, typer.Argument(help="One stage; without: which there are.")] = None) -> None:
     """A stage's raw log, or where the logs lie."""
+    from r3d_tui.tables import log_lines
+
     client = open_workspace()
-    for name in api.STAGE_NAMES if stage is None else ():
-        if path := client.log_path(name):
-            typer.echo(f"{name:<11} {path}")
-    if stage is not None:
+    if stage is None:
+        paths = {name: str(path) for name in api.STAGE_NAMES if (path := client.log_path(name))}
+        for text in log_lines(paths, chosen_words()):
+            say(text)
+    else:
         path = client.log_path(stage)
         if path is None:
             raise InputError("{stage} has no log in the latest run", hint="r3d-tui logs", stage=stage)
@@ -47,15 +47,14 @@ def logs(stage: Annotated[str | None, typer.Argument(help="One stage; without: w
 def runs(json_document: Json = False) -> None:
     """All runs of the workspace, latest first."""
     from r3d_tui.documents import runs_document
+    from r3d_tui.tables import run_lines
 
     found = open_workspace().runs()
     if json_document:
         print_json(runs_document(found))
         return
-    for summary in found:
-        accuracy = f"top-1 {summary.top1:.4f}" if summary.top1 is not None else ""
-        seconds = f"{summary.seconds:.0f} s" if summary.seconds is not None else ""
-        typer.echo(f"{summary.id}  {summary.state:<11} {seconds:>8}  {accuracy}".rstrip())
+    for text in run_lines(found, chosen_words()):
+        say(text)
 
 
 def devices(
@@ -70,7 +69,7 @@ def devices(
         from r3d_tui.tables import device_lines
 
         for text in device_lines(table, chosen_words()):
-            typer.echo(text)
+            say(text)
     if table.error:
         raise typer.Exit(3)
 
@@ -85,6 +84,6 @@ def doctor(json_document: Json = False) -> None:
         print_json(findings_document(findings))
     else:
         for text in finding_lines(findings, chosen_words()):
-            typer.echo(text)
+            say(text)
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(3)

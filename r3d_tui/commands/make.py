@@ -11,7 +11,9 @@ import typer
 from backends import api
 from backends.contract.client import RunRequest
 from backends.contract.errors import InputError
+from r3d_tui.commands.given import chosen_words, tell
 from r3d_tui.commands.run import begin
+from r3d_tui.terminal import drawn
 
 
 def demo(
@@ -24,7 +26,7 @@ def demo(
     import tempfile
 
     place = folder or Path(tempfile.mkdtemp(prefix="r3d-tui-demo-"))
-    typer.echo(f"building the demo in {place}", err=True)
+    tell(chosen_words()("plain.building", path=str(place)))
     api.build_demo(place, chips=chips, progress=_video_count)
     client = api.open_client(place)
     raise typer.Exit(begin(client, RunRequest(), headless=headless or json_lines, json_lines=json_lines))
@@ -53,15 +55,17 @@ def init(
         target="ascend" if target == "ascend" else "cpu",
         devices=_numbers(devices),
     )
-    typer.echo(f"wrote {path}; next: r3d-tui --workspace {folder}", err=True)
+    tell(chosen_words()("plain.wrote", path=str(path), folder=str(folder)))
 
 
 def _video_count(done: int, total: int) -> None:
     """How far the demo's videos are: one line that is written over, in a terminal; the last one elsewhere."""
+    words = chosen_words()
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r{done}/{total} videos" + ("\n" if done == total else ""))
+        text = drawn(words("plain.videos_of", done=done, total=total))
+        sys.stderr.write("\r" + text + ("\n" if done == total else ""))
     elif done == total:
-        sys.stderr.write(f"{done} videos\n")
+        tell(words("plain.videos", n=done))
 
 
 def _numbers(text: str | None) -> tuple[int, ...] | None:

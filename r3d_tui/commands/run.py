@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backends import api
 from backends.contract.client import RunRequest, Snapshot
 from backends.contract.errors import InputError
-from r3d_tui.commands.given import chosen_words, given, in_terminal, open_workspace
+from r3d_tui.commands.given import chosen_words, given, in_terminal, open_workspace, say, tell
 from r3d_tui.lang.words import Words
 
 if TYPE_CHECKING:
@@ -43,18 +44,18 @@ def rerun(
 def stop() -> None:
     """Ask the engine to stop; what is done is kept."""
     open_workspace().stop()
-    typer.echo("stopping: the item at hand is finished first", err=True)
+    tell(chosen_words()("plain.stopping"))
 
 
 def attach(headless: Annotated[bool, typer.Option("--headless", help="No console.")] = False) -> None:
-    """Watch the run of the workspace."""
+    """Watch the run of the workspace; Ctrl+C leaves it, and it goes on."""
     client = open_workspace()
     if not headless and in_terminal():
         raise typer.Exit(open_console(client.workspace))
     snapshot = client.snapshot()
     if not snapshot.run.id:
         raise InputError("{path}: nothing has run here yet", hint="r3d-tui run", path=str(client.workspace))
-    raise typer.Exit(follow_run(client, snapshot.run.id, json_lines=False))
+    raise typer.Exit(follow_run(client, snapshot.run.id, stops=False))
 
 
 def open_console(workspace: Path) -> int:
@@ -83,29 +84,34 @@ def begin(client: LiveClient, request: RunRequest, *, headless: bool, json_lines
     return follow_run(client, run_id, json_lines=json_lines)
 
 
-def follow_run(client: LiveClient, run_id: str, *, json_lines: bool) -> int:
-    """Follow a run to its end as JSON lines, a progress display or plain lines; its exit code."""
-    from r3d_tui import plain
+def follow_run(client: LiveClient, run_id: str, *, json_lines: bool = False, stops: bool = True) -> int:
+    """Follow a run to its end as JSON lines, a live display or plain lines; its exit code, 130 where one left before.
+
+    `stops`: Ctrl+C asks the engine to stop.
+    """
+    from r3d_tui import plain, progress
 
     words = chosen_words()
-    with plain.stop_on_interrupt(client):
+    with plain.asking() as asked:
         if json_lines:
-            snapshot = plain.follow(client, run_id, plain.JsonLines(client, run_id, sys.stdout))
+            lines = plain.JsonLines(client, run_id, sys.stdout, lambda key: tell(words(key)))
+            snapshot = plain.follow(client, run_id, lines, asked, stops=stops)
         elif in_terminal():
-            with plain.RichDisplay(words) as display:
-                snapshot = plain.follow(client, run_id, display)
+            with progress.LiveDisplay(words) as display:
+                snapshot = plain.follow(client, run_id, display, asked, stops=stops)
         else:
-            snapshot = plain.follow(client, run_id, plain.PlainLines(words, sys.stdout))
-    _say_end(snapshot, words, sys.stderr if json_lines else sys.stdout)
+            snapshot = plain.follow(client, run_id, progress.PlainLines(words, sys.stdout), asked, stops=stops)
+    if snapshot is None:
+        tell(words("plain.left_stopping") if stops else words("plain.left", run=run_id))
+        return 130
+    _say_end(snapshot, words, tell if json_lines else say)
     return plain.exit_code(snapshot.run)
 
 
-def _say_end(snapshot: Snapshot, words: Words, out: Any) -> None:
-    from r3d_tui.plain import ending_words
+def _say_end(snapshot: Snapshot, words: Words, out: Callable[[str], None]) -> None:
+    from r3d_tui.sentences import endings, failures
 
-    for text in ending_words(snapshot, words):
-        out.write(text + "\n")
-    for stage in snapshot.run.stages:
-        if stage.state == "failed":
-            hint = f" ({words.line(stage.hint)})" if stage.hint.template else ""
-            sys.stderr.write(f"error: {stage.name}: {words.line(stage.reason)}{hint}\n")
+    for text in endings(words, snapshot):
+        out(text)
+    for text in failures(words, snapshot):
+        tell(text)

@@ -101,6 +101,15 @@ def chosen(language: str | None = None) -> str:
     return "zh" if (locale.getlocale()[0] or "").lower().startswith("zh") else "en"
 
 
+def speakable(language: str, encoding: str) -> str:
+    """The language, or English where the terminal's encoding has no Chinese."""
+    try:
+        "中文".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return "en"
+    return language
+
+
 def _read(language: str) -> dict[str, Any]:
     try:
         import tomllib
