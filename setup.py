@@ -16,7 +16,7 @@ setup(
     ],
     package_dir={"backends._assets": "assets", "backends._simulated": "tests/fakes/server"},
     package_data={
-        "": ["*.toml", "*.tcss", "py.typed"],
+        "": ["*.toml", "*.tcss", "*.html", "py.typed"],
         "backends._simulated": ["site-packages/acl/*.py"],
         **{name: ["*.pth", "*.json", "*.txt"] for name in ASSETS},
     },

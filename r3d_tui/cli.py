@@ -6,6 +6,7 @@ document (or one event a line) on standard output and nothing else there; words 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -16,10 +17,9 @@ import typer
 
 from backends.contract.client import RunRequest
 from backends.contract.errors import R3dError
-from r3d_tui import bench, steps
-from r3d_tui.commands import look, make, run
-from r3d_tui.commands.given import chosen_words, given, open_workspace, workspace_folder
-from r3d_tui.safe import safe
+from r3d_tui import bench, sentences, steps
+from r3d_tui.commands import look, make, run, serve
+from r3d_tui.commands.given import chosen_words, given, open_workspace, tell, workspace_folder
 
 app = typer.Typer(
     add_completion=False,
@@ -42,6 +42,7 @@ for _command in (
     look.runs,
     look.devices,
     look.doctor,
+    serve.serve,
 ):
     app.command()(_command)
 
@@ -86,10 +87,13 @@ for _name in ("check", "simplify", "compile", "verify", "infer"):
 
 def main() -> None:
     """The entry point: every error becomes one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that no locale can show ends nothing
     try:
         app(standalone_mode=True)
     except R3dError as error:
-        _complain(error)
+        _complain(sentences.complaint(chosen_words(), error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -97,25 +101,17 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except OSError as error:
-        if given.debug:
-            traceback.print_exc()
-        place = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"error: {safe(place)}{safe(error.strerror or str(error))}\n")
+        _complain(sentences.system_complaint(chosen_words(), error))
         sys.exit(2)
     except Exception as error:  # noqa: BLE001 - the boundary: a fault of ours is one line, and a traceback with --debug
-        if given.debug:
-            traceback.print_exc()
-        hint = "a fault of r3d-tui: run it again with --debug and report what it says"
-        sys.stderr.write(f"error: {type(error).__name__}: {safe(str(error))} ({hint})\n")
+        _complain(sentences.fault(chosen_words(), error))
         sys.exit(1)
 
 
-def _complain(error: R3dError) -> None:
+def _complain(text: str) -> None:
     if given.debug:
         traceback.print_exc()
-    words = chosen_words()
-    hint = f" ({words.line(error.hint)})" if error.hint.template else ""
-    sys.stderr.write(f"error: {words.line(error.line)}{hint}\n")
+    tell(text)
 
 
 if __name__ == "__main__":

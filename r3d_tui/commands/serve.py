@@ -1,0 +1,53 @@
+"""The command that serves the console to browsers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from backends.contract.errors import InputError, NeedError
+from backends.contract.needs import missing, module
+from r3d_tui.commands.given import chosen_words, given, workspace_folder
+from r3d_tui.safe import safe
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: one that is free.")] = 8000,
+    public_url: Annotated[str, typer.Option("--public-url", help="How browsers reach it, as behind a proxy.")] = "",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Watch only: no key starts or stops.")] = False,
+) -> None:
+    """The console in a browser, for this machine alone unless --host says otherwise."""
+    if lacking := missing((module("textual_serve", "textual-serve"),)):
+        text, hint = "the console in a browser needs {package}", "pip install {package}"
+        raise NeedError(text, hint=hint, package=str(lacking[0].hint.facts["package"]))
+    from r3d_tui import serve as server
+
+    place = server.Place(host, port, _checked(public_url))
+    listening = server.listen(place)
+    place = dataclasses.replace(place, port=listening.getsockname()[1])
+    words, watching = chosen_words(), read_only or given.read_only
+    typer.echo(words("serve.at", url=place.url), err=True)
+    if not place.loopback:
+        warning = "serve.open_watch" if watching else "serve.open"
+        typer.echo(words(warning, host=place.host, port=place.port), err=True)
+    folder = workspace_folder().absolute()
+    command = server.console_command(folder, _options(watching))
+    server.serve(listening, place, command, f"r3d-tui: {safe(folder.name)}", words)
+
+
+def _options(watching: bool) -> list[str]:
+    """The options of each console, as ours were given."""
+    flags = (("--read-only", watching), ("--ascii", given.ascii_only), ("--no-mouse", not given.mouse))
+    language = ["--language", chosen_words().language]
+    return [*language, *(name for name, wanted in flags if wanted)]
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+        raise InputError("--public-url {url}: no address", hint="such as https://server.example/r3d", url=url)
+    return url

@@ -1,0 +1,217 @@
+"""The console in a browser, through textual-serve: who may ask, the page they get, and how all of it ends.
+
+It draws nothing: each page that is opened has a console of its own, a process (`served`) that textual-serve starts and
+speaks to. That takes a shell string, so everything in it is quoted. The page is ours: theirs loads a font from the net.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import ipaddress
+import logging
+import os
+import shlex
+import signal
+import socket
+import string
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from textual_serve.server import Server
+
+from backends.contract.errors import InputError
+from backends.contract.process import our_environment
+from r3d_tui.lang.words import Words
+from r3d_tui.safe import safe
+
+PAGE = Path(__file__).with_name("browser.html")
+FONT_SIZES = range(6, 73)
+FONT_SIZE = 14
+"""Pixels, where `?fontsize=` does not say."""
+FOCUS = "addEventListener('load', () => document.querySelector('.xterm-helper-textarea')?.focus());"
+"""Keys reach the terminal without a click; textual.js leaves that to the person."""
+END_S = 3.0
+"""How long consoles may take to leave when the server is told to end."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the console is served."""
+
+    host: str
+    port: int
+    """0: one that is free."""
+    public_url: str = ""
+    """How browsers reach it where that is another address, as behind a proxy."""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether this machine alone can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
+
+    @property
+    def url(self) -> str:
+        """What to open."""
+        name = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - asked for
+        host = f"[{name}]" if ":" in name else name
+        return self.public_url or f"http://{host}:{self.port}/"
+
+
+def console_command(workspace: Path, options: Sequence[str]) -> str:
+    """The shell line of one console: `exec`, so that no shell stays between, and words quoted as data."""
+    words = [sys.executable, "-m", "r3d_tui.served", "--parent", str(os.getpid()), *options, "--", str(workspace)]
+    return f"exec {shlex.join(words)}"
+
+
+def listen(place: Place) -> socket.socket:
+    """A listening socket. InputError where the address is not one of this machine, or the port is taken."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=16)
+    except OSError as error:
+        text, hint = "{host} port {port}: {reason}", "choose another: --host, --port"
+        reason = error.strerror or str(error)
+        raise InputError(text, hint=hint, host=place.host, port=place.port, reason=reason) from None
+
+
+def serve(listening: socket.socket, place: Place, command: str, title: str, words: Words) -> None:
+    """Serve until SIGINT or SIGTERM; every console that is open leaves then, and what runs goes on."""
+    os.environ.update(our_environment(), PYTHONSAFEPATH="1")  # a console imports what we do, nothing of where it stands
+    _log_in_lines()
+    asyncio.run(ConsoleServer(place, command, title, words).until_told(listening))
+
+
+class ConsoleServer(Server):
+    """textual-serve's server with our page, behind a look at who asks.
+
+    Any page of the web may point a browser at a port of this machine. So the name it asks for must be one of ours
+    (else a foreign name was bound to our address), and a console opens for our own page only.
+    """
+
+    def __init__(self, place: Place, command: str, title: str, words: Words) -> None:
+        super().__init__(command, host=place.host, port=place.port, title=title, public_url=place.public_url)
+        self._place = place
+        self._words = words
+        self._public = urlsplit(place.public_url)
+        self._names = {"localhost", place.host.lower(), socket.gethostname().lower(), self._public.hostname}
+        self._page = string.Template(PAGE.read_text(encoding="utf-8"))
+        self._consoles: set[asyncio.Task[object]] = set()
+
+    async def until_told(self, listening: socket.socket) -> None:
+        """Answer requests until a signal."""
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, told.set)
+        runner = web.AppRunner(await self._make_app(), access_log=None, shutdown_timeout=END_S)
+        await runner.setup()
+        try:
+            await web.SockSite(runner, listening).start()
+            await told.wait()
+        finally:
+            await runner.cleanup()
+
+    async def _make_app(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard])
+        app.router.add_get("/", self.handle_index)
+        app.router.add_get("/focus.js", self._focus)
+        app.router.add_get("/ws", self._console)
+        app.router.add_static("/static", self.statics_path)
+        app.on_shutdown.append(self.on_shutdown)
+        return app
+
+    async def on_shutdown(self, app: web.Application) -> None:  # noqa: ARG002 - the base class's signature
+        """Let every open console leave."""
+        for task in self._consoles:
+            task.cancel()
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self._is_ours(request.host):
+            raise web.HTTPForbidden(text=self._words("serve.foreign_name", name=request.host) + "\n")
+        response = await handler(request)
+        if not response.prepared:
+            response.headers.update(self._headers(request))
+        return response
+
+    def _is_ours(self, asked: str) -> bool:
+        """A name of this machine or an address: whoever lures a browser here has a name of his own."""
+        name = (urlsplit(f"//{asked}").hostname or "") if asked.count("@") == 0 else ""
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name in self._names
+        return True
+
+    def _headers(self, request: web.Request) -> dict[str, str]:
+        sources = f"'self' {self._base(request)} {self._websocket(request)}"
+        policy = f"default-src {sources}; style-src {sources} 'unsafe-inline'; img-src {sources} data:"
+        return {
+            "Content-Security-Policy": f"{policy}; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+        }
+
+    def _base(self, request: web.Request) -> str:
+        """Where the browser finds us, without a slash at the end."""
+        return self._place.public_url.rstrip("/") or f"http://{request.host}"
+
+    def _websocket(self, request: web.Request) -> str:
+        return "ws" + self._base(request).removeprefix("http")
+
+    async def handle_index(self, request: web.Request) -> web.StreamResponse:
+        """The page with one terminal."""
+        base, asked = self._base(request), request.query.get("fontsize", "")
+        size = int(asked) if asked.isdecimal() and asked.isascii() and int(asked[:4]) in FONT_SIZES else FONT_SIZE
+        facts = {
+            "language": self._words.language,
+            "title": self.title,
+            "base": base,
+            "static": f"{base}/static",
+            "websocket": f"{self._websocket(request)}/ws",
+            "font_size": str(size),
+            "waiting": self._words("serve.waiting"),
+            "ended": self._words("serve.ended"),
+            "again": self._words("serve.again"),
+        }
+        text = self._page.substitute({name: html.escape(safe(value)) for name, value in facts.items()})
+        return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
+
+    async def _focus(self, _: web.Request) -> web.StreamResponse:
+        return web.Response(text=FOCUS, content_type="text/javascript")
+
+    async def _console(self, request: web.Request) -> web.StreamResponse:
+        origin = request.headers.get("Origin")  # what is no browser sends none
+        if origin is not None and urlsplit(origin).netloc not in (request.host, self._public.netloc or request.host):
+            raise web.HTTPForbidden(text=self._words("serve.foreign_page", page=origin) + "\n")
+        task = asyncio.current_task()
+        assert task is not None
+        self._consoles.add(task)
+        try:
+            return await self.handle_websocket(request)
+        finally:
+            self._consoles.discard(task)
+
+
+def _log_in_lines() -> None:
+    """What textual-serve and aiohttp have to say, as one harmless line each."""
+
+    class OneLine(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return safe(f"{record.levelname.lower()}: {record.getMessage()}")
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine())
+    for name in ("textual-serve", "aiohttp"):
+        log = logging.getLogger(name)
+        log.handlers, log.propagate = [handler], False
+        log.setLevel(logging.WARNING)
