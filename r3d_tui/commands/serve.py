@@ -10,7 +10,8 @@ import typer
 
 from backends.contract.errors import InputError, NeedError
 from backends.contract.needs import missing, module
-from r3d_tui.commands.given import chosen_words, given, workspace_folder
+from r3d_tui.commands.given import chosen_words, given, tell, workspace_folder
+from r3d_tui.lang.words import Words, chosen
 from r3d_tui.safe import safe
 
 
@@ -27,23 +28,22 @@ def serve(
     from r3d_tui import serve as server
 
     place = server.Place(host, port, _checked(public_url))
-    listening = server.listen(place)
-    place = dataclasses.replace(place, port=listening.getsockname()[1])
-    words, watching = chosen_words(), read_only or given.read_only
-    typer.echo(words("serve.at", url=place.url), err=True)
-    if not place.loopback:
-        warning = "serve.open_watch" if watching else "serve.open"
-        typer.echo(words(warning, host=place.host, port=place.port), err=True)
-    folder = workspace_folder().absolute()
-    command = server.console_command(folder, _options(watching))
-    server.serve(listening, place, command, f"r3d-tui: {safe(folder.name)}", words)
+    with server.listen(place) as listening:
+        place = dataclasses.replace(place, port=listening.getsockname()[1])
+        words, watching = chosen_words(), read_only or given.read_only
+        tell(words("serve.at", url=place.url))
+        if not place.loopback:
+            warning = "serve.open_watch" if watching else "serve.open"
+            tell(words(warning, host=place.host, port=place.port))
+        folder = workspace_folder().absolute()
+        command = server.console_command(folder, _options(watching))
+        server.serve(listening, place, command, f"r3d-tui: {safe(folder.name)}", Words(chosen(given.language)))
 
 
 def _options(watching: bool) -> list[str]:
     """The options of each console, as ours were given."""
     flags = (("--read-only", watching), ("--ascii", given.ascii_only), ("--no-mouse", not given.mouse))
-    language = ["--language", chosen_words().language]
-    return [*language, *(name for name, wanted in flags if wanted)]
+    return ["--language", chosen(given.language), *(name for name, wanted in flags if wanted)]
 
 
 def _checked(url: str) -> str:

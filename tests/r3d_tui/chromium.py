@@ -101,20 +101,9 @@ class Page:
 @contextlib.asynccontextmanager
 async def browse(folder: Path) -> AsyncIterator[Page]:
     """A Chromium with a profile of its own in `folder`; nothing of it is left behind."""
-    found = program()
-    assert found is not None
-    command = [found, *ALONE, f"--user-data-dir={folder}", "about:blank"]
-    environment = {**os.environ, "HOME": str(folder)}
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = _launched(folder)
     try:
-        port = await _port(folder / "DevToolsActivePort", process)
+        port = await _port(folder, process)
         async with aiohttp.ClientSession() as session:
             async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
                 tabs = [tab for tab in await answer.json() if tab["type"] == "page"]
@@ -131,10 +120,25 @@ async def browse(folder: Path) -> AsyncIterator[Page]:
         process.wait(10)
 
 
-async def _port(path: Path, process: subprocess.Popen[bytes]) -> int:
+def _launched(folder: Path) -> subprocess.Popen[bytes]:
+    found = program()
+    assert found is not None
+    command = [found, *ALONE, f"--user-data-dir={folder}", "about:blank"]
+    environment = {**os.environ, "HOME": str(folder)}
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(
+        command, env=environment, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+    )
+
+
+async def _port(folder: Path, process: subprocess.Popen[bytes]) -> int:
     end = time.monotonic() + 30
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(OSError, IndexError, ValueError):
-            return int(path.read_text(encoding="ascii").splitlines()[0])
+            return _written(folder)
         await asyncio.sleep(0.05)
     raise AssertionError(f"chromium did not start: {process.poll()}")
+
+
+def _written(folder: Path) -> int:
+    return int((folder / "DevToolsActivePort").read_text(encoding="ascii").splitlines()[0])

@@ -1,0 +1,213 @@
+"""The console in a browser: what reaches the shell, who is let in, and a real page in a real Chromium."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, WSServerHandshakeError
+from aiohttp.test_utils import TestClient, TestServer
+from PIL import Image
+
+from backends.contract.errors import InputError, NeedError
+from backends.contract.plan import Stage
+from r3d_tui import serve
+from r3d_tui.commands import serve as command
+from r3d_tui.lang.words import Words
+from tests.engine.conftest import Bench
+from tests.r3d_tui import chromium
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTILE = """we ird; touch gone; $(touch gone) `touch gone` 'q" & | > gone \\ 视频"""
+TERMINAL = """Object.defineProperty(Object.prototype, "_core", {configurable: true, set(core) {
+  Object.defineProperty(this, "_core", {value: core, writable: true, configurable: true});
+  if (typeof this.loadAddon === "function") window.terminal = this; }});"""
+"""Keeps the page's xterm.js, which it holds in a closure, where the test can read its buffer."""
+TEXT = """window.terminal ? Array.from({length: terminal.rows},
+  (_, i) => terminal.buffer.active.getLine(i).translateToString(true)).join("\\n") : "" """
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "-rf", "--help", "a\nb", "$HOME", "~", "\udcff", "*"])
+def test_a_workspace_of_any_name_is_one_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The shell that textual-serve starts hands the path on as it is, and obeys nothing in it."""
+    echo = tmp_path / "an echo"
+    echo.write_text("#!/bin/sh\nprintf '%s\\0' \"$@\"\n")
+    echo.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(echo))
+    line = serve.console_command(Path(name), ["--read-only"])
+    said = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, check=True).stdout
+    expected = ["-m", "r3d_tui.served", "--parent", str(os.getpid()), "--read-only", "--", name]
+    assert expected == [os.fsdecode(word) for word in said.split(b"\0")[:-1]]
+    assert [echo] == list(tmp_path.iterdir())
+
+
+async def _client(place: serve.Place = serve.Place("127.0.0.1", 0), title: str = "x") -> TestClient:  # noqa: B008
+    server = serve.ConsoleServer(place, "exec true", title, Words("en"))
+    return TestClient(TestServer(await server._make_app()))
+
+
+async def test_the_page_is_ours_and_asks_nobody_else() -> None:
+    """One page, no address of another machine in it, and a policy that would refuse any; the title is no markup."""
+    async with await _client(title="<script>x</script>\x1b") as client:
+        answer = await client.get("/?fontsize=<b>")
+        page, here = await answer.text(), f"http://127.0.0.1:{client.port}"
+        assert 200 == answer.status
+        assert "&lt;script&gt;x&lt;/script&gt;</title>" in page
+        assert f'data-session-websocket-url="ws://127.0.0.1:{client.port}/ws"' in page
+        assert "http" not in page.replace(here, "")
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith(f"default-src 'self' {here} ws://127.0.0.1:{client.port};")
+        for path in ("/static/js/textual.js", "/static/css/xterm.css", "/focus.js"):
+            assert 200 == (await client.get(path)).status
+        assert 403 == (await client.get("/static/")).status
+        assert 404 == (await client.get("/static/../server.py")).status
+
+
+async def test_a_foreign_name_and_a_foreign_page_are_refused() -> None:
+    """A page of the web can neither bind its name to our port nor open a console from where it is."""
+    async with await _client() as client:
+        for name in ("evil.example", "127.0.0.1.evil.example", "a@127.0.0.1", ""):
+            assert 403 == (await client.get("/", headers={"Host": name})).status, name
+        for name in ("localhost:8000", "127.0.0.1", "[::1]:8000", "10.0.0.7:8000"):
+            assert 200 == (await client.get("/", headers={"Host": name})).status, name
+        for origin in ("http://evil.example", "null", f"http://127.0.0.1:{client.port + 1}"):
+            with pytest.raises(WSServerHandshakeError, match="403"):
+                await client.ws_connect("/ws", headers={"Origin": origin})
+        own = await client.ws_connect("/ws", headers={"Origin": f"http://127.0.0.1:{client.port}"})
+        await own.close()
+
+
+async def test_behind_a_proxy_the_public_address_counts() -> None:
+    """The page points to it, and a console opens for pages of it."""
+    place = serve.Place("127.0.0.1", 0, "https://server.example/r3d/")
+    async with await _client(place) as client:
+        page = await (await client.get("/", headers={"Host": "server.example"})).text()
+        assert 'data-session-websocket-url="wss://server.example/r3d/ws"' in page
+        assert 'src="https://server.example/r3d/static/js/textual.js"' in page
+        await (await client.ws_connect("/ws", headers={"Origin": "https://server.example"})).close()
+
+
+def test_who_can_reach_it_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Loopback has one line; any other address a warning with the way out; a bad address is refused."""
+    monkeypatch.setattr(serve, "serve", lambda *_: None)
+    command.serve("127.0.0.1", 0, "")
+    assert "warning" not in capsys.readouterr().err
+    command.serve("0.0.0.0", 0, "")
+    assert "warning: 0.0.0.0 is not this machine alone" in (said := capsys.readouterr().err)
+    assert "--read-only" in said
+    command.serve("0.0.0.0", 0, "", read_only=True)
+    assert "sees the console" in capsys.readouterr().err
+    assert [True, True, True, False, False] == [
+        serve.Place(host, 1).loopback for host in ("127.0.0.9", "::1", "localhost", "0.0.0.0", "server.example")
+    ]
+    for url in ("server.example", "javascript:alert(1)", "http://", "http://a/?b"):
+        with pytest.raises(InputError, match="no address"):
+            command.serve("127.0.0.1", 0, url)
+
+
+def test_a_taken_port_and_a_missing_package_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 2 and 3, with the mend."""
+    with serve.listen(serve.Place("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"127.0.0.1 port {port}: .*--port"):
+            command.serve("127.0.0.1", port, "")
+    monkeypatch.setattr(command, "missing", lambda needs: needs)
+    with pytest.raises(NeedError, match="pip install textual-serve") as raised:
+        command.serve()
+    assert 3 == raised.value.exit_code
+
+
+def _finished(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "engine"))
+    bench = Bench(workspace)
+    bench.stages = (Stage("frames", "toys:count", 1, params={"items": 3}),)
+    assert "done" == bench.run().run.state
+    bench.client.close()
+
+
+def _consoles(server: int) -> list[int]:
+    """The processes that a server has started for pages."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"r3d_tui.served" in words and str(server).encode() in words:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def _soon_none(server: int) -> list[int]:
+    until = time.monotonic() + 10
+    while (found := _consoles(server)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def _start(workspace: Path) -> tuple[subprocess.Popen[bytes], str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C", "TERM": "dumb"}
+    line = [sys.executable, "-m", "r3d_tui.cli", "-w", str(workspace), "--language", "en", "serve", "--port", "0"]
+    process = subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    assert process.stderr is not None
+    said = process.stderr.readline().decode()
+    return process, next(word for word in said.split() if word.startswith("http://"))
+
+
+async def test_the_console_is_in_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finished run is drawn in Chromium, a key opens the help, q leaves, and at the end no process is left."""
+    if chromium.program() is None:
+        pytest.skip("needs Chromium (apt-get install chromium)")
+    workspace = tmp_path / HOSTILE.replace("/", "")
+    workspace.mkdir()
+    (workspace / "r3d.toml").touch()
+    _finished(workspace, monkeypatch)
+    server, url = _start(workspace)
+    try:
+        async with chromium.browse(tmp_path / "profile") as page:
+            await page.open(url, TERMINAL)
+            text = await page.until(TEXT, lambda text: "✓ done" in text)
+            assert "frames" in text
+            assert "we ird; touch gone; $(touch gone)" in text
+            assert "120x31" == await page.value("terminal.cols + 'x' + terminal.rows")
+            await page.key("?")
+            await page.until(TEXT, lambda text: "run what failed" in text.lower() or "Help" in text)
+            drawn = Image.open(io.BytesIO(await page.picture())).convert("RGB")
+            assert (960, 600) == drawn.size
+            assert len(drawn.getcolors(1 << 24) or ()) > 50
+            assert {url.rstrip("/").partition("://")[2]} == {shown.split("/")[2] for shown in page.asked}
+            await page.key("q")
+            await page.key("q")
+            await page.until("document.body.className", lambda names: "-closed" in names)
+    finally:
+        server.send_signal(signal.SIGINT)
+        _, said = server.communicate(timeout=20)
+    assert (0, b"") == (server.returncode, said)
+    assert [] == _consoles(server.pid)
+    assert {"profile", workspace.name} == _names(tmp_path)
+    assert {".r3d", "r3d.toml"} == _names(workspace)
+
+
+async def test_a_server_that_ends_takes_its_consoles_along(tmp_path: Path) -> None:
+    """SIGTERM with a page open, and a kill: soon no console is left."""
+    (tmp_path / "r3d.toml").touch()
+    for number, code in ((signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)):
+        server, url = _start(tmp_path)
+        async with ClientSession() as session, session.ws_connect(f"{url}ws?width=80&height=24") as socket:
+            assert b"\x1b[?1049h" in (await socket.receive_bytes(timeout=20))
+            assert 1 == len(_consoles(server.pid))
+            server.send_signal(number)
+            assert code == server.wait(20)
+        assert [] == _soon_none(server.pid)
+        assert server.stderr is not None
+        server.stderr.close()
