@@ -18,8 +18,8 @@ from backends.contract.process import die_with_parent, end_group_with
 from backends.contract.values import Chip, ChipProcess, DeviceSample, DeviceTable
 from backends.devices.cpu import CpuSampler, groups
 from backends.devices.npu_names import parse_mapping, with_mapping
-from backends.devices.samples import SampleFile, read_history, read_samples
 from backends.devices.smi import call, read_table
+from backends.stores.samples import SampleFile, read_history, read_samples
 
 __all__ = ["chip_device", "main", "npu_samples", "read_history", "read_samples"]
 
@@ -38,8 +38,9 @@ def npu_samples(
     table: DeviceTable, wanted: frozenset[int] | None, known: Sequence[DeviceSample], at: float
 ) -> tuple[DeviceSample, ...]:
     """A reading of each wanted chip. What the last readings had and this one lacks is given with the reason."""
+    cards = _card_powers(table.chips)
     found = [
-        _chip_sample(chip, table.processes, at)
+        _chip_sample(chip, table.processes, at, cards.get(chip.npu_id))
         for chip in table.chips
         if wanted is None or chip.device_id is None or chip.device_id in wanted
     ]
@@ -54,7 +55,20 @@ def npu_samples(
     return (*found, *(DeviceSample(sample.device, at, sample.name, trouble=trouble) for sample in lost))
 
 
-def _chip_sample(chip: Chip, processes: Sequence[ChipProcess], at: float) -> DeviceSample:
+def _card_powers(chips: Sequence[Chip]) -> dict[int, float]:
+    """Watts by NPU where only some of its chips have a reading: an A3's first chip tells the card's, its second `-`."""
+    found: dict[int, float] = {}
+    for npu in {chip.npu_id for chip in chips}:
+        powers = [chip.power_w for chip in chips if chip.npu_id == npu]
+        told = [power for power in powers if power is not None]
+        if told and len(told) < len(powers):
+            found[npu] = sum(told)
+    return found
+
+
+def _chip_sample(
+    chip: Chip, processes: Sequence[ChipProcess], at: float, card_power_w: float | None = None
+) -> DeviceSample:
     mine = [p for p in processes if p.npu_id == chip.npu_id and p.chip_id in (None, chip.chip_id)]
     bad = chip.health is not None and chip.health != "OK"
     return DeviceSample(
@@ -63,6 +77,7 @@ def _chip_sample(chip: Chip, processes: Sequence[ChipProcess], at: float) -> Dev
         name=chip.name or "",
         health=chip.health,
         power_w=chip.power_w,
+        card_power_w=card_power_w,
         temp_c=chip.temp_c,
         busy_percent=chip.aicore_percent,
         memory_used_mb=chip.memory_used_mb,

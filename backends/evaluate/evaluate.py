@@ -115,10 +115,13 @@ def _speed(job: Job) -> Speed:
         return Speed()
     figures = infer.outcome.figures
     rate, runtime, devices = figures.get("clips_per_s"), figures.get("runtime"), figures.get("devices")
+    joules = figures.get("joules_per_clip")
     return Speed(
         None if runtime is None else str(runtime),
         None if devices is None else str(devices),
         float(rate) if isinstance(rate, int | float) else None,
+        float(joules) if isinstance(joules, int | float) else None,
+        str(figures.get("energy") or ""),
     )
 
 

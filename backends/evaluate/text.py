@@ -26,6 +26,9 @@ class Speed:
     runtime: str | None = None
     devices: str | None = None
     clips_per_s: float | None = None
+    joules_per_clip: float | None = None
+    energy: str = ""
+    """`measured`, or why there is no energy a clip; empty: nobody asked."""
 
 
 def report_lines(report: Report, aside: Sequence[SetAside], speed: Speed) -> list[Line]:
@@ -84,6 +87,7 @@ def _speed(speed: Speed) -> list[Line]:
         rows.append(
             line(text, rate=speed.clips_per_s, runtime=speed.runtime or "?", devices=cell(speed.devices or "?"))
         )
+    rows += _energy(speed)
     rows += [
         Line(""),
         line("The guide publishes, for ResNet-50 at batch 10, compute only and with filler clips counted:"),
@@ -91,6 +95,18 @@ def _speed(speed: Speed) -> list[Line]:
         *(line("- {rate:.2f} clips/s on one {chip}", rate=r, chip=c) for c, r in PUBLISHED_CLIPS_PER_S.items()),
     ]
     return rows
+
+
+def _energy(speed: Speed) -> list[Line]:
+    if speed.joules_per_clip is not None:
+        text = "It took {joules:.3f} J a clip, by the power that npu-smi printed while the chips were at work."
+        return [line(text, joules=speed.joules_per_clip)]
+    reasons = {
+        "no_power": line("Energy a clip is not measurable here: no tool prints the power of these devices."),
+        "few_readings": line("Energy a clip was not measured: the run was too short for two readings of power."),
+        "gaps": line("Energy a clip was not measured: readings of power were missing for too long."),
+    }
+    return [reasons[speed.energy]] if speed.energy in reasons else []
 
 
 def _classes(report: Report) -> list[Line]:

@@ -18,14 +18,16 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from backends.contract.codec import decode
 from backends.contract.errors import InputError, R3dError, StageError, Stopped
-from backends.contract.events import DeviceProgress, Outcome
+from backends.contract.events import DeviceProgress, DeviceState, Outcome
 from backends.contract.lines import Line, Scalar, line
 from backends.infer import ais_stage
 from backends.infer.ais_chip import Chip, Place, Verdict
 from backends.infer.ais_shares import Shares
+from backends.infer.energy import EnergyMeter
 from backends.infer.layout import Span, batches
 from backends.infer.leases import Limits
 from backends.infer.ledger import Ledger
@@ -106,7 +108,7 @@ def run(job: Job) -> Outcome:
         finally:
             set_videos_aside(job, store, hands.dropped)
         ais_stage.drop(ais_stage.Run(base, {}))
-        return outcome(job, params, NAME, ledger, work, _figures(chips))
+        return outcome(job, params, NAME, ledger, work, {**_figures(chips), **hands.energy})
     finally:
         ledger.close()
 
@@ -129,9 +131,11 @@ class Hands:
         self._batches = 0
         self._classes: int | None = None
         self._all = Meter()
+        self._energy = EnergyMeter(job.samples, [chip.spec for chip in chips])
+        self.energy: dict[str, Scalar] = {}  # at the last report
         self._last: Verdict | None = None
-        self._clock = self._real = self._begun = time.monotonic()
         self._paused = False
+        self._clock = self._real = self._begun = time.monotonic()
 
     @property
     def dropped(self) -> Mapping[int, Line]:
@@ -142,9 +146,9 @@ class Hands:
         """Work until every clip of `total` counts or was dropped. Raises as `pool.Pool.run` does."""
         try:
             for device, chip in self._chips.items():
-                self._job.device(device, "found", name=chip.spec.name)
+                self._show(device, "found", name=chip.spec.name)
                 if device in self._shares.left_out:
-                    self._job.device(device, "out", reason=self._shares.left_out[device])
+                    self._show(device, "out", reason=self._shares.left_out[device])
             while not self._shares.finished:
                 self._turn(total)
             self._ledger.flush()
@@ -197,7 +201,7 @@ class Hands:
             self._number += 1
             share = self._shares.take(device, wanted)
             self._chips[device].begin(self._place, self._number, share, self._pool, self._stop)
-            self._job.device(device, "loading", reason=line("staging {files} files", files=len(share)))
+            self._show(device, "loading", reason=line("staging {files} files", files=len(share)))
 
     def _start(self, device: str, chip: Chip) -> None:
         try:
@@ -208,7 +212,7 @@ class Hands:
             reason = line("it cannot be started: {reason}", reason=error.strerror or str(error))
             self._lose(device, Verdict(ok=False, unfinished=chip.share, reason=reason, again=False))
             return
-        self._job.device(device, "loading", pid=chip.pid)
+        self._show(device, "loading", pid=chip.pid)
 
     def _follow(self, device: str, chip: Chip) -> None:
         over, showed = chip.over(), chip.working
@@ -217,7 +221,7 @@ class Hands:
             chip.stop()
         self._keep(device, chip, ended=over or silent is not None)
         if chip.working and not showed:
-            self._job.device(device, "working", pid=chip.pid)
+            self._show(device, "working", pid=chip.pid)
         if not over and silent is None:
             return
         verdict = chip.judge(self._place, silent_s=silent)
@@ -228,7 +232,7 @@ class Hands:
         chip.clear()
         self._shares.done(device)
         self._tell_summary(device, chip)
-        self._job.device(device, "idle")
+        self._show(device, "idle")
 
     def _keep(self, device: str, chip: Chip, *, ended: bool) -> None:
         found = chip.turn(self._clock, ended=ended)
@@ -244,14 +248,9 @@ class Hands:
         self._last = verdict
         self._chips[device].clear()
         self._shares.lost(device, verdict.reason, verdict.unfinished, verdict.blamed, again=verdict.again)
-        self._job.device(device, "retired", reason=verdict.reason)
+        self._show(device, "retired", reason=verdict.reason)
         text = "{device} is out of the run, {files} files go back: {reason}"
-        facts: dict[str, Scalar] = {
-            "device": device,
-            "files": len(verdict.unfinished),
-            "reason": str(verdict.reason),
-        }
-        self._job.note(line(text, **facts), "warning")
+        self._job.note(line(text, device=device, files=len(verdict.unfinished), reason=str(verdict.reason)), "warning")
         if verdict.fix.template:
             self._job.note(verdict.fix, "warning")
 
@@ -269,7 +268,7 @@ class Hands:
             if command.get("take") == "out":
                 self._take_out(device)
             elif command.get("take") == "in" and self._shares.enter(device):
-                self._job.device(device, "idle")
+                self._show(device, "idle")
 
     def _take_out(self, device: str) -> None:
         chip = self._chips[device]
@@ -285,35 +284,39 @@ class Hands:
                 unfinished = tuple(batch for batch in chip.share if not all(map(self._ledger.has, batch.clips)))
             chip.clear()
             self._shares.done(device, unfinished)
-        self._job.device(device, "out", reason=line("taken out of the run on request"))
+        self._show(device, "out", reason=line("taken out of the run on request"))
 
     # reports and ends
+
+    def _show(self, device: str, state: DeviceState, **more: Any) -> None:
+        self._energy.state(device, state)
+        self._job.device(device, state, **more)
 
     def _report(self, total: int, *, last: bool = False) -> None:
         if self._shares.paused and not self._paused:
             self._job.note(line("no device is at work: put one back in to go on"), "warning")
         self._paused = self._shares.paused
+        self.energy = self._energy.figures(self._ledger.durable)
         for device, chip in self._chips.items():
-            times = [ms for summary in chip.summaries for ms in summary.times_ms]
+            times = sorted(ms for summary in chip.summaries for ms in summary.times_ms)
             tick = DeviceProgress(
                 device,
                 self._ledger.durable[device],
                 chip.meter.rate(self._clock),
                 chip.meter.mean(self._clock),
                 statistics.median(times) if times else None,
-                sorted(times)[min(len(times) - 1, int(len(times) * 0.95))] if times else None,
+                times[min(len(times) - 1, int(len(times) * 0.95))] if times else None,
+                joules_per_clip=self._energy.per_clip(device, self._ledger.durable),
             )
             self._job.device_progress(tick, last=last)
-        figures: dict[str, Scalar] = {"videos_done": self._ledger.videos_done}
-        left = total - len(self.dropped)
-        self._job.progress(self._ledger.clips, left, "clips", rate=self._all.rate(self._clock), figures=figures)
+        figures: dict[str, Scalar] = {"videos_done": self._ledger.videos_done, **self.energy}
+        rate = self._all.rate(self._clock)
+        self._job.progress(self._ledger.clips, total - len(self.dropped), "clips", rate=rate, figures=figures)
 
     def _tell_summary(self, device: str, chip: Chip) -> None:
-        if not chip.summaries:
-            return
-        one = chip.summaries[-1]
         text = "{device}: ais_bench says {rate:.2f} clips/s while computing, {mean:.2f} ms a batch"
-        self._job.note(line(text, device=device, rate=one.throughput, mean=one.mean_ms))
+        for one in chip.summaries[-1:]:
+            self._job.note(line(text, device=device, rate=one.throughput, mean=one.mean_ms))
 
     def _held(self) -> StageError:
         first = self._shares.held[0]
@@ -338,7 +341,7 @@ class Hands:
         for device, chip in self._chips.items():
             chip.clear()
             if self._shares.takes_part(device):
-                self._job.device(device, "done")
+                self._show(device, "done")
 
     def _work(self, ended: float) -> Work:
         chips = self._chips.values()

@@ -55,7 +55,7 @@ def choose_chips(
             unusable[name] = line("{variable} does not show it", variable=VISIBLE)
         else:
             index = number if places is None else places[number]
-            devices.append(DeviceSpec(name, index, (), options or {}, chip.name or ""))
+            devices.append(DeviceSpec(name, index, (), options or {}, chip.name or "", str(chip.npu_id)))
             if reason := _reason(chip, table.processes, wanted):
                 left_out[name] = reason
     return Choice(tuple(devices), left_out, unusable)

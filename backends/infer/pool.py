@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from backends.contract.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.contract.events import DeviceProgress
 from backends.contract.lines import Line, Scalar, line
+from backends.infer.energy import EnergyMeter
 from backends.infer.happenings import (
     Answered,
     Close,
@@ -104,6 +105,7 @@ class Pool:
         self._selector = selectors.DefaultSelector()
         self._body: tuple[Answer, bytes] | None = None
         self._all = Meter()
+        self._energy = EnergyMeter(job.samples, devices)
         self._begun = self._clock = time.monotonic()
         self._real = self._clock
         self._ready_at: float | None = None
@@ -112,6 +114,8 @@ class Pool:
         self._batches = 0
         self.dropped: dict[int, Line] = {}
         """Clips that could not be read, and why."""
+        self.energy: dict[str, Scalar] = {}
+        """The figures of energy at the last report."""
 
     def run(self, total: int) -> Work:
         """Work until every clip of `total` counts or was dropped.
@@ -283,25 +287,28 @@ class Pool:
     # reports and ends
 
     def _show(self, step: Show) -> None:
+        self._energy.state(step.device, step.state)
         link = self._links.get(step.device)
         pid = link.pid if link is not None and step.state not in ("out", "retired") else None
         self._job.device(step.device, step.state, name=_name(self._specs[step.device]), reason=step.reason, pid=pid)
 
     def _report(self, total: int, *, last: bool = False) -> None:
-        now = self._clock
+        now, clips = self._clock, self._ledger.durable
+        self.energy = self._energy.figures(clips)
         for device in self._specs:
             meter = self._leases.meter(device)
             tick = DeviceProgress(
                 device,
-                self._ledger.durable[device],
+                clips[device],
                 meter.rate(now),
                 meter.mean(now),
                 None if meter.latency_s is None else 1000 * meter.latency_s,
                 None if meter.p95_s is None else 1000 * meter.p95_s,
                 meter.utilisation(now),
+                self._energy.per_clip(device, clips),
             )
             self._job.device_progress(tick, last=last)
-        figures: dict[str, Scalar] = {"videos_done": self._ledger.videos_done}
+        figures: dict[str, Scalar] = {"videos_done": self._ledger.videos_done, **self.energy}
         self._job.progress(
             self._ledger.clips, total - len(self.dropped), "clips", rate=self._all.rate(now), figures=figures
         )

@@ -16,6 +16,7 @@ from backends.contract.errors import InputError
 from backends.contract.events import Outcome
 from backends.contract.lines import Line, Scalar, line
 from backends.infer.chips import VISIBLE, Choice, choose_chips, none_taken
+from backends.infer.energy import NOTHING
 from backends.infer.layout import Layout, Span, batches, count
 from backends.infer.leases import Leases, Limits
 from backends.infer.ledger import Ledger
@@ -86,7 +87,7 @@ def run(job: Job) -> Outcome:
             setup = Setup(os.getpid(), entry, model, folder, params.batch, device, params.clips)
             return Link(setup, job.workspace, cann)
 
-        work = Work.nothing()
+        work, energy = Work.nothing(), NOTHING
         if os.environ.get(SIMULATED):
             text = "the chips are simulated: the scores are computed on the CPU, the speeds are nobody's"
             job.note(line(text), "warning")
@@ -97,9 +98,10 @@ def run(job: Job) -> Outcome:
             pool = Pool(job, found.devices, spawn, leases, ledger)
             try:
                 work = pool.run(store.clip_count)
+                energy = pool.energy
             finally:
                 set_videos_aside(job, store, pool.dropped)
-        return outcome(job, params, name, ledger, work)
+        return outcome(job, params, name, ledger, work, energy)
     finally:
         ledger.close()
 

@@ -43,6 +43,8 @@ class DeviceSpec:
     """What one runtime alone understands."""
     name: str = ""
     """What it is: `310P3`; empty: its cores say it."""
+    card: str | None = None
+    """The card that it is on, by its NPU id; chips of one card may have one reading of power together."""
 
 
 Course = Literal["again", "retry", "never"]

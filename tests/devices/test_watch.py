@@ -15,61 +15,8 @@ from pathlib import Path
 from backends.contract.process import child_environment
 from backends.contract.values import DeviceSample, DeviceTable, Trouble
 from backends.devices.npu_smi import parse_info
-from backends.devices.samples import SampleFile, read_history, read_samples
 from backends.devices.watch import NpuSampler, npu_samples
-
-
-def _reading(at: float, *devices: str) -> list[DeviceSample]:
-    return [DeviceSample(device, at, name="x" * 40, busy_percent=at % 100) for device in devices]
-
-
-def test_the_latest_reading_of_each_device_is_given(tmp_path: Path) -> None:
-    """In the writer's order, without what is being written."""
-    path = tmp_path / "samples.jsonl"
-    assert () == read_samples(path)
-    file = SampleFile(path)
-    for at in (1.0, 2.0, 3.0):
-        file.append(_reading(at, "cpu:1", "cpu:0"))
-    file.close()
-    with path.open("a") as tail:
-        tail.write('{"device":"cpu:9","at":4')
-    assert [("cpu:1", 3.0), ("cpu:0", 3.0)] == [(s.device, s.at) for s in read_samples(path)]
-    assert [2.0, 2.0, 3.0, 3.0] == [s.at for s in read_history(path, since=1.0)]
-
-
-def test_a_file_with_a_torn_end_is_gone_on_with(tmp_path: Path) -> None:
-    """A writer that was killed inside a line costs that line only."""
-    path = tmp_path / "samples.jsonl"
-    path.write_text('{"device":"cpu:0","at":1.0}\n{"device":"cpu:0","a')
-    file = SampleFile(path)
-    file.append(_reading(2.0, "cpu:0"))
-    file.close()
-    assert [1.0, 2.0] == [s.at for s in read_history(path)]
-
-
-def test_the_file_stays_bounded_and_keeps_the_whole_run(tmp_path: Path) -> None:
-    """The older, the coarser; the newest readings are all there; every reading is whole."""
-    path = tmp_path / "samples.jsonl"
-    file = SampleFile(path, limit=50_000)
-    for at in range(3000):
-        file.append(_reading(float(at), "npu:0", "npu:1"))
-        assert path.stat().st_size <= 50_000
-    file.close()
-    times = [s.at for s in read_history(path, since=-1.0)]
-    assert all(times.count(at) == 2 for at in set(times))
-    assert times[-40:] == [float(at) for at in range(2980, 3000) for _ in (0, 1)]
-    assert 1.0 >= times[0]
-    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 200
-
-
-def test_a_limit_below_one_reading_is_no_endless_loop(tmp_path: Path) -> None:
-    """Hundreds of devices and a small limit: the newest reading is there."""
-    path = tmp_path / "samples.jsonl"
-    file = SampleFile(path, limit=1_000)
-    for at in range(20):
-        file.append(_reading(float(at), *(f"npu:{n}" for n in range(64))))
-    file.close()
-    assert {19.0} == {s.at for s in read_samples(path)}
+from backends.stores.samples import read_history, read_samples
 
 
 def test_chips_become_samples_with_their_processes(output: Callable[[str], str]) -> None:

@@ -81,6 +81,23 @@ def test_report_md_gives_the_measured_speed(run_stage: Any, upstream: Any) -> No
     assert "Inference ran at 11.50 clips/s, end to end (openvino; devices: 2)." in (folder / "report.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({"joules_per_clip": 0.0456, "energy": "measured"}, "It took 0.046 J a clip"),
+        ({"joules_per_clip": None, "energy": "no_power"}, "Energy a clip is not measurable here"),
+        ({"joules_per_clip": None, "energy": "few_readings"}, "too short for two readings"),
+        ({"joules_per_clip": None, "energy": "gaps"}, "missing for too long"),
+    ],
+)
+def test_report_md_gives_the_energy_or_why_there_is_none(
+    run_stage: Any, upstream: Any, figures: dict[str, Any], words: str
+) -> None:
+    """As infer said it; nothing is said of it where infer said nothing."""
+    _, folder = run_stage(infer=upstream({}, {"clips_per_s": 11.5, **figures}))
+    assert words in (folder / "report.md").read_text()
+
+
 def test_predictions_hold_every_listed_video(run_stage: Any) -> None:
     """In the annotation's order; the one without a result has its reason instead of labels."""
     _, folder = run_stage()

@@ -111,6 +111,41 @@ def read_history(path: Path, since: float = 0.0) -> tuple[DeviceSample, ...]:
     return tuple(sample for sample in map(_sample, lines) if sample is not None and sample.at > since)
 
 
+class SampleTail:
+    """What is appended from now on, each sample once; for a reader that follows a run. Never raises."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file, self._offset = self._look() or ((0, 0), 0)
+        self._last = float("-inf")
+
+    def new(self) -> list[DeviceSample]:
+        """The samples of whole lines since the last call, in the writer's order."""
+        now = self._look()
+        if now is None or now == (self._file, self._offset):
+            return []
+        if now[0] != self._file or now[1] < self._offset:  # thinned: what was given stands in it again
+            self._file, self._offset = now[0], 0
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except OSError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        found = [sample for sample in map(_sample, whole.splitlines()) if sample and sample.at > self._last]
+        self._last = max((sample.at for sample in found), default=self._last)
+        return found
+
+    def _look(self) -> tuple[tuple[int, int], int] | None:
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return None
+        return (stat.st_dev, stat.st_ino), stat.st_size
+
+
 def _tail(path: Path) -> list[bytes]:
     try:
         with open(path, "rb") as file:
