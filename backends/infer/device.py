@@ -26,7 +26,7 @@ from backends.contract.errors import R3dError
 from backends.contract.lines import Line, line
 from backends.contract.process import die_with_parent
 from backends.infer.runtime import CLIP_SHAPE, DeviceError, Runtime, load, staging
-from backends.infer.wire import Answer, Order, Setup, to_bytes
+from backends.infer.wire import Answer, Order, Setup, to_bytes, to_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,7 +210,7 @@ class _Reader:
 def _listen(stream: IO[bytes], orders: queue.SimpleQueue[Order]) -> None:
     with contextlib.suppress(OSError, ValueError):
         for text in iter(stream.readline, b""):
-            orders.put(loads(Order, text))
+            orders.put(to_order(text))
     os._exit(1)
 
 

@@ -5,10 +5,11 @@ Down the pipe goes one `Setup`, then `Order`s; up come `Answer`s. Both sides dec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from backends.contract.codec import dumps, loads
 from backends.contract.lines import Line
@@ -80,7 +81,7 @@ class Frames:
                 if not end:
                     return
                 self._held = rest
-                self._head = loads(Answer, bytes(text))
+                self._head = to_answer(bytes(text))
             size = self._head.rows * self._head.classes * 4 if self._head.say == "scores" else 0
             if len(self._held) < size:
                 return
@@ -90,6 +91,40 @@ class Frames:
             yield head, body
 
 
+# A run exchanges an order and scores for each batch: the general codec took a fifth of the loop's time for them.
+
+
 def to_bytes(value: Setup | Order | Answer) -> bytes:
-    """One line."""
+    """One line, as the codec writes it."""
+    if isinstance(value, Order) and value.lease and value.clips and not value.close:
+        return b'{"lease":%d,"clips":[%s]}\n' % (value.lease, b",".join(b"%d" % clip for clip in value.clips))
     return dumps(value).encode("ascii") + b"\n"
+
+
+def to_order(text: bytes) -> Order:
+    """An order of its line. Raises DecodeError."""
+    table = _plain(text, _ORDER)
+    if table is not None and all(type(clip) is int for clip in table["clips"]):
+        return Order(table["lease"], tuple(table["clips"]))
+    return loads(Order, text)
+
+
+def to_answer(text: bytes) -> Answer:
+    """An answer of its line. Raises DecodeError."""
+    table = _plain(text, _SCORES)
+    return Answer(**table) if table is not None and table["say"] == "scores" else loads(Answer, text)
+
+
+_ORDER = {"lease": int, "clips": list}
+_SCORES = {"say": str, "lease": int, "rows": int, "classes": int, "seconds": float, "waited_s": float}
+
+
+def _plain(text: bytes, kinds: dict[str, type]) -> dict[str, Any] | None:
+    """The table where it holds exactly these values of exactly these types; None is the codec's to read, or refuse."""
+    try:
+        table = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(table, dict) or table.keys() != kinds.keys():
+        return None
+    return table if all(type(table[name]) is kind for name, kind in kinds.items()) else None

@@ -2,7 +2,7 @@
 
 A store is a folder: `index.jsonl` (see `clip_index`) and shard files `clips-00000.u8` of `shard_clips` clips each,
 clip after clip, each (3, 16, 112, 112) uint8 in C order. Clip n stands in shard n // shard_clips. Clips are read with
-`pread`, not mapped: as fast where each is read once, flat in memory, and a failing disk is an error rather than a SIGBUS
+`pread`, not mapped: flat in memory, and a failing disk is an error rather than a SIGBUS
 (docs/decisions/0004-preprocess-kernel.md).
 It refuses to know where clips come from and what becomes of them.
 """

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.contract.codec import DecodeError
+from backends.contract.codec import DecodeError, dumps
 from backends.contract.lines import line
-from backends.infer.wire import Answer, Frames, to_bytes
+from backends.infer.wire import Answer, Frames, Order, to_answer, to_bytes, to_order
 
 SAID = [
     (Answer("started"), b""),
@@ -36,3 +36,26 @@ def test_nonsense_is_an_error() -> None:
     """A line that is no answer is never taken for one."""
     with pytest.raises(DecodeError):
         list(Frames().feed(b"Segmentation fault (core dumped)\n"))
+
+
+@given(lease=st.integers(0, 1 << 40), clips=st.lists(st.integers(0, 1 << 40)), close=st.booleans())
+def test_orders_are_written_and_read_as_the_codec_does(lease: int, clips: list[int], close: bool) -> None:
+    """The short way gives the codec's bytes and the order itself, for defaults too."""
+    order = Order(lease, tuple(clips), close)
+    assert dumps(order).encode() + b"\n" == to_bytes(order)
+    assert order == to_order(to_bytes(order))
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"lease":1,"clips":[1,"2"]}', b'{"lease":true,"clips":[]}', b'{"lease":1,"clips":1}']
+)
+def test_an_order_of_other_types_is_refused(text: bytes) -> None:
+    """What the short way does not know is the codec's, which says what is wrong."""
+    with pytest.raises(DecodeError, match="Order"):
+        to_order(text)
+
+
+@given(answer=st.builds(Answer, st.just("scores"), *[st.integers(0, 99)] * 3, *[st.floats(0, 9)] * 2))
+def test_scores_are_read_as_the_codec_does(answer: Answer) -> None:
+    """Whatever values are left out as defaults."""
+    assert answer == to_answer(to_bytes(answer))
