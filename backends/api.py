@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +13,7 @@ from backends.contract.benches import BenchReport
 from backends.contract.client import Candidates, Client
 from backends.contract.clips import ClipFrames, VideoEntry
 from backends.contract.events import Event, Outcome
-from backends.contract.lines import Line
+from backends.contract.lines import Line, Scalar
 from backends.contract.needs import Finding
 from backends.contract.plan import Plan
 from backends.contract.run import Run
@@ -19,6 +21,8 @@ from backends.contract.settings import DatasetSettings, InferSettings, ModelSett
 from backends.contract.values import DeviceTable
 
 if TYPE_CHECKING:
+    import subprocess
+
     from backends.engine.client import LiveClient
 
 STAGE_NAMES = (
@@ -44,10 +48,17 @@ def find_workspace(folder: Path) -> Path | None:
 
 
 def find_candidates(folder: Path) -> Candidates:
-    """What lies about in a folder and two levels below. Quick: it looks at names, and at one json's first bytes."""
+    """What lies about in a folder and two levels below. Quick: it looks at names and first bytes."""
     from backends.candidates import look_around
 
     return look_around(folder)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a path is that of a file which its name calls an archive: one may be given for videos and split files."""
+    from backends.dataset.archives import is_archive as found
+
+    return found(path)
 
 
 def open_client(workspace: Path) -> LiveClient:
@@ -212,6 +223,38 @@ def bench_feed(
 
     found = _latest(workspace)
     return measure(workspace, found, store, chips, rounds, say, frames=frames, annotation=annotation)
+
+
+@contextlib.contextmanager
+def act_out(
+    workspace: Path, *, chips: int, hz: float, events: int = 0, log_lines: int = 0
+) -> Iterator[subprocess.Popen[str]]:
+    """A process that acts a run out in a new workspace, to measure who watches it; see `backends.acting`."""
+    import subprocess
+
+    from backends.contract.process import our_environment
+
+    asked = {"chips": chips, "hz": hz, "events": events, "log-lines": log_lines}
+    options = [f"--{name}={value}" for name, value in asked.items()]
+    command = [sys.executable, "-m", "backends.acting", str(workspace), *options]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=our_environment()
+    ) as actor:
+        yield actor
+
+
+def machine() -> dict[str, Scalar]:
+    """What is measured on. A value that the system does not tell is None."""
+    from backends.benches import machine as found
+
+    return found()
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """Of Python, of us, and of those packages that are installed."""
+    from backends.benches import versions as found
+
+    return found(packages)
 
 
 def translations(language: str) -> Mapping[str, str]:

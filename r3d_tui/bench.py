@@ -132,6 +132,24 @@ def scale(
     _show(context, api.bench_scale(say=_say(context), few=few, many=many), json_document=json_document)
 
 
+@app.command()
+def tui(
+    context: typer.Context,
+    rounds: Rounds = 3,
+    seconds: Annotated[float, typer.Option(min=0.5, max=600, help="Each is watched so long in each round.")] = 10.0,
+    presses: Annotated[int, typer.Option(min=0, max=1000, help="Keys a round.")] = 20,
+    events: Annotated[int, typer.Option(min=0, max=100_000_000, help="Of the flood; 0: without it.")] = 1_000_000,
+    log_lines: Annotated[int, typer.Option(min=0, max=100_000_000, help="Of the flood.")] = 100_000,
+    json_document: Json = False,
+) -> None:
+    """The console, through a pty, beside an empty Textual application: start, cost, bytes, keys, memory. Linux only."""
+    from r3d_tui.probe.report import bench_tui
+
+    asked = {"rounds": rounds, "presses": presses, "events": events, "log_lines": log_lines}
+    report = bench_tui(say=_say(context), seconds=seconds, **asked)
+    _show(context, report, json_document=json_document)
+
+
 @app.command("all")
 def everything(
     context: typer.Context,
@@ -189,6 +207,9 @@ def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
 def _figure(figure: BenchFigure, words: Words, width: int) -> str:
     unit = f" {figure.unit}" if figure.unit and figure.unit != "busy" else ""
     text = f"{safe(words.line(figure.what)):<{width}}  {_number(figure.value, figure.unit):>10}{unit}"
+    if figure.most is not None and figure.value is not None:
+        met = "met" if figure.value <= figure.most else "NOT met"
+        text += f", at most {_number(figure.most, figure.unit)} wanted: {met}"
     if figure.reference is None:
         return text.rstrip()
     shown = percent(figure.ratio, 1) if (figure.ratio or 0) < 1.5 else f"{number(figure.ratio, 2)} x"

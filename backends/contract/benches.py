@@ -26,6 +26,8 @@ class BenchFigure:
     """The value over the reference."""
     wanted: float | None = None
     """The ratio that is asked for at least; None where nothing is."""
+    most: float | None = None
+    """The value that is asked for at most; None where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)

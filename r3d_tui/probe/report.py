@@ -1,0 +1,132 @@
+"""The bench of the console: every scene in every round, in turn, and the figures beside what is asked for."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backends import api
+from backends.contract.benches import BenchFigure, BenchReport
+from backends.contract.lines import Line, line
+from r3d_tui.probe import scenes
+from r3d_tui.probe.arithmetic import middle
+from r3d_tui.probe.scenes import EMPTY, FINISHED, SCENES, STARTS, Scene, Start, Watched
+
+Say = Callable[[Line], None]
+PAINT = 1.3
+"""First paint over that of an empty application, at most."""
+MEMORY = 70.0
+"""MiB, at most."""
+FLAT = 1.0
+"""MiB that a flood may add; an allocator's arenas are not given back at once."""
+ASKED: dict[str, tuple[float, float, float]] = {
+    "chips_16": (0.02, 3000.0, 30.0),
+    "chips_64": (0.08, 30_000.0, 40.0),
+}
+"""Share of a core, bytes a second and milliseconds from key to paint in 95 of 100, at most."""
+ON_A_LINK = 500.0
+"""Milliseconds."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What all rounds found, by scene."""
+
+    starts: dict[str, list[Start]] = field(default_factory=dict)
+    watched: dict[str, list[Watched]] = field(default_factory=dict)
+    flood: tuple[float | None, float | None] | None = None
+
+
+def bench_tui(*, say: Say, rounds: int, seconds: float, presses: int, events: int, log_lines: int) -> BenchReport:
+    """Measure the console's own process through a pty; `events` 0: without the flood."""
+    before, found = api.machine(), Found()
+    with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
+        for number in range(rounds):
+            folder = Path(scratch, str(number))
+            for scene in STARTS:
+                with scenes.acted(scene, folder / f"{scene.name}-start"):
+                    start = scenes.measure_start(scene, folder / f"{scene.name}-start")
+                found.starts.setdefault(scene.name, []).append(start)
+            for scene in SCENES:
+                say(line("round {n} of {rounds}: {what}", n=number + 1, rounds=rounds, what=str(scene.what)))
+                with scenes.acted(scene, folder / scene.name):
+                    watched = scenes.measure(scene, folder / scene.name, seconds, presses)
+                found.watched.setdefault(scene.name, []).append(watched)
+        if events:
+            say(line("{events} events and {lines} log lines", events=events, lines=log_lines))
+            found.flood = scenes.measure_flood(Path(scratch, "flood"), events, log_lines)
+    settings = {"rounds": rounds, "seconds": seconds, "presses": presses, "events": events, "log_lines": log_lines}
+    return BenchReport("tui", before, api.versions(("textual", "rich")), settings, tuple(figures(found)), _notes())
+
+
+def figures(found: Found) -> Iterator[BenchFigure]:
+    """Every figure with what is asked of it."""
+    yield from _starts(found.starts)
+    for scene in SCENES:
+        yield from _watched(scene, found.watched.get(scene.name, []))
+    if found.flood is not None:
+        early, late = found.flood
+        what = str(line("a flood of events"))
+        yield _figure("flood.rss_mib", line("{what}: memory at its end", what=what), late, "MiB", most=MEMORY)
+        grown = late - early if late is not None and early is not None else None
+        text = line("{what}: memory grown since its first tenth", what=what)
+        yield _figure("flood.grown_mib", text, grown, "MiB", most=FLAT)
+
+
+def _starts(starts: dict[str, list[Start]]) -> Iterator[BenchFigure]:
+    empty = starts.get(EMPTY.name, [])
+    for scene in STARTS:
+        mine, what = starts.get(scene.name, []), str(scene.what)
+        paints = tuple(1000 * one.paint_s for one in mine if one.paint_s is not None)
+        yield _figure(
+            f"{scene.name}.first_paint_ms", line("{what}: first paint", what=what), middle(paints), "ms", paints
+        )
+        cpu = tuple(1000 * one.cpu_s for one in mine)
+        text = line("{what}: processor time of the start", what=what)
+        yield _figure(f"{scene.name}.start_cpu_ms", text, middle(cpu), "ms", cpu)
+        if scene.console:
+            pairs = list(zip(mine, empty, strict=False))
+            ratios = tuple(one.paint_s / other.paint_s for one, other in pairs if one.paint_s and other.paint_s)
+            text = line("{what}: first paint, beside the empty application", what=what)
+            yield _figure(f"{scene.name}.first_paint_ratio", text, middle(ratios), "x", ratios, PAINT)
+            ratios = tuple(one.cpu_s / other.cpu_s for one, other in pairs if other.cpu_s)
+            text = line("{what}: processor time of the start, beside the empty application", what=what)
+            yield _figure(f"{scene.name}.start_cpu_ratio", text, middle(ratios), "x", ratios)
+
+
+def _watched(scene: Scene, watched: list[Watched]) -> Iterator[BenchFigure]:
+    what = str(scene.what)
+    cpu, rate, key = ASKED.get(scene.name, (None, None, None))
+    if scene == FINISHED:
+        cpu, rate = 0.005, 0.0
+    if scene.link is not None:
+        key = ON_A_LINK
+    shares = tuple(100 * one.cpu for one in watched)
+    limit = None if cpu is None else 100 * cpu
+    yield _figure(f"{scene.name}.cpu_percent", line("{what}: of a core", what=what), middle(shares), "%", shares, limit)
+    rates = tuple(one.rate for one in watched)
+    yield _figure(f"{scene.name}.bytes_per_s", line("{what}: written", what=what), middle(rates), "B/s", rates, rate)
+    if scene.console:
+        text = line("{what}: key to paint, median", what=what)
+        yield _figure(f"{scene.name}.key_p50_ms", text, scenes.keys_ms(watched, 0.5), "ms")
+        text = line("{what}: key to paint, 95 of 100", what=what)
+        yield _figure(f"{scene.name}.key_p95_ms", text, scenes.keys_ms(watched, 0.95), "ms", most=key)
+    memory = tuple(one.rss_mib for one in watched if one.rss_mib is not None)
+    most = MEMORY if scene.console else None
+    yield _figure(f"{scene.name}.rss_mib", line("{what}: memory", what=what), middle(memory), "MiB", memory, most)
+
+
+def _figure(
+    name: str, what: Line, value: float | None, unit: str, runs: tuple[float, ...] = (), most: float | None = None
+) -> BenchFigure:
+    return BenchFigure(name, what, value, unit, runs, most=most)
+
+
+def _notes() -> tuple[Line, ...]:
+    return (
+        line("the chips are acted: their figures are made up, the files are those of a real run"),
+        line("first paint: nine tenths of the first picture stand; a key's answer: a whole picture shows its effect"),
+        line("times by the clock are worth nothing while the machine does other work"),
+    )
