@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
 from typing import IO
 
 from rich.console import Console, Group
@@ -18,7 +20,7 @@ from r3d_tui.lang.words import Words
 from r3d_tui.rows import Column, Row, Span, cells, cut, fit, row, table, wrap
 from r3d_tui.safe import safe
 from r3d_tui.terminal import drawn
-from r3d_tui.views.look import Look, dotted, elapsed, left, live_rate, share, sign, stage_word, state_word
+from r3d_tui.views.look import Look, dotted, elapsed, left, live_rate, marked, share, sign, stage_word, state_word
 from r3d_tui.views.stages import progress_words
 from r3d_tui.widgets.meter import meter
 
@@ -94,10 +96,12 @@ class LiveDisplay:
     def __init__(self, words: Words, console: Console | None = None) -> None:
         self._words = words
         self._console = console or Console(highlight=False, soft_wrap=True)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
+        self._live = self._new_live()
+        self._size = self._console.size
+        self._above: list[Callable[[int], list[Row]]] = []
+        self._rows: list[Row] = []
         self._states: dict[str, str] = {}
         self._devices: dict[str, str] = {}
-        self._rows: list[Row] = []
 
     def __enter__(self) -> LiveDisplay:  # noqa: PYI034 - typing.Self needs Python 3.11
         self._live.start()
@@ -107,35 +111,56 @@ class LiveDisplay:
         self._live.stop()
 
     def __call__(self, snapshot: Snapshot) -> None:
+        words, size = self._words, self._console.size
         for stage in snapshot.run.stages:
             if stage.state not in ("running", self._states.get(stage.name, "waiting")):
-                self._print(ended_rows(self._words, stage, self._width))
+                self._print(functools.partial(ended_rows, words, stage))
             self._states[stage.name] = stage.state
         for device in snapshot.run.devices:
             if device.state in TROUBLED and self._devices.get(device.id) != device.state:
-                self._print(
-                    [row("! ", Span(f"{safe(device.id)}  {sentences.device_said(self._words, device)}", "warn"))]
-                )
+                self._print(functools.partial(_warning, f"{device.id}  {sentences.device_said(words, device)}"))
             self._devices[device.id] = device.state
-        size = self._console.size
-        rows = live_rows(self._words, snapshot, self._width, size.height - 2, time.time())
-        if (rows, size.width) != (self._rows, self._drawn_width):
-            self._rows, self._drawn_width = rows, size.width
-            self._live.update(Group(*map(_text, rows)), refresh=True)
+        rows = live_rows(words, snapshot, self._width, size.height - 2, time.time())
+        if size != self._size:
+            self._size = size
+            self._begin_anew(size.height, size.height - len(rows) - 1)
+        elif rows == self._rows:
+            return
+        self._rows = rows
+        self._live.update(Group(*map(_text, rows)), refresh=True)
 
-    _drawn_width = 0
+    def say(self, key: str) -> None:
+        """A sentence above what runs."""
+        self._print(functools.partial(_warning, self._words(key)))
 
     @property
     def _width(self) -> int:
         return min(self._console.size.width - 1, WIDEST)
 
-    def say(self, key: str) -> None:
-        """A sentence above what runs."""
-        self._print([row(Span(self._words(key), "warn"))])
-
-    def _print(self, rows: list[Row]) -> None:
-        for line in rows:
+    def _print(self, rows: Callable[[int], list[Row]]) -> None:
+        self._above.append(rows)
+        for line in rows(self._width):
             self._console.print(_text(line))
+
+    def _begin_anew(self, height: int, room: int) -> None:
+        """After a resize: some terminals wrapped the old lines and some cut them, so none can be written over.
+
+        They are pushed out at the top, and what still fits of the lines above is drawn for the new width.
+        """
+        self._live.stop()
+        self._console.file.write("\n" * height + "\x1b[H\x1b[J")
+        above = [line for rows in self._above for line in rows(self._width)]
+        for line in above[-room:] if room > 0 else ():
+            self._console.print(_text(line))
+        self._live = self._new_live()
+        self._live.start()
+
+    def _new_live(self) -> Live:
+        return Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
+
+
+def _warning(text: str, width: int) -> list[Row]:
+    return marked("interrupted", safe(text), width, "warn")
 
 
 def _text(line: Row) -> Text:
@@ -149,10 +174,19 @@ def ended_rows(words: Words, stage: StageRun, width: int) -> list[Row]:
     """A stage that has ended: sign, name, state; behind it why and what it measured, in as many lines as it takes."""
     mark = sign(stage.state)
     indent = 2 + name_cells(words)
-    first, *rest = wrap(dotted(sentences.stage_said(words, stage)), max(10, width - indent))
+    first, *rest = _packed(sentences.stage_said(words, stage), max(10, width - indent))
     role = mark.role if mark.role in ("bad", "warn", "dim") else ""
     head = row(mark, " ", Span(fit(stage_word(words, stage.name), name_cells(words)), role), Span(first, role))
     return [head, *(row(" " * indent, Span(text, role)) for text in rest)]
+
+
+def _packed(parts: list[str], width: int) -> list[str]:
+    """Parts with dots between them, each whole on its line where it fits there."""
+    lines = [""]
+    for part in parts:
+        joined = dotted([lines[-1], part])
+        lines[-1:] = [joined] if cells(joined) <= width else [lines[-1], part]
+    return [piece for line in lines if line for piece in wrap(line, width)]
 
 
 def name_cells(words: Words) -> int:
@@ -170,7 +204,7 @@ def live_rows(words: Words, snapshot: Snapshot, width: int, height: int, now: fl
         rows.append(_stage_row(words, stage, width, now))
         if stage.name == "infer" and snapshot.run.devices:
             samples = {sample.device: sample for sample in snapshot.samples}
-            rows += _device_rows(words, snapshot.run.devices, samples, width, height - len(running) - 2)
+            rows += _device_rows(words, snapshot.run.devices, samples, width, height - len(running) - 3)
     return [cut(line, width) for line in rows[: max(1, height)]]
 
 
@@ -197,29 +231,33 @@ def _stage_row(words: Words, stage: StageRun, width: int, now: float) -> Row:
 def _device_rows(
     words: Words, devices: tuple[DeviceRun, ...], samples: dict[str, DeviceSample], width: int, height: int
 ) -> list[Row]:
-    hot = any(sample.power_w is not None or sample.temp_c is not None for sample in samples.values())
-    columns = (
+    heat = any(sample.power_w is not None or sample.temp_c is not None for sample in samples.values())
+    columns = [
         Column("", 2),
         Column(words("devices.device"), 8),
         Column(words("stages.state"), 8),
         Column(words("infer.done"), 8, right=True),
         Column(words("infer.now"), 7, right=True),
-        Column(words("infer.p50"), 7, right=True, rank=1),
-        Column(words("infer.busy"), 5, right=True, rank=2),
-        Column(words("devices.power"), 7, right=True, rank=3 if hot else 9),
-        Column(words("devices.temp"), 5, right=True, rank=4 if hot else 9),
-        Column(words("devices.name"), 8, flex=True, rank=5),
-    )
+        Column(words("infer.p50"), 7, right=True, rank=2),
+        Column(words("infer.busy"), 5, right=True, rank=3),
+        *([Column(words("devices.power"), 7, right=True, rank=4)] if heat else []),
+        *([Column(words("devices.temp"), 5, right=True, rank=5)] if heat else []),
+        Column(words("devices.name"), min(20, max(cells(safe(device.name)) for device in devices)), rank=1),
+    ]
     shown = devices if len(devices) + 1 <= height else devices[: max(0, height - 2)]
-    body = [_device_cells(words, device, samples.get(device.id)) for device in shown]
+    body = [_device_cells(words, device, samples.get(device.id), heat=heat) for device in shown]
     rows = table(columns, body, width)
+    if any(device.name.endswith(" simulated") for device in devices):
+        rows.insert(0, row("    ", Span(words("plain.simulated"), "warn")))
     if more := len(devices) - len(shown):
         rows.append(row("    ", Span(words("plain.more_devices", n=more), "dim")))
     return rows
 
 
-def _device_cells(words: Words, device: DeviceRun, sample: DeviceSample | None) -> list[str | Span]:
+def _device_cells(words: Words, device: DeviceRun, sample: DeviceSample | None, *, heat: bool) -> list[str | Span]:
     mark = sign(device.state)
+    power = figures.number(sample.power_w if sample else None, 1, "W")
+    temp = figures.number(sample.temp_c if sample else None, 0, "°C")
     return [
         Span(f" {mark.text}", mark.role),
         safe(device.id),
@@ -228,7 +266,6 @@ def _device_cells(words: Words, device: DeviceRun, sample: DeviceSample | None) 
         Span(figures.rate(live_rate(device)), "strong"),
         figures.number(device.latency_ms, 1),
         figures.percent(device.utilisation),
-        figures.number(sample.power_w if sample else None, 1, "W"),
-        figures.number(sample.temp_c if sample else None, 0, "°C"),
+        *([power, temp] if heat else []),
         safe(device.name),
     ]
