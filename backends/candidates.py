@@ -11,17 +11,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backends.contract.client import Candidates
+from backends.dataset.archive_entries import DAMAGE, archive_kind
+from backends.dataset.archive_readers import unpressed
 
 DEEPEST = 2
 MOST_ENTRIES = 2000
 """Entries looked at in each folder."""
+MOST_ARCHIVES = 200
+"""Archives of which the beginning is read in each folder; HMDB51 has 51."""
 _VIDEO = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg")
+HEAD = 64 << 10
+"""Bytes of an archive's content in which a name must stand that tells what it holds."""
 _FRAME = re.compile(r"image_\d{5}\.jpg")
 _SPLIT = re.compile(r".+_test_split[123]\.txt")
+_HELD_SPLIT = re.compile(rb"_test_split[123]\.txt")
+_HELD_VIDEO = re.compile(rb"\.(?:avi|mp4|mkv|webm|mov|mpe?g|rar|zip|tar)", re.IGNORECASE)
+"""What stands in an archive's headers; archives within are those of the classes."""
 
 
 def look_around(folder: Path) -> Candidates:
-    """Candidates in `folder` and two levels below, nearest first. Unreadable folders are passed over."""
+    """Candidates in `folder` and two levels below, nearest first, archives last. Unreadable folders are passed over."""
+    packed: dict[str, list[Path]] = {"videos": [], "splits": []}
     found: dict[str, list[Path]] = {"videos": [], "frames": [], "annotations": [], "splits": [], "checkpoints": []}
     for place, entries in _walk(folder):
         files = [entry.name for entry in entries if entry.is_file()]
@@ -35,6 +45,10 @@ def look_around(folder: Path) -> Candidates:
             found["frames"].append(place.parent.parent)  # <root>/<class>/<video>/image_00001.jpg
         if any(name.lower().endswith(_VIDEO) for name in files):
             found["videos"].append(place.parent if place != folder and _only_videos(files) else place)
+        for kind, archives in _archives(place, sorted(files)).items():
+            packed[kind].extend(archives)
+    for kind, archives in packed.items():
+        found[kind].extend(archives)
     return Candidates(**{kind: tuple(dict.fromkeys(paths)) for kind, paths in found.items()})
 
 
@@ -55,6 +69,29 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
 
 def _only_videos(files: list[str]) -> bool:
     return all(name.lower().endswith(_VIDEO) for name in files)
+
+
+def _archives(place: Path, files: list[str]) -> dict[str, list[Path]]:
+    """Archives of split files, and of videos: several of videos beside each other are one data set, a class each."""
+    found: dict[str, list[Path]] = {"videos": [], "splits": []}
+    for name in [name for name in files if archive_kind(name)][:MOST_ARCHIVES]:
+        head = _head(place / name)
+        if _HELD_SPLIT.search(head):
+            found["splits"].append(place / name)
+        elif _HELD_VIDEO.search(head):
+            found["videos"].append(place / name)
+    if len(found["videos"]) > 1:
+        found["videos"] = [place]
+    return found
+
+
+def _head(archive: Path) -> bytes:
+    """The beginning of what an archive holds, of a compressed tar that of the tar. Nothing where it is damaged."""
+    try:
+        with unpressed(archive) as stream:
+            return stream.read(HEAD)
+    except (OSError, *DAMAGE):
+        return b""
 
 
 def _is_annotation(path: Path) -> bool:

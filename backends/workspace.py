@@ -18,7 +18,6 @@ from backends.contract.codec import DecodeError, decode
 from backends.contract.errors import InputError
 from backends.contract.files import write_whole
 from backends.contract.settings import InferSettings, Settings
-from backends.dataset.archives import is_archive
 
 FILE = "r3d.toml"
 DEPTHS = (10, 18, 34, 50, 101, 152, 200)
@@ -52,9 +51,9 @@ def refuse_unready(workspace: Path, settings: Settings) -> None:
         raise InputError("{path}: no videos and no frames", hint="name one of them under [dataset]", path=path)
     if settings.model.checkpoint is None:
         raise InputError("{path}: no checkpoint", hint="name the .pth under [model]", path=path)
-    folders = {"frames": dataset.frames, "splits": dataset.splits}
-    if dataset.videos is not None and not is_archive(dataset.videos):
-        folders["videos"] = dataset.videos
+    folders = {"frames": dataset.frames}
+    packed = {"splits": dataset.splits, "videos": dataset.videos}
+    folders.update((key, path) for key, path in packed.items() if path is not None and not _is_archive(path))
     for key, folder in folders.items():
         if folder is not None and not folder.is_dir():
             text = "{path}: {key}: {folder} is no folder"
@@ -63,6 +62,15 @@ def refuse_unready(workspace: Path, settings: Settings) -> None:
         if file is not None and not file.is_file():
             text = "{path}: {key}: {file} is no file"
             raise InputError(text, hint="mend the path", path=path, key=key, file=str(file))
+
+
+def _is_archive(path: Path) -> bool:
+    """Folders are told without the archives' room, which takes a while to import."""
+    if path.is_dir():
+        return False
+    from backends.dataset.archives import is_archive
+
+    return is_archive(path)
 
 
 def write_settings(workspace: Path, settings: Settings) -> Path:
@@ -98,7 +106,7 @@ _COMMENTS: Mapping[str, str] = {
     "dataset.videos": "folder of <class>/<video>.avi or .mp4, of videos alone, or of archives; or a .rar, .zip, .tar",
     "dataset.frames": "folder of <class>/<video>/image_00001.jpg, instead of videos",
     "dataset.annotation": "the guide's json (hmdb51_1.json), instead of splits",
-    "dataset.splits": "folder of <class>_test_split1.txt",
+    "dataset.splits": "folder of <class>_test_split1.txt, or the .rar, .zip, .tar that holds them",
     "dataset.labels": "auto, or a file with one class name a line",
     "model.checkpoint": "the .pth that the training script saved",
     "model.depth": "10, 18, 34, 50, 101, 152 or 200; without it: as the checkpoint says",

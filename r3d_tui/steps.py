@@ -86,7 +86,7 @@ def frames(
 
 @app.command()
 def annotate(
-    splits: Annotated[Path, typer.Argument(help="Folder of <class>_test_split1.txt.")],
+    splits: Annotated[Path, typer.Argument(help="Folder of <class>_test_split1.txt, or its archive.")],
     video_path: Annotated[Path, typer.Argument(help="Folder of frames.")],
     output_path: Annotated[Path, typer.Argument(help="Folder for hmdb51_1.json.")],
     split: Annotated[int, typer.Option("--split", min=0, max=3, help="1, 2 or 3; 0: all three.")] = 0,

@@ -18,6 +18,8 @@ from backends.contract.errors import InputError
 from backends.contract.events import Outcome, SetAside
 from backends.contract.files import write_whole
 from backends.contract.lines import line
+from backends.dataset.archive_tools import Keeper
+from backends.dataset.archives import Unpacking
 from backends.dataset.labels import HMDB51
 from backends.dataset.splits import read_splits
 from backends.stores.annotation import Annotation, Video, annotation_pieces, name_trouble, read_annotation, short
@@ -40,8 +42,8 @@ class Made:
 def run(job: Job) -> Outcome:
     """Stage `annotate`: `annotation.json` in the guide's form.
 
-    Params: `subset`, `split`, `classes` (None: unknown). Inputs: `annotation` or `splits` or neither, `frames` unless
-    the frames stage ran, `labels` (a file of class names) where one is given.
+    Params: `subset`, `split`, `classes` (None: unknown). Inputs: `annotation` or `splits` (a folder or its archive) or
+    neither, `frames` unless the frames stage ran, `labels` (a file of class names) where one is given.
     """
     subset = str(job.params.get("subset") or "validation")
     made = _make(job, subset)
@@ -69,6 +71,7 @@ def step_annotate(job: Job) -> Outcome:
         raise InputError("the split files or the frames are not given", hint=hint)
     target = Path(str(job.params.get("dst_dir_path") or job.out)).absolute()
     target.mkdir(parents=True, exist_ok=True)
+    splits = _unpacked(job, splits)
     outcome = Outcome()
     numbers = [int(job.params["split"])] if job.params.get("split") else [1, 2, 3]
     for done, split in enumerate(numbers):
@@ -103,13 +106,19 @@ def _make(job: Job, subset: str) -> Made:
     if frames is None:
         raise InputError("no frames are given", hint="give videos or frames under [dataset] in r3d.toml")
     if path := job.inputs.get("splits"):
-        return _from_splits(path, int(job.params.get("split") or 1), frames, subset)
+        return _from_splits(_unpacked(job, path), int(job.params.get("split") or 1), frames, subset)
     job.note(line("no annotation is given: every video found in {path} is taken, with its folder's name as its label",
                   path=str(frames)), "warning")  # fmt: skip
     labels = job.inputs.get("labels")
     annotation = _from_folders(frames, subset, _read_labels(labels) if labels else None, job.params.get("classes"))
     broken = upstream.outcome.set_aside_count if upstream else 0
     return Made(annotation, 0, len(annotation.set_aside) + broken)
+
+
+def _unpacked(job: Job, splits: Path) -> Path:
+    """The folder of split files, whether it was given or its archive."""
+    keeper = Keeper(job.workspace, job.check_stop)
+    return Unpacking(job.scratch / "unpacked", keeper, job.set_aside).splits(splits)
 
 
 def _write(made: Made, path: Path, root: Path, videos: int) -> Outcome:

@@ -21,7 +21,7 @@ from typing import IO, Literal
 
 from backends.contract.events import SetAside
 from backends.contract.lines import Line, line
-from backends.dataset.splits import SUFFIXES
+from backends.dataset.splits import SUFFIXES, is_split_file
 from backends.stores.annotation import name_trouble, short
 
 ENDINGS = {
@@ -42,6 +42,8 @@ PIECE = 1 << 20
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, RecursionError)
 """What reading a cut or damaged archive may raise; an OSError of the disk itself is another matter."""
 
+Aim = Callable[[str], PurePosixPath | None]
+"""Where an entry of this name goes; None: it stays inside."""
 EntryKind = Literal["file", "folder", "link", "other"]
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -155,8 +157,14 @@ def target(name: str, unnamed: str | None) -> PurePosixPath | None:
     return PurePosixPath(file) if folder is None else PurePosixPath(folder, file)
 
 
-def place(entries: Iterator[Entry], guard: Guard, out: Path, unnamed: str | None, stop: Callable[[], None]) -> Placed:
-    """Write the videos (and inner archives) of `entries` under `out`.
+def split_file(name: str) -> PurePosixPath | None:
+    """Where a split file goes: its name alone, whatever folder it lies in; None for everything else. An `Aim`."""
+    file = name.replace("\\", "/").rpartition("/")[2]
+    return PurePosixPath(file) if is_split_file(file) else None
+
+
+def place(entries: Iterator[Entry], guard: Guard, out: Path, aim: Aim, stop: Callable[[], None]) -> Placed:
+    """Write those of `entries` that `aim` has a place for, under `out`.
 
     Files are written by us under names that were checked, never by the archive's own idea of a path. `stop` may raise.
     """
@@ -165,7 +173,7 @@ def place(entries: Iterator[Entry], guard: Guard, out: Path, unnamed: str | None
     for entry in entries:
         stop()
         guard.check(entry)
-        where = target(entry.name, unnamed) if entry.kind == "file" else None
+        where = aim(entry.name) if entry.kind == "file" else None
         if where is None:
             continue
         trouble = entry.trouble or next(filter(None, map(name_trouble, where.parts)), None)

@@ -7,11 +7,14 @@ go. So neither a link nor a path inside an archive has any power, whatever this 
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
@@ -22,6 +25,7 @@ from backends.dataset.archive_entries import DAMAGE, Entry, EntryKind, RefusedEr
 LONGEST_HEADER = 1 << 20
 """Bytes of a name or an extended header of a tar entry; `tarfile` holds them in memory whole."""
 
+_UNICODE_NAME, _UNIX = 0x7075, 3
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -48,12 +52,29 @@ def _zip_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
         trouble = line("it is encrypted")
     elif info.compress_type not in _PLAIN:
         trouble = line("it is packed in an unusual way (method {n})", n=info.compress_type)
-    return Entry(info.orig_filename, info.file_size, kind, lambda: archive.open(info), trouble=trouble, alone=True)
+    return Entry(_zip_name(info), info.file_size, kind, lambda: archive.open(info), trouble=trouble, alone=True)
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """An entry's name. One that is not ASCII and not marked as UTF-8 stands in an extra field, with a sum of the other;
+    without one it is UTF-8 all the same where it was packed on Unix, as far as it can be.
+    """
+    if info.flag_bits & 0x800 or info.orig_filename.isascii():
+        return info.orig_filename
+    raw, extra = info.orig_filename.encode("cp437", "replace"), info.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        field, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == _UNICODE_NAME and field[:5] == b"\1" + struct.pack("<I", zlib.crc32(raw)):
+            return field[5:].decode("utf-8", "surrogateescape")
+    with contextlib.suppress(UnicodeDecodeError):
+        return raw.decode("utf-8") if info.create_system == _UNIX else info.orig_filename
+    return info.orig_filename
 
 
 def tar_entries(path: Path) -> Iterator[Entry]:
     """The entries of a tar file, plain or compressed with gzip, bzip2 or xz. RefusedError where it is cut off."""
-    with _unpressed(path) as stream:
+    with unpressed(path) as stream:
         yield from stream_entries(stream)
 
 
@@ -79,7 +100,8 @@ def _tar_entry(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Entry:
     return Entry(info.name, info.size, kind, lambda: cast("IO[bytes]", archive.extractfile(info)))
 
 
-def _unpressed(path: Path) -> IO[bytes]:
+def unpressed(path: Path) -> IO[bytes]:
+    """The file's bytes, unpacked where it begins as gzip, bzip2 or xz do."""
     with open(path, "rb") as file:
         head = file.read(6)
     if head.startswith(b"\x1f\x8b"):

@@ -25,7 +25,7 @@ from typing import IO, cast
 from backends.contract.errors import NeedError
 from backends.contract.lines import line
 from backends.contract.process import child_environment, kill_group
-from backends.dataset.archive_entries import Entry, EntryKind, Guard, Placed, RefusedError, place
+from backends.dataset.archive_entries import DAMAGE, Aim, Entry, EntryKind, Guard, Placed, RefusedError, place
 from backends.dataset.archive_readers import stream_entries
 
 SILENT_S = 300.0
@@ -33,6 +33,7 @@ SILENT_S = 300.0
 LONGEST_LIST = 256 << 20
 
 _INSTALL = "install one (apt install unar, libarchive-tools or unrar), or unpack it yourself and give the folder"
+_INSTALL_FOR_PARTS = "install one (apt install unar or unrar), or unpack it yourself and give the folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Lister:
     read: Callable[[str], Iterator[Entry]]
     unpacking: tuple[str, ...]
 
-    def unpack(self, archive: Path, packed: int, out: Path, unnamed: str | None, keeper: Keeper) -> Placed:
+    def unpack(self, archive: Path, packed: int, out: Path, aim: Aim, keeper: Keeper) -> Placed:
         """List, check every name, unpack into a fresh folder, check what lies there, and move it to its place."""
         raw = out.with_name(f"{out.name}.raw")
         shutil.rmtree(raw, ignore_errors=True)
@@ -62,7 +63,7 @@ class Lister:
                 guard.check(entry)
             with _Running(self._filled(self.unpacking, archive, raw), keeper, SILENT_S + packed / 1e6) as tool:
                 tool.all(watch=lambda: _watch(raw, Guard(packed, out)))
-            return place(_found(raw), Guard(packed, out), out, unnamed, keeper.stop)
+            return place(_found(raw), Guard(packed, out), out, aim, keeper.stop)
         finally:
             shutil.rmtree(raw, ignore_errors=True)
 
@@ -86,7 +87,9 @@ def _name(value: object) -> str:
 
 
 def read_unrar(text: str) -> Iterator[Entry]:
-    """`unrar lt`: blocks of `Name: value` lines, apart by empty ones."""
+    """`unrar lt`: blocks of `Name: value` lines, apart by empty ones. ValueError for what another `unrar` says."""
+    if not re.search(r"^Details: ", text, re.MULTILINE):  # Debian's unrar-free goes by the same name and ends well
+        raise ValueError(text[:80])
     for fields in _blocks(text, r"^\s*([A-Z][\w ]*?): (.*)$"):
         if "Name" in fields and "Type" in fields:
             kinds: dict[str, EntryKind] = {"File": "file", "Directory": "folder"}
@@ -94,8 +97,11 @@ def read_unrar(text: str) -> Iterator[Entry]:
 
 
 def read_7z(text: str) -> Iterator[Entry]:
-    """`7z l -slt`: blocks of `Name = value` lines behind a row of dashes."""
-    for fields in _blocks(text.partition("\n----------\n")[2], r"^([A-Z][\w ]*?) = ?(.*)$"):
+    """`7z l -slt`: blocks of `Name = value` lines behind a row of dashes. ValueError where there is none."""
+    _, dashes, told = text.partition("\n----------\n")
+    if not dashes:
+        raise ValueError(text[:80])
+    for fields in _blocks(told, r"^([A-Z][\w ]*?) = ?(.*)$"):
         if "Path" in fields:
             linked = any(fields.get(name) for name in ("Symbolic Link", "Hard Link", "Copy Link", "Links to"))
             kind: EntryKind = "folder" if fields.get("Folder") == "+" else "file"
@@ -138,7 +144,7 @@ class _ToolError(Exception):
         super().__init__(words)
 
 
-def unpack_rar(archive: Path, out: Path, unnamed: str | None, keeper: Keeper) -> Placed:
+def unpack_rar(archive: Path, out: Path, aim: Aim, keeper: Keeper) -> Placed:
     """As `archive_entries.place`, for a rar archive, whole or split, with the first tool that can.
 
     NeedError where there is none on PATH; RefusedError where the archive does harm or no tool could unpack it.
@@ -150,12 +156,13 @@ def unpack_rar(archive: Path, out: Path, unnamed: str | None, keeper: Keeper) ->
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         try:
-            return way(archive, packed, out, unnamed, keeper)
+            return way(archive, packed, out, aim, keeper)
         except _ToolError as error:
             failed = error
     if failed is not None:
         raise RefusedError(line("{tool} could not unpack it: {words}", tool=failed.tool, words=failed.words))
-    raise NeedError("{path}: no tool on PATH unpacks this .rar archive", hint=_INSTALL, path=str(archive))
+    hint = _INSTALL if len(parts) == 1 else _INSTALL_FOR_PARTS
+    raise NeedError("{path}: no tool on PATH unpacks this .rar archive", hint=hint, path=str(archive))
 
 
 def volumes(archive: Path) -> list[Path]:
@@ -171,7 +178,7 @@ def volumes(archive: Path) -> list[Path]:
     return [found[number] for number in sorted(found)]
 
 
-def _ways(*, split: bool) -> Iterator[Callable[[Path, int, Path, str | None, Keeper], Placed]]:
+def _ways(*, split: bool) -> Iterator[Callable[[Path, int, Path, Aim, Keeper], Placed]]:
     if not split and shutil.which("bsdtar"):
         yield _translated
     for lister in LISTERS:
@@ -179,12 +186,12 @@ def _ways(*, split: bool) -> Iterator[Callable[[Path, int, Path, str | None, Kee
             yield lister.unpack
 
 
-def _translated(archive: Path, packed: int, out: Path, unnamed: str | None, keeper: Keeper) -> Placed:
+def _translated(archive: Path, packed: int, out: Path, aim: Aim, keeper: Keeper) -> Placed:
     """bsdtar turns it into a tar stream and writes nothing itself."""
     with _Running(("bsdtar", "-cf", "-", "--format=pax", f"@{archive}"), keeper, SILENT_S) as tool:
         try:
-            placed = place(stream_entries(cast("IO[bytes]", tool)), Guard(packed, out), out, unnamed, keeper.stop)
-        except RefusedError:
+            placed = place(stream_entries(cast("IO[bytes]", tool)), Guard(packed, out), out, aim, keeper.stop)
+        except (RefusedError, *DAMAGE):
             tool.refuse_failure()  # where it gave up in the middle, that is the reason
             raise
         tool.refuse_failure()

@@ -1,7 +1,7 @@
-"""Archives as inputs: a `.rar`, `.zip` or `.tar` of videos, or a folder of them, unpacked into the stage's folder.
+"""Archives as inputs: a `.rar`, `.zip` or `.tar` of videos or of split files, or a folder of them, unpacked.
 
 It knows which archives there are, what was unpacked before and what is refused; how an entry is checked and read is
-its neighbours'. HMDB51 comes as one archive a class, and as one split archive that holds these; both are taken.
+its neighbours'. HMDB51 comes as one archive that holds one a class, and a second one of its split files.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from backends.contract.codec import DecodeError, dumps, loads
@@ -18,7 +19,18 @@ from backends.contract.errors import InputError
 from backends.contract.events import SetAside
 from backends.contract.files import write_whole
 from backends.contract.lines import Line, line
-from backends.dataset.archive_entries import DAMAGE, Guard, Placed, RefusedError, archive_kind, archive_stem, place
+from backends.dataset.archive_entries import (
+    DAMAGE,
+    Aim,
+    Guard,
+    Placed,
+    RefusedError,
+    archive_kind,
+    archive_stem,
+    place,
+    split_file,
+    target,
+)
 from backends.dataset.archive_readers import tar_entries, zip_entries
 from backends.dataset.archive_tools import Keeper, unpack_rar, volumes
 from backends.stores.annotation import short
@@ -74,30 +86,41 @@ class Unpacking:
                 roots += self._one(archive, None if given.is_file() else archive_stem(archive.name))
             except RefusedError as error:
                 if given.is_file():
-                    hint = "unpack it yourself where you trust it, and give the folder"
-                    raise InputError("{path}: {reason}", hint=hint, path=str(given), reason=str(error)) from None
+                    raise _refusal(given, error) from None
                 self._set_aside(short(archive.name), error.reason)
         told(len(archives), len(archives), "")
         return roots
 
+    def splits(self, given: Path) -> Path:
+        """The folder that holds the split files: `given` itself, or what its archive was unpacked to.
+
+        InputError where the archive is refused, NeedError where no tool unpacks it.
+        """
+        if not is_archive(given):
+            return given
+        try:
+            return self._unpack(given, self._folder / "splits" / given.name, split_file)
+        except RefusedError as error:
+            raise _refusal(given, error) from None
+
     def _one(self, archive: Path, unnamed: str | None) -> list[Path]:
         """One archive and, once more, those that lie in it."""
-        root = self._unpack(archive, self._folder / archive.name, unnamed)
+        root = self._unpack(archive, self._folder / archive.name, partial(target, unnamed=unnamed))
         roots = [root]
         for inner in find_archives(root):
             out = self._folder / f"{archive.name}.within" / inner.name
             try:
-                roots.append(self._unpack(inner, out, archive_stem(inner.name)))
+                roots.append(self._unpack(inner, out, partial(target, unnamed=archive_stem(inner.name))))
             except RefusedError as error:
                 self._set_aside(short(f"{archive.name}/{inner.name}"), error.reason)
         return roots
 
-    def _unpack(self, archive: Path, out: Path, unnamed: str | None) -> Path:
+    def _unpack(self, archive: Path, out: Path, aim: Aim) -> Path:
         record = out.with_name(f"{out.name}.json")
         stamps = tuple((path.name, *_stamp(path)) for path in _parts(archive))
         before = _read(record)
         if before is None or before.stamps != stamps or (before.files, before.bytes) != _holds(out):
-            placed = self._fresh(archive, out, unnamed)
+            placed = self._fresh(archive, out, aim)
             for path in _files(out):  # whether its frames are still right is told by size and time
                 os.utime(path, ns=(stamps[0][2], stamps[0][2]))
             before = Unpacked(stamps, *_holds(out), placed.set_aside)
@@ -106,20 +129,25 @@ class Unpacking:
             self._set_aside(short(f"{archive.name}: {item.item}"), item.reason)
         return out
 
-    def _fresh(self, archive: Path, out: Path, unnamed: str | None) -> Placed:
+    def _fresh(self, archive: Path, out: Path, aim: Aim) -> Placed:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         kind = archive_kind(archive.name)
         try:
             if kind == "rar":
-                return unpack_rar(archive, out, unnamed, self._keeper)
+                return unpack_rar(archive, out, aim, self._keeper)
             entries = zip_entries(archive) if kind == "zip" else tar_entries(archive)
-            return place(entries, Guard(archive.stat().st_size, out), out, unnamed, self._keeper.stop)
+            return place(entries, Guard(archive.stat().st_size, out), out, aim, self._keeper.stop)
         except (*DAMAGE, zlib.error) as error:
             raise RefusedError(line("it is cut off or damaged: {reason}", reason=str(error)[:200])) from None
         except RefusedError:
             shutil.rmtree(out, ignore_errors=True)
             raise
+
+
+def _refusal(archive: Path, error: RefusedError) -> InputError:
+    hint = "unpack it yourself where you trust it, and give the folder"
+    return InputError("{path}: {reason}", hint=hint, path=str(archive), reason=str(error))
 
 
 def _parts(archive: Path) -> list[Path]:

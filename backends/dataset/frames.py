@@ -163,7 +163,9 @@ def _known(job: Job) -> dict[str, str]:
     if annotation := job.inputs.get("annotation"):
         return {video.id: video.label for video in read_annotation(annotation).videos}
     if splits := job.inputs.get("splits"):
-        return {video.id: video.label for video in read_splits(splits, int(job.params.get("split", 1))).videos}
+        unpacking = Unpacking(job.scratch / "unpacked", Keeper(job.workspace, job.check_stop), lambda *_: None)
+        folder = unpacking.splits(splits)  # what is wrong in it is the annotate stage's to say
+        return {video.id: video.label for video in read_splits(folder, int(job.params.get("split", 1))).videos}
     return {}
 
 

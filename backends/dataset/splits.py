@@ -43,13 +43,18 @@ class Splits:
     set_aside: tuple[SetAside, ...] = ()
 
 
+def is_split_file(name: str) -> bool:
+    """Whether a file of this name is one of a split; hidden ones are not."""
+    return _FILE.fullmatch(name) is not None and not name.startswith(".")
+
+
 def read_splits(folder: Path, split: int) -> Splits:
     """Read the files of a split. InputError where there is none; lines that cannot be used are set aside."""
     labels, files = _files(folder, split)
     if not files:
         raise InputError(
             "{path}: no split file for split {split}",
-            hint="give the folder that holds brush_hair_test_split1.txt and its like",
+            hint="give the folder or the archive that holds brush_hair_test_split1.txt and its like",
             path=str(folder),
             split=split,
         )
@@ -81,7 +86,7 @@ def _files(folder: Path, split: int) -> tuple[set[str], list[tuple[str, Path]]]:
     try:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
-        reason, hint = error.strerror or str(error), "give the folder of split files"
+        reason, hint = error.strerror or str(error), "give the folder of split files, or their archive"
         raise InputError("{path}: {reason}", hint=hint, path=str(folder), reason=reason) from None
     for name in names:
         match = _FILE.fullmatch(name)

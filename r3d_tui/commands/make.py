@@ -34,10 +34,13 @@ def demo(
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The workspace to make.")],
-    videos: Annotated[Path | None, typer.Option(help="Folder of <class>/<video>.avi.")] = None,
+    videos: Annotated[
+        Path | None,
+        typer.Option(help="Folder of <class>/<video>.avi or of archives, or an archive (.rar, .zip, .tar)."),
+    ] = None,
     frames: Annotated[Path | None, typer.Option(help="Folder of <class>/<video>/image_%05d.jpg.")] = None,
     annotation: Annotated[Path | None, typer.Option(help="The guide's json (hmdb51_1.json).")] = None,
-    splits: Annotated[Path | None, typer.Option(help="Folder of <class>_test_split1.txt.")] = None,
+    splits: Annotated[Path | None, typer.Option(help="Folder of <class>_test_split1.txt, or its archive.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="The .pth file.")] = None,
     target: Annotated[str, typer.Option(help="cpu or ascend.")] = "cpu",
     devices: Annotated[str | None, typer.Option(help="Device numbers, such as 0,1.")] = None,

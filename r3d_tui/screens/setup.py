@@ -24,6 +24,8 @@ from r3d_tui.widgets.sheet import Sheet
 
 FIELDS = ("videos", "frames", "annotation", "splits", "checkpoint", "target", "devices")
 FOLDERS = ("videos", "frames", "splits")
+PACKED = ("videos", "splits")
+"""Folders that may be given as an archive of what they hold."""
 FOUND_AS = {
     "videos": "videos",
     "frames": "frames",
@@ -56,11 +58,17 @@ def judge(field: str, text: str, folder: Path) -> Verdict:
     path = folder / Path(text).expanduser()
     if not path.exists():
         return Verdict("missing", "bad", True)
-    if field in FOLDERS and not path.is_dir():
+    if field in FOLDERS and not path.is_dir() and not (field in PACKED and _is_archive(path)):
         return Verdict("not_folder", "bad", True)
     if field not in FOLDERS and not path.is_file():
         return Verdict("not_file", "bad", True)
     return Verdict("ok", "good", False)
+
+
+def _is_archive(path: Path) -> bool:
+    from backends import api
+
+    return api.is_archive(path)
 
 
 def lacks(texts: dict[str, str]) -> str | None:

@@ -15,7 +15,7 @@ import pytest
 from backends.contract.errors import InputError, NeedError, Stopped
 from backends.contract.events import ItemSetAside
 from backends.dataset import archive_entries, archive_tools
-from backends.dataset.archive_tools import Keeper, read_7z, read_unrar
+from backends.dataset.archive_tools import Keeper
 from backends.dataset.archives import Unpacking, archive_kind, archive_stem, is_archive
 from backends.dataset.frames import run
 from tests.dataset.conftest import FilmMaker, JobMaker
@@ -303,58 +303,6 @@ def test_a_stop_ends_the_unpacking(tmp_path: Path, shelf: Shelf) -> None:
     assert ["wave/a.avi"] == shelf.unpack(path)
 
 
-UNRAR = """\
-
-Archive: x.rar
-Details: RAR 4
-
-        Name: wave
-        Type: Directory
-        Size: 0
-
-        Name: wave/a: b.avi
-        Type: File
-        Size: 2000
- Packed size: 1999
-       Ratio: 99%
-
-        Name: l
-        Type: Unix symbolic link
-      Target: /etc
-        Size: 0
-"""
-SEVEN = """\
-Listing archive: x.rar
-
---
-Path = x.rar
-Type = Rar
-
-----------
-Path = wave
-Folder = +
-Size = 0
-Attributes = D drwxr-xr-x
-
-Path = wave/a = b.avi
-Folder = -
-Size = 2000
-Attributes = A -rw-r--r--
-
-Path = l
-Folder = -
-Size = 4
-Attributes = A lrwxrwxrwx
-"""
-
-
-@pytest.mark.parametrize(("read", "text", "name"), [(read_unrar, UNRAR, "a: b"), (read_7z, SEVEN, "a = b")])
-def test_lists_of_unrar_and_7z_are_read(read: object, text: str, name: str) -> None:
-    """Folders, files with their sizes, and links are told apart; the archive's own block is none of them."""
-    entries = [(e.name, e.size if e.kind == "file" else 0, e.kind) for e in read(text)]  # type: ignore[operator]
-    assert [("wave", 0, "folder"), (f"wave/{name}.avi", 2000, "file"), ("l", 0, "link")] == entries
-
-
 def _tool(folder: Path, name: str, script: str) -> None:
     (folder / name).write_text("#!/bin/sh\n" + script)
     (folder / name).chmod(0o755)
@@ -363,7 +311,7 @@ def _tool(folder: Path, name: str, script: str) -> None:
 def _fake_unrar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unpack: str, listed: str = "wave/a.avi") -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
-    words = f"        Name: {listed}\\n        Type: File\\n        Size: 4\\n"
+    words = f"Details: RAR 5\\n\\n        Name: {listed}\\n        Type: File\\n        Size: 4\\n"
     _tool(folder, "unrar", f'if [ "$1" = lt ]; then printf "{words}"; exit 0; fi\nfor out; do :; done\n{unpack}\n')
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     monkeypatch.setattr(archive_tools, "LISTERS", archive_tools.LISTERS[:1])

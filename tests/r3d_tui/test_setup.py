@@ -177,3 +177,10 @@ async def test_a_field_is_judged_while_one_types(empty: ReplayClient, door: Door
 def test_each_field_has_its_own_check(field: str, text: str, expected: str, folder: Path) -> None:
     """Folders, files, the target and device numbers are told from what they are not."""
     assert expected == setup.judge(field, text, folder).key
+
+
+def test_an_archive_may_stand_for_a_folder(folder: Path) -> None:
+    """For videos and split files, as a run takes them; frames must be a folder."""
+    (folder / "hmdb51_org.rar").touch()
+    verdicts = {field: setup.judge(field, "hmdb51_org.rar", folder).key for field in ("videos", "splits", "frames")}
+    assert {"videos": "ok", "splits": "ok", "frames": "not_folder"} == verdicts
