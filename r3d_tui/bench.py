@@ -17,6 +17,7 @@ from backends.contract.errors import InputError
 from backends.contract.lines import Line
 from r3d_tui.figures import DASH, number, percent, rate
 from r3d_tui.lang.words import Words, chosen
+from r3d_tui.rows import cells, fit
 from r3d_tui.safe import safe
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Figures beside their references, in one run.")
@@ -194,34 +195,35 @@ def table_lines(report: BenchReport, words: Words) -> Iterator[str]:
 
 def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
     """A report as a person reads it: one line a figure, what it stands beside, then the machine and the versions."""
-    width = max((len(words.line(figure.what)) for figure in report.figures), default=0)
+    width = max((cells(words.line(figure.what)) for figure in report.figures), default=0)
     for figure in report.figures:
         yield _figure(figure, words, min(width, 56))
     for note in report.notes:
-        yield f"note: {safe(words.line(note))}"
+        yield words("bench.note", text=words.line(note))
     for title, table in (("machine", report.machine), ("settings", report.settings), ("versions", report.versions)):
         told = ", ".join(f"{key} {_value(value)}" for key, value in table.items())
-        yield f"{title}: {safe(told)}"
+        yield words(f"bench.{title}", told=told)
 
 
 def _figure(figure: BenchFigure, words: Words, width: int) -> str:
     unit = f" {figure.unit}" if figure.unit and figure.unit != "busy" else ""
-    text = f"{safe(words.line(figure.what)):<{width}}  {_number(figure.value, figure.unit):>10}{unit}"
+    text = f"{fit(words.line(figure.what), width)}  {_number(figure.value, figure.unit):>10}{unit}"
     if figure.most is not None and figure.value is not None:
-        met = "met" if figure.value <= figure.most else "NOT met"
-        text += f", at most {_number(figure.most, figure.unit)} wanted: {met}"
+        met = words("bench.met" if figure.value <= figure.most else "bench.not_met")
+        text += words("bench.at_most", wanted=_number(figure.most, figure.unit), met=met)
     if figure.reference is None:
         return text.rstrip()
     shown = percent(figure.ratio, 1) if (figure.ratio or 0) < 1.5 else f"{number(figure.ratio, 2)} x"
-    against = safe(words.line(figure.against))
+    against = words.line(figure.against)
     if figure.unit == "busy":  # a share already: nothing to divide
-        text += f"  of {against}"
+        text += "  " + words("bench.of_busy", against=against)
     else:
-        text += f"  = {shown} of {_number(figure.reference, figure.unit)} ({against})"
+        reference = _number(figure.reference, figure.unit)
+        text += "  " + words("bench.of", share=shown, reference=reference, against=against)
     if figure.wanted is not None and figure.ratio is not None:
-        met = "met" if figure.ratio >= figure.wanted else "NOT met"
+        met = words("bench.met" if figure.ratio >= figure.wanted else "bench.not_met")
         wanted = percent(figure.wanted) if figure.wanted < 1.5 else f"{figure.wanted:g} x"
-        text += f", {wanted} wanted: {met}"
+        text += words("bench.wanted", wanted=wanted, met=met)
     return text
 
 

@@ -85,22 +85,25 @@ def test_a_running_stage_shows_share_rate_and_time_left(inferring: ReplayClient)
 def test_a_failed_stage_shows_its_reason_and_mend(snapshots: dict[str, Snapshot]) -> None:
     """What failed, where, and what to do stand together under the list."""
     text = _text(stages.companion(snapshots["failed"], _look(90, selected="export")))
-    assert "/data/models/r3d50_K_200ep.pth: depth 34 was asked for, the checkpoint holds depth 50" in text
-    assert "set depth = 50 under [model] in r3d.toml, or leave it out" in text
+    assert "/data/models/r3d50_K_200ep.pth: the checkpoint has depth 50, 34 was asked for" in text
+    assert "set depth = 50 in [model] of r3d.toml (--model_depth=50), or give another checkpoint" in text
 
 
 def test_before_the_first_run_the_plan_is_shown(snapshots: dict[str, Snapshot]) -> None:
     """A new workspace lists its stages as waiting, what does not apply as skipped with its reason, and the key."""
     text = _text(stages.companion(snapshots["new"], _look(80, selected="check")))
     assert 10 == text.count("waiting\n") - 1
-    assert "skipped     the target is cpu: there is nothing to compile for" in text
+    assert "skipped     the target is cpu: nothing to compile for a chip" in text
     assert "r shows what would run" in text
 
 
 def test_details_name_everything_that_was_set_aside(snapshots: dict[str, Snapshot]) -> None:
     """Each item set aside stands with its reason, and every figure of the outcome is listed."""
     text = _text(stages.details(snapshots["finished"], _look(90, selected="frames")))
-    assert "50_FIRST_DATES_kick_f_cm_np1_ba_bad_12\n    the video cannot be decoded: moov atom not found" in text
+    assert (
+        "50_FIRST_DATES_kick_f_cm_np1_ba_bad_12\n    it cannot be decoded: Invalid data found when processing input"
+        in text
+    )
     assert "videos               6,764" in text
 
 

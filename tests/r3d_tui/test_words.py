@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import functools
+import json
 import os
 import re
 import string
@@ -101,6 +102,23 @@ def test_chinese_has_no_english_where_the_template_has_words() -> None:
     typed = ("pip install", "ulimit", "r3d-tui")
     plain = {t for t, text in _lines().items() if t == text and not t.startswith(typed)}
     assert set() == plain
+
+
+def _told(value: object) -> set[str]:
+    """The templates of all lines in a document."""
+    if isinstance(value, dict):
+        mine = {value["template"]} if isinstance(value.get("template"), str) else set()
+        return mine.union(*map(_told, value.values()))
+    return set().union(*map(_told, value)) if isinstance(value, list) else set()
+
+
+@pytest.mark.parametrize("story", ["new", "finished", "failed", "cpu"])
+def test_stories_say_what_the_backends_say(story: str) -> None:
+    """Every line of a recorded run has a template that the source still makes, and its Chinese."""
+    text = (ROOT / "tests" / "stories" / f"{story}.jsonl").read_text(encoding="utf-8")
+    told = set().union(*(_told(json.loads(row)) for row in text.splitlines())) - {""}
+    assert told
+    assert [] == sorted(told - set(_lines()))
 
 
 def test_templates_are_followed_through_names(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ HANGS: dict[str, tuple[str, ...]] = {
     "score": ("infer", "preprocess", "annotate"),
     "evaluate": ("score", "annotate", "preprocess"),
 }
-NO_ATC = line("the target is cpu: there is nothing to compile for")
+NO_ATC = line("the target is cpu: nothing to compile for a chip")
 Beat = dict[str, Any]
 
 
@@ -122,9 +122,9 @@ class Teller:
 ASIDE_FRAMES = (
     ev.SetAside(
         "50_FIRST_DATES_kick_f_cm_np1_ba_bad_12",
-        line("the video cannot be decoded: {reason}", reason="moov atom not found"),
+        line("it cannot be decoded: {reason}", reason="Invalid data found when processing input"),
     ),
-    ev.SetAside("prelinger_LetsPlay1951_catch_u_nm_np1_fr_med_9", line("the video has no frames")),
+    ev.SetAside("prelinger_LetsPlay1951_catch_u_nm_np1_fr_med_9", line("it holds no frames")),
 )
 FIRST = line("never made here")
 
@@ -157,7 +157,8 @@ def data_side(tell: Teller, at: float) -> float:
     begin = end + 1.1
     tell.begin("preprocess", FIRST, 4107, begin)
     tell.ticks("preprocess", begin, 70.0, 1529, "videos", figures={"clips_per_s": 121.2})
-    aside = (ev.SetAside("prelinger_LetsPlay1951_catch_u_nm_np1_fr_med_9", line("its frames are missing")),)
+    name = ASIDE_FRAMES[1].item
+    aside = (ev.SetAside(name, line("no frames in {folder}", folder=f"/data/hmdb51/frames/catch/{name}")),)
     tell.say(ev.ItemSetAside("preprocess", aside[0].item, aside[0].reason), begin + 41)
     tell.finish("preprocess", 70.0, begin + 70, videos=1529, clips=8486, clips_before_cut=9524, missing=1, bytes=5_108_293_632, clips_per_s=121.2, aside=aside)  # fmt: skip  # noqa: E501
     return begin + 70
@@ -296,7 +297,9 @@ def tail(tell: Teller, at: float, k: int = 5) -> None:
 def check(tell: Teller, *, ascend: bool) -> None:
     tell.begin("check", line("run every time"), 4101, 0.2)
     if not ascend:
-        note = line("free space is short: {free} where about {need} are needed", free="6.1 GB", need="5.2 GB")
+        found = line("{free:.1f} GB free, about {due:.1f} GB needed", free=4.1, due=5.2)
+        hint = line("free some space, or put the workspace on a larger disk")
+        note = line("{name}: {found} ({hint})", name="disk", found=str(found), hint=str(hint))
         tell.say(ev.StageNote("check", note, "warning"), 0.5)
     tell.finish("check", 0.8, 1.0, met=14, warnings=0 if ascend else 1, missing=0)
 
@@ -328,10 +331,13 @@ def failed() -> list[Beat]:
     check(tell, ascend=False)
     tell.say(ev.StageSkipped("compile", NO_ATC), 1.0)
     tell.begin("export", FIRST, 4103, 1.2)
-    text = "{path}: depth 34 was asked for, the checkpoint holds depth 50"
-    hint = line("set depth = 50 under [model] in r3d.toml, or leave it out")
-    tell.beats.append(log(1.5, "export", "checkpoint /data/models/r3d50_K_200ep.pth: epoch 200, arch resnet-50", "Traceback (most recent call last):", '  File "backends/convert/export.py", line 61, in run', "    network = fit(checkpoint, params)", "backends.contract.errors.InputError: /data/models/r3d50_K_200ep.pth: depth 34 was asked for, the checkpoint holds depth 50"))  # fmt: skip  # noqa: E501
-    tell.say(ev.StageFailed("export", 1, line(text, path="/data/models/r3d50_K_200ep.pth"), hint, 1.9, 2), 3.1)
+    path = "/data/models/r3d50_K_200ep.pth"
+    facts = {"key": "depth", "found": "50"}
+    trouble = line("{path}: the checkpoint has {key} {found}, {wanted} was asked for", path=path, wanted="34", **facts)
+    text = "set {key} = {value} in [model] of r3d.toml (--{option}={found}), or give another checkpoint"
+    hint = line(text, option="model_depth", value="50", **facts)
+    tell.beats.append(log(1.5, "export", "checkpoint /data/models/r3d50_K_200ep.pth: epoch 200, arch resnet-50", "Traceback (most recent call last):", '  File "backends/convert/export.py", line 61, in run', "    network = fit(checkpoint, params)", f"backends.contract.errors.InputError: {trouble}"))  # fmt: skip  # noqa: E501
+    tell.say(ev.StageFailed("export", 1, trouble, hint, 1.9, 2), 3.1)
     data_side(tell, 1.2)
     end = 240.0
     for name in ("simplify", "verify", "infer", "score", "evaluate"):
@@ -355,8 +361,10 @@ def on_cpu() -> list[Beat]:
     tell.finish("verify", 31.2, end + 31.3, clips=10, onnx_max_abs=3.1e-6, onnx_cosine=0.9999999, onnx_top1=1.0, sim_max_abs=3.3e-6, sim_cosine=0.9999999, sim_top1=1.0)  # fmt: skip  # noqa: E501
     begin = end + 31.5
     end = infer(tell, begin, 8486, {"cpu:0": 5.61, "cpu:1": 5.58}, "2 cores", ascend=False)
-    reason = line("no batch for {seconds:.0f} s: retired, its batch goes to another device", seconds=60.0)
+    reason = line("no answer for {seconds:.0f} s", seconds=60.0)
     tell.say(ev.DeviceChanged("cpu:1", "retired", "2 cores", reason), begin + 400)
+    text = "{device} is out of the run: {reason}"
+    tell.say(ev.StageNote("infer", line(text, device="cpu:1", reason=str(reason)), "warning"), begin + 400)
     tell.beats = [beat for beat in tell.beats if not _of_the_dead(beat, begin + 400)]
     tail(tell, end)
     return [head("/home/li/hmdb51", settings(ascend=False), ascend=False), *tell.sorted()]
