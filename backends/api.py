@@ -5,24 +5,23 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from backends.contract.benches import BenchReport
-from backends.contract.client import Candidates, Client
-from backends.contract.clips import ClipFrames, VideoEntry
-from backends.contract.events import Event, Outcome
-from backends.contract.lines import Line, Scalar
-from backends.contract.needs import Finding
-from backends.contract.plan import Plan
-from backends.contract.run import Run
-from backends.contract.settings import DatasetSettings, InferSettings, ModelSettings, Settings
-from backends.contract.values import DeviceTable
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of all others
     import subprocess
 
+    from backends.contract.benches import BenchReport
+    from backends.contract.bundle import Bundle
+    from backends.contract.client import Candidates, Client
+    from backends.contract.clips import ClipFrames, VideoEntry
+    from backends.contract.events import Event, Outcome
+    from backends.contract.lines import Line, Scalar
+    from backends.contract.needs import Finding
+    from backends.contract.plan import Plan
+    from backends.contract.run import Run
+    from backends.contract.settings import Settings
+    from backends.contract.values import DeviceTable
     from backends.engine.client import LiveClient
 
 STAGE_NAMES = (
@@ -63,9 +62,9 @@ def is_archive(path: Path) -> bool:
 
 def open_client(workspace: Path) -> LiveClient:
     """The client of a workspace on this machine."""
-    from backends.devices.watch import read_samples
     from backends.engine.client import LiveClient, Planner
     from backends.simulation import enter
+    from backends.stores.samples import read_samples
     from backends.workspace import read_settings
 
     enter(workspace)
@@ -91,6 +90,7 @@ def init_workspace(
     devices: tuple[int, ...] | None = None,
 ) -> Path:
     """Write the r3d.toml of a new workspace and give its path. Raises InputError for what is not there."""
+    from backends.contract.settings import DatasetSettings, InferSettings, ModelSettings, Settings
     from backends.workspace import refuse_unready, write_settings
 
     def absolute(path: Path | None) -> Path | None:
@@ -113,7 +113,10 @@ def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], N
     With `chips` it has so many simulated chips, labelled as such. `progress` is told videos done and in all. Raises
     InputError where the folder holds something else, a demo without chips among others.
     """
+    from dataclasses import replace
+
     from backends import simulation
+    from backends.contract.settings import InferSettings
     from backends.dataset.demo import build_demo as build
     from backends.dataset.demo import demo_settings
     from backends.workspace import FILE, write_settings
@@ -145,6 +148,7 @@ def devices_document(table: DeviceTable) -> dict[str, Any]:
 def doctor(workspace: Path | None) -> tuple[Finding, ...]:
     """The check stage's table, for a workspace or for the defaults."""
     from backends.catalogue import whole_plan
+    from backends.contract.settings import Settings
     from backends.devices.check import diagnose
     from backends.simulation import enter
     from backends.workspace import read_settings
@@ -154,6 +158,23 @@ def doctor(workspace: Path | None) -> tuple[Finding, ...]:
     settings = read_settings(workspace) if workspace else Settings()
     place = workspace or Path.cwd()
     return diagnose(settings, place, whole_plan(place, settings).stages)
+
+
+def make_bundle(workspace: Path | None, file: Path, documents: Mapping[str, Any]) -> Bundle:
+    """A .tar.gz for a colleague: versions, findings, npu-smi, and of a workspace its settings, journal and logs.
+
+    What is private is masked. `documents` are JSON values by file name that go along. InputError where `file` is there
+    already, is no .tar.gz, or cannot be written.
+    """
+    from backends.bundle import collect, pack
+    from backends.bundle.mask import Mask, this_machine
+    from backends.simulation import enter
+
+    pack.check_target(file)
+    if workspace:
+        enter(workspace)
+    parts = [*pack.documents(documents), *collect.parts(workspace, lambda: doctor(workspace))]
+    return pack.write_bundle(file.absolute(), parts, Mask(this_machine(workspace)))
 
 
 def bench_preprocess(

@@ -1,10 +1,52 @@
-"""The entry: the console by the shortest way, everything else by the command line. It does neither itself."""
+"""The entry: the console by the shortest way, everything else by the command line. It does neither itself.
+
+Half of the console's start went into building commands that it does not have; so where only the console is asked for,
+its few options are read here. `r3d_tui.cli` names the same ones for `--help`, and a test compares the two.
+"""
 
 from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+FLAGS: dict[str, tuple[str, bool]] = {
+    "--ascii": ("ascii_only", True),
+    "--no-mouse": ("mouse", False),
+    "--read-only": ("read_only", True),
+}
+VALUED = {"--workspace": "workspace", "-w": "workspace", "--language": "language"}
+
+
+def console_options(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """The console's options by name; None where anything else is asked for, or asked for in another way."""
+    found: dict[str, Any] = {}
+    left = list(arguments)
+    while left:
+        name, equals, value = left.pop(0).partition("=")
+        if name in FLAGS and not equals:
+            found[FLAGS[name][0]] = FLAGS[name][1]
+        elif name in VALUED and (equals or left) and name.startswith("--" if equals else "-"):
+            found[VALUED[name]] = value if equals else left.pop(0)
+        else:
+            return None
+    return found
 
 
 def main() -> None:
     """Run the command."""
+    options = console_options(sys.argv[1:])
+    if options is not None:
+        gc.disable()  # start-up makes much and drops nothing; the board turns it on again with the first snapshot
+        from r3d_tui.console import opened
+
+        folder = options.pop("workspace", None)
+        console = opened(Path(folder) if folder else None, **options)
+        if console is not None:
+            sys.exit(console())
+        gc.enable()
     from r3d_tui.cli import main as command_line
 
     command_line()

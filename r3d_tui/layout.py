@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from backends.contract.frozen import dataclass
 
 PANELS = ("stages", "dataset", "model", "devices", "infer", "log", "result")
 """In the order of their keys 1 to 7."""

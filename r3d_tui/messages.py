@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from textual.message import Message
 
 from backends.contract.client import Snapshot
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Line
 
 

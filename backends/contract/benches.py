@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Line, Scalar
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Line
 from backends.contract.plan import Plan
 from backends.contract.run import Run
@@ -177,6 +177,10 @@ class Client(Protocol):
 
     def runs(self) -> tuple[RunSummary, ...]:
         """All runs, latest first."""
+        ...
+
+    def history(self, run_id: str) -> tuple[DeviceSample, ...]:
+        """The readings of a run's devices that were kept, oldest first; none where the run has none. Slow: megabytes."""
         ...
 
     def result(self, run_id: str) -> RunResult:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, get_args
 
 from backends.contract.codec import DecodeError, decode, encode
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Line, Scalar
 
 KEPT = 200

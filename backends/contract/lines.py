@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from backends.contract.frozen import dataclass
 
 Scalar = str | int | float | bool | None
 

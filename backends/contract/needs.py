@@ -6,10 +6,10 @@ It looks with `find_spec` and `which` only: nothing is imported, nothing is inst
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Literal
 
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Line, line
 
 NeedKind = Literal["module", "tool"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Line
 from backends.contract.needs import Need
 from backends.contract.settings import Settings

@@ -6,7 +6,7 @@ It knows no clock and no disk: `at` is the wall time that the journal wrote besi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal, NoReturn
 
 from backends.contract.events import (
@@ -32,6 +32,7 @@ from backends.contract.events import (
     StageStopped,
     Unknown,
 )
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Line, Scalar, line
 
 _Moved = StageStarted | StageProgress | ItemSetAside

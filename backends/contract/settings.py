@@ -6,9 +6,11 @@ are those of the ModelZoo guide for 3D-ResNets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
+
+from backends.contract.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

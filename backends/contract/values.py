@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Line
 
 

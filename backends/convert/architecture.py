@@ -7,8 +7,9 @@ torch network and the ONNX graph are both built from the records here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from backends.contract.frozen import dataclass
 
 Shape = tuple[int, ...]
 Triple = tuple[int, int, int]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from backends.contract.errors import InputError
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Line, line
 from backends.convert import torchfile
 from backends.convert.architecture import BLOCKS, FIRST_BOTTLENECK, WIDTHS, Architecture

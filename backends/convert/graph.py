@@ -7,10 +7,10 @@ and Gemm. Batch normalisations are folded into the convolutions, in float64. Why
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backends.contract.errors import InputError
+from backends.contract.frozen import dataclass
 from backends.convert.architecture import EPSILON, Architecture, Block, Conv, Triple
 
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
+from backends.contract.frozen import dataclass
 from backends.convert.checkpoint import Wanted
 from backends.convert.graph import ClipShape
 

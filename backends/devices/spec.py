@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backends.contract.codec import encode
+from backends.contract.frozen import dataclass
 from backends.contract.needs import Need
 from backends.contract.plan import Stage, StageSpec
 from backends.contract.settings import Settings

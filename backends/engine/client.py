@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from backends.contract.client import LogChunk, Preview, RunRequest, RunResult, RunSummary, Snapshot
@@ -21,6 +21,7 @@ from backends.contract.codec import DecodeError, decode, dumps, loads
 from backends.contract.errors import BusyError, InputError, NeedError, R3dError, StageError
 from backends.contract.events import Event
 from backends.contract.files import write_whole
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Line
 from backends.contract.plan import Plan
 from backends.contract.process import our_environment
@@ -30,8 +31,6 @@ from backends.contract.values import DeviceSample, Report
 from backends.engine import hold, results
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import JournalReader, read_state
-from backends.engine.preview import preview
-from backends.engine.request import narrowed
 
 POLL_S = 0.1
 LIVELINESS_S = 0.5
@@ -101,6 +100,8 @@ class LiveClient:
             time.sleep(min(POLL_S, left))
 
     def start(self, request: RunRequest) -> str:
+        from backends.engine.request import narrowed  # looking at a run needs neither this nor `preview`
+
         hold.check_writable(self.workspace)
         settings = self._planner.settings(self.workspace)
         plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
@@ -140,6 +141,9 @@ class LiveClient:
         return self._preview(request, frozenset(stages))
 
     def _preview(self, request: RunRequest, accept: frozenset[str]) -> tuple[Preview, ...]:
+        from backends.engine.preview import preview
+        from backends.engine.request import narrowed
+
         settings = self._planner.settings(self.workspace)
         plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
         with contextlib.suppress(OSError):  # who may only look is told all the same
@@ -174,6 +178,12 @@ class LiveClient:
             alive = number == 0 and hold.holder(self._folders) is not None
             found.append(summary(folder.id, run, alive=alive))
         return tuple(found)
+
+    def history(self, run_id: str) -> tuple[DeviceSample, ...]:
+        from backends.stores.samples import read_history
+
+        folder = next((folder for folder in self._folders.all_runs() if folder.id == run_id), None)
+        return read_history(folder.samples) if folder else ()
 
     def result(self, run_id: str) -> RunResult:
         run = self._run(run_id)

@@ -10,12 +10,12 @@ import socket
 import stat
 import struct
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from backends.contract.errors import BusyError, InputError, R3dError, StageError
 from backends.contract.files import FULL_HINT, is_full
+from backends.contract.frozen import dataclass
 from backends.engine.folders import Folders
 
 HEARTBEAT_S = 1.0

@@ -248,6 +248,15 @@ class ReplayClient:
         mine = RunSummary(run.id, run.state, run.started, seconds, report.top1 if report else None)
         return (mine, *self.story.runs)
 
+    def history(self, run_id: str) -> tuple[DeviceSample, ...]:
+        """The recorded readings up to now; of earlier runs there are none."""
+        with self._lock:
+            self._catch_up()
+            if run_id != self._snapshot.run.id:
+                return ()
+            told = self.story.beats[: self._next]
+        return tuple(replace(value, at=self.story.began + when) for when, kind, value in told if kind == "sample")
+
     def result(self, run_id: str) -> RunResult:
         """Of the recorded run its report and, as far as that names them, its predictions; of earlier ones a line."""
         summary = next((one for one in self.runs() if one.id == run_id), None)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from backends.contract.errors import InputError, NeedError, StageError
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Scalar
 from backends.worker import toolkit
 

@@ -7,10 +7,10 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from backends.contract.errors import NeedError
+from backends.contract.frozen import dataclass
 
 USUAL = (
     "/usr/local/Ascend/ascend-toolkit",

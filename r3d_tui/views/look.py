@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from backends.contract.client import Snapshot
+from backends.contract.frozen import dataclass
 from backends.contract.lines import Line
 from backends.contract.run import DeviceRun, StageRun
 from r3d_tui.figures import as_number

@@ -6,9 +6,8 @@ from beginning to end, nobody else on them. What nobody measured is no reason; i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from backends.contract.client import Snapshot
+from backends.contract.frozen import dataclass
 from r3d_tui.rows import Row, Span, cut
 from r3d_tui.views.devices import joined
 from r3d_tui.views.look import LABEL, Look, fact, figure, figure_text, paragraph, stage_of
