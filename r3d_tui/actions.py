@@ -5,8 +5,9 @@ It refuses to know what an action does: the board has a method `action_<name>` f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from backends.contract.frozen import dataclass
 
 Group = Literal["run", "look", "move", "out", "console"]
 
@@ -35,10 +36,15 @@ ACTIONS = (
     Action("device", ("space",), "run", writes=True),
     Action("details", ("d",), "look", 6),
     Action("open", ("enter",), "look", palette=False),
+    Action("chip", ("p",), "look"),
     Action("results", ("o",), "look"),
     Action("videos", ("b",), "look"),
+    Action("asides", ("a",), "look"),
     Action("log", ("l",), "look", 7),
     Action("search", ("slash",), "look", 8),
+    Action("only", ("ampersand",), "look"),
+    Action("order", ("S", "shift+s"), "look"),
+    Action("show_all", ("u",), "look"),
     Action("next_match", ("n",), "look", palette=False),
     Action("previous_match", ("N", "shift+n"), "look", palette=False),
     Action("failure", ("exclamation_mark",), "look"),
@@ -68,6 +74,7 @@ ACTIONS = (
 
 _SHOWN = {
     "slash": "/",
+    "ampersand": "&",
     "exclamation_mark": "!",
     "full_stop": ".",
     "colon": ":",

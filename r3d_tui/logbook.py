@@ -21,6 +21,8 @@ class LogBook:
         self.dropped = 0
         """Lines that are no longer kept."""
         self.pattern = ""
+        self.only = False
+        """Only the lines that match are shown."""
         self.found: list[int] = []
         """Numbers of the lines that match."""
         self.place = -1
@@ -28,6 +30,7 @@ class LogBook:
         self._partial = False
         self._width = 0
         self._wrapped: list[tuple[int, str]] = []
+        self._matching: tuple[tuple[int, str, int], list[tuple[int, str]]] = ((0, "", 0), [])
 
     def take(self, piece: LogPiece) -> None:
         """Append a piece, or begin anew with it."""
@@ -73,13 +76,19 @@ class LogBook:
             self._width = width
             self._wrapped = []
             self._wrap_from(0)
-        return self._wrapped
+        if not (self.only and self.pattern):
+            return self._wrapped
+        key = (self.dropped + len(self.lines), self.pattern, width)
+        if key != self._matching[0] or self._partial:
+            pieces = ((number, piece) for number in self.found for piece in _pieces(self.lines[number], width))
+            self._matching = (key, list(pieces))
+        return self._matching[1]
 
     def row_of(self, line: int) -> int:
         """The first wrapped row of a line."""
         import bisect
 
-        return bisect.bisect_left(self._wrapped, line, key=lambda pair: pair[0])
+        return bisect.bisect_left(self.wrapped(self._width), line, key=lambda pair: pair[0])
 
     def _drop(self, count: int) -> None:
         self.lines = self.lines[count:]

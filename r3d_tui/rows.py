@@ -7,10 +7,11 @@ It refuses to know Textual and runs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
+
+from backends.contract.frozen import dataclass
 
 ELLIPSIS = "…"
 
@@ -157,10 +158,40 @@ class Column:
 GAP = 2
 
 
-def table(
-    columns: Sequence[Column], body: Iterable[Sequence[str | Span]], width: int, *, head: bool = True
-) -> list[Row]:
-    """A heading and one row for each line of `body`, exactly aligned, in at most `width` cells."""
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Columns with their widths settled for a place: rows of it are aligned, whenever each is drawn."""
+
+    columns: tuple[Column, ...]
+    """Those that are shown."""
+    places: tuple[int, ...]
+    """Which cells of a line they take."""
+    sizes: tuple[int, ...]
+    width: int
+
+    def head(self, marked: str = "") -> Row:
+        """The headings; the one that is `marked` stands out."""
+        return self._aligned(
+            [Span(one.head, "focus" if marked and one.head == marked else "head") for one in self.columns]
+        )
+
+    def row(self, line: Sequence[str | Span]) -> Row:
+        """One line of cells, of all columns, also of those that are not shown."""
+        return self._aligned(
+            [cell if isinstance(cell, Span) else Span(cell) for cell in (line[i] for i in self.places)]
+        )
+
+    def _aligned(self, spans: Sequence[Span]) -> Row:
+        out: list[Span] = []
+        for span, column, size in zip(spans, self.columns, self.sizes, strict=True):
+            if out:
+                out.append(Span(" " * GAP))
+            out.append(span._replace(text=fit(span.text, size, right=column.right, keep_end=column.keep_end)))
+        return cut(tuple(out), self.width)
+
+
+def grid(columns: Sequence[Column], width: int) -> Grid:
+    """The columns that fit in `width` cells, and how wide each is."""
     shown = list(range(len(columns)))
     while _sum(columns, shown) > width and any(columns[i].rank for i in shown):
         shown.remove(max(shown, key=lambda i: (columns[i].rank, i)))
@@ -169,27 +200,19 @@ def table(
     sizes = {i: columns[i].least for i in shown}
     for place, i in enumerate(flexes):
         sizes[i] += spare // len(flexes) + (1 if place < spare % len(flexes) else 0)
-    rows = [_cells([Span(columns[i].head, "head") for i in shown], shown, columns, sizes)] if head else []
-    rows += [_cells([_span(line[i]) for i in shown], shown, columns, sizes) for line in body]
-    return [cut(line, width) for line in rows]
+    return Grid(tuple(columns[i] for i in shown), tuple(shown), tuple(sizes[i] for i in shown), width)
 
 
-def _span(cell: str | Span) -> Span:
-    return cell if isinstance(cell, Span) else Span(cell)
+def table(
+    columns: Sequence[Column], body: Iterable[Sequence[str | Span]], width: int, *, head: bool = True, marked: str = ""
+) -> list[Row]:
+    """A heading and one row for each line of `body`, exactly aligned, in at most `width` cells."""
+    settled = grid(columns, width)
+    return [*([settled.head(marked)] if head else []), *map(settled.row, body)]
 
 
 def _sum(columns: Sequence[Column], shown: Sequence[int]) -> int:
     return sum(columns[i].least for i in shown) + GAP * max(0, len(shown) - 1)
-
-
-def _cells(spans: Sequence[Span], shown: Sequence[int], columns: Sequence[Column], sizes: dict[int, int]) -> Row:
-    out: list[Span] = []
-    for number, (i, span) in enumerate(zip(shown, spans, strict=True)):
-        if number:
-            out.append(Span(" " * GAP))
-        column = columns[i]
-        out.append(span._replace(text=fit(span.text, sizes[i], right=column.right, keep_end=column.keep_end)))
-    return tuple(out)
 
 
 def changed(old: Row | None, new: Row) -> tuple[int, int] | None:

@@ -63,31 +63,47 @@ class ModelPanel(Panel):
         return model.model(scene.snapshot, look)
 
 
-class DevicesPanel(Panel):
-    """The devices; the cursor's can be taken out and in."""
+class Listing(Panel):
+    """A panel that lists the devices; they are filtered, ordered, chosen, and taken out and in."""
+
+    def cursor(self, scene: Scene) -> int | None:
+        """The row of the device under the cursor."""
+        if scene.current != self.panel:
+            return None
+        action = f"screen.pick_device({scene.device!r})"
+        return next((n for n, line in enumerate(self.drawn) if any(span.action == action for span in line)), None)
+
+    def info(self, scene: Scene) -> str:
+        """What the devices are filtered by and ordered by."""
+        return scene.arrangement.told(Look(scene.words, self.size.width))
+
+    def warning(self, scene: Scene) -> str:
+        """Figures of chips that are not there."""
+        return scene.words("sim.chips") if devices.simulated(scene.snapshot) else ""
+
+
+class DevicesPanel(Listing):
+    """The devices with their sensors."""
 
     panel = "devices"
 
     def rows(self, scene: Scene, look: Look) -> list[Row]:
         """Its view."""
-        return devices.devices(scene.snapshot, look, scene.device if scene.current == self.panel else "")
-
-    def cursor(self, scene: Scene) -> int | None:
-        """The device under the cursor, under the heading."""
-        if scene.current != self.panel:
-            return None
-        ids = [device.id for device in devices.joined(scene.snapshot)]
-        return ids.index(scene.device) + 1 if scene.device in ids else None
+        found = devices.arranged(devices.joined(scene.snapshot), scene.arrangement, look)
+        cursor = scene.device if scene.current == self.panel else ""
+        return devices.devices(scene.snapshot, look, cursor, found, scene.tracks, scene.device)
 
 
-class InferPanel(Panel):
+class InferPanel(Listing):
     """Inference, live."""
 
     panel = "infer"
 
     def rows(self, scene: Scene, look: Look) -> list[Row]:
         """Its view."""
-        return infer.infer(scene.snapshot, look, scene.history)
+        found = devices.arranged(devices.joined(scene.snapshot), scene.arrangement, look)
+        cursor = scene.device if scene.current == self.panel else ""
+        return infer.infer(scene.snapshot, look, scene.history, found, scene.device, cursor)
 
 
 class ResultPanel(Panel):
@@ -98,6 +114,10 @@ class ResultPanel(Panel):
     def rows(self, scene: Scene, look: Look) -> list[Row]:
         """Its view."""
         return result.result(scene.snapshot, look)
+
+    def warning(self, scene: Scene) -> str:
+        """A speed of chips that are not there."""
+        return scene.words("sim.chips") if devices.of_simulated(scene.snapshot.run) else ""
 
 
 def _selected(scene: Scene) -> int | None:

@@ -65,4 +65,5 @@ class LogPanel(Panel):
         if not book.pattern:
             return name
         place = f"{book.place + 1}/{figures.count(len(book.found))}"
-        return f"{name}  /{book.pattern}  {place}"
+        only = f" {scene.words('log.only')}" if book.only else ""
+        return f"{name}  /{book.pattern}{only}  {place}"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import field
 from typing import ClassVar
 
 from textual import events
 
 from backends.contract.client import Snapshot
+from backends.contract.frozen import dataclass
 from r3d_tui.lang.words import Words
 from r3d_tui.layout import PANELS
 from r3d_tui.logbook import LogBook
 from r3d_tui.rows import Row, Span, cells, cut, row
+from r3d_tui.views.devices import Arrangement
 from r3d_tui.views.look import Look, squeeze
+from r3d_tui.views.tracks import Track
 from r3d_tui.widgets.sheet import Sheet
 
 
@@ -32,7 +35,12 @@ class Scene:
     """The panel."""
     dashboard: bool
     history: Mapping[str, Sequence[float | None]]
+    """Clips/s."""
     log: LogBook
+    tracks: Mapping[str, Track] = field(default_factory=dict)
+    """What the devices' sensors said."""
+    arrangement: Arrangement = field(default_factory=Arrangement)
+    """Which devices are listed, and in which order."""
 
 
 class Panel(Sheet):
@@ -44,6 +52,8 @@ class Panel(Sheet):
     def __init__(self) -> None:
         super().__init__(id=self.panel, focusable=False)
         self.scene: Scene | None = None
+        self.drawn: list[Row] = []
+        """The rows that stand, once blank ones have made room."""
 
     def rows(self, scene: Scene, look: Look) -> list[Row]:
         """What the panel shows."""
@@ -57,14 +67,18 @@ class Panel(Sheet):
         """A word at the right of the title."""
         return ""
 
+    def warning(self, scene: Scene) -> str:  # noqa: ARG002 - for those that have some
+        """A word at the right of the title that must not be missed."""
+        return ""
+
     def draw(self, scene: Scene) -> None:
         """Show the scene."""
         self.scene = scene
         if self.size.width < 2:
             return
         look = Look(scene.words, self.size.width, self.size.height - 1, scene.now, scene.selected)
-        rows = squeeze(self.rows(scene, look), look.height)
-        self.show(rows, lambda: self._head(scene), self.cursor(scene))
+        self.drawn = squeeze(self.rows(scene, look), look.height)
+        self.show(self.drawn, lambda: self._head(scene), self.cursor(scene))
 
     def retitle(self) -> None:
         """Draw the title again: it says what part of the rows is shown."""
@@ -91,6 +105,8 @@ class Panel(Sheet):
         parts = [self.info(scene), self._part()]
         right = "  ".join(part for part in parts if part)
         tail = row(Span(f" {right}", "dim")) if right else ()
+        if warning := self.warning(scene):
+            tail = row(Span(f" {warning}", "warn"), *tail)
         space = self.size.width - sum(cells(span.text) for span in (*left, *tail))
         return cut((*left, Span("─" * max(0, space), "rule"), *tail), self.size.width)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -54,11 +54,18 @@ class Dialog(ModalScreen[str]):
         super().__init__(classes="-bad" if bad else "")
         self._heading, self._rows, self._words = title, rows, words
         self._choices, self._wide, self._clock = choices, width, clock
-        self._body = Sheet(id="body", focusable=False)
+        self._body = self.make_body()
         for keys, _ in choices:
             self._bindings.bind(keys, f"choose({keys.split(',')[0]!r})", show=False)
         if also_shuts:
             self._bindings.bind(also_shuts, "shut", show=False)
+        if not choices:
+            self._bindings.bind("y", "copy", show=False)
+            self._bindings.bind("w", "write", show=False)
+
+    def make_body(self) -> Sheet:
+        """What the rows stand in."""
+        return Sheet(id="body", focusable=False)
 
     def compose(self) -> ComposeResult:
         """One sheet, as large as its rows ask for."""
@@ -101,7 +108,9 @@ class Dialog(ModalScreen[str]):
             shown = "/".join({"enter": "Enter"}.get(key, key) for key in keys.split(","))
             spans += [Span(shown, "key", f"screen.choose({first!r})"), Span(f" {text}   ")]
         spans += [Span("q/Esc", "key", "screen.shut"), Span(f" {self._words('dialog.close')}   ")]
-        spans += [Span("j/k", "key"), Span(f" {self._words('dialog.scroll')}")]
+        spans += [Span("j/k", "key"), Span(f" {self._words('dialog.scroll')}   ")]
+        if not self._choices:
+            spans += [Span("y/w", "key", "screen.copy"), Span(f" {self._words('list.take')}")]
         return cut(tuple(spans), max(1, self._body.size.width))
 
     def action_choose(self, key: str) -> None:
@@ -123,6 +132,17 @@ class Dialog(ModalScreen[str]):
     def action_far(self, way: int) -> None:
         """To an end."""
         self._body.scroll_rows(way * self._body.row_count)
+
+    def action_copy(self) -> None:
+        """The text to the terminal's clipboard (OSC 52)."""
+        self.app.copy_to_clipboard(self._body.plain_text())
+        self.app.notify(self._words("say.copied"), markup=False, timeout=4)
+
+    def action_write(self) -> None:
+        """The text to a file in the workspace."""
+        board: Any = getattr(self.app, "board", None)
+        if board is not None:
+            board.write_text(type(self).__name__.lower(), self._body.plain_text())
 
     def action_nothing(self) -> None:
         """Tab has nowhere to go here."""

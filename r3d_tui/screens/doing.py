@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from textual.app import SuspendNotSupported
 from textual.screen import Screen
 
-from backends.contract.client import Client, Preview, RunRequest, RunSummary, Snapshot
+from backends.contract.client import Client, Preview, RunRequest, Snapshot
 from backends.contract.errors import R3dError
 from backends.contract.lines import Line, line
 from r3d_tui.actions import ACTIONS
@@ -206,12 +207,15 @@ class Doing(Screen[None]):
 
     def action_runs(self) -> None:
         """The runs of this workspace."""
+        from r3d_tui.screens.opening import open_runs
 
-        def show(found: tuple[RunSummary, ...]) -> None:
-            title = self.words("runs.title")
-            self.app.push_screen(Dialog(title, lambda look: dialogs.runs(found, look), self.words, also_shuts="h"))
+        open_runs(self)
 
-        self.ask(self.client.runs, show)
+    def action_asides(self) -> None:
+        """What the run set aside."""
+        from r3d_tui.screens.opening import open_asides
+
+        open_asides(self)
 
     def action_open(self) -> None:
         """What is behind the panel: the results, else all about the stage."""
@@ -219,8 +223,14 @@ class Doing(Screen[None]):
             self.action_results()
         elif self.panel_now().panel == "dataset":
             self.action_videos()
+        elif self.panel_now().panel in ("devices", "infer"):
+            self.action_chip()
         else:
             self.action_details()
+
+    def action_chip(self) -> None:
+        """All about the device under the cursor."""
+        raise NotImplementedError
 
     def action_results(self) -> None:
         """The latest result large, with an earlier one beside it."""
@@ -267,7 +277,10 @@ class Doing(Screen[None]):
 
     def action_write(self) -> None:
         """The panel's text to a file in the workspace, where a clipboard does not work."""
-        text, name = self.panel_now().plain_text(), self.panel_now().panel
+        self.write_text(self.panel_now().panel, self.panel_now().plain_text())
+
+    def write_text(self, name: str, text: str) -> None:
+        """A text to a file in the workspace, and say where."""
         folder = self.client.workspace
 
         def write() -> str:
@@ -296,8 +309,12 @@ class Doing(Screen[None]):
         if path is None:
             self.say("say.no_file")
             return
-        with self.app.suspend():
-            trouble = go(path)
+        try:
+            with self.app.suspend():
+                trouble = go(path)
+        except SuspendNotSupported:  # in a browser there is no terminal to hand over
+            self.say("say.no_terminal", path=str(path))
+            return
         self.app.refresh()
         if trouble is not None:
             self.show_trouble(trouble)

@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING
 
 from backends.contract.client import Prediction, RunResult, RunSummary
 from backends.contract.clips import ClipFrames, VideoEntry
+from backends.contract.lines import line
 from r3d_tui.rows import Row
 
 if TYPE_CHECKING:
+    from r3d_tui.screens.board import Board
     from r3d_tui.screens.doing import Doing
+    from r3d_tui.views.compare import Comparison
+    from r3d_tui.views.devices import Device
+    from r3d_tui.views.tracks import Track
+    from r3d_tui.views.videos import ClassEntry
 
 
-def open_results(board: Doing) -> None:
-    """Find the latest run with a result and show it large; a word where there is none."""
+def open_results(board: Doing, wanted: str = "") -> None:
+    """Show the result of a run, the latest that has one by default; a word where there is none."""
     client = board.client
 
     def find() -> tuple[RunResult | None, tuple[RunSummary, ...]]:
         scored = tuple(run for run in client.runs() if run.top1 is not None)
-        return (client.result(scored[0].id), scored[1:]) if scored else (None, ())
+        one = next((run.id for run in scored if wanted in ("", run.id)), None)
+        return client.result(one) if one else None, tuple(run for run in scored if run.id != one)
 
     def show(found: tuple[RunResult | None, tuple[RunSummary, ...]]) -> None:
         from r3d_tui.screens.results import Results
@@ -31,8 +38,10 @@ def open_results(board: Doing) -> None:
             return
         run = latest.run.id
 
-        def load(other: str, then: Callable[[RunResult], None]) -> None:
-            board.ask(lambda: client.result(other), then)
+        def load(other: str, then: Callable[[Comparison], None]) -> None:
+            from r3d_tui.views.compare import compared
+
+            board.ask(lambda: compared(latest, client.result(other)), then)
 
         def export(folder: Path) -> None:
             board.ask(lambda: client.export(run, folder), lambda _: board.say("say.exported", path=str(folder)))
@@ -45,22 +54,134 @@ def open_results(board: Doing) -> None:
     board.ask(find, show)
 
 
+def open_runs(board: Doing) -> None:
+    """The runs of the workspace, and what is behind each."""
+    client = board.client
+
+    def show(found: tuple[RunSummary, ...]) -> None:
+        from r3d_tui.screens.listings import Runs
+
+        def devices(run: str) -> None:
+            open_kept(board, run)
+
+        def result(run: str) -> None:
+            open_results(board, run)
+
+        board.app.push_screen(Runs(found, board.words, result=result, devices=devices))
+
+    board.ask(client.runs, show)
+
+
+def open_asides(board: Doing) -> None:
+    """What the run set aside."""
+    from r3d_tui.screens.listings import Asides
+    from r3d_tui.views.lists import asides_of, unnamed
+
+    if board.snapshot is not None:
+        found, more = asides_of(board.snapshot), unnamed(board.snapshot)
+        play = player(board, RunResult(RunSummary("", "", None, None)))
+        board.app.push_screen(Asides(found, more, board.words, play=play))
+
+
+def open_chip(board: Board) -> None:
+    """The device under the cursor, live."""
+    from backends.contract.values import DeviceTable
+    from r3d_tui.screens.chip import ChipPage
+    from r3d_tui.views.chip import Processes
+    from r3d_tui.views.devices import joined
+
+    def devices() -> tuple[Device, ...]:
+        return joined(board.snapshot) if board.snapshot is not None else ()
+
+    def ask(device: str, then: Callable[[Processes], None]) -> None:
+        def work() -> DeviceTable:
+            from backends import api
+
+            return api.read_devices("live")
+
+        def take(table: DeviceTable) -> None:
+            if table.error is not None:
+                then(Processes(trouble=line("npu-smi: {cause}", cause=table.error.message)))
+                return
+            mine = next((one for one in table.chips if one.device == device), None)
+            found = (
+                p for p in table.processes if mine and p.npu_id == mine.npu_id and p.chip_id in (None, mine.chip_id)
+            )
+            then(Processes(tuple(found)))
+
+        board.ask(work, take)
+
+    def take_out(device: str) -> None:
+        board.device = device
+        board.action_device()
+
+    if not board.device:
+        board.say("devices.none")
+        return
+    page = ChipPage(
+        board.device,
+        board.words,
+        devices=devices,
+        tracks=lambda: board.tracks.by_device,
+        rates=lambda: board.rates,
+        snapshot=lambda: board.snapshot,
+        ask=ask,
+        take=None if board.read_only else take_out,
+        clock=board.app_clock,
+    )
+    board.app.push_screen(page)
+
+
+def open_kept(board: Doing, run: str) -> None:
+    """What the devices of an earlier run did, as far as their readings were kept."""
+    client = board.client
+
+    def show(found: tuple[dict[str, Track], tuple[Device, ...]]) -> None:
+        from r3d_tui.screens.chip import ChipPage
+
+        tracks, devices = found
+        if not devices:
+            board.say("chip.none")
+            return
+        page = ChipPage(
+            devices[0].id,
+            board.words,
+            devices=lambda: devices,
+            tracks=lambda: tracks,
+            rates=dict,
+            snapshot=lambda: None,
+        )
+        board.app.push_screen(page)
+
+    def find() -> tuple[dict[str, Track], tuple[Device, ...]]:
+        from r3d_tui.views.devices import Device
+        from r3d_tui.views.tracks import tracks_of
+
+        samples = client.history(run)
+        latest = {sample.device: sample for sample in samples}
+        return tracks_of(samples), tuple(Device(name, None, sample) for name, sample in latest.items())
+
+    board.ask(find, show)
+
+
 def player(board: Doing, found: RunResult) -> Callable[[str], None]:
     """Shows the clips of a video of that result, by its name."""
 
     def play(video: str) -> None:
-        def find() -> tuple[VideoEntry, ...]:
+        def find() -> tuple[tuple[VideoEntry, ...], dict[str, Prediction]]:
             from backends import api
 
-            return tuple(one for one in api.list_videos(board.client.workspace) if one.video == video and one.clips)
+            videos = api.list_videos(board.client.workspace)
+            mine = tuple(one for one in videos if one.video == video and one.clips)
+            return mine, {one.video: one for one in found.predictions if one.video == video}
 
-        def show(entries: tuple[VideoEntry, ...]) -> None:
+        def show(answer: tuple[tuple[VideoEntry, ...], dict[str, Prediction]]) -> None:
             from r3d_tui.screens.videos import Player
 
+            entries, predictions = answer
             if not entries:
                 board.say("videos.no_clips")
                 return
-            predictions = {one.video: one for one in found.predictions}
             board.app.push_screen(Player(entries, 0, predictions, board.words, fetch=fetcher(board)))
 
         board.ask(find, show)
@@ -72,15 +193,17 @@ def open_videos(board: Doing) -> None:
     """Show the data set's videos, with what the latest run took them for; an error where no clips were made yet."""
     client = board.client
 
-    def find() -> tuple[tuple[VideoEntry, ...], dict[str, Prediction]]:
+    def find() -> tuple[tuple[ClassEntry, ...], dict[str, Prediction]]:
         from backends import api
+        from r3d_tui.views.videos import classes
 
         videos = api.list_videos(client.workspace)
         scored = [run for run in client.runs() if run.top1 is not None]
         predictions = client.result(scored[0].id).predictions if scored else ()
-        return videos, {one.video: one for one in predictions}
+        by_name = {one.video: one for one in predictions}
+        return classes(videos, by_name), by_name
 
-    def show(found: tuple[tuple[VideoEntry, ...], dict[str, Prediction]]) -> None:
+    def show(found: tuple[tuple[ClassEntry, ...], dict[str, Prediction]]) -> None:
         from r3d_tui.screens.videos import Videos
 
         board.app.push_screen(Videos(*found, board.words, fetch=fetcher(board)))

@@ -13,27 +13,28 @@ from textual.binding import Binding, BindingType
 from textual.color import Color
 
 from backends.contract.client import RunResult, RunSummary
+from backends.contract.values import ClassScore, VideoScore
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, cells, cut
+from r3d_tui.rows import Row, Span, cut, width_of
 from r3d_tui.safe import safe
-from r3d_tui.screens.dialog import Dialog
+from r3d_tui.screens.lists import Listed, Lists
 from r3d_tui.screens.prompt import Prompt
 from r3d_tui.views import result as view
-from r3d_tui.views.compare import compare
+from r3d_tui.views.compare import Change, Comparison, above, change_cells, change_columns
 from r3d_tui.views.look import Look, paragraph
 from r3d_tui.views.matrix import Heat, matrix
 
 PAGES = ("matrix", "classes", "worst", "compare")
-WIDE = 190
 
-Load = Callable[[str, Callable[[RunResult], None]], None]
+Load = Callable[[str, Callable[[Comparison], None]], None]
 Export = Callable[[Path], None]
 Play = Callable[[str], None]
 
 
-class Results(Dialog):
+class Results(Lists):
     """Four pages about one run. `load` fetches another run's result, `export` writes this one's to a folder."""
 
+    WIDE = 190
     DEFAULT_CSS = """
     Results { align: center middle; }
     """
@@ -45,7 +46,6 @@ class Results(Dialog):
         Binding("c", "earlier(1)", show=False),
         Binding("C,shift+c", "earlier(-1)", show=False),
         Binding("x", "export", show=False),
-        Binding("enter", "play", show=False),
     ]
 
     def __init__(
@@ -61,19 +61,45 @@ class Results(Dialog):
     ) -> None:
         """`earlier` are the other runs with a result, latest first; `folder` is where an export goes by default.
 
-        `play` shows a video's clips by its name.
+        `load` gives the comparison with another run, `play` shows a video's clips by its name.
         """
-        super().__init__(words("results.title", run=safe(found.run.id)), self._page_rows, words)
+        super().__init__(words("results.title", run=safe(found.run.id)), words)
         self._found, self._earlier = found, earlier
         self._load, self._export, self._play, self._folder = load, export, play, folder
-        self._here = self._row = 0
+        self._here = 0
         self._other = -1
-        self._before: RunResult | None = None
+        self._compared: Comparison | None = None
+        self._lists = {
+            "classes": Listed(
+                view.class_listing(found.report), view.class_columns, view.class_cells, "compare.gone", view.with_bar
+            ),
+            "worst": Listed(
+                view.worst_listing(found.report), view.worst_columns, view.worst_cells, "results.all_right"
+            ),
+        }
 
     def on_mount(self) -> None:
         """Draw, and fetch the run before this one."""
         super().on_mount()
         self.action_earlier(1)
+
+    @property
+    def listed(self) -> Listed | None:
+        """The list of the page, where it is one."""
+        return self._lists.get(PAGES[self._here]) if self._found.report or PAGES[self._here] == "compare" else None
+
+    @property
+    def keys(self) -> list[tuple[str, str, str]]:
+        """Those of the page."""
+        page = PAGES[self._here]
+        pairs = [("Tab", "results.page", "turn(1)"), ("x", "results.export", "export")]
+        if page in ("worst", "compare") and self.listed is not None:
+            pairs.append(("Enter", "results.watch", "deeper"))
+        if page == "classes":
+            pairs.append(("Enter", "results.of_class", "deeper"))
+        if len(self._earlier) > 1 and page == "compare":
+            pairs.append(("c", "results.other", "earlier(1)"))
+        return pairs
 
     def action_turn(self, step: int) -> None:
         """The next page."""
@@ -92,9 +118,12 @@ class Results(Dialog):
         self._other = (self._other + step) % len(self._earlier)
         self._load(self._earlier[self._other].id, self._take_earlier)
 
-    def _take_earlier(self, before: RunResult) -> None:
-        if before.run.id == self._earlier[self._other].id:
-            self._before = before
+    def _take_earlier(self, found: Comparison) -> None:
+        if found.before.run.id == self._earlier[self._other].id:
+            self._compared = found
+            self._lists["compare"] = Listed(
+                found.listing, change_columns, change_cells, "", above=lambda look: above(found, look)
+            )
             self.draw()
 
     def action_export(self) -> None:
@@ -109,83 +138,42 @@ class Results(Dialog):
         place = str(self._folder / f"result-{self._found.run.id}")
         self.app.push_screen(Prompt(words("results.where"), place, keys), chosen)
 
-    def _fit(self) -> None:
-        """As large as the terminal: pages must not jump."""
-        width, height = self.app.size
-        self._body.styles.width = max(5, min(WIDE, width - (4 if width > 84 else 0)))
-        self._body.styles.height = max(4, height - (2 if height > 24 else 0))
+    def action_deeper(self) -> None:
+        """Show the clips of the video under the cursor; of a class, its wrong videos."""
+        listed = self.listed
+        chosen = listed.listing.chosen if listed is not None else None
+        if isinstance(chosen, VideoScore):
+            self._play(chosen.video)
+        elif isinstance(chosen, Change) and (one := chosen.after or chosen.before):
+            self._play(one.video)
+        elif isinstance(chosen, ClassScore):
+            self.action_page_at(PAGES.index("worst"))
+            worst = self._lists["worst"].listing
+            self._list_anew(worst, chosen.label, worst.order)
 
-    def draw(self) -> None:
-        """Show the page under its tabs."""
-        if not self._body.size.width:
-            return
-        look = self._look(self._body.size.width)
-        cursor = self._row + 1 if self._listing else None
-        self._body.show(self._page_rows(look), self._tabs(), cursor, self._keys())
-
-    @property
-    def _listing(self) -> bool:
-        """The page with a cursor is shown, and has something to put it on."""
-        return PAGES[self._here] == "worst" and self._found.report is not None and bool(self._found.report.worst)
-
-    def action_move(self, rows: int) -> None:
-        """Move the cursor where there is one, else scroll."""
-        if not self._listing or self._found.report is None:
-            super().action_move(rows)
-            return
-        self._row = max(0, min(len(self._found.report.worst) - 1, self._row + rows))
-        self.draw()
-        self._body.reveal(self._row + 1 if self._row else 0)
-
-    def action_page(self, pages: int) -> None:
-        """Move or scroll by what is seen."""
-        self.action_move(pages * max(1, self._body.page - 1))
-
-    def action_far(self, way: int) -> None:
-        """To an end."""
-        self.action_move(way * self._body.row_count)
-
-    def action_play(self) -> None:
-        """Show the clips of the video under the cursor."""
-        if self._listing and self._found.report is not None:
-            self._play(self._found.report.worst[self._row].video)
-
-    def _tabs(self) -> Row:
+    def title_row(self) -> Row:
+        """The pages, and the run where there is room."""
         spans = [Span(f"{self._heading}  ", "focus")]
+        if self._found.run.simulated:
+            spans.append(Span(f"{self._words('sim.chips')}  ", "warn"))
+        tabs: list[Span] = []
         for place, page in enumerate(PAGES):
             text = f" {place + 1} {self._words(f'results.{page}')} "
-            spans.append(Span(text, "chip" if place == self._here else "dim", f"screen.page_at({place})"))
-        over = sum(cells(span.text) for span in spans) > self._body.size.width
-        return cut(tuple(spans[1:] if over else spans), self._body.size.width)
+            tabs.append(Span(text, "chip" if place == self._here else "dim", f"screen.page_at({place})"))
+        width = self._body.size.width
+        while spans and width_of((*spans, *tabs)) > width:
+            spans.pop(0)
+        return cut((*spans, *tabs), width)
 
-    def _keys(self) -> Row:
-        words = self._words
-        pairs = [("Tab", words("results.page"), "turn(1)"), ("x", words("results.export"), "export")]
-        if self._listing:
-            pairs.append(("Enter", words("results.watch"), "play"))
-        if len(self._earlier) > 1 and PAGES[self._here] == "compare":
-            pairs.append(("c", words("results.other"), "earlier(1)"))
-        pairs.append(("q/Esc", words("dialog.close"), "shut"))
-        spans = []
-        for key, text, action in pairs:
-            spans += [Span(key, "key", f"screen.{action}"), Span(f" {text}   ")]
-        spans += [Span("j/k", "key"), Span(f" {words('dialog.scroll')}")]
-        return cut(tuple(spans), max(1, self._body.size.width))
-
-    def _page_rows(self, look: Look) -> list[Row]:
+    def rows_here(self, look: Look) -> list[Row]:
+        """The matrix, or what stands in place of a list that is not there."""
         report = self._found.report
-        page = PAGES[self._here]
-        if page == "compare":
-            return compare(self._found, self._before, look)
+        if PAGES[self._here] == "compare":
+            key = "compare.none" if not self._earlier else "compare.reading"
+            return paragraph(look.words(key), look.width, "dim")
         if report is None:
             return paragraph(look.words("compare.gone"), look.width, "warn")
-        if page == "matrix":
-            return matrix(report, look, max(1, self._body.size.height - 4), self._heat())
-        if page == "classes":
-            return view.class_rows(report, look)
-        return view.worst_rows(report, look, len(report.worst)) or paragraph(
-            look.words("results.all_right"), 60, "good"
-        )
+        return matrix(report, look, max(1, self._body.size.height - 4), self._heat())
 
     def _heat(self) -> Heat | None:
         """The theme's colours; None where the terminal has only its own sixteen, or none."""

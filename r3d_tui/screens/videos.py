@@ -13,9 +13,9 @@ from textual.binding import Binding, BindingType
 from backends.contract.client import Prediction
 from backends.contract.clips import ClipFrames, VideoEntry
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, cut, row, width_of
+from r3d_tui.rows import Row, Span, row, width_of
 from r3d_tui.safe import safe
-from r3d_tui.screens.dialog import Dialog
+from r3d_tui.screens.lists import Large, Listed, Lists
 from r3d_tui.views import videos as view
 from r3d_tui.views.look import Look, paragraph
 
@@ -30,107 +30,66 @@ Fetch = Callable[[str, int, int, Callable[[ClipFrames, Pictures], None]], None]
 """Fetch a clip of a video at a side in pixels, and call back with its frames and their pictures."""
 
 
-class Large(Dialog):
-    """A dialog as large as the terminal: what it shows must not jump."""
-
-    WIDE = 130
-
-    def _fit(self) -> None:
-        width, height = self.app.size
-        self._body.styles.width = max(5, min(self.WIDE, width - (4 if width > 84 else 0)))
-        self._body.styles.height = max(4, height - (2 if height > 24 else 0))
-
-    def _keyline(self, pairs: Sequence[tuple[str, str, str]]) -> Row:
-        spans: list[Span] = []
-        for key, text, action in pairs:
-            spans += [Span(key, "key", f"screen.{action}"), Span(f" {self._words(text)}   ", "", f"screen.{action}")]
-        return cut(tuple(spans), max(1, self._body.size.width))
-
-
-class Videos(Large):
+class Videos(Lists):
     """Classes, and behind each its videos, and behind each its clips."""
 
     DEFAULT_CSS = """
     Videos { align: center middle; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,b,left", "back", show=False),
-        Binding("enter,right", "deeper", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("b,left", "back", show=False)]
 
     def __init__(
-        self, videos: Sequence[VideoEntry], predictions: view.Predictions, words: Words, *, fetch: Fetch
+        self, groups: Sequence[view.ClassEntry], predictions: view.Predictions, words: Words, *, fetch: Fetch
     ) -> None:
-        super().__init__(words("videos.title"), self._table, words)
-        self._groups = view.classes(videos)
+        super().__init__(words("videos.title"), words)
         self._predictions, self._fetch = predictions, fetch
+        self._groups = Listed(view.class_listing(groups), view.class_columns, view.class_cells, "videos.none")
         self._inside: view.ClassEntry | None = None
-        self._class_here = self._video_here = 0
+        self._entries = self._groups
 
     @property
-    def _here(self) -> int:
-        return self._video_here if self._inside else self._class_here
+    def listed(self) -> Listed:
+        """The classes, or the videos of one."""
+        return self._entries if self._inside else self._groups
 
     @property
-    def _count(self) -> int:
-        return len(self._inside.videos) if self._inside else len(self._groups)
+    def keys(self) -> list[tuple[str, str, str]]:
+        """Deeper."""
+        return [("Enter", "videos.play" if self._inside else "videos.enter", "deeper")]
 
-    def _table(self, look: Look) -> list[Row]:
-        if not self._groups:
-            return paragraph(look.words("videos.none"), look.width, "dim")
-        if self._inside:
-            return view.video_table(self._inside.videos, self._predictions, look)
-        return view.class_table(self._groups, self._predictions, look)
-
-    def draw(self) -> None:
-        """Show the table, its cursor and its keys."""
-        if not self._body.size.width:
-            return
+    def title_row(self) -> Row:
+        """Where one is."""
         title = row(Span(self._heading, "focus"))
-        if self._inside:
-            title += row(Span(f" › {safe(self._inside.label) or self._words('videos.unknown')}", "strong"))
-        cursor = self._here + 1 if self._groups else None
-        rows = self._table(self._look(self._body.size.width))
-        keys = [("Enter", "videos.play" if self._inside else "videos.enter", "deeper")]
-        keys += [
-            ("q/Esc", "videos.back" if self._inside else "dialog.close", "back"),
-            ("j/k", "videos.choose", "move(1)"),
-        ]
-        self._body.show(rows, title, cursor, self._keyline(keys))
-
-    def action_move(self, rows: int) -> None:
-        """Move the cursor."""
-        place = max(0, min(self._count - 1, self._here + rows))
-        if self._inside:
-            self._video_here = place
-        else:
-            self._class_here = place
-        self.draw()
-        self._body.reveal(place + 1 if place else 0)
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by what is seen."""
-        self.action_move(pages * max(1, self._body.page - 1))
-
-    def action_far(self, way: int) -> None:
-        """To an end."""
-        self.action_move(way * self._count)
+        if self._inside is None:
+            return title
+        return title + row(Span(f" › {safe(self._inside.label) or self._words('videos.unknown')}", "strong"))
 
     def action_deeper(self) -> None:
         """Into the class, or to the video's clips."""
-        if not self._groups:
-            return
         if self._inside is None:
-            self._inside, self._video_here = self._groups[self._class_here], 0
-            self._body.top = 0
-            self.draw()
+            if (group := self._groups.listing.chosen) is not None:
+                self._enter(group)
             return
-        if not self._inside.videos[self._video_here].clips:
+        listing = self._entries.listing
+        chosen = listing.chosen
+        if chosen is None:
+            return
+        if not chosen.clips:
             self.app.notify(self._words("videos.no_clips"), markup=False, timeout=4)
             return
-        playable = [video for video in self._inside.videos if video.clips]
-        start = playable.index(self._inside.videos[self._video_here])
+        playable = [video for video in map(listing.at, range(len(listing))) if video.clips]
+        start = playable.index(chosen)
         self.app.push_screen(Player(playable, start, self._predictions, self._words, fetch=self._fetch))
+
+    def _enter(self, group: view.ClassEntry) -> None:
+        listing = view.video_listing(group.videos, self._predictions, self._words)
+
+        def cells(video: VideoEntry, look: Look) -> tuple[str | Span, ...]:
+            return view.video_cells(video, self._predictions, look)
+
+        self._inside, self._entries = group, Listed(listing, view.video_columns, cells)
+        self._body.top = 0
+        self.draw()
 
     def action_back(self) -> None:
         """Out of the class, or close."""
@@ -140,7 +99,6 @@ class Videos(Large):
         self._inside = None
         self._body.top = 0
         self.draw()
-        self._body.reveal(self._class_here + 1)
 
 
 class Player(Large):
@@ -197,7 +155,7 @@ class Player(Large):
             (",/.", "videos.step", "step(1)"),
         ]
         keys += [("q/Esc", "videos.back", "shut")]
-        self._body.show(self._page(self._look(self._body.size.width)), title, foot=self._keyline(keys))
+        self._body.show(self._page(self._look(self._body.size.width)), title, foot=self.keyline(keys))
         self._ask()
 
     @property

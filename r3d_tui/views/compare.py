@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.contract.client import Prediction, RunResult
 from r3d_tui import figures
-from r3d_tui.rows import Column, Row, Span, row, table
+from r3d_tui.rows import Column, Row, Span, table
 from r3d_tui.safe import safe
+from r3d_tui.views.listing import Listing, Order
 from r3d_tui.views.look import Look, paragraph, rule
 from r3d_tui.views.stages import moment
 
@@ -49,21 +51,52 @@ def changes(before: Sequence[Prediction], after: Sequence[Prediction]) -> tuple[
     return tuple(sorted(found, key=lambda change: KINDS.index(change.kind)))
 
 
-def compare(now: RunResult, before: RunResult | None, look: Look) -> list[Row]:
-    """The comparison page."""
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two results beside each other, once they were compared: with many videos that takes a thread's time."""
+
+    now: RunResult
+    before: RunResult
+    listing: Listing[Change]
+    counts: Mapping[str, int]
+
+
+def compared(now: RunResult, before: RunResult) -> Comparison:
+    """Compare two results."""
+    found = changes(before.predictions, now.predictions) if now.predictions and before.predictions else ()
+    return Comparison(now, before, Listing(found, ORDERS, _text), Counter(change.kind for change in found))
+
+
+def _text(change: Change) -> str:
+    one = change.after or change.before
+    labels = [side.predicted or "" for side in (change.before, change.after) if side]
+    return " ".join([change.kind, one.video if one else "", one.label if one else "", *labels])
+
+
+def _name(change: Change) -> str:
+    one = change.after or change.before
+    return one.video if one else ""
+
+
+ORDERS: tuple[Order[Change], ...] = (
+    Order("result.video", _name),
+    Order("result.label", lambda one: one.after.label if one.after else one.before.label if one.before else None),
+    Order("compare.before", lambda one: one.before.predicted if one.before else None),
+    Order("compare.now", lambda one: one.after.predicted if one.after else None),
+)
+
+
+def above(found: Comparison, look: Look) -> list[Row]:
+    """The figures of both, and how many videos changed and how."""
     words = look.words
-    if before is None:
-        return paragraph(words("compare.none"), look.width, "dim")
-    rows = _figures(now, before, look)
-    if not now.predictions or not before.predictions:
+    rows = _figures(found.now, found.before, look)
+    if not found.now.predictions or not found.before.predictions:
         return [*rows, (), *paragraph(words("compare.gone"), look.width, "warn")]
-    found = changes(before.predictions, now.predictions)
-    counts = {kind: sum(change.kind == kind for change in found) for kind in KINDS}
-    known = " · ".join(words(f"compare.{kind}", n=n) for kind, n in counts.items() if n)
-    rows += [(), rule(words("compare.changed", n=len(found)), look.width)]
-    if not found:
+    rows += [(), rule(words("compare.changed", n=figures.count(len(found.listing.entries))), look.width)]
+    if not found.listing.entries:
         return [*rows, *paragraph(words("compare.same"), look.width, "good")]
-    return [*rows, *paragraph(known, look.width, "strong"), *_videos(found, look)]
+    known = " · ".join(words(f"compare.{kind}", n=found.counts[kind]) for kind in KINDS if found.counts.get(kind))
+    return [*rows, *paragraph(known, look.width, "strong")]
 
 
 def _figures(now: RunResult, before: RunResult, look: Look) -> list[Row]:
@@ -91,10 +124,17 @@ def _figures(now: RunResult, before: RunResult, look: Look) -> list[Row]:
         videos = [float(report.videos) if report else None for report in reports]
         body.append((words("result.videos"), *map(figures.count, videos), _apart(videos, 0)))
     speed = [one.run.clips_per_s for one in pair]
-    body.append((words("infer.clips_per_s"), *map(figures.rate, speed), _apart(speed, 1, better=True)))
+    shown = (_speed(one, look) for one in pair)
+    apart = _apart(speed, 1, better=True) if not any(one.run.simulated for one in pair) else Span(figures.DASH)
+    body.append((words("infer.clips_per_s"), *shown, apart))
     took = [one.run.seconds for one in pair]
     body.append((words("stages.time"), *map(figures.seconds, took), ""))
     return table(columns, body, look.width)
+
+
+def _speed(one: RunResult, look: Look) -> Span:
+    text = figures.rate(one.run.clips_per_s)
+    return Span(f"{look.words('sim.short')} {text}", "warn") if one.run.simulated else Span(text)
 
 
 def _four(value: float | None) -> str:
@@ -110,23 +150,24 @@ def _apart(values: Sequence[float | None], digits: int, *, better: bool = False)
     return Span(f"{apart:+,.{digits}f}" if apart else "=", role)
 
 
-def _videos(found: Sequence[Change], look: Look) -> list[Row]:
+def change_columns(look: Look) -> tuple[Column, ...]:
+    """Of the list of changed videos."""
     words = look.words
-    columns = (
+    return (
         Column("", 1),
         Column(words("result.video"), 18, flex=True),
         Column(words("result.label"), 14, rank=1),
         Column(words("compare.before"), 14),
         Column(words("compare.now"), 14),
     )
-    body = []
-    for change in found:
-        one = change.after or change.before
-        sign, role = ROLES.get(change.kind, ("·", "dim"))
-        if one is not None:
-            labels = (_label(change.before), _label(change.after))
-            body.append((Span(sign, role), safe(one.video), safe(one.label), labels[0], Span(labels[1], role)))
-    return [row(), *table(columns, body, look.width)]
+
+
+def change_cells(change: Change, look: Look) -> tuple[str | Span, ...]:  # noqa: ARG001 - as all cells are drawn
+    """One changed video."""
+    one = change.after or change.before
+    sign, role = ROLES.get(change.kind, ("·", "dim"))
+    name, label = (safe(one.video), safe(one.label)) if one else ("", "")
+    return Span(sign, role), name, label, _label(change.before), Span(_label(change.after), role)
 
 
 def _label(one: Prediction | None) -> str:

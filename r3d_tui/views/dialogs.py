@@ -1,18 +1,15 @@
-"""What opens over the board, as rows: the preview of a run, the list of runs, the help, the words of an error."""
+"""What opens over the board, as rows: the preview of a run, the help, the words of an error."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backends.contract.client import Preview, RunSummary
+from backends.contract.client import Preview
 from backends.contract.errors import R3dError
 from backends.contract.lines import Line
-from r3d_tui import figures
 from r3d_tui.actions import ACTIONS, all_shown
-from r3d_tui.rows import Column, Row, Span, fit, row, table, wrap
-from r3d_tui.safe import safe
+from r3d_tui.rows import Row, Span, fit, row, wrap
 from r3d_tui.views.look import SIGNS, Look, paragraph, rule, sign, stage_word, state_word
-from r3d_tui.views.stages import moment
 
 ACTION_SIGNS = {"run": "run", "cached": "cached", "skip": "skipped", "unknown": "unknown"}
 
@@ -40,32 +37,6 @@ def preview(found: Sequence[Preview], look: Look) -> list[Row]:
         text = words("preview.acceptable", stages=", ".join(acceptable))
         rows += [(), *paragraph(text, look.width, "warn")]
     return rows
-
-
-def runs(found: Sequence[RunSummary], look: Look) -> list[Row]:
-    """All runs, latest first."""
-    words = look.words
-    if not found:
-        return paragraph(words("runs.none"), look.width, "dim")
-    columns = (
-        Column(words("runs.run"), 20),
-        Column(words("stages.state"), 13),
-        Column(words("runs.started"), 19, rank=3),
-        Column(words("stages.time"), 8, right=True),
-        Column(words("result.top1"), 7, right=True),
-        Column(words("infer.clips_per_s"), 8, right=True, rank=1),
-        Column("", 0, flex=True, rank=9),
-    )
-    body: list[list[str | Span]] = []
-    for one in found:
-        mark = sign(one.state)
-        top1 = f"{one.top1:.4f}" if one.top1 is not None else figures.DASH
-        started = moment(one.started) if one.started is not None else figures.DASH
-        state = Span(f"{mark.text} {state_word(words, one.state)}", mark.role)
-        body.append(
-            [safe(one.id), state, started, figures.seconds(one.seconds), top1, figures.rate(one.clips_per_s), ""]
-        )
-    return table(columns, body, look.width)
 
 
 def help_rows(look: Look) -> list[Row]:

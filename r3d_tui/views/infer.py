@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from backends.contract.client import Snapshot
 from backends.contract.run import DeviceRun
 from r3d_tui import figures
-from r3d_tui.rows import Column, Row, Span, cells, row, table
+from r3d_tui.rows import Column, Grid, Row, Span, cells, grid, row
 from r3d_tui.safe import safe
-from r3d_tui.views.devices import joined
+from r3d_tui.views.devices import Device, id_width, joined, of_simulated
 from r3d_tui.views.look import (
     Look,
     dotted,
+    facts,
     figure,
     figure_text,
     left,
@@ -42,16 +43,30 @@ def published_rate(name: str) -> float | None:
     return dict(PUBLISHED)[found.group(1).upper()]
 
 
-def infer(snapshot: Snapshot, look: Look, history: Mapping[str, Sequence[float | None]]) -> list[Row]:
-    """The inference panel. `history` has clips/s by device, and of all under ""."""
+def infer(
+    snapshot: Snapshot,
+    look: Look,
+    history: Mapping[str, Sequence[float | None]],
+    found: Sequence[Device] | None = None,
+    device: str = "",
+    cursor: str = "",
+) -> list[Row]:
+    """The inference panel. `history` has clips/s by device, and of all under ""; `found` are the devices to list.
+
+    Of `device` stands below what the table has no room for; the one under the `cursor` is marked.
+    """
     stage, words = stage_of(snapshot, "infer"), look.words
     rows = _head(snapshot, look)
-    running = [device.run for device in joined(snapshot) if device.run is not None]
-    if running:
-        names = {device.id: device.name for device in joined(snapshot)}
-        rows += [(), *_device_table(running, names, look, history, snapshot)]
+    everything = [one for one in joined(snapshot) if one.run is not None]
+    if everything:
+        shown = [one for one in (everything if found is None else found) if one.run is not None]
+        settled = grid(_columns(everything, look), look.width)
+        rows += [(), settled.head()]
+        rows += [settled.row(_device_cells(one, look, history.get(one.id, ()), cursor)) for one in shown]
+        rows.append(settled.row(_total_cells(everything, snapshot, look)))
         if any(value is not None for value in history.get("", ())):
             rows += [(), *_history(look, history)]
+        rows += [(), *_rest(everything, device, snapshot, look, settled)]
     elif stage.state in ("waiting", "skipped"):
         text = words.line(stage.reason) or words("infer.nothing")
         rows += [(), *paragraph(text, look.width, "dim")]
@@ -89,81 +104,124 @@ def _head(snapshot: Snapshot, look: Look) -> list[Row]:
             f"{figures.rate(figure(stage, 'clips_per_s'))} {words('infer.clips_per_s')}",
         ]
         rows += paragraph(dotted(parts), look.width, "strong")
+    if of_simulated(snapshot.run):
+        rows += paragraph(words("sim.speed"), look.width, "warn")
     return rows
 
 
-def _device_table(
-    running: Sequence[DeviceRun],
-    names: Mapping[str, str],
-    look: Look,
-    history: Mapping[str, Sequence[float | None]],
-    snapshot: Snapshot,
-) -> list[Row]:
+def _columns(found: Sequence[Device], look: Look) -> tuple[Column, ...]:
     words = look.words
-    published = {device.id: published_rate(names.get(device.id, "")) for device in running}
-    columns = (
-        Column(words("devices.device"), 7),
+    powered = any(one.sample is not None and one.sample.power_w is not None for one in found)
+    priced = any(one.run is not None and one.run.joules_per_clip is not None for one in found)
+    known = any(published_rate(one.name) for one in found)
+    return (
+        Column(words("devices.device"), id_width(found)),
         Column(words("stages.state"), 7),
         Column(words("infer.done"), 7, right=True),
-        Column(words("infer.now"), 7, right=True),
-        Column(words("infer.mean"), 7, right=True, rank=1),
-        Column(words("infer.p50"), 7, right=True, rank=2),
-        Column(words("infer.p95"), 7, right=True, rank=5),
-        Column(words("infer.busy"), 5, right=True, rank=3),
-        Column(words("infer.published"), 8, right=True, rank=1 if any(published.values()) else 8),
-        Column("", 12, rank=7),
-        Column("", 0, flex=True, rank=9),
+        Column(words("infer.now"), 6, right=True),
+        Column(words("infer.mean"), 6, right=True, rank=1),
+        Column(words("infer.p50"), 6, right=True, rank=2 if look.width >= 60 else 5),
+        Column(words("infer.p95"), 6, right=True, rank=5),
+        Column(words("infer.busy"), 5, right=True, rank=6),
+        Column(words("infer.published"), 8, right=True, rank=3 if known else 10),
+        Column(words("devices.power"), 7, right=True, rank=8 if powered else 11),
+        Column(words("infer.energy"), 7, right=True, rank=7 if priced else 11),
+        Column("", 12, rank=9),
+        Column("", 0, flex=True, rank=12),
     )
-    body = [_device_cells(device, published[device.id], look, history.get(device.id, ())) for device in running]
-    body.append(_total_cells(running, published, look, snapshot))
-    return table(columns, body, look.width)
 
 
-def _device_cells(
-    device: DeviceRun, published: float | None, look: Look, history: Sequence[float | None]
-) -> list[str | Span]:
-    mark = sign(device.state)
-    mean = device.mean_clips_per_s
+def _device_cells(one: Device, look: Look, history: Sequence[float | None], cursor: str) -> list[str | Span]:
+    device, mark = one.run or DeviceRun(one.id), sign(one.state)
     quiet = "dim" if device.state in ("idle", "out", "found") else ""
     role = mark.role if mark.role in ("warn", "bad") else quiet
+    here = "›" if cursor == one.id else " "
+    action = f"screen.pick_device({one.id!r})" if safe(one.id) == one.id else ""
     return [
-        Span(f"{mark.text} {safe(device.id)}", mark.role),
-        Span(state_word(look.words, device.state), role),
+        Span(f"{here}{mark.text} {safe(device.id)}", mark.role, action),
+        Span(state_word(look.words, device.state), role, action),
         figures.count(device.clips),
         Span(figures.rate(live_rate(device)), "strong" if live_rate(device) is not None else ""),
-        figures.rate(mean),
+        figures.rate(device.mean_clips_per_s),
         figures.number(device.latency_ms, 1),
         figures.number(device.latency_p95_ms, 1),
         figures.percent(device.utilisation),
-        figures.percent(mean / published if mean is not None and published else None),
+        figures.percent(share_of_published(one)),
+        figures.number(one.sample.power_w if one.sample else None, 1, "W"),
+        joules(device.joules_per_clip),
         spark(history, 12),
         "",
     ]
 
 
-def _total_cells(
-    running: Sequence[DeviceRun], published: Mapping[str, float | None], look: Look, snapshot: Snapshot
-) -> list[str | Span]:
-    working = [device for device in running if device.state not in ("retired", "out")]
+def share_of_published(one: Device) -> float | None:
+    """Of the published rate of such a chip, by the device's mean; None where nothing was published or measured."""
+    mean, whole = one.run.mean_clips_per_s if one.run else None, published_rate(one.name)
+    return mean / whole if mean is not None and whole else None
+
+
+def joules(value: float | None) -> str:
+    """Energy of a clip, with as many digits as tell something."""
+    return figures.number(value, 3 if value is not None and value < 1 else 1, "J")
+
+
+def _total_cells(found: Sequence[Device], snapshot: Snapshot, look: Look) -> list[str | Span]:
+    running = [one.run for one in found if one.run is not None]
+    working = [one for one in found if one.state not in ("retired", "out")]
     now = [rate for rate in map(live_rate, running) if rate is not None]
-    mean = [device.mean_clips_per_s for device in working if device.mean_clips_per_s is not None]
-    whole = [published[device.id] for device in working]
+    mean = [one.run.mean_clips_per_s for one in working if one.run and one.run.mean_clips_per_s is not None]
+    whole = [published_rate(one.name) for one in working]
     known = sum(value for value in whole if value is not None) if whole and None not in whole else None
-    overall = figure(stage_of(snapshot, "infer"), "clips_per_s")
+    stage = stage_of(snapshot, "infer")
+    overall = figure(stage, "clips_per_s")
     rate = overall if overall is not None else sum(mean) if mean else None
-    return [
-        Span(f"  {look.words('infer.total')}", "strong"),
+    power = [one.sample.power_w for one in working if one.sample]
+    watts = sum(value for value in power if value is not None) if power and None not in power else None
+    cells: list[str | Span] = [
+        f"   {look.words('infer.total')}",
         "",
-        Span(figures.count(sum(device.clips for device in running)), "strong"),
-        Span(figures.rate(sum(now) if now else None), "strong"),
-        Span(figures.rate(rate), "strong"),
-        "",
-        "",
-        "",
-        Span(figures.percent(rate / known if rate is not None and known else None), "strong"),
+        figures.count(sum(device.clips for device in running)),
+        figures.rate(sum(now) if now else None),
+        figures.rate(rate),
+        *("", "", ""),
+        figures.percent(rate / known if rate is not None and known else None),
+        figures.number(watts, 0, "W"),
+        joules(figure(stage, "joules_per_clip")),
         "",
         "",
     ]
+    return [Span(str(cell), "strong") for cell in cells]
+
+
+def _rest(found: Sequence[Device], device: str, snapshot: Snapshot, look: Look, settled: Grid) -> list[Row]:
+    """What the table has no room for, of one device; and why no energy is told."""
+    rows: list[Row] = []
+    words = look.words
+    mine = next((one for one in found if one.id == device), None)
+    heads = {column.head for column in settled.columns}
+    if mine is not None and mine.run is not None:
+        run = mine.run
+        parts = (
+            ("infer.p50", figures.number(run.latency_ms, 1)),
+            ("infer.p95", figures.number(run.latency_p95_ms, 1)),
+            ("infer.busy", figures.percent(run.utilisation)),
+            ("infer.published", figures.percent(share_of_published(mine))),
+            ("devices.power", figures.number(mine.sample.power_w if mine.sample else None, 1, "W")),
+            ("infer.energy", joules(run.joules_per_clip)),
+        )
+        hidden = [f"{words(key)} {text}" for key, text in parts if words(key) not in heads and text != figures.DASH]
+        if hidden:
+            rows += facts(safe(mine.id), dotted(hidden), look.width)
+    if (basis := energy_basis(snapshot)) not in ("", "measured"):
+        rows += facts(words("infer.energy"), words.get(f"energy.{basis}", basis), look.width, "dim")
+    return rows
+
+
+def energy_basis(snapshot: Snapshot) -> str:
+    """On what the energy a clip stands, or why there is none: a key of `energy`; empty where nothing was said."""
+    stage = stage_of(snapshot, "infer")
+    told = stage.outcome.figures.get("energy") if stage.outcome else None
+    return safe(str(told if told is not None else stage.live.get("energy") or ""))
 
 
 def _history(look: Look, history: Mapping[str, Sequence[float | None]]) -> list[Row]:

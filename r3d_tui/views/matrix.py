@@ -70,9 +70,12 @@ def counted(report: Report) -> Matrix:
 
 def matrix(report: Report, look: Look, room: int, heat: Heat | None) -> list[Row]:
     """The picture in `room` lines; without `heat` (few colours) shares are told by shade and figure."""
-    whole = counted(report)
-    if not whole.rows:
+    scored = [score.label for score in report.classes if score.videos]
+    if not scored:
         return []
+    if len(scored) > min(look.width, 2 * room):  # not counted: of 700 classes that takes longer than a key may
+        return _pairs(report, look, room)
+    whole = counted(report)
     name = min(NAME, max(cells(safe(label)) for label in whole.rows))
     numbers = len(str(len(whole.columns)))
     least = name + numbers + 2
@@ -83,7 +86,7 @@ def matrix(report: Report, look: Look, room: int, heat: Heat | None) -> list[Row
     lines = (len(whole.rows) + 1) // 2
     if heat is not None and lines + len(half) <= room and least + len(whole.columns) <= look.width:
         return [*_halves(whole, name, numbers, heat), *half]
-    return _pairs(report, whole, look, room)
+    return _pairs(report, look, room)
 
 
 def _hex(colour: Colour) -> str:
@@ -125,10 +128,10 @@ def _halves(whole: Matrix, name: int, numbers: int, heat: Heat) -> list[Row]:
     return rows
 
 
-def _pairs(report: Report, whole: Matrix, look: Look, room: int) -> list[Row]:
-    text = look.words("matrix.large", n=len(whole.rows), shown=min(len(report.confusions), max(0, room - 3)))
+def _pairs(report: Report, look: Look, room: int) -> list[Row]:
+    of = {score.label: score.videos for score in report.classes if score.videos}
+    text = look.words("matrix.large", n=len(of), shown=min(len(report.confusions), max(0, room - 3)))
     rows = [*paragraph(text, look.width, "dim"), ()]
-    of = {score.label: score.videos for score in report.classes}
     for pair in report.confusions[: max(0, room - len(rows))]:
         share = Span(f"{pair.videos:>4}/{of.get(pair.label, 0):<4}", "warn")
         line = row(share, " ", fit(safe(pair.label), NAME), Span(" → ", "dim"), safe(pair.predicted))

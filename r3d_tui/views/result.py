@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from backends.contract.client import Snapshot
-from backends.contract.values import ClassScore, Report
+from backends.contract.values import ClassScore, Report, VideoScore
 from r3d_tui import figures
-from r3d_tui.rows import Column, Row, Span, cut, fit, row, table
+from r3d_tui.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.safe import safe
 from r3d_tui.views.devices import joined
 from r3d_tui.views.infer import published_rate
+from r3d_tui.views.listing import Listing, Order
 from r3d_tui.views.look import Look, dotted, fact, figure, paragraph, rule, stage_of
 from r3d_tui.views.verdict import verdict, verdict_rows
 from r3d_tui.widgets.meter import meter
+
+BAR = "\0"
+"""Keeps the place of a bar in a table."""
 
 
 def result(snapshot: Snapshot, look: Look) -> list[Row]:
@@ -95,18 +99,56 @@ def _classes(report: Report, look: Look) -> list[Row]:
     return rows + [_bar(score, wide, look.width) for score in weak[:shown]]
 
 
-def class_rows(report: Report, look: Look) -> list[Row]:
-    """Every scored class, weakest first, each with a bar."""
-    scored = sorted((one for one in report.classes if one.videos), key=lambda one: (one.top1 / one.videos, one.label))
-    wide = max(8, min(100, look.width - 38))
-    return [_bar(score, wide, look.width) for score in scored]
+CLASS_ORDERS: tuple[Order[ClassScore], ...] = (
+    Order("result.share", lambda one: (one.top1 / one.videos, one.label)),
+    Order("result.label", lambda one: one.label),
+    Order("result.videos", lambda one: one.videos, down=True),
+)
+
+
+def class_listing(report: Report | None) -> Listing[ClassScore]:
+    """Every scored class, weakest first."""
+    scored = [one for one in report.classes if one.videos] if report else []
+    scored.sort(key=CLASS_ORDERS[0].value)
+    return Listing(scored, CLASS_ORDERS, lambda one: one.label)
+
+
+def class_columns(look: Look) -> tuple[Column, ...]:
+    """Of the list of classes; the bar takes what is left."""
+    words = look.words
+    return (
+        Column(words("result.label"), 18),
+        Column("", 8, flex=True),
+        Column(words("result.share"), 6, right=True),
+        Column(words("result.videos"), 9, right=True),
+    )
+
+
+def class_cells(score: ClassScore, look: Look) -> tuple[str | Span, ...]:  # noqa: ARG001 - as all cells are drawn
+    """One class; its bar is drawn where the list keeps its place."""
+    part = score.top1 / score.videos
+    return safe(score.label), Span(BAR, ""), figures.percent(part), f"{score.top1}/{score.videos}"
+
+
+def with_bar(line: Row, score: ClassScore) -> Row:
+    """The bar of a class where `class_cells` kept its place."""
+    out: list[Span] = []
+    for span in line:
+        if span.text.startswith(BAR):
+            out += [bar._replace(action=span.action) for bar in _meter(score, cells(span.text))]
+        else:
+            out.append(span)
+    return tuple(out)
+
+
+def _meter(score: ClassScore, wide: int) -> tuple[Span, ...]:
+    part = score.top1 / score.videos
+    return meter(part, wide, "bad" if part < 0.34 else "warn" if part < 0.5 else "good")
 
 
 def _bar(score: ClassScore, wide: int, width: int) -> Row:
-    part = score.top1 / score.videos
-    role = "bad" if part < 0.34 else "warn" if part < 0.5 else "good"
-    text = f" {figures.percent(part):>5}  {score.top1:>3}/{score.videos}"
-    return cut(row(fit(safe(score.label), 18), " ", *meter(part, wide, role), text), width)
+    text = f" {figures.percent(score.top1 / score.videos):>5}  {score.top1:>3}/{score.videos}"
+    return cut(row(fit(safe(score.label), 18), " ", *_meter(score, wide), text), width)
 
 
 def _confusions(report: Report, look: Look) -> list[Row]:
@@ -124,19 +166,38 @@ def _worst(report: Report, look: Look) -> list[Row]:
     return [(), rule(look.words("result.worst"), look.width), *rows] if rows else []
 
 
-def worst_rows(report: Report, look: Look, shown: int) -> list[Row]:
-    """The wrong videos, most certain first, at most `shown`, under a heading; none where all are right."""
-    if not report.worst:
-        return []
+WORST_ORDERS: tuple[Order[VideoScore], ...] = (
+    Order("result.score", lambda one: one.score, down=True),
+    Order("result.video", lambda one: one.video),
+    Order("result.label", lambda one: one.label),
+    Order("result.taken", lambda one: one.predicted),
+)
+
+
+def worst_listing(report: Report | None) -> Listing[VideoScore]:
+    """The wrong videos, most certain first."""
+    found = report.worst if report else ()
+    return Listing(found, WORST_ORDERS, lambda one: f"{one.video} {one.label} {one.predicted}")
+
+
+def worst_columns(look: Look) -> tuple[Column, ...]:
+    """Of the list of wrong videos."""
     words = look.words
-    columns = (
-        Column(words("result.video"), 24, flex=True, keep_end=False),
+    return (
+        Column(words("result.video"), 24, flex=True),
         Column(words("result.label"), 14, rank=1),
         Column(words("result.taken"), 14),
         Column(words("result.score"), 6, right=True),
     )
-    body = [
-        (safe(video.video), safe(video.label), safe(video.predicted), f"{video.score:.3f}")
-        for video in report.worst[:shown]
-    ]
-    return table(columns, body, look.width)
+
+
+def worst_cells(video: VideoScore, look: Look) -> tuple[str | Span, ...]:  # noqa: ARG001 - as all cells are drawn
+    """One wrong video."""
+    return safe(video.video), safe(video.label), safe(video.predicted), f"{video.score:.3f}"
+
+
+def worst_rows(report: Report, look: Look, shown: int) -> list[Row]:
+    """The first `shown` wrong videos under a heading; none where all are right."""
+    if not report.worst:
+        return []
+    return table(worst_columns(look), (worst_cells(video, look) for video in report.worst[:shown]), look.width)

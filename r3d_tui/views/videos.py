@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.contract.client import Prediction
 from backends.contract.clips import VideoEntry
 from r3d_tui import figures
-from r3d_tui.rows import Column, Row, Span, table
+from r3d_tui.lang.words import Words
+from r3d_tui.rows import Column, Row, Span
 from r3d_tui.safe import safe
+from r3d_tui.views.listing import Listing, Order
 from r3d_tui.views.look import Look, fact, facts, stage_word
 
 Predictions = Mapping[str, Prediction]
@@ -17,80 +19,147 @@ Predictions = Mapping[str, Prediction]
 
 @dataclass(frozen=True, slots=True)
 class ClassEntry:
-    """One class's videos."""
+    """One class's videos, counted."""
 
     label: str
     videos: tuple[VideoEntry, ...]
+    frames: int | None = None
+    clips: int = 0
+    aside: int = 0
+    told: int = 0
+    """Videos with a result."""
+    right: int = 0
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of the videos with a result."""
+        return self.right / self.told if self.told else None
 
 
-def classes(videos: Sequence[VideoEntry]) -> tuple[ClassEntry, ...]:
-    """The videos by class, in the order of names; those whose class nobody knows come last."""
+def classes(videos: Iterable[VideoEntry], predictions: Predictions) -> tuple[ClassEntry, ...]:
+    """The videos by class, in the order of names; those whose class nobody knows come last. Slow for many."""
     groups: dict[str, list[VideoEntry]] = {}
     for video in videos:
         groups.setdefault(video.label, []).append(video)
     names = sorted(groups, key=lambda label: (not label, label))
-    return tuple(ClassEntry(name, tuple(groups[name])) for name in names)
+    return tuple(_counted(name, groups[name], predictions) for name in names)
 
 
-def class_table(found: Sequence[ClassEntry], predictions: Predictions, look: Look) -> list[Row]:
-    """A heading and a row for each class."""
-    words = look.words
-    columns = (
-        Column(words("result.label"), 18, flex=True),
-        Column(words("data.counted"), 6, right=True),
-        Column(words("data.jpgs"), 8, right=True, rank=2),
-        Column(words("data.clips"), 6, right=True),
-        Column(words("data.aside"), 6, right=True),
-        Column(words("videos.right"), 9, right=True, rank=1),
+def _counted(label: str, videos: list[VideoEntry], predictions: Predictions) -> ClassEntry:
+    frames = [video.frames for video in videos if video.frames is not None]
+    found = [predictions[video.video].right for video in videos if video.video in predictions]
+    told = [right for right in found if right is not None]
+    return ClassEntry(
+        label,
+        tuple(videos),
+        sum(frames) if frames else None,
+        sum(video.clips for video in videos),
+        sum(bool(video.reason.template) for video in videos),
+        len(told),
+        sum(told),
     )
-    body = []
-    for one in found:
-        aside = sum(bool(video.reason.template) for video in one.videos)
-        frames = [video.frames for video in one.videos if video.frames is not None]
-        told = [predictions[v.video] for v in one.videos if v.video in predictions and predictions[v.video].predicted]
-        right = f"{sum(bool(one.right) for one in told)}/{len(told)}" if told else figures.DASH
-        cells: tuple[str | Span, ...] = (
-            safe(one.label) or words("videos.unknown"),
-            figures.count(len(one.videos)),
-            figures.count(sum(frames) if frames else None),
-            figures.count(sum(video.clips for video in one.videos)),
-            Span(figures.count(aside), "warn" if aside else ""),
-            right,
-        )
-        body.append(cells)
-    return table(columns, body, look.width)
 
 
-def video_table(found: Sequence[VideoEntry], predictions: Predictions, look: Look) -> list[Row]:
-    """A heading and a row for each video: why it was set aside, or what it was taken for."""
+CLASS_ORDERS: tuple[Order[ClassEntry], ...] = (
+    Order("result.label", lambda one: one.label),
+    Order("data.counted", lambda one: len(one.videos), down=True),
+    Order("data.jpgs", lambda one: one.frames, down=True),
+    Order("data.clips", lambda one: one.clips, down=True),
+    Order("data.aside", lambda one: one.aside, down=True),
+    Order("videos.right", lambda one: one.accuracy),
+)
+
+
+def class_listing(found: Sequence[ClassEntry]) -> Listing[ClassEntry]:
+    """The classes, to be filtered and ordered."""
+    return Listing(found, CLASS_ORDERS, lambda one: one.label)
+
+
+def class_columns(look: Look) -> tuple[Column, ...]:
+    """Of the list of classes."""
     words = look.words
-    columns = (
+    return (
+        Column(words("result.label"), 18, flex=True),
+        Column(words("data.counted"), 7, right=True),
+        Column(words("data.jpgs"), 10, right=True, rank=2),
+        Column(words("data.clips"), 9, right=True),
+        Column(words("data.aside"), 7, right=True, rank=1),
+        Column(words("videos.right"), 13, right=True),
+    )
+
+
+def class_cells(one: ClassEntry, look: Look) -> tuple[str | Span, ...]:
+    """One class."""
+    share = f"{figures.percent(one.accuracy)} {one.right}/{one.told}" if one.told else figures.DASH
+    return (
+        safe(one.label) or look.words("videos.unknown"),
+        figures.count(len(one.videos)),
+        figures.count(one.frames),
+        figures.count(one.clips),
+        Span(figures.count(one.aside), "warn" if one.aside else ""),
+        share,
+    )
+
+
+def video_listing(found: Sequence[VideoEntry], predictions: Predictions, words: Words) -> Listing[VideoEntry]:
+    """The videos of a class; found by their names, and by what they were taken for or why they were set aside."""
+
+    def taken(video: VideoEntry) -> str:
+        one = predictions.get(video.video)
+        return one.predicted or "" if one else ""
+
+    def score(video: VideoEntry) -> float | None:
+        one = predictions.get(video.video)
+        return one.score if one else None
+
+    orders: tuple[Order[VideoEntry], ...] = (
+        Order("result.video", lambda one: one.video),
+        Order("data.jpgs", lambda one: one.frames, down=True),
+        Order("data.clips", lambda one: one.clips, down=True),
+        Order("videos.outcome", lambda one: (not one.reason.template, taken(one))),
+        Order("result.score", score),
+    )
+
+    def text(video: VideoEntry) -> str:
+        why = words.line(video.reason) if video.reason.template else ""
+        return f"{video.video} {taken(video)} {why}"
+
+    return Listing(found, orders, text)
+
+
+def video_columns(look: Look) -> tuple[Column, ...]:
+    """Of the list of videos."""
+    words = look.words
+    return (
         Column(words("result.video"), 20, flex=True),
         Column(words("data.jpgs"), 6, right=True, rank=1),
         Column(words("data.clips"), 5, right=True),
-        Column(words("videos.outcome"), 26, flex=True),
+        Column(words("videos.outcome"), 22, flex=True),
+        Column(words("result.score"), 5, right=True, rank=2),
     )
-    body: list[tuple[str | Span, ...]] = [
-        (
-            safe(video.video),
-            figures.count(video.frames),
-            figures.count(video.clips),
-            outcome(video, predictions.get(video.video), look),
-        )
-        for video in found
-    ]
-    return table(columns, body, look.width)
 
 
-def outcome(video: VideoEntry, found: Prediction | None, look: Look) -> Span:
+def video_cells(video: VideoEntry, predictions: Predictions, look: Look) -> tuple[str | Span, ...]:
+    """One video: why it was set aside, or what it was taken for."""
+    found = predictions.get(video.video)
+    return (
+        safe(video.video),
+        figures.count(video.frames),
+        figures.count(video.clips),
+        outcome(video, found, look, score=False),
+        figures.number(found.score if found else None, 3),
+    )
+
+
+def outcome(video: VideoEntry, found: Prediction | None, look: Look, *, score: bool = True) -> Span:
     """What became of a video, in a few words."""
     if video.reason.template:
         return Span(f"{stage_word(look.words, video.stage)}: {look.words.line(video.reason)}", "warn")
     if found is None or found.predicted is None:
         reason = safe(found.reason) if found else ""
         return Span(reason or look.words("videos.no_result"), "warn" if reason else "dim")
-    score = figures.number(found.score, 3)
-    return Span(f"{'✓' if found.right else '✗'} {safe(found.predicted)} {score}", "good" if found.right else "bad")
+    certain = f" {figures.number(found.score, 3)}" if score else ""
+    return Span(f"{'✓' if found.right else '✗'} {safe(found.predicted)}{certain}", "good" if found.right else "bad")
 
 
 def clip_facts(

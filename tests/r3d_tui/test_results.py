@@ -15,9 +15,9 @@ from backends.contract.values import ClassScore, Confusion, Report
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import text_of, width_of
+from r3d_tui.rows import Row, table, text_of, width_of
 from r3d_tui.screens.results import Results
-from r3d_tui.views.compare import changes, compare
+from r3d_tui.views.compare import Comparison, above, change_cells, change_columns, changes, compared
 from r3d_tui.views.look import Look
 from r3d_tui.views.matrix import Heat, counted, matrix
 
@@ -116,11 +116,17 @@ def test_the_videos_that_changed_are_named() -> None:
     assert expected == [((change.after or change.before).video, change.kind) for change in found]  # type: ignore[union-attr]
 
 
+def _page(found: Comparison, look: Look) -> list[Row]:
+    """The whole page of a comparison, as its list would draw it."""
+    body = (change_cells(change, look) for change in found.listing.entries)
+    return [*above(found, look), *table(change_columns(look), body, look.width)]
+
+
 def test_two_runs_stand_side_by_side(words: Words) -> None:
     """Figures with their difference, then the changed videos."""
     now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75, 30.0), _report(3), AFTER)
     before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5, 40.0), None, BEFORE)
-    text = "\n".join(map(text_of, compare(now, before, Look(words, 92))))
+    text = "\n".join(map(text_of, _page(compared(now, before), Look(words, 92))))
     assert "0.5000" in text
     assert "+0.2500" in text
     assert "-10.0" in text
@@ -133,7 +139,7 @@ def test_the_comparison_stays_inside(width: int, words: Words) -> None:
     """Columns go before a row is cut."""
     run = RunSummary("20261123-070123-0000", "done", 2.0, 20.0, 0.75, 30.0)
     found = RunResult(run, _report(3), AFTER)
-    rows = compare(found, RunResult(run, _report(3), BEFORE), Look(words, width))
+    rows = _page(compared(found, RunResult(run, _report(3), BEFORE)), Look(words, width))
     assert max(map(width_of, rows)) <= width
     assert [] == [text_of(row) for row in rows if text_of(row).endswith("…")]
 
@@ -142,7 +148,7 @@ def test_a_run_whose_files_are_gone_is_said_so(words: Words) -> None:
     """Its figures stay, and no video is said to have changed."""
     now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75), _report(3), AFTER)
     before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5))
-    text = "\n".join(map(text_of, compare(now, before, Look(words, 92))))
+    text = "\n".join(map(text_of, _page(compared(now, before), Look(words, 92))))
     assert "no longer there" in text
     assert "changed" not in text
 

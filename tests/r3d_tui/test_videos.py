@@ -18,13 +18,13 @@ from backends.contract.lines import line
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import text_of, width_of
+from r3d_tui.rows import table, text_of, width_of
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.results import Results
 from r3d_tui.screens.videos import Player, Videos
 from r3d_tui.views.look import Look
 from r3d_tui.views.picture import pictures
-from r3d_tui.views.videos import classes, clip_facts, video_table
+from r3d_tui.views.videos import class_cells, class_columns, classes, clip_facts, video_cells, video_columns
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]
@@ -92,12 +92,14 @@ def test_tables_stay_inside_and_say_why(width: int, language: str) -> None:
     """A video set aside shows its reason, one with a result what it was taken for."""
     look = Look(Words(language), width)
     predictions = {"w1": Prediction("w1", "wave", "clap", 0.5)}
-    groups = classes(ENTRIES)
+    groups = classes(ENTRIES, predictions)
     assert [("clap", 1), ("wave", 2)] == [(group.label, len(group.videos)) for group in groups]
-    rows = video_table(groups[1].videos, predictions, look)
-    assert max(map(width_of, rows)) <= width
+    body = [video_cells(video, predictions, look) for video in groups[1].videos]
+    rows = table(video_columns(look), body, width)
+    whole = table(class_columns(look), [class_cells(group, look) for group in groups], width)
+    assert max(map(width_of, [*rows, *whole])) <= width
     if width >= 76:
-        assert "✗ clap 0.500" in text_of(rows[1])
+        assert "✗ clap" in text_of(rows[1])
         assert "no frames" in text_of(rows[2])
     assert "\x1b" not in "".join(map(text_of, rows))
     facts = clip_facts(ENTRIES[0], 0, 3, 16, predictions["w1"], look)

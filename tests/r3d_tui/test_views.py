@@ -151,8 +151,8 @@ def test_devices_show_what_was_read_and_a_dash_for_the_rest() -> None:
         devices=(DeviceRun("0", "310P3", "working", pid=3), DeviceRun("1", "310P3", "retired", line("lost"))),
     )
     samples = (
-        DeviceSample("0", NOW - 60, "310P3", "OK", None, 43.0, 97.0, 3300, 21527, 1),
-        DeviceSample("1", NOW, "310P3", "Alarm", 15.4, None, None, trouble=line("npu-smi says {x}", x="no")),
+        DeviceSample("0", NOW - 60, "310P3", "OK", None, None, 43.0, 97.0, 3300, 21527, 1),
+        DeviceSample("1", NOW, "310P3", "Alarm", 15.4, trouble=line("npu-smi says {x}", x="no")),
     )
     text = _text(devices.devices(Snapshot(1, ReplayClient, run, samples=samples), _look(130), "0"))  # type: ignore[arg-type]
     first, second = text.splitlines()[1:3]

@@ -1,0 +1,124 @@
+"""All about one device after the other, over the board; live while its run is on. It refuses to know clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from backends.contract.client import Snapshot
+from r3d_tui.lang.words import Words
+from r3d_tui.rows import Row, Span, row
+from r3d_tui.safe import safe
+from r3d_tui.screens.lists import Large
+from r3d_tui.views.chip import Processes, chip
+from r3d_tui.views.devices import Device
+from r3d_tui.views.look import Look
+from r3d_tui.views.tracks import Track
+
+Ask = Callable[[str, Callable[[Processes], None]], None]
+"""Ask which processes are on a device, and call back."""
+
+
+class ChipPage(Large):
+    """One device's page; n and N turn to the next."""
+
+    DEFAULT_CSS = """
+    ChipPage { align: center middle; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n,right,tab", "turn(1)", show=False, priority=True),
+        Binding("N,shift+n,left,shift+tab", "turn(-1)", show=False, priority=True),
+        Binding("p", "ask", show=False),
+        Binding("space", "take", show=False),
+    ]
+
+    def __init__(
+        self,
+        device: str,
+        words: Words,
+        *,
+        devices: Callable[[], Sequence[Device]],
+        tracks: Callable[[], Mapping[str, Track]],
+        rates: Callable[[], Mapping[str, Sequence[float | None]]],
+        snapshot: Callable[[], Snapshot | None],
+        ask: Ask | None = None,
+        take: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """What is handed in is asked at each drawing; `take` takes a device out of the run or puts it back."""
+        super().__init__(words("chip.title"), self._page, words, also_shuts="enter", clock=clock)
+        self._device = device
+        self._devices, self._tracks, self._rates, self._snapshot = devices, tracks, rates, snapshot
+        self._ask, self._take = ask, take
+        self._processes: dict[str, Processes] = {}
+
+    def on_mount(self) -> None:
+        """Ask for the processes at once."""
+        super().on_mount()
+        self.action_ask()
+
+    def draw(self) -> None:
+        """The page and its keys."""
+        if not self._body.size.width:
+            return
+        keys = [("n/N", "chip.next", "turn(1)"), ("j/k", "dialog.scroll", "")]
+        if self._take is not None:
+            keys.append(("Space", "chip.take", "take"))
+        if self._asks:
+            keys.append(("p", "chip.ask", "ask"))
+        keys += [("y/w", "list.take", "copy"), ("q/Esc", "dialog.close", "shut")]
+        found = [device.id for device in self._devices()]
+        place = f"{found.index(self._device) + 1}/{len(found)}" if self._device in found else ""
+        title = row(Span(self._heading, "focus"), "  ", Span(safe(self._device), "strong"), "  ")
+        title += row(Span(safe(self._called), "warn" if self._simulated else ""))
+        self._body.show(self._page(self._look(self._body.size.width)), title, foot=self.keyline(keys, place))
+
+    @property
+    def _asks(self) -> bool:
+        return self._ask is not None and self._device.startswith("npu:")
+
+    @property
+    def _called(self) -> str:
+        return next((one.name for one in self._devices() if one.id == self._device), "")
+
+    @property
+    def _simulated(self) -> bool:
+        return any(one.id == self._device and one.simulated for one in self._devices())
+
+    def _page(self, look: Look) -> list[Row]:
+        one = next((one for one in self._devices() if one.id == self._device), Device(self._device, None, None))
+        rates = self._rates().get(self._device, ())
+        return chip(
+            one, self._tracks().get(self._device), rates, self._processes.get(self._device), self._snapshot(), look
+        )
+
+    def action_turn(self, step: int) -> None:
+        """The next device."""
+        found = [device.id for device in self._devices()]
+        if found:
+            place = found.index(self._device) if self._device in found else 0
+            self._device = found[(place + step) % len(found)]
+            self._body.top = 0
+            if self._device not in self._processes:
+                self.action_ask()
+            self.draw()
+
+    def action_ask(self) -> None:
+        """Ask npu-smi which processes are on the device now."""
+        if self._ask is None or not self._asks:
+            return
+        device = self._device
+
+        def take(found: Processes) -> None:
+            self._processes[device] = found
+            if self.is_mounted:
+                self.draw()
+
+        self._ask(device, take)
+
+    def action_take(self) -> None:
+        """Take the device out of the run, or put it back."""
+        if self._take is not None:
+            self._take(self._device)

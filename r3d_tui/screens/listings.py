@@ -1,0 +1,131 @@
+"""The lists of a workspace over the board: its runs, and what was set aside. Others open what is behind a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from backends.contract.client import RunSummary
+from r3d_tui import figures
+from r3d_tui.lang.words import Words
+from r3d_tui.rows import Row, Span, row
+from r3d_tui.safe import safe
+from r3d_tui.screens.lists import Large, Listed, Lists
+from r3d_tui.views import lists as view
+from r3d_tui.views.look import Look, facts, paragraph, stage_word
+
+
+class Runs(Lists):
+    """The runs of a workspace; behind each its result, and the histories of its devices."""
+
+    WIDE = 116
+    DEFAULT_CSS = """
+    Runs { align: center middle; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("h", "back", show=False), Binding("p", "devices", show=False)]
+
+    def __init__(
+        self,
+        found: Sequence[RunSummary],
+        words: Words,
+        *,
+        result: Callable[[str], None],
+        devices: Callable[[str], None],
+    ) -> None:
+        """`result` and `devices` show what a run of that id found, and what its devices did."""
+        super().__init__(words("runs.title"), words)
+        self._result, self._devices = result, devices
+        listing = view.run_listing(found, words)
+        self._runs = Listed(
+            listing, view.run_columns, view.run_cells, "runs.none", above=lambda look: view.run_note(found, look)
+        )
+
+    @property
+    def listed(self) -> Listed:
+        """The runs."""
+        return self._runs
+
+    @property
+    def keys(self) -> list[tuple[str, str, str]]:
+        """What is behind a run."""
+        return [("Enter", "runs.result", "deeper"), ("p", "runs.devices", "devices")]
+
+    def action_deeper(self) -> None:
+        """The run's result."""
+        if (chosen := self._runs.listing.chosen) is not None:
+            self._result(chosen.id)
+
+    def action_devices(self) -> None:
+        """What its devices did."""
+        if (chosen := self._runs.listing.chosen) is not None:
+            self._devices(chosen.id)
+
+
+class Asides(Lists):
+    """What a run set aside, by name, with the reason."""
+
+    DEFAULT_CSS = """
+    Asides { align: center middle; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("a", "back", show=False)]
+
+    def __init__(self, found: Sequence[view.Aside], more: int, words: Words, *, play: Callable[[str], None]) -> None:
+        """`more` are set aside and not named here; `play` shows a video's clips by its name."""
+        super().__init__(words("list.asides"), words)
+        self._more, self._play = more, play
+        self._asides = Listed(
+            view.aside_listing(found, words), view.aside_columns, view.aside_cells, "list.no_aside", above=self._above
+        )
+
+    @property
+    def listed(self) -> Listed:
+        """What was set aside."""
+        return self._asides
+
+    @property
+    def keys(self) -> list[tuple[str, str, str]]:
+        """The whole reason."""
+        return [("Enter", "list.whole", "deeper")]
+
+    def _above(self, look: Look) -> list[Row]:
+        if not self._more:
+            return []
+        return [*paragraph(look.words("stages.more", n=figures.count(self._more)), look.width, "dim"), ()]
+
+    def action_deeper(self) -> None:
+        """The reason in full, and the video's clips where it has some."""
+        chosen = self._asides.listing.chosen
+        if chosen is not None:
+            self.app.push_screen(AsideWhole(chosen, self._words, play=self._play))
+
+
+class AsideWhole(Large):
+    """One item that was set aside, its reason in full."""
+
+    WIDE = 100
+    DEFAULT_CSS = """
+    AsideWhole { align: center middle; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,b", "play", show=False)]
+
+    def __init__(self, one: view.Aside, words: Words, *, play: Callable[[str], None]) -> None:
+        super().__init__(safe(one.item), self._whole, words)
+        self._one, self._play = one, play
+
+    def _whole(self, look: Look) -> list[Row]:
+        rows = facts(look.words("list.item"), safe(self._one.item), look.width, "strong")
+        rows += facts(look.words("stages.stage"), stage_word(look.words, self._one.stage), look.width)
+        return [*rows, *facts(look.words("list.reason"), look.words.line(self._one.reason), look.width, "warn")]
+
+    def draw(self) -> None:
+        """The item and its keys."""
+        if self._body.size.width:
+            keys = [("Enter", "results.watch", "play"), ("y/w", "list.take", "copy"), ("q/Esc", "dialog.close", "shut")]
+            title = row(Span(self._heading, "focus"))
+            self._body.show(self._whole(self._look(self._body.size.width)), title, foot=self.keyline(keys))
+
+    def action_play(self) -> None:
+        """Its clips, where some were made."""
+        self._play(self._one.item)
