@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from operator import itemgetter
+from typing import Literal, overload
 
 Layout = Literal["packed", "guide"]
 
@@ -23,6 +25,34 @@ class Span:
 
     first: int
     clips: int
+
+
+class Spans(Sequence[Span]):
+    """The clips of many videos in the order of clip numbers: eight bytes a video."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        """Of the first clip and the number of clips of each, in any order."""
+        self.firsts, self.counts = array("I"), array("I")
+        ordered, last = True, 0
+        for first, clips in spans:
+            self.firsts.append(first)
+            self.counts.append(clips)
+            ordered, last = ordered and first >= last, first
+        if not ordered:
+            pairs = sorted(zip(self.firsts, self.counts, strict=True), key=itemgetter(0))
+            self.firsts, self.counts = (array("I", column) for column in zip(*pairs, strict=True))
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    @overload
+    def __getitem__(self, place: int) -> Span: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Span, ...]: ...
+    def __getitem__(self, place: int | slice) -> Span | tuple[Span, ...]:
+        if isinstance(place, slice):
+            return tuple(map(Span, self.firsts[place], self.counts[place]))
+        return Span(self.firsts[place], self.counts[place])
 
 
 def batches(

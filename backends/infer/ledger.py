@@ -45,8 +45,8 @@ class Ledger:
         """Rows that hold an infinite value or none at all."""
         self._meta = meta
         self._sync_s = sync_s
-        self._firsts = array("q", (span.first for span in spans))
-        self._left = array("q", (span.clips for span in spans))
+        self._firsts = array("I", (span.first for span in spans))
+        self._left = array("I", (span.clips for span in spans))
         self._kept: list[_Kept] = []
         self._writing: list[_Kept] = []
         self._future: Future[int] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +17,14 @@ from backends.contract.events import Outcome
 from backends.contract.lines import Line, Scalar, line
 from backends.infer.chips import VISIBLE, Choice, choose_chips, none_taken
 from backends.infer.energy import NOTHING
-from backends.infer.layout import Layout, Span, batches, count
+from backends.infer.layout import Layout, Spans, batches, count
 from backends.infer.leases import Leases, Limits
 from backends.infer.ledger import Ledger
 from backends.infer.link import Link
 from backends.infer.pool import Pool, Work
 from backends.infer.runtime import CLIP_SHAPE, RUNTIMES, DeviceSpec, Target, choose, environment
 from backends.infer.wire import CLIPS, Setup
-from backends.stores.rows import check_rows
+from backends.stores.rows_reader import check_rows
 from backends.worker.chips import SIMULATED, ask_chips
 from backends.worker.job import Job
 
@@ -75,7 +75,7 @@ def run(job: Job) -> Outcome:
     name = params.runtime if params.entry else choose(params.target, params.runtime)
     model, folder = find_upstream(job)
     store = open_store(params.clips, folder)
-    spans = sorted((Span(video.first, video.clips) for video in store.videos), key=lambda span: span.first)
+    spans = Spans((video.first, video.clips) for video in store.videos)
     ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
     try:
         say_found(job, ledger, store.clip_count)
@@ -182,14 +182,13 @@ def say_found(job: Job, ledger: Ledger, clips: int) -> None:
 
 def set_videos_aside(job: Job, store: ClipStore, dropped: Mapping[int, Line]) -> None:
     """Each video of which a clip could not be read, by name, with the first reason."""
-    order = sorted(range(len(store.videos)), key=lambda place: store.videos[place].first)
-    firsts = [store.videos[place].first for place in order]
-    named: dict[int, None] = {}
-    for clip in sorted(dropped):
-        place = order[bisect_right(firsts, clip) - 1]
-        if place not in named:
-            named[place] = None
-            job.set_aside(store.videos[place].id, dropped[clip])
+    clips, named = sorted(dropped), list[tuple[int, str]]()
+    for video in store.videos if clips else ():
+        at = bisect_left(clips, video.first)
+        if at < len(clips) and clips[at] < video.first + video.clips:
+            named.append((clips[at], video.id))
+    for clip, name in sorted(named):
+        job.set_aside(name, dropped[clip])
 
 
 def outcome(

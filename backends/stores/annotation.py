@@ -23,17 +23,19 @@ from typing import IO, Any
 from backends.contract.errors import InputError
 from backends.contract.events import SetAside
 from backends.contract.lines import Line, line
-from backends.stores.plain_annotation import read_plain
-from backends.stores.videos import Video, VideoTable
+from backends.stores.plain_annotation import read_plain, read_plain_labels
+from backends.stores.videos import Video, VideoTable, VideoView
 
 __all__ = [
     "Annotation",
     "Video",
     "VideoTable",
+    "VideoView",
     "annotation_json",
     "annotation_pieces",
     "name_trouble",
     "read_annotation",
+    "read_labels",
     "short",
 ]
 
@@ -58,7 +60,7 @@ class Annotation:
     videos: Sequence[Video]
     set_aside: tuple[SetAside, ...] = ()
 
-    def subset(self, name: str) -> Sequence[Video]:
+    def subset(self, name: str) -> VideoView:
         """The videos of a subset."""
         videos = self.videos if isinstance(self.videos, VideoTable) else VideoTable(self.videos)
         return videos.subset(name)
@@ -107,6 +109,13 @@ def read_annotation(path: Path) -> Annotation:
     finally:
         if collecting:
             gc.enable()
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """The labels of an annotation file that a stage before has read whole; errors as `read_annotation`."""
+    with _open(path) as file:
+        labels = read_plain_labels(file)
+    return read_annotation(path).labels if labels is None else _check_form(path, {"labels": labels, "database": {}})[0]
 
 
 def annotation_json(annotation: Annotation) -> bytes:

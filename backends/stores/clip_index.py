@@ -13,13 +13,13 @@ Standard library only: whoever needs names and counts reads them without NumPy.
 from __future__ import annotations
 
 import json
-import sys
+import re
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import IO, Any, overload
 
 from backends.contract.codec import DecodeError, decode
 from backends.contract.errors import InputError
@@ -80,49 +80,35 @@ class VideoClips:
 
 
 class Videos(Sequence[VideoClips]):
-    """The index in memory, in its order: flat arrays, so that 100,000 videos cost little beside their names."""
+    """The index's videos in its order, read from the file again when they are asked for.
 
-    def __init__(self) -> None:
-        self._ids: list[str] = []
-        self._labels: list[str] = []
-        self._numbers = array("q")
-        self._crc = array("I")
-        self._crc_at = array("q")
+    What is kept is where each line stands and which clips it has, sixteen bytes a video: a run of 100,000 videos
+    needs their names only where it says one. Iterating reads the file through, a little at a time.
+    """
 
-    def add(self, video: VideoClips, crc: Sequence[int]) -> None:
-        """Append a video and its clips' checksums."""
-        self._ids.append(video.id)
-        self._labels.append(sys.intern(video.label))
-        self._numbers.extend((video.first, video.clips, video.clips_before_cut, *video.segment))
-        self._crc_at.append(len(self._crc))
-        self._crc.extend(crc)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places = array("Q")
+        self._firsts = array("I")
+        self._counts = array("I")
 
-    def move(self, place: int, first: int) -> None:
-        """Say that the clips of the video at `place` now begin at clip `first`."""
-        self._numbers[place * 5] = first
-
-    def crc(self, place: int) -> Sequence[int]:
-        """CRC-32 of each clip of the video at `place`."""
-        begin = self._crc_at[place]
-        return self._crc[begin : begin + self._numbers[place * 5 + 1]]
+    def add(self, place: int, video: VideoClips) -> None:
+        """Note that the next video's line stands at byte `place`."""
+        self._places.append(place)
+        self._firsts.append(video.first)
+        self._counts.append(video.clips)
 
     @property
     def clips(self) -> int:
         """Clips of all videos."""
-        return len(self._crc)
+        return sum(self._counts)
 
-    def crc_by_number(self) -> Sequence[int]:
-        """CRC-32 of each clip by its number, for videos whose numbers leave no gap."""
-        if self._crc_at == self._numbers[::5]:
-            return self._crc
-        found = array("I", bytes(4 * len(self._crc)))
-        for place in range(len(self)):
-            first, clips = self._numbers[place * 5 : place * 5 + 2]
-            found[first : first + clips] = self._crc[self._crc_at[place] : self._crc_at[place] + clips]
-        return found
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """First clip and number of clips of each video, without reading the file."""
+        return zip(self._firsts, self._counts, strict=True)
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._places)
 
     @overload
     def __getitem__(self, place: int) -> VideoClips: ...
@@ -132,11 +118,29 @@ class Videos(Sequence[VideoClips]):
         if isinstance(place, slice):
             return tuple(self[n] for n in range(*place.indices(len(self))))
         place = range(len(self))[place]
-        first, clips, before, start, end = self._numbers[place * 5 : place * 5 + 5]
-        return VideoClips(self._ids[place], self._labels[place], first, clips, before, (start, end))
+        with self._open() as lines:
+            lines.seek(self._places[place])
+            return self._read(lines, place)
 
     def __iter__(self) -> Iterator[VideoClips]:
-        return (self[place] for place in range(len(self)))
+        if not len(self):
+            return
+        with self._open() as lines:
+            lines.seek(self._places[0])
+            for place in range(len(self)):
+                yield self._read(lines, place)
+
+    def _open(self) -> IO[bytes]:
+        try:
+            return open(self._path, "rb")
+        except OSError as error:
+            raise _missing(self._path, error) from None
+
+    def _read(self, lines: IO[bytes], place: int) -> VideoClips:
+        found = read_video(lines.readline())
+        if found is None or (found[0].first, found[0].clips) != (self._firsts[place], self._counts[place]):
+            raise _unfit(self._path, place + 2)  # it was another line when the index was opened
+        return found[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,8 @@ class ClipIndex:
     clip_count: int
     digest: str
     """SHA-256 over the header and every video's line: equal digests, equal clips under equal numbers."""
+    crc: Sequence[int] = ()
+    """CRC-32 of each clip by its number, where it was asked for."""
 
 
 def seal(body: object) -> bytes:
@@ -194,44 +200,84 @@ def parse_header(table: dict[str, Any] | None) -> ClipHeader | None:
     return header if header.format == FORMAT else None
 
 
-def parse_video(table: dict[str, Any] | None) -> tuple[VideoClips, list[int]] | None:
-    """A video and its checksums from a table, None where it is not a video's line."""
+def read_video(text: bytes) -> tuple[VideoClips, array[int]] | None:
+    """A video and its clips' checksums of its line; None where it is damaged, or not a video's."""
+    if (found := _LINE.fullmatch(text)) is not None:  # as `video_line` writes it, with nothing to escape
+        if int(found[9], 16) != zlib.crc32(found[1]):
+            return None
+        start, end, first, clips, before = map(int, found.groups()[3:8])
+        video = VideoClips(found[2].decode("ascii"), found[3].decode("ascii"), first, clips, before, (start, end))
+        return video, array("I", map(int, found[1][found[1].rindex(b"[") + 1 : -2].split(b",")) if clips else ())
+    table = unseal(text)
     if table is None or "id" not in table:
         return None
     start, end = table["segment"]
-    place = VideoClips(table["id"], table["label"], table["first"], table["clips"], table["before"], (start, end))
-    return place, table["crc"]
+    video = VideoClips(table["id"], table["label"], table["first"], table["clips"], table["before"], (start, end))
+    return video, array("I", table["crc"])
 
 
-def read_index(folder: Path) -> ClipIndex:
+_LINE = re.compile(
+    rb'(\{"id":"([ !#-\[\]-~]*)","label":"([ !#-\[\]-~]*)","segment":\[(\d+),(\d+)\],"first":(\d+),"clips":(\d+),'
+    rb'"before":(\d+),"crc":\[(?:\d+(?:,\d+)*)?\]\}) ([0-9a-f]{8})\n'
+)
+
+
+def read_index(folder: Path, *, checksums: bool = False) -> ClipIndex:
     """Read the index of a finished store; InputError where there is none, or where it is torn or damaged."""
     path = folder / INDEX
-    videos = Videos()
+    videos, crc = Videos(path), array("I")
     try:
         with open(path, "rb") as lines:
-            header = parse_header(unseal(lines.readline(1 << 16)))
+            text = lines.readline(1 << 16)
+            header = parse_header(unseal(text))
             if header is None:
                 raise _unfit(path, 1)
+            place = len(text)
             for number, text in enumerate(lines, start=2):
-                table = unseal(text)
-                if table is not None and "end" in table:
-                    return _whole(path, header, videos, table, number)
-                video = parse_video(table)
-                if video is None:
-                    raise _unfit(path, number)
-                videos.add(*video)
+                found = read_video(text)
+                if found is None:
+                    return _whole(path, header, videos, crc if checksums else None, unseal(text), number)
+                videos.add(place, found[0])
+                place += len(text)
+                if checksums:
+                    crc.extend(found[1])
     except OSError as error:
-        reason = error.strerror or str(error)
-        hint = "run the preprocess stage first"
-        raise InputError("{path}: no clip store: {reason}", hint=hint, path=str(path), reason=reason) from None
+        raise _missing(path, error) from None
     hint = "run the preprocess stage to its end"
     raise InputError("{path}: the clip store is not finished", hint=hint, path=str(path))
 
 
-def _whole(path: Path, header: ClipHeader, videos: Videos, end: dict[str, Any], number: int) -> ClipIndex:
-    if end["end"] != [len(videos), videos.clips]:
+def _whole(
+    path: Path, header: ClipHeader, videos: Videos, crc: array[int] | None, end: dict[str, Any] | None, number: int
+) -> ClipIndex:
+    if end is None or end.get("end") != [len(videos), videos.clips]:
         raise _unfit(path, number)
-    return ClipIndex(header, videos, videos.clips, end["digest"])
+    if crc is not None and len(crc) != videos.clips:
+        raise _unfit(path, number)
+    ordered = () if crc is None else _by_number(videos, crc)
+    if ordered is None:
+        raise _unfit(path, number)
+    return ClipIndex(header, videos, videos.clips, end["digest"], ordered)
+
+
+def _by_number(videos: Videos, crc: array[int]) -> Sequence[int] | None:
+    """The checksums, given in the index's order, in the order of clip numbers; None where a number is beyond them."""
+    at, found = 0, crc
+    for first, clips in videos.spans():
+        if first + clips > len(crc):
+            return None
+        if first != at and found is crc:
+            found = array("I", crc)
+        if found is not crc or first != at:
+            found[first : first + clips] = crc[at : at + clips]
+        at += clips
+    return found
+
+
+def _missing(path: Path, error: OSError) -> InputError:
+    reason = error.strerror or str(error)
+    hint = "run the preprocess stage first"
+    return InputError("{path}: no clip store: {reason}", hint=hint, path=str(path), reason=reason)
 
 
 def _unfit(path: Path, number: int) -> InputError:

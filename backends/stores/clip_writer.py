@@ -10,22 +10,24 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from backends.contract.errors import StageError
 from backends.contract.files import sync_folder
 from backends.stores import feed
+from backends.stores.clip_columns import HeldVideos
 from backends.stores.clip_index import (
     INDEX,
     ClipHeader,
     ClipIndex,
     VideoClips,
-    Videos,
     header_line,
     parse_header,
-    parse_video,
+    read_index,
+    read_video,
     seal,
     unseal,
     video_line,
@@ -41,8 +43,7 @@ class ClipWriter:
         self.header = header
         self.damaged: tuple[str, ...] = ()
         """Videos that an earlier attempt wrote and that did not match their checksums: to be done again."""
-        self._videos = Videos()
-        self._place: dict[str, int] = {}
+        self._videos = HeldVideos()
         self._free: dict[str, VideoClips] = {}
         self._end = 0
         self._shard = -1
@@ -60,22 +61,22 @@ class ClipWriter:
         """
         folder.mkdir(parents=True, exist_ok=True)
         writer = cls(folder, header)
-        writer._verify(*writer._found(), checked)
+        writer._verify(writer._found(), checked)
         with _disk(folder):
             writer._cut()  # first: what a full disk left half written makes room for the index
-            writer._rewrite(writer._place.values())
+            writer._rewrite(range(len(writer._videos)))
             writer._index = os.open(folder / INDEX, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         return writer
 
     def get(self, video_id: str) -> VideoClips | None:
         """The video's place where the store has it whole."""
-        place = self._place.get(video_id)
-        return None if place is None else self._videos[place]
+        place = self._videos.names.find(video_id)
+        return None if place < 0 else self._videos[place]
 
     @property
     def empty(self) -> bool:
         """Whether the store holds no video yet."""
-        return not self._place
+        return not len(self._videos)
 
     def append(
         self, video_id: str, label: str, segment: tuple[int, int], clips_before_cut: int, clips: memoryview
@@ -87,7 +88,7 @@ class ClipWriter:
         """
         data = clips.cast("B")
         count, rest = divmod(len(data), self.header.clip_bytes)
-        if rest or video_id in self._place:
+        if rest or video_id in self._videos.names:
             raise ValueError(f"{video_id}: {len(data)} bytes, or already there")
         old = self._free.pop(video_id, None)
         first = old.first if old is not None and old.clips == count else self._end
@@ -98,7 +99,7 @@ class ClipWriter:
             for number, piece in zip(video.numbers, pieces, strict=True):
                 self._write_clip(number, piece)
             _write_all(self._index, video_line(video, crc))
-        self._keep(video, crc)
+        self._videos.add(video, crc)
         self._end = max(self._end, first + count)
         return video
 
@@ -111,7 +112,8 @@ class ClipWriter:
 
     def finish(self, order: Iterable[str]) -> ClipIndex:
         """Make the store whole: exactly the videos of `order` that it has, in that order, numbered without gaps."""
-        wanted = [self._place[name] for name in order if name in self._place]
+        find = self._videos.names.find
+        wanted = array("I", (place for name in order if (place := find(name)) >= 0))
         with _disk(self.folder):
             self._close_up(wanted)
             self.sync()
@@ -119,7 +121,8 @@ class ClipWriter:
             self._cut()
             os.close(self._index)
             self._index = -1
-            return self._rewrite(wanted, whole=True)
+            self._rewrite(wanted, whole=True)
+        return read_index(self.folder)
 
     def close(self) -> None:
         """Let go of the files; what was appended stays, to be resumed."""
@@ -134,41 +137,38 @@ class ClipWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _keep(self, video: VideoClips, crc: Sequence[int]) -> None:
-        self._place[video.id] = len(self._videos)
-        self._videos.add(video, crc)
-
-    def _found(self) -> tuple[Videos, dict[str, int]]:
+    def _found(self) -> HeldVideos:
         """What the index of an earlier attempt says, up to its first torn or damaged line; the last word on each."""
-        found, places = Videos(), dict[str, int]()
+        found = HeldVideos()
         path = self.folder / INDEX
         if not path.exists():
-            return found, places
+            return found
         with open(path, "rb") as lines:
             header = parse_header(unseal(lines.readline(1 << 16)))
             if header is None or header.pixels != self.header.pixels:
                 self._empty()
-                return found, places
+                return found
             for text in lines:
-                parsed = parse_video(unseal(text))
+                parsed = read_video(text)
                 if parsed is None:
                     break
-                places[parsed[0].id] = len(found)
                 found.add(*parsed)
-        return found, places
+        return found
 
-    def _verify(self, found: Videos, places: dict[str, int], checked: Callable[[int, int], None] | None) -> None:
+    def _verify(self, found: HeldVideos, checked: Callable[[int, int], None] | None) -> None:
         damaged = []
-        for done, place in enumerate(places.values(), start=1):
-            video, crc = found[place], found.crc(place)
+        find = found.names.find
+        last = array("I", (place for place, name in enumerate(found.names) if find(name) == place))
+        for done, place in enumerate(last, start=1):
+            video, crc = found[place], found.crc_of(place)
             if all(feed.crc32(self._read_clip(number)) == crc[n] for n, number in enumerate(video.numbers)):
-                self._keep(video, crc)
+                self._videos.add(video, crc)
+                self._end = max(self._end, video.first + video.clips)
             else:
                 damaged.append(video)
             if checked is not None:
-                checked(done, len(places))
+                checked(done, len(last))
         self._use(-1)
-        self._end = max((video.first + video.clips for video in self._videos), default=0)
         self._free = {video.id: video for video in damaged if video.first + video.clips <= self._end}
         self.damaged = tuple(video.id for video in damaged)
 
@@ -210,8 +210,9 @@ class ClipWriter:
 
         A crash in the middle leaves clips that do not match their lines; resuming redoes those videos.
         """
-        self._end = 0
-        for place in sorted(wanted, key=lambda place: self._videos[place].first):
+        self._end, first = 0, self._videos.first
+        ordered = all(first(wanted[n]) < first(wanted[n + 1]) for n in range(len(wanted) - 1))
+        for place in wanted if ordered else sorted(wanted, key=first):
             old = self._videos[place].numbers
             if old.start != self._end:
                 for number, to in zip(old, range(self._end, self._end + len(old)), strict=True):
@@ -229,28 +230,26 @@ class ClipWriter:
             elif shard == last:
                 os.truncate(path, place * self.header.clip_bytes)
 
-    def _rewrite(self, places: Iterable[int], *, whole: bool = False) -> ClipIndex:
+    def _rewrite(self, places: Iterable[int], *, whole: bool = False) -> None:
         """Write the index anew with the videos at `places`; after a crash it is the old one or the new one."""
-        videos, digest, part = Videos(), hashlib.sha256(), self.folder / f".{INDEX}.part"
+        digest, part = hashlib.sha256(), self.folder / f".{INDEX}.part"
+        videos = clips = 0
         with open(part, "wb") as file:
-            for text in self._lines(places, videos):
+            text = header_line(self.header)
+            file.write(text)
+            digest.update(text)
+            for place in places:
+                video = self._videos[place]
+                text = video_line(video, self._videos.crc_of(place))
                 file.write(text)
                 digest.update(text)
-            index = ClipIndex(self.header, videos, videos.clips, digest.hexdigest())
+                videos, clips = videos + 1, clips + video.clips
             if whole:
-                file.write(seal({"end": [len(videos), index.clip_count], "digest": index.digest}))
+                file.write(seal({"end": [videos, clips], "digest": digest.hexdigest()}))
             file.flush()
             os.fsync(file.fileno())
         part.replace(self.folder / INDEX)
         sync_folder(self.folder)
-        return index
-
-    def _lines(self, places: Iterable[int], videos: Videos) -> Iterator[bytes]:
-        yield header_line(self.header)
-        for place in places:
-            video, crc = self._videos[place], self._videos.crc(place)
-            videos.add(video, crc)
-            yield video_line(video, crc)
 
 
 class _disk:  # noqa: N801 - reads as a word in `with _disk(folder):`

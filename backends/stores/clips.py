@@ -46,13 +46,13 @@ class ClipStore:
         """Clips are numbered from 0 up to this."""
         self.digest = index.digest
         self._check = check
-        self._crc = index.videos.crc_by_number()
+        self._crc = index.crc
         self._levels = feed.levels(index.header.mean, index.header.std)
 
     @classmethod
     def open(cls, folder: Path, *, check: bool = True) -> ClipStore:
         """Open the store in `folder`; InputError where it is missing, unfinished or its index is damaged."""
-        return cls(folder, read_index(folder), check=check)
+        return cls(folder, read_index(folder, checksums=True), check=check)
 
     def clip(self, number: int, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """One clip, uint8 (3, 16, 112, 112), in `out` where given.

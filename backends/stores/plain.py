@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
-PIECE = 1 << 20
+PIECE = 1 << 17
+LONGEST = 3 << 20
+"""Bytes that an entry may have."""
 NAME = rb'"([ !#-.0-\[\]-~]{1,200})"'
 """A JSON string of ASCII that prints, without quotes, escapes and separators of paths."""
 END = rb"(, ?(?=\")|\}\}\s*\Z)"
@@ -39,7 +41,7 @@ def scan(file: IO[bytes], head: re.Pattern[bytes], entry: re.Pattern[bytes]) -> 
         more = file.read(PIECE)
         if not more:
             break
-        if (at == begun and len(held) > 3 * PIECE) or ended:
+        if (at == begun and len(held) > LONGEST) or ended:
             raise NotPlainError
         held, at = held[at:] + more, 0
     if not ended or at != len(held):

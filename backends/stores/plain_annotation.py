@@ -15,6 +15,7 @@ from typing import IO
 from backends.stores.plain import END, NAME, NotPlainError, scan
 from backends.stores.videos import VideoTable
 
+_NO_NAMES = (b".", b"..")
 _HEAD = re.compile(rb'\{"labels": ?(\[[^\]\\]*\]), ?"database": ?\{')
 _ENTRY = re.compile(
     NAME + rb': ?\{"subset": ?' + NAME + rb', ?"annotations": ?\{"label": ?' + NAME + rb', ?"segment": ?'
@@ -26,12 +27,25 @@ def read_plain(file: IO[bytes], most_frames: int) -> tuple[list[str], VideoTable
     """Labels and videos of a file; None where it needs the careful reader."""
     try:
         entries = scan(file, _HEAD, _ENTRY)
-        labels = json.loads(next(entries)[1])
-        if not labels or not all(isinstance(name, str) for name in labels):
-            return None
+        labels = _labels(next(entries))
         return labels, _videos(entries, frozenset(labels), most_frames)
     except ValueError:  # NotPlainError among them
         return None
+
+
+def read_plain_labels(file: IO[bytes]) -> list[str] | None:
+    """Labels of a file alone, without its videos; None as of `read_plain`."""
+    try:
+        return _labels(next(scan(file, _HEAD, _ENTRY)))
+    except ValueError:
+        return None
+
+
+def _labels(head: re.Match[bytes]) -> list[str]:
+    labels: list[str] = json.loads(head[1])
+    if not labels or not all(isinstance(name, str) for name in labels):
+        raise NotPlainError
+    return labels
 
 
 def _videos(entries: Iterator[re.Match[bytes]], labels: Collection[str], most_frames: int) -> VideoTable:
@@ -53,7 +67,8 @@ def _videos(entries: Iterator[re.Match[bytes]], labels: Collection[str], most_fr
         if not begin < stop <= most_frames:
             raise NotPlainError
         append(name.decode("ascii"), number, group, begin, stop)
-    seen = set(videos.ids)
-    if len(seen) != len(videos) or not seen.isdisjoint((".", "..")):
+        if name in _NO_NAMES:
+            raise NotPlainError
+    if videos.ids.repeat():
         raise NotPlainError
     return videos

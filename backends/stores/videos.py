@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
+
+from backends.stores.names import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +26,31 @@ class Video:
         return max(0, self.end - self.first)
 
 
-class VideoTable(Sequence[Video]):
-    """Videos in order; each is made when it is asked for, and equals any sequence of the same videos."""
+class _Columns(Sequence[Video]):
+    """Equal to any sequence of the same videos."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == its for mine, its in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # a table grows
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self[:3])}{', ...' if len(self) > 3 else ''})"
+
+
+class VideoTable(_Columns):
+    """Videos in order; each is made when it is asked for."""
 
     def __init__(self, videos: Iterable[Video] = ()) -> None:
-        self.ids: list[str] = []
+        self.ids = Names()
         self._numbers: dict[str, int] = {}
         self._words: list[str] = []
-        self._labels = array("I")
-        self._subsets = array("I")
-        self._firsts = array("q")
-        self._ends = array("q")
+        self._labels = array("H")
+        self._subsets = array("H")
+        self._firsts = array("I")
+        self._ends = array("I")
         for video in videos:
             self.append(video.id, self.word(video.label), self.word(video.subset), video.first, video.end)
 
@@ -43,24 +59,22 @@ class VideoTable(Sequence[Video]):
         number = self._numbers.setdefault(text, len(self._words))
         if number == len(self._words):
             self._words.append(text)
+            if number == 1 << 16:
+                self._labels, self._subsets = array("I", self._labels), array("I", self._subsets)
         return number
 
     def append(self, video_id: str, label: int, subset: int, first: int, end: int) -> None:
-        """Add a video whose label and subset are given by their numbers."""
+        """Add a video whose label and subset are given by their numbers. Frame numbers are below 2 to the 32nd."""
         self.ids.append(video_id)
         self._labels.append(label)
         self._subsets.append(subset)
         self._firsts.append(first)
         self._ends.append(end)
 
-    def subset(self, name: str) -> VideoTable:
-        """The videos of one subset, as a table that shares their names."""
-        found, number = VideoTable(), self._numbers.get(name)
-        found._numbers, found._words = self._numbers, self._words
-        for place, own in enumerate(self._subsets):
-            if own == number:
-                found.append(self.ids[place], self._labels[place], own, self._firsts[place], self._ends[place])
-        return found
+    def subset(self, name: str) -> VideoView:
+        """The videos of one subset."""
+        number = self._numbers.get(name)
+        return VideoView(self, (place for place, own in enumerate(self._subsets) if own == number))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,12 +96,37 @@ class VideoTable(Sequence[Video]):
         columns = zip(self.ids, self._labels, self._subsets, self._firsts, self._ends, strict=True)
         return (Video(name, words[label], words[subset], first, end) for name, label, subset, first, end in columns)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence) or isinstance(other, str):
-            return NotImplemented
-        return len(self) == len(other) and all(mine == its for mine, its in zip(self, other, strict=True))
 
-    __hash__ = None  # type: ignore[assignment]  # it grows
+class VideoView(_Columns):
+    """Some videos of a table, by their places in it: four bytes a video."""
 
-    def __repr__(self) -> str:
-        return f"VideoTable({list(self[:3])}{', ...' if len(self) > 3 else ''})"
+    def __init__(self, table: VideoTable, places: Iterable[int]) -> None:
+        self._table = table
+        self._places = array("I", places)
+
+    def but(self, leave: Callable[[str], bool]) -> VideoView:
+        """Those of the view whose name is not to be left out."""
+        names = self._table.ids
+        return VideoView(self._table, (place for place in self._places if not leave(names[place])))
+
+    def by_label(self) -> Iterator[tuple[str, VideoView]]:
+        """Each label that a video has, and its videos, in order."""
+        places: dict[str, array[int]] = {}
+        for place, video in zip(self._places, self, strict=True):
+            places.setdefault(video.label, array("I")).append(place)
+        return ((label, VideoView(self._table, own)) for label, own in places.items())
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Video: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Video, ...]: ...
+    def __getitem__(self, place: int | slice) -> Video | tuple[Video, ...]:
+        if isinstance(place, slice):
+            return tuple(self._table[n] for n in self._places[place])
+        return self._table[self._places[place]]
+
+    def __iter__(self) -> Iterator[Video]:
+        return (self._table[place] for place in self._places)

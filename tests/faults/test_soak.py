@@ -23,7 +23,7 @@ from backends.engine import hold
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal, read_state
 from backends.stores.annotation import Annotation, Video, annotation_json, read_annotation
-from backends.stores.rows import check_rows
+from backends.stores.rows_reader import check_rows
 from tests.faults.demo_runs import SEED, gone, make_workspace, r3d, scores, start, status
 
 KILLS = 200

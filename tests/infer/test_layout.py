@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.infer.bench import HMDB51
-from backends.infer.layout import Span, batches, count
+from backends.infer.layout import Span, Spans, batches, count
 
 
 def spans(sizes: list[int]) -> list[Span]:
@@ -46,3 +48,16 @@ def test_every_missing_clip_is_in_one_batch(sizes: list[int], size: int, layout,
     assert count(spans(sizes), size, layout, done.__contains__) == len(made)
     assert list(range(len(made))) == [batch.id for batch in made]
     assert all(0 < len(batch.clips) <= size for batch in made)
+
+
+@given(sizes=st.lists(st.integers(0, 12), max_size=20), seed=st.randoms())
+def test_spans_are_the_list_in_the_order_of_clips(sizes: list[int], seed: random.Random) -> None:
+    """Given in any order they are kept by their first clips, as columns."""
+    listed = spans(sizes)
+    mixed = listed.copy()
+    seed.shuffle(mixed)
+    found = Spans((span.first, span.clips) for span in mixed)
+    assert sorted(span.first for span in listed) == [span.first for span in found]
+    assert sum(sizes) == sum(span.clips for span in found[:])
+    assert [(span.first, span.clips) for span in found] == list(zip(found.firsts, found.counts, strict=True))
+    assert listed == list(Spans((span.first, span.clips) for span in listed))

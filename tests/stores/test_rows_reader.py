@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from backends.contract.errors import InputError
-from backends.stores.rows import RowsWriter, load_rows
-from backends.stores.rows_reader import RowsReader
+from backends.stores.rows import RowsWriter, load_rows, record_type
+from backends.stores.rows_reader import RowsCheck, RowsReader, check_rows
 
 CLASSES = 3
 
@@ -42,6 +44,13 @@ def test_it_gives_what_reading_whole_gives(tmp_path: Path) -> None:
     with open(tmp_path / "rows.bin", "ab") as file:
         file.write((tmp_path / "twice.bin").read_bytes()[-record:])
     whole = load_rows(tmp_path / "rows.bin")
+    records = np.zeros(500, record_type(CLASSES))
+    records["number"], records["logits"] = whole.numbers, whole.logits
+    view = records.view(np.uint8).reshape(500, -1)
+    records["crc"] = [zlib.crc32(np.delete(row, range(8, 12)).tobytes()) for row in view]
+    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in view)
+    expected = RowsCheck(500, 1, hashlib.sha256(digests).hexdigest())
+    assert expected == check_rows(tmp_path / "rows.bin")
     with RowsReader(tmp_path / "rows.bin") as rows:
         assert whole.logits.tobytes() == rows.scores(0, 500)[0].tobytes()
         assert len(whole.numbers) == len(rows) == 500

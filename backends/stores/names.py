@@ -1,0 +1,123 @@
+"""Names in one packed column: their bytes and four more each, where a list of str takes a hundred a name. No files."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
+
+
+class Names(Sequence[str]):
+    """Names in the order of adding; a name may stand more than once.
+
+    Looking up is for those who ask in the order of the column, as every stage does with the annotation's order: the
+    place behind the last one found is looked at first. A name that is not there makes a table of eight to sixteen
+    bytes a name.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._text = bytearray()
+        self._ends = array("I", [0])
+        self._slots: array[int] | None = None
+        self._next = 0
+        self._single = True
+        """No name stands twice, as far as was looked."""
+        for name in names:
+            self.append(name)
+
+    def append(self, name: str) -> None:
+        """Add a name at the end."""
+        self._text += name.encode("utf-8", "surrogatepass")
+        self._ends.append(len(self._text))
+        if self._slots is not None:
+            self._enter(len(self) - 1)
+        else:
+            self._single = False
+
+    def find(self, name: str) -> int:
+        """The place of a name, the last one where it stands more than once; -1 where it is none."""
+        wanted = name.encode("utf-8", "surrogatepass")
+        if self._slots is None and not self._single:
+            self._single = not self.repeat()
+        if self._slots is None and self._single:
+            here = self._next if self._next < len(self) else 0
+            if here < len(self) and self._bytes(here) == wanted:
+                self._next = here + 1
+                return here
+        if self._slots is None:
+            self._rebuild()
+        return self._slot(wanted)[1]
+
+    def repeat(self) -> bool:
+        """Whether any name stands more than once. It takes eight bytes a name, for a moment."""
+        size = 8 * len(self) + 1
+        seen, meet = bytearray(size), set[int]()
+        for name in self._each():
+            slot = hash(name) % size
+            if seen[slot]:
+                meet.add(slot)
+            seen[slot] = 1
+        del seen
+        close = [name for name in self._each() if hash(name) % size in meet] if meet else []
+        return len(set(close)) != len(close)
+
+    @property
+    def held(self) -> int:
+        """Bytes that the names themselves take: text and ends, without the table for looking up."""
+        return len(self._text) + self._ends.itemsize * len(self._ends)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
+        if isinstance(place, slice):
+            return tuple(self[n] for n in range(*place.indices(len(self))))
+        return self._bytes(range(len(self))[place]).decode("utf-8", "surrogatepass")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("utf-8", "surrogatepass") for name in self._each())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.find(name) >= 0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == its for mine, its in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+    def _bytes(self, place: int) -> bytes:
+        return bytes(self._text[self._ends[place] : self._ends[place + 1]])
+
+    def _each(self) -> Iterator[bytes]:
+        return (self._bytes(place) for place in range(len(self)))
+
+    def _rebuild(self) -> None:
+        size = 16
+        while size < 2 * len(self) + 2:
+            size *= 2
+        self._slots = array("i", [-1]) * size
+        for place in range(len(self)):
+            self._enter(place)
+
+    def _enter(self, place: int) -> None:
+        """Take a name into the table; of equal names the later one stays."""
+        assert self._slots is not None
+        if 2 * place + 2 > len(self._slots):
+            self._rebuild()
+            return
+        self._slots[self._slot(self._bytes(place))[0]] = place
+
+    def _slot(self, wanted: bytes) -> tuple[int, int]:
+        """The slot of a name and the place in it; -1 where the slot is free for it."""
+        assert self._slots is not None
+        mask = len(self._slots) - 1
+        slot = hash(wanted) & mask
+        while (place := self._slots[slot]) >= 0 and self._bytes(place) != wanted:
+            slot = (slot + 1) & mask
+        return slot, place
