@@ -29,6 +29,8 @@ EVERY_S = 5.0
 TROUBLED = ("retired", "out", "stalled")
 WIDEST = 118
 """Cells of the live display at most: a line that is read at one look."""
+LEAST = 24
+"""Cells that a stage's sentence takes beside its name at least."""
 STYLES = {
     "good": "green",
     "bad": "bold red",
@@ -123,7 +125,7 @@ class LiveDisplay:
         rows = live_rows(words, snapshot, self._width, size.height - 2, time.time())
         if size != self._size:
             self._size = size
-            self._begin_anew(size.height, size.height - len(rows) - 1)
+            self._begin_anew(size.height, size.height - len(rows))
         elif rows == self._rows:
             return
         self._rows = rows
@@ -172,11 +174,15 @@ def _text(line: Row) -> Text:
 
 def ended_rows(words: Words, stage: StageRun, width: int) -> list[Row]:
     """A stage that has ended: sign, name, state; behind it why and what it measured, in as many lines as it takes."""
-    mark = sign(stage.state)
-    indent = 2 + name_cells(words)
-    first, *rest = _packed(sentences.stage_said(words, stage), max(10, width - indent))
+    mark, name = sign(stage.state), stage_word(words, stage.name)
     role = mark.role if mark.role in ("bad", "warn", "dim") else ""
-    head = row(mark, " ", Span(fit(stage_word(words, stage.name), name_cells(words)), role), Span(first, role))
+    indent = 2 + name_cells(words)
+    said = sentences.stage_said(words, stage)
+    if width - indent < LEAST:  # a very narrow window: below the name
+        lines = _packed(said, width - 2)
+        return [cut(row(mark, " ", Span(name, role)), width), *(row("  ", Span(text, role)) for text in lines)]
+    first, *rest = _packed(said, width - indent)
+    head = row(mark, " ", Span(fit(name, name_cells(words)), role), Span(first, role))
     return [head, *(row(" " * indent, Span(text, role)) for text in rest)]
 
 
@@ -200,11 +206,12 @@ def live_rows(words: Words, snapshot: Snapshot, width: int, height: int, now: fl
     if snapshot.stalled_s is not None:
         rows.append(row(Span(words("header.stalled", time=figures.clock(snapshot.stalled_s)), "warn")))
     running = [stage for stage in snapshot.run.stages if stage.state == "running"]
-    for stage in running:
+    for number, stage in enumerate(running, 1):
         rows.append(_stage_row(words, stage, width, now))
         if stage.name == "infer" and snapshot.run.devices:
             samples = {sample.device: sample for sample in snapshot.samples}
-            rows += _device_rows(words, snapshot.run.devices, samples, width, height - len(running) - 3)
+            room = height - len(rows) - (len(running) - number)
+            rows += _device_rows(words, snapshot.run.devices, samples, width, room)
     return [cut(line, width) for line in rows[: max(1, height)]]
 
 
@@ -229,7 +236,7 @@ def _stage_row(words: Words, stage: StageRun, width: int, now: float) -> Row:
 
 
 def _device_rows(
-    words: Words, devices: tuple[DeviceRun, ...], samples: dict[str, DeviceSample], width: int, height: int
+    words: Words, devices: tuple[DeviceRun, ...], samples: dict[str, DeviceSample], width: int, room: int
 ) -> list[Row]:
     heat = any(sample.power_w is not None or sample.temp_c is not None for sample in samples.values())
     columns = [
@@ -244,10 +251,12 @@ def _device_rows(
         *([Column(words("devices.temp"), 5, right=True, rank=5)] if heat else []),
         Column(words("devices.name"), min(20, max(cells(safe(device.name)) for device in devices)), rank=1),
     ]
-    shown = devices if len(devices) + 1 <= height else devices[: max(0, height - 2)]
+    simulated = any(device.name.endswith(" simulated") for device in devices)
+    room -= 1 + simulated
+    shown = devices if len(devices) <= room else devices[: max(0, room - 1)]
     body = [_device_cells(words, device, samples.get(device.id), heat=heat) for device in shown]
     rows = table(columns, body, width)
-    if any(device.name.endswith(" simulated") for device in devices):
+    if simulated:
         rows.insert(0, row("    ", Span(words("plain.simulated"), "warn")))
     if more := len(devices) - len(shown):
         rows.append(row("    ", Span(words("plain.more_devices", n=more), "dim")))
