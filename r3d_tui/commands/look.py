@@ -10,7 +10,8 @@ import typer
 
 from backends import api
 from backends.contract.errors import InputError
-from r3d_tui.commands.given import Json, chosen_words, given, open_workspace, print_json, say
+from r3d_tui import figures
+from r3d_tui.commands.given import Json, chosen_words, given, open_workspace, print_json, say, tell
 from r3d_tui.safe import safe_lines
 
 
@@ -74,12 +75,18 @@ def devices(
         raise typer.Exit(3)
 
 
-def doctor(json_document: Json = False) -> None:
+def doctor(
+    json_document: Json = False,
+    bundle: Annotated[Path | None, typer.Option("--bundle", help="A .tar.gz to write, for a colleague.")] = None,
+) -> None:
     """Everything that a run needs: met or not, what was found, and the mend."""
     from r3d_tui.documents import findings_document
     from r3d_tui.tables import finding_lines
 
-    findings = api.doctor(api.find_workspace(given.workspace or Path.cwd()))
+    workspace = api.find_workspace(given.workspace or Path.cwd())
+    if bundle is not None:
+        _pack(workspace, bundle)
+    findings = api.doctor(workspace)
     if json_document:
         print_json(findings_document(findings))
     else:
@@ -87,3 +94,18 @@ def doctor(json_document: Json = False) -> None:
             say(text)
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(3)
+
+
+def _pack(workspace: Path | None, file: Path) -> None:
+    """Write the bundle, before anything that doctor may end with."""
+    from r3d_tui.documents import status_document
+
+    documents = {}
+    if workspace is not None:
+        client = api.open_client(workspace)
+        documents["status.json"] = status_document(client.snapshot())
+        client.close()
+    made, words = api.make_bundle(workspace, file, documents), chosen_words()
+    tell(words("bundle.wrote", path=str(made.path), n=len(made.files), size=figures.size(made.bytes)))
+    for cut in made.left_out:
+        tell(words("bundle.left_out", what=words.line(cut)))

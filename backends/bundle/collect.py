@@ -1,0 +1,206 @@
+"""What goes into a bundle, part by part, unmasked. It reads and asks; a part that cannot be had says why and is no end.
+
+Every file is read through `tail`: the end of it, from the beginning of a line, so that half a secret never stands there
+without what would have told it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import stat
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from backends.contract.errors import R3dError
+from backends.contract.events import to_json
+from backends.contract.lines import Line, line
+from backends.contract.needs import Finding
+from backends.engine.folders import Folders, RunFolder
+from backends.engine.journal import JournalReader, read_state
+
+LOG_BYTES = 256 << 10
+"""Of each log."""
+LARGEST_TOML = 256 << 10
+EVENTS = 5000
+"""The last ones of a run."""
+LOGS = 60
+"""Of a run, the latest."""
+PACKAGES = ("aclruntime", "ais_bench", "onnxruntime-cann", "te", "opc-tool", "auto-tune", "hccl", "torch-npu")
+"""Beside our own dependencies: what an Ascend server brings along."""
+VARIABLES = (
+    "ASCEND_HOME_PATH",
+    "ASCEND_OPP_PATH",
+    "ASCEND_RT_VISIBLE_DEVICES",
+    "ASCEND_TOOLKIT_HOME",
+    "COLORTERM",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "NO_COLOR",
+    "OMP_NUM_THREADS",
+    "PATH",
+    "PYTHONPATH",
+    "SHELL",
+    "TERM",
+)
+"""All of the environment that goes along."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of the bundle. `kind` says how it is masked: as a text, as one JSON value, or as one value a line."""
+
+    name: str
+    text: str
+    kind: str = "text"
+    cut: Line = Line("")
+    """What of it was left out, in words."""
+
+
+def parts(workspace: Path | None, findings: Callable[[], tuple[Finding, ...]]) -> Iterator[Part]:
+    """Every part of the machine, then every part of the workspace. `findings` may raise what doctor raises."""
+    yield Part("versions.txt", "\n".join(_versions()) + "\n")
+    yield Part("environment.txt", _environment(os.environ))
+    yield Part("doctor.txt", _findings(findings))
+    yield Part("npu-smi.txt", _npu_smi())
+    if workspace is not None:
+        yield from _workspace(workspace)
+
+
+def tail(path: Path, limit: int) -> tuple[str, Line]:
+    """The last `limit` bytes from a line's beginning on, and what was left out: links and devices as a whole."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if path.is_symlink() or not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return "", line("no plain file")
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - limit))
+        data = file.read(limit)
+    if size <= limit:
+        return data.decode("utf-8", "replace"), Line("")
+    data = data.partition(b"\n")[2]
+    kept = line("the last {kept} of {size} bytes", kept=len(data), size=size)
+    return data.decode("utf-8", "replace"), kept
+
+
+def _versions() -> Iterator[str]:
+    from backends.devices.cpu import groups
+    from backends.devices.smi import read_table
+    from backends.worker import toolkit
+
+    yield f"r3d-tui {_version('r3d-tui')}"
+    yield f"Python {platform.python_version()} ({platform.python_implementation()}, {' '.join(platform.libc_ver())})"
+    yield f"system {platform.system()} {platform.release()} {platform.machine()}"
+    yield f"CPU {sum(len(group.cores) for group in groups())} cores, {groups()[0].name}"
+    yield f"driver {read_table().driver_version or '-'}"
+    found = toolkit.find()
+    yield f"CANN {(found.version if found else None) or '-'}"
+    for name in sorted({*_dependencies(), *PACKAGES}, key=str.lower):
+        yield f"{name}=={_version(name)}"
+
+
+def _dependencies() -> list[str]:
+    try:
+        return [_bare(text) for text in metadata.requires("r3d-tui") or () if "extra ==" not in text]
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def _bare(requirement: str) -> str:
+    end = next((at for at, char in enumerate(requirement) if not (char.isalnum() or char in "._-")), len(requirement))
+    return requirement[:end]
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "-"
+
+
+def _environment(environment: Mapping[str, str]) -> str:
+    return "".join(f"{name}={environment[name]}\n" for name in VARIABLES if name in environment)
+
+
+def _findings(findings: Callable[[], tuple[Finding, ...]]) -> str:
+    try:
+        rows = findings()
+    except R3dError as error:
+        return f"doctor ended: {error}\n"
+    return "".join(f"{row.state:<8} {row.name}: {row.found}{_hint(row)}\n" for row in rows)
+
+
+def _hint(finding: Finding) -> str:
+    return f" ({finding.hint})" if finding.hint.template else ""
+
+
+def _npu_smi() -> str:
+    from backends.devices.smi import call
+
+    said = []
+    for arguments in (("info",), ("info", "-l"), ("info", "-m")):
+        answer = call(arguments)
+        text = str(answer.trouble.cause) if answer.trouble else answer.text.rstrip("\n")
+        said.append(f"$ npu-smi {' '.join(arguments)}\n{text}\n")
+        if answer.trouble:
+            break
+    return "\n".join(said)
+
+
+def _workspace(workspace: Path) -> Iterator[Part]:
+    yield _file("r3d.toml", workspace / "r3d.toml", LARGEST_TOML)
+    folders = Folders(workspace)
+    runs = folders.all_runs()
+    states = [(folder, read_state(folder.journal)) for folder in runs[:50]]
+    lines = [f"{folder.id} {run.state if run else 'unreadable'}\n" for folder, run in states]
+    yield Part("runs.txt", "".join(lines), cut=line("{n} runs in all", n=len(runs)) if len(runs) > 50 else Line(""))
+    failed = next((folder for folder, run in states if run is not None and run.state == "failed"), None)
+    for folder in dict.fromkeys([*runs[:1], *([failed] if failed else [])]):
+        yield from _run(folder)
+
+
+def _run(folder: RunFolder) -> Iterator[Part]:
+    here = f"runs/{folder.id}"
+    yield _events(f"{here}/events.jsonl", folder)
+    yield _file(f"{here}/plan.json", folder.plan, 4 << 20, kind="json")
+    yield _file(f"{here}/samples.jsonl", folder.samples, LOG_BYTES, kind="jsonl")
+    yield _file(f"{here}/supervisor.log", folder.supervisor_log, LOG_BYTES)
+    logs = sorted((folder.path / "logs").glob("*.log"), key=lambda path: path.lstat().st_mtime_ns, reverse=True)
+    for path in logs[:LOGS]:
+        yield _file(f"{here}/logs/{path.name}", path, LOG_BYTES)
+    if len(logs) > LOGS:
+        yield Part(f"{here}/logs", "", cut=line("{n} older logs", n=len(logs) - LOGS))
+
+
+def _file(name: str, path: Path, limit: int, kind: str = "text") -> Part:
+    try:
+        text, cut = tail(path, limit)
+    except FileNotFoundError:
+        return Part(name, "")
+    except OSError as error:
+        return Part(name, "", cut=line("{reason}", reason=error.strerror or str(error)))
+    return Part(name, text, "text" if kind == "json" and cut.template else kind, cut)
+
+
+def _events(name: str, folder: RunFolder) -> Part:
+    import sqlite3
+
+    last: deque[str] = deque(maxlen=EVENTS)
+    count = 0
+    try:
+        reader = JournalReader(folder.journal)
+        try:
+            for number, at, event in reader.events():
+                last.append(json.dumps({"seq": number, "at": at, **json.loads(to_json(event))}))
+                count += 1
+        finally:
+            reader.close()
+    except (sqlite3.Error, OSError) as error:
+        return Part(name, "", cut=line("{reason}", reason=str(error)))
+    cut = line("the last {kept} of {n} events", kept=EVENTS, n=count) if count > EVENTS else Line("")
+    return Part(name, "".join(f"{text}\n" for text in last), "jsonl", cut)
