@@ -77,8 +77,9 @@ def _step_in_workspace(name: str) -> None:
     def command(json_lines: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False) -> None:
         raise typer.Exit(run.begin(open_workspace(), RunRequest(last=name), headless=True, json_lines=json_lines))
 
-    text = "This stage in the workspace, after whatever it hangs on that is not up to date."
-    steps.app.command(name, help=text)(command)
+    steps.app.command(name, help="This stage in the workspace, after whatever it hangs on that is not up to date.")(
+        command
+    )
 
 
 for _name in ("check", "simplify", "compile", "verify", "infer"):

@@ -230,3 +230,49 @@ def test_the_locale_chooses_the_language(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert expected == chosen(asked)
+
+
+TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,:;]? [A-Za-z]{2,}")
+STYLE = re.compile(r"(bold|dim|reverse) \w+")
+TERMS = frozenset({"opset", "CANN", "pth", "Enter", "Esc", "r3d-tui", "exec"})
+"""Names and keys that are the same in both languages."""
+HEADER = re.compile(r"-src|^ data:|frame-ancestors")
+"""Of a web page that is served."""
+
+
+def _unsaid(tree: ast.Module) -> set[ast.AST]:
+    """Literals that no person is told: docstrings, style sheets, and the English of --help, which is Typer's."""
+    found: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            found.add(node.value)
+        elif isinstance(node, ast.keyword) and node.arg == "help":
+            found.update(ast.walk(node.value))
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(name, ast.Name) and name.id in ("DEFAULT_CSS", "CSS") for name in targets):
+                found.update(ast.walk(node))
+    return found
+
+
+def _said_in_english(path: Path) -> list[str]:
+    """Literals of a face that would reach a person as they are: two words in a row that are no line's template."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    unsaid, known = _unsaid(tree), templates(path, ROOT)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in unsaid:
+            text = node.value
+            if TWO_WORDS.search(text) and text not in known and not STYLE.fullmatch(text):
+                found.append(text)
+        elif isinstance(node, ast.JoinedStr):
+            parts = [part.value for part in node.values if isinstance(part, ast.Constant)]
+            found += [str(part) for part in parts if re.search(r"[A-Za-z]{3,}:? $|^,? [a-z]{3,}", str(part))]
+    return [text for text in found if text.strip(" :") not in TERMS and not HEADER.search(text)]
+
+
+def test_every_sentence_of_the_faces_goes_through_the_words() -> None:
+    """No literal in the faces' code holds words that a person would read in English whatever their language."""
+    paths = [path for path in (ROOT / "r3d_tui").rglob("*.py") if path.parent.name != "probe"]
+    found = {(path.relative_to(ROOT / "r3d_tui").as_posix(), text) for path in paths for text in _said_in_english(path)}
+    assert [] == sorted(found)
