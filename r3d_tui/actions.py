@@ -64,6 +64,7 @@ ACTIONS = (
     Action("copy", ("y",), "out"),
     Action("write", ("w",), "out"),
     Action("pager", ("v",), "out"),
+    Action("bundle", ("B", "shift+b"), "out"),
     Action("edit", ("e",), "out", writes=True),
     Action("language", ("L", "shift+l"), "console"),
     Action("theme", ("T", "shift+t"), "console"),

@@ -291,6 +291,12 @@ class Doing(Screen[None]):
 
         self.ask(write, lambda place: self.say("say.written", path=place))
 
+    def action_bundle(self) -> None:
+        """A bundle to send to a colleague, in the workspace."""
+        from r3d_tui.screens.opening import make_bundle
+
+        make_bundle(self)
+
     def action_pager(self) -> None:
         """The raw log in $PAGER."""
         from r3d_tui.leave import page

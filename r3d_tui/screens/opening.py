@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from backends.contract.client import Prediction, RunResult, RunSummary
 from backends.contract.clips import ClipFrames, VideoEntry
 from backends.contract.lines import line
+from r3d_tui import figures
 from r3d_tui.rows import Row
 
 if TYPE_CHECKING:
+    from backends.contract.bundle import Bundle
     from r3d_tui.screens.board import Board
     from r3d_tui.screens.doing import Doing
     from r3d_tui.views.compare import Comparison
@@ -230,3 +232,24 @@ def fetcher(board: Doing) -> Callable[..., None]:
         board.ask(work, lambda found: then(*found))
 
     return fetch
+
+
+def make_bundle(board: Doing) -> None:
+    """What `doctor --bundle` writes, into the workspace; what is said stays until it is closed."""
+    client, snapshot = board.client, board.snapshot
+    place = client.workspace / ".r3d" / "texts" / f"bundle-{int(board.app_clock())}.tar.gz"
+
+    def pack() -> Bundle:
+        from backends import api
+        from r3d_tui.documents import status_document
+
+        place.parent.mkdir(parents=True, exist_ok=True)
+        documents = {"status.json": status_document(snapshot)} if snapshot else {}
+        return api.make_bundle(client.workspace, place, documents)
+
+    def tell(made: Bundle) -> None:
+        text = board.words("bundle.wrote", path=str(made.path), n=len(made.files), size=figures.size(made.bytes))
+        board.app.notify(text, markup=False, timeout=20)
+
+    board.say("bundle.packing")
+    board.ask(pack, tell)
