@@ -22,7 +22,15 @@ from backends.dataset.archive_tools import Keeper
 from backends.dataset.archives import Unpacking
 from backends.dataset.labels import HMDB51
 from backends.dataset.splits import read_splits
-from backends.stores.annotation import Annotation, Video, annotation_pieces, name_trouble, read_annotation, short
+from backends.stores.annotation import (
+    Annotation,
+    Video,
+    VideoTable,
+    annotation_pieces,
+    name_trouble,
+    read_annotation,
+    short,
+)
 from backends.worker.job import Job
 
 EXAMPLE = "<class>/<video>/image_00001.jpg"
@@ -49,7 +57,7 @@ def run(job: Job) -> Outcome:
     made = _make(job, subset)
     for item in made.annotation.set_aside:
         job.set_aside(item.item, item.reason)
-    videos = sum(1 for _ in made.annotation.subset(subset))
+    videos = len(made.annotation.subset(subset))
     _check_subset(made.annotation, subset, videos)
     if made.missing:
         text = line("{missing} of {videos} videos of the subset have no frames", missing=made.missing, videos=videos)
@@ -80,7 +88,7 @@ def step_annotate(job: Job) -> Outcome:
         made = _from_splits(splits, split, frames, "validation")
         for item in made.annotation.set_aside:
             job.set_aside(item.item, item.reason)
-        videos = sum(1 for _ in made.annotation.subset("validation"))
+        videos = len(made.annotation.subset("validation"))
         outcome = _write(made, target / f"hmdb51_{split}.json", target, videos)
         job.note(line("{path}: {videos} videos", path=str(target / f"hmdb51_{split}.json"),
                       videos=len(made.annotation.videos)))  # fmt: skip
@@ -156,8 +164,10 @@ def _count_missing(annotation: Annotation, frames: Path, subset: str) -> int:
     """Videos of the subset without a frame folder: one listing a class, not one question a video."""
     _check_folder(frames)
     videos = annotation.subset(subset)
-    there = {label: _folders(frames / label) for label in {video.label for video in videos}}
-    missing = sum(video.id not in there[video.label] for video in videos)
+    missing = 0
+    for label, own in videos.by_label():  # one listing at a time: all together are all names
+        there = _folders(frames / label)
+        missing += sum(video.id not in there for video in own)
     if videos and missing == len(videos):
         _refuse_frames(frames, videos[0])
     return missing
@@ -208,7 +218,7 @@ def _from_splits(folder: Path, split: int, frames: Path, subset: str) -> Made:
     """What `hmdb51_json.py` makes; it ends with an error at a video without frames, here such a video is set aside."""
     _check_folder(frames)
     splits = read_splits(folder, split)
-    videos: list[Video] = []
+    videos = VideoTable()
     aside = list(splits.set_aside)
     lost: Counter[str] = Counter()
     there = lru_cache(maxsize=None)(_folders)
@@ -218,7 +228,7 @@ def _from_splits(folder: Path, split: int, frames: Path, subset: str) -> Made:
         count = _count(path) if entry.id in there(frames / entry.label) else 0
         video = Video(entry.id, entry.label, entry.subset, 1, count + 1)
         if count:
-            videos.append(video)
+            videos.add(video)
             continue
         lost[entry.subset] += 1
         first = first or video
@@ -230,7 +240,7 @@ def _from_splits(folder: Path, split: int, frames: Path, subset: str) -> Made:
         aside.append(SetAside(short(folder.name), line("{n} videos of other subsets have no frames", n=others)))
     if first is not None and not any(video.subset == subset for video in videos) and lost[subset]:
         _refuse_frames(frames, first)
-    return Made(Annotation(splits.labels, tuple(videos), tuple(aside)), lost[subset], unlisted)
+    return Made(Annotation(splits.labels, videos, tuple(aside)), lost[subset], unlisted)
 
 
 # --- frame folders alone ---------------------------------------------------------------------------------------------
@@ -244,7 +254,7 @@ def _from_folders(frames: Path, subset: str, labels: tuple[str, ...] | None, cla
         raise InputError("{path}: no frames", hint="it must hold {example}", path=str(frames), example=EXAMPLE)
     if labels is None:
         labels = HMDB51 if classes in (None, 51) and set(names) <= set(HMDB51) else tuple(names)
-    found: dict[str, Video] = {}
+    found = VideoTable()
     twice: set[str] = set()
     aside: list[SetAside] = []
     for label in names:
@@ -255,13 +265,14 @@ def _from_folders(frames: Path, subset: str, labels: tuple[str, ...] | None, cla
                 trouble = line("the label {label} is not in the list of labels", label=short(ascii(label)))
             if trouble or not count:
                 aside.append(SetAside(short(f"{label}/{identity}"), trouble or line("it has no frames")))
-            elif identity in found:
+            elif identity in found.ids:
                 twice.add(identity)
             else:
-                found[identity] = Video(identity, label, subset, 1, count + 1)
+                found.add(Video(identity, label, subset, 1, count + 1))
     aside += (SetAside(identity, line("the id stands in more than one class")) for identity in sorted(twice))
     usable = tuple(name for name in labels if not name_trouble(name))
-    return Annotation(usable, tuple(v for v in found.values() if v.id not in twice), tuple(aside))
+    videos = VideoTable(video for video in found if video.id not in twice) if twice else found
+    return Annotation(usable, videos, tuple(aside))
 
 
 # --- a file of names -------------------------------------------------------------------------------------------------
@@ -310,7 +321,7 @@ def _unnumbered(text: str) -> str:
 def _relabelled(annotation: Annotation, labels: tuple[str, ...], path: Path) -> Annotation:
     """The annotation with another list of classes; videos of classes that it does not have are set aside."""
     known = frozenset(labels)
-    kept = tuple(video for video in annotation.videos if video.label in known)
+    kept = VideoTable(video for video in annotation.videos if video.label in known)
     if not kept:
         hint = "its names must be those of the annotation"
         raise InputError("{path}: none of its classes is in the annotation", hint=hint, path=str(path))

@@ -14,7 +14,7 @@ from backends.contract.lines import Line, Scalar, line
 from backends.contract.values import Report
 from backends.evaluate.accuracy import Val, evaluate, hits, read_val
 from backends.evaluate.text import Speed, predictions, report_lines
-from backends.stores.annotation import Annotation, VideoTable, read_annotation
+from backends.stores.annotation import Annotation, read_annotation
 from backends.worker.job import Job
 
 
@@ -135,7 +135,7 @@ def step_evaluate(job: Job) -> Outcome:
     for entry in (*annotation.set_aside, *val.set_aside):
         job.set_aside(entry.item, entry.reason)
     listed = annotation.subset(params.subset)
-    counted = VideoTable(video for video in listed if video.id in val.results) if params.ignore else listed
+    counted = listed.but(lambda name: name not in val.results) if params.ignore else listed
     evaluate(annotation, val.results, params.subset, params.k)  # says what is wrong where there is nothing to count
     accuracy = hits(counted, val.results, params.k) / len(counted)
     if params.save:

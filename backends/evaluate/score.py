@@ -19,7 +19,7 @@ from backends.evaluate.hmdb51 import LABELS
 from backends.evaluate.labels import class_names, read_names
 from backends.evaluate.resultfiles import match, read_info, read_rows, result_folder
 from backends.evaluate.scores import ValWriter, mean_scores, top
-from backends.stores.annotation import read_annotation
+from backends.stores.annotation import read_labels
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _names(job: Job, classes: int) -> tuple[str, ...]:
             raise InputError(text, hint=hint, path=str(path), labels=len(names), classes=classes)
         return names
     path = job.upstream["annotate"].path("annotation") if "annotate" in job.upstream else job.inputs["annotation"]
-    return class_names(classes, read_annotation(path).labels, str(path))
+    return class_names(classes, read_labels(path), str(path))
 
 
 def _info(params: StepScoreParams, folder: Path) -> Path:

@@ -12,11 +12,12 @@ from backends.contract.codec import decode
 from backends.contract.errors import InputError, StageError
 from backends.contract.events import Outcome
 from backends.contract.lines import line
+from backends.contract.sizes import size
 from backends.preprocess.bins import bin_path, write_bin, write_info
 from backends.preprocess.extract import Extracted, extract
 from backends.preprocess.params import PreprocessParams
 from backends.preprocess.windows import clip_count
-from backends.stores.annotation import Video, VideoTable, read_annotation
+from backends.stores.annotation import Video, VideoView, read_annotation
 from backends.stores.clip_index import ClipHeader, ClipIndex
 from backends.stores.clip_writer import ClipWriter
 from backends.stores.clips import ClipStore
@@ -48,7 +49,7 @@ def run(job: Job) -> Outcome:
     return Outcome(maker.figures(index), outputs, index.digest)
 
 
-def subset(annotation: Path, name: str) -> Sequence[Video]:
+def subset(annotation: Path, name: str) -> VideoView:
     """The subset's videos in the annotation's order; InputError where it has none."""
     found = read_annotation(annotation)
     videos = found.subset(name)
@@ -68,7 +69,7 @@ def header(params: PreprocessParams) -> ClipHeader:
 class _Maker:
     """One attempt: which videos were there, are made, are set aside; and how fast."""
 
-    def __init__(self, job: Job, params: PreprocessParams, videos: Sequence[Video]) -> None:
+    def __init__(self, job: Job, params: PreprocessParams, videos: VideoView) -> None:
         self._job, self._params, self._videos = job, params, videos
         self._missing = self._found = self._taken = self._made = 0
         self._seconds = 0.0
@@ -81,7 +82,7 @@ class _Maker:
 
     def make(self, writer: ClipWriter, root: Path) -> None:
         """Append every video that the store does not hold yet."""
-        todo = VideoTable(video for video in self._videos if writer.get(video.id) is None)
+        todo = self._videos.but(lambda name: writer.get(name) is not None)
         self._found = len(self._videos) - len(todo)
         self._room(writer.folder, todo)
         workers = int(self._job.tuning.get("workers", 0))
@@ -139,9 +140,9 @@ class _Maker:
             needed += len(self._videos) * cap * 4 * header(self._params).clip_bytes
         free = shutil.disk_usage(folder).free
         if free < needed:
-            text = "{folder}: {needed:.1f} GB are needed and {free:.1f} GB are free"
+            text = "{folder}: {needed} are needed and {free} are free"
             hint = "free some space there, or make the workspace on a larger disk"
-            raise StageError(text, hint=hint, folder=str(folder), needed=needed / 1e9, free=free / 1e9)
+            raise StageError(text, hint=hint, folder=str(folder), needed=size(needed), free=size(free))
 
 
 def _write_bins(job: Job, params: PreprocessParams) -> None:

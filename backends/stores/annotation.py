@@ -231,7 +231,7 @@ def _annotation(labels: tuple[str, ...], database: dict[str, Any]) -> Annotation
             continue
         made = _video(name, entry, known)
         if isinstance(made, Video):
-            videos.append(made.id, videos.word(made.label), videos.word(made.subset), made.first, made.end)
+            videos.add(made)
         else:
             aside.append(SetAside(short(name), made))
     return Annotation(labels, videos, tuple(aside))

@@ -52,7 +52,11 @@ class VideoTable(_Columns):
         self._firsts = array("I")
         self._ends = array("I")
         for video in videos:
-            self.append(video.id, self.word(video.label), self.word(video.subset), video.first, video.end)
+            self.add(video)
+
+    def add(self, video: Video) -> None:
+        """Add a video at the end."""
+        self.append(video.id, self.word(video.label), self.word(video.subset), video.first, video.end)
 
     def word(self, text: str) -> int:
         """The number of a label or subset: they stand again and again and are kept once."""

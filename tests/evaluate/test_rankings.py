@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from backends.evaluate.accuracy import read_val
 from backends.evaluate.rankings import Rankings
 
@@ -18,6 +21,16 @@ def test_rankings_are_a_mapping() -> None:
         found.add(video, ranking)
     assert (table, 3, 3) == (dict(found), len(found), found.longest)
     assert ("a" in found, "d" in found, found.get("d")) == (True, False, None)
+
+
+@given(rankings=st.dictionaries(st.text(max_size=3), st.lists(st.tuples(st.text(max_size=2), st.floats(-1e40, 1e40)))))
+def test_scores_come_back_to_the_bit(rankings: dict[str, list[tuple[str, float]]]) -> None:
+    """Whether float32 holds them or not, and in whatever order the two kinds come."""
+    found = Rankings()
+    for video, ranking in rankings.items():
+        found.add(video, tuple(ranking))
+    assert {video: tuple(ranking) for video, ranking in rankings.items()} == dict(found)
+    assert len(rankings) == len(found)
 
 
 def test_a_val_json_in_another_spelling_is_read_all_the_same(tmp_path: Path) -> None:
