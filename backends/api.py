@@ -46,6 +46,13 @@ def find_workspace(folder: Path) -> Path | None:
     return find(folder.resolve())
 
 
+def workspace_language(folder: Path) -> str | None:
+    """The language that the workspace's r3d.toml asks for; None where there is no such file or it asks for none."""
+    from backends.workspace import language
+
+    return language(folder)
+
+
 def find_candidates(folder: Path) -> Candidates:
     """What lies about in a folder and two levels below. Quick: it looks at names and first bytes."""
     from backends.candidates import look_around

@@ -43,6 +43,15 @@ def read_settings(workspace: Path) -> Settings:
     return settings
 
 
+def language(workspace: Path) -> str | None:
+    """The language that the file asks for, whatever else is wrong with it; None where it asks for none."""
+    try:
+        found = _load(workspace / FILE).get("console", {}).get("language")
+    except (InputError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
 def refuse_unready(workspace: Path, settings: Settings) -> None:
     """Raise InputError where the settings name nothing to work on, or files that are not there."""
     path = str(workspace / FILE)
@@ -128,6 +137,7 @@ _COMMENTS: Mapping[str, str] = {
     "infer.input": "float32; uint8 on ascend with acl: the model normalises, which not every CANN takes",
     "infer.deadline_s": "seconds after which a silent device is retired; 0: from its own latency",
     "infer.ais_bench": "the Python that has ais_bench, or an ais_infer.py; without it: python3 on PATH",
+    "console.language": "en or zh; without it: the locale's",
     "engine.parallel": "stages at once, where they do not hang on each other",
 }
 _EXAMPLES: Mapping[str, str] = {
@@ -146,6 +156,7 @@ _EXAMPLES: Mapping[str, str] = {
     "compile.op_select_implmode": '"high_precision"',
     "infer.devices": "[0, 1]",
     "infer.ais_bench": '"/usr/bin/python3"',
+    "console.language": '"zh"',
 }
 
 

@@ -18,7 +18,7 @@ from textual.theme import Theme
 from backends.contract.client import Client
 from r3d_tui import terminal
 from r3d_tui.feed import Feed
-from r3d_tui.lang.words import Words, chosen
+from r3d_tui.lang.words import Words, chosen, speakable
 from r3d_tui.rows import shorten
 from r3d_tui.safe import safe
 from r3d_tui.screens.board import Board
@@ -179,7 +179,7 @@ def run_console(
     encoding = terminal.locale_encoding()
     ascii_only = ascii_only or not terminal.is_utf8(encoding)
     terminal.set_charset(ascii_only=ascii_only, encoding=None if terminal.is_utf8(encoding) else encoding)
-    words = Words(_speakable(chosen(language), encoding))
+    words = Words(speakable(chosen(language), encoding))
     if (reason := terminal.unusable()) is not None:
         sys.stderr.write(f"{words.line(reason)}: {words('farewell_plain')}\n")
         return 2
@@ -192,12 +192,3 @@ def run_console(
     if text := app.farewell():
         sys.stdout.write(text + "\n")
     return code or 0
-
-
-def _speakable(language: str, encoding: str) -> str:
-    """English where the terminal's encoding has no Chinese."""
-    try:
-        "中文".encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return "en"
-    return language

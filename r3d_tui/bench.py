@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -15,8 +13,9 @@ from backends.contract.benches import BenchFigure, BenchReport
 from backends.contract.codec import encode
 from backends.contract.errors import InputError
 from backends.contract.lines import Line
+from r3d_tui.commands.given import chosen_words, given, print_json, say, tell
 from r3d_tui.figures import DASH, number, percent, rate
-from r3d_tui.lang.words import Words, chosen
+from r3d_tui.lang.words import Words
 from r3d_tui.rows import cells, fit
 from r3d_tui.safe import safe
 
@@ -27,16 +26,8 @@ Rounds = Annotated[int, typer.Option("--rounds", min=1, max=100, help="Each cont
 Store = Annotated[Path | None, typer.Option("--store", help="A clip store; without it: the workspace's latest.")]
 
 
-@app.callback()
-def options(context: typer.Context) -> None:
-    """Figures beside their references, in one run."""
-    global_options = context.parent.params if context.parent else {}
-    context.obj = (global_options.get("workspace"), global_options.get("language"))
-
-
 @app.command()
 def preprocess(
-    context: typer.Context,
     frames: Annotated[Path | None, typer.Option(help="Real frames, <class>/<video>/image_%05d.jpg.")] = None,
     annotation: Annotated[Path | None, typer.Option(help="The json of those frames.")] = None,
     rounds: Rounds = 5,
@@ -46,14 +37,13 @@ def preprocess(
 ) -> None:
     """Frames to clips: ours beside the guide's way and beside decoding alone."""
     report = api.bench_preprocess(
-        say=_say(context), frames=frames, annotation=annotation, rounds=rounds, workers=workers, clips=clips
+        say=_aloud(), frames=frames, annotation=annotation, rounds=rounds, workers=workers, clips=clips
     )
-    _show(context, report, json_document=json_document)
+    _show(report, json_document=json_document)
 
 
 @app.command()
 def infer(
-    context: typer.Context,
     model: Annotated[Path | None, typer.Option(help=".onnx or .om; without it: the workspace's latest.")] = None,
     store: Store = None,
     target: Annotated[str | None, typer.Option(help="cpu or ascend; without it: the workspace's.")] = None,
@@ -68,8 +58,8 @@ def infer(
     if target not in (None, "cpu", "ascend"):
         raise InputError("--target {target}: unknown", hint="cpu or ascend", target=target)
     report = api.bench_infer(
-        _workspace(context),
-        say=_say(context),
+        _workspace(),
+        say=_aloud(),
         model=model.absolute() if model else None,
         store=store,
         target=cast(Literal["cpu", "ascend"] | None, target),
@@ -79,12 +69,11 @@ def infer(
         loop=loop,
         ais_bench=ais_bench,
     )
-    _show(context, report, json_document=json_document)
+    _show(report, json_document=json_document)
 
 
 @app.command()
 def cpu(
-    context: typer.Context,
     model: Annotated[Path | None, typer.Option(help=".onnx of batch 10; without it: an untrained one.")] = None,
     depth: Annotated[Literal["10", "18", "34", "50", "101"], typer.Option(help="Of the untrained model.")] = "50",
     threads: Annotated[int, typer.Option(min=0, max=512, help="0: all cores.")] = 0,
@@ -92,13 +81,12 @@ def cpu(
     json_document: Json = False,
 ) -> None:
     """The CPU runtimes beside what a plain matrix product makes of this machine."""
-    report = api.bench_cpu(say=_say(context), model=model, depth=int(depth), threads=threads, rounds=rounds)
-    _show(context, report, json_document=json_document)
+    report = api.bench_cpu(say=_aloud(), model=model, depth=int(depth), threads=threads, rounds=rounds)
+    _show(report, json_document=json_document)
 
 
 @app.command()
 def feed(
-    context: typer.Context,
     store: Store = None,
     chips: Annotated[str, typer.Option(help="How many simulated chips, one run each.")] = "1,8",
     frames: Annotated[Path | None, typer.Option(help="Real frames, <class>/<video>/image_%05d.jpg.")] = None,
@@ -111,31 +99,29 @@ def feed(
     if not all(1 <= count <= 64 for count in counts):
         raise InputError("--chips {text}: 1 to 64 each", hint="such as 1,8", text=ascii(chips))
     report = api.bench_feed(
-        _workspace(context),
-        say=_say(context),
+        _workspace(),
+        say=_aloud(),
         store=store,
         chips=counts,
         rounds=rounds,
         frames=frames,
         annotation=annotation,
     )
-    _show(context, report, json_document=json_document)
+    _show(report, json_document=json_document)
 
 
 @app.command()
 def scale(
-    context: typer.Context,
     few: Annotated[int, typer.Option(min=10, max=1_000_000, help="Videos of the first run.")] = 1530,
     many: Annotated[int, typer.Option(min=10, max=1_000_000, help="Videos of the second run.")] = 100_000,
     json_document: Json = False,
 ) -> None:
     """Peak memory and processor time of each stage over few videos and over many; the videos are made up."""
-    _show(context, api.bench_scale(say=_say(context), few=few, many=many), json_document=json_document)
+    _show(api.bench_scale(say=_aloud(), few=few, many=many), json_document=json_document)
 
 
 @app.command()
 def tui(
-    context: typer.Context,
     rounds: Rounds = 3,
     seconds: Annotated[float, typer.Option(min=0.5, max=600, help="Each is watched so long in each round.")] = 10.0,
     presses: Annotated[int, typer.Option(min=0, max=1000, help="Keys a round.")] = 20,
@@ -147,29 +133,28 @@ def tui(
     from r3d_tui.probe.report import bench_tui
 
     asked = {"rounds": rounds, "presses": presses, "events": events, "log_lines": log_lines}
-    report = bench_tui(say=_say(context), seconds=seconds, **asked)
-    _show(context, report, json_document=json_document)
+    report = bench_tui(say=_aloud(), seconds=seconds, **asked)
+    _show(report, json_document=json_document)
 
 
 @app.command("all")
 def everything(
-    context: typer.Context,
     model: Annotated[Path | None, typer.Option(help=".onnx of batch 10; without it: untrained, depth 50.")] = None,
     frames: Annotated[Path | None, typer.Option(help="Real frames, <class>/<video>/image_%05d.jpg.")] = None,
     annotation: Annotated[Path | None, typer.Option(help="The json of those frames.")] = None,
     rounds: Rounds = 5,
 ) -> None:
     """Everything that needs no chip, in turn, as tables for docs/performance.md: an hour or less."""
-    say, words = _say(context), _words(context)
+    aloud, words = _aloud(), chosen_words()
     benches: tuple[Callable[[], BenchReport], ...] = (
-        lambda: api.bench_preprocess(say=say, frames=frames, annotation=annotation, rounds=rounds),
-        lambda: api.bench_feed(None, say=say, rounds=rounds, frames=frames, annotation=annotation),
-        lambda: api.bench_cpu(say=say, model=model, rounds=rounds),
-        lambda: api.bench_scale(say=say),
+        lambda: api.bench_preprocess(say=aloud, frames=frames, annotation=annotation, rounds=rounds),
+        lambda: api.bench_feed(None, say=aloud, rounds=rounds, frames=frames, annotation=annotation),
+        lambda: api.bench_cpu(say=aloud, model=model, rounds=rounds),
+        lambda: api.bench_scale(say=aloud),
     )
     for bench in benches:
         for text in table_lines(bench(), words):
-            typer.echo(text)
+            say(text)
 
 
 def table_lines(report: BenchReport, words: Words) -> Iterator[str]:
@@ -239,12 +224,12 @@ def _value(value: object) -> str:
     return DASH if value is None else str(value)
 
 
-def _show(context: typer.Context, report: BenchReport, *, json_document: bool) -> None:
+def _show(report: BenchReport, *, json_document: bool) -> None:
     if json_document:
-        sys.stdout.write(json.dumps(_document(report), indent=2, ensure_ascii=False) + "\n")
+        print_json(_document(report))
         return
-    for text in report_lines(report, _words(context)):
-        typer.echo(text)
+    for text in report_lines(report, chosen_words()):
+        say(text)
 
 
 def _document(report: BenchReport) -> dict[str, object]:
@@ -256,21 +241,13 @@ def _document(report: BenchReport) -> dict[str, object]:
     return {**encode(report), "figures": figures, "notes": [str(note) for note in report.notes]}
 
 
-def _say(context: typer.Context) -> Callable[[Line], None]:
-    words = _words(context)
-
-    def say(text: Line) -> None:
-        typer.echo(safe(words.line(text)), err=True)
-
-    return say
+def _aloud() -> Callable[[Line], None]:
+    words = chosen_words()
+    return lambda text: tell(words.line(text))
 
 
-def _workspace(context: typer.Context) -> Path | None:
-    return api.find_workspace(context.obj[0] or Path.cwd())
-
-
-def _words(context: typer.Context) -> Words:
-    return Words(chosen(context.obj[1]))
+def _workspace() -> Path | None:
+    return api.find_workspace(given.workspace or Path.cwd())
 
 
 def _numbers(text: str | None, option: str) -> tuple[int, ...] | None:

@@ -51,7 +51,9 @@ for _command in (
 def console(
     context: typer.Context,
     workspace: Annotated[Path | None, typer.Option("--workspace", "-w", help="The folder with r3d.toml.")] = None,
-    language: Annotated[str | None, typer.Option("--language", help="en or zh; without it: the locale's.")] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", help="en or zh; else r3d.toml says, or the locale.")
+    ] = None,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="No box drawing.")] = False,
     no_mouse: Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Watch only: no key starts or stops.")] = False,

@@ -125,6 +125,14 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleSettings:
+    """What a face does in this workspace. No stage reads it, and no fingerprint holds it."""
+
+    language: Literal["en", "zh"] | None = None
+    """None: the locale's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole of `r3d.toml`."""
 
@@ -136,3 +144,4 @@ class Settings:
     infer: InferSettings = field(default_factory=InferSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)

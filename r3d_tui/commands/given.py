@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -57,7 +58,14 @@ def chosen_words() -> Words:
     encoding = terminal.locale_encoding() if in_terminal() else sys.stdout.encoding
     utf8 = terminal.is_utf8(encoding)
     terminal.set_charset(ascii_only=given.ascii_only or not utf8, encoding=None if utf8 else encoding)
-    return Words(speakable(chosen(given.language), encoding))
+    return Words(speakable(chosen(asked_language()), encoding))
+
+
+def asked_language() -> str | None:
+    """The language asked for with --language, else in r3d.toml; None leaves it to the locale."""
+    with contextlib.suppress(OSError):  # the folder we stand in may be gone
+        return given.language or api.workspace_language(workspace_folder())
+    return given.language
 
 
 def say(text: str) -> None:

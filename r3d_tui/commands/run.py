@@ -72,7 +72,7 @@ def open_console(workspace: Path) -> int:
         mouse=given.mouse,
         ascii_only=given.ascii_only,
         read_only=given.read_only,
-        language=given.language,
+        language=given.language or api.workspace_language(client.workspace),
     )
 
 

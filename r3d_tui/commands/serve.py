@@ -10,7 +10,7 @@ import typer
 
 from backends.contract.errors import InputError, NeedError
 from backends.contract.needs import missing, module
-from r3d_tui.commands.given import chosen_words, given, tell, workspace_folder
+from r3d_tui.commands.given import asked_language, chosen_words, given, tell, workspace_folder
 from r3d_tui.lang.words import Words, chosen
 from r3d_tui.safe import safe
 
@@ -37,13 +37,13 @@ def serve(
             tell(words(warning, host=place.host, port=place.port))
         folder = workspace_folder().absolute()
         command = server.console_command(folder, _options(watching))
-        server.serve(listening, place, command, f"r3d-tui: {safe(folder.name)}", Words(chosen(given.language)))
+        server.serve(listening, place, command, f"r3d-tui: {safe(folder.name)}", Words(chosen(asked_language())))
 
 
 def _options(watching: bool) -> list[str]:
     """The options of each console, as ours were given."""
     flags = (("--read-only", watching), ("--ascii", given.ascii_only), ("--no-mouse", not given.mouse))
-    return ["--language", chosen(given.language), *(name for name, wanted in flags if wanted)]
+    return ["--language", chosen(asked_language()), *(name for name, wanted in flags if wanted)]
 
 
 def _checked(url: str) -> str:
