@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 
 from backends.contract.values import Chip, DeviceTable
 
-_DIRECT = re.compile(r"(?:310|310P[0-9]+|310B[0-9]+|910A|910B|910Pro[AB]|910PremiumA|910B[0-9]+(?:C|-[0-9]+)?)")
+_DIRECT = re.compile(
+    r"(?:310|310P[0-9]+|310B[0-9]+|910A|910B|910Pro[AB]|910PremiumA|910B[0-9]+(?:C|-[0-9]+)?|"
+    r"910_9[0-9A-Za-z]{3}|950(?:PR|DT)_[0-9A-Za-z]{4})"
+)
 """Names to which `Ascend` is put in front. Plain 910B and 910ProB are of the 910A generation and keep their names."""
 _FAMILY = re.compile(r"Ascend(?:910|950(?:PR|DT))")
 """Names that only `-t board` makes whole: Ascend910 is every A3, Ascend950PR every 950PR."""
@@ -52,6 +55,17 @@ def soc_from_board(text: str) -> str | None:
     if _FAMILY.fullmatch(chip) and _SUFFIX.fullmatch(npu):
         return f"{chip}_{npu}"
     return soc_version(chip or None)
+
+
+def socs_from_boards(text: str) -> dict[tuple[int, int | None], str]:
+    """soc_version by (NPU id, chip id) of each answer of `-t board` that a text holds; chip None where it has none."""
+    found: dict[tuple[int, int | None], str] = {}
+    for block in re.split(r"(?m)^(?=\s*NPU ID\s*:)", text)[1:]:
+        fields, soc = parse_fields(block), soc_from_board(block)
+        npu, chip = fields["NPU ID"], fields.get("Chip ID", "")
+        if npu.isdecimal() and soc is not None:
+            found.setdefault((int(npu), int(chip) if chip.isdecimal() else None), soc)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,28 +9,28 @@ What the text does not say is None. It refuses to run any tool.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backends.contract.codec import encode
 from backends.contract.values import Chip, ChipProcess, DeviceTable
 from backends.devices.npu_names import soc_version
+from backends.devices.npu_text import Cells, rows
 from backends.devices.npu_trouble import failure
 
-Cells = tuple[str, ...]
-
 _NOTHING = {"", "NA", "N/A", "-", "--"}
-_BUS = re.compile(r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f]+")
+_BUS = re.compile(r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2,8}:[0-9A-Fa-f]{2,8}\.[0-9A-Fa-f]+")
 _ID = re.compile(r"[0-9]{1,9}")
 _NPU_AND_NAME = re.compile(r"([0-9]{1,9})(?:\s+(\S.*))?")
 _CHIP_AND_OTHER = re.compile(r"([0-9]{1,9})(?:\s+([0-9]{1,9}))?")
 _VALUE = r"-?[0-9]+(?:\.[0-9]+)?|NA|N/A|-+"
-_PAIR = r"(?:([0-9]+|NA|N/A|-+)\s*/\s*([0-9]+|NA|N/A|-+))"
+_PAIR = r"(?:(-?[0-9]+|NA|N/A|-+)\s*/\s*(-?[0-9]+|NA|N/A|-+))"
 _STATUS = re.compile(rf"({_VALUE})\s+({_VALUE})(?:\s.*)?")
 """Power, temperature; the hugepages that may follow are no memory."""
 _HEALTH = re.compile(r"[^\W\d_][^\d:]*")
 _LOAD = re.compile(rf"({_VALUE})(?:\s+(?:{_PAIR}|(NA|N/A|-+)))?(?:\s+(?:{_PAIR}|(NA|N/A|-+)))?")
+ABSENT_TEMP_C = -200.0
+"""What the tool prints of a temperature that it could not read."""
 _VERSION = re.compile(r"npu-smi\b.*?\bVersion:\s*([0-9A-Za-z][0-9A-Za-z._+-]*)")
 
 
@@ -42,7 +42,7 @@ class _Reading:
     """A heading of chips was seen: a row cut short is then still a chip's."""
     processes_begun: bool = False
     other_id: str = ""
-    """What row 2's second number is: "Device", "Phy-ID", or "" where no heading said it."""
+    """What row 2's second number is: "Device", "Phy-I", or "" where no heading said it."""
     hbm: bool | None = None
     """Whether the table has an HBM column; None where no heading said it."""
     pending: Chip | None = None
@@ -58,42 +58,43 @@ def parse_info(text: str, source: str = "text") -> DeviceTable:
     Where it holds no chip, `error` says what the text says instead. Never raises: the text is foreign.
     """
     reading = _Reading()
-    for cells in _rows(text):
+    for cells in rows(text):
         _read(reading, cells)
     _flush(reading)
     error = None if reading.chips else failure(text)
     return DeviceTable(source, error, reading.version, tuple(reading.chips), tuple(reading.processes))
 
 
-def _rows(text: str) -> Iterator[Cells]:
-    """The cells between the bars of each line; what stands before the first bar and after the last is dropped."""
-    for row in text.replace("\\|", "|").replace("\\_", "_").splitlines():
-        first, last = row.find("|"), row.rfind("|")
-        if first < last and not any(sign.isalnum() for sign in row[:first]):
-            yield tuple(cell.strip() for cell in row[first + 1 : last].split("|"))
-
-
 def _read(reading: _Reading, cells: Cells) -> None:
     joined = " ".join(cells)
     if version := _VERSION.match(joined):
         _begin(reading, version[1])
-    elif len(cells) > 1 and cells[1].lower().startswith("process id"):
+    elif _heads_processes(reading, cells):
         _flush(reading)
         reading.processes_begun = True
-    elif re.match(r"NPU\b", cells[0]) and len(cells) > 1:
-        _flush(reading)
-        reading.headed, reading.processes_begun = True, False
-    elif "Bus-Id" in cells:
+    elif re.match(r"NPU\b", cells[0]):
+        if reading.chips or reading.pending or reading.processes_begun:
+            _begin(reading, None)
+        reading.headed = True
+    elif any(cell.lower() == "bus-id" for cell in cells):
         reading.hbm = "HBM-Usage" in joined
-        reading.other_id = next((name for name in ("Device", "Phy-ID") if name in cells[0]), "")
+        reading.other_id = next((name for name in ("Device", "Phy-I") if name.lower() in cells[0].lower()), "")
     elif reading.processes_begun or _is_process(cells):
         _read_process(reading, cells)
     else:
         _read_chip(reading, cells)
 
 
-def _begin(reading: _Reading, version: str) -> None:
-    """The line with the versions: a text may hold several outputs, and the last one counts."""
+def _heads_processes(reading: _Reading, cells: Cells) -> bool:
+    """The heading of the processes; cut short, it may be no more than the 950's `NPU ID`, which heads the chips too."""
+    if len(cells) > 1 and cells[1].lower().startswith("process id"):
+        return True
+    again = cells == ("NPU ID",) and bool(reading.chips or reading.pending)
+    return again or (len(cells) == 1 and re.fullmatch(r"NPU\s+Chip", cells[0]) is not None)
+
+
+def _begin(reading: _Reading, version: str | None) -> None:
+    """The line with the versions, or a second heading: a text may hold several outputs, and the last one counts."""
     reading.version, reading.pending = version, None
     reading.chips, reading.processes = [], []
     reading.headed = reading.processes_begun = False
@@ -141,7 +142,9 @@ def _first(cells: Cells) -> Chip | None:
     if len(cells) > 1:
         chip = replace(chip, health=_text(cells[1]))
     status = _STATUS.fullmatch(cells[2]) if len(cells) > 2 else None
-    return replace(chip, power_w=_number(status[1]), temp_c=_number(status[2])) if status else chip
+    if status is None:
+        return chip
+    return replace(chip, power_w=_number(status[1], least=0.0), temp_c=_number(status[2], least=ABSENT_TEMP_C + 1))
 
 
 def _second(reading: _Reading, chip: Chip, cells: Cells) -> Chip:
@@ -155,11 +158,11 @@ def _second(reading: _Reading, chip: Chip, cells: Cells) -> Chip:
     both = load is not None and (load[5] is not None or load[7] is not None)
     hbm = reading.hbm if reading.hbm is not None else both
     if ids and ids[2] and (reading.other_id or load):
-        phy = reading.other_id == "Phy-ID" or (not reading.other_id and hbm)  # only tables with HBM print Phy-ID
+        phy = reading.other_id == "Phy-I" or (not reading.other_id and hbm)  # only tables with HBM print Phy-ID
         chip = replace(chip, phy_id=int(ids[2])) if phy else replace(chip, device_id=int(ids[2]))
     if load is None:
         return chip
-    chip = replace(chip, aicore_percent=_number(load[1]))
+    chip = replace(chip, aicore_percent=_number(load[1], least=0.0, most=100.0))
     if hbm and not both:
         return chip  # one memory of two: which one cannot be told
     chip = replace(chip, ddr_used_mb=_whole(load[2]), ddr_total_mb=_whole(load[3]))
@@ -199,8 +202,12 @@ def _text(cell: str) -> str | None:
     return None if cell in _NOTHING else cell
 
 
-def _number(text: str | None) -> float | None:
-    return None if text is None or text in _NOTHING or text.strip("-") == "" else float(text)
+def _number(text: str | None, least: float = float("-inf"), most: float = float("inf")) -> float | None:
+    """A number; None where the tool has none: its driver gave none where it prints -0.1 W, -200 °C, 4294967295 %."""
+    if text is None or text in _NOTHING or text.strip("-") == "":
+        return None
+    value = float(text)
+    return value if least <= value <= most else None
 
 
 def _whole(text: str | None) -> int | None:

@@ -36,7 +36,11 @@ _OTHER_CODE = (line("the driver answered with an error"), line("see /var/log/asc
 
 _SENTENCES: tuple[tuple[re.Pattern[str], Line, Line], ...] = (
     (
-        re.compile(r"npu-smi: (?:command )?not found|npu-smi: No such file|command not found.*npu-smi", re.IGNORECASE),
+        re.compile(
+            r"npu-smi\S*?[:：]\s*(?:(?:command )?not found|No such file|未找到命令|没有那个文件)|command not found.*npu-smi"
+            r"|Unknown command:? *npu-smi|npu-smi\S*: executable file not found",
+            re.IGNORECASE,
+        ),
         line("npu-smi is not installed, or not on PATH"),
         line("install the Ascend driver, or add /usr/local/sbin and /usr/local/bin to PATH"),
     ),
@@ -51,7 +55,7 @@ _SENTENCES: tuple[tuple[re.Pattern[str], Line, Line], ...] = (
         line("usermod -aG HwHiAiUser <user> and log in again; see `lsmod | grep drv`"),
     ),
     (
-        re.compile(r"permission denied", re.IGNORECASE),
+        re.compile(r"permission denied|权限不够|权限不足", re.IGNORECASE),
         line("this user may not run npu-smi"),
         line("usermod -aG HwHiAiUser <user> and log in again, or run it as root"),
     ),

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 from backends.contract.errors import InputError
 from backends.contract.lines import line
 from backends.contract.values import Chip, DeviceTable, Trouble
-from backends.devices.npu_names import needs_board, parse_mapping, soc_from_board, with_mapping
+from backends.devices.npu_names import needs_board, parse_mapping, soc_from_board, socs_from_boards, with_mapping
 from backends.devices.npu_smi import parse_info
 from backends.devices.npu_trouble import failure
 from backends.worker import toolkit
@@ -127,7 +127,9 @@ def read_devices(source: str | Path = "live", limit_s: float = LIMIT_S) -> Devic
     """
     if str(source) != "live":
         text = _saved(source)
-        return with_mapping(parse_info(text, str(source)), parse_mapping(text))
+        table = with_mapping(parse_info(text, str(source)), parse_mapping(text))
+        boards = socs_from_boards(text)
+        return replace(table, chips=tuple(_with_saved_board(chip, boards) for chip in table.chips))
     table = read_table(limit_s)
     if not table.chips:
         return table
@@ -159,6 +161,12 @@ def _with_board(chip: Chip, limit_s: float) -> Chip:
         return chip
     ids = ("-i", str(chip.npu_id)) if chip.chip_id is None else ("-i", str(chip.npu_id), "-c", str(chip.chip_id))
     return replace(chip, soc_version=soc_from_board(call(("info", "-t", "board", *ids), limit_s).text))
+
+
+def _with_saved_board(chip: Chip, boards: Mapping[tuple[int, int | None], str]) -> Chip:
+    if not needs_board(chip.name):
+        return chip
+    return replace(chip, soc_version=boards.get((chip.npu_id, chip.chip_id), boards.get((chip.npu_id, None))))
 
 
 def _with_acl(chips: tuple[Chip, ...], limit_s: float) -> tuple[Chip, ...]:

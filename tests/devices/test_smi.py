@@ -117,3 +117,12 @@ def test_a_file_without_a_table_is_told_and_no_crash(tmp_path: Path) -> None:
     path = tmp_path / "noise"
     path.write_bytes(bytes(range(256)) * 20)
     assert smi.read_devices(path).error is not None
+
+
+def test_a_saved_output_may_hold_the_other_questions_too(output: Callable[[str], str], tmp_path: Path) -> None:
+    """Answers of -m and -t board in the same file give what the table does not say, of the chips that they name."""
+    path = tmp_path / "saved.txt"
+    path.write_text("\n".join(map(output, ("A3_driver_25.3", "mapping_logic_phy", "board_A3"))))
+    assert [(0, "Ascend910_9392"), (1, None)] == [
+        (chip.device_id, chip.soc_version) for chip in smi.read_devices(path).chips
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import subprocess
@@ -13,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from backends.contract.process import child_environment
-from backends.contract.values import DeviceSample, DeviceTable, Trouble
+from backends.contract.values import DeviceTable, Trouble
 from backends.devices.npu_smi import parse_info
 from backends.devices.watch import NpuSampler, npu_samples
-from backends.stores.samples import read_history, read_samples
+from backends.stores.samples import read_samples
 
 
 def test_chips_become_samples_with_their_processes(output: Callable[[str], str]) -> None:

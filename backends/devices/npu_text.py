@@ -1,0 +1,63 @@
+"""A saved or piped output as rows of cells between bars: colours, wraps, marks and prompts are taken off. It knows no
+table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+Cells = tuple[str, ...]
+
+_MOVES = re.compile(r"\x1b\[[0-9;]*[HfEFd]")
+"""The cursor is put elsewhere: what `watch` writes between two rows."""
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|.)|[\x00-\x08\x0e-\x1a\x7f]"
+)
+_SIGNS = str.maketrans({"│": "|", "┃": "|", "｜": "|", "\xa0": " ", "\u3000": " "})
+_RULE = re.compile(r"\+(?:[-+|]*|[=+|]*)")
+
+
+def rows(text: str) -> Iterator[Cells]:
+    """The cells between the first bar and the last of each line; what stands before and behind is dropped."""
+    plain = _ESCAPES.sub("", _MOVES.sub("\n", text)).translate(_SIGNS)
+    for row in _unwrapped(plain.replace("\\|", "|").replace("\\_", "_").splitlines()):
+        first, last = row.find("|"), row.rfind("|")
+        if first < last:
+            yield tuple(cell.strip() for cell in row[first + 1 : last].split("|"))
+
+
+def _unwrapped(lines: Sequence[str]) -> Iterator[str]:
+    """Lines that a narrow terminal broke are joined again.
+
+    The rules tell its width, and so what a row lacks: blanks at the end of a line, which a copy leaves out, included.
+    """
+    whole, screen = _widths(lines)
+    place = 0
+    while place < len(lines):
+        row = lines[place]
+        place += 1
+        if screen and row.startswith("|") and len(row) <= screen:
+            row = row.ljust(screen)
+            while len(row) < whole and place < len(lines) and not re.match(r"\+[-=]", lines[place]):
+                lacks = min(screen, whole - len(row))
+                if len(lines[place]) > lacks:
+                    break
+                row += lines[place].ljust(lacks)
+                place += 1
+        yield row
+
+
+def _widths(lines: Sequence[str]) -> tuple[int, int]:
+    """Width of the table and of the terminal that broke it, from the first rule that was broken; zeros where none."""
+    for place, row in enumerate(lines):
+        if not _RULE.fullmatch(row) or (row.endswith("+") and len(row) > 1):
+            continue
+        rule = row
+        for rest in lines[place + 1 :]:
+            if not 0 < len(rest) <= len(row) or not _RULE.fullmatch(rule + rest):
+                break
+            rule += rest
+            if rule.endswith("+"):
+                return len(rule), len(row)
+    return 0, 0
