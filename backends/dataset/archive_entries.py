@@ -21,6 +21,7 @@ from typing import IO, Literal
 
 from backends.contract.events import SetAside
 from backends.contract.lines import Line, line
+from backends.contract.sizes import size as in_words
 from backends.dataset.splits import SUFFIXES, is_split_file
 from backends.stores.annotation import name_trouble, short
 
@@ -126,8 +127,7 @@ class Guard:
         if size < 0 or self._bytes > self._most:
             raise RefusedError(line("it unpacks to more than {n} times its size", n=MOST_RATIO))
         if self._bytes > self._free:
-            text = "it unpacks to more than the {free:.1f} GB that are free"
-            raise RefusedError(line(text, free=self._free / 1e9))
+            raise RefusedError(line("it unpacks to more than the {free} that are free", free=in_words(self._free)))
 
 
 def leads_out(name: str) -> Line | None:

@@ -24,6 +24,7 @@ from backends.contract.settings import Settings
 from backends.devices import cpu
 from backends.devices.check_ascend import ascend_findings
 from backends.devices.check_disk import disk_finding, file_system_finding
+from backends.devices.check_login import login_finding
 from backends.devices.spec import CheckParams, StageNeeds, stage_needs
 from backends.worker.job import Job
 
@@ -68,6 +69,7 @@ def findings_for(settings: Settings, workspace: Path, stages: Sequence[StageNeed
     """Every row of the table."""
     rows = [_python(), *_needs(stages), _cores(), _memory(), _files()]
     rows += [file_system_finding(workspace), disk_finding(settings, workspace)]
+    rows += filter(None, (login_finding(),))
     if settings.infer.target == "ascend":
         rows += ascend_findings(settings)
     return tuple(rows)

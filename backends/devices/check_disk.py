@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
 from pathlib import Path
 
+from backends.contract.errors import InputError
 from backends.contract.lines import line
+from backends.contract.mounts import REMOTE, existing, file_system
 from backends.contract.needs import Finding
 from backends.contract.settings import Settings
+from backends.contract.sizes import size
+from backends.stores.annotation import read_annotation
 
 CLIP_BYTES = 3 * 16 * 112 * 112
 """A packed clip: uint8 pixels."""
@@ -23,25 +26,20 @@ JPEG_BYTES = 13_000
 FRAMES_A_VIDEO = 94
 RESERVE_BYTES = 256 << 20
 """Logs, journal, rows, reports."""
-LARGEST_ANNOTATION = 64 << 20
-REMOTE = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "lustre", "gpfs", "beegfs"}
-)
+_PACKED = (".rar", ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _SUFFIXES = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg")
 
 
 def disk_finding(settings: Settings, workspace: Path) -> Finding:
     """Free space where the workspace is, against what the run will write there; a guess where nothing is counted."""
     try:
-        free = shutil.disk_usage(_existing(workspace)).free
+        free = shutil.disk_usage(existing(workspace)).free
     except OSError as error:
         return Finding("disk", "unknown", line("{reason}", reason=error.strerror or str(error)))
     due = estimate(settings)
     if due is None:
-        return Finding(
-            "disk", "met" if free > RESERVE_BYTES else "warning", line("{free:.1f} GB free", free=free / 1e9)
-        )
-    found = line("{free:.1f} GB free, about {due:.1f} GB needed", free=free / 1e9, due=due / 1e9)
+        return Finding("disk", "met" if free > RESERVE_BYTES else "warning", line("{free} free", free=size(free)))
+    found = line("{free} free, about {due} needed", free=size(free), due=size(due))
     if free < due:
         return Finding("disk", "warning", found, line("free some space, or put the workspace on a larger disk"))
     return Finding("disk", "met", found)
@@ -59,24 +57,35 @@ def estimate(settings: Settings) -> int | None:
     elif settings.infer.target == "ascend" and settings.infer.runtime == "ais_bench":
         total += math.ceil(clips / 10) * GUIDE_VIDEO_BYTES  # packed batches as files of their own, while it infers
     if settings.dataset.frames is None:
-        total += videos * FRAMES_A_VIDEO * JPEG_BYTES
+        total += videos * FRAMES_A_VIDEO * JPEG_BYTES + _packed(settings.dataset.videos)
     if settings.model.checkpoint is not None and settings.model.checkpoint.is_file():
         total += 3 * settings.model.checkpoint.stat().st_size
     return total
 
 
 def _annotated(settings: Settings) -> tuple[int, int] | None:
-    """(videos, clips) of the subset by the annotation's segments."""
+    """(videos, clips) of the subset by the annotation's segments, read in pieces: 650,000 videos take 32 MB."""
     path, cap = settings.dataset.annotation, settings.preprocess.max_clips
+    stride, subset = max(1, settings.preprocess.clip_stride), settings.dataset.subset
+    if path is None:
+        return None
     try:
-        if path is None or path.stat().st_size > LARGEST_ANNOTATION:
-            return None
-        database = json.loads(path.read_bytes())["database"].values()
-        segments = [v["annotations"]["segment"] for v in database if v["subset"] == settings.dataset.subset]
-        stride = max(1, settings.preprocess.clip_stride)
-        return len(segments), sum(min(cap, math.ceil((end - first) / stride)) for first, end in segments)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        annotation = read_annotation(path)
+    except InputError:
         return None  # what is wrong with it is the annotate stage's to say
+    clips = [min(cap, math.ceil((v.end - v.first) / stride)) for v in annotation.videos if v.subset == subset]
+    return len(clips), sum(clips)
+
+
+def _packed(given: Path | None) -> int:
+    """Bytes of the archives that are given for videos: they are unpacked while frames are made, to about their size."""
+    if given is None:
+        return 0
+    try:
+        found = list(os.scandir(given)) if given.is_dir() else [given]
+        return sum(entry.stat().st_size for entry in found if entry.name.lower().endswith(_PACKED))
+    except OSError:
+        return 0
 
 
 def _listed(settings: Settings) -> tuple[int, int] | None:
@@ -99,46 +108,14 @@ def _count(entry: os.DirEntry[str], *, frames: bool) -> int:
     return sum(item.is_dir() if frames else item.name.lower().endswith(_SUFFIXES) for item in inside)
 
 
-def file_system_finding(workspace: Path, mounts: Path = Path("/proc/self/mountinfo")) -> Finding:
-    """The workspace's file system: over a network the journal's write-ahead log is not safe."""
+def file_system_finding(workspace: Path, mounts: Path | None = None) -> Finding:
+    """The workspace's file system: over a network the journal does without its write-ahead log, and locks may lie."""
     kind = file_system(workspace, mounts)
     if kind is None:
         return Finding("file system", "unknown", line("not told by this system"))
     if kind in REMOTE:
-        hint = line("put the workspace on a local disk: the journal needs shared memory that a network cannot give")
+        hint = line(
+            "put the workspace on a local disk: a network is slow, and engines of other machines may not see the lock"
+        )
         return Finding("file system", "warning", line("{kind}, over the network", kind=kind), hint)
     return Finding("file system", "met", line("{kind}", kind=kind))
-
-
-def file_system(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """The type of the mount that holds `path`, such as ext4; None where the kernel does not say."""
-    real = os.path.realpath(_existing(path))
-    best, found = -1, None
-    try:
-        rows = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return None
-    for row in rows:
-        left, dash, right = row.partition(" - ")
-        fields = left.split()
-        if not dash or len(fields) < 5 or not right.split():
-            continue
-        point = _unescaped(fields[4])
-        inside = real == point or real.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= best:  # of mounts over each other the later one is seen
-            best, found = len(point), right.split()[0]
-    return found
-
-
-def _unescaped(text: str) -> str:
-    for code, sign in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        text = text.replace(code, sign)
-    return text
-
-
-def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
-    path = path.absolute()
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path

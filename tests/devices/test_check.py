@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from backends.contract.settings import DatasetSettings, InferSettings, Settings
 from backends.contract.values import Chip, DeviceTable
 from backends.devices import check, check_ascend, check_disk, smi
 from backends.devices.spec import CHECK, CheckParams, StageNeeds, with_needs
+from backends.stores.annotation import Annotation, Video, annotation_json
 from backends.worker.job import Job
 
 
@@ -39,7 +41,8 @@ def test_the_table_is_written_and_counted(tmp_path: Path) -> None:
     job = _job(tmp_path, Settings(), StageNeeds("infer", (module("json"),)))
     outcome = check.run(job)
     rows = [decode(Finding, row) for row in json.loads((job.out / "findings.json").read_text())]
-    assert {"Python", "json", "CPU", "memory", "open files", "file system", "disk"} == {row.name for row in rows}
+    names = {"Python", "json", "CPU", "memory", "open files", "file system", "disk"}
+    assert names == {row.name for row in rows} - {"login session"}  # that one where there is a logind
     assert len(rows) == sum(outcome.figures[name] for name in ("met", "warnings", "missing")) + sum(
         row.state == "unknown" for row in rows
     )
@@ -117,6 +120,34 @@ def test_disk_is_estimated_from_the_files_where_there_is_no_annotation(tmp_path:
     assert check_disk.estimate(Settings()) is None
 
 
+def test_a_large_annotation_is_counted_in_pieces(tmp_path: Path) -> None:
+    """10,000 videos of which half belong to the subset: their number is right, and memory holds their names at most."""
+    videos = [Video(f"video_{n:06d}", "wave", ("validation", "training")[n % 2], 1, 65) for n in range(10_000)]
+    path = tmp_path / "a.json"
+    path.write_bytes(annotation_json(Annotation(("wave",), videos)))
+    settings = Settings(dataset=DatasetSettings(frames=tmp_path, annotation=path))
+    del videos
+    tracemalloc.start()
+    found = check_disk.estimate(settings)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert check_disk.RESERVE_BYTES + 5_000 * 4 * check_disk.CLIP_BYTES == found
+    assert peak < 3e6, peak
+    path.write_text("{")
+    assert None is check_disk.estimate(settings)
+
+
+def test_archives_take_room_while_they_are_unpacked(tmp_path: Path) -> None:
+    """A folder of videos and archives: the archives' own size, since videos hardly pack."""
+    (tmp_path / "a.avi").touch()
+    (tmp_path / "b.RAR").write_bytes(bytes(1000))
+    (tmp_path / "c.tar.gz").write_bytes(bytes(100))
+    found = check_disk.estimate(Settings(dataset=DatasetSettings(videos=tmp_path)))
+    (tmp_path / "b.RAR").unlink()
+    (tmp_path / "c.tar.gz").unlink()
+    assert (check_disk.estimate(Settings(dataset=DatasetSettings(videos=tmp_path))) or 0) + 1100 == found
+
+
 def test_too_little_room_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The estimate may be wrong, so it does not block; a workspace that is not made yet is measured above it."""
     monkeypatch.setattr(check_disk, "estimate", lambda _: 1 << 60)
@@ -133,7 +164,6 @@ def test_a_network_file_system_is_told(tmp_path: Path) -> None:
         f"1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 0:9 / {place} rw - tmpfs none rw\n"
         f"3 1 0:9 / {place} rw shared:1 - nfs4 host:/x rw\n4 1 0:3 / {place}x rw - xfs none rw\nbroken\n"
     )
-    assert "nfs4" == check_disk.file_system(tmp_path, mounts)
     finding = check_disk.file_system_finding(tmp_path, mounts)
     assert "warning" == finding.state
     assert "local disk" in str(finding.hint)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.contract import mounts
 from backends.contract.events import RunStarted, StageNote
 from backends.contract.lines import line
 from backends.contract.run import Run, fold
@@ -45,6 +46,25 @@ def test_a_finished_journal_leaves_wal(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
     assert state is not None
     assert "r1" == state.id
+
+
+def test_over_a_network_the_journal_never_enters_wal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """WAL needs memory that all readers share: there a rollback journal is kept, and readers see every commit."""
+    (tmp_path / "mounts").write_text(f"1 0 8:1 / / rw - ext4 a rw\n2 1 0:9 / {tmp_path} rw - nfs4 host:/x rw\n")
+    monkeypatch.setattr(mounts, "TABLE", tmp_path / "mounts")
+    (tmp_path / "run").mkdir()
+    journal = Journal(tmp_path / "run" / "j.db")
+    run = fold(Run(), STARTED, 1.5)
+    journal.commit([(1.5, STARTED)], run)
+    reader = JournalReader(tmp_path / "run" / "j.db")
+    before = reader.version()
+    assert run == reader.state()
+    journal.commit([(2.0, STARTED)], run)
+    assert before != reader.version()
+    assert ["j.db"] == [path.name for path in (tmp_path / "run").iterdir()]
+    reader.close()
+    journal.close(finished=True)
+    assert run == read_state(tmp_path / "run" / "j.db")
 
 
 def test_readers_cannot_write(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_a_disk_too_small_is_said_before_the_work(bench: Bench, monkeypatch: pyt
     """The room that all clips need is compared with what is free, not discovered after an hour."""
     bench.add("a", 3)
     monkeypatch.setattr(stage.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(StageError, match=r"0\.0 GB are needed and 0\.0 GB are free"):
+    with pytest.raises(StageError, match=r"602 kB are needed and 1\.0 kB are free"):
         run(bench.job())
 
 

@@ -297,7 +297,7 @@ def tail(tell: Teller, at: float, k: int = 5) -> None:
 def check(tell: Teller, *, ascend: bool) -> None:
     tell.begin("check", line("run every time"), 4101, 0.2)
     if not ascend:
-        found = line("{free:.1f} GB free, about {due:.1f} GB needed", free=4.1, due=5.2)
+        found = line("{free} free, about {due} needed", free="4.1 GB", due="5.2 GB")
         hint = line("free some space, or put the workspace on a larger disk")
         note = line("{name}: {found} ({hint})", name="disk", found=str(found), hint=str(hint))
         tell.say(ev.StageNote("check", note, "warning"), 0.5)
