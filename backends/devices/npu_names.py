@@ -60,7 +60,7 @@ def soc_from_board(text: str) -> str | None:
 def socs_from_boards(text: str) -> dict[tuple[int, int | None], str]:
     """soc_version by (NPU id, chip id) of each answer of `-t board` that a text holds; chip None where it has none."""
     found: dict[tuple[int, int | None], str] = {}
-    for block in re.split(r"(?m)^(?=\s*NPU ID\s*:)", text)[1:]:
+    for block in re.split(r"(?m)^(?=[ \t]*NPU ID[ \t]*:)", text)[1:]:
         fields, soc = parse_fields(block), soc_from_board(block)
         npu, chip = fields["NPU ID"], fields.get("Chip ID", "")
         if npu.isdecimal() and soc is not None:

@@ -37,8 +37,8 @@ _OTHER_CODE = (line("the driver answered with an error"), line("see /var/log/asc
 _SENTENCES: tuple[tuple[re.Pattern[str], Line, Line], ...] = (
     (
         re.compile(
-            r"npu-smi\S*?[:：]\s*(?:(?:command )?not found|No such file|未找到命令|没有那个文件)|command not found.*npu-smi"
-            r"|Unknown command:? *npu-smi|npu-smi\S*: executable file not found",
+            r"npu-smi\S*?[:：]\s*(?:(?:command )?not found|No such file|未找到命令|没有那个文件)"
+            r"|command not found.*npu-smi|Unknown command:? *npu-smi|npu-smi\S*: executable file not found",
             re.IGNORECASE,
         ),
         line("npu-smi is not installed, or not on PATH"),
