@@ -17,7 +17,8 @@ class Reserve:
 
     def take(self) -> None:
         """Take the room; OSError where the disk does not even have that."""
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC  # readable: glibc reads where a file system cannot allocate
+        descriptor = os.open(self._path, flags, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, BYTES)
         except OSError:

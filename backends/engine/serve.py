@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 from backends.contract.errors import InputError
+from backends.contract.mounts import file_system, over_network
 from backends.engine.folders import Folders
 
 
@@ -44,7 +45,17 @@ async def serve(folders: Folders, engine: Obeys) -> AsyncIterator[None]:
     folders.socket.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with _short_path(folders) as path:
-        listener.bind(path)
+        try:
+            listener.bind(path)
+        except OSError:
+            listener.close()
+            if not over_network(folders.root):
+                raise
+            text, hint = (
+                "{path}: {kind} takes no sockets, which the engine is told to stop by",
+                "put the workspace on a local disk",
+            )
+            raise InputError(text, hint=hint, path=str(folders.workspace), kind=file_system(folders.root)) from None
     folders.socket.chmod(0o600)
     server = await asyncio.start_unix_server(answer, sock=listener)
     try:
