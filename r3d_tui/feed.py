@@ -14,10 +14,18 @@ from backends.contract.lines import Line, line
 from r3d_tui.messages import FeedBroke, LogCame, LogPiece, SnapshotCame
 from r3d_tui.safe import safe_lines
 
-LEAST_S = 0.33
-"""Least time between two snapshots: three a second are enough for eyes."""
-LOG_S = 0.4
-"""Time between two looks at the log."""
+LEAST_S = 0.45
+"""Least time between two snapshots: two a second are enough for eyes."""
+LOOK_S = 0.1
+"""Time between two looks for a newer one while something runs: a tick is seen at once."""
+CALM_S = 0.4
+"""The same where nothing runs."""
+MOST_S = 1.5
+"""Longest time between two snapshots."""
+LOG_S = 0.5
+"""Time between two looks at the log of a run."""
+CALM_LOG_S = 2.0
+"""The same where nothing runs."""
 TAIL = 262_144
 """Bytes of a log that are read at first."""
 AGAIN_S = 2.0
@@ -33,6 +41,7 @@ class Feed:
         self._ended = threading.Event()
         self._log_wanted = threading.Event()
         self._watched: tuple[str, int] | None = None
+        self._calm = False
 
     def start(self) -> None:
         """Begin to follow."""
@@ -60,12 +69,19 @@ class Feed:
                 if snapshot.version != version:
                     version = snapshot.version
                     self._post(SnapshotCame(snapshot))
-                self._client.changed(1.0)
+                self._calm = snapshot.run.state != "running"
+                self._ended.wait(max(0.0, LEAST_S - (time.monotonic() - begun)))
+                self._await_change(begun + MOST_S)
             except Exception as error:  # noqa: BLE001 - whatever reading met is shown, and tried again
                 self._post(FeedBroke(_words_of(error)))
                 version = None
                 self._ended.wait(AGAIN_S)
-            self._ended.wait(max(0.0, LEAST_S - (time.monotonic() - begun)))
+
+    def _await_change(self, until: float) -> None:
+        """Wait for a sign of something newer, as far as it gives one; what gives none is read again all the same."""
+        while not self._client.changed(0.0) and time.monotonic() < until:
+            if self._ended.wait(CALM_S if self._calm else LOOK_S):
+                return
 
     def _follow_log(self) -> None:
         while not self._ended.is_set():
@@ -93,7 +109,7 @@ class Feed:
                 self._post(LogCame(_piece(stage, chunk, fresh=True)))
             elif chunk.text:
                 self._post(LogCame(_piece(stage, chunk, fresh=False)))
-            if self._log_wanted.wait(LOG_S):
+            if self._log_wanted.wait(CALM_LOG_S if self._calm else LOG_S):
                 return
 
 

@@ -6,8 +6,8 @@ It refuses to know Textual and runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
 
 from rich.cells import cell_len, set_cell_size
 
@@ -29,6 +29,58 @@ ROLES = ("dim", "good", "bad", "warn", "accent", "strong", "head", "key", "rule"
 """Every role that a widget must know how to draw; "" is plain."""
 
 
+class Later(Sequence[Span]):
+    """A row that is made when somebody looks at it: of a long list most are never seen."""
+
+    __slots__ = ("_made", "_make", "about")
+
+    def __init__(self, about: str, make: Callable[[], Row]) -> None:
+        """`about`: of what it is, which can be asked without making it."""
+        self.about = about
+        self._make = make
+        self._made: Row | None = None
+
+    @property
+    def made(self) -> Row:
+        """The row itself."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return len(self.made)
+
+    def __iter__(self) -> Iterator[Span]:
+        return iter(self.made)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.made[index]
+
+    def __eq__(self, other: object) -> bool:
+        return self.made == (other.made if isinstance(other, Later) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.made)
+
+
+def later(about: str, make: Callable[[], Row]) -> Row:
+    """A `Later` as the row that it will be."""
+    return cast(Row, Later(about, make))
+
+
+def about(line: Row) -> str | None:
+    """Of what a `later` row is; None for any other."""
+    return getattr(line, "about", None)
+
+
+def made(line: Row) -> Row:
+    """A `later` row as it is; any other row itself."""
+    return line.made if isinstance(line, Later) else line
+
+
 def row(*parts: str | Span) -> Row:
     """A row of spans; a plain string has no role."""
     return tuple(part if isinstance(part, Span) else Span(part) for part in parts)
@@ -48,7 +100,7 @@ def fit(text: str, width: int, *, right: bool = False, keep_end: bool = False) -
     """Exactly `width` cells: padded, or cut with an ellipsis (at the front with `keep_end`, as paths want it)."""
     if width <= 0:
         return ""
-    size = cell_len(text)
+    size = len(text) if text.isascii() else cell_len(text)
     if size > width:
         return _cut_front(text, width) if keep_end else set_cell_size(text, width - 1) + ELLIPSIS
     blank = " " * (width - size)
@@ -156,6 +208,7 @@ class Column:
 
 
 GAP = 2
+_GAP = Span(" " * GAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +221,8 @@ class Grid:
     """Which cells of a line they take."""
     sizes: tuple[int, ...]
     width: int
+    fits: bool
+    """No row of it has to be cut."""
 
     def head(self, marked: str = "") -> Row:
         """The headings; the one that is `marked` stands out."""
@@ -183,11 +238,11 @@ class Grid:
 
     def _aligned(self, spans: Sequence[Span]) -> Row:
         out: list[Span] = []
-        for span, column, size in zip(spans, self.columns, self.sizes, strict=True):
+        for (text, role, action), column, size in zip(spans, self.columns, self.sizes, strict=True):
             if out:
-                out.append(Span(" " * GAP))
-            out.append(span._replace(text=fit(span.text, size, right=column.right, keep_end=column.keep_end)))
-        return cut(tuple(out), self.width)
+                out.append(_GAP)
+            out.append(Span(fit(text, size, right=column.right, keep_end=column.keep_end), role, action))
+        return tuple(out) if self.fits else cut(tuple(out), self.width)
 
 
 def grid(columns: Sequence[Column], width: int) -> Grid:
@@ -200,7 +255,8 @@ def grid(columns: Sequence[Column], width: int) -> Grid:
     sizes = {i: columns[i].least for i in shown}
     for place, i in enumerate(flexes):
         sizes[i] += spare // len(flexes) + (1 if place < spare % len(flexes) else 0)
-    return Grid(tuple(columns[i] for i in shown), tuple(shown), tuple(sizes[i] for i in shown), width)
+    fits = sum(sizes.values()) + GAP * (len(shown) - 1) <= width
+    return Grid(tuple(columns[i] for i in shown), tuple(shown), tuple(sizes[i] for i in shown), width, fits)
 
 
 def table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from r3d_tui.panels.panel import Panel, Scene
-from r3d_tui.rows import Row
+from r3d_tui.rows import Row, about
 from r3d_tui.views import dataset, devices, infer, model, result, stages
 from r3d_tui.views.frame import problem
 from r3d_tui.views.look import Look, paragraph
@@ -70,8 +70,7 @@ class Listing(Panel):
         """The row of the device under the cursor."""
         if scene.current != self.panel:
             return None
-        action = f"screen.pick_device({scene.device!r})"
-        return next((n for n, line in enumerate(self.drawn) if any(span.action == action for span in line)), None)
+        return next((n for n, line in enumerate(self.drawn) if about(line) == scene.device), None)
 
     def info(self, scene: Scene) -> str:
         """What the devices are filtered by and ordered by."""

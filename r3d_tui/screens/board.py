@@ -6,6 +6,7 @@ What asks the client (run, stop, preview, logs to a pager) is in `doing`.
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -80,6 +81,7 @@ class Board(Doing):
         self.arrangement = Arrangement()
         self._tracked = ""
         self._mode = ""
+        self._drawn = 0.0
         self._header = Sheet(id="header", focusable=False)
         self._footer = Sheet(id="footer", focusable=False)
         self._tabs = Sheet(id="tabs", focusable=False)
@@ -176,7 +178,8 @@ class Board(Doing):
         """More of the log."""
         if message.piece.stage == self.selected:
             self.book.take(message.piece)
-            self.draw()
+            if self.log_seen and (scene := self.scene()) is not None:
+                self.log_panel.draw(scene)
 
     @on(FeedBroke)
     def say_broken(self, message: FeedBroke) -> None:
@@ -193,6 +196,7 @@ class Board(Doing):
         """Draw everything that is on the screen; only cells that changed are sent."""
         if not self.is_mounted:
             return
+        self._drawn = time.monotonic()
         width, height = self.app.size
         placed = self._plan(width, height)
         if placed.mode != self._mode:
@@ -255,7 +259,8 @@ class Board(Doing):
         return len(joined(self.snapshot)) if self.snapshot else 0
 
     def _tick(self) -> None:
-        if self.snapshot is not None and self.snapshot.run.state == "running":
+        quiet = time.monotonic() - self._drawn > TICK_S / 2  # snapshots that come by themselves bring the time along
+        if quiet and self.snapshot is not None and self.snapshot.run.state == "running":
             self.draw()
 
     def relayout(self) -> None:

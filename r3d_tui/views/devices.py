@@ -10,7 +10,7 @@ from backends.contract.lines import Line
 from backends.contract.run import DeviceRun, Run
 from backends.contract.values import DeviceSample
 from r3d_tui import figures
-from r3d_tui.rows import Column, Row, Span, cells, cut, fit, grid, row
+from r3d_tui.rows import Column, Grid, Row, Span, cells, cut, fit, grid, later, row
 from r3d_tui.safe import safe
 from r3d_tui.views.listing import Order, filter_of
 from r3d_tui.views.look import LABEL, Look, live_rate, paragraph, sign, state_word
@@ -54,8 +54,18 @@ class Device:
         return any(one is not None and one.name.endswith(SIMULATED) for one in (self.run, self.sample))
 
 
+_LATEST: list[tuple[Snapshot, tuple[Device, ...]]] = []
+"""The snapshot that was asked for last: one picture asks a dozen times."""
+
+
 def joined(snapshot: Snapshot) -> tuple[Device, ...]:
     """The devices of the run and those that were only seen, each once."""
+    if not _LATEST or _LATEST[0][0] is not snapshot:
+        _LATEST[:] = [(snapshot, _joined(snapshot))]
+    return _LATEST[0][1]
+
+
+def _joined(snapshot: Snapshot) -> tuple[Device, ...]:
     runs = {device.id: device for device in snapshot.run.devices}
     samples = {sample.device: sample for sample in snapshot.samples}
     names = sorted({*runs, *samples}, key=_natural)
@@ -182,7 +192,11 @@ def _table(found: Sequence[Device], look: Look, cursor: str, tracks: Tracked) ->
         Column("", 0, flex=True, rank=11),
     )
     settled = grid(columns, look.width)
-    return [settled.head(), *(_drawn(settled.row(_cells(one, look, cursor)), one, tracks) for one in found)]
+    return [settled.head(), *(_device_row(one, look, cursor, tracks, settled) for one in found)]
+
+
+def _device_row(one: Device, look: Look, cursor: str, tracks: Tracked, settled: Grid) -> Row:
+    return later(one.id, lambda: _drawn(settled.row(_cells(one, look, cursor)), one, tracks))
 
 
 def _cells(device: Device, look: Look, cursor: str) -> list[str | Span]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from backends.contract.client import Snapshot
 from backends.contract.run import DeviceRun
 from r3d_tui import figures
-from r3d_tui.rows import Column, Grid, Row, Span, cells, grid, row
+from r3d_tui.rows import Column, Grid, Row, Span, cells, grid, later, row
 from r3d_tui.safe import safe
 from r3d_tui.views.devices import Device, id_width, joined, of_simulated
 from r3d_tui.views.look import (
@@ -35,6 +36,7 @@ PUBLISHED = (("310P", 794.91), ("310", 392.21))
 _CHIP = re.compile(r"(?:Ascend)?\s*(310P|310)(?![A-Za-z])", re.IGNORECASE)
 
 
+@lru_cache(maxsize=64)
 def published_rate(name: str) -> float | None:
     """The published clips/s of a chip of that name; None where nothing was published (a CPU, a 910, a virtual NPU)."""
     found = _CHIP.match(name.strip())
@@ -62,7 +64,7 @@ def infer(
         shown = [one for one in (everything if found is None else found) if one.run is not None]
         settled = grid(_columns(everything, look), look.width)
         rows += [(), settled.head()]
-        rows += [settled.row(_device_cells(one, look, history.get(one.id, ()), cursor)) for one in shown]
+        rows += [_device_row(one, look, history.get(one.id, ()), cursor, settled) for one in shown]
         rows.append(settled.row(_total_cells(everything, snapshot, look)))
         if any(value is not None for value in history.get("", ())):
             rows += [(), *_history(look, history)]
@@ -129,6 +131,10 @@ def _columns(found: Sequence[Device], look: Look) -> tuple[Column, ...]:
         Column("", 12, rank=9),
         Column("", 0, flex=True, rank=12),
     )
+
+
+def _device_row(one: Device, look: Look, history: Sequence[float | None], cursor: str, settled: Grid) -> Row:
+    return later(one.id, lambda: settled.row(_device_cells(one, look, history, cursor)))
 
 
 def _device_cells(one: Device, look: Look, history: Sequence[float | None], cursor: str) -> list[str | Span]:

@@ -16,7 +16,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
-from r3d_tui.rows import Row, Span, cells, changed, text_of
+from r3d_tui.rows import Row, Span, cells, changed, made, text_of
 from r3d_tui.safe import safe
 from r3d_tui.terminal import drawn
 from r3d_tui.widgets.paint import mixed, paint
@@ -74,7 +74,7 @@ class Sheet(Widget, can_focus=True):
 
     def row_at(self, index: int) -> Row:
         """One of the rows."""
-        return self._rows[index]
+        return made(self._rows[index])
 
     @property
     def last_top(self) -> int:
