@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of a
 
     from backends.contract.benches import BenchReport
     from backends.contract.bundle import Bundle
+    from backends.contract.cleaning import Cleaning
     from backends.contract.client import Candidates, Client
     from backends.contract.clips import ClipFrames, VideoEntry
     from backends.contract.events import Event, Outcome
@@ -165,6 +166,22 @@ def doctor(workspace: Path | None) -> tuple[Finding, ...]:
     settings = read_settings(workspace) if workspace else Settings()
     place = workspace or Path.cwd()
     return diagnose(settings, place, whole_plan(place, settings).stages)
+
+
+def find_waste(workspace: Path, keep: int) -> Cleaning:
+    """What in `.r3d` nothing needs where the latest `keep` runs stay. BusyError while an engine works there."""
+    from backends.engine import clean
+    from backends.engine.folders import Folders
+
+    return clean.look(Folders(workspace.resolve()), _any_plan(workspace), keep)
+
+
+def remove_waste(workspace: Path, keep: int, agreed: frozenset[Path]) -> Cleaning:
+    """Remove what still may go of what was agreed to, by paths as `find_waste` gave them; gives what went."""
+    from backends.engine import clean
+    from backends.engine.folders import Folders
+
+    return clean.remove(Folders(workspace.resolve()), _any_plan(workspace), keep, agreed)
 
 
 def make_bundle(workspace: Path | None, file: Path, documents: Mapping[str, Any]) -> Bundle:
@@ -337,3 +354,15 @@ def _ready_plan(workspace: Path, settings: Settings) -> Plan:
 
     refuse_unready(workspace, settings)
     return whole_plan(workspace, settings)
+
+
+def _any_plan(workspace: Path) -> Plan | None:
+    """The plan of the present settings, files missing or not; None where the settings cannot be read."""
+    from backends.catalogue import whole_plan
+    from backends.contract.errors import InputError
+    from backends.workspace import read_settings
+
+    try:
+        return whole_plan(workspace.resolve(), read_settings(workspace.resolve()))
+    except InputError:
+        return None

@@ -18,7 +18,7 @@ import typer
 from backends.contract.client import RunRequest
 from backends.contract.errors import R3dError
 from r3d_tui import bench, sentences, steps
-from r3d_tui.commands import look, make, run, serve
+from r3d_tui.commands import clean, look, make, run, serve
 from r3d_tui.commands.given import chosen_words, given, open_workspace, tell, workspace_folder
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ for _command in (
     look.runs,
     look.devices,
     look.doctor,
+    clean.clean,
     serve.serve,
 ):
     app.command()(_command)

@@ -1,0 +1,91 @@
+"""The command that removes what nothing needs any more, after it was shown and agreed to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backends import api
+from backends.contract.errors import InputError
+from r3d_tui import figures
+from r3d_tui.commands.given import Json, chosen_words, in_terminal, open_workspace, print_json, say, tell
+from r3d_tui.rows import shorten
+from r3d_tui.safe import safe
+
+if TYPE_CHECKING:
+    from backends.contract.cleaning import Cleaning
+    from r3d_tui.lang.words import Words
+
+KEEP = 3
+"""Runs that stay where nobody says otherwise: the latest, and some to compare it with."""
+
+
+def clean(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go; remove nothing.")] = False,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="How many of the latest runs stay.")] = KEEP,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+    json_document: Json = False,
+) -> None:
+    """Remove old runs, and artifacts that no run that stays and no present setting uses."""
+    client = open_workspace()
+    client.close()
+    words, found = chosen_words(), api.find_waste(client.workspace, keep)
+    if dry_run or not found.waste:
+        _tell_all(words, found, json_document=json_document, removed=False)
+        return
+    if not yes:
+        _ask(words, found, json_document=json_document)
+    went = api.remove_waste(client.workspace, keep, frozenset(one.path for one in found.waste))
+    if json_document:
+        print_json(clean_document(went, removed=True))
+    for note in went.notes:
+        tell(words.line(note))
+    tell(words("clean.removed", n=len(went.waste), size=figures.size(went.bytes)))
+
+
+def _ask(words: Words, found: Cleaning, *, json_document: bool) -> None:
+    """Show it and ask; a script, which cannot answer, says --yes."""
+    if json_document or not in_terminal():
+        raise InputError("nothing was removed: nobody can be asked here", hint="add --yes, or --dry-run to look only")
+    _tell_all(words, found, json_document=False, removed=False)
+    sys.stdout.write(words("clean.ask", n=len(found.waste), size=figures.size(found.bytes)) + " ")
+    sys.stdout.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
+        tell(words("clean.left"))
+        raise typer.Exit
+
+
+def _tell_all(words: Words, found: Cleaning, *, json_document: bool, removed: bool) -> None:
+    if json_document:
+        print_json(clean_document(found, removed=removed))
+    else:
+        for text in waste_lines(found, words):
+            say(text)
+    for note in found.notes:
+        tell(words.line(note))
+
+
+def waste_lines(found: Cleaning, words: Words) -> Iterator[str]:
+    """A line for each thing that may go: how large, where, why. Then all of it, and the runs that stay."""
+    for one in found.waste:
+        yield f"{figures.size(one.bytes):>9}  {shorten(safe(str(one.path)), 48):<33}  {words.line(one.reason)}"
+    if found.waste:
+        yield words("clean.all", n=len(found.waste), size=figures.size(found.bytes))
+    else:
+        yield words("clean.nothing")
+    if found.kept_runs:
+        yield words("clean.kept", runs=", ".join(found.kept_runs))
+
+
+def clean_document(found: Cleaning, *, removed: bool) -> dict[str, Any]:
+    """The document of `clean --json`."""
+    rows = [
+        {"path": str(Path(".r3d") / one.path), "kind": one.kind, "bytes": one.bytes, "reason": str(one.reason)}
+        for one in found.waste
+    ]
+    notes = [str(note) for note in found.notes]
+    return {"removed": removed, "bytes": found.bytes, "waste": rows, "kept_runs": list(found.kept_runs), "notes": notes}
