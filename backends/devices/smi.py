@@ -1,4 +1,4 @@
-"""Calls of `npu-smi`: argument lists, a time limit, one at a time. It refuses to read tables: `npu_smi` does.
+"""Calls of `npu-smi`: argument lists, a time limit, one at a time for a user. It reads no tables: `npu_smi` does.
 
 The tool hangs where a driver hangs, so every call ends after a limit, with its whole process group.
 """
@@ -22,6 +22,7 @@ from backends.contract.values import Chip, DeviceTable, Trouble
 from backends.devices.npu_names import needs_board, parse_mapping, soc_from_board, socs_from_boards, with_mapping
 from backends.devices.npu_smi import parse_info
 from backends.devices.npu_trouble import failure
+from backends.devices.turn import turn
 from backends.worker import toolkit
 from backends.worker.chips import SIMULATED
 
@@ -56,7 +57,8 @@ def call(arguments: Sequence[str], limit_s: float = LIMIT_S, *, own_group: bool 
         cause = line("npu-smi is not installed, or not on PATH")
         fix = line("install the Ascend driver, or add /usr/local/sbin and /usr/local/bin to PATH")
         return Answer(trouble=Trouble(None, str(line("npu-smi not found")), cause, fix))
-    return run((path, *arguments), limit_s, own_group=own_group)
+    with turn():
+        return run((path, *arguments), limit_s, own_group=own_group)
 
 
 def run(command: Sequence[str], limit_s: float, *, own_group: bool = True) -> Answer:

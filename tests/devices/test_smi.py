@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -126,3 +127,19 @@ def test_a_saved_output_may_hold_the_other_questions_too(output: Callable[[str],
     assert [(0, "Ascend910_9392"), (1, None)] == [
         (chip.device_id, chip.soc_version) for chip in smi.read_devices(path).chips
     ]
+
+
+def test_two_calls_of_one_user_do_not_meet(fake_smi: Fake, tmp_path: Path) -> None:
+    """The sampler's and a stage's: a small board would refuse the second."""
+    flag = tmp_path / "at work"
+    fake_smi(
+        f"import os\nif os.path.exists({str(flag)!r}): print('met'); sys.exit(1)\n"
+        f"open({str(flag)!r}, 'w').close(); time.sleep(0.2); os.unlink({str(flag)!r}); print('alone')"
+    )
+    said: list[str] = []
+    threads = [threading.Thread(target=lambda: said.append(smi.call(("info",)).text.strip())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ["alone"] * 3 == said
