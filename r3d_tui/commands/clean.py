@@ -44,7 +44,7 @@ def clean(
         print_json(clean_document(went, removed=True))
     for note in went.notes:
         tell(words.line(note))
-    tell(words("clean.removed", n=len(went.waste), size=figures.size(went.bytes)))
+    tell(words("clean.removed", size=figures.size(went.bytes)))
 
 
 def _ask(words: Words, found: Cleaning, *, json_document: bool) -> None:
@@ -52,7 +52,7 @@ def _ask(words: Words, found: Cleaning, *, json_document: bool) -> None:
     if json_document or not in_terminal():
         raise InputError("nothing was removed: nobody can be asked here", hint="add --yes, or --dry-run to look only")
     _tell_all(words, found, json_document=False, removed=False)
-    sys.stdout.write(words("clean.ask", n=len(found.waste), size=figures.size(found.bytes)) + " ")
+    sys.stdout.write(words("clean.ask", size=figures.size(found.bytes)) + " ")
     sys.stdout.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
         tell(words("clean.left"))
@@ -74,7 +74,7 @@ def waste_lines(found: Cleaning, words: Words) -> Iterator[str]:
     for one in found.waste:
         yield f"{figures.size(one.bytes):>9}  {shorten(safe(str(one.path)), 48):<33}  {words.line(one.reason)}"
     if found.waste:
-        yield words("clean.all", n=len(found.waste), size=figures.size(found.bytes))
+        yield words("clean.all", size=figures.size(found.bytes))
     else:
         yield words("clean.nothing")
     if found.kept_runs:
