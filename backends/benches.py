@@ -101,6 +101,7 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
     if asked.model is None:
         notes.append(line("no model is known, so no device is measured: give --model, or run a workspace first"))
     else:
+        _refuse_data_elsewhere(asked.model)
         perf = _perf(workspace or Path.cwd(), asked, say)
         figures += _perf_figures(perf)
         settings |= {"runtime": perf.runtime, "version": perf.version, "batch": perf.batch, "model": str(asked.model)}
@@ -246,6 +247,14 @@ def _devices(workspace: Path, target: str, name: str, wanted: tuple[int, ...] | 
     if not taken:
         raise none_taken(choice)
     return taken
+
+
+def _refuse_data_elsewhere(model: Path) -> None:
+    """An ONNX file may be anybody's; an .om holds all of itself."""
+    from backends.convert.foreign_onnx import refuse_data_elsewhere
+
+    if model.suffix == ".onnx":
+        refuse_data_elsewhere(model)
 
 
 def _filled(workspace: Path | None, run: Run | None, asked: InferBench) -> InferBench:

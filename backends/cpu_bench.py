@@ -30,6 +30,9 @@ def bench_cpu(model: Path | None, depth: int, threads: int, rounds: int, say: Sa
             say(line("making a model of depth {depth}", depth=depth))
             path = sample_model(Path(scratch) / "model.onnx", depth)
         else:
+            from backends.convert.foreign_onnx import refuse_data_elsewhere
+
+            refuse_data_elsewhere(model)
             path = model
         say(line("{rounds} rounds of every runtime and of a plain matrix product", rounds=rounds))
         found = measure(path, threads=threads or None, rounds=rounds)

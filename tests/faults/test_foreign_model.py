@@ -1,0 +1,19 @@
+"""A hostile model in a whole command: nothing of another file is read, and the command ends in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.convert.test_foreign_onnx import model
+from tests.faults.demo_runs import r3d
+
+
+@pytest.mark.parametrize("command", ["infer", "cpu"])
+def test_a_model_whose_weights_lie_elsewhere_is_not_run(tmp_path: Path, command: str) -> None:
+    """`bench infer` and `bench cpu` take any model by name: exit code 2, the path, the mend."""
+    path = model(tmp_path, "/etc/passwd")
+    out, err = r3d("bench", command, "--model", str(path), cwd=tmp_path, expect=2)
+    words = f"error: {path}: its weights are to be read from /etc/passwd, which is not beside it (use a model"
+    assert (b"", 1, True) == (out, err.count(b"error: "), words.encode() in err)
