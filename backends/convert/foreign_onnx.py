@@ -22,7 +22,7 @@ def refuse_data_elsewhere(path: Path) -> None:
     A file that is no ONNX model is left to the runtime, which says so.
     """
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped] - it has no types
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no types
 
     try:
         model = onnx.load(path, load_external_data=False)
