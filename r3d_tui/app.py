@@ -8,17 +8,19 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
 from textual.filter import Monochrome, NoColor
+from textual.screen import Screen
 from textual.theme import Theme
 
 from backends.contract.client import Client
 from r3d_tui import terminal
 from r3d_tui.feed import Feed
 from r3d_tui.lang.words import Words, chosen, speakable
+from r3d_tui.lean import lean
 from r3d_tui.rows import shorten
 from r3d_tui.safe import safe
 from r3d_tui.screens.board import Board
@@ -123,6 +125,9 @@ class ConsoleApp(App[int]):
     def on_unmount(self) -> None:
         """Follow no longer."""
         self.feed.end()
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        super()._display(screen, lean(renderable))
 
     def turn_language(self) -> None:
         """The other language."""
