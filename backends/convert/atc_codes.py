@@ -30,6 +30,7 @@ class Failure:
 
     codes: tuple[str, ...]
     text: tuple[str, ...]
+    any_text: tuple[str, ...]
     last: bool
     cause: Mapping[str, str]
     """By language."""
@@ -45,7 +46,8 @@ def diagnose(words: str, failures: tuple[Failure, ...] | None = None) -> Trouble
         return Trouble(codes[0], _message(words, codes[0])) if codes else None
     failure = min(known, key=lambda pair: pair[0])[1]
     code = next((code for code in codes if code in failure.codes), codes[0] if codes else None)
-    message = _message(words, code or failure.text[0])
+    pieces = (*failure.text, *failure.any_text)
+    message = _message(words, code or next(piece for piece in pieces if piece.lower() in words.lower()))
     return Trouble(code, message, Line(failure.cause["en"]), Line(failure.fix["en"]))
 
 
@@ -72,10 +74,11 @@ def parse(text: str) -> tuple[Failure, ...]:
 
 def _failure(number: int, entry: Mapping[str, Any]) -> Failure:
     lacking = [f"{key}_{tag}" for key in ("cause", "fix") for tag in LANGUAGES if not entry.get(f"{key}_{tag}")]
-    if lacking or not (entry.get("code") or entry.get("text")):
+    if lacking or not (entry.get("code") or entry.get("text") or entry.get("any")):
         raise ValueError(f"failure {number} of the atc catalogue: {', '.join(lacking) or 'code or text'} is missing")
     cause, fix = ({tag: str(entry[f"{key}_{tag}"]) for tag in LANGUAGES} for key in ("cause", "fix"))
-    return Failure(_list(entry.get("code")), _list(entry.get("text")), bool(entry.get("last")), cause, fix)
+    texts = _list(entry.get("text")), _list(entry.get("any"))
+    return Failure(_list(entry.get("code")), *texts, bool(entry.get("last")), cause, fix)
 
 
 def _list(value: Any) -> tuple[str, ...]:
@@ -94,7 +97,9 @@ def _rank(failure: Failure, codes: tuple[str, ...], words: str) -> tuple[bool, b
     places = [codes.index(code) for code in failure.codes if code in codes]
     if (failure.codes and not places) or not all(piece.lower() in words for piece in failure.text):
         return None
-    return failure.last, not failure.text, min(places, default=0)
+    if failure.any_text and not any(piece.lower() in words for piece in failure.any_text):
+        return None
+    return failure.last, not (failure.text or failure.any_text), min(places, default=0)
 
 
 def _message(words: str, mark: str) -> str:
@@ -103,5 +108,5 @@ def _message(words: str, mark: str) -> str:
     texts = (behind, words) if headline else (words,)
     lines = (line for text in texts for line in text.splitlines() if mark.lower() in line.lower())
     plain = "".join(" " if unicodedata.category(c).startswith("C") else c for c in next(lines, ""))
-    plain = re.sub(r"\[PID: \d+\]\s*(?:\d{4}-\d\d-\d\d-[\d:.]+\s*)?", "", plain)
+    plain = re.sub(r"\[PID:\s*\d+\]\s*(?:\d{4}-\d\d-\d\d-[\d:.]+\s*)?", "", plain)
     return re.sub(r"\s+", " ", plain).strip()[:300]

@@ -33,6 +33,10 @@ _PART = "compiling"
 OM, MADE = "model.om", "made.json"
 
 
+KILLED = 128 + 9
+"""The exit status of what the kernel killed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """What stands beside an `.om`: for which chip it is, and its content."""
@@ -126,7 +130,7 @@ def _soc_version(params: CompileParams, job: Job) -> str:
     if params.soc_version is None:
         wanted = decode(CompileTuning, dict(job.tuning)).devices
         return told_soc_version(ask_chips(job.workspace, soc=True), wanted)
-    if not re.fullmatch(r"Ascend\w{3,40}", params.soc_version, re.ASCII):
+    if not re.fullmatch(r"Ascend[\w-]{3,40}", params.soc_version, re.ASCII):
         text = "compile.soc_version is {value}"
         hint = 'it is "Ascend" and the Name of npu-smi info, such as Ascend310P3'
         raise InputError(text, hint=hint, value=ascii(params.soc_version)[1:-1])
@@ -163,6 +167,9 @@ def _failure(job: Job, ending: Ending) -> StageError | NeedError:
     if trouble is None and ending.status == NOT_FOUND:
         hint = "repair the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the one to use"
         return NeedError("set_env.sh is here, but it does not bring atc", hint=hint)
+    if trouble is None and ending.status == KILLED:
+        hint = "set TE_PARALLEL_COMPILER=1 in the environment and add swap space, or compile on a larger machine"
+        return StageError("atc was killed (signal 9), as happens where memory runs out", hint=hint)
     if trouble is None:
         if ending.status == 0:
             return StageError("atc said nothing is wrong, but wrote no .om file", hint="see the stage's log")

@@ -29,6 +29,33 @@ FAILED = "ATC run failed, Please check the detail log, Try 'atc --help' for more
         ("E89999: Inner Error!\nE89999 op[Add_718]", "E89999", "An inner error"),
         ("atc.bin: error while loading shared libraries: libascend_hal.so: cannot open", None, "no NPU driver"),
         ("BrokenPipeError: [Errno 32] Broken pipe", None, "ran out of memory"),
+        ("E10001: Value -1 for parameter image is invalid. Reason: it must be fixed", "E10001", "that is not fixed"),
+        (
+            "E10001: [PID: 7] 2025-01-01-01:02:03.004.005 Value [Ascend1] for parameter [--soc_version] is invalid."
+            "\n  TraceBack: build graph failed, graph id:0, ret:-1[FUNC:BuildModel][LINE:148]",
+            "E10001",
+            "does not know the chip",
+        ),
+        ("E10002: Value input:x for parameter --input_shape is invalid", "E10002", "do not fit the model's input"),
+        ("E10047: --precision_mode and --precision_mode_v2 are mutually exclusive.", "E10047", "exclude each other"),
+        ("E10010: Value x for parameter --log is invalid.", "E10010", "does not accept the value"),
+        ("E10041: Failed to load the model from m.onnx.", "E10041", "cannot read the model file"),
+        ("E13004: Failed to write file x. Reason: No space left on device", "E13004", "The disk is full"),
+        ("E10501: IR for Op a with optype B is not registered.", "E10501", "does not find its operators"),
+        ("EZ9010: No parser is registered for Op [a, optype [b]].", "EZ9010", "does not find its operators"),
+        (
+            "E40021: [PID:35515] 2025-06-09-21:25:59.698.173 Failed to compile Op [Add1]. (oppath: [Compile x.py "
+            "failed\nfatal error: 'type_traits' file not found\n#include <type_traits>",
+            "E40021",
+            "C++ headers",
+        ),
+        ("E40021: Failed to compile Op [Index2]. (oppath: [Compile index.py failed", "E40021", "could not be compiled"),
+        ("EZ0019: Parameter x of operator Cast has incorrect dtype uint8.", "EZ0019", "does not take"),
+        ("EE9999: Inner Error!", "EE9999", "An inner error"),
+        ("AttributeError: `np.float_` was removed in the NumPy 2.0 release.", None, "has NumPy 2"),
+        ("ModuleNotFoundError: No module named 'sympy'", None, "lacks a package"),
+        ("atc.bin: /lib64/libstdc++.so.6: version `GLIBCXX_3.4.29' not found", None, "built for a newer system"),
+        ("atc.bin: error while loading shared libraries: libge_runner.so: cannot open", None, "is not found"),
     ],
 )
 def test_known_failures(words: str, code: str | None, cause: str) -> None:

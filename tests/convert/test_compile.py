@@ -117,6 +117,12 @@ def test_chip_must_be_known(cann: Path, ready: Callable[..., Job], chip: str | N
     assert "npu-smi info" in str(caught.value.hint)
 
 
+def test_a_chip_with_a_variant_is_a_chip(cann: Path, ready: Callable[..., Job]) -> None:
+    """As npu-smi names it; this toolkit does not know it, which atc says."""
+    with pytest.raises(StageError, match="E10001"):
+        run(ready(soc_version="Ascend910B4-1"))
+
+
 def test_failure_has_code_cause_and_fix(cann: Path, ready: Callable[..., Job]) -> None:
     """A failure of atc is its code and words, with the fix as hint and the cause as a note; no .om is left."""
     job = ready(soc_version="Ascend999")
@@ -132,6 +138,7 @@ def test_failure_has_code_cause_and_fix(cann: Path, ready: Callable[..., Job]) -
     ("fault", "expected"),
     [
         ("exit:3", "atc failed with exit status 3"),
+        ("exit:137", "atc was killed (signal 9), as happens where memory runs out"),
         ("silent", "atc said nothing is wrong, but wrote no .om file"),
         ("say:E99998 unheard of \x1b[31m", "atc failed (E99998): E99998 unheard of [31m"),
     ],
