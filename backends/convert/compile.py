@@ -31,8 +31,6 @@ _OURS = ("--model", "--framework", "--output", "--soc_version", "--input_shape",
 
 _PART = "compiling"
 OM, MADE = "model.om", "made.json"
-
-
 KILLED = 128 + 9
 """The exit status of what the kernel killed."""
 

@@ -98,6 +98,8 @@ def _speed(speed: Speed) -> list[Line]:
 
 
 def _energy(speed: Speed) -> list[Line]:
+    if speed.joules_per_clip is not None and speed.energy == "simulated":
+        return [line("Simulated chips took {joules:.3f} J a clip: nobody's energy.", joules=speed.joules_per_clip)]
     if speed.joules_per_clip is not None:
         text = "It took {joules:.3f} J a clip, by the power that npu-smi printed while the chips were at work."
         return [line(text, joules=speed.joules_per_clip)]

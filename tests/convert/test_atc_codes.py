@@ -31,8 +31,10 @@ FAILED = "ATC run failed, Please check the detail log, Try 'atc --help' for more
         ("BrokenPipeError: [Errno 32] Broken pipe", None, "ran out of memory"),
         ("E10001: Value -1 for parameter image is invalid. Reason: it must be fixed", "E10001", "that is not fixed"),
         (
-            "E10001: [PID: 7] 2025-01-01-01:02:03.004.005 Value [Ascend1] for parameter [--soc_version] is invalid."
-            "\n  TraceBack: build graph failed, graph id:0, ret:-1[FUNC:BuildModel][LINE:148]",
+            (
+                "E10001: [PID: 7] 2025-01-01-01:02:03.004.005 Value [Ascend1] for parameter [--soc_version] is invalid."
+                "\n  TraceBack: build graph failed, graph id:0, ret:-1[FUNC:BuildModel][LINE:148]"
+            ),
             "E10001",
             "does not know the chip",
         ),
@@ -44,8 +46,10 @@ FAILED = "ATC run failed, Please check the detail log, Try 'atc --help' for more
         ("E10501: IR for Op a with optype B is not registered.", "E10501", "does not find its operators"),
         ("EZ9010: No parser is registered for Op [a, optype [b]].", "EZ9010", "does not find its operators"),
         (
-            "E40021: [PID:35515] 2025-06-09-21:25:59.698.173 Failed to compile Op [Add1]. (oppath: [Compile x.py "
-            "failed\nfatal error: 'type_traits' file not found\n#include <type_traits>",
+            (
+                "E40021: [PID:35515] 2025-06-09-21:25:59.698.173 Failed to compile Op [Add1]. (oppath: [Compile x.py "
+                "failed\nfatal error: 'type_traits' file not found\n#include <type_traits>"
+            ),
             "E40021",
             "C++ headers",
         ),

@@ -85,6 +85,7 @@ def test_report_md_gives_the_measured_speed(run_stage: Any, upstream: Any) -> No
     ("figures", "words"),
     [
         ({"joules_per_clip": 0.0456, "energy": "measured"}, "It took 0.046 J a clip"),
+        ({"joules_per_clip": 2.76, "energy": "simulated"}, "Simulated chips took 2.760 J a clip"),
         ({"joules_per_clip": None, "energy": "no_power"}, "Energy a clip is not measurable here"),
         ({"joules_per_clip": None, "energy": "few_readings"}, "too short for two readings"),
         ({"joules_per_clip": None, "energy": "gaps"}, "missing for too long"),
