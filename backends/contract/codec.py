@@ -7,11 +7,12 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
 T = TypeVar("T")
+Decoder = Callable[[Any], Any]
 
 
 class DecodeError(ValueError):
@@ -38,13 +39,29 @@ def dumps(value: object) -> str:
     return json.dumps(encode(value), ensure_ascii=True, separators=(",", ":"), allow_nan=True)
 
 
+class _UnfitError(Exception):
+    """A value does not fit; the place is told from the inside out."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text, self.place = text, ""
+
+    def inside(self, place: str) -> _UnfitError:
+        """The same, seen from one level above."""
+        self.place = place + self.place
+        return self
+
+
 def decode(kind: type[T], value: Any, place: str = "") -> T:
     """The dataclass `kind` from a JSON value.
 
     Raises DecodeError with the place of the first value that does not fit. Fields that the class does not have are
     ignored, so that an older reader survives a newer writer.
     """
-    return typing.cast(T, _decode(kind, value, place or kind.__name__))
+    try:
+        return typing.cast(T, _decoder(typing.cast(Any, kind))(value))
+    except _UnfitError as unfit:
+        raise DecodeError(f"{place or kind.__name__}{unfit.place}: {unfit.text}") from None
 
 
 def loads(kind: type[T], text: str | bytes) -> T:
@@ -64,74 +81,129 @@ def _is_default(value: object, field: dataclasses.Field[Any]) -> bool:
     return False
 
 
-@functools.lru_cache(maxsize=256)
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _decode(kind: Any, value: Any, place: str) -> Any:
+@functools.lru_cache(maxsize=1024)
+def _decoder(kind: Any) -> Decoder:
+    """What decodes a type, made once: a console decodes the same thousands of values twice a second."""
     origin = typing.get_origin(kind)
     if kind is Any or kind is object:
-        return value
+        return lambda value: value
     if origin is Union or origin is types.UnionType:
-        return _decode_union(kind, value, place)
+        return _union(kind)
     if origin is Literal:
-        return _expect(value in typing.get_args(kind), value, place, kind)
+        known = typing.get_args(kind)
+        return lambda value: value if value in known else _refuse(value, kind)
     if origin is tuple:
-        return _decode_tuple(kind, value, place)
+        return _tuple(kind)
     if origin is not None and issubclass(origin, Mapping):
-        _expect(isinstance(value, dict), value, place, "a table")
-        item = typing.get_args(kind)[1]
-        return {k: _decode(item, v, f"{place}.{k}") for k, v in value.items()}
+        return _mapping(_decoder(typing.get_args(kind)[1]))
     if kind is Path:
-        return Path(_expect(isinstance(value, str), value, place, "a path"))
+        return lambda value: Path(value) if isinstance(value, str) else _refuse(value, "a path")
     if dataclasses.is_dataclass(kind):
-        return _decode_dataclass(typing.cast(type, kind), value, place)
+        return _dataclass(typing.cast(type, kind))
+    return _scalar(kind)
+
+
+def _refuse(value: Any, wanted: object) -> Any:
+    raise _UnfitError(f"{value!r} is not {wanted}")
+
+
+def _scalar(kind: Any) -> Decoder:
+    def real(value: Any) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        return _refuse(value, "a number")
+
+    def whole(value: Any) -> Any:
+        return value if isinstance(value, int) and not isinstance(value, bool) else _refuse(value, "a whole number")
+
     if kind is float:
-        _expect(isinstance(value, int | float) and not isinstance(value, bool), value, place, "a number")
-        return float(value)
+        return real
     if kind is int:
-        return _expect(isinstance(value, int) and not isinstance(value, bool), value, place, "a whole number")
+        return whole
     if kind is type(None):
-        return _expect(value is None, value, place, "null")
-    return _expect(isinstance(value, kind), value, place, getattr(kind, "__name__", kind))
+        return lambda value: value if value is None else _refuse(value, "null")
+    name = getattr(kind, "__name__", kind)
+    return lambda value: value if isinstance(value, kind) else _refuse(value, name)
 
 
-def _decode_union(kind: Any, value: Any, place: str) -> Any:
+def _union(kind: Any) -> Decoder:
     arms = typing.get_args(kind)
-    for arm in arms:  # the exact type first: 1 must stay an int where the arms are `float | int`
-        if arm in (str, int, float, bool, type(None)) and type(value) is arm:
+    exact = frozenset(arm for arm in arms if arm in (str, int, float, bool, type(None)))
+    decoders = [_decoder(arm) for arm in arms]
+    names = ", ".join(getattr(arm, "__name__", str(arm)) for arm in arms)
+
+    def union(value: Any) -> Any:
+        if type(value) in exact:  # first, so that 1 stays an int where the arms are `float | int`
             return value
-    for arm in arms:
-        try:
-            return _decode(arm, value, place)
-        except DecodeError:
-            continue
-    raise DecodeError(f"{place}: {value!r} is none of {', '.join(getattr(a, '__name__', str(a)) for a in arms)}")
+        for decoder in decoders:
+            try:
+                return decoder(value)
+            except _UnfitError:
+                continue
+        raise _UnfitError(f"{value!r} is none of {names}")
+
+    return union
 
 
-def _decode_tuple(kind: Any, value: Any, place: str) -> tuple[Any, ...]:
-    _expect(isinstance(value, list | tuple), value, place, "a list")
+def _tuple(kind: Any) -> Decoder:
     items = typing.get_args(kind)
-    if len(items) == 2 and items[1] is Ellipsis:
-        return tuple(_decode(items[0], v, f"{place}[{i}]") for i, v in enumerate(value))
-    _expect(len(value) == len(items), value, place, f"a list of {len(items)}")
-    return tuple(_decode(item, v, f"{place}[{i}]") for i, (item, v) in enumerate(zip(items, value, strict=True)))
+    endless = len(items) == 2 and items[1] is Ellipsis
+    decoders = [_decoder(item) for item in items if item is not Ellipsis]
+
+    def several(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return _refuse(value, "a list")
+        if not endless and len(value) != len(items):
+            return _refuse(value, f"a list of {len(items)}")
+        found: list[Any] = []
+        try:
+            for one, decoder in zip(value, decoders * len(value) if endless else decoders, strict=True):
+                found.append(decoder(one))
+        except _UnfitError as unfit:
+            raise unfit.inside(f"[{len(found)}]") from None
+        return tuple(found)
+
+    return several
 
 
-def _decode_dataclass(kind: type, value: Any, place: str) -> Any:
-    _expect(isinstance(value, dict), value, place, "a table")
-    hints = _hints(kind)
-    known = {f.name: f for f in dataclasses.fields(kind) if f.init}
-    given = {k: _decode(hints[k], v, f"{place}.{k}") for k, v in value.items() if k in known}
-    for name, field in known.items():
-        optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
-        if name not in given and not optional:
-            raise DecodeError(f"{place}: {name} is missing")
-    return kind(**given)
+def _mapping(item: Decoder) -> Decoder:
+    def table(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return _refuse(value, "a table")
+        found = {}
+        for key, one in value.items():
+            try:
+                found[key] = item(one)
+            except _UnfitError as unfit:
+                raise unfit.inside(f".{key}") from None
+        return found
+
+    return table
 
 
-def _expect(fits: bool, value: Any, place: str, wanted: object) -> Any:
-    if not fits:
-        raise DecodeError(f"{place}: {value!r} is not {wanted}")
-    return value
+def _dataclass(kind: type) -> Decoder:
+    @functools.lru_cache(maxsize=1)
+    def known() -> tuple[dict[str, Decoder], tuple[str, ...]]:
+        """Decoders of the fields, and which fields must be there; asked for late, for a class may hold itself."""
+        hints = typing.get_type_hints(kind)
+        fields = [field for field in dataclasses.fields(kind) if field.init]
+        needed = (f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING)
+        return {field.name: _decoder(hints[field.name]) for field in fields}, tuple(needed)
+
+    def table(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return _refuse(value, "a table")
+        decoders, needed = known()
+        given = {}
+        for name, one in value.items():
+            if (decoder := decoders.get(name)) is not None:
+                try:
+                    given[name] = decoder(one)
+                except _UnfitError as unfit:
+                    raise unfit.inside(f".{name}") from None
+        for name in needed:
+            if name not in given:
+                raise _UnfitError(f"{name} is missing")
+        return kind(**given)
+
+    return table
