@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from rich.color import ColorSystem
 from rich.console import Console
+from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
@@ -34,6 +35,8 @@ class Pen(NamedTuple):
 
 
 PLAIN = Pen()
+Piece = tuple[int, int, int, Iterable[Segment]]
+"""Column, line and width of what is drawn, and what that is."""
 
 
 def lean(update: Any) -> Any:
@@ -55,38 +58,53 @@ class LeanUpdate(CompositorUpdate):
         pieces = _changed(self._update) if isinstance(self._update, ChopsUpdate) else _whole(self._update)
         out: list[str] = []
         pen, place = PLAIN, (-1, -1)
-        for x, y, strip in pieces:
+        for x, y, wide, segments in pieces:
             if place != (x, y):
                 out.append(f"\x1b[{y + 1};{x + 1}H")
-            pen = _drawn(strip, pen, system, out)
-            place = (x + strip.cell_length, y)
+            pen = _drawn(segments, pen, system, out)
+            place = (x + wide, y)
         if pen != PLAIN:
             out.append("\x1b[0m")
         return "".join(out)
 
 
-def _whole(update: LayoutUpdate) -> Iterable[tuple[int, int, Strip]]:
+def _whole(update: LayoutUpdate) -> Iterable[Piece]:
     """Every strip with its place."""
     for y, line in enumerate(update.strips, update.region.y):
         x = update.region.x
         for strip in line:
-            yield x, y, strip
+            yield x, y, strip.cell_length, strip
             x += strip.cell_length
 
 
-def _changed(update: ChopsUpdate) -> Iterable[tuple[int, int, Strip]]:
+def _changed(update: ChopsUpdate) -> Iterable[Piece]:
     """What lies inside the update's spans, cut at both ends."""
     for y, left, right in update.spans:
         for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
             if strip is None or x >= right or end <= left:
                 continue
             first, last = max(x, left), min(end, right)
-            yield first, y, strip.crop(first - x, last - x)
+            yield first, y, last - first, _cut(strip, first - x, last - x)
 
 
-def _drawn(strip: Strip, pen: Pen, system: ColorSystem, out: list[str]) -> Pen:
-    """Append the strip's sequences; gives how the terminal draws after them."""
-    for text, style, _ in strip:
+def _cut(strip: Strip, first: int, last: int) -> Iterable[Segment]:
+    """The segments of some of its cells. Textual's own `crop` makes a strip with six caches for it."""
+    place = 0
+    for segment in strip:
+        size = segment.cell_length
+        if place + size > first:
+            if place < first or place + size > last:
+                _, segment = segment.split_cells(max(0, first - place))  # noqa: PLW2901
+                segment, _ = segment.split_cells(last - max(place, first))  # noqa: PLW2901
+            yield segment
+        place += size
+        if place >= last:
+            return
+
+
+def _drawn(segments: Iterable[Segment], pen: Pen, system: ColorSystem, out: list[str]) -> Pen:
+    """Append the segments' sequences; gives how the terminal draws after them."""
+    for text, style, _ in segments:
         if style is not None and style.link:  # it brings sequences of its own
             out.append(_turned(pen, PLAIN) + Strip.render_style(style, text, system))
             pen = PLAIN
