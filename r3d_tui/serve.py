@@ -7,6 +7,7 @@ speaks to. That takes a shell string, so everything in it is quoted. The page is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import ipaddress
 import logging
@@ -60,6 +61,11 @@ class Place:
             return self.host.lower() == "localhost"
 
     @property
+    def own_account(self) -> bool:
+        """Whether callers are told apart by account: on loopback, unless a proxy calls in the name of others."""
+        return self.loopback and not self.public_url
+
+    @property
     def url(self) -> str:
         """What to open."""
         name = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - asked for
@@ -95,7 +101,8 @@ class ConsoleServer(Server):
     """textual-serve's server with our page, behind a look at who asks.
 
     Any page of the web may point a browser at a port of this machine. So the name it asks for must be one of ours
-    (else a foreign name was bound to our address), and a console opens for our own page only.
+    (else a foreign name was bound to our address), and a console opens for our own page only. Any account of this
+    machine reaches its loopback, and the console acts as whoever started it: so only that account and root are heard.
     """
 
     def __init__(self, place: Place, command: str, title: str, words: Words) -> None:
@@ -138,6 +145,8 @@ class ConsoleServer(Server):
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not self._is_ours(request.host):
             raise web.HTTPForbidden(text=self._words("serve.foreign_name", name=request.host) + "\n")
+        if self._place.own_account and _caller(request.transport) not in (None, 0, os.getuid()):
+            raise web.HTTPForbidden(text=self._words("serve.foreign_user") + "\n")
         response = await handler(request)
         if not response.prepared:
             response.headers.update(self._headers(request))
@@ -200,6 +209,27 @@ class ConsoleServer(Server):
             return await self.handle_websocket(request)
         finally:
             self._consoles.discard(task)
+
+
+def _caller(transport: asyncio.BaseTransport | None) -> int | None:
+    """The account (uid) at the other end of a connection within this machine; None where the system does not say."""
+    if transport is None:
+        return None
+    theirs, ours = (transport.get_extra_info(name) for name in ("peername", "sockname"))
+    table = Path("/proc/net/tcp6" if len(ours) == 4 else "/proc/net/tcp")
+    with contextlib.suppress(OSError):
+        for row in table.read_text(encoding="ascii").splitlines()[1:]:
+            cells = row.split()
+            if cells[1:3] == [_in_table(theirs), _in_table(ours)]:  # their end of it
+                return int(cells[7])
+    return None
+
+
+def _in_table(address: tuple[str, int]) -> str:
+    """An address as /proc/net/tcp writes it: words of the machine's byte order, then the port."""
+    packed = ipaddress.ip_address(address[0]).packed
+    words = (int.from_bytes(packed[at : at + 4], sys.byteorder) for at in range(0, len(packed), 4))
+    return f"{''.join(f'{word:08X}' for word in words)}:{address[1]:04X}"
 
 
 def _log_in_lines() -> None:

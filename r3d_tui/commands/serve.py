@@ -32,9 +32,10 @@ def serve(
         place = dataclasses.replace(place, port=listening.getsockname()[1])
         words, watching = chosen_words(), read_only or given.read_only
         tell(words("serve.at", url=place.url))
-        if not place.loopback:
-            warning = "serve.open_watch" if watching else "serve.open"
-            tell(words(warning, host=place.host, port=place.port))
+        if place.own_account:
+            tell(words("serve.own"))
+        else:
+            tell(words("serve.open_watch" if watching else "serve.open", host=place.host, port=place.port))
         folder = workspace_folder().absolute()
         command = server.console_command(folder, _options(watching))
         server.serve(listening, place, command, f"r3d-tui: {safe(folder.name)}", Words(chosen(asked_language())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import signal
@@ -29,6 +30,14 @@ TERMINAL = """Object.defineProperty(Object.prototype, "_core", {configurable: tr
   Object.defineProperty(this, "_core", {value: core, writable: true, configurable: true});
   if (typeof this.loadAddon === "function") window.terminal = this; }});"""
 """Keeps the page's xterm.js, which it holds in a closure, where the test can read its buffer."""
+ASK = """
+import encodings.idna, os, socket, sys
+os.setuid(int(sys.argv[1]))
+with socket.create_connection((sys.argv[2], int(sys.argv[3]))) as connection:
+    connection.sendall(b"GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n")
+    print(connection.recv(12).decode())
+"""
+"""Ask for the page as another account."""
 TEXT = """window.terminal ? Array.from({length: terminal.rows},
   (_, i) => terminal.buffer.active.getLine(i).translateToString(true)).join("\\n") : "" """
 
@@ -83,6 +92,20 @@ async def test_a_foreign_name_and_a_foreign_page_are_refused() -> None:
         await own.close()
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to call as another account")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_another_account_of_the_machine_is_refused(host: str) -> None:
+    """Loopback is everybody's; the console is not. Behind a proxy, which calls for others, the proxy decides."""
+    for public, expected in (("", b"HTTP/1.0 403"), ("http://localhost/", b"HTTP/1.0 200")):
+        server = serve.ConsoleServer(serve.Place(host, 0, public), "exec true", "x", Words("en"))
+        async with TestServer(await server._make_app(), host=host) as running:
+            for user, answer in ((65534, expected), (0, b"HTTP/1.0 200")):
+                line = [sys.executable, "-c", ASK, str(user), host, str(running.port)]
+                process = await asyncio.create_subprocess_exec(*line, stdout=asyncio.subprocess.PIPE)
+                said, _ = await asyncio.wait_for(process.communicate(), 20)
+                assert answer == said.strip()
+
+
 async def test_behind_a_proxy_the_public_address_counts() -> None:
     """The page points to it, and a console opens for pages of it."""
     place = serve.Place("127.0.0.1", 0, "https://server.example/r3d/")
@@ -97,10 +120,12 @@ def test_who_can_reach_it_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     """Loopback has one line; any other address a warning with the way out; a bad address is refused."""
     monkeypatch.setattr(serve, "serve", lambda *_: None)
     command.serve("127.0.0.1", 0, "")
-    assert "warning" not in capsys.readouterr().err
-    command.serve("0.0.0.0", 0, "")
-    assert "warning: 0.0.0.0 is not this machine alone" in (said := capsys.readouterr().err)
-    assert "--read-only" in said
+    assert "your account on this machine alone" in (said := capsys.readouterr().err)
+    assert "warning" not in said
+    for host, url in (("0.0.0.0", ""), ("127.0.0.1", "https://server.example/")):
+        command.serve(host, 0, url)
+        assert f"warning: on {host} port " in (said := capsys.readouterr().err)
+        assert "whoever reaches it drives the console; --read-only" in said
     command.serve("0.0.0.0", 0, "", read_only=True)
     assert "sees the console" in capsys.readouterr().err
     assert [True, True, True, False, False] == [
@@ -161,6 +186,7 @@ def _start(workspace: Path) -> tuple[subprocess.Popen[bytes], str]:
     process = subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
     assert process.stderr is not None
     said = process.stderr.readline().decode()
+    assert b"your account" in process.stderr.readline()
     return process, next(word for word in said.split() if word.startswith("http://"))
 
 
@@ -187,6 +213,8 @@ async def test_the_console_is_in_a_browser(tmp_path: Path, monkeypatch: pytest.M
             assert len(drawn.getcolors(1 << 24) or ()) > 50
             assert {url.rstrip("/").partition("://")[2]} == {shown.split("/")[2] for shown in page.asked}
             await page.key("q")
+            await page.key("e")
+            await page.until(TEXT, lambda text: "A browser has no terminal to leave to" in text)
             await page.key("q")
             await page.until("document.body.className", lambda names: "-closed" in names)
     finally:
