@@ -273,12 +273,13 @@ class Leases:
     def _take(self, device: _Device, event: Take) -> tuple[Instruction, ...]:
         if event.into == "in":
             if device.state == "leaving":
-                device.state = "ready"
-                return self._show(device, "working")
+                device.state, device.shown = "ready", "working"
+                return (Show(device.id, "working", Line("")),)
             return () if device.alive else self._start(device, event.at)
         if device.state in ("ready", "leaving") and device.flight:
-            device.state = "leaving"
-            return _None
+            device.state, device.shown = "leaving", "working"
+            text = line("is being taken out: {n} batches in work end first", n=len(device.flight))
+            return (Show(device.id, "working", text),)
         return self._leave(device) if device.alive else _None
 
     def _leave(self, device: _Device) -> tuple[Instruction, ...]:

@@ -277,8 +277,12 @@ def test_taking_out_can_be_undone_before_it_happened() -> None:
     """Put back in while it still finishes, the device just goes on."""
     table = Table(1, 12)
     table.open("cpu:0")
-    table.tell(Take("cpu:0", 0.0, "out"))
-    table.tell(Take("cpu:0", 0.0, "in"))
+    said = table.leases.handle(Take("cpu:0", 0.0, "out"))
+    assert [("working", f"is being taken out: {DEPTH} batches in work end first")] == [
+        (step.state, str(step.reason)) for step in said if isinstance(step, Show)
+    ]
+    said = table.leases.handle(Take("cpu:0", 0.0, "in"))
+    assert [("working", "")] == [(step.state, str(step.reason)) for step in said if isinstance(step, Show)]
     table.answer("cpu:0")
     assert (DEPTH, []) == (len(table.flight["cpu:0"]), table.closed)
 
