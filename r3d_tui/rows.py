@@ -120,7 +120,7 @@ def _cut_front(text: str, width: int) -> str:
 
 def width_of(line: Row) -> int:
     """Width of a row in cells."""
-    return sum(cell_len(span.text) for span in line)
+    return sum([len(text) if text.isascii() else cell_len(text) for text, _, _ in line])
 
 
 def cut(line: Row, width: int) -> Row:
@@ -282,8 +282,9 @@ def changed(old: Row | None, new: Row) -> tuple[int, int] | None:
     while first < min(len(old), len(new)) and old[first] == new[first]:
         start += cell_len(new[first].text)
         first += 1
-    end = max(width_of(old), width_of(new))
-    if width_of(old) == width_of(new):
+    wide, was = (start + width_of(line[first:]) for line in (new, old))
+    end = max(wide, was)
+    if wide == was:
         last = 1
         while last < min(len(old), len(new)) - first + 1 and old[-last] == new[-last]:
             end -= cell_len(new[-last].text)

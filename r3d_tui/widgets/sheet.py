@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -104,17 +105,34 @@ class Sheet(Widget, can_focus=True):
         base = self._style("")
         if is_cursor:
             base += self._style("cursor")
-        segments = [
-            Segment(drawn(safe(span.text)), base + self._style(span.role) if span.role else base)
-            for span in line
-            if span.text
-        ]
-        strip = Strip(segments).adjust_cell_length(self.size.width, base).simplify()
+        strip = self._strip(line, base, self.size.width)
         index = self.top + y - (self._title is not None)
         if self._title is None or y:
             strip = self._with_selection(strip, index)
             strip = strip.apply_offsets(0, index)
         return strip
+
+    def _strip(self, line: Row, base: Style, width: int) -> Strip:
+        """The row in exactly `width` cells; neighbours of one style are one segment."""
+        segments: list[Segment] = []
+        texts: list[str] = []
+        pen, used = base, 0
+        for text, role, _ in (*line, Span(" " * width)):
+            shown = drawn(safe(text))
+            size = len(shown) if shown.isascii() else cells(shown)
+            if used + size > width:
+                shown, size = set_cell_size(shown, width - used), width - used
+            style = base + self._style(role) if role else base
+            if style is not pen and texts:
+                segments.append(Segment("".join(texts), pen))
+                texts = []
+            if size:
+                pen = style
+                texts.append(shown)
+                used += size
+        if texts:
+            segments.append(Segment("".join(texts), pen))
+        return Strip(segments, width)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """What the mouse has marked, for Textual's copying."""
