@@ -54,7 +54,8 @@ def images(frames: Path, video: str) -> list[Path]:
 
 @pytest.mark.slow
 def test_bad_images_and_hostile_ids_of_a_whole_run(tmp_path: Path) -> None:
-    """Truncated, empty, zeroed, mislabelled, gigantic and missing images, ids that are weapons: named, and not scored.
+    """Truncated, empty, zeroed, mislabelled, gigantic and missing images, links out of the data set, ids that are
+    weapons: named, and not scored; what a link led to is not shown.
 
     The accuracy says over how many videos it stands; no control byte reaches standard output or standard error.
     """
@@ -62,7 +63,9 @@ def test_bad_images_and_hostile_ids_of_a_whole_run(tmp_path: Path) -> None:
     database = document["database"]
     assert isinstance(database, dict)
     videos = sorted(database)
-    spoil = dict(zip(("cut", "empty", "zeroed", "text", "huge", "missing", "pipe"), videos, strict=False))
+    spoil = dict(
+        zip(("cut", "empty", "zeroed", "text", "huge", "missing", "pipe", "link", "device"), videos, strict=False)
+    )
     whole = images(frames, spoil["cut"])[3]
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     images(frames, spoil["empty"])[0].write_bytes(b"")
@@ -76,6 +79,10 @@ def test_bad_images_and_hostile_ids_of_a_whole_run(tmp_path: Path) -> None:
     fifo = images(frames, spoil["pipe"])[6]
     fifo.unlink()
     os.mkfifo(fifo)
+    for name, target in (("link", "/etc/passwd"), ("device", "/dev/zero")):
+        leads_out = images(frames, spoil[name])[0]
+        leads_out.unlink()
+        leads_out.symlink_to(target)
     entry = database[videos[-1]]
     label = entry["annotations"]["label"]
     for name in HOSTILE.values():
@@ -94,6 +101,7 @@ def test_bad_images_and_hostile_ids_of_a_whole_run(tmp_path: Path) -> None:
     plain, _ = r3d("status", "--json", cwd=workspace)
     for text in (out, err, told, told_err, plain):
         assert [] == CONTROL.findall(text.replace(b"\n", b"").replace(b"\t", b""))
+        assert b"root:" not in text
     aside = json.dumps([json.loads(line) for line in r3d("run", "--json", cwd=workspace)[0].splitlines()])
     for name in spoil.values():
         assert name in aside

@@ -92,6 +92,37 @@ def test_a_run_that_was_cut_off_opens_without_the_right_to_write(theirs: Bench) 
     assert ("interrupted", ["a"]) == (document["state"], [stage["name"] for stage in document["stages"]])
 
 
+@pytest.mark.slow
+def test_a_workspace_on_a_disk_that_became_read_only_is_shown_and_not_run(tight: Bench) -> None:
+    """Remounted after an error of the disk: finished and cut-off runs open, `run` is refused in a line."""
+    (tight.workspace / "r3d.toml").touch()
+    tight.stages = (QUICK,)
+    tight.run()
+    tight.stages = (SLOW,)
+    tight.client.start(RunRequest())
+    tight.wait(lambda s: s.run.stages != () and s.run.stage("a").done >= 2)
+    time.sleep(0.3)
+    os.kill(tight.engine(), signal.SIGKILL)
+    tight.wait(lambda s: not s.alive and not tight.pids())
+    tight.client.close()
+    subprocess.run(["mount", "-o", "remount,ro", str(tight.workspace)], check=True)
+    try:
+        done = viewer("status", "--json", cwd=tight.workspace)
+        runs = viewer("runs", "--json", cwd=tight.workspace)
+        refused = viewer("run", "--headless", cwd=tight.workspace)
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(tight.workspace)], check=True)
+    assert ("interrupted", "") == (json.loads(done.stdout)["state"], done.stderr)
+    assert ["interrupted", "done"] == [run["state"] for run in json.loads(runs.stdout)["runs"]]
+    assert (
+        2,
+        f"error: {tight.workspace}: not writable (use a workspace of your own, or change its permissions)\n",
+    ) == (
+        refused.returncode,
+        refused.stderr,
+    )
+
+
 def test_a_living_run_of_another_user_is_seen_and_cannot_be_stopped(theirs: Bench) -> None:
     """A viewer follows it; its socket is the owner's alone."""
     theirs.stages = (SLOW,)
