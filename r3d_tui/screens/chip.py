@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 from backends.contract.client import Snapshot
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, row
+from r3d_tui.rows import Row, Span, cut, row
 from r3d_tui.safe import safe
 from r3d_tui.screens.lists import Large
 from r3d_tui.views.chip import Processes, chip
@@ -73,7 +73,11 @@ class ChipPage(Large):
         place = f"{found.index(self._device) + 1}/{len(found)}" if self._device in found else ""
         title = row(Span(self._heading, "focus"), "  ", Span(safe(self._device), "strong"), "  ")
         title += row(Span(safe(self._called), "warn" if self._simulated else ""))
-        self._body.show(self._page(self._look(self._body.size.width)), title, foot=self.keyline(keys, place))
+        self._body.show(
+            self._page(self._look(self._body.size.width)),
+            cut(title, self._body.size.width),
+            foot=self.keyline(keys, place),
+        )
 
     @property
     def _asks(self) -> bool:

@@ -87,7 +87,7 @@ class Dialog(ModalScreen[str]):
         """Show the rows as they are now."""
         if not self._body.size.width:
             return
-        title = row(Span(self._heading, "focus"))
+        title = cut(row(Span(self._heading, "focus")), self._body.size.width)
         self._body.show(self._rows(self._look(self._body.size.width)), title, foot=self._keys())
 
     def _look(self, width: int) -> Look:

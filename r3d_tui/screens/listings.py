@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from backends.contract.client import RunSummary
 from r3d_tui import figures
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, row
+from r3d_tui.rows import Row, Span, cut, row
 from r3d_tui.safe import safe
 from r3d_tui.screens.lists import Large, Listed, Lists
 from r3d_tui.views import lists as view
@@ -123,7 +123,7 @@ class AsideWhole(Large):
         """The item and its keys."""
         if self._body.size.width:
             keys = [("Enter", "results.watch", "play"), ("y/w", "list.take", "copy"), ("q/Esc", "dialog.close", "shut")]
-            title = row(Span(self._heading, "focus"))
+            title = cut(row(Span(self._heading, "focus")), self._body.size.width)
             self._body.show(self._whole(self._look(self._body.size.width)), title, foot=self.keyline(keys))
 
     def action_play(self) -> None:

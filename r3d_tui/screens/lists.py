@@ -178,9 +178,10 @@ class Lists(Large):
         if not width or not isinstance(self._body, ListSheet):
             return
         look, listed = self._look(width), self.listed
+        title = cut(self.title_row(), width)
         if listed is None or not len(listed.listing):
             rows = self.rows_here(look) if listed is None else self._nothing(listed, look)
-            self._body.show(rows, self.title_row(), foot=self._foot(listed))
+            self._body.show(rows, title, foot=self._foot(listed))
             return
         listing, settled = listed.listing, grid(listed.columns(look), width)
         above = listed.above(look) if listed.above else []
@@ -193,7 +194,7 @@ class Lists(Large):
             line = listed.finish(settled.row(listed.cells(entry, look)), entry)
             return tuple(span._replace(action=f"screen.pick({index})") for span in line)
 
-        self._body.show_list([*above, head], len(listing), one, self.title_row(), listing.here, self._foot(listed))
+        self._body.show_list([*above, head], len(listing), one, title, listing.here, self._foot(listed))
 
     def _sorting(self, span: Span, listing: Listing[Any]) -> Span:
         """A click on a heading orders by it."""

@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from r3d_tui.rows import Span, row
+from r3d_tui.rows import Span, cut, row
 from r3d_tui.widgets.sheet import Sheet
 
 
@@ -47,8 +47,9 @@ class Prompt(ModalScreen[str]):
         self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
-        self._head.show([row(Span(self._question, "focus"))])
-        self._foot.show([row(Span(self._keys, "dim"))])
+        width = self._head.size.width
+        self._head.show([cut(row(Span(self._question, "focus")), width)])
+        self._foot.show([cut(row(Span(self._keys, "dim")), width)])
 
     @on(Input.Submitted)
     def take(self, event: Input.Submitted) -> None:

@@ -173,7 +173,7 @@ class Results(Lists):
             return paragraph(look.words(key), look.width, "dim")
         if report is None:
             return paragraph(look.words("compare.gone"), look.width, "warn")
-        return matrix(report, look, max(1, self._body.size.height - 4), self._heat())
+        return matrix(report, look, max(1, self._body.size.height - 2), self._heat())
 
     def _heat(self) -> Heat | None:
         """The theme's colours; None where the terminal has only its own sixteen, or none."""

@@ -18,7 +18,7 @@ from textual.widgets import Input
 from backends.contract.errors import R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.messages import Answer
-from r3d_tui.rows import Row, Span, cut, fit, row, shorten
+from r3d_tui.rows import Row, Span, cells, cut, fit, row, shorten
 from r3d_tui.safe import safe
 from r3d_tui.widgets.sheet import Sheet
 
@@ -271,10 +271,11 @@ class Setup(Screen[Path | None]):
 
     def _draw(self) -> None:
         words, width = self._words, max(20, self.app.size.width - 4)
-        place = shorten(safe(str(self._folder)), width, keep_end=True)
-        head = [row(Span(words("setup.title"), "focus"), "  ", Span(place, "strong")), row(words("setup.intro")), ()]
-        self._head.show(head)
-        self._foot.show([row(words("setup.keys"))])
+        title = words("setup.title")
+        place = shorten(safe(str(self._folder)), max(8, width - cells(title) - 2), keep_end=True)
+        head = row(Span(title, "focus"), "  ", Span(place, "strong"))
+        self._head.show([cut(head, width), cut(row(words("setup.intro")), width), ()])
+        self._foot.show([cut(row(words("setup.keys")), width)])
         for field in FIELDS:
             self._labels[field].show([row(Span(fit(words(f"setup.{field}"), 12), "strong"))])
             self._about[field].show([self._about_row(field)])

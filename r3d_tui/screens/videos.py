@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from backends.contract.client import Prediction
 from backends.contract.clips import ClipFrames, VideoEntry
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, row, width_of
+from r3d_tui.rows import Row, Span, cut, row, width_of
 from r3d_tui.safe import safe
 from r3d_tui.screens.lists import Large, Listed, Lists
 from r3d_tui.views import videos as view
@@ -148,7 +148,10 @@ class Player(Large):
         if not self._body.size.width:
             return
         video = self._videos[self._place]
-        title = row(Span(safe(video.label), "strong"), "  ", view.outcome(video, self._found, self._look(40)))
+        width = self._body.size.width
+        title = cut(
+            row(Span(safe(video.label), "strong"), "  ", view.outcome(video, self._found, self._look(40))), width
+        )
         keys = [("n/N", "videos.next_clip", "clip(1)"), ("j/k", "videos.next_video", "move(1)")]
         keys += [
             ("Space", "videos.pause" if self.playing else "videos.play", "pause"),

@@ -10,6 +10,7 @@ from r3d_tui.actions import ACTIONS, Action, shown
 from r3d_tui.layout import LEAST, PANELS
 from r3d_tui.rows import Row, Span, cells, cut, ends, row, shorten, width_of
 from r3d_tui.safe import safe
+from r3d_tui.views.devices import simulated
 from r3d_tui.views.look import Look, paragraph, sign, state_word
 
 
@@ -21,6 +22,8 @@ def header(snapshot: Snapshot | None, look: Look, *, read_only: bool = False, br
         return cut(row(name, " ", Span(broken or words("header.reading"), "bad" if broken else "dim")), look.width)
     run = snapshot.run
     right: list[str | Span] = []
+    if simulated(snapshot):
+        right += [Span(words("sim.chips" if look.width >= 80 else "sim.word"), "warn"), " "]
     if read_only:
         right += [Span(words("header.read_only"), "warn"), " "]
     if run.id:

@@ -15,8 +15,8 @@ from r3d_tui.views.look import Look, paragraph
 Colour = tuple[int, int, int]
 NAME = 18
 """Cells of a class's name at most."""
-CELL = 3
-"""Cells of a count."""
+CELLS = (3, 2)
+"""Cells of a count: apart where there is room, else side by side where colours part them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,11 @@ def matrix(report: Report, look: Look, room: int, heat: Heat | None) -> list[Row
     numbers = len(str(len(whole.columns)))
     least = name + numbers + 2
     note = paragraph(look.words("matrix.legend"), look.width, "dim")
-    if len(whole.rows) + 1 + len(note) <= room and least + CELL * len(whole.columns) <= look.width:
-        return [*_counts(whole, name, numbers, heat), *note]
+    if len(whole.rows) + 1 + len(note) <= room:
+        most = max(map(max, whole.counts))
+        for size in CELLS if heat is not None and most < 100 else CELLS[:1]:
+            if least + size * len(whole.columns) <= look.width:
+                return [*_counts(whole, name, numbers, heat, size), *note]
     half = paragraph(look.words("matrix.halves"), look.width, "dim")
     lines = (len(whole.rows) + 1) // 2
     if heat is not None and lines + len(half) <= room and least + len(whole.columns) <= look.width:
@@ -93,21 +96,25 @@ def _hex(colour: Colour) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def _counts(whole: Matrix, name: int, numbers: int, heat: Heat | None) -> list[Row]:
-    heads = "".join(fit(f"{n} " if n < 100 else str(n), CELL, right=True) for n in range(1, len(whole.columns) + 1))
+def _counts(whole: Matrix, name: int, numbers: int, heat: Heat | None, size: int) -> list[Row]:
+    every = range(1, len(whole.columns) + 1)
+    if size == CELLS[0]:
+        heads = "".join(fit(f"{n} " if n < 100 else str(n), size, right=True) for n in every)
+    else:  # every second number, so that they stand apart
+        heads = "".join(fit(str(n), size, right=True) if n % 2 else " " * size for n in every)
     rows: list[Row] = [row(Span(" " * (name + numbers + 2) + heads, "head"))]
     for y, label in enumerate(whole.rows):
         spans = [Span(fit(safe(label), name)), Span(f" {y + 1:>{numbers}} ", "head")]
-        spans += [_cell(whole, y, x, heat) for x in range(len(whole.columns))]
+        spans += [_cell(whole, y, x, heat, size) for x in range(len(whole.columns))]
         rows.append(tuple(spans))
     return rows
 
 
-def _cell(whole: Matrix, y: int, x: int, heat: Heat | None) -> Span:
+def _cell(whole: Matrix, y: int, x: int, heat: Heat | None, size: int) -> Span:
     count, share, diagonal = whole.counts[y][x], whole.share(y, x), whole.diagonal(y, x)
-    text = fit(f"{count} " if count < 100 else str(count), CELL, right=True)
+    text = fit(f"{count} " if count < 100 and size == CELLS[0] else str(count), size, right=True)
     if not count:
-        return Span(" · ", "off")
+        return Span(fit(" ·", size), "off")
     if heat is None:
         return Span(text, "good" if diagonal else "bad")
     ink = heat.ground if share > 0.45 else heat.ink

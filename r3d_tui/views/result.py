@@ -7,7 +7,7 @@ from backends.contract.values import ClassScore, Report, VideoScore
 from r3d_tui import figures
 from r3d_tui.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.safe import safe
-from r3d_tui.views.devices import joined
+from r3d_tui.views.devices import joined, of_simulated
 from r3d_tui.views.infer import published_rate
 from r3d_tui.views.listing import Listing, Order
 from r3d_tui.views.look import Look, dotted, fact, figure, paragraph, rule, stage_of
@@ -74,7 +74,8 @@ def _counts(snapshot: Snapshot, report: Report, look: Look) -> list[Row]:
 def _speed(snapshot: Snapshot, look: Look) -> list[Row]:
     words = look.words
     speed = figure(stage_of(snapshot, "infer"), "clips_per_s")
-    rows = [fact(words("result.speed"), Span(figures.rate(speed), "strong"), f" {words('infer.clips_per_s')}")]
+    label = row(Span(f"  {words('sim.chips')}", "warn")) if of_simulated(snapshot.run) else ()
+    rows = [fact(words("result.speed"), Span(figures.rate(speed), "strong"), f" {words('infer.clips_per_s')}", *label)]
     chips = [device for device in joined(snapshot) if device.run is not None]
     rates = [published_rate(device.name) for device in chips]
     if speed is not None and rates and None not in rates:

@@ -7,6 +7,7 @@ from backends.contract.run import StageRun
 from r3d_tui import figures
 from r3d_tui.rows import Column, Row, Span, cut, fit, row, table
 from r3d_tui.safe import safe
+from r3d_tui.views.devices import of_simulated
 from r3d_tui.views.look import (
     Look,
     dotted,
@@ -68,13 +69,15 @@ def _vital(snapshot: Snapshot, look: Look) -> list[Row]:
     speed = [rate for rate in map(live_rate, run.devices) if rate is not None]
     if speed and run.state == "running":
         lines.append(("vital.speed", f"{figures.rate(sum(speed))}/s"))
+        if of_simulated(run):
+            lines.append(("", words("sim.word")))
     if snapshot.report is not None:
         lines.append(("vital.top1", f"{snapshot.report.top1:.4f}"))
     if aside := sum(stage.set_aside_count for stage in run.stages):
         lines.append(("vital.aside", figures.count(aside)))
     width = look.width - 3
     for key, value in lines:
-        label = words(key)
+        label = words(key) if key else ""
         rows.append(row("   ", Span(fit(label, 8), "dim"), fit(value, max(0, width - 9), right=True)))
     return rows
 
@@ -173,6 +176,8 @@ def brief(snapshot: Snapshot, look: Look) -> list[Row]:
         width = max(10, min(40, look.width - 8))
         rows.append(row(*meter(share(stage), width), f" {figures.percent(share(stage))}"))
         rows += paragraph(dotted(progress_words(stage, look)), look.width)
+    if stage.name == "infer" and of_simulated(snapshot.run):
+        rows += paragraph(words("sim.speed"), look.width, "warn")
     for text, role in ((stage.reason, "bad" if stage.state == "failed" else ""), (stage.hint, ""), (stage.note, "dim")):
         if text.template:
             rows += paragraph(words.line(text), look.width, role)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from backends.contract.client import Snapshot
 from backends.contract.frozen import dataclass
 from r3d_tui.rows import Row, Span, cut
-from r3d_tui.views.devices import joined
+from r3d_tui.views.devices import joined, of_simulated
 from r3d_tui.views.look import LABEL, Look, fact, figure, figure_text, paragraph, stage_of
 
 LEAST_S = 10.0
@@ -82,6 +82,8 @@ def _work(snapshot: Snapshot) -> list[Reason]:
     runtime = figure_text(stage, "runtime")
     if runtime == "null":
         found.append(Reason("null"))
+    if of_simulated(snapshot.run):
+        found.append(Reason("simulated"))
     target = snapshot.settings.infer.target if snapshot.settings else ""
     if target == "ascend" and runtime in ("onnxruntime", "openvino"):
         found.append(Reason("fallback", (("runtime", runtime),)))
