@@ -32,6 +32,9 @@ SILENT_S = 300.0
 """Seconds without a byte after which a tool is given up; one that unpacks has a second more for each megabyte."""
 LONGEST_LIST = 256 << 20
 
+NOT_UNDERSTOOD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading a list may raise where a tool says something else than it is known to say."""
+
 _INSTALL = "install one (apt install unar, libarchive-tools or unrar), or unpack it yourself and give the folder"
 _INSTALL_FOR_PARTS = "install one (apt install unar or unrar), or unpack it yourself and give the folder"
 
@@ -56,7 +59,7 @@ class Lister:
                 listed = tool.all(watch=keeper.stop)
             try:
                 entries = tuple(self.read(listed))
-            except (ValueError, LookupError, TypeError):
+            except NOT_UNDERSTOOD:
                 raise _ToolError(self.tool, "its list is not understood") from None
             guard = Guard(packed, out)
             for entry in entries:
