@@ -75,8 +75,9 @@ def _three(width: int, height: int, chips: int, stages: int) -> dict[str, Box]:
     second = (width - first) // 2
     chips = max(chips, 4)
     boxes = _column(0, first, height, (("stages", stages + 9, 8), ("log", None, 8)))
-    boxes |= _column(first + 1, second - 1, height, (("infer", chips + 11, 10), ("devices", None, 8)))
-    third = (("dataset", 13, 9), ("model", 14, 11), ("result", None, 9))
+    middle = (("infer", chips + 11, 10), ("devices", chips + 4, 8), ("dataset", None, 11))
+    boxes |= _column(first + 1, second - 1, height, middle)
+    third = (("model", 15, 11), ("result", None, 9))  # the longest of all gets what is left
     return boxes | _column(first + second + 1, width - first - second - 1, height, third)
 
 

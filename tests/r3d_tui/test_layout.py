@@ -54,6 +54,14 @@ def test_a_dashboard_shows_all_panels_and_a_small_window_one_beside_the_rail() -
     assert "rail" == plan(200, 60, "log", zoomed=True).mode
 
 
+def test_three_columns_leave_the_most_room_to_what_is_longest() -> None:
+    """At 200x60 the data set stands whole, and of the result more than forty lines."""
+    boxes = plan(200, 60, "stages").boxes
+    assert 26 < boxes["dataset"].height
+    assert 40 < boxes["result"].height
+    assert 8 <= plan(200, 60, "stages", chips=64).boxes["devices"].height
+
+
 @pytest.mark.parametrize("size", [(1, 1), (59, 20), (60, 19), (0, 0)])
 def test_below_the_least_size_only_a_word_is_shown(size: tuple[int, int]) -> None:
     """A window too small has one box as large as itself."""

@@ -64,6 +64,15 @@ def test_a_small_matrix_shows_its_counts(words: Words) -> None:
         assert "class02 3  ·  ·  3  1 " == text_of(rows[3])
 
 
+def test_a_matrix_of_a_large_window_keeps_its_counts(words: Words) -> None:
+    """Where three cells a count are too many two will do, with every second number above them."""
+    rows = matrix(_report(51), Look(words, 130), 54, HEAT)
+    assert 53 == len(rows)
+    assert text_of(rows[0]).startswith("            1   3   5   7   9  11")
+    assert text_of(rows[1]).startswith("class00  1  3 1 · ·")
+    assert "class00" != text_of(matrix(_report(51), Look(words, 130), 54, None)[1])[:7]
+
+
 def test_a_large_matrix_is_drawn_with_half_blocks(words: Words) -> None:
     """Two classes a line; the colours of a half block are those of its two cells."""
     rows = matrix(_report(51), Look(words, 92), 34, HEAT)
