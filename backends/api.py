@@ -184,11 +184,13 @@ def remove_waste(workspace: Path, keep: int, agreed: frozenset[Path]) -> Cleanin
     return clean.remove(Folders(workspace.resolve()), _any_plan(workspace), keep, agreed)
 
 
-def make_bundle(workspace: Path | None, file: Path, documents: Mapping[str, Any]) -> Bundle:
+def make_bundle(
+    workspace: Path | None, file: Path, documents: Mapping[str, Any], findings: tuple[Finding, ...] | None = None
+) -> Bundle:
     """A .tar.gz for a colleague: versions, findings, npu-smi, and of a workspace its settings, journal and logs.
 
-    What is private is masked. `documents` are JSON values by file name that go along. InputError where `file` is there
-    already, is no .tar.gz, or cannot be written.
+    What is private is masked. `documents` are JSON values by file name that go along, `findings` doctor's; without
+    them it is asked. InputError where `file` is there already, is no .tar.gz, or cannot be written.
     """
     from backends.bundle import collect, pack
     from backends.bundle.mask import Mask, this_machine
@@ -197,7 +199,8 @@ def make_bundle(workspace: Path | None, file: Path, documents: Mapping[str, Any]
     pack.check_target(file)
     if workspace:
         enter(workspace)
-    parts = [*pack.documents(documents), *collect.parts(workspace, lambda: doctor(workspace))]
+    found = collect.parts(workspace, lambda: doctor(workspace) if findings is None else findings)
+    parts = [*pack.documents(documents), *found]
     return pack.write_bundle(file.absolute(), parts, Mask(this_machine(workspace)))
 
 

@@ -64,10 +64,11 @@ class Part:
 
 def parts(workspace: Path | None, findings: Callable[[], tuple[Finding, ...]]) -> Iterator[Part]:
     """Every part of the machine, then every part of the workspace. `findings` may raise what doctor raises."""
-    yield Part("versions.txt", "\n".join(_versions()) + "\n")
+    said, driver = _npu_smi()
+    yield Part("versions.txt", "\n".join(_versions(driver)) + "\n")
     yield Part("environment.txt", _environment(os.environ))
     yield Part("doctor.txt", _findings(findings))
-    yield Part("npu-smi.txt", _npu_smi())
+    yield Part("npu-smi.txt", said)
     if workspace is not None:
         yield from _workspace(workspace)
 
@@ -88,16 +89,15 @@ def tail(path: Path, limit: int) -> tuple[str, Line]:
     return data.decode("utf-8", "replace"), kept
 
 
-def _versions() -> Iterator[str]:
+def _versions(driver: str | None) -> Iterator[str]:
     from backends.devices.cpu import groups
-    from backends.devices.smi import read_table
     from backends.worker import toolkit
 
     yield f"r3d-tui {_version('r3d-tui')}"
     yield f"Python {platform.python_version()} ({platform.python_implementation()}, {' '.join(platform.libc_ver())})"
     yield f"system {platform.system()} {platform.release()} {platform.machine()}"
     yield f"CPU {sum(len(group.cores) for group in groups())} cores, {groups()[0].name}"
-    yield f"driver {read_table().driver_version or '-'}"
+    yield f"driver {driver or '-'}"
     found = toolkit.find()
     yield f"CANN {(found.version if found else None) or '-'}"
     for name in sorted({*_dependencies(), *PACKAGES}, key=str.lower):
@@ -139,17 +139,20 @@ def _hint(finding: Finding) -> str:
     return f" ({finding.hint})" if finding.hint.template else ""
 
 
-def _npu_smi() -> str:
+def _npu_smi() -> tuple[str, str | None]:
+    """What npu-smi says, and the driver's version by it."""
+    from backends.devices.npu_smi import parse_info
     from backends.devices.smi import call
 
-    said = []
+    said, driver = [], None
     for arguments in (("info",), ("info", "-l"), ("info", "-m")):
         answer = call(arguments)
         text = str(answer.trouble.cause) if answer.trouble else answer.text.rstrip("\n")
         said.append(f"$ npu-smi {' '.join(arguments)}\n{text}\n")
         if answer.trouble:
             break
-    return "\n".join(said)
+        driver = driver or parse_info(answer.text).driver_version
+    return "\n".join(said), driver
 
 
 def _workspace(workspace: Path) -> Iterator[Part]:

@@ -45,7 +45,7 @@ def look(folders: Folders, plan: Plan | None, keep: int) -> Cleaning:
     if hold.holder(folders):
         raise hold.busy(folders)
     _refuse_odd(folders)
-    return _found(folders, plan, keep)
+    return _found(folders, plan, keep) if folders.root.is_dir() else Cleaning()
 
 
 def _found(folders: Folders, plan: Plan | None, keep: int) -> Cleaning:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backends import api
-from backends.contract.errors import InputError
+from backends.contract.errors import InputError, R3dError
 from r3d_tui import figures
 from r3d_tui.commands.given import Json, chosen_words, given, open_workspace, print_json, say, tell
 from r3d_tui.safe import safe_lines
+
+if TYPE_CHECKING:
+    from backends.contract.needs import Finding
 
 
 def status(json_document: Json = False) -> None:
@@ -84,9 +87,7 @@ def doctor(
     from r3d_tui.tables import finding_lines
 
     workspace = api.find_workspace(given.workspace or Path.cwd())
-    if bundle is not None:
-        _pack(workspace, bundle)
-    findings = api.doctor(workspace)
+    findings = _findings(workspace, bundle)
     if json_document:
         print_json(findings_document(findings))
     else:
@@ -96,8 +97,20 @@ def doctor(
         raise typer.Exit(3)
 
 
-def _pack(workspace: Path | None, file: Path) -> None:
-    """Write the bundle, before anything that doctor may end with."""
+def _findings(workspace: Path | None, bundle: Path | None) -> tuple[Finding, ...]:
+    """What doctor finds; the bundle is written also where it ends with an error."""
+    try:
+        findings = api.doctor(workspace)
+    except R3dError:
+        if bundle is not None:
+            _pack(workspace, bundle, None)
+        raise
+    if bundle is not None:
+        _pack(workspace, bundle, findings)
+    return findings
+
+
+def _pack(workspace: Path | None, file: Path, findings: tuple[Finding, ...] | None) -> None:
     from r3d_tui.documents import status_document
 
     documents = {}
@@ -105,7 +118,7 @@ def _pack(workspace: Path | None, file: Path) -> None:
         client = api.open_client(workspace)
         documents["status.json"] = status_document(client.snapshot())
         client.close()
-    made, words = api.make_bundle(workspace, file, documents), chosen_words()
+    made, words = api.make_bundle(workspace, file, documents, findings), chosen_words()
     tell(words("bundle.wrote", path=str(made.path), n=len(made.files), size=figures.size(made.bytes)))
     for cut in made.left_out:
         tell(words("bundle.left_out", what=words.line(cut)))

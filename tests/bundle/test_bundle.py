@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import tarfile
@@ -17,6 +18,7 @@ from backends.contract.lines import line
 from backends.contract.run import Run, fold
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
+from tests.faces.test_cli import r3d
 
 SECRET = "hunter2"
 NAME = "we ird; $(x) 'q\" ../工作 \x1b[31m"
@@ -165,6 +167,20 @@ def test_nothing_is_written_over(workspace: Path, tmp_path: Path) -> None:
         api.make_bundle(None, tmp_path / "no folder" / "b.tgz", {})
     assert {"mei", "there.tgz", "link.tgz"} == {path.name for path in tmp_path.iterdir()}
     assert "mine" == (tmp_path / "there.tgz").read_text()
+
+
+def test_doctor_writes_it_also_where_it_ends_with_an_error(workspace: Path, tmp_path: Path) -> None:
+    """The command line: findings on standard output, the file named on standard error; exit codes are doctor's."""
+    for settings, code in (("", 0), ("[dataset\n", 2)):
+        (workspace / "r3d.toml").write_text(settings)
+        target = tmp_path / f"{code}.tgz"
+        done = r3d("-w", str(workspace), "doctor", "--json", "--bundle", str(target), cwd=tmp_path)
+        assert code == done.returncode
+        assert f"Written: {target} (" in done.stderr
+        assert "not in it: runs/20260101-000000-0000/logs/link-1.log: no plain file" in done.stderr
+        assert "README.md" in _read(target)
+        assert code or json.loads(done.stdout)["findings"]
+    assert 2 == r3d("doctor", "--bundle", str(target), cwd=tmp_path).returncode
 
 
 def test_without_a_workspace_the_machine_alone_is_told(tmp_path: Path) -> None:

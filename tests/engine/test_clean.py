@@ -272,6 +272,13 @@ def test_what_cannot_be_removed_is_told_and_ends_nothing(shelf: Shelf, monkeypat
     assert f"artifacts/a/{one}: Permission denied" == str(went.notes[-1])
 
 
+def test_where_nothing_ran_nothing_is_made(shelf: Shelf, tmp_path: Path) -> None:
+    """A look at a new workspace leaves no `.r3d` behind."""
+    (tmp_path / "in.txt").touch()
+    assert Cleaning() == shelf.look(a_stage(inputs={"text": tmp_path / "in.txt"}))
+    assert not shelf.folders.root.exists()
+
+
 def test_after_it_a_run_finds_all_that_it_needs(bench: Bench) -> None:
     """Real runs under three settings: cleaned down to the latest, a run takes every stage from the cache."""
     for items in (3, 4, 5):

@@ -30,6 +30,7 @@ TERMINAL = """Object.defineProperty(Object.prototype, "_core", {configurable: tr
   Object.defineProperty(this, "_core", {value: core, writable: true, configurable: true});
   if (typeof this.loadAddon === "function") window.terminal = this; }});"""
 """Keeps the page's xterm.js, which it holds in a closure, where the test can read its buffer."""
+NEEDS_IPV6 = pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="needs IPv6")
 ASK = """
 import encodings.idna, os, socket, sys
 os.setuid(int(sys.argv[1]))
@@ -93,7 +94,7 @@ async def test_a_foreign_name_and_a_foreign_page_are_refused() -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to call as another account")
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=NEEDS_IPV6)])
 async def test_another_account_of_the_machine_is_refused(host: str) -> None:
     """Loopback is everybody's; the console is not. Behind a proxy, which calls for others, the proxy decides."""
     for public, expected in (("", b"HTTP/1.0 403"), ("http://localhost/", b"HTTP/1.0 200")):
@@ -226,14 +227,19 @@ async def test_the_console_is_in_a_browser(tmp_path: Path, monkeypatch: pytest.M
     assert {".r3d", "r3d.toml"} == _names(workspace)
 
 
-async def test_a_server_that_ends_takes_its_consoles_along(tmp_path: Path) -> None:
-    """SIGTERM with a page open, and a kill: soon no console is left."""
+async def test_a_page_or_a_server_that_ends_takes_its_consoles_along(tmp_path: Path) -> None:
+    """A closed page, SIGTERM with a page open, and a kill: soon no console is left."""
     (tmp_path / "r3d.toml").touch()
     for number, code in ((signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)):
         server, url = _start(tmp_path)
         async with ClientSession() as session, session.ws_connect(f"{url}ws?width=80&height=24") as socket:
             assert b"\x1b[?1049h" in (await socket.receive_bytes(timeout=20))
             assert 1 == len(_consoles(server.pid))
+            if number == signal.SIGKILL:
+                await socket.close()
+                assert [] == await asyncio.to_thread(_soon_none, server.pid)
+                again = await session.ws_connect(f"{url}ws?width=80&height=24")
+                await again.receive_bytes(timeout=20)
             server.send_signal(number)
             assert code == server.wait(20)
         assert [] == _soon_none(server.pid)
