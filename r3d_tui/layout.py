@@ -66,7 +66,7 @@ def _two(width: int, height: int, chips: int, stages: int) -> dict[str, Box]:
     left = (width * 57) // 100
     chips = max(chips, 4)
     boxes = _column(0, left, height, (("stages", stages + 3, 8), ("infer", chips + 9, 10), ("log", None, 8)))
-    right = (("dataset", 12, 9), ("model", 12, 11), ("devices", chips + 3, 5), ("result", None, 9))
+    right = (("dataset", 12, 9), ("model", 12, 11), ("devices", chips + 9, min(chips + 3, 8)), ("result", None, 9))
     return {**boxes, **_column(left + 1, width - left - 1, height, right)}
 
 
@@ -75,7 +75,7 @@ def _three(width: int, height: int, chips: int, stages: int) -> dict[str, Box]:
     second = (width - first) // 2
     chips = max(chips, 4)
     boxes = _column(0, first, height, (("stages", stages + 9, 8), ("log", None, 8)))
-    middle = (("infer", chips + 11, 10), ("devices", chips + 4, 8), ("dataset", None, 11))
+    middle = (("infer", chips + 11, 10), ("devices", chips + 10, 8), ("dataset", None, 11))
     boxes |= _column(first + 1, second - 1, height, middle)
     third = (("model", 15, 11), ("result", None, 9))  # the longest of all gets what is left
     return boxes | _column(first + second + 1, width - first - second - 1, height, third)

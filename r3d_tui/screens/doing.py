@@ -266,6 +266,10 @@ class Doing(Screen[None]):
         self.console_app.turn_language()
         self.draw()
 
+    def action_redraw(self) -> None:
+        """The whole screen again: somebody else wrote to the terminal."""
+        self.console_app.draw_again()
+
     def action_theme(self) -> None:
         """The next theme."""
         self.console_app.turn_theme()

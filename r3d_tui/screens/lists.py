@@ -64,8 +64,11 @@ class ListSheet(Sheet):
     ) -> None:
         """`count` rows that `draw` gives, under those `above`, the last of which is the heading."""
         self._above, self._count, self._draw = len(above), count, draw
+        self._title, self._foot = title, foot
+        index = cursor + len(above) if cursor else 0
+        if self.page:
+            self.top = max(min(self.top, index - (self._above <= index)), index - self.page + 1, 0)
         super().show(above, title, cursor + len(above), foot)
-        self.reveal(cursor + len(above) if cursor else 0)
 
     def show(
         self,

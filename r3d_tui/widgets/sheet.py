@@ -159,8 +159,11 @@ class Sheet(Widget, can_focus=True):
 
     async def on_click(self, event: events.Click) -> None:
         """A click on a span with an action does it."""
-        line, _ = self._line(event.y)
-        span = _span_at(line, event.x)
+        place = event.get_content_offset(self)  # a dialog's sheet has a border
+        if place is None:
+            return
+        line, _ = self._line(place.y)
+        span = _span_at(line, place.x)
         if span is not None and span.action:
             event.stop()
             await self.run_action(span.action)

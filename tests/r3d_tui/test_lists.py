@@ -1,0 +1,289 @@
+"""Lists of any length: filtered, ordered, drawn where they are seen."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from backends import api
+from backends.contract.client import RunSummary
+from backends.contract.clips import VideoEntry
+from backends.contract.lines import line
+from backends.engine.replay import ReplayClient
+from r3d_tui.app import ConsoleApp
+from r3d_tui.screens.dialog import Dialog
+from r3d_tui.screens.lists import Lists, ListSheet
+from r3d_tui.screens.videos import Videos
+from r3d_tui.views import listing as listing_module
+from r3d_tui.views.listing import Listing, Order, filter_of
+
+OpenStory = Callable[..., ReplayClient]
+Console = Callable[..., ConsoleApp]
+Fruit = tuple[str, float | None]
+FRUITS: tuple[Fruit, ...] = (("pear", 3.0), ("Apple", None), ("fig", 1.0), ("apricot", 2.0))
+ORDERS: tuple[Order[Fruit], ...] = (
+    Order("result.label", lambda one: one[0]),
+    Order("result.score", lambda one: one[1], down=True),
+)
+MANY = 12_000
+
+
+def _fruits() -> Listing[Fruit]:
+    return Listing(FRUITS, ORDERS, lambda one: one[0])
+
+
+def _names(listing: Listing[Fruit]) -> list[str]:
+    return [listing.at(row)[0] for row in range(len(listing))]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [("", 4), ("ap", 2), ("AP", 0), ("Ap", 1), ("p r", 2), ("  ", 4), ("nothing", 0)],
+)
+def test_a_filter_holds_every_word(pattern: str, expected: int) -> None:
+    """Small letters find capitals too, capitals only themselves; every word must be there, in any order."""
+    fits = filter_of(pattern)
+    assert expected == sum(fits(name) for name, _ in FRUITS)
+
+
+def test_an_order_puts_what_is_not_known_last() -> None:
+    """Up and down alike; without an order entries stand as they came."""
+    listing = _fruits()
+    orders = {order: [FRUITS[place][0] for place in listing.arranged("", order)] for order in (-1, 0, 1)}
+    assert [name for name, _ in FRUITS] == orders[-1]
+    assert ["Apple", "apricot", "fig", "pear"] == orders[0]
+    assert ["pear", "apricot", "fig", "Apple"] == orders[1]
+
+
+def test_long_lists_are_ordered_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces give the same order as the whole, gaps last; an answer that nobody wants any more is left off."""
+    monkeypatch.setattr(listing_module, "PIECE", 7)
+    values = [random.Random(number).random() if number % 5 else None for number in range(100)]
+    listing = Listing(values, (Order("x", lambda one: one), Order("y", lambda one: one, down=True)), str)
+    known = sorted(value for value in values if value is not None)
+    assert [*known, *[None] * 20] == [values[place] for place in listing.arranged("", 0)]
+    assert [*known[::-1], *[None] * 20] == [values[place] for place in listing.arranged("", 1)]
+    assert [] == list(listing.arranged("0", -1, lambda: True))
+
+
+def test_the_cursor_stays_on_its_entry() -> None:
+    """Filtered or ordered, the entry under the cursor keeps it where it is still shown."""
+    listing = _fruits()
+    listing.move(3)
+    assert ("apricot", 2.0) == listing.chosen
+    listing.put("ap", 0, listing.arranged("ap", 0))
+    assert ("apricot", 2.0) == listing.chosen
+    listing.put("fig", -1, listing.arranged("fig", -1))
+    assert ("fig", 1.0) == listing.chosen
+    listing.put("x", -1, listing.arranged("x", -1))
+    assert listing.chosen is None
+    listing.move(1)
+    assert 0 == listing.here
+
+
+async def _until(pilot: Pilot[Any], fits: Callable[[], object]) -> None:
+    ends = asyncio.get_running_loop().time() + 10
+    while not fits():
+        assert asyncio.get_running_loop().time() < ends, "waited in vain"
+        await pilot.pause(0.02)
+
+
+def _text(app: ConsoleApp, screen: Screen[Any] | None = None) -> str:
+    lines = (screen or app.screen)._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines)
+
+
+async def _opened(pilot: Pilot[Any], key: str) -> Lists:
+    app = pilot.app
+    await _until(pilot, lambda: app.screen_stack[0].snapshot)  # type: ignore[attr-defined]
+    await pilot.press(key)
+    await _until(pilot, lambda: isinstance(app.screen, Lists) and app.screen._body.row_count)
+    assert isinstance(app.screen, Lists)
+    return app.screen
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A class of many videos, and which rows were asked for."""
+    videos = tuple(VideoEntry(f"video_{n * 7919 % MANY:05d}", "wave", n % 90, 1) for n in range(MANY))
+    monkeypatch.setattr(api, "list_videos", lambda _: videos)
+    drawn: list[int] = []
+    whole = ListSheet._whole_at
+
+    def counted(sheet: ListSheet, index: int) -> Any:
+        drawn.append(index)
+        return whole(sheet, index)
+
+    monkeypatch.setattr(ListSheet, "_whole_at", counted)
+    return drawn
+
+
+async def test_only_rows_that_are_seen_are_drawn(many: list[int], story: OpenStory, console: Console) -> None:
+    """A class of 12,000 videos costs the rows on the screen; at its end the last ones stand under the heading."""
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _opened(pilot, "b")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "1/12,000" in _text(app)
+        many.clear()
+        await pilot.press("G")
+        await pilot.pause()
+        assert "12,000/12,000" in _text(app)
+        assert min(many) > MANY - 40
+        assert "video" in _text(app).splitlines()[2]
+
+
+async def test_a_long_list_is_filtered_and_ordered_while_one_types(
+    many: list[int], story: OpenStory, console: Console
+) -> None:
+    """/ narrows at each letter, in a thread; s goes through the columns, S back; u shows all as they came."""
+    assert not many
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await _opened(pilot, "b")
+        await pilot.press("enter", "slash", *"1199")
+        await _until(pilot, lambda: "/1199 1/12 of 12,000" in _text(app, screen))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.screen is screen
+        await pilot.press("s")
+        await _until(pilot, lambda: "↑video" in _text(app))
+        await _until(pilot, lambda: "│ video_01199" in _text(app))
+        await pilot.press("S")
+        await _until(pilot, lambda: "↑video" not in _text(app))
+        await pilot.press("s", "u")
+        await _until(pilot, lambda: "1199 1/" not in _text(app) and "/12,000" in _text(app))
+
+
+async def test_esc_clears_the_filter_before_it_closes(story: OpenStory, console: Console) -> None:
+    """In the line of the filter Esc forgets what was typed; in the list it clears, then closes; q closes at once."""
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await _opened(pilot, "a")
+        await pilot.press("slash", *"prelinger", "escape")
+        await pilot.pause()
+        assert screen.listed is not None
+        assert "" == screen.listed.listing.pattern
+        await pilot.press("slash", *"prelinger", "enter")
+        await pilot.pause()
+        assert "prelinger" == screen.listed.listing.pattern
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.screen is screen
+        assert "" == screen.listed.listing.pattern
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.screen is app.board
+
+
+async def test_what_was_set_aside_is_listed_with_its_reason(story: OpenStory, console: Console) -> None:
+    """a lists it over all stages; Enter shows the whole reason."""
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _opened(pilot, "a")
+        assert "50_FIRST_DATES" in _text(app)
+        assert "1/3" in _text(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "Invalid data found when processing input" in " ".join(_text(app).split())
+
+
+async def test_a_class_leads_to_its_wrong_videos(story: OpenStory, console: Console) -> None:
+    """Enter on the page of classes shows the wrong videos of that class alone."""
+    client = story("finished")
+    report = client.snapshot().report
+    assert report is not None
+    wrong = {video.label for video in report.worst}
+    app = console(client)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await _opened(pilot, "o")
+        await pilot.press("2")
+        await pilot.pause()
+        assert screen.listed is not None
+        listing = screen.listed.listing
+        listing.here = next(n for n in range(len(listing)) if listing.at(n).label in wrong)
+        label = listing.at(listing.here).label
+        await pilot.press("enter")
+        await pilot.pause()
+        worst = screen.listed.listing
+        assert label == worst.pattern
+        assert all(label in worst.text(worst.at(n)) for n in range(len(worst)))
+
+
+async def test_a_click_on_a_heading_orders_and_on_a_row_opens(
+    many: list[int], story: OpenStory, console: Console
+) -> None:
+    """The mouse does what s and Enter do."""
+    assert not many
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await _opened(pilot, "b")
+        assert isinstance(screen, Videos)
+        await pilot.click(screen._body, offset=(4, 3))
+        await pilot.pause()
+        assert screen._inside is not None
+        heading = _text(app).splitlines()[2]
+        await pilot.click(screen._body, offset=(heading.index("video"), 2))
+        await _until(pilot, lambda: "↑video" in _text(app))
+        await pilot.click(screen._body, offset=(4, 5))
+        await pilot.pause()
+        assert screen.listed.listing.here == 2
+
+
+async def test_text_gets_out_of_a_list(
+    story: OpenStory, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """y copies all its rows, w writes them to a file."""
+    client = story("finished")
+    monkeypatch.setattr(type(client), "workspace", tmp_path)
+    app = console(client)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _opened(pilot, "a")
+        await pilot.press("y")
+        assert 3 == app.clipboard.count("_FIRST_DATES") + app.clipboard.count("prelinger")
+        await pilot.press("w")
+        await _until(pilot, lambda: list((tmp_path / ".r3d" / "texts").glob("asides-*.txt")))
+
+
+async def test_the_runs_lead_to_their_results(story: OpenStory, console: Console) -> None:
+    """h lists the runs; one of simulated chips says so; Enter shows the result of the chosen one."""
+    client = story("finished")
+    told = client.runs()
+    fake = RunSummary("20260101-000000-0000", "done", 1.0, 9.0, None, 6000.0, simulated=True)
+    client.runs = lambda: (*told, fake)  # type: ignore[method-assign]
+    app = console(client)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await _opened(pilot, "h")
+        assert "(6,000)" in _text(app)
+        assert "simulated" in _text(app)
+        await pilot.press("enter")
+        await _until(pilot, lambda: len(app.screen_stack) == 3)
+        assert "Results of 3" in _text(app)
+        await pilot.press("q")
+        await pilot.press("G", "p")
+        await _until(pilot, lambda: app._notifications)
+        assert ["This run kept no readings of its devices."] == [note.message for note in app._notifications]
+
+
+async def test_words_of_an_item_that_has_no_clips(
+    story: OpenStory, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was set aside before it had clips cannot be played, and a word says so."""
+    monkeypatch.setattr(api, "list_videos", lambda _: (VideoEntry("x", "", reason=line("no frames")),))
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _opened(pilot, "a")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, Dialog)
+        await pilot.press("enter")
+        await _until(pilot, lambda: app._notifications)
+        assert ["This video has no clips."] == [note.message for note in app._notifications]
