@@ -11,10 +11,12 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backends.benches import Say, machine, shared, versions
 from backends.contract.benches import BenchFigure, BenchReport, beside
@@ -24,6 +26,11 @@ from backends.contract.events import Outcome
 from backends.contract.lines import line
 from backends.contract.process import child_environment
 from backends.contract.request import Request, Upstream
+from backends.stores.clips import ClipStore
+from backends.stores.names import Names
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FEW, MANY = 1530, 100_000
 STAGES = ("annotate", "preprocess", "infer", "score", "evaluate")
@@ -36,7 +43,8 @@ ENTRIES: Mapping[str, str] = {
 }
 SUBSET, LABELS = "validation", 51
 GROWTH = 1.2
-"""Peak memory of many videos over that of few, at most, beside their names."""
+"""Peak memory of many videos over that of few, at most, names aside."""
+LOOK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,8 @@ class StageRun:
     outcome: Outcome
     peak_mb: float
     """Of the stage's process."""
+    names_mb: float
+    """The most that packed names took in it, as looked at fifty times a second."""
     child_peak_mb: float
     """Of the largest process that it started; 0 where it started none."""
     cpu_s: float
@@ -65,14 +75,20 @@ def bench_scale(few: int, many: int, say: Say) -> BenchReport:
         what = line("{stage}: peak memory, {n} videos", stage=name, n=many)
         against = line("{n} videos", n=few)
         figures.append(beside(f"{name}_mb", what, more.peak_mb, less.peak_mb, against, unit="MB"))
+        own, its = more.peak_mb - more.names_mb, less.peak_mb - less.names_mb
+        what = line("{stage}: the same without the bytes of names, {n} videos", stage=name, n=few)
+        against = line("{n} videos", n=many)
+        figures.append(beside(f"{name}_aside", what, its, own, against, unit="MB", wanted=1 / GROWTH))
+        against = line("{n} videos", n=few)
         if more.child_peak_mb:
             what = line("{stage}: peak memory of a device, {n} videos", stage=name, n=many)
             value, reference = more.child_peak_mb, less.child_peak_mb
             figures.append(beside(f"{name}_device_mb", what, value, reference, against, unit="MB"))
         what = line("{stage}: processor time, {n} videos", stage=name, n=many)
         figures.append(BenchFigure(f"{name}_cpu", what, more.cpu_s, "s"))
-    names = sum(len(video) for video in _ids(many)) + 49 * many
-    figures.append(BenchFigure("names_mb", line("the names of {n} videos alone", n=many), names / 1e6, "MB"))
+    for name in STAGES:
+        what = line("{stage}: bytes of names held, {n} videos", stage=name, n=many)
+        figures.append(BenchFigure(f"{name}_names", what, found[many][name].names_mb, "MB"))
     return BenchReport("scale", before, versions(("numpy", "pillow")), {"few": few, "many": many}, tuple(figures),
                        shared(before))  # fmt: skip
 
@@ -84,14 +100,14 @@ def _stages(folder: Path, count: int, say: Say) -> Iterator[tuple[str, StageRun]
     settings: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Path]]] = {
         "annotate": ({"subset": SUBSET}, {"annotation": folder / "given.json", "frames": folder / "frames"}),
         "preprocess": ({"clip_frames": 1, "size": 16, "max_clips": 1}, {"frames": folder / "frames"}),
-        "infer": ({"runtime": "null", "clips": "backends.infer.bench:Blank"}, {}),
+        "infer": ({"runtime": "null", "clips": "backends.scale_bench:Unread"}, {}),
         "score": ({}, {}),
         "evaluate": ({"subset": SUBSET}, {}),
     }
     for name in STAGES:
         say(line("{stage} over {n} videos", stage=name, n=count))
         params, inputs = settings[name]
-        if name == "infer":  # its clips are nobody's: those that it says it has
+        if name == "infer":  # the index of as many videos as there are, and no clips behind it
             done["preprocess"] = Upstream(folder, Outcome(outputs={"store": f"blank-{count}"}))
         out = folder / name
         request = Request(name, ENTRIES[name], 1, folder, out, folder / "scratch", params, {}, inputs, done)
@@ -135,6 +151,22 @@ def _make(folder: Path, count: int) -> None:
         index.write(seal({"end": [count, spans[-1].first + spans[-1].clips], "digest": "none"}))
 
 
+class Unread(ClipStore):
+    """A store with its whole index, of which no clip is read."""
+
+    def batch(
+        self,
+        numbers: Sequence[int],
+        out: NDArray[Any] | None = None,
+        *,
+        pad_to: int | None = None,  # noqa: ARG002 - the store's signature
+    ) -> NDArray[Any]:
+        """The buffer, its first value of each clip the clip's number."""
+        assert out is not None
+        out[: len(numbers), 0, 0, 0, 0] = numbers
+        return out
+
+
 def _apart(request: Request) -> StageRun:
     """Run a stage in a process of its own, which says its peak."""
     command = [sys.executable, "-m", "backends.scale_bench"]
@@ -157,10 +189,36 @@ def _main() -> None:
     request.out.mkdir(parents=True, exist_ok=True)
     module, _, function = request.entry.partition(":")
     job = Job(request, lambda _: None)
+    names = _watch_names()
     outcome = job.complete(getattr(import_module(module), function)(job))
     own, child = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     cpu = own.ru_utime + own.ru_stime + child.ru_utime + child.ru_stime
-    sys.stdout.write(dumps(StageRun(outcome, _peak_mb(), child.ru_maxrss / 1024, cpu)) + "\n")
+    run = StageRun(outcome, _peak_mb(), names() / (1 << 20), child.ru_maxrss / 1024, cpu)
+    sys.stdout.write(dumps(run) + "\n")
+
+
+def _watch_names() -> Callable[[], int]:
+    """Look at all packed names of this process from now on; what is given tells the most that they took, in bytes."""
+    made: list[weakref.ref[Names]] = []
+    most = [0]
+    first = Names.__init__
+
+    def begin(self: Names, *given: Any) -> None:
+        made.append(weakref.ref(self))
+        first(self, *given)
+
+    def look() -> None:
+        while not ended.wait(LOOK_S):
+            most[0] = max(most[0], sum(names.held for one in list(made) if (names := one()) is not None))
+
+    def end() -> int:
+        ended.set()
+        return most[0]
+
+    ended = threading.Event()
+    Names.__init__ = begin  # type: ignore[method-assign,assignment]
+    threading.Thread(target=look, daemon=True).start()
+    return end
 
 
 def _peak_mb() -> float:

@@ -7,7 +7,6 @@ only, and nothing of who computed them but a name to count under.
 from __future__ import annotations
 
 import contextlib
-from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,11 +17,16 @@ from typing import TYPE_CHECKING
 
 from backends.contract.errors import StageError
 from backends.infer.layout import Span
+from backends.stores.columns import Column
 from backends.stores.rows import RowsWriter, read_header
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+TOGETHER = 25
+"""Batches whose rows are written in one piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,8 @@ class Ledger:
         """Rows that hold an infinite value or none at all."""
         self._meta = meta
         self._sync_s = sync_s
-        self._firsts = array("I", (span.first for span in spans))
-        self._left = array("I", (span.clips for span in spans))
+        self._firsts = Column(span.first for span in spans)
+        self._left = Column(span.clips for span in spans)
         self._kept: list[_Kept] = []
         self._writing: list[_Kept] = []
         self._future: Future[int] | None = None
@@ -145,7 +149,11 @@ def _write(rows: RowsWriter, kept: Sequence[_Kept]) -> int:
     """Write and sync; gives how many of the rows are not finite. Runs in the ledger's thread."""
     import numpy as np
 
-    logits = np.concatenate([item.logits for item in kept])
-    rows.append([number for item in kept for number in item.clips], logits)
+    not_finite = 0
+    for at in range(0, len(kept), TOGETHER):  # a slow disk must not make one piece of all that waited for it
+        some = kept[at : at + TOGETHER]
+        logits = np.concatenate([item.logits for item in some])
+        rows.append([number for item in some for number in item.clips], logits)
+        not_finite += len(logits) - int(np.isfinite(logits).all(axis=1).sum())
     rows.sync()
-    return len(logits) - int(np.isfinite(logits).all(axis=1).sum())
+    return not_finite

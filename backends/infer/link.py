@@ -66,7 +66,7 @@ class Link:
         """The answers that are here, and whether the process has closed its end or speaks nonsense."""
         found: list[tuple[Answer, bytes]] = []
         with contextlib.suppress(BlockingIOError):
-            while data := os.read(self._up, 1 << 20):
+            while data := os.read(self._up, 1 << 16):
                 try:
                     found.extend(self._frames.feed(data))
                 except DecodeError as error:

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backends.contract.codec import decode
 from backends.contract.errors import InputError
@@ -29,6 +29,7 @@ from backends.worker.chips import SIMULATED, ask_chips
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
+    from backends.stores.clip_index import ClipIndex
     from backends.stores.clips import ClipStore
 
 ROWS = "rows.bin"
@@ -74,7 +75,7 @@ def run(job: Job) -> Outcome:
         raise InputError("infer.batch is {batch}", hint="give 10, as the guide does", batch=params.batch)
     name = params.runtime if params.entry else choose(params.target, params.runtime)
     model, folder = find_upstream(job)
-    store = open_store(params.clips, folder)
+    store = open_index(params.clips, folder)
     spans = Spans((video.first, video.clips) for video in store.videos)
     ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
     try:
@@ -158,9 +159,29 @@ def find_upstream(job: Job) -> tuple[Path, Path]:
 
 
 def open_store(entry: str, folder: Path) -> ClipStore:
-    """The clip store of a run. InputError where it is empty or its clips are not what the model takes."""
+    """The clip store of a run, for one who reads it. InputError as of `open_index`."""
+    store: ClipStore = _reader(entry).open(folder)
+    _check_fits(store, folder)
+    return store
+
+
+def open_index(entry: str, folder: Path) -> ClipIndex:
+    """What the clip store of a run holds; its clips are read by the devices.
+
+    InputError where it is empty or its clips are not what the model takes.
+    """
+    reader = _reader(entry)
+    store: ClipIndex = reader.index(folder) if hasattr(reader, "index") else reader.open(folder)
+    _check_fits(store, folder)
+    return store
+
+
+def _reader(entry: str) -> Any:
     module, _, kind = entry.partition(":")
-    store: ClipStore = getattr(importlib.import_module(module), kind).open(folder)
+    return getattr(importlib.import_module(module), kind)
+
+
+def _check_fits(store: ClipIndex | ClipStore, folder: Path) -> None:
     if not store.clip_count:
         hint = "look at what the preprocess stage set aside"
         raise InputError("{path}: the clip store holds no clips", hint=hint, path=str(folder))
@@ -169,7 +190,6 @@ def open_store(entry: str, folder: Path) -> ClipStore:
         found, wanted = ("x".join(map(str, shape)) for shape in (store.header.shape, CLIP_SHAPE))
         hint = "set preprocess.clip_frames and preprocess.size to the guide's 16 and 112"
         raise InputError(text, hint=hint, path=str(folder), found=found, wanted=wanted)
-    return store
 
 
 def say_found(job: Job, ledger: Ledger, clips: int) -> None:
@@ -180,7 +200,7 @@ def say_found(job: Job, ledger: Ledger, clips: int) -> None:
         job.note(line("{done} of {clips} clips have scores already", done=ledger.taken_up, clips=clips))
 
 
-def set_videos_aside(job: Job, store: ClipStore, dropped: Mapping[int, Line]) -> None:
+def set_videos_aside(job: Job, store: ClipIndex | ClipStore, dropped: Mapping[int, Line]) -> None:
     """Each video of which a clip could not be read, by name, with the first reason."""
     clips, named = sorted(dropped), list[tuple[int, str]]()
     for video in store.videos if clips else ():

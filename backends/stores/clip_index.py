@@ -23,6 +23,7 @@ from typing import IO, Any, overload
 
 from backends.contract.codec import DecodeError, decode
 from backends.contract.errors import InputError
+from backends.stores.columns import Column
 
 INDEX = "index.jsonl"
 FORMAT = 1
@@ -82,15 +83,13 @@ class VideoClips:
 class Videos(Sequence[VideoClips]):
     """The index's videos in its order, read from the file again when they are asked for.
 
-    What is kept is where each line stands and which clips it has, sixteen bytes a video: a run of 100,000 videos
+    What is kept is where each line stands and which clips it has, some nine bytes a video: a run of 100,000 videos
     needs their names only where it says one. Iterating reads the file through, a little at a time.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._places = array("Q")
-        self._firsts = array("I")
-        self._counts = array("I")
+        self._places, self._firsts, self._counts = Column(), Column(), Column()
 
     def add(self, place: int, video: VideoClips) -> None:
         """Note that the next video's line stands at byte `place`."""

@@ -54,6 +54,11 @@ class ClipStore:
         """Open the store in `folder`; InputError where it is missing, unfinished or its index is damaged."""
         return cls(folder, read_index(folder, checksums=True), check=check)
 
+    @staticmethod
+    def index(folder: Path) -> ClipIndex:
+        """What the store in `folder` holds, for those who read no clip: its checksums are left out."""
+        return read_index(folder)
+
     def clip(self, number: int, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """One clip, uint8 (3, 16, 112, 112), in `out` where given.
 

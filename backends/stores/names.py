@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
@@ -49,22 +50,28 @@ class Names(Sequence[str]):
         return self._slot(wanted)[1]
 
     def repeat(self) -> bool:
-        """Whether any name stands more than once. It takes eight bytes a name, for a moment."""
-        size = 8 * len(self) + 1
-        seen, meet = bytearray(size), set[int]()
+        """Whether any name stands more than once. It takes some six bytes a name, for a moment."""
+        bits = 16 * len(self) + 1
+        seen, met = bytearray(bits // 8 + 1), bytearray(bits // 8 + 1)
         for name in self._each():
-            slot = hash(name) % size
-            if seen[slot]:
-                meet.add(slot)
-            seen[slot] = 1
+            slot = hash(name) % bits
+            byte, bit = slot >> 3, 1 << (slot & 7)
+            if seen[byte] & bit:
+                met[byte] |= bit
+            seen[byte] |= bit
         del seen
-        close = [name for name in self._each() if hash(name) % size in meet] if meet else []
-        return len(set(close)) != len(close)
+        close, different = 0, set[int]()  # those few that meet another in their bit, by their whole hash
+        for name in self._each() if any(met) else ():
+            slot = hash(name) % bits
+            if met[slot >> 3] & 1 << (slot & 7):
+                close += 1
+                different.add(hash(name))
+        return close != len(different) and len(set(self._each())) != len(self)
 
     @property
     def held(self) -> int:
-        """Bytes that the names themselves take: text and ends, without the table for looking up."""
-        return len(self._text) + self._ends.itemsize * len(self._ends)
+        """Bytes that the names themselves take: text and ends as they are held, without the table for looking up."""
+        return sys.getsizeof(self._text) + sys.getsizeof(self._ends)
 
     def __len__(self) -> int:
         return len(self._ends) - 1

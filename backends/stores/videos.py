@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from backends.stores.columns import Column
 from backends.stores.names import Names
 
 
@@ -47,10 +48,7 @@ class VideoTable(_Columns):
         self.ids = Names()
         self._numbers: dict[str, int] = {}
         self._words: list[str] = []
-        self._labels = array("H")
-        self._subsets = array("H")
-        self._firsts = array("I")
-        self._ends = array("I")
+        self._labels, self._subsets, self._firsts, self._ends = Column(), Column(), Column(), Column()
         for video in videos:
             self.add(video)
 
@@ -63,12 +61,10 @@ class VideoTable(_Columns):
         number = self._numbers.setdefault(text, len(self._words))
         if number == len(self._words):
             self._words.append(text)
-            if number == 1 << 16:
-                self._labels, self._subsets = array("I", self._labels), array("I", self._subsets)
         return number
 
     def append(self, video_id: str, label: int, subset: int, first: int, end: int) -> None:
-        """Add a video whose label and subset are given by their numbers. Frame numbers are below 2 to the 32nd."""
+        """Add a video whose label and subset are given by their numbers."""
         self.ids.append(video_id)
         self._labels.append(label)
         self._subsets.append(subset)
@@ -78,7 +74,9 @@ class VideoTable(_Columns):
     def subset(self, name: str) -> VideoView:
         """The videos of one subset."""
         number = self._numbers.get(name)
-        return VideoView(self, (place for place, own in enumerate(self._subsets) if own == number))
+        if all(own == number for own in self._subsets):
+            return VideoView(self, range(len(self)))
+        return VideoView(self, array("I", (place for place, own in enumerate(self._subsets) if own == number)))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -102,16 +100,16 @@ class VideoTable(_Columns):
 
 
 class VideoView(_Columns):
-    """Some videos of a table, by their places in it: four bytes a video."""
+    """Some videos of a table, by their places in it: four bytes a video at most."""
 
-    def __init__(self, table: VideoTable, places: Iterable[int]) -> None:
+    def __init__(self, table: VideoTable, places: array[int] | range) -> None:
         self._table = table
-        self._places = array("I", places)
+        self._places = places
 
     def but(self, leave: Callable[[str], bool]) -> VideoView:
         """Those of the view whose name is not to be left out."""
         names = self._table.ids
-        return VideoView(self._table, (place for place in self._places if not leave(names[place])))
+        return VideoView(self._table, array("I", (place for place in self._places if not leave(names[place]))))
 
     def by_label(self) -> Iterator[tuple[str, VideoView]]:
         """Each label that a video has, and its videos, in order."""

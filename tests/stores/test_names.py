@@ -43,7 +43,7 @@ def test_in_order_no_table_is_needed() -> None:
     found = Names(names)
     for _ in range(2):
         assert all(found.find(name) == place for place, name in enumerate(names))
-    assert 10_000 * (12 + 4) + 4 == found.held
+    assert 10_000 * (12 + 4) <= found.held < 10_000 * 20
     assert found._slots is None
     with pytest.raises(IndexError):
         found[10_000]
