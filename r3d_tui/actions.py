@@ -68,6 +68,7 @@ ACTIONS = (
     Action("edit", ("e",), "out", writes=True),
     Action("language", ("L", "shift+l"), "console"),
     Action("theme", ("T", "shift+t"), "console"),
+    Action("redraw", ("ctrl+l",), "console"),
     Action("palette", ("colon", "ctrl+p"), "console", 10, palette=False),
     Action("help", ("question_mark", "f1"), "console", 1),
     Action("quit", ("q",), "console", 2),

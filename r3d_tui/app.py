@@ -20,7 +20,7 @@ from backends.contract.client import Client
 from r3d_tui import terminal
 from r3d_tui.feed import Feed
 from r3d_tui.lang.words import Words, chosen, speakable
-from r3d_tui.lean import lean
+from r3d_tui.lean import Lean
 from r3d_tui.rows import shorten
 from r3d_tui.safe import safe
 from r3d_tui.screens.board import Board
@@ -101,6 +101,7 @@ class ConsoleApp(App[int]):
         self.clock = clock
         self.animation_level = "none"
         self.board = Board()
+        self._lean = Lean()
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self.feed = Feed(client, self.board.post_message)
         for mine in THEMES:
@@ -119,6 +120,7 @@ class ConsoleApp(App[int]):
 
     def on_mount(self) -> None:
         """Begin to follow."""
+        self.app_suspend_signal.subscribe(self, lambda _: self._lean.forget())
         self._running_loop = asyncio.get_running_loop()
         self.feed.start()
 
@@ -127,7 +129,17 @@ class ConsoleApp(App[int]):
         self.feed.end()
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        super()._display(screen, lean(renderable))
+        super()._display(screen, self._lean.of(renderable))
+
+    def on_resize(self) -> None:
+        """The terminal may have moved what it showed, or it was left and entered again."""
+        self._lean.forget()
+
+    def draw_again(self) -> None:
+        """Draw everything, for somebody else may have written to the terminal."""
+        self._lean.forget()
+        self.refresh()
+        self.screen.refresh()
 
     def turn_language(self) -> None:
         """The other language."""

@@ -1,16 +1,18 @@
-"""Textual's pictures in fewer bytes: only the cells that changed, only the colours that differ from those before them.
+"""Textual's pictures in fewer bytes: only the cells that differ from what the terminal shows, only the colours that
+differ from those before them.
 
-Textual 8.2 draws a changed line from the left edge of its widget, and names all colours anew for each piece of text and
-resets them behind it: three quarters of what it sends. This leans on its private compositor; what it does not know
-there it leaves as it is.
+Textual 8.2 sends a changed line from the left edge of its widget, the whole screen whenever a panel moves, and names
+all colours anew for each piece of text. This leans on its private compositor; what it does not know there it leaves
+as it is. Whoever else writes to the terminal has to say so with `forget`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
@@ -24,10 +26,12 @@ _ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "6": "25", "7": 
 """What switches an attribute off."""
 _ON_BLANKS = frozenset({"4", "7", "9", "21", "51", "52", "53"})
 """Attributes that are seen where there is no glyph."""
+_NEAR = 6
+"""So many cells that did not change cost no more than going past them."""
 
 
 class Pen(NamedTuple):
-    """How the terminal draws now: codes of attributes, foreground and background."""
+    """How the terminal draws: codes of attributes, foreground and background. No foreground: it is not seen."""
 
     attributes: frozenset[str] = frozenset()
     front: str = "39"
@@ -35,22 +39,33 @@ class Pen(NamedTuple):
 
 
 PLAIN = Pen()
+Cell = tuple[str, Pen]
+"""What stands in a cell; "" behind a wide character."""
 Piece = tuple[int, int, int, Iterable[Segment]]
 """Column, line and width of what is drawn, and what that is."""
 
 
-def lean(update: Any) -> Any:
-    """The update in fewer bytes; what is not one of Textual's two pictures comes back as it is."""
-    if type(update) in (ChopsUpdate, LayoutUpdate):
-        return LeanUpdate(update)
-    return update
+class Lean:
+    """What one terminal shows, and how it gets from there to the next picture."""
+
+    def __init__(self) -> None:
+        self._shown: dict[int, list[Cell | None]] = {}
+
+    def forget(self) -> None:
+        """The terminal may show anything now: draw everything."""
+        self._shown.clear()
+
+    def of(self, update: Any) -> Any:
+        """The update in fewer bytes; what is not one of Textual's two pictures comes back as it is."""
+        return LeanUpdate(update, self._shown) if type(update) in (ChopsUpdate, LayoutUpdate) else update
 
 
 class LeanUpdate(CompositorUpdate):
     """A picture, or the changed parts of one."""
 
-    def __init__(self, update: ChopsUpdate | LayoutUpdate) -> None:
+    def __init__(self, update: ChopsUpdate | LayoutUpdate, shown: dict[int, list[Cell | None]]) -> None:
         self._update = update
+        self._shown = shown
 
     def render_segments(self, console: Console) -> str:
         """The sequences for the terminal. It begins and ends with plain colours."""
@@ -59,35 +74,46 @@ class LeanUpdate(CompositorUpdate):
         out: list[str] = []
         pen, place = PLAIN, (-1, -1)
         for x, y, wide, segments in pieces:
-            if place != (x, y):
-                out.append(f"\x1b[{y + 1};{x + 1}H")
-            pen = _drawn(segments, pen, system, out)
-            place = (x + wide, y)
+            line = self._shown.setdefault(y, [])
+            if len(line) < x + wide:
+                line += [None] * (x + wide - len(line))
+            cells = _cells(segments, system)
+            if len(cells) != wide:  # characters that join, or links: nothing is known of single cells
+                out.append(_moved(x, y) + _turned(pen, PLAIN) + "".join(_raw(segments, system)))
+                pen, place = PLAIN, (-1, -1)
+                line[x : x + wide] = [None] * wide
+                continue
+            for first, last in _differing(line[x : x + wide], cells):
+                if place != (x + first, y):
+                    out.append(_moved(x + first, y))
+                pen = _drawn(cells[first:last], pen, out)
+                place = (x + last, y)
+            line[x : x + wide] = cells
         if pen != PLAIN:
             out.append("\x1b[0m")
         return "".join(out)
 
 
-def _whole(update: LayoutUpdate) -> Iterable[Piece]:
+def _whole(update: LayoutUpdate) -> Iterator[Piece]:
     """Every strip with its place."""
     for y, line in enumerate(update.strips, update.region.y):
         x = update.region.x
         for strip in line:
-            yield x, y, strip.cell_length, strip
+            yield x, y, strip.cell_length, list(strip)
             x += strip.cell_length
 
 
-def _changed(update: ChopsUpdate) -> Iterable[Piece]:
+def _changed(update: ChopsUpdate) -> Iterator[Piece]:
     """What lies inside the update's spans, cut at both ends."""
     for y, left, right in update.spans:
         for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
             if strip is None or x >= right or end <= left:
                 continue
             first, last = max(x, left), min(end, right)
-            yield first, y, last - first, _cut(strip, first - x, last - x)
+            yield first, y, last - first, list(_cut(strip, first - x, last - x))
 
 
-def _cut(strip: Strip, first: int, last: int) -> Iterable[Segment]:
+def _cut(strip: Strip, first: int, last: int) -> Iterator[Segment]:
     """The segments of some of its cells. Textual's own `crop` makes a strip with six caches for it."""
     place = 0
     for segment in strip:
@@ -102,18 +128,64 @@ def _cut(strip: Strip, first: int, last: int) -> Iterable[Segment]:
             return
 
 
-def _drawn(segments: Iterable[Segment], pen: Pen, system: ColorSystem, out: list[str]) -> Pen:
-    """Append the segments' sequences; gives how the terminal draws after them."""
+def _cells(segments: Iterable[Segment], system: ColorSystem) -> list[Cell]:
+    """One cell for each column; none or another number where characters join or where there are links."""
+    cells: list[Cell] = []
     for text, style, _ in segments:
-        if style is not None and style.link:  # it brings sequences of its own
-            out.append(_turned(pen, PLAIN) + Strip.render_style(style, text, system))
-            pen = PLAIN
+        if style is not None and style.link:
+            return []
+        pen = PLAIN if style is None else pen_of(_codes(style, system))
+        blank = pen if pen.attributes & _ON_BLANKS else Pen(frozenset(), "", pen.back)
+        if text.isascii():
+            cells += [(char, blank if char == " " else pen) for char in text]
             continue
-        wanted = PLAIN if style is None else pen_of(_codes(style, system))
-        if not text.strip(" ") and not wanted.attributes & _ON_BLANKS:
-            wanted = Pen(pen.attributes - _ON_BLANKS, pen.front, wanted.back)  # the glyph's colour is not seen
-        out.append(_turned(pen, wanted) + text)
-        pen = wanted
+        for char in text:
+            if not (size := cell_len(char)):
+                return []
+            cells.append((char, blank if char == " " else pen))
+            cells += [("", pen)] * (size - 1)
+    return cells
+
+
+def _raw(segments: Iterable[Segment], system: ColorSystem) -> Iterator[str]:
+    """Textual's own sequences."""
+    for text, style, _ in segments:
+        yield text if style is None else Strip.render_style(style, text, system)
+
+
+def _differing(old: list[Cell | None], new: list[Cell]) -> Iterator[tuple[int, int]]:
+    """Where the two differ, as first and behind the last; what lies near is taken along."""
+    if old == new:
+        return
+    first = last = -1
+    for place, cell in enumerate(new):
+        if cell == old[place]:
+            continue
+        if first < 0:
+            first = place
+        elif place - last > _NEAR:
+            yield _from_its_head(new, first), last
+            first = place
+        last = place + 1
+    yield _from_its_head(new, first), last
+
+
+def _from_its_head(cells: list[Cell], place: int) -> int:
+    """A wide character is drawn from its first cell."""
+    while place and not cells[place][0]:
+        place -= 1
+    return place
+
+
+def _drawn(cells: list[Cell], pen: Pen, out: list[str]) -> Pen:
+    """Append the cells' sequences; gives how the terminal draws after them."""
+    for char, wanted in cells:
+        if wanted is not pen and wanted != pen:
+            after = wanted if wanted.front else Pen(pen.attributes - _ON_BLANKS, pen.front, wanted.back)
+            if after != pen:
+                out.append(_turned(pen, after))
+                pen = after
+        out.append(char)
     return pen
 
 
@@ -140,6 +212,10 @@ def pen_of(codes: str) -> Pen:
         else:
             front = code
     return Pen(frozenset(attributes), front, back)
+
+
+def _moved(x: int, y: int) -> str:
+    return f"\x1b[{y + 1};{x + 1}H"
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from r3d_tui.lean import PLAIN, Pen, lean, pen_of
+from r3d_tui.lean import PLAIN, Lean, Pen, pen_of
 
 STYLES = (
     None,
@@ -28,7 +28,7 @@ STYLES = (
     Style.parse("bold cyan on black"),
     Style.parse("color(123) on color(200)"),
 )
-TEXTS = ("      ", "abc", "  7 ", "视频", "━━╸──", "x")
+TEXTS = ("      ", "abc", "  7 ", "视频", "━━╸──", "x", "a\u0301b")
 COLUMNS, ROWS = 40, 6
 
 
@@ -43,13 +43,17 @@ def _line(chance: random.Random) -> Strip:
     return Strip(segments).adjust_cell_length(COLUMNS)
 
 
-def _screen(*parts: str) -> list[list[tuple[object, ...]]]:
-    """What a terminal shows; of a blank the glyph's colour is not compared, for it is not seen."""
-    screen = pyte.Screen(COLUMNS, ROWS)
-    stream = pyte.Stream(screen)
-    for part in parts:
-        stream.feed(part.replace("\n", "\r\n"))
-    return [[_seen(screen.buffer[y][x]) for x in range(COLUMNS)] for y in range(ROWS)]
+class Terminal:
+    """A terminal's screen."""
+
+    def __init__(self) -> None:
+        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.Stream(self._screen)
+
+    def show(self, text: str) -> list[list[tuple[object, ...]]]:
+        """What it shows after a text; of a blank the glyph's colour is not compared, for it is not seen."""
+        self._stream.feed(text.replace("\n", "\r\n"))
+        return [[_seen(self._screen.buffer[y][x]) for x in range(COLUMNS)] for y in range(ROWS)]
 
 
 def _seen(cell: pyte.screens.Char) -> tuple[object, ...]:
@@ -59,30 +63,49 @@ def _seen(cell: pyte.screens.Char) -> tuple[object, ...]:
     return (cell.data, cell.fg, cell.bold, *marks)
 
 
-def test_whole_pictures_look_the_same_in_fewer_bytes() -> None:
-    """Of made-up pictures in all sorts of styles."""
+def _picture(lines: list[Strip]) -> LayoutUpdate:
+    return LayoutUpdate([[line] for line in lines], Region(0, 0, COLUMNS, ROWS))
+
+
+def test_pictures_look_the_same_in_fewer_bytes() -> None:
+    """One picture after another, in all sorts of styles, some lines of it as they were before."""
     chance = random.Random(7)
-    for _ in range(30):
-        lines = [[_line(chance)] for _ in range(ROWS)]
-        update = LayoutUpdate(lines, Region(0, 0, COLUMNS, ROWS))
-        plain = update.render_segments(_console())
-        ours = lean(update).render_segments(_console())
-        assert _screen(plain) == _screen(ours)
-        assert len(ours) < len(plain)
+    plain, ours, lean = Terminal(), Terminal(), Lean()
+    lines = [_line(chance) for _ in range(ROWS)]
+    for _ in range(60):
+        lines = [line if chance.random() < 0.4 else _line(chance) for line in lines]
+        theirs = _picture(lines).render_segments(_console())
+        mine = lean.of(_picture(lines)).render_segments(_console())
+        assert plain.show(theirs) == ours.show(mine)
+        assert len(mine) < len(theirs)
+
+
+def test_what_is_shown_already_is_not_sent() -> None:
+    """The same picture again takes no bytes, until the terminal may show something else."""
+    lines = [Strip([Segment("视频 abc".ljust(38), STYLES[2])]) for _ in range(ROWS)]
+    lean = Lean()
+    first = lean.of(_picture(lines)).render_segments(_console())
+    assert "" == lean.of(_picture(lines)).render_segments(_console())
+    lean.forget()
+    assert first == lean.of(_picture(lines)).render_segments(_console())
+    lines[2] = Strip([Segment("视频 abd".ljust(38), STYLES[2])])
+    changed = lean.of(_picture(lines)).render_segments(_console())
+    assert "\x1b[3;8H\x1b[1;38;2;207;214;221;48;2;18;22;27md\x1b[0m" == changed
 
 
 def test_changed_parts_look_the_same_in_fewer_bytes() -> None:
     """Of spans that begin and end anywhere in the pieces of a line, where the rest of the line stays as it was."""
     chance = random.Random(8)
     for _ in range(60):
-        first = "\n".join("#" * COLUMNS for _ in range(ROWS))
+        terminal, lean = Terminal(), Lean()
+        terminal.show(lean.of(_picture([Strip([Segment("#" * COLUMNS)])] * ROWS)).render_segments(_console()))
         lines = [Strip([Segment("0123456789" * 4, chance.choice(STYLES))]) for _ in range(ROWS)]
         chops = [{0: line.crop(0, 15), 15: None, 25: line.crop(25, 40)} for line in lines]
         left = chance.randrange(0, 12)
         spans = [(y, left, chance.randrange(left + 1, 41)) for y in range(ROWS)]
         update = ChopsUpdate(chops, spans, [[15, 25, 40]] * ROWS)
-        ours = lean(update).render_segments(_console())
-        seen = _screen(first, ours)
+        ours = lean.of(update).render_segments(_console())
+        seen = terminal.show(ours)
         for y, begin, end in spans:
             drawn = {x for x in (*range(15), *range(25, 40)) if begin <= x < end}
             text = "".join(str(seen[y][x][0]) for x in range(COLUMNS))
@@ -100,5 +123,5 @@ def test_a_pen_is_read_from_a_styles_codes() -> None:
 
 def test_anything_else_is_left_as_it_is() -> None:
     """What Textual draws in other ways goes its way."""
-    assert lean(None) is None
-    assert "text" == lean("text")
+    assert Lean().of(None) is None
+    assert "text" == Lean().of("text")
