@@ -10,7 +10,7 @@ from backends.contract.lines import Line
 from backends.contract.run import DeviceRun, Note
 from backends.contract.values import ChipProcess
 from r3d_tui import figures
-from r3d_tui.rows import Column, Row, Span, cells, fit, row, table
+from r3d_tui.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.safe import safe
 from r3d_tui.views.devices import UNITS, Device, reasons, told
 from r3d_tui.views.graph import graph
@@ -50,8 +50,8 @@ def chip(
         rows += [(), rule(look.words("panel.infer"), look.width), *_work(device, device.run, snapshot, look)]
     if track is None or not len(track):
         return [*rows, (), *paragraph(look.words("chip.no_history"), look.width, "dim")]
-    rows += [(), *_ranges(track, look)]
-    return rows + _graphs(track, rates, look, max(2, min(6, (look.height - 6) // 6)))
+    rows += [(), *_ranges(track, look), *_graphs(track, rates, look, max(2, min(6, (look.height - 6) // 6)))]
+    return [cut(line, look.width) for line in rows]
 
 
 def _state(device: Device, look: Look) -> list[Row]:
