@@ -92,6 +92,7 @@ def bench_preprocess(
 def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say: Say) -> BenchReport:
     """Pure inference on the devices where a model is known; and what our loop and packing do on the null runtime."""
     from backends.infer.bench import bench_layouts
+    from backends.worker.chips import SIMULATED
 
     before = machine()
     figures: list[BenchFigure] = []
@@ -104,7 +105,11 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
         _refuse_data_elsewhere(asked.model)
         perf = _perf(workspace or Path.cwd(), asked, say)
         figures += _perf_figures(perf)
-        settings |= {"runtime": perf.runtime, "version": perf.version, "batch": perf.batch, "model": str(asked.model)}
+        label = " simulated" if os.environ.get(SIMULATED) else ""
+        if label:
+            notes.append(line("the chips are simulated: the scores are computed on the CPU, the speeds are nobody's"))
+        settings |= {"runtime": perf.runtime + label, "version": perf.version + label, "batch": perf.batch}
+        settings["model"] = str(asked.model)
         if asked.store is None:
             notes.append(line("no clip store is known: not measured end to end"))
         if len(perf.alone) == 1:

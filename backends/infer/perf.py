@@ -95,7 +95,7 @@ class Perf:
 
 def published(name: str) -> tuple[Published, ...]:
     """The figures for a chip of that name (`310P3`, `Ascend310P3`), the guide's first; none for others and vNPUs."""
-    found = re.fullmatch(r"(?:Ascend)?\s*(310P\d?|310)", name.strip(), re.IGNORECASE)
+    found = re.fullmatch(r"(?:Ascend)?\s*(310P\d?|310)(?: simulated)?", name.strip(), re.IGNORECASE)
     if found is None:
         return ()
     kind = found[1].upper()

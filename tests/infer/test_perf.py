@@ -94,6 +94,7 @@ def test_published_figures_go_by_the_chips_name() -> None:
     assert [392.21] == [one.clips_per_s for one in published("310")]
     assert [794.91, 830.72] == [one.clips_per_s for one in published("Ascend310P3")]
     assert [794.91] == [one.clips_per_s for one in published("310P1")]
+    assert [794.91, 830.72] == [one.clips_per_s for one in published("310P3 simulated")]
     assert () == published("910B4") == published("310B4") == published("310Pvir01") == published("")
     assert 3 == len(PUBLISHED)
 
