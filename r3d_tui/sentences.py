@@ -15,7 +15,7 @@ from r3d_tui import figures
 from r3d_tui.documents import figures_of
 from r3d_tui.lang.words import Words
 from r3d_tui.safe import safe
-from r3d_tui.views.look import Look, dotted, stage_word, state_word
+from r3d_tui.views.look import Look, dotted, figure_label, stage_word, state_word
 from r3d_tui.views.stages import progress_words
 
 TOLD: Mapping[str, tuple[str, ...]] = {
@@ -33,8 +33,6 @@ TOLD: Mapping[str, tuple[str, ...]] = {
 """Which of a stage's figures stand in its line; of verify's all but the cosines. The console and `--json` have all."""
 QUIET = frozenset({"warnings", "missing", "unlisted", "devices_retired", "videos_set_aside"})
 """Figures that say nothing where they are 0."""
-COMPARED = ("max_abs", "cosine", "top1")
-"""What verify measures of each model, behind the model's name."""
 
 
 def stage_name(words: Words, name: str) -> str:
@@ -74,17 +72,7 @@ def figures_said(words: Words, stage: str, measured: Mapping[str, Scalar]) -> li
     """A stage's figures with their names in words; what nobody measured is left out."""
     names = TOLD.get(stage) or tuple(name for name in measured if not name.endswith("_cosine"))
     shown = [name for name in names if measured.get(name) is not None and (measured[name] or name not in QUIET)]
-    return [f"{_label(words, name, measured)} {_value(words, name, measured[name])}" for name in shown]
-
-
-def _label(words: Words, name: str, measured: Mapping[str, Scalar]) -> str:
-    if name == "topk" and measured.get("k") is not None:
-        return f"top-{safe(str(measured['k']))}"
-    model, _, what = name.partition("_")
-    if what in COMPARED and model != "published":
-        label = words("figure.same_top1" if what == "top1" else f"figure.{what}")
-        return f"{words.get(f'model_name.{model}', model)} {label}"
-    return words.get(f"figure.{name}", name)
+    return [f"{figure_label(words, name, measured)} {_value(words, name, measured[name])}" for name in shown]
 
 
 def _value(words: Words, name: str, value: Scalar) -> str:

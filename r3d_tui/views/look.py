@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from backends.contract.client import Snapshot
 from backends.contract.frozen import dataclass
-from backends.contract.lines import Line
+from backends.contract.lines import Line, Scalar
 from backends.contract.run import DeviceRun, StageRun
 from r3d_tui.figures import as_number
 from r3d_tui.lang.words import Words
@@ -100,6 +100,21 @@ def figure_text(stage: StageRun, name: str) -> str:
     """A word of the stage's outcome, harmless; empty where there is none."""
     value = stage.outcome.figures.get(name) if stage.outcome else None
     return "" if value is None else safe(str(value))
+
+
+COMPARED = ("max_abs", "cosine", "top1")
+"""What verify measures of each model, behind the model's name."""
+
+
+def figure_label(words: Words, name: str, measured: Mapping[str, Scalar]) -> str:
+    """A figure's name for people; `measured` are the figures that it stands among."""
+    if name == "topk" and measured.get("k") is not None:
+        return f"top-{safe(str(measured['k']))}"
+    model, _, what = name.partition("_")
+    if what in COMPARED and model != "published":
+        label = words("figure.same_top1" if what == "top1" else f"figure.{what}")
+        return f"{words.get(f'model_name.{model}', model)} {label}"
+    return words.get(f"figure.{name}", name)
 
 
 def elapsed(stage: StageRun, now: float) -> float | None:

@@ -13,6 +13,7 @@ from r3d_tui.views.look import (
     dotted,
     elapsed,
     facts,
+    figure_label,
     left,
     live_rate,
     marked,
@@ -27,6 +28,8 @@ from r3d_tui.views.look import (
 )
 from r3d_tui.widgets.meter import meter
 
+FIGURE = 30
+"""Cells of a figure's name."""
 RAIL = 23
 """Cells of the rail: sign, name, and a time or a word."""
 
@@ -210,8 +213,8 @@ def details(snapshot: Snapshot, look: Look) -> list[Row]:
     if stage.outcome is not None and stage.outcome.figures:
         rows += [(), rule(words("details.figures"), look.width)]
         for name, number in stage.outcome.figures.items():
-            label, text = safe(name), safe(_plain(number))
-            rows.append(cut(row(Span(fit(label, 20), "dim"), " ", text), look.width))
+            label = figure_label(words, name, stage.outcome.figures)
+            rows.append(cut(row(Span(fit(label, FIGURE), "dim"), " ", safe(_plain(number))), look.width))
     if said := _notes(snapshot, look):
         rows += [(), rule(words("details.notes"), look.width), *said]
     if stage.set_aside_count:
