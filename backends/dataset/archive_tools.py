@@ -276,6 +276,11 @@ class _Running:
             return
         if status:
             self._words.seek(0)
-            lines = (self._words.read(1 << 16) + said[-4096:]).decode("utf-8", "replace").split("\n")
-            told = " ".join(text.strip() for text in lines if text.strip())
-            raise _ToolError(self._tool, told[-200:] or f"exit code {status}")
+            complaint = _one_line(self._words.read(1 << 16)) or _one_line(said[-4096:])
+            raise _ToolError(self._tool, complaint[-200:] or f"exit code {status}")
+
+
+def _one_line(said: bytes | bytearray) -> str:
+    """A tool's words; some say `(null)` where they know no reason."""
+    lines = (text.strip() for text in said.decode("utf-8", "replace").split("\n"))
+    return " ".join(text for text in lines if text and not text.endswith("(null)"))
