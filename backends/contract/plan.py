@@ -39,6 +39,8 @@ class Stage:
     """True: run every time, never taken from the cache (check)."""
     kept: bool = False
     """With `fresh`: its folder stays from run to run, and the stage itself judges what there still holds (compile)."""
+    adds: tuple[str, ...] = ()
+    """Params that only add outputs: an artifact that differs in these alone is handed to the stage as `Job.like`."""
     python: str | None = None
     """An interpreter of its own, or None for the engine's."""
 

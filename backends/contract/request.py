@@ -37,5 +37,7 @@ class Request:
     tuning: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Path] = field(default_factory=dict)
     upstream: Mapping[str, Upstream] = field(default_factory=dict)
+    like: Path | None = None
+    """The folder of a finished artifact that differs in `Stage.adds` alone; None where there is none."""
     samples: Path | None = None
     """Where the run's readings of devices are being written; None where nobody samples."""

@@ -130,6 +130,23 @@ class Cache:
         )
         return max(fit, key=lambda manifest: manifest.at, default=None)
 
+    def like(self, stage: Stage, new: Ingredients) -> Path | None:
+        """The folder of the latest whole artifact that differs from `new` in the params of `stage.adds` alone."""
+
+        def bare(one: Ingredients) -> Ingredients:
+            return replace(one, params={name: value for name, value in one.params.items() if name not in stage.adds})
+
+        fit = (
+            manifest
+            for manifest in (self._manifests(stage.name) if stage.adds else ())
+            if not manifest.accepted_from
+            and manifest.ingredients != new
+            and bare(manifest.ingredients) == bare(new)
+            and self._whole(manifest)
+        )
+        found = max(fit, key=lambda manifest: manifest.at, default=None)
+        return None if found is None else self._folders.artifact(stage.name, found.ingredients.fingerprint)
+
     def accept(self, stage: Stage, new: Ingredients) -> bool:
         """Let the acceptable artifact count for `new`; False where there is none.
 

@@ -218,7 +218,7 @@ class Supervisor:
         self._commit()  # the child's pid is on disk before the child has anything to do
         out = self._folders.artifact(stage.name, fingerprint)
         out.mkdir(parents=True, exist_ok=True)
-        await child.send(dumps(self._request(stage, attempt, out, scratch)))
+        await child.send(dumps(self._request(stage, attempt, out, scratch, ingredients)))
         if self._stopping:
             self._keep(self._stop_child(child))
         ending: Ending | None = None
@@ -246,7 +246,7 @@ class Supervisor:
         reason, path = error.strerror or str(error), str(error.filename or self._folders.workspace)
         return StageFailed(stage, attempt, line("{path}: {reason}", path=path, reason=reason))
 
-    def _request(self, stage: Stage, attempt: int, out: Path, scratch: Path) -> Request:
+    def _request(self, stage: Stage, attempt: int, out: Path, scratch: Path, ingredients: Ingredients) -> Request:
         upstream = {}
         for name in stage.after:
             other = self._run.stage(name)
@@ -263,6 +263,7 @@ class Supervisor:
             tuning=stage.tuning,
             inputs=stage.inputs,
             upstream=upstream,
+            like=self._cache.like(stage, ingredients),
             samples=self._folder.samples if self._plan.companion else None,
         )
 

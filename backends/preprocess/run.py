@@ -19,7 +19,7 @@ from backends.preprocess.params import PreprocessParams
 from backends.preprocess.windows import clip_count
 from backends.stores.annotation import Video, VideoView, read_annotation
 from backends.stores.clip_index import ClipHeader, ClipIndex
-from backends.stores.clip_writer import ClipWriter
+from backends.stores.clip_writer import ClipWriter, borrow
 from backends.stores.clips import ClipStore
 from backends.worker.job import Job
 
@@ -36,6 +36,8 @@ def run(job: Job) -> Outcome:
     if not root.is_dir():
         raise InputError("{path}: no such folder", hint="give the folder of frames in r3d.toml", path=str(root))
     maker = _Maker(job, params, videos)
+    if job.like is not None and borrow(job.like / "store", job.out / "store"):
+        job.note(line("the same clips were made before: their store is used again"))
     with ClipWriter.open_or_resume(job.out / "store", header(params), maker.checked) as writer:
         if writer.damaged:
             text = line("{n} videos of an earlier attempt are damaged and are done again", n=len(writer.damaged))

@@ -28,6 +28,7 @@ def _preprocess(settings: Settings) -> Stage:
         version=1,
         after=PREPROCESS.after,
         params=asdict(params),
+        adds=("write_bins",),
         tuning={"workers": pre.workers},
         inputs={} if frames is None else {"frames": frames},
         needs=(module("numpy"), module("simplejpeg"), module("PIL", "pillow")),

@@ -10,13 +10,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from backends.contract.errors import StageError
-from backends.contract.files import sync_folder
+from backends.contract.files import sync_folder, write_whole
 from backends.stores import feed
 from backends.stores.clip_columns import HeldVideos
 from backends.stores.clip_index import (
@@ -195,7 +196,18 @@ class ClipWriter:
 
     def _write_clip(self, number: int, data: memoryview) -> None:
         shard, place = divmod(number, self.header.shard_clips)
-        _write_all(self._use(shard), data, place * self.header.clip_bytes)
+        descriptor = self._use(shard)
+        if os.fstat(descriptor).st_nlink > 1:  # borrowed: the other store keeps its bytes
+            self._own(shard_path(self.folder, shard))
+            descriptor = self._use(shard)
+        _write_all(descriptor, data, place * self.header.clip_bytes)
+
+    def _own(self, path: Path) -> None:
+        """Make a shard that is shared with another store a file of its own."""
+        self._use(-1)
+        part = path.with_name(f".{path.name}.part")
+        shutil.copyfile(path, part)
+        part.replace(path)
 
     def _read_clip(self, number: int) -> bytes:
         """The clip's bytes; fewer where the file is too short, none where it is missing or cannot be read."""
@@ -227,8 +239,12 @@ class ClipWriter:
             shard = int(path.stem.removeprefix("clips-"))
             if shard > last or (shard == last and place == 0):
                 path.unlink()
-            elif shard == last:
+            elif shard == last and path.stat().st_size > place * self.header.clip_bytes:
+                if path.stat().st_nlink > 1:
+                    self._own(path)
                 os.truncate(path, place * self.header.clip_bytes)
+        for path in self.folder.glob(".clips-*.part"):
+            path.unlink()
 
     def _rewrite(self, places: Iterable[int], *, whole: bool = False) -> None:
         """Write the index anew with the videos at `places`; after a crash it is the old one or the new one."""
@@ -250,6 +266,25 @@ class ClipWriter:
             os.fsync(file.fileno())
         part.replace(self.folder / INDEX)
         sync_folder(self.folder)
+
+
+def borrow(store: Path, folder: Path) -> bool:
+    """Begin a store in `folder` with the clips of a finished one, by links to its files; whether that could be done.
+
+    Nothing is done where `folder` holds a store already, or the files cannot be linked (another disk, a file system
+    without links). Neither store writes into what both hold: `ClipWriter` makes a shard its own first.
+    """
+    if (folder / INDEX).exists() or not (store / INDEX).is_file():
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for path in store.glob("clips-*.u8"):
+            (folder / path.name).unlink(missing_ok=True)
+            os.link(path, folder / path.name)
+        write_whole(folder / INDEX, (store / INDEX).read_bytes())  # last: without it nothing here counts
+    except OSError:
+        return False
+    return True
 
 
 class _disk:  # noqa: N801 - reads as a word in `with _disk(folder):`

@@ -52,6 +52,8 @@ class Job:
         Whatever is found here was made by an earlier attempt of the very same work, perhaps cut off anywhere."""
         self.scratch = request.scratch
         """This attempt's own folder; nobody reads it afterwards but a person."""
+        self.like = request.like
+        """The folder of a finished artifact of the same work with other additions (`Stage.adds`), to be read only."""
         self.samples = request.samples
         """The file of the run's readings of devices (`stores.samples`); None where nobody samples."""
         self._say = say

@@ -163,6 +163,26 @@ def test_what_differs_in_parameters_alone_may_be_accepted(shelf: Shelf) -> None:
     assert "cached: nothing changed since it was made" == shelf.why(old, up="d")
 
 
+def test_an_artifact_with_other_additions_is_alike(shelf: Shelf) -> None:
+    """Only where everything but the stage's additions is equal, and it is whole; fingerprints stay different."""
+    plain = a_stage(params={"size": 112, "more": False}, adds=("more",))
+    full = a_stage(params={"size": 112, "more": True}, adds=("more",))
+    assert shelf.cache.like(full, shelf.cache.ingredients(full, {})) is None
+    shelf.make(plain, {"text": "out.txt"})
+    made = shelf.cache.ingredients(plain, {})
+    folder = shelf.folders.artifact("a", made.fingerprint)
+    assert folder == shelf.cache.like(full, shelf.cache.ingredients(full, {}))
+    assert "run: more changed from false to true" == shelf.why(full)
+    assert shelf.cache.like(plain, made) is None
+    other = a_stage(params={"size": 113, "more": True}, adds=("more",))
+    assert shelf.cache.like(other, shelf.cache.ingredients(other, {})) is None
+    assert shelf.cache.like(full, shelf.cache.ingredients(full, {"up": "d"})) is None
+    nothing = a_stage(params={"size": 112, "more": True})
+    assert shelf.cache.like(nothing, shelf.cache.ingredients(nothing, {})) is None
+    (folder / "out.txt").unlink()
+    assert shelf.cache.like(full, shelf.cache.ingredients(full, {})) is None
+
+
 def test_what_was_accepted_may_be_accepted_again(shelf: Shelf) -> None:
     """A second acceptance points at the artifact that was really made."""
     shelf.make(a_stage(), {"text": "out.txt"})

@@ -46,8 +46,10 @@ class Bench:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "annotation.json").write_text(json.dumps(document))
 
-    def job(self, params: Mapping[str, Any] | None = None, workers: int = 2, out: str = "out") -> Job:
-        """A job of the stage on these frames; what it says is in `events`."""
+    def job(
+        self, params: Mapping[str, Any] | None = None, workers: int = 2, out: str = "out", like: str | None = None
+    ) -> Job:
+        """A job of the stage on these frames; what it says is in `events`. `like` is the `out` of an earlier one."""
         upstream = {"annotate": Upstream(self.folder, Outcome(outputs={"annotation": "annotation.json"}))}
         request = Request(
             stage="preprocess",
@@ -60,6 +62,7 @@ class Bench:
             tuning={"workers": workers},
             inputs={"frames": self.frames},
             upstream=upstream,
+            like=None if like is None else self.folder / like,
         )
         self.events.clear()
         return Job(request, self.events.append)

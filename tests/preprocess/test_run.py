@@ -170,6 +170,37 @@ def test_the_guides_files_of_an_earlier_attempt_are_compared(bench: Bench) -> No
     assert b"a 1\nb 1\n" == expected["hmdb51.info"]
 
 
+def test_the_guides_files_are_added_to_a_store_that_is_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for later, they are written out of the same clips: no frame is read again, and the first store stays."""
+    for name in "ab":
+        bench.add(name, 20)
+    first = run(bench.job())
+    before = files(bench.folder / "out")
+    with monkeypatch.context() as blind:
+        blind.setattr("backends.preprocess.pixels.FrameReader.read", None)
+        second = run(bench.job({"write_bins": True}, out="more", like="out"))
+    assert (first.digest, 2) == (second.digest, len(list((bench.folder / "more" / "bins").iterdir())))
+    run(bench.job({"write_bins": True}, out="anew"))
+    assert files(bench.folder / "anew") == files(bench.folder / "more")
+    assert before == files(bench.folder / "out")
+    notes = [str(event.text) for event in bench.events if isinstance(event, StageNote)]
+    assert [] == notes
+
+
+def test_a_borrowed_store_never_writes_into_the_other(bench: Bench) -> None:
+    """A damaged clip is made again in a file of its own; the store it was borrowed from is left as it was."""
+    for name in "ab":
+        bench.add(name, 20)
+    run(bench.job())
+    shard = shard_path(bench.folder / "out" / "store", 0)
+    good = shard.read_bytes()
+    shard.write_bytes(bytes(100) + good[100:])
+    run(bench.job({"write_bins": True}, out="more", like="out"))
+    assert good == shard_path(bench.folder / "more" / "store", 0).read_bytes()
+    assert bytes(100) == shard.read_bytes()[:100]
+    assert [] == [path.name for path in (bench.folder / "more" / "store").iterdir() if path.name.startswith(".")]
+
+
 def test_other_shapes_are_made_as_asked(bench: Bench) -> None:
     """Size, length, stride and cap come from the settings."""
     folder = bench.add("a", 9)
@@ -231,6 +262,7 @@ def test_the_plan_reads_what_the_user_gave() -> None:
     without = PREPROCESS.plan(Settings())
     assert {} == without.inputs
     assert "workers" not in without.params
+    assert ("write_bins",) == without.adds
     assert ("check", "frames", "annotate") == without.after
 
 
