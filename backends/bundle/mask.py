@@ -18,6 +18,7 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ class Private:
     """Folder to placeholder."""
     names: Mapping[str, str]
     """Name to placeholder."""
+    versions: frozenset[str] = frozenset()
+    """Of packages, which look like addresses and are none."""
 
 
 def this_machine(workspace: Path | None) -> Private:
@@ -97,7 +100,8 @@ def this_machine(workspace: Path | None) -> Private:
     names.update(dict.fromkeys(users, "<user>"))
     host = socket.gethostname()
     names.update(dict.fromkeys((host, host.partition(".")[0]), "<host>"))
-    return Private(paths, {name: put for name, put in names.items() if name.lower() not in COMMON and len(name) > 1})
+    told = {name: put for name, put in names.items() if name.lower() not in COMMON and len(name) > 1}
+    return Private(paths, told, frozenset(dist.version for dist in metadata.distributions()))
 
 
 class Mask:
@@ -105,6 +109,7 @@ class Mask:
 
     def __init__(self, private: Private) -> None:
         self.counts: Counter[str] = Counter()
+        self._versions = private.versions
         self._spelt = {
             spelling: put
             for path, put in sorted(private.paths.items(), key=lambda pair: -len(pair[0]))
@@ -172,7 +177,7 @@ class Mask:
             address = ipaddress.ip_address(found[0])
         except ValueError:
             return found[0]
-        if address.is_loopback or address.is_unspecified:
+        if address.is_loopback or address.is_unspecified or found[0] in self._versions:
             return found[0]
         return self._put("<ip>")(found)
 

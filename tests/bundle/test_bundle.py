@@ -171,15 +171,15 @@ def test_nothing_is_written_over(workspace: Path, tmp_path: Path) -> None:
 
 def test_doctor_writes_it_also_where_it_ends_with_an_error(workspace: Path, tmp_path: Path) -> None:
     """The command line: findings on standard output, the file named on standard error; exit codes are doctor's."""
-    for settings, code in (("", 0), ("[dataset\n", 2)):
+    for settings, codes in (("", {0, 3}), ("[dataset\n", {2})):
         (workspace / "r3d.toml").write_text(settings)
-        target = tmp_path / f"{code}.tgz"
+        target = tmp_path / f"{len(codes)}.tgz"
         done = r3d("-w", str(workspace), "doctor", "--json", "--bundle", str(target), cwd=tmp_path)
-        assert code == done.returncode
+        assert done.returncode in codes
         assert f"Written: {target} (" in done.stderr
         assert "not in it: runs/20260101-000000-0000/logs/link-1.log: no plain file" in done.stderr
         assert "README.md" in _read(target)
-        assert code or json.loads(done.stdout)["findings"]
+        assert codes == {2} or json.loads(done.stdout)["findings"]
     assert 2 == r3d("doctor", "--bundle", str(target), cwd=tmp_path).returncode
 
 

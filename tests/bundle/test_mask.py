@@ -12,7 +12,9 @@ from backends.bundle.mask import Mask, Private, this_machine
 
 WORKSPACE = "/home/mei.lin/工作 'a\"b\\c"
 PRIVATE = Private(
-    {WORKSPACE: "<workspace>", "/home/mei.lin": "<home>", "/root": "<home>"}, {"mei.lin": "<user>", "npu7": "<host>"}
+    {WORKSPACE: "<workspace>", "/home/mei.lin": "<home>", "/root": "<home>"},
+    {"mei.lin": "<user>", "npu7": "<host>"},
+    frozenset({"4.11.0.86"}),
 )
 
 
@@ -88,7 +90,15 @@ def test_addresses_and_serials_are_placeholders() -> None:
     assert "<mac> <mac>" == masked("00:1a:2b:3c:4d:5e 00-1A-2B-3C-4D-5E")
     board = "\tSerial Number                  : 033EFS10N9002\n\tVDie ID                        : 3B0C 11 22\n"
     assert "\tSerial Number                  : <serial>\n\tVDie ID                        : <serial>\n" == masked(board)
-    for text in ("127.0.0.1", "0000:82:00.0", "12:34:56", "opencv==5.0.0.93", "std::string", "24.1.rc2"):
+    for text in (
+        "127.0.0.1",
+        "0000:82:00.0",
+        "12:34:56",
+        "opencv==5.0.0.93",
+        "cv2: 4.11.0.86",
+        "std::string",
+        "24.1.rc2",
+    ):
         assert text == masked(text)
 
 

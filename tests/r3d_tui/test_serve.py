@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, WSServerHandshakeError
+from aiohttp import ClientSession, WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
@@ -57,8 +57,17 @@ def test_a_workspace_of_any_name_is_one_argument(tmp_path: Path, monkeypatch: py
     assert [echo] == list(tmp_path.iterdir())
 
 
+class Server(serve.ConsoleServer):
+    """One whose consoles are no processes."""
+
+    async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        return socket
+
+
 async def _client(place: serve.Place = serve.Place("127.0.0.1", 0), title: str = "x") -> TestClient:  # noqa: B008
-    server = serve.ConsoleServer(place, "exec true", title, Words("en"))
+    server = Server(place, "exec false", title, Words("en"))
     return TestClient(TestServer(await server._make_app()))
 
 
@@ -98,7 +107,7 @@ async def test_a_foreign_name_and_a_foreign_page_are_refused() -> None:
 async def test_another_account_of_the_machine_is_refused(host: str) -> None:
     """Loopback is everybody's; the console is not. Behind a proxy, which calls for others, the proxy decides."""
     for public, expected in (("", b"HTTP/1.0 403"), ("http://localhost/", b"HTTP/1.0 200")):
-        server = serve.ConsoleServer(serve.Place(host, 0, public), "exec true", "x", Words("en"))
+        server = Server(serve.Place(host, 0, public), "exec false", "x", Words("en"))
         async with TestServer(await server._make_app(), host=host) as running:
             for user, answer in ((65534, expected), (0, b"HTTP/1.0 200")):
                 line = [sys.executable, "-c", ASK, str(user), host, str(running.port)]
