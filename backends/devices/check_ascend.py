@@ -15,9 +15,10 @@ from backends.contract.lines import line
 from backends.contract.needs import Finding
 from backends.contract.settings import Settings
 from backends.contract.values import DeviceTable
-from backends.devices.check_tools import ais_bench_findings
+from backends.devices.check_tools import ais_bench_findings, spare_findings
 from backends.devices.check_versions import cann_finding, driver_is_known, package_findings
-from backends.devices.smi import read_table, tool
+from backends.devices.npu_names import parse_fields
+from backends.devices.smi import call, read_table, tool
 from backends.worker import toolkit
 
 LIMIT_S = 10.0
@@ -41,8 +42,7 @@ def ascend_findings(settings: Settings) -> list[Finding]:
     rows = [*_driver(settings), _group(), _environment(home), *_release(home), _atc(home)]
     if runtime in ("auto", "acl"):
         rows.append(_acl(home))
-    if runtime == "ais_bench":
-        rows += ais_bench_findings(settings)
+    rows += ais_bench_findings(settings) if runtime == "ais_bench" else spare_findings(settings)
     if runtime == "cann":
         rows.append(_package("onnxruntime", "onnxruntime-cann"))
     return [*rows, *package_findings()]
@@ -63,6 +63,7 @@ def _driver(settings: Settings) -> Iterator[Finding]:
     yield Finding("npu-smi", "met", line("{path}", path=path))
     version = table.driver_version
     yield _version(version)
+    yield _firmware(table)
     yield _chips(table, settings.infer.devices)
     yield _memory(table, settings.infer.devices)
 
@@ -74,6 +75,20 @@ def _version(version: str | None) -> Finding:
         return Finding("driver", "met", line("{version}", version=version))
     hint = line("compare r3d-tui devices with npu-smi info")
     return Finding("driver", "unknown", line("{version}: its npu-smi was never read", version=version), hint)
+
+
+def _firmware(table: DeviceTable) -> Finding:
+    """That of the first NPU, as its board tells; the tool itself says whether it fits the driver."""
+    answer = call(("info", "-t", "board", "-i", str(table.chips[0].npu_id)), LIMIT_S)
+    fields = parse_fields(answer.text)
+    version, fits = (fields.get(name, "").upper() for name in ("Firmware Version", "Compatibility"))
+    if fits not in ("", "NA", "OK"):
+        hint = line("install driver and firmware of one release, and reboot")
+        found = line("{version}; with this driver npu-smi says: {fits}", version=version.lower() or "?", fits=fits)
+        return Finding("firmware", "warning", found, hint)
+    if version in ("", "NA"):
+        return Finding("firmware", "unknown", line("its version is not told"))
+    return Finding("firmware", "met", line("{version}", version=version.lower()))
 
 
 def _chips(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:

@@ -5,6 +5,7 @@ The guide's versions are of 2022. What is known good was run together (see docs)
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ class Known:
     """Packages that bring the same module."""
 
 
+PYTHON = Known("Python", "3.7.5", ("3.10", "3.13"))
 TABLE = (
     Known("torch", "1.8.0", ("2.10", "2.13"), (("2.10", line("loading a foreign checkpoint is not safe there")),)),
     Known("onnx", "1.7.0", ("1.21", "1.23"), (("1.21", line("reading a foreign model is not safe there")),)),
@@ -52,8 +54,9 @@ TABLE = (
 
 
 def package_findings(version: Callable[[str], str | None] | None = None) -> Iterator[Finding]:
-    """One row for each package of the table that is installed; `version` gives an installed version or None."""
+    """A row for Python and each package of the table that is installed; `version` gives its version or None."""
     ask = version or _installed
+    yield judge(PYTHON, PYTHON.package, platform.python_version())
     for known in TABLE:
         for name in (known.package, *known.others):
             found = ask(name)

@@ -226,15 +226,40 @@ def test_the_drivers_failure_is_the_finding(ascend: Settings, fake_smi: Callable
 
 
 def test_each_runtime_asks_for_its_own(ascend: Settings) -> None:
-    """ais_bench for the tool and its library, cann for ONNX Runtime's own package."""
+    """The tool and its library are missing where they are used, and only told elsewhere; cann has its own package."""
 
-    def names(runtime: str) -> set[str]:
+    def missing(runtime: str) -> set[str]:
         settings = Settings(infer=InferSettings(target="ascend", runtime=runtime))
-        return {row.name for row in check_ascend.ascend_findings(settings)}
+        rows = check_ascend.ascend_findings(settings)
+        assert {"ais_bench", "aclruntime"} <= {row.name for row in rows}
+        return {row.name for row in rows if row.state == "missing"} & {"acl", "ais_bench", "onnxruntime"}
 
-    assert {"ais_bench", "aclruntime"} == names("ais_bench") - names("cann")
-    assert {"onnxruntime"} == names("cann") - names("ais_bench")
-    assert "acl" in names("auto")
+    assert ({"acl"}, {"ais_bench"}) == (missing("auto"), missing("ais_bench"))
+    settings = Settings(infer=InferSettings(target="ascend", runtime="cann"))
+    assert "onnxruntime" in {row.name for row in check_ascend.ascend_findings(settings)}
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "words"),
+    [
+        ("Firmware Version : 7.5.0.1.129\\n Compatibility : OK", "met", "7.5.0.1.129"),
+        (
+            "Firmware Version : 1.8.0.2\\n Compatibility : NOT OK",
+            "warning",
+            "1.8.0.2; with this driver npu-smi says: NOT OK",
+        ),
+        ("Firmware Version : NA\\n Compatibility : NA", "unknown", "its version is not told"),
+        ("This device does not support querying board.", "unknown", "its version is not told"),
+    ],
+)
+def test_firmware_is_told_and_whether_it_fits(
+    ascend: Settings, fake_smi: Callable[[str], Path], answer: str, state: str, words: str
+) -> None:
+    """By the board of the first NPU; a driver that was upgraded alone is a warning with its mend."""
+    fake_smi(f"if given == ['info']: show('310P3_driver_22.0')\nelse: assert given[2] == 'board'; print('{answer}')")
+    rows = check_ascend.ascend_findings(ascend)
+    found = next(row for row in rows if row.name == "firmware")
+    assert (state, words, state == "warning") == (found.state, str(found.found), bool(found.hint.template))
 
 
 def test_free_chip_memory_is_told(ascend: Settings, fake_smi: Callable[[str], Path]) -> None:

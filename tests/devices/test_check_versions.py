@@ -51,9 +51,10 @@ def test_a_package_is_judged_beside_the_guides(package: str, found: str, state: 
 
 def test_packages_that_are_not_there_have_no_row() -> None:
     """What a stage needs is asked for elsewhere; a package by its other name counts."""
-    assert [] == list(package_findings(lambda name: None))
+    assert ["Python, guide"] == [row.name for row in package_findings(lambda name: None)]
     rows = list(package_findings({"opencv-python-headless": "5.0.0.93"}.get))
-    assert [("opencv-python-headless, guide", "met")] == [(row.name, row.state) for row in rows]
+    assert [("opencv-python-headless, guide", "met")] == [(row.name, row.state) for row in rows[1:]]
+    assert "the guide" in str(rows[0].found)
 
 
 @pytest.mark.parametrize(
@@ -135,3 +136,13 @@ def test_a_tool_that_hangs_does_not_hold_the_doctor(tmp_path: Path, monkeypatch:
     assert "missing" == found["ais_bench"][0]
     assert "no help in 1 s" in found["ais_bench"][1]
     assert "unknown" == found["aclruntime"][0]
+
+
+def test_a_tool_that_nothing_hangs_on_is_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With another runtime the rows are there all the same: what is missing is told, and asks for nothing."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    rows = list(check_tools.spare_findings(Settings(infer=InferSettings(target="ascend"))))
+    assert [("ais_bench", "unknown", ""), ("aclruntime", "unknown", "")] == [
+        (row.name, row.state, str(row.hint)) for row in rows
+    ]
+    assert all("only infer.runtime = ais_bench needs it" in str(row.found) for row in rows)

@@ -92,6 +92,20 @@ def mapping() -> Iterator[str]:
         yield "\t" + "".join(f"{cell!s:<31}" for cell in cells)
 
 
+def board(npu: str) -> Iterator[str]:
+    """The fields of `-t board` that matter here, of a card."""
+    chips = [chip for chip in CONFIG["chips"] if str(chip["npu"]) == npu]
+    fields = {
+        "NPU ID": npu,
+        "Product Name": "NA",
+        "Software Version": "24.1.0",
+        "Firmware Version": "7.5.0.5.220",
+        "Compatibility": CONFIG.get("compatibility", "OK"),
+        "Chip Count": len(chips),
+    }
+    yield from (f"\t{name:<30} : {value}" for name, value in fields.items())
+
+
 def main() -> int:
     if CONFIG.get("smi") == "hang":
         time.sleep(600)
@@ -99,6 +113,9 @@ def main() -> int:
         print("dcmi module initialize failed. ret is -8005")
         return 1
     given = sys.argv[1:]
+    if given[:-1] == ["info", "-t", "board", "-i"] and given[-1] in {str(chip["npu"]) for chip in CONFIG["chips"]}:
+        print("\n".join(board(given[-1])))
+        return 0
     if given not in (["info"], ["info", "-m"]):
         print("Error parameter of the command")
         return 1
