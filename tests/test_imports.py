@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = (
     "acl",
+    "aiohttp",
     "ais_bench",
     "av",
     "cv2",

@@ -13,11 +13,10 @@ from backends import api
 from backends.contract.errors import InputError
 from r3d_tui import figures
 from r3d_tui.commands.given import Json, chosen_words, in_terminal, open_workspace, print_json, say, tell
-from r3d_tui.rows import shorten
 from r3d_tui.safe import safe
 
 if TYPE_CHECKING:
-    from backends.contract.cleaning import Cleaning
+    from backends.contract.cleaning import Cleaning, Waste
     from r3d_tui.lang.words import Words
 
 KEEP = 3
@@ -70,9 +69,13 @@ def _tell_all(words: Words, found: Cleaning, *, json_document: bool, removed: bo
 
 
 def waste_lines(found: Cleaning, words: Words) -> Iterator[str]:
-    """A line for each thing that may go: how large, where, why. Then all of it, and the runs that stay."""
+    """What may go by reason, each with its size. Then all of it, and the runs that stay."""
+    by_reason: dict[str, list[Waste]] = {}
     for one in found.waste:
-        yield f"{figures.size(one.bytes):>9}  {shorten(safe(str(one.path)), 48):<33}  {words.line(one.reason)}"
+        by_reason.setdefault(words.line(one.reason), []).append(one)
+    for reason, things in by_reason.items():
+        yield f"{reason}:"
+        yield from (f"{figures.size(one.bytes):>12}  {safe(str(one.path))}" for one in things)
     if found.waste:
         yield words("clean.all", size=figures.size(found.bytes))
     else:

@@ -31,10 +31,11 @@ def test_a_dry_run_shows_and_removes_nothing(workspace: Path) -> None:
     """A line for each thing, the sum, and the same as a document."""
     done = r3d("clean", "--dry-run", cwd=workspace)
     assert (0, "") == (done.returncode, done.stderr)
-    first, whole = done.stdout.splitlines()
-    assert OLD in first
-    assert "never finished, and the present settings would not take it up" in first
-    assert "8.2 kB in all" == whole
+    assert [
+        "never finished, and the present settings would not take it up:",
+        f"      8.2 kB  {OLD}",
+        "8.2 kB in all",
+    ] == done.stdout.splitlines()
     document = json.loads(r3d("clean", "--dry-run", "--json", cwd=workspace).stdout)
     assert {"removed", "bytes", "waste", "kept_runs", "notes"} == set(document)
     assert (False, 8192, [f".r3d/{OLD}"]) == (

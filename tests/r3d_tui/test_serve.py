@@ -20,6 +20,7 @@ from backends.contract.errors import InputError, NeedError
 from backends.contract.plan import Stage
 from r3d_tui import serve
 from r3d_tui.commands import serve as command
+from r3d_tui.commands.given import Given
 from r3d_tui.lang.words import Words
 from tests.engine.conftest import Bench
 from tests.r3d_tui import chromium
@@ -144,6 +145,23 @@ def test_who_can_reach_it_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     for url in ("server.example", "javascript:alert(1)", "http://", "http://a/?b"):
         with pytest.raises(InputError, match="no address"):
             command.serve("127.0.0.1", 0, url)
+
+
+def test_a_console_gets_the_options_that_the_server_got(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Workspace, language, ASCII, mouse and read-only, the last one before the command or behind it."""
+    served: list[str] = []
+    monkeypatch.setattr(serve, "serve", lambda _socket, _place, line, *_: served.append(line))
+    given = Given(workspace=tmp_path, language="zh", ascii_only=True, mouse=False, read_only=True)
+    monkeypatch.setattr(command, "given", given)
+    monkeypatch.setattr("r3d_tui.commands.given.given", given)
+    command.serve("127.0.0.1", 0, "")
+    assert served[0].endswith(f" --language zh --read-only --ascii --no-mouse -- {tmp_path}")
+    given.read_only, given.ascii_only, given.mouse = False, False, True
+    command.serve("127.0.0.1", 0, "", read_only=True)
+    command.serve("127.0.0.1", 0, "")
+    assert [f"--language zh --read-only -- {tmp_path}", f"--language zh -- {tmp_path}"] == [
+        line.partition(f"--parent {os.getpid()} ")[2] for line in served[1:]
+    ]
 
 
 def test_a_taken_port_and_a_missing_package_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
