@@ -200,6 +200,7 @@ def run_console(
     if (reason := terminal.unusable()) is not None:
         sys.stderr.write(f"{words.line(reason)}: {words('farewell_plain')}\n")
         return 2
+    terminal.give_size()
     theme = _first_theme()
     app = ConsoleApp(client, words=words, read_only=read_only, ascii_only=ascii_only, theme=theme)
     gc.disable()  # start-up makes much and drops nothing; the board turns it on again with the first snapshot

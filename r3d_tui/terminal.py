@@ -86,6 +86,21 @@ def unusable() -> Line | None:
     return None
 
 
+def give_size() -> None:
+    """Make a terminal that says it has no size, as one behind `ssh -tt` without a terminal does, one of 80x24.
+
+    Textual draws such a terminal again and again and shows nothing in it.
+    """
+    import fcntl
+    import struct
+    import termios
+
+    with contextlib.suppress(OSError):
+        size = os.get_terminal_size(0)
+        if not (size.columns and size.lines):
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+
+
 def few_colours() -> bool:
     """A terminal of 16 colours, or one that we know nothing better of."""
     if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):

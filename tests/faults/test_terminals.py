@@ -102,6 +102,23 @@ def test_a_closed_terminal_leaves_the_run(bench: Bench) -> None:
     os.close(descriptor)
 
 
+def test_a_terminal_without_a_size_is_taken_for_80x24(bench: Bench) -> None:
+    """As behind `ssh -tt` in a script: the console is drawn all the same, once."""
+    (bench.workspace / "r3d.toml").touch()
+    bench.stages = (Stage("a", "toys:count", 1),)
+    bench.run()
+    process, descriptor = console(bench.workspace, 0, 0)
+    seen, until = b"", time.monotonic() + 20
+    while b"stages" not in seen.lower() and time.monotonic() < until:
+        seen += read(descriptor, 0.2)
+    assert b"stages" in seen.lower()
+    assert (24, 80) == struct.unpack("HHHH", fcntl.ioctl(descriptor, termios.TIOCGWINSZ, bytes(8)))[:2]
+    process.terminate()
+    read(descriptor, 2)
+    process.wait(20)
+    os.close(descriptor)
+
+
 def test_a_console_that_cannot_leave_is_ended_though_its_terminal_hung_up() -> None:
     """The last resort behind a signal: with the terminal gone there is nothing to reset, and the process still ends."""
     code = """
