@@ -208,7 +208,7 @@ class Board(Doing):
         scene = self.scene()
         header = frame.header(self.snapshot, look, read_only=self.read_only, broken=self.broken)
         self._header.show([header])
-        self._footer.show([frame.footer(self.snapshot, look, read_only=self.read_only)])
+        self._footer.show([frame.footer(self.snapshot, look, read_only=self.read_only, panel=self.current)])
         self._tabs.show([frame.tabs(look, self.current)])
         if scene is None:
             return

@@ -268,7 +268,7 @@ class Doing(Screen[None]):
 
     def action_redraw(self) -> None:
         """The whole screen again: somebody else wrote to the terminal."""
-        self.console_app.draw_again()
+        self.console_app.action_redraw()
 
     def action_theme(self) -> None:
         """The next theme."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,14 +56,35 @@ def judge(field: str, text: str, folder: Path) -> Verdict:
     if field == "devices":
         fits = all(part.strip().isdecimal() for part in text.split(","))
         return Verdict("ok", "good", False) if fits else Verdict("devices_wrong", "bad", True)
-    path = folder / Path(text).expanduser()
+    try:
+        return _judge_path(field, folder / Path(text).expanduser())
+    except (OSError, RuntimeError, ValueError):  # not readable, nobody's home, a NUL in it
+        return Verdict("unreadable", "bad", True)
+
+
+def _judge_path(field: str, path: Path) -> Verdict:
     if not path.exists():
         return Verdict("missing", "bad", True)
-    if field in FOLDERS and not path.is_dir() and not (field in PACKED and _is_archive(path)):
+    if field in PACKED and path.is_file() and _is_archive(path):
+        return Verdict("archive", "good", False)
+    if field in FOLDERS and not path.is_dir():
         return Verdict("not_folder", "bad", True)
     if field not in FOLDERS and not path.is_file():
         return Verdict("not_file", "bad", True)
-    return Verdict("ok", "good", False)
+    doubt = _doubt(field, path)
+    return Verdict(doubt, "warn", False) if doubt else Verdict("ok", "good", False)
+
+
+def _doubt(field: str, path: Path) -> str:
+    """What looks wrong at a glance, by names and first bytes; it does not stand in the way."""
+    if field in FOLDERS:
+        with os.scandir(path) as entries:
+            return "" if any(entries) else "bare"
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if field == "annotation":
+        return "" if b'"labels"' in head else "no_labels"
+    return "" if head[:2] in (b"PK", b"\x80\x02") else "no_checkpoint"
 
 
 def _is_archive(path: Path) -> bool:
@@ -284,9 +306,11 @@ class Setup(Screen[Path | None]):
         words, verdict = self._words, self._verdicts.get(field)
         spans = []
         if verdict is not None and verdict.key != "empty":
-            sign = "✓" if verdict.role == "good" else "✗"
+            sign = {"good": "✓", "warn": "!"}.get(verdict.role, "✗")
             spans.append(Span(f"{sign} {words(f'setup.{verdict.key}')}  ", verdict.role))
         spans.append(Span(words(f"setup.{field}_help"), "dim"))
-        if len(self._candidates[field]) > 1 and field != "target":
-            spans.append(Span("  " + words("setup.found", n=len(self._candidates[field])), "accent"))
+        found, value = self._candidates[field], self._inputs[field].value
+        if field != "target" and (len(found) > 1 or (found and value not in found)):
+            place = f"{found.index(value) + 1}/" if value in found else ""
+            spans.insert(0, Span(words("setup.found", n=f"{place}{len(found)}") + "  ", "accent"))
         return cut(tuple(spans), max(10, self.app.size.width - 17))

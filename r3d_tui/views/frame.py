@@ -11,7 +11,7 @@ from r3d_tui.layout import LEAST, PANELS
 from r3d_tui.rows import Row, Span, cells, cut, ends, row, shorten, width_of
 from r3d_tui.safe import safe
 from r3d_tui.views.devices import simulated
-from r3d_tui.views.look import Look, paragraph, sign, state_word
+from r3d_tui.views.look import Look, paragraph, sign, stage_of, state_word
 
 
 def header(snapshot: Snapshot | None, look: Look, *, read_only: bool = False, broken: str = "") -> Row:
@@ -87,15 +87,37 @@ def possible(action: Action, snapshot: Snapshot | None, *, read_only: bool) -> b
     return True
 
 
-def footer(snapshot: Snapshot | None, look: Look, *, read_only: bool = False) -> Row:
-    """The keys that matter now, as many as fit."""
-    offered = [a for a in ACTIONS if a.footer and possible(a, snapshot, read_only=read_only)]
+_DEVICES = {"open": 6, "device": 7, "order": 8, "search": 9, "details": 0, "log": 0, "results": 0, "videos": 0}
+NEAR: dict[str, dict[str, int]] = {
+    "devices": _DEVICES,
+    "infer": _DEVICES,
+    "dataset": {"open": 6, "asides": 7, "videos": 0},
+    "result": {"open": 6, "results": 0},
+    "log": {"next_match": 7, "only": 8, "pager": 9, "log": 0},
+}
+"""Panel: ranks in the footer that differ while one is there; 0: not at all."""
+
+
+def footer(snapshot: Snapshot | None, look: Look, *, read_only: bool = False, panel: str = "") -> Row:
+    """The keys that matter now and in this panel, as many as fit."""
+    near = NEAR.get(panel, {})
+    ranks = {action: near.get(action.name, action.footer) for action in ACTIONS}
+    offered = [a for a in ACTIONS if ranks[a] and possible(a, snapshot, read_only=read_only) and _worth(a, snapshot)]
     while offered:
         line = _keys(offered, look)
         if width_of(line) <= look.width:
             return line
-        offered.remove(max(offered, key=lambda action: action.footer))
+        offered.remove(max(offered, key=lambda action: ranks[action]))
     return ()
+
+
+def _worth(action: Action, snapshot: Snapshot | None) -> bool:
+    """Whether there is anything behind an action yet; the palette offers it all the same, for earlier runs."""
+    if action.name == "results":
+        return snapshot is not None and snapshot.report is not None
+    if action.name == "videos":
+        return snapshot is not None and stage_of(snapshot, "preprocess").state in ("done", "cached")
+    return True
 
 
 def _keys(actions: Sequence[Action], look: Look) -> Row:

@@ -164,7 +164,10 @@ async def test_a_field_is_judged_while_one_types(empty: ReplayClient, door: Door
 @pytest.mark.parametrize(
     ("field", "text", "expected"),
     [
-        ("videos", "videos", "ok"),
+        ("videos", "videos", "bare"),
+        ("splits", ".", "ok"),
+        ("annotation", "hmdb51_1.json", "no_labels"),
+        ("checkpoint", "r3d50.pth", "no_checkpoint"),
         ("videos", "hmdb51_1.json", "not_folder"),
         ("checkpoint", "videos", "not_file"),
         ("checkpoint", "nowhere.pth", "missing"),
@@ -183,4 +186,4 @@ def test_an_archive_may_stand_for_a_folder(folder: Path) -> None:
     """For videos and split files, as a run takes them; frames must be a folder."""
     (folder / "hmdb51_org.rar").touch()
     verdicts = {field: setup.judge(field, "hmdb51_org.rar", folder).key for field in ("videos", "splits", "frames")}
-    assert {"videos": "ok", "splits": "ok", "frames": "not_folder"} == verdicts
+    assert {"videos": "archive", "splits": "archive", "frames": "not_folder"} == verdicts
