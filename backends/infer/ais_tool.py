@@ -135,6 +135,9 @@ def diagnose(status: int, words: str) -> Failure:
     if any("not match" in text for text in said):
         fix = line("set infer.batch to the batch size that the model was compiled for")
         return Failure(line("the model takes other sizes: {reason}", reason=reason), fix, again=False)
+    if any("No module named" in text for text in said):
+        fix = line("install that module for the Python of ais_bench")
+        return Failure(line("ais_bench lacks a module: {reason}", reason=reason), fix, again=False)
     if any(word in text for text in said for word in _PATHS) and status in (1, 2):
         fix = line("this ais_bench takes only its own user's files, and paths of A-Z a-z 0-9 _ - / .")
         return Failure(line("ais_bench refuses a path: {reason}", reason=reason), fix, again=False)
