@@ -170,6 +170,7 @@ def sample(at: float, device: str, name: str, busy: float, tell: Teller, *, asce
         0.0,
         name,
         health="OK" if ascend else None,
+        power_w=round(15.6 + 0.36 * busy + tell.random.random() / 2, 1) if ascend else None,
         temp_c=round(44 + busy / 7 + tell.random.random(), 0),
         busy_percent=round(busy),
         memory_used_mb=int(1720 + busy * 16) if ascend else int(900 + 8 * busy),
@@ -310,8 +311,8 @@ def finished() -> list[Beat]:
     tell.say(ev.RunStarted("3", tuple(HANGS), 4100, "atlas01"), 0.0)
     check(tell, ascend=True)
     model_side(tell, 1.2, ascend=True)
-    for number in range(2):
-        tell.beats.append(sample(0.1, str(number), "310P3", 0, tell, ascend=True))
+    for when in range(0, 240, 12):
+        tell.beats += [sample(when + 0.1, device, "310P3", 0, tell, ascend=True) for device in ("0", "1")]
     end = data_side(tell, 1.2)
     tell.begin("verify", FIRST, 4108, end + 0.1)
     tell.finish("verify", 11.2, end + 11.3, clips=10, onnx_max_abs=2.62e-6, onnx_cosine=0.9999999, onnx_top1=1.0, sim_max_abs=2.86e-6, sim_cosine=0.9999999, sim_top1=1.0)  # fmt: skip  # noqa: E501
