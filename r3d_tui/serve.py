@@ -143,8 +143,9 @@ class ConsoleServer(Server):
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not self._is_ours(request.host):
-            raise web.HTTPForbidden(text=self._words("serve.foreign_name", name=request.host) + "\n")
+        asked = request.headers.get("Host", "")
+        if not self._is_ours(asked):
+            raise web.HTTPForbidden(text=self._words("serve.foreign_name", name=asked) + "\n")
         if self._place.own_account and _caller(request.transport) not in (None, 0, os.getuid()):
             raise web.HTTPForbidden(text=self._words("serve.foreign_user") + "\n")
         response = await handler(request)

@@ -56,9 +56,9 @@ _BEARER = re.compile(r"(?P<name>\b(?:bearer|basic)[ \t]+)(?P<value>[A-Za-z0-9+/_
 _ISSUED = re.compile(
     r"\b(?:gh[opusr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{12,}|hf_\w{12,}|sk-[\w-]{12,}|xox[abprs]-[\w-]{8,}"
     r"|A(?:KIA|SIA)[0-9A-Z]{12,}|AIza[\w-]{20,}|eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?|npm_\w{16,}|pypi-[\w-]{16,}"
-    r"|ya29\.[\w-]{8,})"
+    r"|ya29\.[\w-]{8,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"
 )
-"""Tokens whose issuers gave them a shape."""
+"""Tokens whose issuers gave them a shape, UUIDs among them."""
 _LONG = re.compile(r"[A-Za-z0-9_+/=-]{24,}")
 """Words that may be keys, or lines of one that begins elsewhere."""
 _SERIAL = re.compile(
@@ -66,8 +66,8 @@ _SERIAL = re.compile(
     r"(?P<value>[^\n|,]*[^\s|,])",
     re.IGNORECASE,
 )
-_MAC = re.compile(r"(?<![0-9A-Fa-f:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![0-9A-Fa-f:-])")
-_IPV4 = re.compile(r"(?<![\w.=-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
+_MAC = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4,18}(?![0-9A-Fa-f])")
+_IPV4 = re.compile(r"(?<![\d.])(?<!==)(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _HOMES = re.compile(r"/(home|Users)/(?!<)[^/\s\"'`:,;)\]}]+")
@@ -117,7 +117,7 @@ class Mask:
         }
         self._paths = _any_of(self._spelt, _path_pattern)
         self._named = {name.lower(): put for name, put in private.names.items()}
-        self._names = _any_of(self._named, lambda name: rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])")
+        self._names = _any_of(self._named, self._name_pattern)
 
     def text(self, text: str) -> str:
         """The text with placeholders, and without escapes and controls."""
@@ -134,7 +134,7 @@ class Mask:
         text = _MAC.sub(self._put("<mac>"), text)
         text = _IPV4.sub(self._address, text)
         text = _IPV6.sub(self._address, text)
-        text = self._names.sub(lambda found: self._put(self._named[found[0].lower()])(found), text)
+        text = self._names.sub(lambda found: self._put(self._named.get(found[0].lower(), "<host>"))(found), text)
         return _LONG.sub(self._random, text)
 
     def value(self, value: Any, key: str = "") -> Any:
@@ -159,6 +159,11 @@ class Mask:
             return self.text(text)
         return json.dumps(self.value(value), ensure_ascii=False)
 
+    def _name_pattern(self, name: str) -> str:
+        """A whole word; a machine's name with its domain."""
+        domain = r"(?:\.[A-Za-z0-9-]{1,63}){0,8}" if self._named[name] == "<host>" else ""
+        return rf"(?<![A-Za-z0-9]){re.escape(name)}{domain}(?![A-Za-z0-9])"
+
     def _key(self, name: str) -> str:
         return name if name.isidentifier() else self.text(name)
 
@@ -173,13 +178,13 @@ class Mask:
         return lambda found: f"{found['name']}{self._put(placeholder)(found)}"
 
     def _address(self, found: re.Match[str]) -> str:
-        try:
-            address = ipaddress.ip_address(found[0])
-        except ValueError:
-            return found[0]
-        if address.is_loopback or address.is_unspecified or found[0] in self._versions:
-            return found[0]
-        return self._put("<ip>")(found)
+        for text in (found[0], found[0][:-1]):  # a colon behind it is none of it
+            with contextlib.suppress(ValueError):
+                address = ipaddress.ip_address(text)
+                if address.is_loopback or address.is_unspecified or text in self._versions:
+                    break
+                return self._put("<ip>")(found) + found[0][len(text) :]
+        return found[0]
 
     def _random(self, found: re.Match[str]) -> str:
         return self._put("<secret>")(found) if _looks_random(found[0]) else found[0]

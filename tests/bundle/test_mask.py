@@ -73,6 +73,7 @@ def test_folders_people_and_machines_are_placeholders() -> None:
     assert "<workspace>/x in <home>/y" == masked(f"{WORKSPACE}/x in /home/mei.lin/y")
     assert "/home/<user>/z <home>/q /data/root/q /rootfs" == masked("/home/other/z /root/q /data/root/q /rootfs")
     assert "<user>@<host>: <user>_ws npu77 mei.lind" == masked("mei.lin@NPU7: mei.lin_ws npu77 mei.lind")
+    assert "ssh <host>, <host>:22" == masked("ssh npu7.lab.example, npu7:22")
 
 
 @pytest.mark.parametrize("spell", [str, json.dumps, repr, lambda text: json.dumps(text, ensure_ascii=False)])
@@ -87,7 +88,9 @@ def test_a_path_is_found_however_it_is_written(spell: object) -> None:
 def test_addresses_and_serials_are_placeholders() -> None:
     """IPv4, IPv6, MAC, the serials that npu-smi prints; loopback, bus ids, times and pinned versions are left."""
     assert "http://<ip>:80 <ip> <ip>" == masked("http://10.1.2.3:80 fe80::1 2001:db8:0:0:0:0:0:5")
-    assert "<mac> <mac>" == masked("00:1a:2b:3c:4d:5e 00-1A-2B-3C-4D-5E")
+    assert "host=<ip> <ip>-<ip> (<ip>), <ip>:" == masked("host=10.0.0.5 10.0.0.1-10.0.0.9 (10.1.1.1), fe80::1:")
+    assert "<mac> <mac>: up" == masked("00:1a:2b:3c:4d:5e 00-1A-2B-3C-4D-5E: up")
+    assert "id <secret>" == masked("id 550e8400-e29b-41d4-a716-446655440000")
     board = "\tSerial Number                  : 033EFS10N9002\n\tVDie ID                        : 3B0C 11 22\n"
     assert "\tSerial Number                  : <serial>\n\tVDie ID                        : <serial>\n" == masked(board)
     for text in (
