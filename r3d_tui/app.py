@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual.app import App
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 from textual.theme import Theme
@@ -81,7 +81,7 @@ class ConsoleApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = None
     TITLE = "r3d-tui"
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "redraw", show=False)]
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class ConsoleApp(App[int]):
         """The terminal may have moved what it showed, or it was left and entered again."""
         self._lean.forget()
 
-    def draw_again(self) -> None:
+    def action_redraw(self) -> None:
         """Draw everything, for somebody else may have written to the terminal."""
         self._lean.forget()
         self.refresh()
