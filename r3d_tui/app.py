@@ -21,6 +21,7 @@ from r3d_tui import terminal
 from r3d_tui.feed import Feed
 from r3d_tui.lang.words import Words, chosen, speakable
 from r3d_tui.lean import Lean
+from r3d_tui.pace import QUESTION, Pace
 from r3d_tui.rows import shorten
 from r3d_tui.safe import safe
 from r3d_tui.screens.board import Board
@@ -72,6 +73,10 @@ THEMES = (
         variables=LIGHT,
     ),
 )
+QUEUED = 3
+"""Pictures that may wait to be written before what comes by itself is not drawn."""
+ANSWER_S = 0.6
+"""How long the terminal's answer is waited for before it is handed to somebody else."""
 TURN = ("r3d-dark", "r3d-light", "ansi-dark", "ansi-light")
 
 
@@ -102,6 +107,8 @@ class ConsoleApp(App[int]):
         self.animation_level = "none"
         self.board = Board()
         self._lean = Lean()
+        self._pace = Pace()
+        self._once_answered: list[Callable[[], None]] = []
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self.feed = Feed(client, self.board.post_message)
         for mine in THEMES:
@@ -129,7 +136,41 @@ class ConsoleApp(App[int]):
         self.feed.end()
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        super()._display(screen, self._lean.of(renderable))
+        update = self._lean.of(renderable)
+        super()._display(screen, update)
+        if self._driver is not None and self._pace.sent(getattr(update, "sent", 0), time.monotonic()):
+            self._driver.write(QUESTION)
+
+    def on_terminal_supports_synchronized_output(self) -> None:
+        """The terminal has come as far as it was asked."""
+        self._pace.answered()
+        self.board.catch_up()
+        waiting, self._once_answered = self._once_answered, []
+        for then in waiting:
+            then()
+
+    @property
+    def behind(self) -> bool:
+        """The terminal has not shown yet what was sent: what comes by itself waits."""
+        return self._pace.behind(time.monotonic()) or self._unwritten() > QUEUED
+
+    def _unwritten(self) -> int:
+        """Pictures that the terminal's side has not even taken; at thirty Textual 8.2 stands still."""
+        queue = getattr(getattr(self._driver, "_writer_thread", None), "_queue", None)
+        return queue.qsize() if queue is not None else 0
+
+    def when_answered(self, then: Callable[[], None]) -> None:
+        """Call `then` once no answer of the terminal is out, which whoever has it next would take for typed."""
+        if not self._pace.behind(time.monotonic()):
+            then()
+            return
+        self._once_answered.append(then)
+        self.set_timer(ANSWER_S, self._give_up)
+
+    def _give_up(self) -> None:
+        waiting, self._once_answered = self._once_answered, []
+        for then in waiting:
+            then()
 
     def on_resize(self) -> None:
         """The terminal may have moved what it showed, or it was left and entered again."""
@@ -152,7 +193,7 @@ class ConsoleApp(App[int]):
 
     def leave(self, code: int = 0) -> None:
         """End the console; the run goes on."""
-        self.exit(code)
+        self.when_answered(lambda: self.exit(code))
 
     def leave_from_signal(self, code: int) -> None:
         """The same from a signal handler, which may have interrupted the event loop anywhere."""

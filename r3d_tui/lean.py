@@ -66,6 +66,8 @@ class LeanUpdate(CompositorUpdate):
     def __init__(self, update: ChopsUpdate | LayoutUpdate, shown: dict[int, list[Cell | None]]) -> None:
         self._update = update
         self._shown = shown
+        self.sent = 0
+        """Bytes, once it was rendered."""
 
     def render_segments(self, console: Console) -> str:
         """The sequences for the terminal. It begins and ends with plain colours."""
@@ -91,7 +93,9 @@ class LeanUpdate(CompositorUpdate):
             line[x : x + wide] = cells
         if pen != PLAIN:
             out.append("\x1b[0m")
-        return "".join(out)
+        text = "".join(out)
+        self.sent = len(text)
+        return text
 
 
 def _whole(update: LayoutUpdate) -> Iterator[Piece]:

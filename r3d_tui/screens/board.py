@@ -36,6 +36,7 @@ from r3d_tui.panels.panel import Panel, Scene
 from r3d_tui.safe import safe
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.doing import Doing
+from r3d_tui.screens.heavy import reading
 from r3d_tui.views import frame
 from r3d_tui.views.devices import ORDERS, Arrangement, arranged, joined
 from r3d_tui.views.look import Look
@@ -82,6 +83,7 @@ class Board(Doing):
         self._tracked = ""
         self._mode = ""
         self._drawn = 0.0
+        self._stale = False
         self._header = Sheet(id="header", focusable=False)
         self._footer = Sheet(id="footer", focusable=False)
         self._tabs = Sheet(id="tabs", focusable=False)
@@ -140,7 +142,7 @@ class Board(Doing):
     @on(SnapshotCame)
     def take(self, message: SnapshotCame) -> None:
         """A newer snapshot."""
-        if not gc.isenabled():
+        if not gc.isenabled() and not reading():
             gc.freeze()
             gc.enable()
         before = self._chips()
@@ -153,7 +155,7 @@ class Board(Doing):
             self.device = ids[0] if ids else ""
         if self._chips() != before:
             self._tiles.place_again()
-        self.draw()
+        self.draw_news()
         self.offer_setup()
 
     def _fetch_tracks(self, run: str) -> None:
@@ -178,19 +180,32 @@ class Board(Doing):
         """More of the log."""
         if message.piece.stage == self.selected:
             self.book.take(message.piece)
-            if self.log_seen and (scene := self.scene()) is not None:
+            if self.console_app.behind:
+                self._stale = True
+            elif self.log_seen and (scene := self.scene()) is not None:
                 self.log_panel.draw(scene)
 
     @on(FeedBroke)
     def say_broken(self, message: FeedBroke) -> None:
         """The workspace cannot be read now."""
         self.broken = self.words.line(message.text)
-        self.draw()
+        self.draw_news()
 
     @on(Answer)
     def take_answer(self, message: Answer) -> None:
         """A thread is done."""
         message.then()
+
+    def draw_news(self) -> None:
+        """Draw what came by itself, once the terminal has shown what came before: pictures are left out, not queued."""
+        self._stale = self.console_app.behind
+        if not self._stale:
+            self.draw()
+
+    def catch_up(self) -> None:
+        """Draw what was left out."""
+        if self._stale:
+            self.draw_news()
 
     def draw(self) -> None:
         """Draw everything that is on the screen; only cells that changed are sent."""
@@ -260,8 +275,8 @@ class Board(Doing):
 
     def _tick(self) -> None:
         quiet = time.monotonic() - self._drawn > TICK_S / 2  # snapshots that come by themselves bring the time along
-        if quiet and self.snapshot is not None and self.snapshot.run.state == "running":
-            self.draw()
+        if quiet and self.snapshot is not None and (self._stale or self.snapshot.run.state == "running"):
+            self.draw_news()
 
     def relayout(self) -> None:
         """Boxes changed: place and draw again."""
