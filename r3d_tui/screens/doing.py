@@ -318,7 +318,10 @@ class Doing(Screen[None]):
     def _leave(self, go: Callable[[Any], Line | None], path: Any) -> None:
         if path is None:
             self.say("say.no_file")
-            return
+        else:
+            self.console_app.when_answered(lambda: self._go(go, path))
+
+    def _go(self, go: Callable[[Any], Line | None], path: Any) -> None:
         try:
             with self.app.suspend():
                 trouble = go(path)
