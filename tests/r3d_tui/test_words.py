@@ -241,12 +241,12 @@ HEADER = re.compile(r"-src|^ data:|frame-ancestors")
 
 
 def _unsaid(tree: ast.Module) -> set[ast.AST]:
-    """Literals that no person is told: docstrings, style sheets, and the English of --help, which is Typer's."""
+    """Literals that no person is told: docstrings, style sheets, names of threads, and the English of --help."""
     found: set[ast.AST] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr):
             found.add(node.value)
-        elif isinstance(node, ast.keyword) and node.arg == "help":
+        elif isinstance(node, ast.keyword) and node.arg in ("help", "name"):
             found.update(ast.walk(node.value))
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
