@@ -167,8 +167,8 @@ class Actor:
 
     def _fact(self, number: int) -> ev.Event:
         if number % 8:
-            return ev.StageNote("infer", line("{n} clips of {name}", n=number, name=f"video_{number}"), "warning")
-        return ev.ItemSetAside("infer", f"video_{number}.avi", line("its frames are missing"))
+            return ev.StageNote("infer", line("interrupted in attempt {attempt}; taken up again", attempt=number), "warning")
+        return ev.ItemSetAside("infer", f"video_{number}.avi", line("the video has no frames"))
 
     def finish(self) -> None:
         """The run ends well, with a report."""

@@ -71,7 +71,7 @@ def figures(found: Found) -> Iterator[BenchFigure]:
         what = str(line("a flood of events"))
         yield _figure("flood.rss_mib", line("{what}: memory at its end", what=what), late, "MiB", most=MEMORY)
         grown = late - early if late is not None and early is not None else None
-        text = line("{what}: memory grown since its first tenth", what=what)
+        text = line("{what}: memory grown since its first quarter", what=what)
         yield _figure("flood.grown_mib", text, grown, "MiB", most=FLAT)
 
 

@@ -142,9 +142,9 @@ def measure(scene: Scene, folder: Path, seconds: float, presses: int) -> Watched
 
 
 def _keys(session: Session, scene: Scene, presses: int) -> tuple[float, ...]:
-    """Scroll the chips down and up, or go between panels where there is nothing to scroll."""
-    pairs = (("j", "5 Inference ─+ 2–"), ("k", "5 Inference ─+ 1–")) if scene.hz else (("4", "▸ 4 "), ("5", "▸ 5 "))
-    gap = 0.9 if scene.link else 0.15
+    """Go down and up among the chips, or between panels where there are none."""
+    pairs = (("j", "›▸ 1 "), ("k", "›▸ 0 ")) if scene.hz else (("4", "▸ 4 "), ("5", "▸ 5 "))
+    gap = 0.8 if scene.link else 0.3
     asked = []
     for number in range(presses):
         session.read_for(gap + random.uniform(0, gap))
@@ -156,7 +156,7 @@ def _keys(session: Session, scene: Scene, presses: int) -> tuple[float, ...]:
 
 
 def measure_flood(folder: Path, events: int, log_lines: int) -> tuple[float | None, float | None]:
-    """Memory in MiB when a tenth of a flood was shown, and at its end; the log is on the screen with the chips."""
+    """Memory in MiB when a quarter of a flood was shown, and at its end; the log is on the screen with the chips."""
     scene = live(8, 2.0, 120, 40)
     early: list[float | None] = []
     with acted(scene, folder, events, log_lines) as actor, shown(scene, folder) as session:
@@ -170,7 +170,7 @@ def measure_flood(folder: Path, events: int, log_lines: int) -> tuple[float | No
             session.read_for(0.2)
             told = [int(text) for text in actor.stdout.readlines()]
             done = told[-1] if told else done
-            if done >= events / 10 and not early:
+            if done >= events / 4 and not early:
                 session.read_for(2.0)
                 early.append(session.rss_mib())
         session.read_for(WARM_S)
