@@ -11,6 +11,7 @@ from backends.contract.clips import ClipFrames, VideoEntry
 from backends.contract.lines import line
 from r3d_tui import figures
 from r3d_tui.rows import Row
+from r3d_tui.screens.heavy import calm
 
 if TYPE_CHECKING:
     from backends.contract.bundle import Bundle
@@ -29,7 +30,8 @@ def open_results(board: Doing, wanted: str = "") -> None:
     def find() -> tuple[RunResult | None, tuple[RunSummary, ...]]:
         scored = tuple(run for run in client.runs() if run.top1 is not None)
         one = next((run.id for run in scored if wanted in ("", run.id)), None)
-        return client.result(one) if one else None, tuple(run for run in scored if run.id != one)
+        with calm():
+            return client.result(one) if one else None, tuple(run for run in scored if run.id != one)
 
     def show(found: tuple[RunResult | None, tuple[RunSummary, ...]]) -> None:
         from r3d_tui.screens.results import Results
@@ -43,7 +45,11 @@ def open_results(board: Doing, wanted: str = "") -> None:
         def load(other: str, then: Callable[[Comparison], None]) -> None:
             from r3d_tui.views.compare import compared
 
-            board.ask(lambda: compared(latest, client.result(other)), then)
+            def both() -> Comparison:
+                with calm():
+                    return compared(latest, client.result(other))
+
+            board.ask(both, then)
 
         def export(folder: Path) -> None:
             board.ask(lambda: client.export(run, folder), lambda _: board.say("say.exported", path=str(folder)))
@@ -173,7 +179,8 @@ def player(board: Doing, found: RunResult) -> Callable[[str], None]:
         def find() -> tuple[tuple[VideoEntry, ...], dict[str, Prediction]]:
             from backends import api
 
-            videos = api.list_videos(board.client.workspace)
+            with calm():
+                videos = api.list_videos(board.client.workspace)
             mine = tuple(one for one in videos if one.video == video and one.clips)
             return mine, {one.video: one for one in found.predictions if one.video == video}
 
@@ -199,11 +206,12 @@ def open_videos(board: Doing) -> None:
         from backends import api
         from r3d_tui.views.videos import classes
 
-        videos = api.list_videos(client.workspace)
-        scored = [run for run in client.runs() if run.top1 is not None]
-        predictions = client.result(scored[0].id).predictions if scored else ()
-        by_name = {one.video: one for one in predictions}
-        return classes(videos, by_name), by_name
+        with calm():
+            videos = api.list_videos(client.workspace)
+            scored = [run for run in client.runs() if run.top1 is not None]
+            predictions = client.result(scored[0].id).predictions if scored else ()
+            by_name = {one.video: one for one in predictions}
+            return classes(videos, by_name), by_name
 
     def show(found: tuple[tuple[ClassEntry, ...], dict[str, Prediction]]) -> None:
         from r3d_tui.screens.videos import Videos

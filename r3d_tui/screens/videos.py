@@ -15,6 +15,7 @@ from backends.contract.clips import ClipFrames, VideoEntry
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Row, Span, cut, row, width_of
 from r3d_tui.safe import safe
+from r3d_tui.screens.heavy import let_go
 from r3d_tui.screens.lists import Large, Listed, Lists
 from r3d_tui.views import videos as view
 from r3d_tui.views.look import Look, paragraph
@@ -43,9 +44,14 @@ class Videos(Lists):
     ) -> None:
         super().__init__(words("videos.title"), words)
         self._predictions, self._fetch = predictions, fetch
-        self._groups = Listed(view.class_listing(groups), view.class_columns, view.class_cells, "videos.none")
+        self._all = list(groups)
+        self._groups = Listed(view.class_listing(self._all), view.class_columns, view.class_cells, "videos.none")
         self._inside: view.ClassEntry | None = None
         self._entries = self._groups
+
+    def on_unmount(self) -> None:
+        """Hundreds of thousands of videos go bit by bit."""
+        let_go(self._all)
 
     @property
     def listed(self) -> Listed:

@@ -39,16 +39,20 @@ ROLES = {"broken": ("✗", "bad"), "mended": ("✓", "good"), "lost": ("–", "w
 
 
 def changes(before: Sequence[Prediction], after: Sequence[Prediction]) -> tuple[Change, ...]:
-    """The videos whose best label changed between two runs; a score that moved is no change."""
+    """The videos whose best label changed between two runs, by kind; a score that moved is no change."""
     old = {one.video: one for one in before}
-    new = {one.video: one for one in after}
-    found = []
-    for video in dict.fromkeys((*new, *old)):
-        change = Change(old.get(video), new.get(video))
-        was, now = (one.predicted if one else None for one in (change.before, change.after))
-        if was != now:
-            found.append(change)
-    return tuple(sorted(found, key=lambda change: KINDS.index(change.kind)))
+    found: dict[str, list[Change]] = {kind: [] for kind in KINDS}
+    for now in after:
+        was = old.pop(now.video, None)
+        if was is None or was.predicted != now.predicted:
+            change = Change(was, now)
+            if was is not None or now.predicted is not None:
+                found[change.kind].append(change)
+    for was in old.values():
+        if was.predicted is not None:
+            change = Change(was, None)
+            found[change.kind].append(change)
+    return tuple(change for kind in KINDS for change in found[kind])
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,10 @@ class Listing(Generic[T]):
         """Show these; the cursor stays on its entry where that is still shown."""
         mine = self.places[self.here] if self.here < len(self.places) else -1
         self.pattern, self.order, self.places = pattern, order, places
-        found = next((row for row, place in enumerate(places) if place == mine), 0) if mine >= 0 else 0
-        self.here = found
+        try:
+            self.here = places.index(mine)
+        except ValueError:
+            self.here = 0
 
     def move(self, rows: int) -> None:
         """Move the cursor, no further than the ends."""
