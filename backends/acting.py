@@ -167,8 +167,9 @@ class Actor:
 
     def _fact(self, number: int) -> ev.Event:
         if number % 8:
-            return ev.StageNote("infer", line("interrupted in attempt {attempt}; taken up again", attempt=number), "warning")
-        return ev.ItemSetAside("infer", f"video_{number}.avi", line("the video has no frames"))
+            text = line("interrupted in attempt {attempt}; taken up again", attempt=number)
+            return ev.StageNote("infer", text, "warning")
+        return ev.ItemSetAside("infer", f"video_{number}.avi", line("it has no frames"))
 
     def finish(self) -> None:
         """The run ends well, with a report."""
