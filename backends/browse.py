@@ -14,7 +14,7 @@ from backends.engine.folders import Folders
 from backends.engine.journal import read_state
 from backends.engine.results import output
 from backends.stores.annotation import read_annotation
-from backends.stores.clip_index import read_index
+from backends.stores.clip_index import each_video
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ def list_videos(workspace: Path) -> tuple[VideoEntry, ...]:
     run, store = _latest(folders)
     aside = _aside(run)
     found = []
-    for video in read_index(store).videos:
+    for video in each_video(store):
         reason, stage = aside.pop(video.id, (Line(""), ""))
         start, end = video.segment
         entry = VideoEntry(

@@ -25,6 +25,7 @@ from backends.stores.clip_index import (
     ClipHeader,
     ClipIndex,
     VideoClips,
+    checksums,
     header_line,
     parse_header,
     read_index,
@@ -153,7 +154,7 @@ class ClipWriter:
                 parsed = read_video(text)
                 if parsed is None:
                     break
-                found.add(*parsed)
+                found.add(parsed[0], checksums(parsed[1]))
         return found
 
     def _verify(self, found: HeldVideos, checked: Callable[[int, int], None] | None) -> None:

@@ -52,7 +52,7 @@ class ClipStore:
     @classmethod
     def open(cls, folder: Path, *, check: bool = True) -> ClipStore:
         """Open the store in `folder`; InputError where it is missing, unfinished or its index is damaged."""
-        return cls(folder, read_index(folder, checksums=True), check=check)
+        return cls(folder, read_index(folder, crc=True), check=check)
 
     @staticmethod
     def index(folder: Path) -> ClipIndex:
