@@ -7,7 +7,7 @@ from r3d_tui.panels.panel import Panel, Scene
 from r3d_tui.rows import Row
 from r3d_tui.views import stages
 from r3d_tui.views.log import log_row
-from r3d_tui.views.look import Look, stage_word
+from r3d_tui.views.look import Look, paragraph, stage_word
 
 
 class LogPanel(Panel):
@@ -27,6 +27,8 @@ class LogPanel(Panel):
         self._wrapped = book.wrapped(look.width) if book.stage == scene.selected else []
         if self.at_end:
             self.top = 1 << 40  # `show` takes it back to the last page
+        if not self._wrapped and book.only and book.lines:
+            return paragraph(scene.words("list.no_match", pattern=book.pattern), look.width, "dim")
         return [] if self._wrapped else stages.notes(scene.snapshot, look)
 
     @property

@@ -217,7 +217,7 @@ class Lists(Large):
     def _foot(self, listed: Listed | None) -> Row:
         keys = list(self.keys)
         if listed is not None and listed.listing.entries:
-            keys += [("/", "list.filter", "filter"), ("s", "list.order", "order")]
+            keys[1:1] = [("/", "list.filter", "filter"), ("s", "list.order", "order")]
             if listed.listing.pattern or listed.listing.order >= 0:
                 keys.append(("u", "list.clear", "all"))
         keys += [("j/k", "dialog.scroll", ""), ("y/w", "list.take", "copy"), ("q/Esc", "dialog.close", "back")]

@@ -38,7 +38,7 @@ def open_results(board: Doing, wanted: str = "") -> None:
 
         latest, earlier = found
         if latest is None:
-            board.say("say.no_result")
+            board.say("say.run_no_result" if wanted else "say.no_result")
             return
         run = latest.run.id
 
