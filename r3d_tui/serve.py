@@ -92,7 +92,7 @@ def listen(place: Place) -> socket.socket:
 
 def serve(listening: socket.socket, place: Place, command: str, title: str, words: Words) -> None:
     """Serve until SIGINT or SIGTERM; every console that is open leaves then, and what runs goes on."""
-    os.environ.update(our_environment(), PYTHONSAFEPATH="1")  # a console imports what we do, nothing of where it stands
+    os.environ.update(our_environment())
     _log_in_lines()
     asyncio.run(ConsoleServer(place, command, title, words).until_told(listening))
 

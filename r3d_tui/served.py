@@ -30,7 +30,6 @@ def main() -> int:
     parser.add_argument("workspace", type=Path)
     given = parser.parse_args()
     die_with_parent(given.parent)  # nobody could reach it any more
-    os.environ.pop("PYTHONSAFEPATH", None)  # it was for this process alone
     os.environ.update(TEXTUAL_DRIVER=DRIVER, COLORTERM="truecolor", TERM="xterm-256color")
     os.environ.pop("COLORFGBG", None)  # of the terminal that the server stands in
     from r3d_tui.app import ConsoleApp

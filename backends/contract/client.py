@@ -180,7 +180,7 @@ class Client(Protocol):
         ...
 
     def history(self, run_id: str) -> tuple[DeviceSample, ...]:
-        """The readings of a run's devices that were kept, oldest first; none where the run has none. Slow: megabytes."""
+        """The readings of a run's devices that were kept, oldest first; none where it has none. Slow: megabytes."""
         ...
 
     def result(self, run_id: str) -> RunResult:

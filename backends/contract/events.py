@@ -183,7 +183,7 @@ class DeviceProgress:
     utilisation: float | None = None
     """Share of time in compute, 0 to 1."""
     joules_per_clip: float | None = None
-    """By the power that npu-smi reads while it is at work; of a card with one reading, the card's over all its clips."""
+    """By the power that npu-smi reads while it is at work; of a card with one reading, the card's over its clips."""
 
 
 @dataclass(frozen=True, slots=True)

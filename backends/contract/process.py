@@ -17,6 +17,7 @@ from typing import IO
 
 MARK = "R3D_TUI_WORKSPACE"
 """Environment variable that every child carries, so that leftovers of a killed engine can be found."""
+SAFE_PATH = "PYTHONSAFEPATH"
 
 _PR_SET_PDEATHSIG = 1
 
@@ -27,9 +28,13 @@ def child_environment(workspace: Path, extra: Mapping[str, str] | None = None) -
 
 
 def our_environment() -> dict[str, str]:
-    """This process's environment for a Python process of ours: UTF-8, and able to import what we can."""
+    """This process's environment for a Python process of ours: UTF-8, and able to import what we can.
+
+    It imports nothing from the folder that it stands in, which may be anybody's (Python 3.11 and later).
+    """
     roots = [str(Path(__file__).resolve().parents[2]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(root for root in roots if root), "PYTHONUTF8": "1"}
+    path = os.pathsep.join(root for root in roots if root)
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1", SAFE_PATH: "1"}
 
 
 def mark(workspace: Path) -> str:

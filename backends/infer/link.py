@@ -146,5 +146,5 @@ def _command(cann: toolkit.Toolkit | None) -> list[str]:
 
 def _environment(setup: Setup, workspace: Path) -> dict[str, str]:
     threads = str(max(1, len(setup.device.cores)))
-    extra = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
+    extra = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1"}
     return child_environment(workspace, extra)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from backends.contract.process import end_group_with
+from backends.contract.process import SAFE_PATH, end_group_with
 
 NOT_FOUND = 127
 """Exit status where there is no such command, as shells give it."""
@@ -30,8 +30,9 @@ def main(command: list[str]) -> int:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without the folder that our children import from: atc starts a Python of its own, which must not find it."""
+    """Ours without what our children import by: atc starts a Python of its own, which must find its own modules."""
     environment = dict(os.environ)
+    environment.pop(SAFE_PATH, None)
     root = str(Path(__file__).resolve().parents[2])
     paths = [path for path in environment.pop("PYTHONPATH", "").split(os.pathsep) if path not in ("", root)]
     return {**environment, "PYTHONPATH": os.pathsep.join(paths)} if paths else environment

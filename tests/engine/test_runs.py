@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,18 @@ if TYPE_CHECKING:
 
 def counting(name: str, items: int = 3, pause: float = 0.0, after: tuple[str, ...] = ()) -> Stage:
     return Stage(name, "toys:count", 1, after, {"items": items}, {"pause": pause})
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 cannot leave the folder it stands in out")
+def test_nothing_is_imported_from_the_folder_that_one_stands_in(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `json.py` in the folder where a run is started is run by neither the engine nor a stage."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "json.py").write_text("open('imported', 'w').close()\n")
+    bench.stages = (counting("a"),)
+    assert {"a": "done"} == bench.states(bench.run())
+    assert not (tmp_path / "imported").exists()
 
 
 def test_a_run_goes_to_its_end_and_the_next_takes_it_from_the_cache(bench: Bench) -> None:

@@ -91,7 +91,8 @@ def test_tool_does_not_import_from_us(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PYTHONPATH", "/users/own")
     assert (0, "/users/own\n") == tool(tmp_path, "sh", "-c", "echo $PYTHONPATH")
     monkeypatch.delenv("PYTHONPATH")
-    assert (0, "unset\n") == tool(tmp_path, "sh", "-c", "echo ${PYTHONPATH-unset}")
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    assert (0, "unset unset\n") == tool(tmp_path, "sh", "-c", "echo ${PYTHONPATH-unset} ${PYTHONSAFEPATH-unset}")
 
 
 def test_a_tool_with_a_terminal_speaks_at_once(tmp_path: Path) -> None:
