@@ -127,14 +127,14 @@ def tui(
     presses: Annotated[int, typer.Option(min=0, max=1000, help="Keys a round.")] = 20,
     events: Annotated[int, typer.Option(min=0, max=100_000_000, help="Of the flood; 0: without it.")] = 1_000_000,
     log_lines: Annotated[int, typer.Option(min=0, max=100_000_000, help="Of the flood.")] = 100_000,
+    only: Annotated[list[str] | None, typer.Option(help="One scene by name, as --json has it; again for more.")] = None,
     json_document: Json = False,
 ) -> None:
     """The console, through a pty, beside an empty Textual application: start, cost, bytes, keys, memory. Linux only."""
-    from r3d_tui.probe.report import bench_tui
+    from r3d_tui.probe.report import Asked, bench_tui
 
-    asked = {"rounds": rounds, "presses": presses, "events": events, "log_lines": log_lines}
-    report = bench_tui(say=_aloud(), seconds=seconds, **asked)
-    _show(report, json_document=json_document)
+    asked = Asked(rounds, seconds, presses, events, log_lines, tuple(only or ()))
+    _show(bench_tui(asked, _aloud()), json_document=json_document)
 
 
 @app.command("all")

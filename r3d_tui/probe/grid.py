@@ -19,7 +19,7 @@ _LONGEST = 8192
 
 Cell = tuple[str, str]
 """A character ("" behind a wide one) and the colours and attributes it stands in, as they were written."""
-UNWRITTEN: Cell = ("", "")
+UNWRITTEN: Cell = ("\0", "")
 
 
 class Grid:
@@ -51,7 +51,7 @@ class Grid:
 
     def text(self) -> str:
         """The screen as lines of text."""
-        return "\n".join("".join(char or " " for char, _ in row).rstrip() for row in self._cells)
+        return "\n".join("".join(char for char, _ in row).replace("\0", " ").rstrip() for row in self._cells)
 
     def cells(self) -> tuple[tuple[Cell, ...], ...]:
         """Every cell, to compare."""
@@ -63,8 +63,8 @@ class Grid:
 
     def _written(self) -> Iterator[tuple[tuple[int, int], str]]:
         for y, row in enumerate(self._cells):
-            for x, (char, style) in enumerate(row):
-                if char or style:
+            for x, (char, _) in enumerate(row):
+                if char != UNWRITTEN[0]:
                     yield (y, x), "0" if char.isdigit() else char
 
     def _write(self, text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backends import api
 from backends.contract.benches import BenchFigure, BenchReport
+from backends.contract.errors import InputError
 from backends.contract.lines import Line, line
 from r3d_tui.probe import scenes
 from r3d_tui.probe.arithmetic import middle
@@ -19,7 +20,7 @@ PAINT = 1.3
 """First paint over that of an empty application, at most."""
 MEMORY = 70.0
 """MiB, at most."""
-FLAT = 1.0
+FLAT = 2.0
 """MiB that a flood may add; an allocator's arenas are not given back at once."""
 ASKED: dict[str, tuple[float, float, float]] = {
     "chips_16": (0.02, 3000.0, 30.0),
@@ -39,36 +40,62 @@ class Found:
     flood: tuple[float | None, float | None] | None = None
 
 
-def bench_tui(*, say: Say, rounds: int, seconds: float, presses: int, events: int, log_lines: int) -> BenchReport:
-    """Measure the console's own process through a pty; `events` 0: without the flood."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is measured, and how long."""
+
+    rounds: int = 3
+    seconds: float = 10.0
+    presses: int = 20
+    events: int = 1_000_000
+    """Of the flood; 0: without it."""
+    log_lines: int = 100_000
+    only: tuple[str, ...] = ()
+    """Names of scenes; without any: all."""
+
+    def wants(self, scene: Scene) -> bool:
+        """Whether a scene is measured."""
+        return not self.only or scene.name in self.only
+
+
+def bench_tui(asked: Asked, say: Say) -> BenchReport:
+    """Measure the console's own process through a pty. InputError where a scene is not known."""
+    if unknown := set(asked.only) - {scene.name for scene in SCENES}:
+        names = ", ".join(scene.name for scene in SCENES)
+        raise InputError("{name} is no scene", hint="one of {names}", name=min(unknown), names=names)
     before, found = api.machine(), Found()
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
-        for number in range(rounds):
-            folder = Path(scratch, str(number))
-            for scene in STARTS:
-                with scenes.acted(scene, folder / f"{scene.name}-start"):
-                    start = scenes.measure_start(scene, folder / f"{scene.name}-start")
-                found.starts.setdefault(scene.name, []).append(start)
-            for scene in SCENES:
-                say(line("round {n} of {rounds}: {what}", n=number + 1, rounds=rounds, what=str(scene.what)))
-                with scenes.acted(scene, folder / scene.name):
-                    watched = scenes.measure(scene, folder / scene.name, seconds, presses)
-                found.watched.setdefault(scene.name, []).append(watched)
-        if events:
-            say(line("{events} events and {lines} log lines", events=events, lines=log_lines))
-            found.flood = scenes.measure_flood(Path(scratch, "flood"), events, log_lines)
-    settings = {"rounds": rounds, "seconds": seconds, "presses": presses, "events": events, "log_lines": log_lines}
+        for number in range(asked.rounds):
+            _round(asked, number, Path(scratch, str(number)), found, say)
+        if asked.events:
+            say(line("{events} events and {lines} log lines", events=asked.events, lines=asked.log_lines))
+            found.flood = scenes.measure_flood(Path(scratch, "flood"), asked.events, asked.log_lines)
+    settings = {name: getattr(asked, name) for name in ("rounds", "seconds", "presses", "events", "log_lines")}
     return BenchReport("tui", before, api.versions(("textual", "rich")), settings, tuple(figures(found)), _notes())
+
+
+def _round(asked: Asked, number: int, folder: Path, found: Found, say: Say) -> None:
+    for scene in STARTS:
+        if asked.wants(scene) or scene == EMPTY:
+            with scenes.acted(scene, folder / f"{scene.name}-start"):
+                start = scenes.measure_start(scene, folder / f"{scene.name}-start")
+            found.starts.setdefault(scene.name, []).append(start)
+    for scene in filter(asked.wants, SCENES):
+        say(line("round {n} of {rounds}: {what}", n=number + 1, rounds=asked.rounds, what=str(scene.what)))
+        with scenes.acted(scene, folder / scene.name):
+            watched = scenes.measure(scene, folder / scene.name, asked.seconds, asked.presses)
+        found.watched.setdefault(scene.name, []).append(watched)
 
 
 def figures(found: Found) -> Iterator[BenchFigure]:
     """Every figure with what is asked of it."""
     yield from _starts(found.starts)
     for scene in SCENES:
-        yield from _watched(scene, found.watched.get(scene.name, []))
+        if scene.name in found.watched:
+            yield from _watched(scene, found.watched[scene.name])
     if found.flood is not None:
         early, late = found.flood
-        what = str(line("a flood of events"))
+        what = str(line("flood of events"))
         yield _figure("flood.rss_mib", line("{what}: memory at its end", what=what), late, "MiB", most=MEMORY)
         grown = late - early if late is not None and early is not None else None
         text = line("{what}: memory grown since its first quarter", what=what)
@@ -78,21 +105,23 @@ def figures(found: Found) -> Iterator[BenchFigure]:
 def _starts(starts: dict[str, list[Start]]) -> Iterator[BenchFigure]:
     empty = starts.get(EMPTY.name, [])
     for scene in STARTS:
-        mine, what = starts.get(scene.name, []), str(scene.what)
+        if scene.name not in starts:
+            continue
+        mine, what = starts[scene.name], str(scene.what)
         paints = tuple(1000 * one.paint_s for one in mine if one.paint_s is not None)
         yield _figure(
             f"{scene.name}.first_paint_ms", line("{what}: first paint", what=what), middle(paints), "ms", paints
         )
         cpu = tuple(1000 * one.cpu_s for one in mine)
-        text = line("{what}: processor time of the start", what=what)
+        text = line("{what}: start, processor time", what=what)
         yield _figure(f"{scene.name}.start_cpu_ms", text, middle(cpu), "ms", cpu)
         if scene.console:
             pairs = list(zip(mine, empty, strict=False))
             ratios = tuple(one.paint_s / other.paint_s for one, other in pairs if one.paint_s and other.paint_s)
-            text = line("{what}: first paint, beside the empty application", what=what)
+            text = line("{what}: first paint beside empty", what=what)
             yield _figure(f"{scene.name}.first_paint_ratio", text, middle(ratios), "x", ratios, PAINT)
             ratios = tuple(one.cpu_s / other.cpu_s for one, other in pairs if other.cpu_s)
-            text = line("{what}: processor time of the start, beside the empty application", what=what)
+            text = line("{what}: start beside empty", what=what)
             yield _figure(f"{scene.name}.start_cpu_ratio", text, middle(ratios), "x", ratios)
 
 

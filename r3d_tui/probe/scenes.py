@@ -65,17 +65,17 @@ class Watched:
 def live(chips: int, hz: float, columns: int, rows: int, link: float | None = None) -> Scene:
     """A run of so many chips."""
     size = f"{columns}x{rows}"
-    what = line("{chips} chips at {hz:g} Hz, {size}", chips=chips, hz=hz, size=size)
+    what = line("{chips} chips, {hz:g} Hz, {size}", chips=chips, hz=hz, size=size)
     name = f"chips_{chips}"
     if link:
-        what = line("a link of {kilo:g} kB/s, {chips} chips at {hz:g} Hz, {size}", kilo=link / 1000, **what.facts)
+        what = line("{kilo:g} kB/s, {chips} chips, {hz:g} Hz, {size}", kilo=link / 1000, **what.facts)
         name = f"link_{chips}"
     return Scene(name, what, columns, rows, chips, hz, link)
 
 
-EMPTY = Scene("empty", line("an empty Textual application"), console=False)
-NEW = Scene("new", line("a workspace in which nothing has run"))
-FINISHED = Scene("finished", line("a finished run"), chips=16)
+EMPTY = Scene("empty", line("empty application"), console=False)
+NEW = Scene("new", line("new workspace"))
+FINISHED = Scene("finished", line("finished run"), chips=16)
 SIXTEEN = live(16, 1.0, 80, 24)
 SCENES = (
     EMPTY,
