@@ -43,8 +43,8 @@ class _Reading:
     processes_begun: bool = False
     other_id: str = ""
     """What row 2's second number is: "Device", "Phy-I", or "" where no heading said it."""
-    hbm: bool | None = None
-    """Whether the table has an HBM column; None where no heading said it."""
+    hbm: bool = False
+    """A heading said that the table has an HBM column; rows with two memories say it, too."""
     pending: Chip | None = None
     """Row 1 of a chip whose row 2 has not come yet."""
     version: str | None = None
@@ -98,7 +98,7 @@ def _begin(reading: _Reading, version: str | None) -> None:
     reading.version, reading.pending = version, None
     reading.chips, reading.processes = [], []
     reading.headed = reading.processes_begun = False
-    reading.hbm, reading.other_id = None, ""
+    reading.hbm, reading.other_id = False, ""
 
 
 def _read_chip(reading: _Reading, cells: Cells) -> None:
@@ -156,7 +156,7 @@ def _second(reading: _Reading, chip: Chip, cells: Cells) -> Chip:
     bus = _text(rest[0]) if rest else None
     chip = replace(chip, chip_id=int(ids[1]) if ids else None, bus_id=bus)
     both = load is not None and (load[5] is not None or load[7] is not None)
-    hbm = reading.hbm if reading.hbm is not None else both
+    hbm = both or reading.hbm
     if ids and ids[2] and (reading.other_id or load):
         phy = reading.other_id == "Phy-I" or (not reading.other_id and hbm)  # only tables with HBM print Phy-ID
         chip = replace(chip, phy_id=int(ids[2])) if phy else replace(chip, device_id=int(ids[2]))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from backends.contract.values import Chip, ChipProcess
 from backends.devices.npu_names import soc_version
 from backends.devices.npu_smi import parse_info
+from backends.devices.npu_text import Cells, rows
 from tests.devices.printed import LAYOUTS, Layout, printed
 
 NAMES = ("310", "310P3", "310B4", "910A", "910B", "910ProB", "910B3", "910 B4", "910B4-1", "Ascend910", "xxx", None)
@@ -114,6 +115,51 @@ def test_a_table_cut_at_the_right_says_nothing_wrong(
     assert len(found.chips) <= len(chips)
     for entry in found.processes:
         assert any(entry in (whole, dataclasses.replace(whole, memory_mb=None)) for whole in processes)
+
+
+_TOKEN = re.compile(r"-?\d+(?:\.\d+)?|N/?A|-+")
+
+
+def _is(value: float | None, tokens: list[str], place: int) -> bool:
+    """Not told, or the number that stands there."""
+    if value is None:
+        return True
+    return -len(tokens) <= place < len(tokens) and tokens[place][-1:].isdigit() and float(tokens[place]) == value
+
+
+def _in_column(chip: Chip, first: Cells, second: Cells, *, hbm: bool) -> bool:
+    """Whether two rows of cells say of a chip what was read of it, each number in its own column."""
+    ids, state = _TOKEN.findall(first[0]), _TOKEN.findall(first[-1])
+    told = _is(chip.npu_id, ids, 0) and _is(chip.power_w, state, 0) and _is(chip.temp_c, state, 1)
+    other = chip.phy_id if chip.device_id is None else chip.device_id
+    ids, load = _TOKEN.findall(second[0]), _TOKEN.findall(second[-1])
+    told = told and _is(chip.chip_id, ids, 0) and _is(other, ids, 1) and _is(chip.aicore_percent, load, 0)
+    told = told and _is(chip.ddr_used_mb, load, 1) and _is(chip.ddr_total_mb, load, 2)
+    used, total = (chip.hbm_used_mb, chip.hbm_total_mb) if hbm else (chip.ddr_used_mb, chip.ddr_total_mb)
+    told = told and (chip.memory_used_mb, chip.memory_total_mb) in ((used, total), (None, None))
+    return told and _is(chip.hbm_used_mb, load, -2) and _is(chip.hbm_total_mb, load, -1)
+
+
+@settings(max_examples=80)
+@given(tables(), st.data())
+def test_a_damaged_table_tells_each_number_of_its_own_column(
+    table: tuple[Layout, tuple[Chip, ...], tuple[ChipProcess, ...]], data: st.DataObject
+) -> None:
+    """Whatever was overwritten, taken out or put in: two rows of the text say each chip that is told."""
+    layout, chips, processes = table
+    text = printed(layout, chips, processes)
+    for _ in range(data.draw(st.integers(1, 8))):
+        at, width = data.draw(st.integers(0, len(text))), data.draw(st.integers(0, 30))
+        text = text[:at] + data.draw(st.text("|+0123 .\n/NA-:=", max_size=6)) + text[at + width :]
+    cells = [row for row in rows(text) if row]
+    for chip in parse_info(text).chips:
+        pairs = ((one, two) for one in cells for two in cells)
+        if chip.bus_id is None and chip.chip_id is None and chip.aicore_percent is None and chip.ddr_total_mb is None:
+            pairs = ((one, one) for one in cells)  # row 1 alone
+            assert any(_is(chip.npu_id, _TOKEN.findall(one[0]), 0) for one, _ in pairs)
+            continue
+        hbm = chip.hbm_total_mb is not None or chip.hbm_used_mb is not None
+        assert any(_in_column(chip, one, two, hbm=hbm) for one, two in pairs), chip
 
 
 A3 = (
