@@ -43,6 +43,7 @@ from backends.infer.run import (
     say_found,
     set_videos_aside,
 )
+from backends.infer.tally import Tally
 from backends.worker.ais_bench import probe
 from backends.worker.job import Job
 
@@ -85,6 +86,7 @@ def run(job: Job) -> Outcome:
     found = find_devices(job, "ascend", tuning.devices, {})
     chips = [Chip(spec) for spec in found.devices]
     ledger = Ledger(job.out / ROWS, spans, NAME, tuning.sync_s)
+    ledger.tally = Tally(store.videos)
     base = job.out / FOLDER
     try:
         _take_up(job, ledger, base, params)
@@ -309,7 +311,7 @@ class Hands:
                 joules_per_clip=self._energy.per_clip(device, self._ledger.durable),
             )
             self._job.device_progress(tick, last=last)
-        figures: dict[str, Scalar] = {"videos_done": self._ledger.videos_done, **self.energy}
+        figures: dict[str, Scalar] = {**self._ledger.so_far(), **self.energy}
         rate = self._all.rate(self._clock)
         self._job.progress(self._ledger.clips, total - len(self.dropped), "clips", rate=rate, figures=figures)
 

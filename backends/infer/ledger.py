@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.contract.errors import StageError
+from backends.contract.lines import Scalar
 from backends.infer.layout import Span
+from backends.infer.tally import Tally
 from backends.stores.columns import Column
 from backends.stores.rows import RowsWriter, read_header
 
@@ -47,6 +49,8 @@ class Ledger:
         """The runtime whose rows, left by an earlier attempt, were thrown away; empty: none."""
         self.not_finite = 0
         """Rows that hold an infinite value or none at all."""
+        self.tally: Tally | None = None
+        """Told of every row of this attempt once it is durable."""
         self._meta = meta
         self._sync_s = sync_s
         self._firsts = Column(span.first for span in spans)
@@ -106,6 +110,10 @@ class Ledger:
             self._begin_sync()
             self._take_in()
 
+    def so_far(self) -> dict[str, Scalar]:
+        """How many videos are done, and how many of them are right where that is known."""
+        return {"videos_done": self.videos_done, **(self.tally.figures() if self.tally else {})}
+
     def close(self) -> None:
         """Let go of the file; what is not durable does not count."""
         self._thread.shutdown(wait=True)
@@ -116,7 +124,7 @@ class Ledger:
     def _begin_sync(self) -> None:
         assert self._rows is not None
         self._writing, self._kept = self._kept, []
-        self._future = self._thread.submit(_write, self._rows, self._writing)
+        self._future = self._thread.submit(_write, self._rows, self._writing, self.tally)
 
     def _take_in(self) -> None:
         assert self._future is not None
@@ -145,7 +153,7 @@ class Ledger:
             self.videos_done += self._left[video] == 0
 
 
-def _write(rows: RowsWriter, kept: Sequence[_Kept]) -> int:
+def _write(rows: RowsWriter, kept: Sequence[_Kept], tally: Tally | None = None) -> int:
     """Write and sync; gives how many of the rows are not finite. Runs in the ledger's thread."""
     import numpy as np
 
@@ -153,7 +161,10 @@ def _write(rows: RowsWriter, kept: Sequence[_Kept]) -> int:
     for at in range(0, len(kept), TOGETHER):  # a slow disk must not make one piece of all that waited for it
         some = kept[at : at + TOGETHER]
         logits = np.concatenate([item.logits for item in some])
-        rows.append([number for item in some for number in item.clips], logits)
+        numbers = [number for item in some for number in item.clips]
+        rows.append(numbers, logits)
+        if tally is not None:
+            tally.add(numbers, logits)
         not_finite += len(logits) - int(np.isfinite(logits).all(axis=1).sum())
     rows.sync()
     return not_finite

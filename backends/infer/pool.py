@@ -308,7 +308,7 @@ class Pool:
                 self._energy.per_clip(device, clips),
             )
             self._job.device_progress(tick, last=last)
-        figures: dict[str, Scalar] = {"videos_done": self._ledger.videos_done, **self.energy}
+        figures: dict[str, Scalar] = {**self._ledger.so_far(), **self.energy}
         self._job.progress(
             self._ledger.clips, total - len(self.dropped), "clips", rate=self._all.rate(now), figures=figures
         )

@@ -23,6 +23,7 @@ from backends.infer.ledger import Ledger
 from backends.infer.link import Link
 from backends.infer.pool import Pool, Work
 from backends.infer.runtime import CLIP_SHAPE, RUNTIMES, DeviceSpec, Target, choose, environment
+from backends.infer.tally import Tally
 from backends.infer.wire import CLIPS, Setup
 from backends.stores.rows_reader import check_rows
 from backends.worker.chips import SIMULATED, ask_chips
@@ -78,6 +79,7 @@ def run(job: Job) -> Outcome:
     store = open_index(params.clips, folder)
     spans = Spans((video.first, video.clips) for video in store.videos)
     ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
+    ledger.tally = Tally(store.videos)
     try:
         say_found(job, ledger, store.clip_count)
         total = count(spans, params.batch, params.layout, ledger.has)

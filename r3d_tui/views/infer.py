@@ -106,6 +106,11 @@ def _head(snapshot: Snapshot, look: Look) -> list[Row]:
             f"{figures.rate(figure(stage, 'clips_per_s'))} {words('infer.clips_per_s')}",
         ]
         rows += paragraph(dotted(parts), look.width, "strong")
+    right, judged = figure(stage, "top1_so_far"), figure(stage, "videos_so_far")
+    if stage.state == "running" and right is not None and judged:
+        rows += facts(
+            words("result.top1"), words("infer.so_far", top1=f"{right:.4f}", n=figures.count(judged)), look.width
+        )
     if of_simulated(snapshot.run):
         rows += paragraph(words("sim.speed"), look.width, "warn")
     return rows

@@ -153,6 +153,16 @@ def test_no_power_is_told_as_not_measurable(words: Words) -> None:
     assert "not measurable" in _text(infer(replace(snapshot, run=run), Look(words, 56, 20), {}))
 
 
+def test_the_accuracy_so_far_stands_in_inference(words: Words) -> None:
+    """While it runs, over how many videos; without a figure nothing is said."""
+    live = {"top1_so_far": 0.625, "videos_so_far": 1200}
+    run = Run("1", "running", stages=(StageRun("infer", "running", live=live),))
+    look = Look(words, 56, 20)
+    assert "top-1       0.6250 of 1,200 videos so far" in _text(infer(Snapshot(1, Path("w"), run), look, {}))
+    none = replace(run, stages=(StageRun("infer", "running", live={**live, "top1_so_far": None}),))
+    assert "so far" not in _text(infer(Snapshot(1, Path("w"), none), look, {}))
+
+
 def test_simulated_chips_are_called_so_wherever_a_figure_of_theirs_stands(words: Words, story: OpenStory) -> None:
     """In the header, in inference, beside the speed of the result, in the verdict; while it runs and after."""
     whole = story("finished").snapshot()
