@@ -152,7 +152,7 @@ def _second(reading: _Reading, chip: Chip, cells: Cells) -> Chip:
         ids, rest = None, cells[2:]
     else:
         ids, rest = _CHIP_AND_OTHER.fullmatch(cells[0]), cells[1:]
-    load = _LOAD.fullmatch(rest[1]) if len(rest) > 1 else None
+    load = _LOAD.fullmatch(rest[1]) if len(rest) == 2 else None  # a bar too many may have cut a number
     bus = _text(rest[0]) if rest else None
     chip = replace(chip, chip_id=int(ids[1]) if ids else None, bus_id=bus)
     both = load is not None and (load[5] is not None or load[7] is not None)
