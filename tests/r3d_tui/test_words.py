@@ -276,3 +276,12 @@ def test_every_sentence_of_the_faces_goes_through_the_words() -> None:
     paths = [path for path in (ROOT / "r3d_tui").rglob("*.py") if path.parent.name != "probe"]
     found = {(path.relative_to(ROOT / "r3d_tui").as_posix(), text) for path in paths for text in _said_in_english(path)}
     assert [] == sorted(found)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_quick_reader_reads_what_the_general_one_does(language: str) -> None:
+    """Our files hold nothing that it does not know; of what it does not know it says so."""
+    text = Path(lang.__file__).with_name(f"{language}.toml").read_text(encoding="utf-8")
+    assert lang._toml(text) == lang._strings(text)
+    assert lang._strings("[a]\nb = 1\n") is None
+    assert lang._strings('a = """\nb"""\n') is None
