@@ -42,7 +42,7 @@ def zip_entries(path: Path) -> Iterator[Entry]:
 
 def _zip_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
     mode = info.external_attr >> 16
-    kind: EntryKind = "folder" if info.is_dir() else "file"
+    kind: EntryKind = "folder" if info.orig_filename.endswith("/") else "file"  # is_dir() fails where a name is empty
     if stat.S_ISLNK(mode):
         kind = "link"
     elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-BYTES = 1 << 20
-"""Room for the last events and the folded state, several times over."""
+BYTES = 2 << 20
+"""Room for the last events and the folded state, which SQLite writes twice: 0.5 MB with a stage's longest notes."""
 
 
 class Reserve:

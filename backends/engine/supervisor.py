@@ -40,7 +40,7 @@ from backends.contract.files import FULL, FULL_HINT, is_full
 from backends.contract.lines import Line, line
 from backends.contract.needs import missing
 from backends.contract.plan import Plan, Stage
-from backends.contract.process import kill_group, reap
+from backends.contract.process import kill_group, reap, start_time
 from backends.contract.request import Request, Upstream
 from backends.contract.run import Run, fold
 from backends.engine import decide
@@ -55,6 +55,8 @@ COMMIT_S = 0.075
 """Events are committed in batches of this length."""
 GRACE_S = 30.0
 """Seconds that a stage has to end itself after it was asked to stop."""
+KILLED_S = 2.0
+"""Seconds that killed processes have to be gone; one that waits for a disk may take longer."""
 LIVES = 3
 """Attempts that a stage has in one run where something kills its process from outside."""
 
@@ -296,17 +298,28 @@ class Supervisor:
         pending, self._pending = self._pending, []
         if self._full:  # what else is still coming in is in the folded state
             pending = [(at, event) for at, event in pending if isinstance(event, LAST_WORDS)]
+            if not any(isinstance(event, RunFinished) for _, event in pending):
+                self._pending = pending  # one commit has to do: each writes the whole state into the room that is left
+                return
         try:
             self._journal.commit(pending, self._run)
         except OSError as error:
-            if not is_full(error):
+            if self._full or not is_full(error):
                 raise
             self._full = True
+            self._kill_children()  # first: they would fill the room that is given back
             self._reserve.give_back()
-            for child in self._children.values():
-                kill_group(child.pid)
-            self._journal.commit([(at, event) for at, event in pending if isinstance(event, LAST_WORDS)], self._run)
+            self._pending = pending
+            self._commit()
             self._wake.set()
+
+    def _kill_children(self) -> None:
+        """End the stages at once, and see them gone: one that is being killed may still be writing."""
+        for child in self._children.values():
+            kill_group(child.pid)
+        until = time.monotonic() + KILLED_S
+        while any(start_time(child.pid) for child in self._children.values()) and time.monotonic() < until:
+            time.sleep(0.005)
 
     async def _commit_often(self) -> None:
         while True:

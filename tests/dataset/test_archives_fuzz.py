@@ -41,6 +41,7 @@ def test_where_an_entry_goes_is_always_inside(name: str) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=20)), min_size=1, max_size=5), st.booleans())
+@example([("\0", b"x")], True)
 def test_archives_of_any_names_leave_nothing_outside(entries: list[tuple[str, bytes]], packed: bool) -> None:
     """Taken or refused in one line; every file that was written lies where it may and is called what it may be."""
     with tempfile.TemporaryDirectory() as folder:

@@ -27,7 +27,7 @@ def ballast(place: Path, left: int) -> Path:
 def test_a_stage_that_fills_the_disk_fails_in_one_line_and_goes_on_later(tight: Bench) -> None:
     """The stage's bytes do not fit: the run ends with the reason; with room made it takes up where it was."""
     tight.stages = (Stage("w", "fault_toys:write", 1, params={"megabytes": 2}),)
-    filler = ballast(tight.workspace, 2 << 20)
+    filler = ballast(tight.workspace, 3 << 20)
     end = tight.run()
     assert ("failed", {"w": "failed"}) == (end.run.state, tight.states(end))
     reason = f"{end.run.stage('w').reason} ({end.run.stage('w').hint})"
@@ -47,9 +47,12 @@ def test_a_stage_that_fills_the_disk_fails_in_one_line_and_goes_on_later(tight: 
 
 
 def test_a_journal_that_does_not_fit_ends_the_run_in_one_line(tight: Bench) -> None:
-    """The events' bytes do not fit: the engine makes room of its own, says so, and leaves nothing running."""
-    tight.stages = (Stage("t", "fault_toys:talk", 1, params={"notes": 20000}),)
-    filler = ballast(tight.workspace, 3 << 20)
+    """The events' bytes do not fit: the engine makes room of its own, says so, and leaves nothing running.
+
+    Two stages at once, whose long notes make a large state, and whose logs would fill the room as well.
+    """
+    tight.stages = tuple(Stage(name, "fault_toys:talk", 1, params={"notes": 20000}) for name in "tu")
+    filler = ballast(tight.workspace, 5 << 20)
     tight.client.start(RunRequest())
     end = tight.wait(lambda s: not s.alive)
     assert "failed" == end.run.state
@@ -63,7 +66,7 @@ def test_a_journal_that_does_not_fit_ends_the_run_in_one_line(tight: Bench) -> N
     assert "done" == tight.run().run.state
 
 
-@pytest.mark.parametrize("left", [0, 40_000, 150_000, 1_100_000, 1_200_000])
+@pytest.mark.parametrize("left", [0, 40_000, 150_000, 2_150_000, 2_250_000])
 def test_a_run_on_a_full_disk_does_not_begin_or_ends_in_one_line(tight: Bench, left: int) -> None:
     """No room for the plan, for the journal, or for the first event: an error of one line, never a traceback."""
     tight.stages = (Stage("w", "fault_toys:write", 1, params={"megabytes": 1}),)
