@@ -7,13 +7,14 @@ to read a real one. Published rates are those of the ModelZoo guide, compute onl
 from __future__ import annotations
 
 import resource
+import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.contract.events import Outcome
+from backends.contract.events import DeviceProgress, Event, Outcome
 from backends.contract.request import Request, Upstream
 from backends.infer.layout import Layout
 from backends.infer.run import run
@@ -49,7 +50,9 @@ class LoopBench:
     compute_s: float
     """Time in compute as measured, all devices together: more than `chip_s` by what the machine's scheduling adds."""
     busy: float
-    """Share of the devices' wall time that `chip_s` is."""
+    """Share of the devices' wall time that `chip_s` is, while later devices start included."""
+    busy_at_work: float | None
+    """The same of each device from its own first batch on, in the middle; None without a latency."""
     clips_per_s: float
     host_s_per_clip: float
     """Processor time of the stage and its device processes a clip, start-up included."""
@@ -89,6 +92,7 @@ class _Video:
     id: str
     first: int
     clips: int
+    label: str = ""
 
 
 def sample(videos: int) -> list[int]:
@@ -123,7 +127,7 @@ def bench_loop(
     tuning = {"devices": list(range(devices))}
     before = _processor_s()
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as folder:
-        outcome = _run(Path(folder), store or Path(folder, f"blank-{videos}"), params, tuning)
+        outcome, ticks = _run(Path(folder), store or Path(folder, f"blank-{videos}"), params, tuning)
     used = _processor_s() - before
     figures: Mapping[str, Any] = outcome.figures
     done, seconds, chip_s = int(figures["clips"]), float(figures["seconds"]), int(figures["batches"]) * latency
@@ -140,6 +144,7 @@ def bench_loop(
         chip_s,
         float(figures["compute_seconds"]),
         chip_s / (seconds * devices),
+        statistics.fmean(tick.mean_clips_per_s or 0.0 for tick in ticks) * latency / batch if latency else None,
         done / seconds,
         used / done,
     )
@@ -151,14 +156,23 @@ def bench_layouts(chip: str = "310P", **options: Any) -> tuple[LoopBench, LoopBe
     return packed, guide, packed.batches / guide.batches
 
 
-def _run(folder: Path, store: Path, params: Mapping[str, Any], tuning: Mapping[str, Any]) -> Outcome:
+def _run(
+    folder: Path, store: Path, params: Mapping[str, Any], tuning: Mapping[str, Any]
+) -> tuple[Outcome, Sequence[DeviceProgress]]:
+    """The stage's outcome, and each device's last tick."""
     upstream = {
         "preprocess": Upstream(store.parent, Outcome(outputs={"store": store.name})),
         "simplify": Upstream(folder, Outcome(outputs={"onnx": "none.onnx"})),
     }
     out, scratch = folder / "out", folder / "scratch"
     request = Request("infer", "", 1, folder, out, scratch, params, tuning, {}, upstream)
-    return run(Job(request, lambda _: None))
+    ticks: dict[str, DeviceProgress] = {}
+
+    def say(event: Event) -> None:
+        if isinstance(event, DeviceProgress):
+            ticks[event.device] = event
+
+    return run(Job(request, say)), tuple(ticks.values())
 
 
 def _processor_s() -> float:

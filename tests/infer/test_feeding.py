@@ -53,6 +53,8 @@ def test_chips_are_fed_through_the_stage_itself(store: Path, kind: str) -> None:
     assert (2, sum(sample(run.videos))) == (run.devices, run.clips)
     assert run.batches == -(-run.clips // 10)
     assert 0 < run.busy <= 1
+    assert run.busy_at_work is not None
+    assert 0 < run.busy_at_work < 1.1
 
 
 def test_costs_are_said_as_chips_and_cores(store: Path) -> None:
