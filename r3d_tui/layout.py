@@ -66,7 +66,7 @@ def _two(width: int, height: int, chips: int, stages: int) -> dict[str, Box]:
     left = (width * 57) // 100
     chips = max(chips, 4)
     boxes = _column(0, left, height, (("stages", stages + 3, 8), ("infer", chips + 9, 10), ("log", None, 8)))
-    right = (("dataset", 12, 9), ("model", 12, 11), ("devices", chips + 9, min(chips + 3, 8)), ("result", None, 9))
+    right = (("dataset", 12, 9), ("model", 12, 11), ("devices", chips + 9, min(chips + 2, 8)), ("result", None, 8))
     return {**boxes, **_column(left + 1, width - left - 1, height, right)}
 
 

@@ -14,7 +14,7 @@ from r3d_tui.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.safe import safe
 from r3d_tui.views.devices import UNITS, Device, reasons, told
 from r3d_tui.views.graph import graph
-from r3d_tui.views.infer import energy_basis, joules, published_rate, share_of_published
+from r3d_tui.views.infer import energy_basis, joules, milliseconds, published_rate, share_of_published
 from r3d_tui.views.look import Look, facts, live_rate, marked, paragraph, rule, state_word
 from r3d_tui.views.stages import moment
 from r3d_tui.views.tracks import METRICS, Track, range_of
@@ -103,8 +103,8 @@ def _work(device: Device, run: DeviceRun, snapshot: Snapshot, look: Look) -> lis
     whole = published_rate(device.name)
     rate = f"{figures.rate(live_rate(run))} {words('chip.now')} · "
     rate += f"{figures.rate(run.mean_clips_per_s)} {words('chip.mean')}"
-    latency = f"{figures.number(run.latency_ms, 1)} {words('infer.p50')} · "
-    latency += f"{figures.number(run.latency_p95_ms, 1)} {words('infer.p95')}"
+    latency = f"{milliseconds(run.latency_ms)} {words('infer.p50')} · "
+    latency += f"{milliseconds(run.latency_p95_ms)} {words('infer.p95')}"
     basis = energy_basis(snapshot)
     energy = joules(run.joules_per_clip)
     if run.joules_per_clip is None and basis not in ("", "measured"):

@@ -174,6 +174,7 @@ def _none(snapshot: Snapshot, look: Look) -> list[Row]:
 def _table(found: Sequence[Device], look: Look, cursor: str, tracks: Tracked) -> list[Row]:
     words = look.words
     unread = all(device.sample is None or device.sample.power_w is None for device in found)
+    cold = all(device.sample is None or device.sample.temp_c is None for device in found)
     name = 15 if any(device.simulated for device in found) else 10
     columns = (
         Column(words("devices.device"), id_width(found)),
@@ -182,7 +183,7 @@ def _table(found: Sequence[Device], look: Look, cursor: str, tracks: Tracked) ->
         Column(words("devices.health"), 7, rank=7),
         Column(words("devices.power"), 7, right=True, rank=8 if unread else 2),
         Column("", SPARK, rank=9),
-        Column(words("devices.temp"), 5, right=True, rank=1),
+        Column(words("devices.temp"), 5, right=True, rank=8 if cold else 1),
         Column("", SPARK, rank=10),
         Column(words("devices.busy"), 5, right=True),
         Column("", SPARK if look.width < 90 else 10, rank=5 if look.width >= 52 else 3),
@@ -269,6 +270,8 @@ def histories(device: Device, track: Track | None, look: Look) -> list[Row]:
     wide = max(6, min(60, look.width - LABEL - 32))
     total = device.sample.memory_total_mb if device.sample else None
     for metric in ("power_w", "temp_c", "busy_percent", "memory_used_mb"):
+        if range_of(track, metric).most is None:
+            continue  # what a group of cores does not tell needs no line
         key, now, span, top = told(metric, track, total)
         values = track.spread(metric, wide, SHORT_S)
         line = row(

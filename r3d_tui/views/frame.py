@@ -83,7 +83,7 @@ def possible(action: Action, snapshot: Snapshot | None, *, read_only: bool) -> b
     if action.name == "rerun_failed":
         return state in ("failed", "stopped", "interrupted")
     if action.name == "device":
-        return state == "running"
+        return snapshot is not None and stage_of(snapshot, "infer").state == "running"
     return True
 
 

@@ -154,8 +154,8 @@ def _device_cells(one: Device, look: Look, history: Sequence[float | None], curs
         figures.count(device.clips),
         Span(figures.rate(live_rate(device)), "strong" if live_rate(device) is not None else ""),
         figures.rate(device.mean_clips_per_s),
-        figures.number(device.latency_ms, 1),
-        figures.number(device.latency_p95_ms, 1),
+        milliseconds(device.latency_ms),
+        milliseconds(device.latency_p95_ms),
         figures.percent(device.utilisation),
         figures.percent(share_of_published(one)),
         figures.number(one.sample.power_w if one.sample else None, 1, "W"),
@@ -169,6 +169,11 @@ def share_of_published(one: Device) -> float | None:
     """Of the published rate of such a chip, by the device's mean; None where nothing was published or measured."""
     mean, whole = one.run.mean_clips_per_s if one.run else None, published_rate(one.name)
     return mean / whole if mean is not None and whole else None
+
+
+def milliseconds(value: float | None) -> str:
+    """A latency, without a decimal where it has four digits."""
+    return figures.number(value, 1 if value is None or value < 1000 else 0)
 
 
 def joules(value: float | None) -> str:
@@ -213,8 +218,8 @@ def _rest(found: Sequence[Device], device: str, snapshot: Snapshot, look: Look, 
     if mine is not None and mine.run is not None:
         run = mine.run
         parts = (
-            ("infer.p50", figures.number(run.latency_ms, 1)),
-            ("infer.p95", figures.number(run.latency_p95_ms, 1)),
+            ("infer.p50", milliseconds(run.latency_ms)),
+            ("infer.p95", milliseconds(run.latency_p95_ms)),
             ("infer.busy", figures.percent(run.utilisation)),
             ("infer.published", figures.percent(share_of_published(mine))),
             ("devices.power", figures.number(mine.sample.power_w if mine.sample else None, 1, "W")),
