@@ -40,6 +40,8 @@ class _Reading:
 
     headed: bool = False
     """A heading of chips was seen: a row cut short is then still a chip's."""
+    own_cell: bool = False
+    """The heading is the 950's, whose rows 2 begin with empty cells."""
     processes_begun: bool = False
     other_id: str = ""
     """What row 2's second number is: "Device", "Phy-I", or "" where no heading said it."""
@@ -75,7 +77,7 @@ def _read(reading: _Reading, cells: Cells) -> None:
     elif re.match(r"NPU\b", cells[0]):
         if reading.chips or reading.pending or reading.processes_begun:
             _begin(reading, None)
-        reading.headed = True
+        reading.headed, reading.own_cell = True, cells[0] == "NPU ID"
     elif any(cell.lower() == "bus-id" for cell in cells):
         reading.hbm = "HBM-Usage" in joined
         reading.other_id = next((name for name in ("Device", "Phy-I") if name.lower() in cells[0].lower()), "")
@@ -97,13 +99,13 @@ def _begin(reading: _Reading, version: str | None) -> None:
     """The line with the versions, or a second heading: a text may hold several outputs, and the last one counts."""
     reading.version, reading.pending = version, None
     reading.chips, reading.processes = [], []
-    reading.headed = reading.processes_begun = False
+    reading.headed = reading.processes_begun = reading.own_cell = False
     reading.hbm, reading.other_id = False, ""
 
 
 def _read_chip(reading: _Reading, cells: Cells) -> None:
     """A row 1 or a row 2; anything else is passed over."""
-    if reading.pending and _is_second(cells):
+    if reading.pending and _is_second(cells) and not (reading.own_cell and cells[0]):
         reading.chips.append(_second(reading, reading.pending, cells))
         reading.pending = None
         return
