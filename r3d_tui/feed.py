@@ -62,10 +62,12 @@ class Feed:
 
     def _follow(self) -> None:
         version: int | None = None
+        look = self._client.glance  # for the first picture; the whole of it follows
         while not self._ended.is_set():
             begun = time.monotonic()
             try:
-                snapshot = self._client.snapshot()
+                snapshot = look()
+                look = self._client.snapshot
                 if snapshot.version != version:
                     version = snapshot.version
                     self._post(SnapshotCame(snapshot))

@@ -139,6 +139,10 @@ class Client(Protocol):
         """The state now; cheap enough for a few times a second."""
         ...
 
+    def glance(self) -> Snapshot:
+        """The state now, as far as it can be had at once: the plan may be that of the latest run."""
+        ...
+
     def changed(self, timeout: float) -> bool:
         """Wait until the next snapshot may differ from the last one, or `timeout` seconds."""
         ...

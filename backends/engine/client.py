@@ -72,8 +72,18 @@ class LiveClient:
     def workspace(self) -> Path:
         return self._folders.workspace
 
+    def glance(self) -> Snapshot:
+        folder = self._latest()
+        with contextlib.suppress(R3dError, OSError, DecodeError):
+            if folder is not None and self._last.version == 0:
+                plan = loads(Plan, folder.plan.read_bytes())
+                return self._taken(self._planner.settings(self.workspace), plan, Line(""))
+        return self.snapshot()
+
     def snapshot(self) -> Snapshot:
-        settings, plan, problem = self._read_settings()
+        return self._taken(*self._read_settings())
+
+    def _taken(self, settings: Settings | None, plan: Plan | None, problem: Line) -> Snapshot:
         self._look()  # before the state: an engine that ends in between has written its end
         folder = self._latest()
         run = self._state(folder)

@@ -162,6 +162,10 @@ class ReplayClient:
             self._seen_version = self._snapshot.version
             return self._snapshot
 
+    def glance(self) -> Snapshot:
+        """The state now."""
+        return self.snapshot()
+
     def changed(self, timeout: float) -> bool:
         """Wait until the story goes on, at most `timeout` seconds."""
         ends = time.monotonic() + timeout
