@@ -20,6 +20,7 @@ from r3d_tui.lang.words import Words
 from r3d_tui.rows import Column, Row, Span, cells, cut, fit, row, table, wrap
 from r3d_tui.safe import safe
 from r3d_tui.terminal import drawn
+from r3d_tui.views.devices import SIMULATED
 from r3d_tui.views.look import Look, dotted, elapsed, left, live_rate, marked, share, sign, stage_word, state_word
 from r3d_tui.views.stages import progress_words
 from r3d_tui.widgets.meter import meter
@@ -114,35 +115,38 @@ class LiveDisplay:
 
     def __call__(self, snapshot: Snapshot) -> None:
         words, size = self._words, self._console.size
+        before = len(self._above)
         for stage in snapshot.run.stages:
             if stage.state not in ("running", self._states.get(stage.name, "waiting")):
-                self._print(functools.partial(ended_rows, words, stage))
+                self._above.append(functools.partial(ended_rows, words, stage))
             self._states[stage.name] = stage.state
         for device in snapshot.run.devices:
             if device.state in TROUBLED and self._devices.get(device.id) != device.state:
-                self._print(functools.partial(_warning, f"{device.id}  {sentences.device_said(words, device)}"))
+                self._above.append(functools.partial(_warning, f"{device.id}  {sentences.device_said(words, device)}"))
             self._devices[device.id] = device.state
         rows = live_rows(words, snapshot, self._width, size.height - 2, time.time())
         if size != self._size:
             self._size = size
             self._begin_anew(size.height, size.height - len(rows))
-        elif rows == self._rows:
-            return
-        self._rows = rows
-        self._live.update(Group(*map(_text, rows)), refresh=True)
+            before, self._rows = len(self._above), []
+        if rows != self._rows:
+            self._rows = rows
+            self._live.update(Group(*map(_text, rows)), refresh=True)
+        self._print(self._above[before:])
 
     def say(self, key: str) -> None:
         """A sentence above what runs."""
-        self._print(functools.partial(_warning, self._words(key)))
+        self._above.append(functools.partial(_warning, self._words(key)))
+        self._print(self._above[-1:])
 
     @property
     def _width(self) -> int:
         return min(self._console.size.width - 1, WIDEST)
 
-    def _print(self, rows: Callable[[int], list[Row]]) -> None:
-        self._above.append(rows)
-        for line in rows(self._width):
-            self._console.print(_text(line))
+    def _print(self, above: list[Callable[[int], list[Row]]]) -> None:
+        """Above what runs, which is drawn again below it: all in one writing."""
+        if above:
+            self._console.print(Group(*(_text(line) for rows in above for line in rows(self._width))))
 
     def _begin_anew(self, height: int, room: int) -> None:
         """After a resize: some terminals wrapped the old lines and some cut them, so none can be written over.
@@ -152,8 +156,8 @@ class LiveDisplay:
         self._live.stop()
         self._console.file.write("\n" * height + "\x1b[H\x1b[J")
         above = [line for rows in self._above for line in rows(self._width)]
-        for line in above[-room:] if room > 0 else ():
-            self._console.print(_text(line))
+        if room > 0 and above:
+            self._console.print(Group(*map(_text, above[-room:])))
         self._live = self._new_live()
         self._live.start()
 
@@ -251,13 +255,13 @@ def _device_rows(
         *([Column(words("devices.temp"), 5, right=True, rank=5)] if heat else []),
         Column(words("devices.name"), min(20, max(cells(safe(device.name)) for device in devices)), rank=1),
     ]
-    simulated = any(device.name.endswith(" simulated") for device in devices)
+    simulated = any(device.name.endswith(SIMULATED) for device in devices)
     room -= 1 + simulated
     shown = devices if len(devices) <= room else devices[: max(0, room - 1)]
     body = [_device_cells(words, device, samples.get(device.id), heat=heat) for device in shown]
     rows = table(columns, body, width)
     if simulated:
-        rows.insert(0, row("    ", Span(words("plain.simulated"), "warn")))
+        rows.insert(0, row("    ", Span(words("sim.speed"), "warn")))
     if more := len(devices) - len(shown):
         rows.append(row("    ", Span(words("plain.more_devices", n=more), "dim")))
     return rows

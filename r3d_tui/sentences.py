@@ -111,8 +111,9 @@ def endings(words: Words, snapshot: Snapshot) -> list[str]:
         lines.append(accuracy)
     if (speed := measured.get("infer.clips_per_s")) is not None:
         clips = figures.count(measured.get("infer.clips"))
-        said = words("plain.speed", clips=clips, rate=figures.rate(speed))
-        lines.append(dotted([said, words("plain.simulated") if run.simulated else ""]))
+        lines.append(words("plain.speed", clips=clips, rate=figures.rate(speed)))
+        if run.simulated:
+            lines.append(words("sim.speed"))
     return lines
 
 

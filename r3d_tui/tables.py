@@ -57,7 +57,7 @@ def run_lines(runs: Iterable[RunSummary], words: Words) -> Iterator[str]:
         return
     yield from _lines(columns, body)
     if any(line[-1].endswith("*") for line in body):
-        yield f"* {words('plain.simulated')}"
+        yield f"* {words('sim.speed')}"
 
 
 def log_lines(paths: Mapping[str, str], words: Words) -> Iterator[str]:

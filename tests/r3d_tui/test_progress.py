@@ -177,7 +177,7 @@ def test_live_rows_fit(words: Words, width: int) -> None:
         assert len(rows) <= height
         assert max(map(width_of, rows)) <= width
     text = "\n".join(map(text_of, live_rows(words, snapshot, 79, 22, 200.0)))
-    assert words("plain.simulated") in text
+    assert words("sim.speed") in text
     assert "310P3 simulated" in text
     assert words("plain.more_devices", n=64 - 17) in text
 

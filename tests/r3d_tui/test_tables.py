@@ -70,7 +70,7 @@ def test_runs_are_a_table_with_headings() -> None:
     assert ["run", "started", "state", "time", "top-1", "clips/s"] == head.split()
     assert ["done", "28.8", "s", "0.9625", "8.38*"] == first.split()[3:]
     assert ["2", "–", "failed", "–", "–", "–"] == second.split()
-    assert "* simulated chips: the speed is nobody's" == note
+    assert "* The chips are simulated: the speed is nobody's." == note
     chinese = list(run_lines(runs, ZH))
     assert cells(chinese[1]) == cells(chinese[0]) == cells(chinese[2])
     assert ["nothing has run here yet"] == list(run_lines((), EN))
