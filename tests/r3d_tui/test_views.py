@@ -253,6 +253,20 @@ def test_the_footer_offers_what_can_be_done_now(snapshots: dict[str, Snapshot], 
     assert "? help" in text_of(frame.footer(snapshots["failed"], _look(24)))
 
 
+def test_the_footer_offers_what_the_panel_can_do(snapshots: dict[str, Snapshot], inferring: ReplayClient) -> None:
+    """Devices are sorted, filtered and taken out in their panels; results and videos are offered once there are some."""
+    look = _look(120)
+    told = text_of(frame.footer(inferring.snapshot(), look, panel="devices"))
+    assert " Space out/in  Enter open it  / search  S sort" in told
+    assert "Space" not in text_of(frame.footer(inferring.snapshot(), look, panel="devices", read_only=True))
+    assert "Space" not in text_of(frame.footer(snapshots["finished"], look, panel="devices"))
+    assert " & matches only  n next match" in text_of(frame.footer(snapshots["finished"], look, panel="log"))
+    assert " o results  b videos" in text_of(frame.footer(snapshots["finished"], look))
+    new = text_of(frame.footer(snapshots["new"], look))
+    assert " o results" not in new + text_of(frame.footer(inferring.snapshot(), look))
+    assert " b videos" not in new
+
+
 def test_a_preview_tells_what_runs_and_why(story: OpenStory) -> None:
     """Each stage stands with what would be done to it and the reason; the sum stands above."""
     from backends.contract.client import RunRequest
