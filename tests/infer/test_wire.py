@@ -57,5 +57,6 @@ def test_an_order_of_other_types_is_refused(text: bytes) -> None:
 
 @given(answer=st.builds(Answer, st.just("scores"), *[st.integers(0, 99)] * 3, *[st.floats(0, 9)] * 2))
 def test_scores_are_read_as_the_codec_does(answer: Answer) -> None:
-    """Whatever values are left out as defaults."""
+    """And written so, whatever values are left out as defaults."""
+    assert dumps(answer).encode() + b"\n" == to_bytes(answer)
     assert answer == to_answer(to_bytes(answer))
