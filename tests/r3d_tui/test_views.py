@@ -254,7 +254,7 @@ def test_the_footer_offers_what_can_be_done_now(snapshots: dict[str, Snapshot], 
 
 
 def test_the_footer_offers_what_the_panel_can_do(snapshots: dict[str, Snapshot], inferring: ReplayClient) -> None:
-    """Devices are sorted, filtered and taken out in their panels; results and videos are offered once there are some."""
+    """Devices are sorted, filtered and taken out in their panels; results and videos are offered once there."""
     look = _look(120)
     told = text_of(frame.footer(inferring.snapshot(), look, panel="devices"))
     assert " Space out/in  Enter open it  / search  S sort" in told
