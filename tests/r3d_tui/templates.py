@@ -1,7 +1,8 @@
 """The templates of all lines that the source makes, read off its syntax. It refuses to run anything of it.
 
 A template often reaches its call by a name (`raise InputError(text, hint=hint)`), so names are followed: to what is
-assigned to them in their function or module, and from a parameter to the arguments of its callers in that module.
+assigned to them in their function or module, from a parameter to the arguments of its callers in that module, and from
+a call to what that module's function returns.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ class _Source:
             parts = [node.value]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "items"):
             parts = [node.func.value, *node.args[1:]]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            parts = self._returned(node.func.id)
         else:
             parts = []
         return {text for part in parts for text in self.texts(part, seen)}
@@ -110,6 +113,13 @@ class _Source:
                 found += [keyword.value for keyword in call.keywords if keyword.arg == name]
         return found
 
+    def _returned(self, name: str) -> list[ast.expr]:
+        """What the module's functions of that name give back, where they say that it is text."""
+        functions = [node for node in self.above if isinstance(node, Function) and node.name == name]
+        told = [node for node in functions if node.returns is not None and "str" in ast.unparse(node.returns)]
+        inside = (one for function in told for one in ast.walk(function) if isinstance(one, ast.Return))
+        return [one.value for one in inside if one.value is not None]
+
     def _imported(self, name: str) -> set[str]:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom) and node.module and any(alias.name == name for alias in node.names):
@@ -124,7 +134,7 @@ def _bindings(node: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
     """Targets and what they are given, of an assignment, a loop or a comprehension."""
     if isinstance(node, ast.Assign):
         return [(target, node.value) for target in node.targets]
-    if isinstance(node, ast.AnnAssign) and node.value:
+    if isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value:
         return [(node.target, node.value)]
     return [(node.target, node.iter)] if isinstance(node, ast.For | ast.comprehension) else []
 

@@ -122,7 +122,7 @@ def test_stories_say_what_the_backends_say(story: str) -> None:
 
 
 def test_templates_are_followed_through_names(tmp_path: Path) -> None:
-    """A template given by a variable, a constant, a parameter, a table or either arm of an `if` is found."""
+    """A template given by a variable, constant, parameter, table, function or either arm of an `if` is found."""
     source = tmp_path / "one.py"
     source.write_text(
         "HINT = 'a constant'\n"
@@ -135,12 +135,17 @@ def test_templates_are_followed_through_names(tmp_path: Path) -> None:
         "g('given')\n"
         "for number, words in TABLE.items():\n"
         "    other = 'no template'\n"
+        "def why(n) -> str | None:\n"
+        "    return 'returned' if n else None\n"
+        "def late(n):\n"
+        "    if text := why(n):\n"
+        "        raise InputError(text)\n"
         "def h(n):\n"
         "    what, how = TABLE[n]\n"
         "    return line(what)\n",
         encoding="utf-8",
     )
-    expected = {"a constant", "of a table", "first", "second", "its hint", "given"}
+    expected = {"a constant", "of a table", "first", "second", "its hint", "given", "returned"}
     assert expected == templates(source, tmp_path)
 
 
