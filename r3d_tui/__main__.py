@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def console_options(arguments: Sequence[str]) -> dict[str, Any] | None:
 
 def main() -> None:
     """Run the command."""
+    work: list[Callable[[], object]] = []
     options = console_options(sys.argv[1:])
     if options is not None:
         gc.disable()  # start-up makes much and drops nothing; the board turns it on again with the first snapshot
@@ -45,11 +47,18 @@ def main() -> None:
         folder = options.pop("workspace", None)
         console = opened(Path(folder) if folder else None, **options)
         if console is not None:
-            sys.exit(console())
+            try:
+                sys.exit(console())
+            except Exception as error:  # noqa: BLE001 - the command line words it
+                work = [partial(_again, error)]
         gc.enable()
     from r3d_tui.cli import main as command_line
 
-    command_line()
+    command_line(*work)
+
+
+def _again(error: Exception) -> None:
+    raise error
 
 
 if __name__ == "__main__":

@@ -7,22 +7,31 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from backends import api
 
 
-def opened(folder: Path | None, **options: bool | str) -> Callable[[], int] | None:
-    """What shows the console of a workspace and gives its exit code; None where something is wrong.
+def prepared(workspace: Path, *, language: str | None = None, **options: Any) -> Callable[[], int]:
+    """What shows the console of a workspace, or the form that makes one, and gives the exit code.
 
-    What is wrong the command line says, which meets it again. `options` are those of `run_console`.
+    `language` is what was asked for, else r3d.toml says; the other `options` are those of `run_console`. R3dError where
+    the workspace cannot be read.
+    """
+    client = api.open_client(api.find_workspace(workspace) or workspace)
+    from r3d_tui.app import run_console
+
+    return partial(run_console, client, language=language or api.workspace_language(client.workspace), **options)
+
+
+def opened(folder: Path | None, **options: Any) -> Callable[[], int] | None:
+    """The same for the folder named, else the nearest that holds an r3d.toml, else this one; None where that fails.
+
+    What failed the command line says, which meets it again.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"):
         return None
     try:
-        place = folder or Path.cwd()
-        client = api.open_client(api.find_workspace(place) or place)
+        return prepared(folder or Path.cwd(), **options)
     except Exception:  # noqa: BLE001 - whatever it is, the command line words it
         return None
-    from r3d_tui.app import run_console
-
-    return partial(run_console, client, **options)  # type: ignore[arg-type]

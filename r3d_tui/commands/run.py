@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backends import api
 from backends.contract.client import RunRequest, Snapshot
 from backends.contract.errors import InputError
 from r3d_tui.commands.given import chosen_words, given, in_terminal, open_workspace, say, tell
@@ -63,17 +62,16 @@ def open_console(workspace: Path) -> int:
     if not in_terminal():
         hint = "use r3d-tui status, run --headless or attach --headless"
         raise InputError("the console needs a terminal", hint=hint)
-    from r3d_tui.app import run_console
+    from r3d_tui.console import prepared
 
-    found = api.find_workspace(workspace)
-    client = api.open_client(found or workspace)
-    return run_console(
-        client,
+    console = prepared(
+        workspace,
         mouse=given.mouse,
         ascii_only=given.ascii_only,
         read_only=given.read_only,
-        language=given.language or api.workspace_language(client.workspace),
+        language=given.language,
     )
+    return console()
 
 
 def begin(client: LiveClient, request: RunRequest, *, headless: bool, json_lines: bool) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
+import sys
 
 import pytest
 
-from r3d_tui.__main__ import FLAGS, VALUED, console_options
+from r3d_tui import console as console_module
+from r3d_tui.__main__ import FLAGS, VALUED, console_options, main
 from r3d_tui.cli import console
 
 
@@ -39,3 +42,21 @@ def test_they_are_the_command_lines_own() -> None:
         for told in getattr(parameter.annotation, "__metadata__", ()):
             found.update((told.default, *told.param_decls))
     assert found - {"--debug", "--version"} == {*FLAGS, *VALUED}
+
+
+def test_a_fault_of_the_console_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As every error of the command line; no traceback."""
+
+    def broken() -> int:
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr(sys, "argv", ["r3d-tui"])
+    monkeypatch.setattr(console_module, "opened", lambda *_, **__: broken)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert 1 == end.value.code
+    assert gc.isenabled()
+    said = capsys.readouterr().err.splitlines()
+    assert ["error: RuntimeError: no such thing"] == [text.partition(" (")[0] for text in said]
