@@ -11,7 +11,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -91,13 +90,13 @@ for _name in ("check", "simplify", "compile", "verify", "infer"):
     _step_in_workspace(_name)
 
 
-def main(work: Callable[[], object] = partial(app, standalone_mode=True)) -> None:
+def main(work: Callable[[], object] | None = None) -> None:
     """The entry point, of commands or of other work: every error becomes one line and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that no locale can show ends nothing
     try:
-        work()
+        (work or app)()
     except R3dError as error:
         _complain(sentences.complaint(chosen_words(), error))
         sys.exit(error.exit_code)
