@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -33,28 +31,25 @@ from r3d_tui.panels.all import (
 )
 from r3d_tui.panels.log import LogPanel
 from r3d_tui.panels.panel import Panel, Scene
-from r3d_tui.safe import safe
 from r3d_tui.screens.dialog import Dialog
-from r3d_tui.screens.doing import Doing
 from r3d_tui.screens.heavy import reading
+from r3d_tui.screens.seeking import Seeking
 from r3d_tui.views import frame
-from r3d_tui.views.devices import ORDERS, Arrangement, arranged, joined
+from r3d_tui.views.devices import Arrangement, joined
 from r3d_tui.views.look import Look
 from r3d_tui.views.look import stages as stages_of
-from r3d_tui.views.tracks import Track, Tracks, tracks_of
+from r3d_tui.views.tracks import Tracks
 from r3d_tui.widgets.sheet import Sheet
 from r3d_tui.widgets.tiles import Tiles
 
 if TYPE_CHECKING:
-    from textual.widgets import Input
+    pass
 
-LATER_S = 0.4
-"""The history of the devices is read when the first picture stands."""
 TICK_S = 1.0
 """Clocks on the screen go by the second, and only while something runs."""
 
 
-class Board(Doing):
+class Board(Seeking):
     """Header, rail or dashboard, footer."""
 
     DEFAULT_CSS = """
@@ -80,7 +75,6 @@ class Board(Doing):
         self._history = History()
         self.tracks = Tracks()
         self.arrangement = Arrangement()
-        self._tracked = ""
         self._mode = ""
         self._drawn = 0.0
         self._stale = False
@@ -149,7 +143,7 @@ class Board(Doing):
         self.snapshot, self.broken = message.snapshot, ""
         self._history.add(message.snapshot.run, self.app_clock())
         self.tracks.add(message.snapshot.run.id, message.snapshot.samples)
-        self._fetch_tracks(message.snapshot.run.id)
+        self.fetch_tracks(message.snapshot.run.id)
         ids = [device.id for device in joined(message.snapshot)]
         if self.device not in ids:
             self.device = ids[0] if ids else ""
@@ -157,23 +151,6 @@ class Board(Doing):
             self._tiles.place_again()
         self.draw_news()
         self.offer_setup()
-
-    def _fetch_tracks(self, run: str) -> None:
-        """Once for each run: what its devices' sensors said before this console came."""
-        if not run or run == self._tracked:
-            return
-        self._tracked = run
-
-        def take(found: dict[str, Track]) -> None:
-            self.tracks.put(run, found)
-            self.draw()
-
-        self.set_timer(LATER_S, lambda: self.ask(lambda: tracks_of(self.client.history(run)), take))
-
-    @property
-    def rates(self) -> Mapping[str, Sequence[float | None]]:
-        """Clips/s as this console saw them, by device."""
-        return self._history.rates
 
     @on(LogCame)
     def take_log(self, message: LogCame) -> None:
@@ -253,13 +230,6 @@ class Board(Doing):
             self.arrangement,
         )
 
-    def _listed(self) -> list[str]:
-        """The devices that are listed, in their order."""
-        if self.snapshot is None:
-            return []
-        found = arranged(joined(self.snapshot), self.arrangement, Look(self.words, 80))
-        return [one.id for one in found if self.current != "infer" or one.run is not None]
-
     def _plan(self, width: int, height: int) -> Plan:
         count = len(stages_of(self.snapshot)) if self.snapshot else 11
         return plan(width, height, self.current, chips=self._chips(), stages=max(1, count), zoomed=self.zoomed)
@@ -314,65 +284,11 @@ class Board(Doing):
         """Move the cursor, or scroll."""
         if self.current == "stages":
             self.action_next_stage(step)
-        elif self.current in ("devices", "infer") and (ids := self._listed()):
+        elif self.current in ("devices", "infer") and (ids := self.listed_devices()):
             place = ids.index(self.device) if self.device in ids else 0
             self.action_pick_device(ids[max(0, min(len(ids) - 1, place + step))])
         else:
             self.panel_now().scroll_rows(step)
-
-    def action_pick_device(self, name: str) -> None:
-        """Put the cursor on a device; a second click opens it."""
-        self.device = name
-        if self.current not in ("devices", "infer"):
-            self.current = "devices"
-            self.relayout()
-        self.draw()
-        panel, scene = self.panel_now(), self.scene()
-        place = panel.cursor(scene) if scene is not None else None
-        if place is not None:
-            panel.reveal(place)
-
-    def action_chip(self) -> None:
-        """All about the device under the cursor."""
-        from r3d_tui.screens.opening import open_chip
-
-        open_chip(self)
-
-    def action_order(self, step: int = 1) -> None:
-        """Order the devices by the next figure; after the last, by their numbers again."""
-        if self.current not in ("devices", "infer"):
-            self.say("say.order")
-            return
-        order = self.arrangement.order + step
-        self.arrangement = replace(self.arrangement, order=order if order < len(ORDERS) else -1)
-        self.draw()
-
-    def action_show_all(self) -> None:
-        """Forget filter and order of the devices, and the search in the log."""
-        self.arrangement = Arrangement()
-        self.book.search("")
-        self.book.only = False
-        self.draw()
-
-    def action_only(self) -> None:
-        """In the log only the lines that match, or all again."""
-        if not self.book.pattern:
-            self.say("say.no_pattern")
-            return
-        self.book.only = not self.book.only
-        self.action_panel("log")
-
-    def _filter_devices(self) -> None:
-        from r3d_tui.screens.filter import FilterLine  # 20 ms that nobody else needs
-
-        def changed(text: str) -> None:
-            self.arrangement = replace(self.arrangement, pattern=text)
-            ids = self._listed()
-            if ids and self.device not in ids:
-                self.device = ids[0]
-            self.draw()
-
-        self.app.push_screen(FilterLine(self.arrangement.pattern, self.words("list.hint"), changed))
 
     def action_up(self) -> None:
         """Move the cursor, or scroll, the other way."""
@@ -428,57 +344,6 @@ class Board(Doing):
             self.action_panel("log" if self._mode == "rail" and self.current == "stages" else "stages")
         else:
             self.say("say.no_failure")
-
-    def action_search(self) -> None:
-        """Type what to look for in the log."""
-        if self.searching:
-            return
-        if self.current in ("devices", "infer"):
-            self._filter_devices()
-            return
-        from textual.widgets import Input  # 20 ms that the first paint need not wait for
-
-        entry = Input(placeholder=self.words("log.search"), id="search", select_on_focus=False, value=self.book.pattern)
-        self.searching = True
-        self.current = "log"
-        self._tiles.mount(entry)
-        entry.focus()
-        self.relayout()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Show the last match while typing."""
-        self.book.search(safe(event.value))
-        self._show_match(self.book.here)
-
-    def on_input_submitted(self) -> None:
-        """Enter: back to the keys, matches stay marked."""
-        self.searching = False
-        self.query_one("#search").remove()
-        self.set_focus(None)
-        self.relayout()
-
-    def on_key(self, event: events.Key) -> None:
-        """Esc forgets the search; so does u, which shows all again."""
-        if event.key != "escape":
-            return
-        event.stop()
-        if self.searching:
-            self.on_input_submitted()
-        self.action_show_all()
-
-    def action_next_match(self, step: int = 1) -> None:
-        """Go to the next match in the log."""
-        self._show_match(self.book.turn(step))
-
-    def action_previous_match(self) -> None:
-        """Go to the match before."""
-        self.action_next_match(-1)
-
-    def _show_match(self, line: int | None) -> None:
-        self.draw()
-        if line is not None:
-            self.log_panel.show_line(line)
-            self.draw()
 
 
 def _failed(run: Run) -> str:

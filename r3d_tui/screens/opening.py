@@ -15,8 +15,8 @@ from r3d_tui.screens.heavy import calm
 
 if TYPE_CHECKING:
     from backends.contract.bundle import Bundle
-    from r3d_tui.screens.board import Board
     from r3d_tui.screens.doing import Doing
+    from r3d_tui.screens.seeking import Seeking
     from r3d_tui.views.compare import Comparison
     from r3d_tui.views.devices import Device
     from r3d_tui.views.tracks import Track
@@ -91,7 +91,7 @@ def open_asides(board: Doing) -> None:
         board.app.push_screen(Asides(found, more, board.words, play=play))
 
 
-def open_chip(board: Board) -> None:
+def open_chip(board: Seeking) -> None:
     """The device under the cursor, live."""
     from backends.contract.values import DeviceTable
     from r3d_tui.screens.chip import ChipPage
