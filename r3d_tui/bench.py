@@ -144,10 +144,18 @@ def everything(
     annotation: Annotated[Path | None, typer.Option(help="The json of those frames.")] = None,
     rounds: Rounds = 5,
 ) -> None:
-    """Everything that needs no chip, in turn, as tables for docs/performance.md: an hour or less."""
+    """Everything that needs no chip, in turn, as tables for docs/performance.md: an hour or less.
+
+    Frames to clips are measured on frames made for it, and on the real ones where they are given.
+    """
     aloud, words = _aloud(), chosen_words()
+
+    def real() -> BenchReport:
+        return api.bench_preprocess(say=aloud, frames=frames, annotation=annotation, rounds=rounds)
+
     benches: tuple[Callable[[], BenchReport], ...] = (
-        lambda: api.bench_preprocess(say=aloud, frames=frames, annotation=annotation, rounds=rounds),
+        lambda: api.bench_preprocess(say=aloud, rounds=rounds),
+        *([real] if frames else []),
         lambda: api.bench_feed(None, say=aloud, rounds=rounds, frames=frames, annotation=annotation),
         lambda: api.bench_cpu(say=aloud, model=model, rounds=rounds),
         lambda: api.bench_scale(say=aloud),
@@ -169,6 +177,8 @@ def table_lines(report: BenchReport, words: Words) -> Iterator[str]:
         if figure.reference is not None and figure.unit != "busy":
             beside = f"{_number(figure.reference, figure.unit)} ({words.line(figure.against)})"
             ratio = number(figure.ratio, 2)
+        wanted = _wanted(figure, words)
+        ratio = ", ".join(text for text in (ratio, wanted) if text)
         yield "| " + " | ".join((safe(words.line(figure.what)), value, safe(beside), ratio)) + " |"
     yield ""
     for table in (report.machine, report.settings, report.versions):
@@ -188,6 +198,19 @@ def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
     for title, table in (("machine", report.machine), ("settings", report.settings), ("versions", report.versions)):
         told = ", ".join(f"{key} {_value(value)}" for key, value in table.items())
         yield words(f"bench.{title}", told=told)
+
+
+def _wanted(figure: BenchFigure, words: Words) -> str:
+    """What is asked of a figure and whether it is met; empty where nothing is."""
+    text = ""
+    if figure.most is not None and figure.value is not None:
+        met = words("bench.met" if figure.value <= figure.most else "bench.not_met")
+        text = words("bench.at_most", wanted=_number(figure.most, figure.unit), met=met)
+    if figure.wanted is not None and figure.ratio is not None:
+        met = words("bench.met" if figure.ratio >= figure.wanted else "bench.not_met")
+        wanted = percent(figure.wanted) if figure.wanted < 1.5 else f"{figure.wanted:g} x"
+        text += words("bench.wanted", wanted=wanted, met=met)
+    return text.lstrip(",，、 ")
 
 
 def _figure(figure: BenchFigure, words: Words, width: int) -> str:

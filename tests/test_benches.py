@@ -203,10 +203,12 @@ def test_a_report_is_a_table_of_markdown() -> None:
         beside("a", line("one"), 8.0, 2.0, line("the guide's way")),
         beside("b", line("two"), 0.5, 1.0, line("never waits"), unit="busy"),
         BenchFigure("c", line("three"), None, "MB"),
+        BenchFigure("d", line("four"), 24.0, "MB", most=20.0),
     )
     rows = list(table_lines(BenchReport("x", {"cores": 2}, {"python": "3"}, {}, figures), Words("en")))
     assert "### x" == rows[0]
     table = [row for row in rows if row.startswith("|")]
     assert {5} == {row.count("|") for row in table}
     assert "| one | 8.00 clips/s | 2.00 (the guide's way) | 4.00 |" == table[2]
-    assert ["| two | 50.0 % |  |  |", "| three | – MB |  |  |"] == table[3:]
+    assert ["| two | 50.0 % |  |  |", "| three | – MB |  |  |"] == table[3:5]
+    assert "| four | 24.0 MB |  | at most 20.0 wanted: NOT met |" == table[5]
