@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract.codec import decode
-from backends.contract.errors import InputError, R3dError, StageError, Stopped
+from backends.contract.errors import InputError, StageError, Stopped
 from backends.contract.events import DeviceProgress, DeviceState, Outcome
 from backends.contract.lines import Line, Scalar, line
 from backends.infer import ais_stage
@@ -134,7 +134,7 @@ class Hands:
         self._classes: int | None = None
         self._all = Meter()
         self._energy = EnergyMeter(job.samples, [chip.spec for chip in chips])
-        self.energy: dict[str, Scalar] = {}  # at the last report
+        self.energy: dict[str, Scalar] = {}
         self._last: Verdict | None = None
         self._paused = False
         self._clock = self._real = self._begun = time.monotonic()
@@ -208,9 +208,7 @@ class Hands:
     def _start(self, device: str, chip: Chip) -> None:
         try:
             chip.start(self._place, self._clock, self._classes)
-        except R3dError:
-            raise
-        except OSError as error:
+        except OSError as error:  # R3dError is for the whole run
             reason = line("it cannot be started: {reason}", reason=error.strerror or str(error))
             self._lose(device, Verdict(ok=False, unfinished=chip.share, reason=reason, again=False))
             return
@@ -311,9 +309,9 @@ class Hands:
                 joules_per_clip=self._energy.per_clip(device, self._ledger.durable),
             )
             self._job.device_progress(tick, last=last)
-        figures: dict[str, Scalar] = {**self._ledger.so_far(), **self.energy}
-        rate = self._all.rate(self._clock)
-        self._job.progress(self._ledger.clips, total - len(self.dropped), "clips", rate=rate, figures=figures)
+        left, rate = total - len(self.dropped), self._all.rate(self._clock)
+        figures = {**self._ledger.so_far(), **self.energy}
+        self._job.progress(self._ledger.clips, left, "clips", rate=rate, figures=figures)
 
     def _tell_summary(self, device: str, chip: Chip) -> None:
         text = "{device}: ais_bench says {rate:.2f} clips/s while computing, {mean:.2f} ms a batch"
