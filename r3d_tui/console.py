@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,21 @@ def prepared(workspace: Path, *, language: str | None = None, **options: Any) ->
     the workspace cannot be read.
     """
     client = api.open_client(api.find_workspace(workspace) or workspace)
+    _import_asyncio()
     from r3d_tui.app import run_console
 
     return partial(run_console, client, language=language or api.workspace_language(client.workspace), **options)
+
+
+def _import_asyncio() -> None:
+    """As where Python has no TLS, which asyncio allows for: 4 MB and 10 ms that a console has no use for."""
+    if "ssl" in sys.modules or "asyncio" in sys.modules:
+        return
+    sys.modules["ssl"] = None  # type: ignore[assignment]
+    try:
+        import_module("asyncio")
+    finally:
+        del sys.modules["ssl"]
 
 
 def opened(folder: Path | None, **options: Any) -> Callable[[], int] | None:
