@@ -6,6 +6,7 @@ A picture is small enough for the repository and tells in a diff what moved. To 
 
 from __future__ import annotations
 
+import io
 import itertools
 import string
 import sys
@@ -117,7 +118,7 @@ def _style(name: str) -> Style:
 def svg(text: str, theme: int, title: str) -> str:
     """A kept picture as SVG."""
     width, rows = drawn(text, theme)
-    console = Console(record=True, width=width, file=open("/dev/null", "w"), color_system="truecolor")  # noqa: SIM115
+    console = Console(record=True, width=width, file=io.StringIO(), color_system="truecolor")
     for row in rows:
         console.print(row, overflow="crop", crop=False)
     return console.export_svg(title=title)

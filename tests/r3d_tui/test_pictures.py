@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.segment import Segment
+from rich.style import Style
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -31,7 +33,7 @@ from backends.engine.replay import ReplayClient, Story, read_story
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens import board, setup, videos
 from r3d_tui.screens.board import Board
-from tests.r3d_tui.pictures import KEPT, written
+from tests.r3d_tui.pictures import KEPT, drawn, svg, written
 
 Console = Callable[..., ConsoleApp]
 STORIES = Path(__file__).resolve().parents[1] / "stories"
@@ -308,3 +310,16 @@ def test_every_kept_picture_is_of_a_screen() -> None:
         for language in LANGUAGES
     }
     assert wanted == {path.stem for path in KEPT.glob("*.txt")}
+
+
+def test_a_kept_picture_can_be_drawn_again() -> None:
+    """Text, colours and themes come back from what is kept, wide characters in their two cells."""
+    night = [[Segment("环境 ", Style(color="red")), Segment("ok", Style(bold=True, bgcolor="#102030"))], [Segment("")]]
+    day = [[Segment("环境 ", Style(color="blue")), Segment("ok", Style(bold=True, bgcolor="#f0f0f0"))], [Segment("")]]
+    text = written((8, 2), night, day)
+    assert "8x2\n|环境 ok\n|\ncolours\n1x a5 b2\n1x \na = red - / blue -\nb = - #102030 bold / - #f0f0f0 bold\n" == text
+    for theme, colour in enumerate(("red", "blue")):
+        width, rows = drawn(text, theme)
+        assert (8, ["环境 ok", ""]) == (width, [row.plain for row in rows])
+        assert Style(color=colour) == rows[0].spans[0].style
+    assert "环境" in svg(text, 1, "a title")
