@@ -87,6 +87,8 @@ def _facts(device: Device, processes: Processes | None, look: Look) -> list[Row]
         rows += facts("", words("sim.speed"), look.width, "warn")
     if sample is not None and sample.health:
         rows += facts(words("devices.health"), safe(sample.health), look.width, "" if sample.health == "OK" else "warn")
+    if sample is not None and sample.card_power_w is not None:
+        rows += facts(words("chip.card"), words("chip.whole_card", watts=f"{sample.card_power_w:.1f}"), look.width)
     if device.run is not None and device.run.pid:
         rows += facts(words("chip.worker"), str(device.run.pid), look.width)
     if processes is None:
