@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backends.contract.process import child_environment
 from backends.contract.values import DeviceTable, Trouble
+from backends.devices.npu_names import parse_mapping, with_mapping
 from backends.devices.npu_smi import parse_info
 from backends.devices.watch import NpuSampler, npu_samples
 from backends.stores.samples import read_samples
@@ -33,6 +34,17 @@ def test_chips_become_samples_with_their_processes(output: Callable[[str], str])
     )
     assert "npu-smi says Alarm" == str(third.trouble)
     assert ["npu:1"] == [s.device for s in npu_samples(table, frozenset({1}), (), 5.0)]
+
+
+def test_the_power_of_a_card_is_told_of_each_of_its_chips(output: Callable[[str], str]) -> None:
+    """An A3 prints it on the first chip only, which need not be in the run; a chip's own power is no card's."""
+    table = with_mapping(parse_info(output("A3_driver_25.3")), parse_mapping(output("mapping_logic_phy")))
+    assert [("npu:0", 166.9, 166.9), ("npu:1", None, 166.9)] == [
+        (s.device, s.power_w, s.card_power_w) for s in npu_samples(table, None, (), 5.0)
+    ]
+    assert [("npu:1", 166.9)] == [(s.device, s.card_power_w) for s in npu_samples(table, frozenset({1}), (), 5.0)]
+    for name in ("310_driver_20.2", "310P3_duo_driver_24.1", "910x_driver_24.1"):
+        assert {None} == {s.card_power_w for s in npu_samples(parse_info(output(name)), None, (), 5.0)}
 
 
 def test_a_failing_tool_leaves_devices_unknown_with_the_reason(output: Callable[[str], str]) -> None:
