@@ -22,7 +22,7 @@ class FilterLine(ModalScreen[None]):
     FilterLine Input, FilterLine Input:focus { height: 1; width: 1fr; border: none; padding: 0 1; background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "forget", show=False, priority=True),
+        Binding("escape,ctrl+g", "forget", show=False, priority=True),
         Binding("down,up,tab", "keep", show=False, priority=True),
     ]
 

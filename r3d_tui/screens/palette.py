@@ -31,7 +31,7 @@ class Palette(ModalScreen[str]):
     Palette #list { background: $surface; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+p", "shut", show=False),
+        Binding("escape,ctrl+p,ctrl+g", "shut", show=False),
         Binding("down,ctrl+n,tab", "move(1)", show=False, priority=True),
         Binding("up,shift+tab", "move(-1)", show=False, priority=True),
         Binding("enter", "take", show=False, priority=True),

@@ -28,7 +28,7 @@ class Prompt(ModalScreen[str]):
     Prompt #entry, Prompt #entry:focus { border: none; background: $panel; padding: 0; height: 1; }
     Prompt Sheet { height: 1; background: $surface; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "shut", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+g", "shut", show=False)]
 
     def __init__(self, question: str, value: str, keys: str) -> None:
         super().__init__()

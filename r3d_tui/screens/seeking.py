@@ -161,7 +161,7 @@ class Seeking(Doing):
 
     def on_key(self, event: events.Key) -> None:
         """Esc forgets the search; so does u, which shows all again."""
-        if event.key != "escape":
+        if event.key != "escape" and not (self.searching and event.key == "ctrl+g"):
             return
         event.stop()
         if self.searching:

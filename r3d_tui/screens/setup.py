@@ -130,7 +130,7 @@ class Setup(Screen[Path | None]):
     Setup Input:focus { border: none; background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
+        Binding("escape,ctrl+g", "leave", show=False),
         Binding("ctrl+s,ctrl+w", "write", show=False, priority=True),
         Binding("down", "candidate(1)", show=False, priority=True),
         Binding("up", "candidate(-1)", show=False, priority=True),

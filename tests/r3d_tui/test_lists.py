@@ -163,6 +163,23 @@ async def test_a_long_list_is_filtered_and_ordered_while_one_types(
         await _until(pilot, lambda: "1199 1/" not in _text(app) and "/12,000" in _text(app))
 
 
+async def test_every_line_to_type_in_has_a_second_key_beside_esc(story: OpenStory, console: Console) -> None:
+    """^G leaves the palette, the filter, the export's question and the search as Esc does, without its delay."""
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _opened(pilot, "o")
+        for key in ("x", "3", "slash"):
+            await pilot.press(key, "ctrl+g")
+            await pilot.pause()
+        assert 2 == len(app.screen_stack)
+        await pilot.press("q", "colon")
+        await pilot.pause()
+        assert 2 == len(app.screen_stack)
+        await pilot.press("ctrl+g", "slash", *"abc", "ctrl+g")
+        await pilot.pause()
+        assert ("", False, 1) == (app.board.book.pattern, app.board.searching, len(app.screen_stack))
+
+
 async def test_esc_clears_the_filter_before_it_closes(story: OpenStory, console: Console) -> None:
     """In the line of the filter Esc forgets what was typed; in the list it clears, then closes; q closes at once."""
     app = console(story("finished"))
