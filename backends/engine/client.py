@@ -33,6 +33,8 @@ from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import JournalReader, read_state
 
 POLL_S = 0.1
+CLOSE_S = 1.0
+"""How long letting go waits for a reading that is on."""
 LIVELINESS_S = 0.5
 """How often the lock and the heartbeat are looked at."""
 _KINDS: dict[str, type[R3dError]] = {kind.__name__: kind for kind in (BusyError, InputError, NeedError)}
@@ -224,9 +226,14 @@ class LiveClient:
             reader.close()
 
     def close(self) -> None:
-        if self._reader:
-            self._reader[1].close()
-            self._reader = None
+        if not self._lock.acquire(timeout=CLOSE_S):
+            return  # another thread reads from a slow disk: SQLite crashes where its connection is closed under it
+        try:
+            if self._reader:
+                self._reader[1].close()
+                self._reader = None
+        finally:
+            self._lock.release()
 
     def _latest(self) -> RunFolder | None:
         return next(iter(self._folders.all_runs()), None)

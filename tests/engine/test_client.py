@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
 from backends.contract.events import Outcome
 from backends.contract.run import Run, StageRun
-from backends.engine.client import next_id, summary
+from backends.engine import client as clients
+from backends.engine.client import LiveClient, next_id, summary
 
 
 def test_run_ids_sort_by_age_even_within_a_second_and_over_a_clock_that_goes_back() -> None:
@@ -24,3 +31,28 @@ def test_throughput_in_the_list_of_runs_is_that_of_inference() -> None:
     done = summary("2", Run("2", stages=(preprocess, infer)), alive=False)
     assert (None, False) == (begun.clips_per_s, begun.simulated)
     assert (99.5, True) == (done.clips_per_s, done.simulated)
+
+
+def test_nothing_is_closed_under_a_thread_that_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite crashes the process where that happens: a console is left while its feed reads."""
+    monkeypatch.setattr(clients, "CLOSE_S", 0.05)
+    closed = threading.Event()
+    reader: Any = type("Reader", (), {"close": lambda _: closed.set()})()
+    client = LiveClient(tmp_path, None)  # type: ignore[arg-type]
+    client._reader = (None, reader)  # type: ignore[assignment]
+    reading, ended = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with client._lock:
+            reading.set()
+            ended.wait(10)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    reading.wait(10)
+    client.close()
+    assert not closed.is_set()
+    ended.set()
+    thread.join(10)
+    client.close()
+    assert closed.is_set()
