@@ -8,6 +8,9 @@ from collections import deque
 RECENT_S = 5.0
 """The window of the live rate; longer where a batch takes longer."""
 
+TOGETHER_S = 0.02
+"""Answers so close to each other are kept as one, so that a quick device's take no memory."""
+
 
 class Meter:
     """Adds up batches of one device, or of all of them. A figure that cannot be told yet is None."""
@@ -17,6 +20,7 @@ class Meter:
         self._ordered: list[float] = []
         self._answers: deque[tuple[float, int]] = deque()
         self._begun: float | None = None
+        self._opened = float("-inf")
         self.clips = 0
         self.busy_s = 0.0
         self.latency_s: float | None = None
@@ -40,6 +44,10 @@ class Meter:
         insort(self._ordered, seconds)
         self.latency_s = self._ordered[len(self._ordered) // 2]
         self.p95_s = self._ordered[min(len(self._ordered) - 1, int(len(self._ordered) * 0.95))]
+        if len(self._answers) > 2 and at - self._opened < TOGETHER_S:
+            clips += self._answers.pop()[1]
+        else:
+            self._opened = at
         self._answers.append((at, clips))
         while len(self._answers) > 2 and self._answers[1][0] < at - max(RECENT_S, 4 * self.latency_s):
             self._answers.popleft()
