@@ -31,7 +31,7 @@ from backends.contract.lines import line
 from backends.contract.values import Report
 from backends.engine.replay import ReplayClient, Story, read_story
 from r3d_tui.app import ConsoleApp
-from r3d_tui.screens import board, setup, videos
+from r3d_tui.screens import seeking, setup, videos
 from r3d_tui.screens.board import Board
 from tests.r3d_tui.pictures import KEPT, drawn, svg, written
 
@@ -182,7 +182,7 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     report = _told_report()
-    monkeypatch.setattr(board, "LATER_S", 0.01)
+    monkeypatch.setattr(seeking, "LATER_S", 0.01)
     monkeypatch.setattr(videos, "ROUNDS", 0)
     monkeypatch.setattr(api, "list_videos", lambda _: entries(report))
     monkeypatch.setattr(api, "clip_frames", frames)
