@@ -73,8 +73,8 @@ THEMES = (
         variables=LIGHT,
     ),
 )
-QUEUED = 3
-"""Pictures that may wait to be written before what comes by itself is not drawn."""
+QUEUED = 12
+"""Writes that may wait to be written before what comes by itself is not drawn."""
 ANSWER_S = 0.6
 """How long the terminal's answer is waited for before it is handed to somebody else."""
 TURN = ("r3d-dark", "r3d-light", "ansi-dark", "ansi-light")

@@ -45,6 +45,8 @@ from r3d_tui.widgets.tiles import Tiles
 if TYPE_CHECKING:
     pass
 
+SOON_S = 0.2
+"""Until it is asked again whether the terminal has caught up."""
 TICK_S = 1.0
 """Clocks on the screen go by the second, and only while something runs."""
 
@@ -77,7 +79,7 @@ class Board(Seeking):
         self.arrangement = Arrangement()
         self._mode = ""
         self._drawn = 0.0
-        self._stale = False
+        self._stale = self._asking = False
         self._header = Sheet(id="header", focusable=False)
         self._footer = Sheet(id="footer", focusable=False)
         self._tabs = Sheet(id="tabs", focusable=False)
@@ -158,7 +160,7 @@ class Board(Seeking):
         if message.piece.stage == self.selected:
             self.book.take(message.piece)
             if self.console_app.behind:
-                self._stale = True
+                self.draw_news()
             elif self.log_seen and (scene := self.scene()) is not None:
                 self.log_panel.draw(scene)
 
@@ -178,6 +180,13 @@ class Board(Seeking):
         self._stale = self.console_app.behind
         if not self._stale:
             self.draw()
+        elif not self._asking:
+            self._asking = True
+            self.set_timer(SOON_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._asking = False
+        self.catch_up()
 
     def catch_up(self) -> None:
         """Draw what was left out."""
