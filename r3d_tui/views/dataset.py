@@ -64,7 +64,8 @@ def _counts(snapshot: Snapshot, look: Look) -> list[Row]:
     store = dotted([figures.size(figure(pre, "bytes")), words("data.packed") if figure(pre, "bytes") else ""])
     found_missing = (figure(annotate, "missing"), figure(pre, "missing"))
     missing = max((value for value in found_missing if value is not None), default=None)
-    aside = sum(stage.set_aside_count for stage in (frames, annotate, pre))
+    begun = [stage for stage in (frames, annotate, pre) if stage.state not in ("waiting", "skipped")]
+    aside = sum(stage.set_aside_count for stage in begun) if begun else None
     rows = [
         fact(words("data.classes"), figures.count(classes)),
         fact(words("data.counted"), videos or figures.DASH),

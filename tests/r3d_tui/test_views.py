@@ -107,6 +107,11 @@ def test_details_name_everything_that_was_set_aside(snapshots: dict[str, Snapsho
     assert f"{'videos':<30} 6,764" in text
 
 
+def test_before_the_first_run_nothing_was_set_aside_nor_counted(snapshots: dict[str, Snapshot]) -> None:
+    """A figure that nobody measured is a dash, not a nought."""
+    assert "set aside   –" in _text(dataset.dataset(snapshots["new"], _look(80)))
+
+
 def test_the_dataset_counts_what_is_there_and_what_is_not(snapshots: dict[str, Snapshot]) -> None:
     """Classes, videos, frames, clips, the store, what is missing and set aside."""
     text = _text(dataset.dataset(snapshots["finished"], _look(80)))
