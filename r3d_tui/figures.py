@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from backends.contract import sizes
+
 DASH = "–"
 
 
@@ -66,11 +68,7 @@ def size(value: float | None) -> str:
     """Bytes in decimal units, as disks and the guide count: 176 B, 36.9 GB."""
     if value is None or not math.isfinite(value):
         return DASH
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(value) < 999.5:
-            return f"{value:.0f} B" if unit == "B" else f"{value:.{1 if abs(value) < 99.95 else 0}f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
+    return sizes.size(value)
 
 
 def small(value: float | None) -> str:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from backends.contract.client import Prediction, RunResult, RunSummary
 from backends.contract.clips import ClipFrames, VideoEntry
-from backends.contract.lines import line
 from r3d_tui import figures
 from r3d_tui.rows import Row
 from r3d_tui.screens.heavy import calm
 
 if TYPE_CHECKING:
     from backends.contract.bundle import Bundle
+    from backends.contract.values import DeviceTable
     from r3d_tui.screens.doing import Doing
     from r3d_tui.screens.seeking import Seeking
+    from r3d_tui.views.chip import Processes
     from r3d_tui.views.compare import Comparison
     from r3d_tui.views.devices import Device
     from r3d_tui.views.tracks import Track
@@ -93,9 +94,8 @@ def open_asides(board: Doing) -> None:
 
 def open_chip(board: Seeking) -> None:
     """The device under the cursor, live."""
-    from backends.contract.values import DeviceTable
     from r3d_tui.screens.chip import ChipPage
-    from r3d_tui.views.chip import Processes
+    from r3d_tui.views.chip import processes_on
     from r3d_tui.views.devices import joined
 
     def devices() -> tuple[Device, ...]:
@@ -107,17 +107,7 @@ def open_chip(board: Seeking) -> None:
 
             return api.read_devices("live")
 
-        def take(table: DeviceTable) -> None:
-            if table.error is not None:
-                then(Processes(trouble=line("npu-smi: {cause}", cause=table.error.message)))
-                return
-            mine = next((one for one in table.chips if one.device == device), None)
-            found = (
-                p for p in table.processes if mine and p.npu_id == mine.npu_id and p.chip_id in (None, mine.chip_id)
-            )
-            then(Processes(tuple(found)))
-
-        board.ask(work, take)
+        board.ask(work, lambda table: then(processes_on(device, table)))
 
     def take_out(device: str) -> None:
         board.device = device

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backends.contract.client import Snapshot
-from backends.contract.lines import Line
+from backends.contract.lines import Line, line
 from backends.contract.run import DeviceRun, Note
-from backends.contract.values import ChipProcess
+from backends.contract.values import ChipProcess, DeviceTable
 from r3d_tui import figures
 from r3d_tui.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.safe import safe
@@ -31,6 +31,17 @@ class Processes:
 
     found: tuple[ChipProcess, ...] = ()
     trouble: Line = Line("")
+
+
+def processes_on(device: str, table: DeviceTable) -> Processes:
+    """What a reading of npu-smi says of one device's processes."""
+    if table.error is not None:
+        return Processes(trouble=line("npu-smi: {cause}", cause=table.error.message))
+    chip = next((one for one in table.chips if one.device == device), None)
+    if chip is None:
+        return Processes()
+    places = (None, chip.chip_id)
+    return Processes(tuple(p for p in table.processes if p.npu_id == chip.npu_id and p.chip_id in places))
 
 
 def chip(
