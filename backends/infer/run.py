@@ -217,6 +217,7 @@ def outcome(
     job: Job, params: Params, name: str, ledger: Ledger, work: Work, more: Mapping[str, Scalar] | None = None
 ) -> Outcome:
     """What the stage gives; `more` are figures of one runtime alone."""
+    ledger.tally = None  # it has been told of every row: its columns make room for what the check needs
     check = check_rows(job.out / ROWS)
     if ledger.not_finite:
         job.note(line("{rows} rows of scores are not finite numbers", rows=ledger.not_finite), "warning")
