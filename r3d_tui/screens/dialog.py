@@ -22,7 +22,7 @@ class Dialog(ModalScreen[str]):
     """Gives the key of the choice that was made, or "" where it was only closed."""
 
     DEFAULT_CSS = """
-    Dialog { align: center middle; }
+    Dialog { align: center middle; background: transparent; }
     Dialog #body { border: round $primary; background: $surface; padding: 0 1; }
     Dialog.-bad #body { border: round $error; }
     Dialog.-ascii #body { border: ascii $primary; }

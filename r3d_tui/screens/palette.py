@@ -23,7 +23,7 @@ class Palette(ModalScreen[str]):
     """Gives the name of an action, or ""."""
 
     DEFAULT_CSS = """
-    Palette { align: center middle; }
+    Palette { align: center middle; background: transparent; }
     Palette #edge { border: round $primary; background: $surface; }
     Palette.-ascii #edge { border: ascii $primary; }
     Palette #entry { border: none; background: $surface; padding: 0 1; height: 1; }

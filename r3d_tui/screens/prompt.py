@@ -22,7 +22,7 @@ class Prompt(ModalScreen[str]):
     """A question and a line; Enter gives the line, Esc "" ."""
 
     DEFAULT_CSS = """
-    Prompt { align: center middle; }
+    Prompt { align: center middle; background: transparent; }
     Prompt #edge { border: round $primary; background: $surface; height: 5; padding: 0 1; width: 96; max-width: 100%; }
     Prompt.-ascii #edge { border: ascii $primary; }
     Prompt #entry, Prompt #entry:focus { border: none; background: $panel; padding: 0; height: 1; }
