@@ -7,11 +7,12 @@ classes are in the order of their names. Else there is no figure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from backends.contract.lines import Scalar
 from backends.stores.clip_index import VideoClips
+from backends.stores.columns import Column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,19 +22,18 @@ if TYPE_CHECKING:
 class Tally:
     """Takes in rows of scores in whatever order they come; one thread at a time."""
 
-    def __init__(self, videos: Sequence[VideoClips]) -> None:
+    def __init__(self, videos: Iterable[VideoClips]) -> None:
         """`videos` of the clip store, in any order."""
-        import numpy as np
-
         seen: dict[str, int] = {}
-        each = (n for v in videos for n in (v.first, v.clips, seen.setdefault(v.label, len(seen))))
-        rows = np.fromiter(each, np.int32, 3 * len(videos)).reshape(-1, 3)  # a list of tuples takes 15 MB for 100,000
-        if (rows[1:, 0] < rows[:-1, 0]).any():
-            rows = rows[np.argsort(rows[:, 0], kind="stable")]
-        ranks = {name: place for place, name in enumerate(sorted(seen))}
-        self._names = len(seen)
-        self._firsts, self._clips = rows[:, 0].copy(), rows[:, 1].copy()
-        self._classes = np.array([ranks[name] for name in seen], np.int32)[rows[:, 2]]
+        firsts, clips, labels = Column(), Column(), Column()
+        for video in videos:
+            firsts.append(video.first)
+            clips.append(video.clips)
+            labels.append(seen.setdefault(video.label, len(seen)))
+        places = sorted(range(len(seen)), key=list(seen).__getitem__)
+        self._ranks = {label: rank for rank, label in enumerate(places)}
+        """Of each label, by its number here, the class."""
+        self._firsts, self._clips, self._labels = _in_order(firsts, clips, labels)
         self._open: dict[int, tuple[NDArray[np.float32], int]] = {}
         """Videos of which some clips are there: sum of their scores, and how many."""
         self.videos = 0
@@ -44,7 +44,7 @@ class Tally:
         """Rows of scores, (len(numbers), classes), of the clips of those numbers."""
         import numpy as np
 
-        if logits.shape[1] != self._names:
+        if logits.shape[1] != len(self._ranks):
             return
         scores = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores /= scores.sum(axis=1, keepdims=True)
@@ -59,8 +59,18 @@ class Tally:
                 self._open[video] = (whole, there)
             else:
                 self.videos += 1
-                self.right += int(whole.argmax()) == self._classes[video]
+                self.right += int(whole.argmax()) == self._ranks[int(self._labels[video])]
 
     def figures(self) -> Mapping[str, Scalar]:
         """Share of the videos so far of which the best label is right, and how many those are."""
         return {"top1_so_far": float(self.right) / self.videos if self.videos else None, "videos_so_far": self.videos}
+
+
+def _in_order(*columns: Column) -> Iterator[NDArray[np.integer[Any]]]:
+    """The columns by the first one's numbers, copied only where they are in another order."""
+    import numpy as np
+
+    arrays = [np.asarray(column.view()) for column in columns]
+    ordered = bool((arrays[0][1:] >= arrays[0][:-1]).all())
+    order = slice(None) if ordered else np.argsort(arrays[0], kind="stable")
+    return (array[order] for array in arrays)

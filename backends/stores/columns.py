@@ -38,6 +38,10 @@ class Column(Sequence[int]):
         while number >> 8 * self._held.itemsize:
             self._held = array(_WIDER[self._held.typecode], self._held)
 
+    def view(self) -> memoryview:
+        """The numbers without a copy. None can be added as long as it is held."""
+        return memoryview(self._held)
+
     def __len__(self) -> int:
         return len(self._held)
 
