@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+JOBS ?= 2 # tests side by side; a file's tests stay together
 
 .PHONY: demo test soak audit lock check format clean
 
@@ -9,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/r3d-tui demo
 
 test: $(VENV)/.installed-dev check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m soak --durations=0
