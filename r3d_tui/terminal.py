@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import locale
 import os
+import select
 import signal
 import sys
 import threading
@@ -124,6 +125,8 @@ def leaving_clean(leave: Callable[[int], None]) -> Iterator[None]:
     """On SIGTERM and SIGHUP call `leave(128 + signal)`; where that does not end us soon, reset the terminal and go.
 
     A terminal that stopped reading blocks the event loop, so a plain signal handler is used, and a thread behind it.
+    A terminal that went away without a signal (it was not this session's own) counts as SIGHUP: who reads from it
+    would get nothing, for ever and at once.
     """
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -132,11 +135,26 @@ def leaving_clean(leave: Callable[[int], None]) -> Iterator[None]:
             leave(128 + number)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ended, end = os.pipe()
+    watcher = threading.Thread(target=_tell_hang_up, args=(ended,), name="terminal", daemon=True)
+    watcher.start()
     try:
         yield
     finally:
+        os.close(end)
+        watcher.join()
+        os.close(ended)
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def _tell_hang_up(ended: int) -> None:
+    """Wait, at no cost, until the terminal is gone or the other end of `ended` is closed."""
+    waiting = select.poll()
+    for descriptor in (0, ended):
+        waiting.register(descriptor, 0)  # hanging up is told unasked
+    if ended not in dict(waiting.poll()):
+        os.kill(os.getpid(), signal.SIGHUP)
 
 
 def _give_up(code: int) -> None:

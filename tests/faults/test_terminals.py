@@ -102,6 +102,24 @@ def test_a_closed_terminal_leaves_the_run(bench: Bench) -> None:
     os.close(descriptor)
 
 
+@pytest.mark.parametrize("stopped", [False, True], ids=["idle", "blocked"])
+def test_a_terminal_that_goes_without_a_signal_ends_the_console(bench: Bench, stopped: bool) -> None:
+    """A terminal that is not the session's own sends no SIGHUP: the console ends, also where it waits to write."""
+    (bench.workspace / "r3d.toml").touch()
+    process, terminal = console(bench.workspace, 24, 80)
+    try:
+        assert b"r3d-tui" in read(terminal, 3.0)
+        if stopped:
+            for size in range(60, 160):  # pictures that nobody takes
+                fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size, 200, 0, 0))
+                process.send_signal(signal.SIGWINCH)
+                time.sleep(0.01)
+        os.close(terminal)
+        assert 129 == process.wait(15)
+    finally:
+        process.kill()
+
+
 def test_a_terminal_without_a_size_is_taken_for_80x24(bench: Bench) -> None:
     """As behind `ssh -tt` in a script: the console is drawn all the same, once."""
     (bench.workspace / "r3d.toml").touch()
