@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def test_four_real_videos_go_to_an_accuracy(tmp_path: Path, shared: Path) -> Non
     given = ("--videos", videos, "--annotation", "four.json", "--checkpoint", "x.pth", "--devices", "0,1")
     r3d("init", "w", *given, cwd=tmp_path)
     out = r3d("-w", "w", "run", "--headless", cwd=tmp_path)
-    assert "over 4 videos, 0 set aside" in out
+    assert re.search(r"over 4 videos$", out, re.MULTILINE)
     frames = {
         path.name: len(list(path.glob("image_*.jpg"))) for path in tmp_path.glob("w/.r3d/artifacts/frames/*/frames/*/*")
     }
