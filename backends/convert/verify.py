@@ -19,6 +19,7 @@ from backends.convert import forward
 from backends.convert.checkpoint import Checkpoint, read_checkpoint
 from backends.convert.compare import Difference, compare
 from backends.convert.params import VerifyParams
+from backends.stores import feed
 from backends.stores.clips import ClipStore
 from backends.worker.job import Job
 
@@ -79,9 +80,8 @@ class _StoredClips:
         self._job.progress(0, passes * len(self._numbers), "clips")
 
     def batches(self, size: int, kind: str = "float32") -> Iterator[tuple[NDArray[Any], int]]:
-        import numpy as np
 
-        out = np.empty((size, *self._store.header.shape), kind)
+        out = feed.buffer((size, *self._store.header.shape), kind)
         for start in range(0, len(self._numbers), size):
             self._job.check_stop()
             some = self._numbers[start : start + size]

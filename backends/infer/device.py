@@ -27,6 +27,7 @@ from backends.contract.lines import Line, line
 from backends.contract.process import die_with_parent
 from backends.infer.runtime import CLIP_SHAPE, DeviceError, Runtime, load, staging
 from backends.infer.wire import Answer, Order, Setup, to_bytes, to_order
+from backends.stores import feed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 BUFFERS = 3
 """Batches in memory: one in compute, one loaded, one being loaded."""
+READ_NICE = 5
+"""Of the thread that reads ahead, so that eight chips' answers and orders do not wait behind copying clips: on two
+cores eight 310P were busy 91 % of their time with it and 89 without (bytes; means of three runs each)."""
 CLOSE_S = 8
 """How long letting go may take; then the kernel ends the process, whatever a driver holds it in."""
 
@@ -159,7 +163,7 @@ class _Reader:
         if self._staging is not None:
             self.buffers = self._staging.buffers(BUFFERS)
         else:
-            self.buffers = [np.zeros((batch, *CLIP_SHAPE), np.float32) for _ in range(BUFFERS)]
+            self.buffers = [feed.buffer((batch, *CLIP_SHAPE), np.float32) for _ in range(BUFFERS)]
         self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
 
     def start(self) -> None:
@@ -177,6 +181,7 @@ class _Reader:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        _give_way()
         while True:
             order = self._orders.get()
             if order.close:
@@ -205,6 +210,13 @@ class _Reader:
         except Exception as error:  # noqa: BLE001 - told by the main thread, as a failure of the device
             return _Loaded(order, buffer, fault=error)
         return _Loaded(order, buffer)
+
+
+def _give_way() -> None:
+    """Let threads that compute go before this one, which reads ahead: Linux has a niceness for each thread."""
+    if hasattr(os, "setpriority"):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), READ_NICE)
 
 
 def _listen(stream: IO[bytes], orders: queue.SimpleQueue[Order]) -> None:

@@ -18,6 +18,7 @@ from backends.contract.lines import Line, line
 from backends.infer.bench import PUBLISHED, LoopBench, bench_layouts, bench_loop, sample, spread
 from backends.infer.null import Null
 from backends.infer.runtime import CLIP_SHAPE, DeviceSpec
+from backends.stores import feed
 from backends.stores.clips import ClipStore
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def read_costs(store: Path, rounds: int = 3) -> tuple[Cost, ...]:
     taken: dict[str, list[float]] = {name: [] for name, *_ in ways}
     for _ in range(rounds):
         for name, _what, kind, check in ways:
-            taken[name].append(_read_cost(ClipStore.open(store, check=check), np.zeros((BATCH, *CLIP_SHAPE), kind)))
+            taken[name].append(_read_cost(ClipStore.open(store, check=check), feed.buffer((BATCH, *CLIP_SHAPE), kind)))
     return tuple(Cost(name, what, statistics.median(taken[name])) for name, what, *_ in ways)
 
 
@@ -204,7 +205,7 @@ class Bytes(Null):
         """Plain memory: there is no chip to copy to."""
         import numpy as np
 
-        return [np.zeros((self._batch, *CLIP_SHAPE), np.uint8) for _ in range(count)]
+        return [feed.buffer((self._batch, *CLIP_SHAPE), np.uint8) for _ in range(count)]
 
     def stage(self, batch: NDArray[Any]) -> None:
         """Nothing to copy."""

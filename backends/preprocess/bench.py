@@ -25,10 +25,10 @@ from backends.preprocess.jpeg import Decoder
 from backends.preprocess.params import PreprocessParams
 from backends.preprocess.run import header, subset
 from backends.preprocess.windows import clip_count, clips
+from backends.stores import feed
 from backends.stores.annotation import Video
 from backends.stores.clip_writer import ClipWriter
 from backends.stores.clips import ClipStore
-from backends.stores.feed import without_kernel
 
 BATCH = 10
 
@@ -209,7 +209,7 @@ def _fallback(
     folder: Path, root: Path, videos: Sequence[Video], params: PreprocessParams, workers: int
 ) -> Callable[[], int]:
     def work() -> int:
-        with without_kernel():
+        with feed.without_kernel():
             return _ours(folder / "fallback", root, videos, params, workers)
 
     return work
@@ -242,7 +242,7 @@ def _read(store: Path, *, check: bool) -> int:
     import numpy as np
 
     opened = ClipStore.open(store, check=check)
-    clip = np.empty(opened.header.shape, np.uint8)
+    clip = feed.buffer(opened.header.shape, np.uint8)
     passes = 1 + 600 // opened.clip_count
     for _ in range(passes):
         for number in range(opened.clip_count):
@@ -254,7 +254,7 @@ def _batches(store: Path) -> int:
     import numpy as np
 
     opened = ClipStore.open(store)
-    out = np.empty((BATCH, *opened.header.shape), np.float32)
+    out = feed.buffer((BATCH, *opened.header.shape), np.float32)
     passes = 1 + 600 // opened.clip_count
     for _ in range(passes):
         for first in range(0, opened.clip_count, BATCH):

@@ -66,7 +66,7 @@ class ClipStore:
         """
         import numpy as np
 
-        clip = np.empty(self.header.shape, np.uint8) if out is None else out
+        clip = feed.buffer(self.header.shape, np.uint8) if out is None else out
         self._fill((number,), (clip,))
         return clip
 
@@ -97,7 +97,7 @@ class ClipStore:
         """Read everything and give the videos of which a clip does not match its checksum."""
         import numpy as np
 
-        rooms = (np.empty(self.header.shape, np.uint8),)
+        rooms = (feed.buffer(self.header.shape, np.uint8),)
         for video in self.videos:
             try:
                 for number in video.numbers:
@@ -110,7 +110,7 @@ class ClipStore:
         import numpy as np
 
         header, checked = self.header, check or self._check
-        room = np.empty(header.shape, np.uint8)  # touched only as far as it is used
+        room = feed.buffer(header.shape, np.uint8)  # touched only as far as it is used
         descriptor, opened = -1, -1
         try:
             for number, row in zip(numbers, rows, strict=False):

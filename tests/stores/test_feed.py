@@ -28,6 +28,18 @@ def test_checksums_equal_zlibs(length: int) -> None:
     assert zlib.crc32(data) == feed._feed.crc32(data)
 
 
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_buffers_begin_where_a_file_is_read_quickly(kind: str) -> None:
+    """Zeros in C order at a multiple of 64, of every size that NumPy takes from the heap or from fresh pages."""
+    for rows in (1, 3, 10):
+        made = feed.buffer((rows, *REFERENCE.shape), kind)
+        assert made.shape == (rows, *REFERENCE.shape)
+        assert made.dtype == kind
+        assert made.flags.c_contiguous
+        assert made.ctypes.data % feed.ALIGNMENT == 0
+        assert not made.any()
+
+
 @needs_kernel
 @pytest.mark.parametrize("offset", range(9))
 @pytest.mark.parametrize("length", [1, 7, 8, 31, 1000])
