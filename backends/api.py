@@ -211,7 +211,7 @@ def bench_preprocess(
     annotation: Path | None = None,
     rounds: int = 5,
     workers: int = 0,
-    clips: int = 60,
+    clips: int = 240,
 ) -> BenchReport:
     """Frames to clips beside the guide's way, on real frames (with their annotation) or on frames made for it."""
     from backends.benches import bench_preprocess as measure

@@ -32,7 +32,7 @@ def preprocess(
     annotation: Annotated[Path | None, typer.Option(help="The json of those frames.")] = None,
     rounds: Rounds = 5,
     workers: Annotated[int, typer.Option(min=0, max=512, help="Threads; 0: one a core.")] = 0,
-    clips: Annotated[int, typer.Option(min=1, max=100_000, help="About how many clips to make.")] = 60,
+    clips: Annotated[int, typer.Option(min=1, max=100_000, help="About how many clips to make.")] = 240,
     json_document: Json = False,
 ) -> None:
     """Frames to clips: ours beside the guide's way and beside decoding alone."""

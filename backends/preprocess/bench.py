@@ -12,8 +12,9 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,14 @@ def bench_preprocess(
     annotation: Path | None = None,
     rounds: int = 5,
     workers: int = 0,
-    most_clips: int = 60,
+    most_clips: int = 240,
     say: Callable[[Line], None] = lambda _: None,
 ) -> PreprocessBench:
     """Measure in `scratch`, on real frames (`frames` with `annotation`) or on frames made here (320x240, some 6 kB).
 
-    `scratch` needs about 2.5 MB a clip and is left as it was found. `workers` are threads of ours and processes of
-    the reference's loader; 0: one a core.
+    Where there are fewer real clips than `most_clips`, their videos are taken again under other names: a run of a
+    fifth of a second would measure how the last video leaves a thread alone. `scratch` needs about 2.5 MB a clip and
+    is left as it was found. `workers` are threads of ours and processes of the reference's loader; 0: one a core.
     """
     if (frames is None) != (annotation is None):
         raise InputError("real frames need their annotation too", hint="give both, or neither")
@@ -106,7 +108,8 @@ def bench_preprocess(
         if frames is None or annotation is None:
             root, videos, kind = folder / "frames", make_frames(folder / "frames", most_clips), "made here"
         else:
-            root, videos, kind = frames, _real(annotation, frames, most_clips), "real"
+            root, videos, kind = folder / "links", _real(annotation, frames, most_clips), "real"
+            videos = _again(videos, frames, root, most_clips)
         return _measure(folder, root, videos, kind, rounds, workers or cores(), say)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -270,7 +273,7 @@ def _real(annotation: Path, root: Path, most_clips: int) -> list[Video]:
     """Videos of the annotation that have frames, up to some number of clips."""
     params, chosen, total = PreprocessParams(), [], 0
     for video in subset(annotation, params.subset):
-        if total < most_clips and (root / video.label / video.id).is_dir():
+        if total < most_clips and _kept(video, params) and (root / video.label / video.id).is_dir():
             chosen.append(video)
             total += _kept(video, params)
     if not chosen:
@@ -280,14 +283,29 @@ def _real(annotation: Path, root: Path, most_clips: int) -> list[Video]:
     return chosen
 
 
-def make_frames(root: Path, count: int, seed: int = 0) -> list[Video]:
-    """Videos of five clips each, `count` clips or a few more in all: a drifting texture of 320x240, as JPEG files."""
+def _again(videos: Sequence[Video], frames: Path, root: Path, most_clips: int) -> list[Video]:
+    """The videos, over and over until there are so many clips, as links in `root` to their frames."""
+    params, taken, total = PreprocessParams(), list[Video](), 0
+    for turn, video in ((turn, video) for turn in count(1) for video in videos):
+        if total >= most_clips:
+            return taken
+        name = f"{video.id}_{turn}"
+        folder = root / video.label
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to((frames / video.label / video.id).resolve(), target_is_directory=True)
+        taken.append(replace(video, id=name))
+        total += _kept(video, params)
+    return taken
+
+
+def make_frames(root: Path, clips: int, seed: int = 0) -> list[Video]:
+    """Videos of five clips each, `clips` clips or a few more in all: a drifting texture of 320x240, as JPEG files."""
     import numpy as np
     from PIL import Image
 
     random = np.random.default_rng(seed)
     videos = []
-    for number in range(-(-count // 5)):
+    for number in range(-(-clips // 5)):
         video = Video(f"made_{number:03d}", "drift", "validation", 1, 81)
         folder = root / video.label / video.id
         folder.mkdir(parents=True)

@@ -35,14 +35,19 @@ def test_every_contender_is_measured_in_every_round(tmp_path: Path) -> None:
 
 
 def test_real_frames_are_used_where_given(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames and annotation of the user take the place of made ones; without torch the reference is left out."""
+    """The user's frames take the place of made ones, again where they are few; without torch no reference is run."""
     monkeypatch.setattr("backends.preprocess.bench.find_spec", lambda name: None)
     bench.add("a", 17, size=(90, 70))
     bench.annotate("absent", 17)
     found = bench_preprocess(
-        bench.folder, frames=bench.frames, annotation=bench.folder / "annotation.json", rounds=1, workers=1
+        bench.folder,
+        frames=bench.frames,
+        annotation=bench.folder / "annotation.json",
+        rounds=1,
+        workers=1,
+        most_clips=5,
     )
-    assert (1, 2, "90x70, real") == (found.videos, found.clips, found.frames)
+    assert (3, 6, "90x70, real") == (found.videos, found.clips, found.frames)
     assert found.rate("reference") is None
     assert found.over_reference is None
     with pytest.raises(InputError, match="need their annotation"):
