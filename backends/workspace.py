@@ -21,7 +21,6 @@ from backends.contract.settings import InferSettings, Settings
 
 FILE = "r3d.toml"
 DEPTHS = (10, 18, 34, 50, 101, 152, 200)
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg")
 
 
 def read_settings(workspace: Path) -> Settings:
@@ -32,6 +31,8 @@ def read_settings(workspace: Path) -> Settings:
         _check_keys(path, section, values)
     for key in ("frames", "videos", "annotation", "splits"):
         _make_absolute(workspace, table.get("dataset"), key)
+    if isinstance(dataset := table.get("dataset"), dict) and dataset.get("labels") != "auto":
+        _make_absolute(workspace, dataset, "labels")
     _make_absolute(workspace, table.get("model"), "checkpoint")
     _make_absolute(workspace, table.get("infer"), "ais_bench")
     try:
@@ -67,7 +68,9 @@ def refuse_unready(workspace: Path, settings: Settings) -> None:
         if folder is not None and not folder.is_dir():
             text = "{path}: {key}: {folder} is no folder"
             raise InputError(text, hint="mend the path", path=path, key=key, folder=str(folder))
-    for key, file in {"annotation": dataset.annotation, "checkpoint": settings.model.checkpoint}.items():
+    labels = None if dataset.labels == "auto" else Path(dataset.labels)
+    files = {"annotation": dataset.annotation, "labels": labels, "checkpoint": settings.model.checkpoint}
+    for key, file in files.items():
         if file is not None and not file.is_file():
             text = "{path}: {key}: {file} is no file"
             raise InputError(text, hint="mend the path", path=path, key=key, file=str(file))
@@ -83,10 +86,11 @@ def _is_archive(path: Path) -> bool:
 
 
 def write_settings(workspace: Path, settings: Settings) -> Path:
-    """Write a commented r3d.toml. Raises InputError where the workspace has one already."""
+    """Write a commented r3d.toml. Raises InputError where there is one already, or where it could not be read back."""
     path = workspace / FILE
     if path.exists():
         raise InputError("{path}: there already", hint="edit it, or remove it first", path=str(path))
+    _check_values(path, settings)
     workspace.mkdir(parents=True, exist_ok=True)
     write_whole(path, draft(workspace, settings).encode())
     return path
@@ -178,11 +182,19 @@ def _toml(workspace: Path, value: Any) -> str:
         return "[" + ", ".join(_toml(workspace, item) for item in value) + "]"
     if isinstance(value, Path):
         relative = os.path.relpath(value, workspace)
+        if not _is_utf8(str(value)):
+            text, hint = "{path}: r3d.toml cannot hold a path that is not UTF-8", "rename the file or folder"
+            raise InputError(text, hint=hint, path=ascii(str(value))[1:-1])
         value = str(value) if relative.startswith("../../..") else relative
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in escaped) + '"'
     return repr(value)
+
+
+def _is_utf8(text: str) -> bool:
+    """Bytes of a file name that are not UTF-8 stand in a path as lone surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -29,6 +29,21 @@ def test_what_is_drafted_reads_back_equal(tmp_path: Path) -> None:
     assert settings == read_settings(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (Settings(infer=InferSettings(devices=(-1,))), r"infer\.devices cannot be that"),
+        (Settings(infer=InferSettings(devices=(0, 0))), r"infer\.devices cannot be that"),
+        (Settings(dataset=DatasetSettings(videos=Path("/data/caf\udce9"))), r"caf\\udce9: .*not UTF-8 \(rename"),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(tmp_path: Path, settings: Settings, words: str) -> None:
+    """Device numbers that cannot be, and a path that TOML cannot hold, are refused before there is a file."""
+    with pytest.raises(InputError, match=words):
+        write_settings(tmp_path, settings)
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_the_draft_of_the_defaults_is_all_comments(tmp_path: Path) -> None:
     """What a person did not decide stands there as a comment."""
     lines = [text for text in draft(tmp_path, Settings()).splitlines() if text and text[0] not in "#["]
@@ -39,6 +54,8 @@ def test_the_draft_of_the_defaults_is_all_comments(tmp_path: Path) -> None:
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     """A relative path is taken from the workspace, not from the current folder."""
     assert tmp_path / "v" == read(tmp_path, '[dataset]\nvideos = "v"\n').dataset.videos
+    assert str(tmp_path / "n.txt") == read(tmp_path, '[dataset]\nlabels = "n.txt"\n').dataset.labels
+    assert "auto" == read(tmp_path, '[dataset]\nlabels = "auto"\n').dataset.labels
 
 
 @pytest.mark.parametrize(

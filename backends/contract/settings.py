@@ -28,7 +28,8 @@ class DatasetSettings:
     """The folder of HMDB51's `<class>_test_split<n>.txt`."""
     split: int = 1
     labels: str = "auto"
-    """`auto` (the annotation's, else HMDB51's where they fit, else the folder names), or a file of class names."""
+    """`auto` (the annotation's, else HMDB51's where they fit, else the folder names), or the absolute path of a file of
+    class names in the order of the model's classes."""
     subset: str = "validation"
 
 

@@ -6,7 +6,6 @@ It knows no pixels: a video is its id, its label and how many frame files it has
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,7 +19,6 @@ from backends.contract.files import write_whole
 from backends.contract.lines import line
 from backends.dataset.archive_tools import Keeper
 from backends.dataset.archives import Unpacking
-from backends.dataset.labels import HMDB51
 from backends.dataset.splits import read_splits
 from backends.stores.annotation import (
     Annotation,
@@ -31,6 +29,7 @@ from backends.stores.annotation import (
     read_annotation,
     short,
 )
+from backends.stores.class_names import HMDB51, read_class_names
 from backends.worker.job import Job
 
 EXAMPLE = "<class>/<video>/image_00001.jpg"
@@ -62,7 +61,7 @@ def run(job: Job) -> Outcome:
     if made.missing:
         text = line("{missing} of {videos} videos of the subset have no frames", missing=made.missing, videos=videos)
         job.note(text, "warning")
-    if list(made.annotation.labels) != sorted(made.annotation.labels):
+    if "labels" not in job.inputs and list(made.annotation.labels) != sorted(made.annotation.labels):
         job.note(line("the labels are not in alphabetical order; classes are numbered alphabetically"), "warning")
     return _write(made, job.out / "annotation.json", job.out, videos)
 
@@ -108,7 +107,7 @@ def _make(job: Job, subset: str) -> Made:
     if path := job.inputs.get("annotation"):
         annotation = read_annotation(path)
         if labels := job.inputs.get("labels"):
-            annotation = _relabelled(annotation, _read_labels(labels), labels)
+            annotation = _relabelled(annotation, read_class_names(labels), labels)
         missing = None if frames is None else _count_missing(annotation, frames, subset)
         return Made(annotation, missing, len(annotation.set_aside))
     if frames is None:
@@ -118,7 +117,7 @@ def _make(job: Job, subset: str) -> Made:
     job.note(line("no annotation is given: every video found in {path} is taken, with its folder's name as its label",
                   path=str(frames)), "warning")  # fmt: skip
     labels = job.inputs.get("labels")
-    annotation = _from_folders(frames, subset, _read_labels(labels) if labels else None, job.params.get("classes"))
+    annotation = _from_folders(frames, subset, read_class_names(labels) if labels else None, job.params.get("classes"))
     broken = upstream.outcome.set_aside_count if upstream else 0
     return Made(annotation, 0, len(annotation.set_aside) + broken)
 
@@ -275,47 +274,7 @@ def _from_folders(frames: Path, subset: str, labels: tuple[str, ...] | None, cla
     return Annotation(usable, videos, tuple(aside))
 
 
-# --- a file of names -------------------------------------------------------------------------------------------------
-
-
-def _read_labels(path: Path) -> tuple[str, ...]:
-    """Class names: a JSON list, or a name a line (`#` begins a remark, a leading number is passed over)."""
-    try:
-        if not path.is_file() or path.stat().st_size > 1 << 24:
-            raise InputError("{path}: not a file of class names", hint="write a name a line", path=str(path))
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError("{path}: {reason}", hint="write a name a line", path=str(path), reason=reason) from None
-    except UnicodeDecodeError:
-        raise InputError("{path}: not UTF-8 text", hint="save it as UTF-8", path=str(path)) from None
-    names = _names(text)
-    for name in names:
-        if trouble := name_trouble(name):
-            wrong = "{path}: class {label}: {trouble}"
-            raise InputError(wrong, hint="rename the class", path=str(path), label=short(ascii(name)),
-                             trouble=str(trouble))  # fmt: skip
-    if not names or len(set(names)) != len(names):
-        raise InputError("{path}: no names, or a name twice", hint="list each class once", path=str(path))
-    return names
-
-
-def _names(text: str) -> tuple[str, ...]:
-    if text.lstrip().startswith("["):
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError):
-            document = None
-        if isinstance(document, list) and all(isinstance(name, str) for name in document):
-            return tuple(document)
-    lines = (one.strip() for one in text.splitlines())
-    return tuple(_unnumbered(one) for one in lines if one and not one.startswith("#"))
-
-
-def _unnumbered(text: str) -> str:
-    """`12 wave` as UCF101's and Kinetics' lists have it; a name that is a number alone stays."""
-    number, _, name = text.partition(" ")
-    return name.strip() if number.isdecimal() and name.strip() else text
+# --- another list of classes -----------------------------------------------------------------------------------------
 
 
 def _relabelled(annotation: Annotation, labels: tuple[str, ...], path: Path) -> Annotation:

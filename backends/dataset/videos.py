@@ -18,9 +18,9 @@ from pathlib import Path
 from backends.contract.errors import InputError
 from backends.contract.events import SetAside
 from backends.contract.lines import Line, line
-from backends.dataset.labels import HMDB51
 from backends.dataset.splits import SUFFIXES, video_id
 from backends.stores.annotation import name_trouble, short
+from backends.stores.class_names import HMDB51
 
 UNLABELLED = "unlabelled"
 """The class of a video of which nothing tells the class."""

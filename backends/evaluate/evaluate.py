@@ -15,6 +15,7 @@ from backends.contract.values import Report
 from backends.evaluate.accuracy import Val, evaluate, hits, read_val
 from backends.evaluate.text import Speed, predictions, report_lines
 from backends.stores.annotation import Annotation, read_annotation
+from backends.stores.class_names import HMDB51, read_class_names
 from backends.worker.job import Job
 
 
@@ -59,13 +60,10 @@ def run(job: Job) -> Outcome:
 
 def _labels(job: Job, annotation: Annotation) -> frozenset[str]:
     """Labels that a result may name: the annotation's, and those of the model where it knows more classes."""
-    from backends.evaluate.hmdb51 import LABELS
-    from backends.evaluate.labels import read_names
-
     known = frozenset(annotation.labels)
     if "labels" in job.inputs:
-        return known | frozenset(read_names(job.inputs["labels"]))
-    return known | frozenset(LABELS) if known <= frozenset(LABELS) else known
+        return known | frozenset(read_class_names(job.inputs["labels"]))
+    return known | frozenset(HMDB51) if known <= frozenset(HMDB51) else known
 
 
 def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcome:

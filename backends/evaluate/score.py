@@ -15,11 +15,11 @@ from backends.contract.codec import decode
 from backends.contract.errors import InputError, StageError
 from backends.contract.events import Outcome
 from backends.contract.lines import Line, line
-from backends.evaluate.hmdb51 import LABELS
-from backends.evaluate.labels import class_names, read_names
+from backends.evaluate.labels import class_names
 from backends.evaluate.resultfiles import match, read_info, read_rows, result_folder
 from backends.evaluate.scores import ValWriter, mean_scores, top
 from backends.stores.annotation import read_labels
+from backends.stores.class_names import HMDB51, read_class_names
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def step_score(job: Job) -> Outcome:
     params = decode(StepScoreParams, dict(job.params))
     if params.k < 1:
         raise InputError("K is {k}", hint="give 1 or more, such as 1 or 5", k=params.k)
-    names = read_names(params.labels) if params.labels else LABELS
+    names = read_class_names(params.labels) if params.labels else HMDB51
     folder = result_folder(params.result)
     info = read_info(_info(params, folder))
     for item, reason in info.set_aside:
@@ -117,7 +117,7 @@ def step_score(job: Job) -> Outcome:
 def _names(job: Job, classes: int) -> tuple[str, ...]:
     if "labels" in job.inputs:
         path = job.inputs["labels"]
-        names = read_names(path)
+        names = read_class_names(path)
         if len(names) != classes:
             text = "{path}: {labels} class names, but the model gives {classes} scores a clip"
             hint = "name every class of the checkpoint, in its order"

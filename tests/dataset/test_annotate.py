@@ -10,8 +10,8 @@ import pytest
 from backends.contract.errors import InputError
 from backends.contract.events import ItemSetAside, Outcome, StageNote
 from backends.dataset.annotate import run, step_annotate
-from backends.dataset.labels import HMDB51
 from backends.stores.annotation import read_annotation
+from backends.stores.class_names import HMDB51
 from backends.worker.job import Upstream
 from tests.dataset.conftest import JobMaker
 
@@ -183,6 +183,21 @@ def test_a_file_of_names_gives_the_classes(tmp_path: Path, job: JobMaker, text: 
     run(made)
     assert ("run", "wave") == read_annotation(tmp_path / "out/annotation.json").labels
     assert ["fly/b"] == list(_aside(made))
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_labels_out_of_order_are_noted_unless_a_file_gives_the_order(
+    tmp_path: Path, job: JobMaker, *, given: bool
+) -> None:
+    """Classes are numbered alphabetically, and a warning says so; a file of names numbers them itself."""
+    (tmp_path / "labels.txt").write_text("wave\nrun\n")
+    entry = {"subset": "validation", "annotations": {"label": "wave", "segment": [1, 2]}}
+    (tmp_path / "a.json").write_text(json.dumps({"labels": ["wave", "run"], "database": {"a": entry}}))
+    inputs = {"annotation": tmp_path / "a.json", **({"labels": tmp_path / "labels.txt"} if given else {})}
+    made = job(inputs=inputs)
+    run(made)
+    notes = [str(event.text) for event in made.said if isinstance(event, StageNote)]  # type: ignore[attr-defined]
+    assert given is not any("numbered alphabetically" in text for text in notes)
 
 
 @pytest.mark.parametrize("data", [b"", b"a\na\n", b"\xff\xfe\x00", b"../x\n"])

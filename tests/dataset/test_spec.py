@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from backends.contract.settings import DatasetSettings, Settings
-from backends.dataset.labels import HMDB51
 from backends.dataset.spec import ANNOTATE, FRAMES
+from backends.stores.class_names import HMDB51
 
 VIDEOS, FRAME_FOLDER, JSON, SPLITS = Path("/v"), Path("/f"), Path("/a.json"), Path("/s")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from backends.contract.errors import InputError
-from backends.dataset.labels import HMDB51
 from backends.dataset.videos import find_videos, named_class
+from backends.stores.class_names import HMDB51
 
 
 def _files(root: Path, *names: str) -> Path:

@@ -130,12 +130,13 @@ def test_a_part_of_hmdb51_is_scored_with_all_of_its_classes(
     assert "wave" == json.loads((job.out / "val.json").read_text())["results"]["one"][0]["label"]
 
 
+@pytest.mark.parametrize("text", ["z\na\n", "1 z\n2 a\n", '["z", "a"]'])
 def test_a_file_of_class_names_sets_the_order(
-    stores: dict[str, Any], make_job: Any, upstream: Any, write_annotation: Any, tmp_path: Path
+    stores: dict[str, Any], make_job: Any, upstream: Any, tmp_path: Path, text: str
 ) -> None:
-    """The user's own order is kept, unsorted."""
+    """The user's own order is kept, unsorted; numbered lines and JSON lists count as they do for the annotation."""
     names = tmp_path / "names.txt"
-    names.write_text("z\na\n")
+    names.write_text(text)
     stores |= {"videos": (_Clips("one", "a", 0, 1, 1),), "numbers": np.zeros(1, np.int64)}
     stores["logits"] = np.array([[9, 0]], np.float32)
     ups = {name: upstream({"rows": "r", "store": "s"}) for name in ("infer", "preprocess")}
