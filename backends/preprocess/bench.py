@@ -27,7 +27,7 @@ from backends.preprocess.params import PreprocessParams
 from backends.preprocess.run import header, subset
 from backends.preprocess.windows import clip_count, clips
 from backends.stores import feed
-from backends.stores.annotation import Video
+from backends.stores.annotation import Video, read_annotation
 from backends.stores.clip_writer import ClipWriter
 from backends.stores.clips import ClipStore
 
@@ -272,7 +272,7 @@ def _kept(video: Video, params: PreprocessParams) -> int:
 def _real(annotation: Path, root: Path, most_clips: int) -> list[Video]:
     """Videos of the annotation that have frames, up to some number of clips."""
     params, chosen, total = PreprocessParams(), [], 0
-    for video in subset(annotation, params.subset):
+    for video in subset(read_annotation(annotation), annotation, params.subset):
         if total < most_clips and _kept(video, params) and (root / video.label / video.id).is_dir():
             chosen.append(video)
             total += _kept(video, params)

@@ -25,7 +25,7 @@ class PreprocessParams:
 
 @dataclass(frozen=True, slots=True)
 class StepParams:
-    """Of `step preprocess`: the guide's options, and where `hmdb51.info` goes."""
+    """Of `step preprocess`: the guide's options, which subset it is, and where `hmdb51.info` goes."""
 
     video_path: Path
     annotation_path: Path
@@ -33,3 +33,4 @@ class StepParams:
     info_path: Path = Path("hmdb51.info")
     dataset: str = "hmdb51"
     inference_batch_size: int = 1
+    subset: str = "validation"

@@ -17,7 +17,7 @@ from backends.preprocess.bins import bin_path, write_bin, write_info
 from backends.preprocess.extract import Extracted, extract
 from backends.preprocess.params import PreprocessParams
 from backends.preprocess.windows import clip_count
-from backends.stores.annotation import Video, VideoView, read_annotation
+from backends.stores.annotation import Annotation, Video, VideoView, read_annotation
 from backends.stores.clip_index import ClipHeader, ClipIndex
 from backends.stores.clip_writer import ClipWriter, borrow
 from backends.stores.clips import ClipStore
@@ -32,7 +32,7 @@ def run(job: Job) -> Outcome:
     params = decode(PreprocessParams, dict(job.params))
     annotation = job.upstream["annotate"].path("annotation") if "annotate" in job.upstream else job.inputs["annotation"]
     root = job.inputs.get("frames") or job.upstream["frames"].path("frames")
-    videos = subset(annotation, params.subset)
+    videos = subset(read_annotation(annotation), annotation, params.subset)
     if not root.is_dir():
         raise InputError("{path}: no such folder", hint="give the folder of frames in r3d.toml", path=str(root))
     maker = _Maker(job, params, videos)
@@ -51,15 +51,14 @@ def run(job: Job) -> Outcome:
     return Outcome(maker.figures(index), outputs, index.digest)
 
 
-def subset(annotation: Path, name: str) -> VideoView:
-    """The subset's videos in the annotation's order; InputError where it has none."""
-    found = read_annotation(annotation)
-    videos = found.subset(name)
+def subset(annotation: Annotation, path: Path, name: str) -> VideoView:
+    """The subset's videos in the annotation's order; InputError, naming the annotation's `path`, where it has none."""
+    videos = annotation.subset(name)
     if not videos:
-        there = ", ".join(sorted({video.subset for video in found.videos})[:10])
+        there = ", ".join(sorted({video.subset for video in annotation.videos})[:10])
         text = "{path}: no video of subset {subset}; it has {there}"
-        hint = "give one of these as subset in r3d.toml"
-        raise InputError(text, hint=hint, path=str(annotation), subset=name, there=there or "none")
+        hint = "give one of these as the subset"
+        raise InputError(text, hint=hint, path=str(path), subset=name, there=there or "none")
     return videos
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backends.contract.codec import decode
 from backends.contract.errors import InputError, StageError
@@ -16,38 +18,36 @@ from backends.stores import feed
 from backends.stores.annotation import read_annotation
 from backends.worker.job import Job
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 DATASETS = ("hmdb51", "ucf101", "kinetics")
 """Those of the reference whose frames lie as `<class>/<video>/image_%05d.jpg` under a json of the same form."""
 
 
 def step_preprocess(job: Job) -> Outcome:
-    """Write `<video id>.bin` for each validation video that has frames, and the info file.
+    """Write `<video id>.bin` for each of the subset's videos that has frames, and the info file.
 
     A `.bin` is float32 (10, 3, 16, 112, 112): clips beyond ten cut, fewer than ten padded with zeros. Videos without
     frames, or with frames that cannot be used, are set aside and not in the info file.
     """
-    import numpy as np
-
     given, params = decode(StepParams, dict(job.params)), PreprocessParams()
     _check(given)
-    for entry in read_annotation(given.annotation_path).set_aside:
+    annotation = read_annotation(given.annotation_path)
+    for entry in annotation.set_aside:
         job.set_aside(entry.item, entry.reason)
-    videos = subset(given.annotation_path, params.subset)
+    videos = subset(annotation, given.annotation_path, given.subset)
     given.output_path.mkdir(parents=True, exist_ok=True)
-    levels = feed.levels(params.mean, params.std)
-    rows = np.zeros((params.max_clips, *header(params).shape), np.float32)
-    info: list[tuple[str, int]] = []
-    clips, begun = 0, time.monotonic()
+    begun, clips, info = time.monotonic(), 0, []
     workers = int(job.tuning.get("workers", 0))
+    writer = _BinWriter(given.output_path, params)
     with contextlib.closing(extract(videos, given.video_path, params, workers)) as extracted:
         for done, made in enumerate(extracted, start=1):
             if made.clips is None:
                 job.set_aside(made.video.id, made.trouble)
             else:
-                for row, clip in zip(rows, made.clips, strict=False):
-                    feed.normalise(clip, levels, row)
-                rows[len(made.clips) :] = 0
-                write_bin(bin_path(given.output_path, made.video.id), rows)
+                writer.write(made.video.id, made.clips)
                 info.append((made.video.id, made.clips_before_cut))
                 clips += len(made.clips)
             rate = done / (time.monotonic() - begun)
@@ -57,9 +57,26 @@ def step_preprocess(job: Job) -> Outcome:
         hint = "frames are expected as <class>/<video>/image_00001.jpg"
         raise StageError("{path}: no video could be used", hint=hint, path=str(given.video_path))
     write_info(given.info_path, info)
-    seconds = time.monotonic() - begun
-    before = sum(count for _, count in info)
+    before, seconds = sum(count for _, count in info), time.monotonic() - begun
     return Outcome({"videos": len(info), "clips": clips, "clips_before_cut": before, "clips_per_s": clips / seconds})
+
+
+class _BinWriter:
+    """Writes `.bin` files from one buffer of rows that it fills anew for each video."""
+
+    def __init__(self, folder: Path, params: PreprocessParams) -> None:
+        import numpy as np
+
+        self._folder = folder
+        self._levels = feed.levels(params.mean, params.std)
+        self._rows = np.zeros((params.max_clips, *header(params).shape), np.float32)
+
+    def write(self, video_id: str, clips: NDArray[np.uint8]) -> None:
+        """One video's uint8 clips, normalised, and zeros up to the last row."""
+        for row, clip in zip(self._rows, clips, strict=False):
+            feed.normalise(clip, self._levels, row)
+        self._rows[len(clips) :] = 0
+        write_bin(bin_path(self._folder, video_id), self._rows)
 
 
 def _check(given: StepParams) -> None:

@@ -69,6 +69,17 @@ def test_bins_are_padded_and_cut_to_ten_clips(bench: Bench) -> None:
     assert ["absent"] == [event.item for event in events if isinstance(event, ItemSetAside)]
 
 
+def test_another_subset_than_validation_may_be_named(bench: Bench) -> None:
+    """`--subset training` writes the training videos and no other; an unknown one is named."""
+    bench.add("seen", 3)
+    bench.add("asked", 3)
+    bench.annotate("asked", 3, subset="training")
+    step(bench.folder, **options(bench), subset="training")
+    assert b"asked 1\n" == (bench.folder / "hmdb51.info").read_bytes()
+    with pytest.raises(InputError, match="no video of subset testing; it has training, validation"):
+        step(bench.folder, **options(bench), subset="testing")
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -1,0 +1,46 @@
+"""What the options of `r3d-tui step` hand to the stages."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from backends.contract.events import Outcome
+from backends.convert.params import StepExportParams
+from backends.evaluate.evaluate import StepEvaluateParams
+from backends.evaluate.score import StepScoreParams
+from backends.preprocess.params import StepParams
+from r3d_tui import steps
+
+UNNEEDED = {"root_path", "video_path", "annotation_path", "result_path", "dataset"}
+"""Options of the guide's export script that decide nothing."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "ignored"),
+    [
+        ("preprocess --video_path=v --annotation_path=a --output_path=o --subset=training", StepParams, set()),
+        ("export --resume_path=p", StepExportParams, UNNEEDED),
+        ("score results 1", StepScoreParams, set()),
+        ("evaluate a.json v.json", StepEvaluateParams, set()),
+    ],
+)
+def test_a_stage_knows_every_option_that_its_step_takes(
+    monkeypatch: pytest.MonkeyPatch, arguments: str, kind: type, ignored: set[str]
+) -> None:
+    """What a stage's params lack is passed over without a word, so an option would do nothing."""
+    handed: dict[str, Any] = {}
+
+    def run(entry: str, stage: str, out: object, params: Mapping[str, Any], inputs: object) -> Outcome:
+        handed.update(params)
+        return Outcome(figures={"accuracy": 1.0})
+
+    monkeypatch.setattr(steps, "run", run)
+    done = CliRunner().invoke(steps.app, arguments.split())
+    assert 0 == done.exit_code, done.output
+    known = {field.name for field in dataclasses.fields(kind)}
+    assert set() == handed.keys() - known - ignored
