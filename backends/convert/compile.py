@@ -162,7 +162,7 @@ def _written(folder: Path) -> Path | None:
 
 def _failure(job: Job, ending: Ending) -> StageError | NeedError:
     trouble = diagnose(ending.words)
-    if trouble is None and ending.status == NOT_FOUND:
+    if (trouble is None or trouble.code is None) and ending.status == NOT_FOUND:
         hint = "repair the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the one to use"
         return NeedError("set_env.sh is here, but it does not bring atc", hint=hint)
     if trouble is None and ending.status == KILLED:
