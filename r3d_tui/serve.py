@@ -84,9 +84,9 @@ def listen(place: Place) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=16)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name can be that
         text, hint = "{host} port {port}: {reason}", "choose another: --host, --port"
-        reason = error.strerror or str(error)
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise InputError(text, hint=hint, host=place.host, port=place.port, reason=reason) from None
 
 
@@ -155,7 +155,7 @@ class ConsoleServer(Server):
 
     def _is_ours(self, asked: str) -> bool:
         """A name of this machine or an address: whoever lures a browser here has a name of his own."""
-        name = (urlsplit(f"//{asked}").hostname or "") if asked.count("@") == 0 else ""
+        name = _host(f"//{asked}") if "@" not in asked else ""
         try:
             ipaddress.ip_address(name)
         except ValueError:
@@ -201,7 +201,7 @@ class ConsoleServer(Server):
 
     async def _console(self, request: web.Request) -> web.StreamResponse:
         origin = request.headers.get("Origin")  # what is no browser sends none
-        if origin is not None and urlsplit(origin).netloc not in (request.host, self._public.netloc or request.host):
+        if origin is not None and origin.partition("//")[2] not in (request.host, self._public.netloc or request.host):
             raise web.HTTPForbidden(text=self._words("serve.foreign_page", page=origin) + "\n")
         task = asyncio.current_task()
         assert task is not None
@@ -210,6 +210,14 @@ class ConsoleServer(Server):
             return await self.handle_websocket(request)
         finally:
             self._consoles.discard(task)
+
+
+def _host(url: str) -> str:
+    """The name of the machine in an address, empty where there is none or the address is malformed."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _caller(transport: asyncio.BaseTransport | None) -> int | None:

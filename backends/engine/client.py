@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -180,8 +181,9 @@ class LiveClient:
         folder = self._latest()
         if folder is None:
             return None
-        logs = sorted((folder.path / "logs").glob(f"{stage}-*.log"), key=lambda path: path.stat().st_mtime_ns)
-        return logs[-1] if logs else None
+        name = re.compile(re.escape(stage) + r"-\d+\.log")  # a name, never a pattern
+        logs = [path for path in (folder.path / "logs").glob("*.log") if name.fullmatch(path.name)]
+        return max(logs, key=_time_of, default=None)
 
     def runs(self) -> tuple[RunSummary, ...]:
         found = []

@@ -23,12 +23,14 @@ def status(json_document: Json = False) -> None:
     from r3d_tui.documents import status_document
     from r3d_tui.tables import status_lines
 
-    snapshot = open_workspace().snapshot()
+    snapshot, words = open_workspace().snapshot(), chosen_words()
     if json_document:
         print_json(status_document(snapshot))
-        return
-    for text in status_lines(snapshot, chosen_words()):
-        say(text)
+    else:
+        for text in status_lines(snapshot, words):
+            say(text)
+    if snapshot.problem.template:  # of r3d.toml as it is now, whatever ran before
+        tell(words.line(snapshot.problem))
 
 
 def logs(stage: Annotated[str | None, typer.Argument(help="One stage; without: which there are.")] = None) -> None:
@@ -45,7 +47,7 @@ def logs(stage: Annotated[str | None, typer.Argument(help="One stage; without: w
         if path is None:
             raise InputError("{stage} has no log in the latest run", hint="r3d-tui logs", stage=stage)
         text = path.read_text(encoding="utf-8", errors="replace")
-        sys.stdout.write("\n".join(safe_lines(text)) if sys.stdout.isatty() else text)
+        sys.stdout.write("\n".join(safe_lines(text.rstrip("\n"))) + "\n" if sys.stdout.isatty() else text)
 
 
 def runs(json_document: Json = False) -> None:

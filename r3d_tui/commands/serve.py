@@ -48,7 +48,12 @@ def _options(watching: bool) -> list[str]:
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+        fits = fits and (parts.port is None or parts.port > 0)
+    except ValueError:  # an unfinished bracket, a port that is none
+        fits = False
+    if url and not fits:
         raise InputError("--public-url {url}: no address", hint="such as https://server.example/r3d", url=url)
     return url

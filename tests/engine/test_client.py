@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,20 @@ def test_throughput_in_the_list_of_runs_is_that_of_inference() -> None:
     done = summary("2", Run("2", stages=(preprocess, infer)), alive=False)
     assert (None, False) == (begun.clips_per_s, begun.simulated)
     assert (99.5, True) == (done.clips_per_s, done.simulated)
+
+
+def test_a_stages_log_is_found_by_its_name_alone(tmp_path: Path) -> None:
+    """The latest attempt's; no pattern and no path is followed."""
+    logs = tmp_path / ".r3d" / "runs" / "20261123-060000-0000" / "logs"
+    logs.mkdir(parents=True)
+    (logs.parent / "plan.json").touch()
+    for age, name in enumerate(("infer-2.log", "infer-1.log", "infer-extra-1.log")):
+        (logs / name).touch()
+        os.utime(logs / name, (100 - age, 100 - age))
+    client = LiveClient(tmp_path, None)  # type: ignore[arg-type]
+    assert logs / "infer-2.log" == client.log_path("infer")
+    for name in ("*", "**", "/etc", "../logs/infer", "inf", ""):
+        assert client.log_path(name) is None
 
 
 def test_nothing_is_closed_under_a_thread_that_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,16 @@ def test_status_of_a_new_workspace_is_a_document_of_nothing(tmp_path: Path) -> N
     assert {"runs": []} == json.loads(r3d("runs", "--json", cwd=tmp_path).stdout)
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_status_says_what_is_wrong_with_the_settings(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """On standard error, so that the document stays a document; the status itself can be told, and the code is 0."""
+    (tmp_path / "r3d.toml").write_text("[dataset]\nvideo = 'x'\n")
+    done = r3d("status", *options, cwd=tmp_path)
+    assert 0 == done.returncode
+    assert "dataset.video is unknown" in done.stderr
+    assert "dataset.video is unknown" not in done.stdout
+
+
 def test_a_run_that_cannot_begin_says_why_before_anything_is_made(tmp_path: Path) -> None:
     """Settings that name nothing are refused; no run is left behind."""
     (tmp_path / "r3d.toml").write_text("[dataset]\nvideos = 'gone'\n[model]\ncheckpoint = 'x.pth'\n")

@@ -92,11 +92,11 @@ async def test_the_page_is_ours_and_asks_nobody_else() -> None:
 async def test_a_foreign_name_and_a_foreign_page_are_refused() -> None:
     """A page of the web can neither bind its name to our port nor open a console from where it is."""
     async with await _client() as client:
-        for name in ("evil.example", "127.0.0.1.evil.example", "a@127.0.0.1", ""):
+        for name in ("evil.example", "127.0.0.1.evil.example", "a@127.0.0.1", "[", "[::1", ""):
             assert 403 == (await client.get("/", headers={"Host": name})).status, name
         for name in ("localhost:8000", "127.0.0.1", "[::1]:8000", "10.0.0.7:8000"):
             assert 200 == (await client.get("/", headers={"Host": name})).status, name
-        for origin in ("http://evil.example", "null", f"http://127.0.0.1:{client.port + 1}"):
+        for origin in ("http://evil.example", "null", "http://[", f"http://127.0.0.1:{client.port + 1}"):
             with pytest.raises(WSServerHandshakeError, match="403"):
                 await client.ws_connect("/ws", headers={"Origin": origin})
         own = await client.ws_connect("/ws", headers={"Origin": f"http://127.0.0.1:{client.port}"})
@@ -142,9 +142,11 @@ def test_who_can_reach_it_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert [True, True, True, False, False] == [
         serve.Place(host, 1).loopback for host in ("127.0.0.9", "::1", "localhost", "0.0.0.0", "server.example")
     ]
-    for url in ("server.example", "javascript:alert(1)", "http://", "http://a/?b"):
+    for url in ("server.example", "javascript:alert(1)", "http://", "http://a/?b", "http://[", "http://a:x/"):
         with pytest.raises(InputError, match="no address"):
             command.serve("127.0.0.1", 0, url)
+    with pytest.raises(InputError, match=r"port 0: .*choose another"):
+        command.serve("x" * 70, 0, "")
 
 
 def test_a_console_gets_the_options_that_the_server_got(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
