@@ -36,10 +36,10 @@ def read_settings(workspace: Path) -> Settings:
     _make_absolute(workspace, table.get("model"), "checkpoint")
     _make_absolute(workspace, table.get("infer"), "ais_bench")
     try:
-        settings = decode(Settings, table, "r3d.toml")
+        settings = decode(Settings, table, FILE)
     except DecodeError as error:
-        text = "{path}: {reason}"
-        raise InputError(text, hint="mend the value there", path=str(path), reason=_plain(str(error))) from None
+        text, reason = "{path}: {reason}", _plain(str(error).removeprefix(f"{FILE}."))
+        raise InputError(text, hint="mend the value there", path=str(path), reason=reason) from None
     _check_values(path, settings)
     return settings
 

@@ -91,7 +91,7 @@ def _decoder(kind: Any) -> Decoder:
         return _union(kind)
     if origin is Literal:
         known = typing.get_args(kind)
-        return lambda value: value if value in known else _refuse(value, kind)
+        return lambda value: value if value in known else _refuse(value, _in_words(kind))
     if origin is tuple:
         return _tuple(kind)
     if origin is not None and issubclass(origin, Mapping):
@@ -122,15 +122,30 @@ def _scalar(kind: Any) -> Decoder:
         return whole
     if kind is type(None):
         return lambda value: value if value is None else _refuse(value, "null")
-    name = getattr(kind, "__name__", kind)
-    return lambda value: value if isinstance(value, kind) else _refuse(value, name)
+    return lambda value: value if isinstance(value, kind) else _refuse(value, _in_words(kind))
+
+
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
+
+
+def _in_words(kind: Any) -> str:
+    """A type as a person who wrote the value would call it."""
+    if typing.get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(kind)))
+    if typing.get_origin(kind) is tuple:
+        return "a list"
+    return _WORDS.get(kind, "a table")
 
 
 def _union(kind: Any) -> Decoder:
     arms = typing.get_args(kind)
+    some = [arm for arm in arms if arm is not type(None)]
+    if len(some) == 1:  # `X | None`: what does not fit X is told in its own words
+        only = _decoder(some[0])
+        return lambda value: value if value is None else only(value)
     exact = frozenset(arm for arm in arms if arm in (str, int, float, bool, type(None)))
     decoders = [_decoder(arm) for arm in arms]
-    names = ", ".join(getattr(arm, "__name__", str(arm)) for arm in arms)
+    wanted = " or ".join(map(_in_words, some))
 
     def union(value: Any) -> Any:
         if type(value) in exact:  # first, so that 1 stays an int where the arms are `float | int`
@@ -140,7 +155,7 @@ def _union(kind: Any) -> Decoder:
                 return decoder(value)
             except _UnfitError:
                 continue
-        raise _UnfitError(f"{value!r} is none of {names}")
+        return _refuse(value, wanted)
 
     return union
 

@@ -57,11 +57,11 @@ def test_an_older_reader_ignores_newer_fields() -> None:
     ("value", "place"),
     [
         ({}, "Outer: name is missing"),
-        ({"name": 3}, "Outer.name: 3 is not str"),
+        ({"name": 3}, "Outer.name: 3 is not text"),
         ({"name": "x", "inner": [{"n": "1"}]}, "Outer.inner[0].n: '1' is not a whole number"),
         ({"name": "x", "inner": [{"n": True}]}, "Outer.inner[0].n: True is not a whole number"),
         ({"name": "x", "pair": [1]}, "Outer.pair: [1] is not a list of 2"),
-        ({"name": "x", "mode": "c"}, "Outer.mode: 'c' is not"),
+        ({"name": "x", "mode": "c"}, "Outer.mode: 'c' is not one of a, b"),
         ([], "Outer: [] is not a table"),
     ],
 )
