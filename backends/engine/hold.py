@@ -27,10 +27,20 @@ class Hold:
     """The engine's hold on a workspace for as long as this object lives and its process does."""
 
     def __init__(self, folders: Folders, run_id: str) -> None:
-        """Take the workspace. Raises BusyError, naming the holder, where another engine has it."""
+        """Take the workspace.
+
+        Raises BusyError, naming the holder, where another engine has it, and InputError where the disk takes no locks.
+        """
         make_root(folders)
         self._file = folders.lock.open("a+b")
-        if not _take(self._file):
+        try:
+            taken = _take(self._file)
+        except OSError as error:
+            self._file.close()
+            text, hint = "{path}: the disk takes no locks ({reason})", "put the workspace on a local disk"
+            reason = error.strerror or str(error)
+            raise InputError(text, hint=hint, path=str(folders.workspace), reason=reason) from None
+        if not taken:
             self._file.close()
             raise busy(folders)
         self._name(run_id)
@@ -126,11 +136,14 @@ def disk_trouble(error: OSError, folder: Path) -> R3dError:
 
 
 def _take(file: IO[bytes]) -> bool:
-    """Lock the file; a face that looks at it just now holds it for a moment, so a refusal is asked again."""
+    """Lock the file; a face that looks at it just now holds it for a moment, so a refusal is asked again.
+
+    OSError where the file system knows no locks, which is not the same as another's hold.
+    """
     for _ in range(10):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             time.sleep(0.03)
         else:
             return True
@@ -140,7 +153,7 @@ def _take(file: IO[bytes]) -> bool:
 def _free(file: IO[bytes]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True
 

@@ -17,6 +17,8 @@ from backends.contract.events import Event, from_json
 from backends.contract.process import child_environment, kill_group
 
 LONGEST_LINE = 64 * 1024 * 1024
+GRACE_S = 30.0
+"""Seconds that a stage has to end itself after it was asked to stop."""
 ENDED_S = 0.05
 """How often a child's exit code is asked for."""
 
@@ -42,6 +44,13 @@ class Child:
     async def command(self, command: Mapping[str, Any]) -> None:
         """A command as one line of JSON."""
         await self.send(json.dumps(command))
+
+    async def stop(self, grace_s: float = GRACE_S) -> None:
+        """Ask it to stop after the item at hand; kill it and its group where it has not ended in `grace_s` seconds."""
+        await self.command({"command": "stop"})
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.ended(), grace_s)
+        kill_group(self.pid)
 
     async def events(self) -> AsyncIterator[Event]:
         """What it says, until it has ended; a line that is no event is passed over."""

@@ -13,6 +13,7 @@ from typing import Any
 from backends.contract.codec import dumps
 from backends.contract.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.contract.events import Event, Outcome, StageFailed, StageFinished, StageStopped
+from backends.contract.process import kill_group
 from backends.contract.request import Request
 from backends.engine.launch import spawn
 
@@ -30,8 +31,10 @@ def run_step(
     tuning: Mapping[str, Any],
     on_log: Callable[[str], None] | None = None,
 ) -> Outcome:
-    """Run `entry` in a child and give its outcome. Raises the error that it ended with, or Stopped after Ctrl+C.
+    """Run `entry` in a child and give its outcome. Raises the error that it ended with.
 
+    Ctrl+C, or a signal that asks this process to end, lets the stage finish the item at hand; a second one, or half a
+    minute, kills it. Either way Stopped is raised.
     `on_log` is handed what the child and its libraries printed, tracebacks too.
     """
     scratch = Path(tempfile.mkdtemp(prefix="r3d-tui-step-"))
@@ -49,7 +52,10 @@ def run_step(
             )
         if isinstance(ending, StageStopped):
             raise Stopped
-        raise StageError("the process of {stage} was killed (signal {signal})", stage=stage, signal=-ending)
+        if ending < 0:
+            raise StageError("the process of {stage} was killed (signal {signal})", stage=stage, signal=-ending)
+        text, hint = "the process ended without a word (exit code {code})", "--debug shows what it printed"
+        raise StageError(text, hint=hint, code=ending)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -59,12 +65,16 @@ async def _follow(
 ) -> StageFinished | StageFailed | StageStopped | int:
     child = await spawn(None, request.workspace, log, request.scratch)
     ending: StageFinished | StageFailed | StageStopped | None = None
-    stops: set[asyncio.Task[None]] = set()
+    stops: list[asyncio.Task[None]] = []
 
     def stop() -> None:
-        stops.add(asyncio.ensure_future(child.command({"command": "stop"})))
+        if stops:
+            kill_group(child.pid)
+        else:
+            stops.append(asyncio.ensure_future(child.stop()))
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(name, stop)
     await child.send(dumps(request))
     async for event in child.events():
         if isinstance(event, StageFinished | StageFailed | StageStopped):
@@ -72,4 +82,6 @@ async def _follow(
         else:
             on_event(event)
     code = await child.ended()
+    if ending is None and stops:
+        return StageStopped(request.stage, request.attempt)
     return ending if ending is not None else code

@@ -10,7 +10,6 @@ until `decide` says that nothing is left
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import os
 import shutil
@@ -53,8 +52,6 @@ from backends.engine.reserve import Reserve
 
 COMMIT_S = 0.075
 """Events are committed in batches of this length."""
-GRACE_S = 30.0
-"""Seconds that a stage has to end itself after it was asked to stop."""
 KILLED_S = 2.0
 """Seconds that killed processes have to be gone; one that waits for a disk may take longer."""
 LIVES = 3
@@ -116,7 +113,7 @@ class Supervisor:
         """End the run: stages finish the item at hand, or are ended after a while."""
         self._stopping = True
         for child in self._children.values():
-            self._keep(self._stop_child(child))
+            self._keep(child.stop())
         self._wake.set()
 
     async def command(self, stage: str, command: Mapping[str, Any]) -> bool:
@@ -207,22 +204,21 @@ class Supervisor:
 
     async def _attempt(self, stage: Stage, ingredients: Ingredients, attempt: int, reason: Line) -> Ending | int:
         """One child from spawn to end: its last word, or the number of the signal that killed it, below zero."""
-        begun = time.monotonic()
+        begun, fingerprint = time.monotonic(), ingredients.fingerprint
         log, scratch = self._folder.log(stage.name, attempt), self._folder.scratch(stage.name, attempt)
+        out = self._folders.artifact(stage.name, fingerprint)
+        out.mkdir(parents=True, exist_ok=True)  # first: where this fails no child is left waiting for its request
         try:
             child = await spawn(stage.python, self._folders.workspace, log, scratch)
         except OSError as error:
             message = line("cannot start a process: {reason}", reason=error.strerror or str(error))
             return StageFailed(stage.name, attempt, message)
         self._children[stage.name] = child
-        fingerprint = ingredients.fingerprint
         self._say(StageStarted(stage.name, attempt, reason, child.pid, fingerprint))
         self._commit()  # the child's pid is on disk before the child has anything to do
-        out = self._folders.artifact(stage.name, fingerprint)
-        out.mkdir(parents=True, exist_ok=True)
         await child.send(dumps(self._request(stage, attempt, out, scratch, ingredients)))
         if self._stopping:
-            self._keep(self._stop_child(child))
+            self._keep(child.stop())
         ending: Ending | None = None
         async for event in child.events():
             if isinstance(event, StageFinished | StageFailed | StageStopped):
@@ -268,12 +264,6 @@ class Supervisor:
             like=self._cache.like(stage, ingredients),
             samples=self._folder.samples if self._plan.companion else None,
         )
-
-    async def _stop_child(self, child: Child) -> None:
-        await child.command({"command": "stop"})
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(child.process.wait(), GRACE_S)
-        kill_group(child.pid)
 
     async def _start_companion(self) -> Child | None:
         if not self._plan.companion:

@@ -139,8 +139,8 @@ def test_stop_keeps_what_is_done_and_the_next_run_takes_it_up(bench: Bench) -> N
     assert [str(n) for n in range(30)] == items
 
 
-def test_a_deaf_stage_is_ended_all_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGTERM and stop reach the engine while a stage hangs; nothing is left running when it is killed."""
+def test_a_hanging_stage_ends_with_a_killed_engine(bench: Bench) -> None:
+    """SIGKILL of the engine leaves no process of the stage, and the run is called interrupted."""
     bench.stages = (Stage("h", "toys:hang", 1),)
     bench.client.start(RunRequest())
     bench.wait(lambda s: s.run.stages != () and s.run.stage("h").state == "running")
@@ -152,6 +152,18 @@ def test_a_deaf_stage_is_ended_all_the_same(bench: Bench, monkeypatch: pytest.Mo
     while bench.pids() and time.monotonic() < until:
         time.sleep(0.05)
     assert set() == bench.pids()
+
+
+def test_a_folder_that_cannot_be_made_fails_the_stage_and_leaves_no_process(bench: Bench) -> None:
+    """The other stages go on; the failed one has no child that waits for a request."""
+    bench.stages = (Stage("a", "toys:count", 1), Stage("h", "toys:hang", 1))
+    artifacts = bench.workspace / ".r3d" / "artifacts"
+    artifacts.mkdir(parents=True)
+    (artifacts / "a").touch()
+    bench.client.start(RunRequest())
+    state = bench.wait(lambda s: bench.states(s) == {"a": "failed", "h": "running"})
+    assert str(artifacts / "a") in str(state.run.stage("a").reason)
+    assert {state.run.stage("h").pid} == bench.pids()
 
 
 def test_a_second_engine_is_refused_by_name(bench: Bench) -> None:

@@ -54,6 +54,20 @@ def hang(job: Job) -> Outcome:
     return Outcome()
 
 
+def endless(job: Job) -> Outcome:
+    """Work on and on, and listen to stop."""
+    for item in range(1, 100_000):
+        job.progress(item, None, "items")
+        job.check_stop()
+        time.sleep(0.05)
+    return Outcome()
+
+
+def leave(job: Job) -> Outcome:
+    """End the process, as a native library may."""
+    os._exit(7)
+
+
 def fork(job: Job) -> Outcome:
     """Leave a forked process behind that holds every descriptor, as a library may."""
     if os.fork() == 0:
