@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from backends.infer.feeding import Feed
     from backends.infer.perf import Measured, Perf
     from backends.infer.runtime import DeviceSpec
+    from backends.preprocess.bench import PreprocessBench
 
 Say = Callable[[Line], None]
 MADE_CLIPS = 200
@@ -59,19 +60,6 @@ def bench_preprocess(
             most_clips=clips,
             say=say,
         )
-    references = {
-        "ours": (found.rate("reference"), line("the guide's way, in the same run"), 6.0),
-        "fallback": (found.rate("reference"), line("the guide's way, in the same run"), None),
-        "decode": (found.rate("reference"), line("the guide's way, in the same run"), None),
-    }
-    figures = []
-    for rate in found.rates:
-        reference, against, wanted = references.get(rate.name, (None, Line(""), None))
-        value = rate.clips_per_s
-        figures.append(beside(rate.name, rate.what, value, reference, against, runs=rate.runs, wanted=wanted))
-    decoding = line("JPEG decoding alone, in the same run")
-    ours, what = found.rate("ours"), line("frames to clip store, beside decoding")
-    figures.append(beside("ours_of_decoding", what, ours, found.rate("decode"), decoding, wanted=0.6))
     settings: dict[str, Scalar] = {
         "workers": found.workers,
         "kernel": found.kernel,
@@ -86,7 +74,7 @@ def bench_preprocess(
     if found.rate("reference") is None:
         notes = (*notes, line("the guide's way needs torch, which is not installed: nothing to compare with"))
     packages = ("numpy", "pillow", "simplejpeg", "torch")
-    return BenchReport("preprocess", before, versions(packages), settings, tuple(figures), notes)
+    return BenchReport("preprocess", before, versions(packages), settings, tuple(_preprocess_figures(found)), notes)
 
 
 def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say: Say) -> BenchReport:
@@ -315,6 +303,20 @@ def _made_store(folder: Path, say: Say) -> Path:
 
 
 # figures
+
+
+def _preprocess_figures(found: PreprocessBench) -> Iterator[BenchFigure]:
+    guide, against = found.rate("reference"), line("the guide's way, in the same run")
+    for rate in found.rates:
+        value, runs = rate.clips_per_s, rate.runs
+        if rate.name in ("ours", "fallback", "decode"):
+            wanted = 6.0 if rate.name == "ours" else None
+            yield beside(rate.name, rate.what, value, guide, against, runs=runs, wanted=wanted)
+        else:
+            yield beside(rate.name, rate.what, value, None, Line(""), runs=runs)
+    decoding = line("JPEG decoding alone, in the same run")
+    ours, what = found.rate("ours"), line("frames to clip store, beside decoding")
+    yield beside("ours_of_decoding", what, ours, found.rate("decode"), decoding, wanted=0.6)
 
 
 def _perf_figures(perf: Perf) -> Iterator[BenchFigure]:

@@ -11,6 +11,7 @@ import pytest
 from backends.candidates import look_around
 from backends.contract.errors import InputError
 from backends.contract.settings import DatasetSettings, ModelSettings, Settings
+from backends.dataset.splits import SUFFIXES
 from backends.workspace import refuse_unready
 
 RARS = Path(__file__).parent / "dataset" / "rars"
@@ -36,6 +37,14 @@ def test_folders_and_files_are_told_by_their_names_and_first_bytes(tmp_path: Pat
     assert ((tmp_path / "videos",), (tmp_path / "frames",)) == (found.videos, found.frames)
     assert ((tmp_path / "a.json",), (tmp_path / "splits",)) == (found.annotations, found.splits)
     assert (tmp_path / "x" / "c.pth",) == found.checkpoints
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_every_kind_of_video_that_the_frames_stage_takes_is_offered(tmp_path: Path, suffix: str) -> None:
+    """By the ending of its name, in capitals too."""
+    (tmp_path / "films" / "wave").mkdir(parents=True)
+    (tmp_path / "films" / "wave" / f"a{suffix.upper()}").touch()
+    assert (tmp_path / "films",) == look_around(tmp_path).videos
 
 
 def test_hmdb51s_own_archives_are_found_as_what_they_hold(tmp_path: Path) -> None:
