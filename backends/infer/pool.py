@@ -149,7 +149,7 @@ class Pool:
     # one turn
 
     def _turn(self, total: int) -> None:
-        ready = self._selector.select(TURN_S)
+        ready = self._selector.select(TURN_S) if not self._ledger.behind else self._hold()
         now = self._advance()
         for key, _ in ready:
             self._read(key.data)
@@ -164,6 +164,12 @@ class Pool:
             self._reported = now
             self._report(total)
         self._closing = [link for link in self._closing if not self._let_go(link)]
+
+    def _hold(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Read no answers while too much waits for the disk; that time makes no device overdue."""
+        self._ledger.catch_up(TURN_S)
+        self._real = time.monotonic()
+        return []
 
     def _advance(self) -> float:
         """Our clock: a turn counts for a second at most, so that a suspended machine makes no device overdue."""

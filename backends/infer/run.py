@@ -217,7 +217,8 @@ def outcome(
     job: Job, params: Params, name: str, ledger: Ledger, work: Work, more: Mapping[str, Scalar] | None = None
 ) -> Outcome:
     """What the stage gives; `more` are figures of one runtime alone."""
-    ledger.tally = None  # it has been told of every row: its columns make room for what the check needs
+    ledger.tally = None  # it has been told of every row: what it and the open file hold makes room for the check
+    ledger.close()
     check = check_rows(job.out / ROWS)
     if ledger.not_finite:
         job.note(line("{rows} rows of scores are not finite numbers", rows=ledger.not_finite), "warning")

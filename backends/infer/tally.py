@@ -40,7 +40,7 @@ class Tally:
         """Videos that were judged."""
         self.right = 0
 
-    def add(self, numbers: Sequence[int], logits: NDArray[np.float32]) -> None:
+    def add(self, numbers: Sequence[int] | NDArray[np.int64], logits: NDArray[np.float32]) -> None:
         """Rows of scores, (len(numbers), classes), of the clips of those numbers."""
         import numpy as np
 
@@ -48,7 +48,7 @@ class Tally:
             return
         scores = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores /= scores.sum(axis=1, keepdims=True)
-        videos = np.searchsorted(self._firsts, np.asarray(numbers), "right") - 1
+        videos = owners(self._firsts, np.asarray(numbers, np.int64))
         order = np.argsort(videos, kind="stable")
         found, begins, counts = np.unique(videos[order], return_index=True, return_counts=True)
         sums = np.add.reduceat(scores[order], begins, axis=0)
@@ -64,6 +64,18 @@ class Tally:
     def figures(self) -> Mapping[str, Scalar]:
         """Share of the videos so far of which the best label is right, and how many those are."""
         return {"top1_so_far": float(self.right) / self.videos if self.videos else None, "videos_so_far": self.videos}
+
+
+def owners(firsts: NDArray[np.integer[Any]], numbers: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The place of each clip's video; `firsts` are the videos' first clips in ascending order.
+
+    Numbers are brought to the type of `firsts`: the other way about, all of those would be copied at every call.
+    """
+    import numpy as np
+
+    if firsts.itemsize < numbers.itemsize:
+        numbers = np.minimum(numbers, np.iinfo(firsts.dtype).max)  # beyond that type is beyond every video's first
+    return np.searchsorted(firsts, numbers.astype(firsts.dtype), "right") - 1
 
 
 def _in_order(*columns: Column) -> Iterator[NDArray[np.integer[Any]]]:

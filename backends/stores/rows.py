@@ -152,11 +152,10 @@ class RowsWriter:
         fresh = [i for i, number in enumerate(numbers) if self._mark(number)]
         records = np.zeros(len(fresh), record_type(self.header.classes))
         records["number"] = [numbers[i] for i in fresh]
-        records["logits"] = logits[fresh]
-        view = memoryview(records.tobytes())
-        size = records.itemsize
+        records["logits"] = logits if len(fresh) == len(numbers) else logits[fresh]
+        view, size = records.view(np.uint8).data, records.itemsize
         records["crc"] = [_crc(view[at : at + size]) for at in range(0, len(view), size)]
-        _write_all(self._file, records.tobytes())
+        _write_all(self._file, view)
         return len(fresh)
 
     def sync(self) -> None:
@@ -262,7 +261,7 @@ def _crc(record: memoryview) -> int:
     return zlib.crc32(record[12:], zlib.crc32(record[:8]))
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
