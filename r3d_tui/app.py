@@ -8,11 +8,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
+from textual.geometry import Region
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -25,6 +26,9 @@ from r3d_tui.pace import QUESTION, Pace
 from r3d_tui.rows import shorten
 from r3d_tui.safe import safe
 from r3d_tui.screens.board import Board
+
+if TYPE_CHECKING:
+    from r3d_tui.pixels.overlay import Overlay
 
 DARK = {
     "r3d-dim": "#84909c",
@@ -109,6 +113,8 @@ class ConsoleApp(App[int]):
         self._lean = Lean()
         self._pace = Pace()
         self._once_answered: list[Callable[[], None]] = []
+        self.overlay: Overlay | None = None
+        """Who shows pictures over the cells; made by the first preview."""
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self.feed = Feed(client, self.board.post_message)
         for mine in THEMES:
@@ -127,7 +133,7 @@ class ConsoleApp(App[int]):
 
     def on_mount(self) -> None:
         """Begin to follow."""
-        self.app_suspend_signal.subscribe(self, lambda _: self._lean.forget())
+        self.app_suspend_signal.subscribe(self, lambda _: self._left())
         self._running_loop = asyncio.get_running_loop()
         self.feed.start()
 
@@ -140,11 +146,27 @@ class ConsoleApp(App[int]):
         super()._display(screen, update)
         if self._driver is not None and self._pace.sent(getattr(update, "sent", 0), time.monotonic()):
             self._driver.write(QUESTION)
+        if self.overlay is not None:
+            self.overlay.after(renderable)
+
+    def put(self, text: str) -> None:
+        """Send what is not cells. It has to leave colours and modes as they were."""
+        if text and self._driver is not None:
+            self._driver.write(text)
+
+    def lost(self, area: Region) -> None:
+        """Something else may be seen there: draw it again."""
+        self._lean.forget(area)
+        self.screen.refresh(area)
 
     def on_terminal_supports_synchronized_output(self) -> None:
         """The terminal has come as far as it was asked."""
         self._pace.answered()
         self.board.catch_up()
+        self.answered()
+
+    def answered(self) -> None:
+        """An answer came: do what waited for it."""
         waiting, self._once_answered = self._once_answered, []
         for then in waiting:
             then()
@@ -161,16 +183,17 @@ class ConsoleApp(App[int]):
 
     def when_answered(self, then: Callable[[], None]) -> None:
         """Call `then` once no answer of the terminal is out, which whoever has it next would take for typed."""
-        if not self._pace.behind(time.monotonic()):
+        if not (self._pace.behind(time.monotonic()) or (self.overlay is not None and self.overlay.busy)):
             then()
             return
         self._once_answered.append(then)
-        self.set_timer(ANSWER_S, self._give_up)
+        self.set_timer(ANSWER_S, self.answered)
 
-    def _give_up(self) -> None:
-        waiting, self._once_answered = self._once_answered, []
-        for then in waiting:
-            then()
+    def _left(self) -> None:
+        """Somebody else has the terminal."""
+        self._lean.forget()
+        if self.overlay is not None:
+            self.overlay.close()
 
     def on_resize(self) -> None:
         """The terminal may have moved what it showed, or it was left and entered again."""

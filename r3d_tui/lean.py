@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.geometry import Region
 from textual.strip import Strip
 
 _ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "6": "25", "7": "27", "8": "28", "9": "29"} | {
@@ -51,9 +52,14 @@ class Lean:
     def __init__(self) -> None:
         self._shown: dict[int, list[Cell | None]] = {}
 
-    def forget(self) -> None:
-        """The terminal may show anything now: draw everything."""
-        self._shown.clear()
+    def forget(self, area: Region | None = None) -> None:
+        """The terminal may show anything now, there or everywhere: draw it whatever it is."""
+        if area is None:
+            self._shown.clear()
+            return
+        for y in range(area.y, area.bottom):
+            line = self._shown.get(y, [])
+            line[area.x : area.right] = [None] * len(line[area.x : area.right])
 
     def of(self, update: Any) -> Any:
         """The update in fewer bytes; what is not one of Textual's two pictures comes back as it is."""

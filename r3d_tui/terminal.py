@@ -26,8 +26,11 @@ _ASCII = str.maketrans(
 )  # fmt: skip
 """Our own signs in ASCII, each as wide as it was."""
 
-_RESET = b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h\x1b[0m"
-"""Mouse, paste, focus and key reports off; main screen, cursor on."""
+_RESET = (
+    b"\x18\x1b\\\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[<u"
+    b"\x1b[?7h\x1b[?1049l\x1b[?25h\x1b[0m"
+)
+"""A picture that is only half there ended; mouse, paste, focus and key reports off; main screen, cursor on."""
 
 
 class _Charset:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backends.contract.client import Prediction, RunResult, RunSummary
 from backends.contract.clips import ClipFrames, VideoEntry
 from r3d_tui import figures
-from r3d_tui.rows import Row
 from r3d_tui.screens.heavy import calm
 
 if TYPE_CHECKING:
@@ -175,7 +174,7 @@ def player(board: Doing, found: RunResult) -> Callable[[str], None]:
             return mine, {one.video: one for one in found.predictions if one.video == video}
 
         def show(answer: tuple[tuple[VideoEntry, ...], dict[str, Prediction]]) -> None:
-            from r3d_tui.screens.videos import Player
+            from r3d_tui.screens.player import Player
 
             entries, predictions = answer
             if not entries:
@@ -218,14 +217,18 @@ def fetcher(board: Doing) -> Callable[..., None]:
     workspace = board.client.workspace
 
     def fetch(
-        video: str, clip: int, side: int, then: Callable[[ClipFrames, tuple[tuple[Row, ...], ...]], None]
+        video: str,
+        clip: int,
+        side: int,
+        then: Callable[[ClipFrames, Any], None],
+        draw: Callable[[ClipFrames], Any] | None,
     ) -> None:
-        def work() -> tuple[ClipFrames, tuple[tuple[Row, ...], ...]]:
+        def work() -> tuple[ClipFrames, Any]:
             from backends import api
             from r3d_tui.views.picture import pictures
 
             frames = api.clip_frames(workspace, video, clip, side)
-            return frames, pictures(frames, colours=colours)
+            return frames, draw(frames) if draw else pictures(frames, colours=colours)
 
         board.ask(work, lambda found: then(*found))
 

@@ -20,8 +20,9 @@ from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import table, text_of, width_of
 from r3d_tui.screens.dialog import Dialog
+from r3d_tui.screens.player import Player
 from r3d_tui.screens.results import Results
-from r3d_tui.screens.videos import Player, Videos
+from r3d_tui.screens.videos import Videos
 from r3d_tui.views.look import Look
 from r3d_tui.views.picture import pictures
 from r3d_tui.views.videos import class_cells, class_columns, classes, clip_facts, video_cells, video_columns
@@ -137,8 +138,8 @@ async def test_a_clip_rests_after_its_rounds(
     story: OpenStory, console: Console, store: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It plays by itself, stops by itself, and a key shows frame by frame."""
-    monkeypatch.setattr("r3d_tui.screens.videos.ROUNDS", 1)
-    monkeypatch.setattr("r3d_tui.screens.videos.FRAMES_A_SECOND", 100)
+    monkeypatch.setattr("r3d_tui.screens.player.ROUNDS", 1)
+    monkeypatch.setattr("r3d_tui.screens.player.FRAMES_A_SECOND", 100)
     app = console(story("finished"))
     async with app.run_test(size=(80, 24)) as pilot:
         await _until(pilot, lambda: app.board.snapshot)
