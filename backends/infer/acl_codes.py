@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from backends.infer import tool_words
 from backends.infer.runtime import Course, DeviceError
 
 CATALOGUE = Path(__file__).with_name("acl_codes.toml")
@@ -51,10 +52,14 @@ def find(call: str, code: int) -> Code:
 
 
 def translations(language: str) -> dict[str, str]:
-    """The catalogue's English sentences, alone and as `fault` words them, and the same in `language` ("zh")."""
+    """The sentences of codes, alone and as `fault` words them, and of tools: in English, and in `language` ("zh")."""
     pairs = [(each["en"], each[language]) for entry in catalogue() for each in (entry.cause, entry.fix)]
     causes = [(entry.cause["en"], entry.cause[language]) for entry in catalogue()]
-    return {**dict(pairs), **{_WORDS["en"] + ours: _WORDS[language] + theirs for ours, theirs in causes}}
+    return {
+        **tool_words.translations(language),
+        **dict(pairs),
+        **{_WORDS["en"] + ours: _WORDS[language] + theirs for ours, theirs in causes},
+    }
 
 
 @functools.cache

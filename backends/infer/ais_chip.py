@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Literal
 
 from backends.contract.lines import Line, line
 from backends.infer import ais_stage
-from backends.infer.ais_tool import Summary, bar_position, diagnose, infer_line, read_summary, summary_path
+from backends.infer.ais_tool import Summary, bar_position, infer_line, read_summary, summary_path
 from backends.infer.layout import Batch
 from backends.infer.leases import Limits
 from backends.infer.meter import Meter
 from backends.infer.runtime import DeviceSpec
+from backends.infer.tool_trouble import diagnose
 from backends.worker.ais_bench import AisBench, sourced
 from backends.worker.foreign import Ending, Tool
 

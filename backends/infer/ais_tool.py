@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.contract.lines import Line, line
-from backends.infer.acl_codes import find
-from backends.worker.ais_bench import AisBench, plain
+from backends.worker.ais_bench import AisBench
 
 RUN = "run"
 """The folder of one run inside its output folder: a relative, clean name, as the newer generations ask for."""
@@ -20,8 +18,6 @@ LARGEST_SUMMARY = 256 << 20
 
 _BAR = re.compile(r"Processing[^\r\n|]*?(\d+)%\|[^|\r\n]*\|\s*(\d+)/(\d+)")
 _LOOP = re.compile(r"loop inference exec: \((\d+)/(\d+)\)")
-_CODE = re.compile(r"(?<![\w.])([125]\d{5})(?![\w.])")
-_PATHS = ("FileStat", "soft link", "illegal", "permission", "owner", "not be over")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +37,6 @@ class Summary:
         if not self.times_ms:
             return None
         return sorted(self.times_ms)[min(len(self.times_ms) - 1, int(len(self.times_ms) * 0.95))]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a run failed."""
-
-    reason: Line
-    fix: Line = Line("")
-    again: bool = True
-    """A new process on the same chip may do better."""
 
 
 def infer_line(tool: AisBench, model: Path, inputs: Path, output: Path, device: int, batch: int) -> list[str]:
@@ -120,57 +106,3 @@ def bar_position(words: str) -> tuple[int, int] | None:
         for match in pattern.finditer(words):
             found = int(match[match.lastindex - 1 if match.lastindex else 1]), int(match[match.lastindex or 2])
     return found
-
-
-def diagnose(status: int, words: str) -> Failure:
-    """What the tool's last words and its exit status say. The closing lines come after failures too: no sign."""
-    said = [text for text in map(plain, words.replace("\r", "\n").splitlines()) if text]
-    code, reason = _code(said), _headline(status, said)
-    if any("load model from file failed" in text for text in said):
-        fix = line("the .om is for another chip or a newer CANN: compile it for this one")
-        return Failure(line("the model cannot be loaded: {reason}", reason=reason), fix, again=False)
-    if any("acl open device" in text and "failed" in text for text in said):
-        fix = line("see `npu-smi info`: there may be no such device, or it is not for this user")
-        return Failure(line("the device cannot be opened: {reason}", reason=reason), fix, again=False)
-    if any("not match" in text for text in said):
-        fix = line("set infer.batch to the batch size that the model was compiled for")
-        return Failure(line("the model takes other sizes: {reason}", reason=reason), fix, again=False)
-    if any("No module named" in text for text in said):
-        fix = line("install that module for the Python of ais_bench")
-        return Failure(line("ais_bench lacks a module: {reason}", reason=reason), fix, again=False)
-    if any(word in text for text in said for word in _PATHS) and status in (1, 2):
-        fix = line("this ais_bench takes only its own user's files, and paths of A-Z a-z 0-9 _ - / .")
-        return Failure(line("ais_bench refuses a path: {reason}", reason=reason), fix, again=False)
-    if status == 2:
-        return Failure(line("ais_bench refuses its options: {reason}", reason=reason), again=False)
-    if any("pkg_resources" in text or "UnboundLocalError" in text for text in said):
-        fix = line('install "setuptools<81" for the Python of ais_bench')
-        return Failure(line("ais_bench does not find its own version: {reason}", reason=reason), fix, again=False)
-    if code is None:
-        return Failure(line("{reason}", reason=reason))
-    entry = find("mdl.execute", code)
-    cause = entry.cause["en"]
-    text = line("{reason} (code {code}): {cause}", reason=reason, code=code, cause=cause)
-    return Failure(text, Line(entry.fix["en"]), again=entry.course != "never")
-
-
-def _headline(status: int, said: list[str]) -> str:
-    """The line that says most: the exception that ended it, else its first error, else its exit status."""
-    errors = [text for text in said if text.startswith("[ERROR]")]
-    raised = [text for text in said if re.match(r"(\w+\.)*\w*(Error|Exception)\b", text)]
-    refused = [text for text in said if re.match(r"\S+: error: ", text)]
-    chosen = [*errors[:1], *raised[-1:]] or refused[-1:]
-    if chosen:
-        return "; ".join(text.removeprefix("[ERROR] ") for text in chosen)[:300]
-    if status > 128:
-        return f"ended by signal {status - 128}"
-    return f"exit status {status}"
-
-
-def _code(said: list[str]) -> int | None:
-    """The ACL code: the runtime's own text has it, before the tool's lines; 507015 and the like."""
-    for text in said:
-        if "ERROR" in text or "rror" in text or "ret" in text:
-            for found in _CODE.findall(text):
-                return int(found)
-    return None

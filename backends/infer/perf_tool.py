@@ -10,9 +10,10 @@ from pathlib import Path
 from backends.contract.errors import StageError
 from backends.contract.lines import Line, line
 from backends.infer import ais_stage
-from backends.infer.ais_tool import Summary, diagnose, pure_line, read_summary, summary_path
+from backends.infer.ais_tool import Summary, pure_line, read_summary, summary_path
 from backends.infer.perf import Measured, Perf
 from backends.infer.runtime import DeviceSpec
+from backends.infer.tool_trouble import diagnose
 from backends.worker.ais_bench import AisBench, probe, sourced
 from backends.worker.foreign import Tool
 

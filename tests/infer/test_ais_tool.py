@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from backends.contract.errors import NeedError
-from backends.infer.ais_tool import Summary, bar_position, diagnose, pure_line, read_summary, summary_path
+from backends.infer.ais_tool import Summary, bar_position, pure_line, read_summary, summary_path
+from backends.infer.tool_trouble import diagnose
 from backends.worker import ais_bench
 from backends.worker.ais_bench import AisBench, generation_of, probe, versions
 

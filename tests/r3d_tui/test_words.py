@@ -166,7 +166,7 @@ def test_a_line_inside_a_line_is_translated_too() -> None:
     for reason, expected in [
         ("no answer for 30 s", "30 秒没有响应"),
         ("its process ended with exit code 9", "它的进程以退出码 9 结束"),
-        ("the model cannot be loaded: it stopped answering", "无法加载模型：不再响应"),
+        ("its output cannot be read: it stopped answering", "无法读取它的输出：不再响应"),
         ("what acl said: boom", "what acl said: boom"),
         ("x" * 5000, "x" * 5000),
     ]:
