@@ -154,7 +154,7 @@ def test_a_model_that_takes_bytes_is_given_bytes(rig: AisRig, expected: dict[int
         ({"kind": "execute", "at": 1}, "(code 507015)"),
         ({"kind": "kill", "at": 1}, "ended by signal 9"),
         ({"kind": "segv", "at": 1}, "ended by signal 11"),
-        ({"kind": "open"}, "the device cannot be opened: acl open device 1 failed"),
+        ({"kind": "open"}, "the device cannot be opened, says the tool: acl open device 1 failed"),
         ({"kind": "load"}, "the model cannot be loaded"),
         ({"kind": "nan", "at": 1}, "its scores are not finite numbers"),
         ({"kind": "short", "at": 1}, "its output has 36 bytes, not 40"),

@@ -81,6 +81,14 @@ def test_a_summary_is_read_in_every_form(tmp_path: Path) -> None:
     assert ((), None) == (old.times_ms, old.p95_ms)
 
 
+def test_a_summary_of_several_threads_has_the_median_of_its_list(tmp_path: Path) -> None:
+    """The newest tell their mean alone, beside a start and an end of each execution."""
+    several = {"mean": 2.5, "count": 3}
+    path = summary_file(tmp_path, NPU_compute_time=several, npu_compute_time_list=[[0.0, 2.0], [1.0, 3.5], [3.5, 6.5]])
+    assert Summary(4424.7, 2.5, 2.5, (2.0, 2.5, 3.0)) == read_summary(path)
+    assert read_summary(summary_file(tmp_path, NPU_compute_time=several, npu_compute_time_list=[])) is None
+
+
 @pytest.mark.parametrize(
     "changes",
     [
