@@ -29,7 +29,10 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
     json_document: Json = False,
 ) -> None:
-    """Remove old runs, and artifacts that no run that stays and no present setting uses."""
+    """Remove old runs, and artifacts that nothing uses any more.
+
+    It shows what would go, and asks. What a run that stays points at, and what the present settings would take, stays.
+    """
     client = open_workspace()
     client.close()
     words, found = chosen_words(), api.find_waste(client.workspace, keep)

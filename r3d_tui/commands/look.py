@@ -84,7 +84,7 @@ def doctor(
     json_document: Json = False,
     bundle: Annotated[Path | None, typer.Option("--bundle", help="A .tar.gz to write, for a colleague.")] = None,
 ) -> None:
-    """Everything that a run needs: met or not, what was found, and the mend."""
+    """What a run needs: met or not, what was found, and the mend."""
     from r3d_tui.documents import findings_document
     from r3d_tui.tables import finding_lines
 

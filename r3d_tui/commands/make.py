@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,10 @@ def demo(
     chips: Annotated[int, typer.Option("--chips", min=0, max=64, help="Simulated chips, labelled as such.")] = 0,
     json_lines: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False,
 ) -> None:
-    """An embedded workspace of small videos and a small trained model, run for real on the CPU."""
+    """Make an embedded workspace and run it for real on the CPU.
+
+    It holds small videos and a small trained model. With --chips it shows simulated chips, labelled as simulated.
+    """
     import tempfile
 
     place = folder or Path(tempfile.mkdtemp(prefix="r3d-tui-demo-"))
@@ -58,7 +62,7 @@ def init(
         target="ascend" if target == "ascend" else "cpu",
         devices=_numbers(devices),
     )
-    tell(chosen_words()("plain.wrote", path=str(path), folder=str(folder)))
+    tell(chosen_words()("plain.wrote", path=str(path), folder=shlex.quote(str(folder))))
 
 
 def _video_count(done: int, total: int) -> None:

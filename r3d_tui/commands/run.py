@@ -35,7 +35,7 @@ def rerun(
     headless: Annotated[bool, typer.Option("--headless", help="No console.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False,
 ) -> None:
-    """Run what failed and what hangs on it (or the stages named and what hangs on them)."""
+    """Run what failed, or the stages named, and what hangs on it."""
     request = RunRequest("rerun", tuple(stages or ()))
     raise typer.Exit(begin(open_workspace(), request, headless=headless or json_lines, json_lines=json_lines))
 

@@ -21,7 +21,10 @@ def serve(
     public_url: Annotated[str, typer.Option("--public-url", help="How browsers reach it, as behind a proxy.")] = "",
     read_only: Annotated[bool, typer.Option("--read-only", help="Watch only: no key starts or stops.")] = False,
 ) -> None:
-    """The console in a browser, for this machine alone unless --host says otherwise."""
+    """Show the console in a browser, to this machine alone unless told.
+
+    Each page that is opened is a console of its own; closing it stops nothing. There is no password: see --host.
+    """
     if lacking := missing((module("textual_serve", "textual-serve"),)):
         text, hint = "the console in a browser needs {package}", "pip install {package}"
         raise NeedError(text, hint=hint, package=str(lacking[0].hint.facts["package"]))
