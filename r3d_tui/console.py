@@ -14,7 +14,7 @@ from typing import Any
 from backends import api
 
 UNUSED = ("textual.command", "platformdirs", "rich.table")
-"""What Textual 8.2 imports for its palette of commands, its downloads and its table of colours: an eighth of a start."""
+"""What Textual 8.2 imports for its palette of commands, its downloads and a table: an eighth of a start."""
 
 
 def prepared(workspace: Path, *, language: str | None = None, **options: Any) -> Callable[[], int]:

@@ -1,9 +1,10 @@
 """Frozen dataclasses with slots, made quickly. It refuses to know what they hold.
 
-The standard library compiles six functions for each: 0.6 ms, for some fifty classes before a console's first picture
-and in every child process. Here one is compiled, and the others are the same for all. Type checkers see the standard
-decorator, `dataclasses.fields`, `replace` and `is_dataclass` work, and what is made is equal to the standard's in
-what we use of it; a test compares the two. `kw_only`, `InitVar` and `__post_init__` are not among that.
+The standard library compiles six functions for each: 0.6 ms, for some ninety classes before a console's first picture
+and in every child process. Here one is compiled, once the first value is made, and the others are the same for all.
+Type checkers see the standard decorator, `dataclasses.fields`, `replace` and `is_dataclass` work, and what is made is
+equal to the standard's in what we use of it; a test compares the two. `kw_only`, `InitVar` and `__post_init__` are not
+among that.
 """
 
 from __future__ import annotations
@@ -39,6 +40,18 @@ def _init(fields: tuple[dataclasses.Field[Any], ...]) -> Any:
     return known["__init__"]
 
 
+class _Init:
+    """`__init__` until it is asked for: of many classes there never is a value. Compiling it is most of making one."""
+
+    def __init__(self, kind: type) -> None:
+        self._kind = kind
+
+    def __get__(self, instance: object, _: type | None = None) -> Any:
+        kind: Any = self._kind
+        kind.__init__ = made = _init(dataclasses.fields(kind))
+        return made if instance is None else made.__get__(instance)
+
+
 def _frozen(self: Any, name: str, *_: object) -> None:
     raise dataclasses.FrozenInstanceError(f"cannot change {type(self).__name__}.{name}")
 
@@ -71,15 +84,63 @@ def _compared(fields: tuple[dataclasses.Field[Any], ...]) -> tuple[Any, Any]:
     return equal, hashed
 
 
-def _made(kind: type) -> type:
+@dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)
+class _Sample:
+    """What the standard gives to each class and each field alike is taken from here."""
+
+    one: int
+
+
+_FIELD: Any = dataclasses.fields(_Sample)[0]
+_ALIKE = {name: _Sample.__dict__[name] for name in ("__dataclass_params__", "__replace__") if hasattr(_Sample, name)}
+_ALIKE["__dataclass_params__"].frozen = _ALIKE["__dataclass_params__"].eq = True
+_ALIKE |= {"__repr__": _repr, "__getstate__": _getstate, "__setstate__": _setstate}
+_ALIKE |= {"__setattr__": _frozen, "__delattr__": _frozen}
+
+
+def _field(name: str, kind: object, default: Any) -> dataclasses.Field[Any]:
+    """As the standard makes it; it looks at the text of each type thrice, for sorts that are not taken here."""
+    one: Any = default if isinstance(default, dataclasses.Field) else dataclasses.field(default=default)
+    one.name, one.type, one.kw_only = name, kind, False
+    one._field_type = _FIELD._field_type  # noqa: SLF001 - it has no other name
+    if type(one.default).__hash__ is None:
+        raise ValueError(f"{name}: all values would share one default")
+    return one  # type: ignore[no-any-return]
+
+
+def _made_by_standard(kind: type) -> type:
+    """Where there is more than fields: what it has from its bases the standard finds out."""
     made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(kind)
     fields = dataclasses.fields(made)
     made.__init__ = _init(fields)
     made.__eq__, made.__hash__ = _compared(fields)
-    made.__repr__ = _repr
-    made.__getstate__, made.__setstate__ = _getstate, _setstate
-    made.__setattr__ = made.__delattr__ = _frozen
-    made.__dataclass_params__.frozen = made.__dataclass_params__.eq = True
+    for name, value in _ALIKE.items():
+        setattr(made, name, value)
+    return made  # type: ignore[no-any-return]
+
+
+def _made(kind: type) -> type:
+    asked = kind.__annotations__
+    if kind.__bases__ != (object,) or any("ClassVar" in str(one) for one in asked.values()):
+        return _made_by_standard(kind)
+    body = {name: value for name, value in kind.__dict__.items() if name not in ("__dict__", "__weakref__")}
+    fields = tuple(_field(name, one, body.pop(name, dataclasses.MISSING)) for name, one in asked.items())
+    equal, hashed = _compared(fields)
+    made: Any = type(
+        kind.__name__,
+        (),
+        {
+            **body,
+            **_ALIKE,
+            "__slots__": tuple(asked),
+            "__match_args__": tuple(asked),
+            "__dataclass_fields__": {one.name: one for one in fields},
+            "__eq__": equal,
+            "__hash__": hashed,
+        },
+    )
+    made.__qualname__ = kind.__qualname__
+    made.__init__ = _Init(made)
     return made  # type: ignore[no-any-return]
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 import pickle
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -79,3 +79,36 @@ def test_values_are_replaced_copied_and_pickled() -> None:
     assert value == pickle.loads(pickle.dumps(value))
     assert {"name": "a", "number": 4, "facts": {"b": 1}, "several": ()} == dataclasses.asdict(value)
     assert ["self", "name", "number", "facts", "several"] == list(inspect.signature(Mine.__init__).parameters)
+
+
+class Base:
+    """What a value may come from."""
+
+    def named(self) -> str:
+        """Of the class."""
+        return type(self).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Derived(Base):
+    """It has a base, and something that is no field."""
+
+    limit: ClassVar[int] = 3
+    number: int = 4
+
+
+def test_values_may_have_bases_and_classes_values_of_their_own() -> None:
+    """They are made as the standard makes them."""
+    assert ["number"] == [one.name for one in dataclasses.fields(Derived)]
+    assert (3, 5, "Derived") == (Derived.limit, Derived(5).number, Derived().named())
+    assert Derived(5) == Derived(5)
+    assert "Derived(number=4)" == repr(Derived())
+
+
+def test_a_default_that_all_would_share_is_refused() -> None:
+    """As by the standard."""
+    with pytest.raises(ValueError, match="several"):
+
+        @dataclass(frozen=True, slots=True)
+        class Shared:
+            several: list[int] = []  # noqa: RUF012 - that is what is refused
