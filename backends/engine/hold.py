@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 import socket
 import stat
 import struct
@@ -116,8 +117,8 @@ def make_root(folders: Folders) -> None:
 def check_readable(folders: Folders) -> None:
     """Raise InputError where runs are there but closed to this user: that is not the same as no runs."""
     if folders.root.is_dir() and not os.access(folders.root, os.R_OK | os.X_OK):
-        text, hint = "{path}: closed to you", "its owner can open it for reading: chmod -R a+rX {path}"
-        raise InputError(text, hint=hint, path=str(folders.root))
+        text, hint = "{path}: closed to you", "its owner can open it for reading: chmod -R a+rX {quoted}"
+        raise InputError(text, hint=hint, path=str(folders.root), quoted=shlex.quote(str(folders.root)))
 
 
 def check_writable(folder: Path) -> None:
