@@ -98,13 +98,18 @@ def archive_stem(name: str) -> str:
     return re.sub(r"\.part\d+$", "", name[: len(name) - len(ending)], flags=re.IGNORECASE)
 
 
+def free_bytes(folder: Path) -> int:
+    """What the disk of a folder can still hold."""
+    return shutil.disk_usage(folder).free
+
+
 class Guard:
     """Counts what one archive gives, and refuses it where that becomes too much or leads astray."""
 
-    def __init__(self, packed: int, room: Path) -> None:
-        """`packed`: the archive's bytes; `room`: a folder on the disk that is to hold its content."""
+    def __init__(self, packed: int, free: int) -> None:
+        """`packed`: the archive's bytes; `free`: those of the disk before anything of its content is there."""
         self._most = max(FREE_OF_RATIO, packed * MOST_RATIO)
-        self._free = shutil.disk_usage(room).free
+        self._free = free
         self._entries = 0
         self._bytes = 0
 

@@ -25,7 +25,17 @@ from typing import IO, cast
 from backends.contract.errors import NeedError
 from backends.contract.lines import line
 from backends.contract.process import child_environment, kill_group
-from backends.dataset.archive_entries import DAMAGE, Aim, Entry, EntryKind, Guard, Placed, RefusedError, place
+from backends.dataset.archive_entries import (
+    DAMAGE,
+    Aim,
+    Entry,
+    EntryKind,
+    Guard,
+    Placed,
+    RefusedError,
+    free_bytes,
+    place,
+)
 from backends.dataset.archive_readers import stream_entries
 
 SILENT_S = 300.0
@@ -61,12 +71,13 @@ class Lister:
                 entries = tuple(self.read(listed))
             except NOT_UNDERSTOOD:
                 raise _ToolError(self.tool, "its list is not understood") from None
-            guard = Guard(packed, out)
+            free = free_bytes(out)  # once: what is unpacked there takes of it, and is only moved afterwards
+            guard = Guard(packed, free)
             for entry in entries:
                 guard.check(entry)
             with _Running(self._filled(self.unpacking, archive, raw), keeper, SILENT_S + packed / 1e6) as tool:
-                tool.all(watch=lambda: _watch(raw, Guard(packed, out)))
-            return place(_found(raw), Guard(packed, out), out, aim, keeper.stop)
+                tool.all(watch=lambda: _watch(raw, Guard(packed, free)))
+            return place(_found(raw), Guard(packed, free), out, aim, keeper.stop)
         finally:
             shutil.rmtree(raw, ignore_errors=True)
 
@@ -193,7 +204,9 @@ def _translated(archive: Path, packed: int, out: Path, aim: Aim, keeper: Keeper)
     """bsdtar turns it into a tar stream and writes nothing itself."""
     with _Running(("bsdtar", "-cf", "-", "--format=pax", f"@{archive}"), keeper, SILENT_S) as tool:
         try:
-            placed = place(stream_entries(cast("IO[bytes]", tool)), Guard(packed, out), out, aim, keeper.stop)
+            placed = place(
+                stream_entries(cast("IO[bytes]", tool)), Guard(packed, free_bytes(out)), out, aim, keeper.stop
+            )
         except (RefusedError, *DAMAGE):
             tool.refuse_failure()  # where it gave up in the middle, that is the reason
             raise

@@ -27,6 +27,7 @@ from backends.dataset.archive_entries import (
     RefusedError,
     archive_kind,
     archive_stem,
+    free_bytes,
     place,
     split_file,
     target,
@@ -137,7 +138,7 @@ class Unpacking:
             if kind == "rar":
                 return unpack_rar(archive, out, aim, self._keeper)
             entries = zip_entries(archive) if kind == "zip" else tar_entries(archive)
-            return place(entries, Guard(archive.stat().st_size, out), out, aim, self._keeper.stop)
+            return place(entries, Guard(archive.stat().st_size, free_bytes(out)), out, aim, self._keeper.stop)
         except (*DAMAGE, zlib.error) as error:
             raise RefusedError(line("it is cut off or damaged: {reason}", reason=str(error)[:200])) from None
         except RefusedError:

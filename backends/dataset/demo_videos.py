@@ -37,7 +37,7 @@ LONGEST = 176
 """Frames of one video in all: 11 clips, so that the cut after 10 is exercised."""
 
 Progress = Callable[[int, int], None]
-"""Told `done` and `total` videos after each one, from several threads."""
+"""Told after each video how many are done, and how many there are in all."""
 
 
 @dataclass(frozen=True, slots=True)

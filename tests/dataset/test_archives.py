@@ -331,6 +331,21 @@ def test_a_tool_that_writes_is_checked_afterwards(
     assert ["x.rar", "x.rar.json"] == sorted(p.name for p in (shelf.folder / "u").iterdir())
 
 
+def test_what_a_tool_has_unpacked_needs_no_second_room(
+    tmp_path: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive of more than half of the free bytes fits: they are taken once, and its files are moved."""
+    path = _fake_unrar(tmp_path, monkeypatch, 'mkdir "$out/wave"; printf film > "$out/wave/a.avi"')
+    usage = shutil.disk_usage(tmp_path)
+
+    def disk_usage(_: Path) -> tuple[int, int, int]:
+        taken = sum(file.stat().st_size for file in shelf.folder.rglob("*.avi"))
+        return usage._replace(free=6 - taken)
+
+    monkeypatch.setattr(archive_entries.shutil, "disk_usage", disk_usage)
+    assert ["wave/a.avi"] == shelf.unpack(path)
+
+
 def test_a_tool_that_does_what_its_list_did_not_say_is_refused(
     tmp_path: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,7 +68,7 @@ def test_a_finished_run_opens_without_the_right_to_write(theirs: Bench) -> None:
     give_away(theirs.workspace)
     subprocess.run(["chmod", "-R", "a+rX", str(theirs.workspace)], check=True)
     done = viewer("status", "--json", cwd=theirs.workspace)
-    assert (0, "") == (done.returncode, done.stderr)
+    assert (0, f"{theirs.workspace}/r3d.toml: no videos and no frames\n") == (done.returncode, done.stderr)
     assert "done" == json.loads(done.stdout)["state"]
     assert "done" in viewer("runs", cwd=theirs.workspace).stdout
     refused = viewer("run", "--headless", cwd=theirs.workspace)
@@ -112,7 +112,8 @@ def test_a_workspace_on_a_disk_that_became_read_only_is_shown_and_not_run(tight:
         refused = viewer("run", "--headless", cwd=tight.workspace)
     finally:
         subprocess.run(["mount", "-o", "remount,rw", str(tight.workspace)], check=True)
-    assert ("interrupted", "") == (json.loads(done.stdout)["state"], done.stderr)
+    said = f"{tight.workspace}/r3d.toml: no videos and no frames\n"  # it is empty
+    assert ("interrupted", said) == (json.loads(done.stdout)["state"], done.stderr)
     assert ["interrupted", "done"] == [run["state"] for run in json.loads(runs.stdout)["runs"]]
     assert (
         2,
