@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of a
     from backends.contract.benches import BenchReport
     from backends.contract.bundle import Bundle
     from backends.contract.cleaning import Cleaning
-    from backends.contract.client import Candidates, Client
+    from backends.contract.client import Candidates
     from backends.contract.clips import ClipFrames, VideoEntry
     from backends.contract.events import Event, Outcome
     from backends.contract.lines import Line, Scalar
@@ -77,13 +77,6 @@ def open_client(workspace: Path) -> LiveClient:
 
     enter(workspace)
     return LiveClient(workspace.resolve(), Planner(read_settings, _ready_plan, read_samples))
-
-
-def open_replay(path: Path) -> Client:
-    """The same client over a recorded run."""
-    from backends.engine.replay import ReplayClient
-
-    return ReplayClient.open(path)
 
 
 def init_workspace(
@@ -315,11 +308,18 @@ def translations(language: str) -> Mapping[str, str]:
     return {**of_atc(language), **of_acl(language)}
 
 
-def list_videos(workspace: Path) -> tuple[VideoEntry, ...]:
+def list_videos(workspace: Path) -> Sequence[VideoEntry]:
     """The videos of the latest clip store and those set aside. InputError where no run has made a store yet."""
     from backends.browse import list_videos as listed
 
     return listed(workspace)
+
+
+def find_video(workspace: Path, video: str) -> VideoEntry | None:
+    """One video of the latest clip store by its name; None where it has none of that name. Errors as `list_videos`."""
+    from backends.browse import find_video as found
+
+    return found(workspace, video)
 
 
 def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames:

@@ -45,6 +45,8 @@ async def shoot(
             if when(client.snapshot()):
                 break
             await pilot.pause(0.1)
+        else:
+            raise SystemExit(f"{name}: its moment never came")
         await pilot.pause(0.6)
         for key in keys:
             await pilot.press(key)

@@ -59,9 +59,10 @@ def wanted(plan: Plan) -> frozenset[str]:
 
 
 def decide(plan: Plan, run: Run, busy: frozenset[str] = frozenset(), *, stopping: bool = False) -> tuple[Action, ...]:
-    """What to do now, where the stages in `busy` are being settled.
+    """What to do now. `busy` names the stages that are being settled at this moment.
 
-    Nothing while those go on and no other may start; End when all is settled or in vain.
+    Nothing is to do while those go on and no other may start. End comes alone, once every stage is settled or cannot be
+    reached any more.
     """
     actions = [] if stopping else _next(plan, run, busy)
     if actions or busy:

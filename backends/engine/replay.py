@@ -1,5 +1,7 @@
 """The client protocol over a recorded run (a story): the same snapshots, with no engine, no journal and no workspace.
 
+It ships with the engine so that whoever writes a face can test it without one; our own faces' tests do.
+
 A story is a file of JSON lines. The first says what the recording knows from the start:
     {"story": {"source": "...", "workspace": "...", "began": wall seconds, "settings": {...}, "plan": {...}}}
 Each other line is one thing that happened `at` seconds after that:

@@ -21,7 +21,10 @@ def bin_path(folder: Path, video_id: str) -> Path:
 
 
 def write_bin(path: Path, rows: NDArray[np.float32]) -> None:
-    """Write float32 (rows, 3, 16, 112, 112) as raw little-endian bytes; whole or not at all. A same file is kept."""
+    """Write float32 (rows, 3, 16, 112, 112) as raw little-endian bytes; whole or not at all.
+
+    A file that holds these very bytes already is not written again.
+    """
     data = rows.astype("<f4", copy=False).data.cast("B")
     if _holds(path, data):
         return
