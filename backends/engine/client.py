@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -121,7 +122,8 @@ class LiveClient:
         if hold.holder(self._folders):
             raise hold.busy(self._folders)
         try:
-            folder = self._resumable(plan) or self._new_run(plan)
+            resumed = self._resumable(plan)
+            folder = resumed or self._new_run(plan)
         except OSError as error:
             raise hold.disk_trouble(error, self.workspace) from None
         command = [sys.executable, "-m", "backends.engine.start", str(folder.path)]
@@ -129,7 +131,10 @@ class LiveClient:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, env=our_environment()
         ).stdout
         self._looked = -LIVELINESS_S
-        _raise_refusal(reply, folder)
+        if refusal := _refusal(reply, folder):
+            if resumed is None:  # it never began, and would stand for the latest run
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise refusal
         return folder.id
 
     def stop(self) -> None:
@@ -339,17 +344,18 @@ def next_id(stamp: str, latest: str) -> str:
     return f"{before}-{int(number) + 1 if number.isdigit() else 1:04d}"
 
 
-def _raise_refusal(reply: bytes, folder: RunFolder) -> None:
+def _refusal(reply: bytes, folder: RunFolder) -> R3dError | None:
+    """What the engine had against the run; None where it began. StageError where it said nothing: its log stays."""
     try:
         answer = json.loads(reply)
     except ValueError:
         text, hint = "the engine did not start", "its last words are in {log}"
         raise StageError(text, hint=hint, log=str(folder.supervisor_log)) from None
     if "ok" in answer:
-        return
+        return None
     words, hint_words = decode(Line, answer["line"]), decode(Line, answer["hint"])
     kind = _KINDS.get(answer["error"], StageError)
-    raise kind(words.template, hint=hint_words.template, **words.facts)
+    return kind(words.template, hint=hint_words.template, **words.facts)
 
 
 def summary(run_id: str, run: Run, *, alive: bool) -> RunSummary:

@@ -18,6 +18,7 @@ from backends.contract.events import RunStarted
 from backends.contract.lines import line
 from backends.contract.needs import module
 from backends.contract.plan import Stage
+from backends.engine import hold
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Bench
@@ -174,6 +175,18 @@ def test_a_second_engine_is_refused_by_name(bench: Bench) -> None:
         bench.another().start(RunRequest())
     bench.client.stop()
     bench.wait(lambda s: not s.alive)
+
+
+def test_a_refused_start_leaves_the_run_that_is_on_the_latest(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two consoles start at once: the second one's run never began, and nobody sees it."""
+    bench.stages = (counting("a", 1000, 0.05),)
+    begun = bench.client.start(RunRequest())
+    with monkeypatch.context() as patch:
+        patch.setattr(hold, "holder", lambda _: None)  # as it was a moment before
+        with pytest.raises(BusyError, match="an engine works here already"):
+            bench.another().start(RunRequest())
+    assert [begun] == [run.id for run in bench.another().runs()]
+    assert begun == bench.another().snapshot().run.id
 
 
 def test_a_second_console_sees_the_same_run(bench: Bench) -> None:
