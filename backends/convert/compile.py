@@ -138,7 +138,7 @@ def _soc_version(params: CompileParams, job: Job) -> str:
 def told_soc_version(table: DeviceTable, wanted: Sequence[int] | None) -> str:
     """What npu-smi and CANN say of the chips `wanted` (None: all). InputError where they do not say one thing."""
     hint = 'set soc_version under [compile] in r3d.toml: "Ascend" and the Name of npu-smi info, such as Ascend310P3'
-    chips = [chip for chip in table.chips if wanted is None or chip.device_id in wanted]
+    chips = [chip for chip in table.chips if wanted is None or chip.device_id is None or chip.device_id in wanted]
     if not chips:
         cause = str(table.error.cause) if table.error else "npu-smi lists no such chip"
         raise InputError("the chip to compile for is not known: {cause}", hint=hint, cause=cause)

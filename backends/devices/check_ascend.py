@@ -18,7 +18,7 @@ from backends.contract.values import DeviceTable
 from backends.devices.check_tools import ais_bench_findings, spare_findings
 from backends.devices.check_versions import cann_finding, driver_is_known, package_findings
 from backends.devices.npu_names import parse_fields
-from backends.devices.smi import call, read_table, tool
+from backends.devices.smi import call, read_ids, tool
 from backends.worker import toolkit
 
 LIMIT_S = 10.0
@@ -54,7 +54,7 @@ def _driver(settings: Settings) -> Iterator[Finding]:
         hint = line("install the Ascend driver, or add /usr/local/sbin and /usr/local/bin to PATH")
         yield Finding("npu-smi", "missing", line("not found"), hint)
         return
-    table = read_table(LIMIT_S)
+    table = read_ids(LIMIT_S)
     if table.error or not table.chips:
         cause = str(table.error.cause) if table.error else "no chips"
         hint = table.error.fix if table.error else line("see `npu-smi info`")
@@ -99,6 +99,11 @@ def _chips(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
     if absent:
         hint = line("under [infer] devices, name some of {known}", known=", ".join(map(str, sorted(known))))
         return Finding("chips", "missing", line("no device {ids}", ids=", ".join(map(str, absent))), hint)
+    if not known and wanted is None:
+        hint = line("name their ids under [infer] devices in r3d.toml, such as [0]: see `ls /dev/davinci*`")
+        return Finding(
+            "chips", "warning", line("{found}: npu-smi does not say their device ids", found=str(found)), hint
+        )
     ill = [chip for chip in table.chips if chip.health not in (None, "OK")]
     if ill:
         states = ", ".join(f"NPU {chip.npu_id}: {chip.health}" for chip in ill)
@@ -109,7 +114,7 @@ def _chips(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
 
 def _memory(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
     """The least free memory of the chips that a run would take; unknown where npu-smi does not say it of all."""
-    chips = [chip for chip in table.chips if wanted is None or chip.device_id in wanted]
+    chips = [chip for chip in table.chips if wanted is None or chip.device_id is None or chip.device_id in wanted]
     free = [
         chip.memory_total_mb - chip.memory_used_mb
         for chip in chips

@@ -12,20 +12,11 @@ from collections.abc import Sequence
 from backends.contract.codec import dumps
 from backends.contract.process import die_with_parent
 from backends.contract.values import DeviceTable
-from backends.devices.npu_names import parse_mapping, with_mapping
-from backends.devices.smi import call, read_devices, read_table
+from backends.devices.smi import read_devices, read_ids
 
 TRIES = 3
 PAUSE_S = 1.0
 """Small boards refuse a call while another one, the sampler's, is at work."""
-
-
-def read_ids() -> DeviceTable:
-    """The table, with the logic ids that only `-m` says."""
-    table = read_table(own_group=False)
-    if any(chip.device_id is None for chip in table.chips):
-        return with_mapping(table, parse_mapping(call(("info", "-m"), own_group=False).text))
-    return table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = DeviceTable("live")
     for attempt in range(TRIES):
         time.sleep(PAUSE_S if attempt else 0)
-        table = read_devices("live") if "--soc" in given else read_ids()
+        table = read_devices("live") if "--soc" in given else read_ids(own_group=False)
         if table.chips or (table.error is not None and table.error.code in ("timeout", None)):
             break
     sys.stdout.write(dumps(table) + "\n")

@@ -12,8 +12,14 @@ _LIBRARY = re.compile(r"error while loading shared libraries: (\S+?):|(\S+\.so\S
 
 _CODES: dict[str, tuple[Line, Line]] = {
     "-8005": (
-        line("the driver was not restarted after an upgrade, or this user is not in the group HwHiAiUser"),
-        line("usermod -aG HwHiAiUser <user> and log in again; after an upgrade of driver or firmware, reboot"),
+        line(
+            "this user is not in the group HwHiAiUser, another container holds the chips, "
+            "or the driver was upgraded without a restart"
+        ),
+        line(
+            "usermod -aG HwHiAiUser <user> and log in again; in a container, mount chips that no other one has; "
+            "after an upgrade of driver or firmware, reboot"
+        ),
     ),
     "-8020": (
         line("another container, or a process in another namespace, holds the chips"),
@@ -45,14 +51,44 @@ _SENTENCES: tuple[tuple[re.Pattern[str], Line, Line], ...] = (
         line("install the Ascend driver, or add /usr/local/sbin and /usr/local/bin to PATH"),
     ),
     (
-        re.compile(r"There is no NPU card", re.IGNORECASE),
+        re.compile(r"There is no NPU card|No NPU device", re.IGNORECASE),
         line("the driver sees no card"),
         line("see `lspci | grep -i d[58]`; reseat the card, or reboot"),
     ),
     (
-        re.compile(r"DrvMngGetConsoleLogLevel failed", re.IGNORECASE),
+        re.compile(r"DrvMngGetConsoleLogLevel failed|whether the driver is loaded", re.IGNORECASE),
         line("the driver is not loaded, or this user may not open its device nodes"),
         line("usermod -aG HwHiAiUser <user> and log in again; see `lsmod | grep drv`"),
+    ),
+    (
+        re.compile(r"npu-smi\S*?[:：]\s*(?:Is a directory|是一个目录)", re.IGNORECASE),
+        line("there is a folder in the place of npu-smi: the container mounts a file that the host does not have"),
+        line("mount npu-smi from where the host has it: see `which npu-smi` there"),
+    ),
+    (
+        re.compile(r"Exec format error|cannot execute binary file|可执行文件格式错误", re.IGNORECASE),
+        line("npu-smi is built for another processor"),
+        line("take the driver package of this machine's processor: see `uname -m`"),
+    ),
+    (
+        re.compile(r"GLIBC\S* not found", re.IGNORECASE),
+        line("the system's glibc is older than npu-smi needs"),
+        line("take an image or a system that the driver supports"),
+    ),
+    (
+        re.compile(r"not support", re.IGNORECASE),
+        line("this product or driver does not answer the question"),
+        line("see `npu-smi info -h` for what it answers"),
+    ),
+    (
+        re.compile(r"Segmentation fault|core dumped|段错误", re.IGNORECASE),
+        line("npu-smi crashed: it and the driver may be of two versions"),
+        line("reinstall the driver; in a container, mount npu-smi and the driver of the same host"),
+    ),
+    (
+        re.compile(r"as (?:the )?root", re.IGNORECASE),
+        line("npu-smi wants root for this"),
+        line("run it as root, or join the group HwHiAiUser"),
     ),
     (
         re.compile(r"permission denied|权限不够|权限不足", re.IGNORECASE),
@@ -71,7 +107,10 @@ def failure(text: str) -> Trouble:
         return Trouble(code[1], _row(rows, code[0]), cause, fix)
     if library := _LIBRARY.search(text):
         cause = line("the driver's library {name} is not found", name=library[1] or library[2])
-        fix = line("add /usr/local/Ascend/driver/lib64 and its folders common and driver to LD_LIBRARY_PATH")
+        fix = line(
+            "source CANN's set_env.sh, or add /usr/local/Ascend/driver/lib64 and its folders common and driver "
+            "to LD_LIBRARY_PATH; in a container, mount the driver"
+        )
         return Trouble(None, _row(rows, library[0]), cause, fix)
     for pattern, cause, fix in _SENTENCES:
         if found := pattern.search(text):

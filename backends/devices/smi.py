@@ -19,6 +19,7 @@ from pathlib import Path
 from backends.contract.errors import InputError
 from backends.contract.lines import line
 from backends.contract.values import Chip, DeviceTable, Trouble
+from backends.devices.logic_ids import live_ids
 from backends.devices.npu_names import needs_board, parse_mapping, soc_from_board, socs_from_boards, with_mapping
 from backends.devices.npu_smi import parse_info
 from backends.devices.npu_trouble import failure
@@ -121,6 +122,14 @@ def read_table(limit_s: float = LIMIT_S, *, own_group: bool = True) -> DeviceTab
     return table
 
 
+def read_ids(limit_s: float = LIMIT_S, *, own_group: bool = True) -> DeviceTable:
+    """The live table, with the logic ids that it does not say itself."""
+    table = read_table(limit_s, own_group=own_group)
+    if any(chip.device_id is None for chip in table.chips):
+        return live_ids(table, parse_mapping(call(("info", "-m"), limit_s, own_group=own_group).text))
+    return table
+
+
 def read_devices(source: str | Path = "live", limit_s: float = LIMIT_S) -> DeviceTable:
     """The chips of this machine (`live`), of standard input (`-`), or of a file of saved output.
 
@@ -132,11 +141,9 @@ def read_devices(source: str | Path = "live", limit_s: float = LIMIT_S) -> Devic
         table = with_mapping(parse_info(text, str(source)), parse_mapping(text))
         boards = socs_from_boards(text)
         return replace(table, chips=tuple(_with_saved_board(chip, boards) for chip in table.chips))
-    table = read_table(limit_s)
+    table = read_ids(limit_s)
     if not table.chips:
         return table
-    if any(chip.device_id is None for chip in table.chips):
-        table = with_mapping(table, parse_mapping(call(("info", "-m"), limit_s).text))
     chips = tuple(_with_board(chip, limit_s) for chip in table.chips)
     return replace(table, chips=_with_acl(chips, limit_s))
 

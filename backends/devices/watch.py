@@ -17,7 +17,8 @@ from backends.contract.lines import Line, line
 from backends.contract.process import die_with_parent, end_group_with
 from backends.contract.values import Chip, ChipProcess, DeviceSample, DeviceTable
 from backends.devices.cpu import CpuSampler, groups
-from backends.devices.npu_names import parse_mapping, with_mapping
+from backends.devices.logic_ids import live_ids
+from backends.devices.npu_names import parse_mapping
 from backends.devices.smi import call, read_table
 from backends.stores.samples import SampleFile, read_history, read_samples
 
@@ -102,7 +103,7 @@ class NpuSampler:
         if not self._asked and any(chip.device_id is None for chip in table.chips):
             self._mapping = parse_mapping(call(("info", "-m"), LIMIT_S, own_group=False).text)
             self._asked = True
-        table = with_mapping(table, self._mapping)
+        table = live_ids(table, self._mapping)
         known = tuple(sample for sample in self._last if sample.device != "npu")
         self._last = npu_samples(table, self._wanted, known, time.time())
         return self._last

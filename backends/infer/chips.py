@@ -39,18 +39,21 @@ def choose_chips(
 ) -> Choice:
     """The chips of `table` by the logic ids `wanted`; None: all that are healthy and free.
 
-    A chip that is named is taken though it is ill or busy. `visible` is the value of ASCEND_RT_VISIBLE_DEVICES.
+    A chip that is named is taken though it is ill or busy, and though npu-smi does not say its id.
+    `visible` is the value of ASCEND_RT_VISIBLE_DEVICES.
     Raises NeedError where there are no chips, InputError where one is named that is not there.
     """
     _refuse(table, wanted)
     places = _places(visible)
+    named = _named(table, wanted)
     devices: list[DeviceSpec] = []
     left_out: dict[str, Line] = {}
     unusable: dict[str, Line] = {}
     for chip in table.chips:
         name, number = chip.device, chip.device_id
         if number is None:
-            unusable[name] = line("its device id is not known: `npu-smi info -m` does not say it")
+            if not named:
+                unusable[name] = line("npu-smi does not say its device id: name it under [infer] devices, such as [0]")
         elif places is not None and number not in places:
             unusable[name] = line("{variable} does not show it", variable=VISIBLE)
         else:
@@ -58,7 +61,25 @@ def choose_chips(
             devices.append(DeviceSpec(name, index, (), options or {}, chip.name or "", str(chip.npu_id)))
             if reason := _reason(chip, table.processes, wanted):
                 left_out[name] = reason
+    for number in named:
+        if places is not None and number not in places:
+            unusable[f"npu:{number}"] = line("{variable} does not show it", variable=VISIBLE)
+        else:
+            index = number if places is None else places[number]
+            devices.append(DeviceSpec(f"npu:{number}", index, (), options or {}, _name(table)))
     return Choice(tuple(devices), left_out, unusable)
+
+
+def _named(table: DeviceTable, wanted: Sequence[int] | None) -> list[int]:
+    """Ids that the user names for chips whose own is not told, in his order; `_refuse` has seen that there are some."""
+    known = {chip.device_id for chip in table.chips}
+    return [number for number in dict.fromkeys(wanted or ()) if number not in known]
+
+
+def _name(table: DeviceTable) -> str:
+    """What the chips without an id are, where they are all of one name."""
+    names = {chip.name or "" for chip in table.chips if chip.device_id is None}
+    return names.pop() if len(names) == 1 else ""
 
 
 def none_taken(choice: Choice) -> NeedError:
@@ -75,7 +96,7 @@ def _refuse(table: DeviceTable, wanted: Sequence[int] | None) -> None:
         raise NeedError("no chips: {cause}", hint=hint, cause=cause, **(table.error.fix.facts if table.error else {}))
     known = [chip.device_id for chip in table.chips if chip.device_id is not None]
     absent = sorted(set(wanted or ()) - set(known))
-    if absent:
+    if len(absent) > len(table.chips) - len(known):  # those without an id may be the ones that are named
         hint = "under [infer] devices, name some of {known}"
         ids, there = ", ".join(map(str, absent)), ", ".join(map(str, sorted(known))) or "none"
         raise InputError("there is no chip with the device id {ids}", hint=hint, ids=ids, known=there)

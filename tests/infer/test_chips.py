@@ -50,6 +50,26 @@ def test_chips_that_cannot_be_opened() -> None:
     assert ["npu:8.0", "npu:0"] == list(choice.unusable)
 
 
+def test_chips_whose_id_npu_smi_does_not_say_can_be_named() -> None:
+    """As the 950's inside a container: without a name nothing is opened, and the line says what to do."""
+    table = DeviceTable("live", chips=tuple(Chip(npu, name="Ascend950PR", health="OK") for npu in (3, 5)))
+    with pytest.raises(NeedError, match=r"name it under \[infer\] devices") as caught:
+        raise none_taken(choose_chips(table, None))
+    assert "[infer] devices" in str(caught.value.hint)
+    choice = choose_chips(table, (1, 0))
+    assert [("npu:1", 1, "Ascend950PR"), ("npu:0", 0, "Ascend950PR")] == [
+        (device.id, device.index, device.name) for device in choice.devices
+    ]
+    assert (2, {}) == (choice.taken, choice.unusable)
+    with pytest.raises(InputError, match="no chip with the device id 0, 1, 2"):
+        choose_chips(table, (0, 1, 2))
+    shown = choose_chips(table, (7, 4), visible="4")
+    assert ([("npu:4", 0)], ["npu:7"]) == (
+        [(device.id, device.index) for device in shown.devices],
+        list(shown.unusable),
+    )
+
+
 def test_no_chips_at_all_is_a_need_with_npu_smis_own_reason() -> None:
     """Cause and mend are those of the tool's failure."""
     trouble = Trouble("-8005", "x", line("the driver was not restarted"), line("reboot"))
