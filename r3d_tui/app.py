@@ -131,6 +131,13 @@ class ConsoleApp(App[int]):
         """Our own names, for themes that do not have them."""
         return DARK
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Of what is there; at the start Textual 8.2 parses its own sheet for a theme, and then once more."""
+        if self._running_loop is not None:
+            super().refresh_css(animate=animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def on_mount(self) -> None:
         """Begin to follow."""
         self.app_suspend_signal.subscribe(self, lambda _: self._left())
@@ -157,7 +164,8 @@ class ConsoleApp(App[int]):
     def lost(self, area: Region) -> None:
         """Something else may be seen there: draw it again."""
         self._lean.forget(area)
-        self.screen.refresh(area)
+        if self.screen_stack:
+            self.screen.refresh()  # all of it: with a part, Textual 8.2 leaves out what else has changed
 
     def on_terminal_supports_synchronized_output(self) -> None:
         """The terminal has come as far as it was asked."""
@@ -183,7 +191,7 @@ class ConsoleApp(App[int]):
 
     def when_answered(self, then: Callable[[], None]) -> None:
         """Call `then` once no answer of the terminal is out, which whoever has it next would take for typed."""
-        if not (self._pace.behind(time.monotonic()) or (self.overlay is not None and self.overlay.busy)):
+        if not (self._pace.behind(time.monotonic()) or (self.overlay is not None and self.overlay.expecting)):
             then()
             return
         self._once_answered.append(then)

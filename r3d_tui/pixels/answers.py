@@ -15,7 +15,7 @@ _ANSWER = re.compile(
     r"|\x1b\[\?1;0;(?P<colours>\d+)S|\x1b\[\?1;[\d;]*S"
     r"|\x1b\[6;(?P<high>\d+);(?P<wide>\d+)t"
 )
-_BEGUN = re.compile(r"\x1b(?:_(?:G[^\x1b]{0,99}\x1b?)?|\[(?:\?[\d;]{0,99}|6;[\d;]{0,20})?)\Z")
+_BEGUN = re.compile(r"\x1b(?:_(?:G[^\x1b]{0,99}\x1b?)?|\[(?:\?[\d;]{0,99}|6(?:;[\d;]{0,20})?)?)\Z")
 """What may become one. Not a single escape: that may be the key."""
 _NOTHING = "\x1b[?1;0$y"
 """A report that Textual knows and does nothing with: it ends an escape that it has already."""

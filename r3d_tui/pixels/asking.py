@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -23,19 +24,24 @@ class Asking:
         self._loop = asyncio.get_running_loop()
         self._sieve: Sieve | None = None
         self._then: Then | None = None
-        self._since = 0.0
+        self._began = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def busy(self) -> bool:
-        """An answer is out."""
+        """An answer is out, and may be for ever."""
         return self._sieve is not None
+
+    @property
+    def since(self) -> float:
+        """Seconds for which an answer has been out; infinite where none is."""
+        return self._loop.time() - self._began if self.busy else math.inf
 
     def ask(self, text: str, then: Then, limit: float) -> None:
         """Write a text and wait, `limit` seconds at most, until the terminal has come as far. Only while not busy."""
         self._sieve, self._then = Sieve(), then
         _listen(self)
-        self._since = self._loop.time()
+        self._began = self._loop.time()
         self._timer = self._loop.call_later(limit, self._late)
         self._context = contextvars.copy_context()
         self._write(text + FENCE)
@@ -64,7 +70,7 @@ class Asking:
             self._timer.cancel()
         then, self._then = self._then, None
         if then is not None:
-            then(answers, self._loop.time() - self._since)
+            then(answers, self._loop.time() - self._began)
 
 
 _listener: Asking | None = None

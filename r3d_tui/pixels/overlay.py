@@ -22,10 +22,10 @@ LIMIT_S = 1.0
 """How long the first answer is waited for."""
 LOST_S = 8.0
 """An answer to a frame that took so long does not come any more."""
-PADS = (4096, 16384)
+PADS = (2048, 8192, 32768)
 """Bytes that show nothing, to see what the link carries before a frame of up to a hundred thousand is sent."""
-SLOW_S = 0.3
-"""Longer than an empty question, and they are too slow."""
+SLOW_S = 0.2
+"""So much longer than an empty question, and the link is too slow for pictures."""
 FRAME_S = 1.5
 """A frame that takes longer is one too many."""
 _COLOURS_AND_CELL = "\x1b[?1;1;0S\x1b[16t"
@@ -42,6 +42,8 @@ class Overlay:
         self._told = Answers()
         self._want: tuple[Frames, int, Region] | None = None
         self._painted: tuple[Frames, int, Region] | None = None
+        self._area: Region | None = None
+        self._dirty = self._measuring = False
         self._touched: Callable[[], None] = lambda: None
         self.painter: Painter | None = None
         """What the terminal has; None: nothing, or not known yet."""
@@ -51,9 +53,14 @@ class Overlay:
         """The link was too slow."""
 
     @property
-    def busy(self) -> bool:
-        """The terminal has not answered yet."""
-        return self._asking.busy
+    def expecting(self) -> bool:
+        """An answer is on its way."""
+        return self._asking.since < LOST_S
+
+    @property
+    def holding(self) -> bool:
+        """The next frame has to wait: for the one before, or because the link is being measured."""
+        return self._asking.busy and (self._measuring or self._painted is not None)
 
     @property
     def ready(self) -> bool:
@@ -74,7 +81,7 @@ class Overlay:
             if answers is None or not (answers.kitty or 4 in answers.attributes):
                 self._know(None)
                 return
-            self._empty, self._told = seconds, answers
+            self._empty, self._told, self._measuring = seconds, answers, True
             self._pad(0, Answers())
 
         self._asking.ask(f"\x1b[{place.y + 1};{place.x + 1}H{kitty.QUESTION}", first, LIMIT_S)
@@ -104,22 +111,24 @@ class Overlay:
         return Sixel(lambda: cell_size(told.cell), told.colours)
 
     def _know(self, painter: Painter | None) -> None:
-        self.painter = painter
+        self.painter, self._measuring = painter, False
         waiting, self._found = self._found or [], None
         for then in waiting:
             then()
 
     def show(self, frames: Frames, number: int, area: Region, touched: Callable[[], None]) -> None:
         """Paint a frame over an area of blank cells; `touched` is called once something was drawn over it."""
-        self._want, self._touched = (frames, number, area), touched
+        self._want, self._area, self._touched = (frames, number, area), area, touched
         if self._painted is not None and self._painted[2] != area:
-            self.hide_painted()
+            self._take_away()
         self._paint()
 
     def _paint(self) -> None:
-        if self.painter is None or self._want is None or self._want == self._painted or self.busy:
+        if self.painter is None or self._want is None or self._asking.busy:
             return
-        self._painted = self._want
+        if self._want == self._painted and not self._dirty:
+            return
+        self._painted, self._dirty = self._want, False
         self._asking.ask(self.painter.paint(*self._want), self._shown, LOST_S)
 
     def _shown(self, answers: Answers | None, seconds: float) -> None:
@@ -131,18 +140,18 @@ class Overlay:
             self._paint()
 
     def after(self, update: Any) -> None:
-        """Textual has drawn this: cells of the picture may be over it now."""
-        if self._painted is not None and _touches(update, self._painted[2]):
-            self._painted = (*self._painted[:1], -1, self._painted[2])
+        """Textual has drawn this: cells may be over the picture now, or what lay over it is gone."""
+        if self._area is not None and _touches(update, self._area):
+            self._dirty = True
             self._app.call_later(self._touched)
 
     def hide(self) -> None:
         """Show no picture."""
         self._want = None
-        self.hide_painted()
+        self._take_away()
 
-    def hide_painted(self) -> None:
-        """Take the picture away, and see that its cells are drawn again."""
+    def _take_away(self) -> None:
+        """Its cells have to be drawn again."""
         if self.painter is not None and self._painted is not None:
             self._app.put(self.painter.take_away())
             self._again(self._painted[2])
@@ -151,6 +160,7 @@ class Overlay:
     def close(self) -> None:
         """Show no picture, and let the terminal keep none."""
         self.hide()
+        self._area = None
         if self.painter is not None:
             self._app.put(self.painter.forget())
 

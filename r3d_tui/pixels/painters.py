@@ -99,7 +99,9 @@ class Sixel:
 
     def _size(self, columns: int, rows: int) -> tuple[int, int]:
         wide, high = self._cell()
-        return min(WIDEST, columns * wide), min(WIDEST, rows * high)
+        width, height = columns * wide, rows * high
+        largest = max(width, height, WIDEST)
+        return width * WIDEST // largest, height * WIDEST // largest
 
     def prepared(self, clip: ClipFrames, columns: int, rows: int) -> Frames:
         """Sixels as large as the cells."""

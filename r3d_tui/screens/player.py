@@ -85,6 +85,7 @@ class Player(Large):
         """Leave no picture."""
         if self._overlay is not None:
             self._overlay.close()
+            self._overlay = None
 
     def on_resize(self, event: events.Resize) -> None:
         """Another place for the picture."""
@@ -220,7 +221,7 @@ class Player(Large):
             self._overlay.hide()
 
     def _tick(self) -> None:
-        if getattr(self.app, "behind", False) or (self._overlay is not None and self._overlay.busy):
+        if getattr(self.app, "behind", False) or (self._overlay is not None and self._overlay.holding):
             return
         if self.playing:
             self._left -= 1
