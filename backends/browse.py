@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from backends.engine.journal import read_state
 from backends.engine.results import output
 from backends.stores.annotation import read_annotation
 from backends.stores.clip_index import each_video
+from backends.stores.clip_index import find_video as find_clips
+from backends.stores.entries import VideoEntries
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +26,7 @@ STAGES = ("frames", "annotate", "preprocess", "infer", "score", "evaluate")
 """Those that set videos aside; the first that did says why."""
 
 
-def list_videos(workspace: Path) -> tuple[VideoEntry, ...]:
+def list_videos(workspace: Path) -> Sequence[VideoEntry]:
     """Every video of the latest clip store, and those set aside (the first 200 of each stage, as outcomes name them).
 
     InputError where no run has made a store yet.
@@ -32,24 +34,23 @@ def list_videos(workspace: Path) -> tuple[VideoEntry, ...]:
     folders = Folders(workspace)
     run, store = _latest(folders)
     aside = _aside(run)
-    found = []
+    found = VideoEntries()
     for video in each_video(store):
-        reason, stage = aside.pop(video.id, (Line(""), ""))
-        start, end = video.segment
-        entry = VideoEntry(
-            video=video.id,
-            label=video.label,
-            frames=end - start if end > start else None,
-            clips=video.clips,
-            clips_before_cut=video.clips_before_cut,
-            segment=video.segment,
-            reason=reason,
-            stage=stage,
-        )
-        found.append(entry)
+        found.add(video, aside.pop(video.id, None))
     labels = _labels(folders, run) if aside else {}
-    found += [VideoEntry(item, labels.get(item, ""), reason=why, stage=by) for item, (why, by) in aside.items()]
-    return tuple(found)
+    found.others += [VideoEntry(item, labels.get(item, ""), reason=why, stage=by) for item, (why, by) in aside.items()]
+    return found
+
+
+def find_video(workspace: Path, video: str) -> VideoEntry | None:
+    """One video of the latest clip store by its name; None where it has none of that name. Errors as `list_videos`."""
+    run, store = _latest(Folders(workspace))
+    place = find_clips(store, video)
+    if place is None:
+        return None
+    found = VideoEntries()
+    found.add(place[1], _aside(run).get(video))
+    return found[0]
 
 
 def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames:
@@ -62,9 +63,9 @@ def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames
     from backends.stores.clips import ClipStore
 
     _, folder = _latest(Folders(workspace))
-    store = ClipStore.open(folder)
-    place = next((one for one in store.videos if one.id == video), None)
-    if place is None or not 0 <= clip < place.clips:
+    store = ClipStore.open_one(folder, video)
+    place = store.videos[0] if store else None
+    if store is None or place is None or not 0 <= clip < place.clips:
         raise InputError("{video} has no clip {n}", hint="choose another", video=video, n=clip + 1)
     pixels = np.moveaxis(store.clip(place.first + clip), 0, -1)
     frames, height, width, _ = pixels.shape

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.browse import clip_frames, list_videos
+from backends.browse import clip_frames, find_video, list_videos
 from backends.contract.errors import InputError
 from backends.contract.events import Outcome, SetAside
 from backends.contract.lines import line
@@ -54,6 +54,22 @@ def test_videos_are_listed_with_those_set_aside(workspace: Path) -> None:
     there, aside = list_videos(workspace)
     assert ("v", "wave", 32, 1, 2) == (there.video, there.label, there.frames, there.clips, there.clips_before_cut)
     assert ("w", "frames", "no frames") == (aside.video, aside.stage, str(aside.reason))
+
+
+def test_one_video_is_found_by_its_name(workspace: Path) -> None:
+    """As the list has it, where the store has it."""
+    assert list_videos(workspace)[0] == find_video(workspace, "v")
+    assert find_video(workspace, "w") is None
+
+
+def test_a_damaged_line_is_told_where_its_video_is_asked_for(workspace: Path) -> None:
+    """With its number in the index; other videos' lines are not looked at."""
+    index = Folders(workspace).artifact("preprocess", "f") / "store" / INDEX
+    index.write_bytes(index.read_bytes().replace(b'"clips":1', b'"clips":2'))
+    with pytest.raises(InputError, match="line 2: damaged"):
+        clip_frames(workspace, "v", 0, 40)
+    with pytest.raises(InputError, match="x has no clip 1"):
+        clip_frames(workspace, "x", 0, 40)
 
 
 def test_a_clip_is_scaled_by_means(workspace: Path) -> None:

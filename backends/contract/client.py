@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -105,6 +106,22 @@ class Prediction:
         return None if self.predicted is None else self.predicted == self.label
 
 
+class Predictions(Sequence[Prediction]):
+    """Many predictions, none of which is held as such."""
+
+    @property
+    def by_name(self) -> Mapping[str, Prediction]:
+        """The same by the video's name."""
+        raise NotImplementedError
+
+
+def by_name(predictions: Sequence[Prediction]) -> Mapping[str, Prediction]:
+    """Predictions by the video's name. Slow for many: call it from a thread."""
+    if isinstance(predictions, Predictions):
+        return predictions.by_name
+    return {one.video: one for one in predictions}
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """What one run, the latest or an earlier one, found."""
@@ -112,7 +129,7 @@ class RunResult:
     run: RunSummary
     report: Report | None = None
     """None where the run did not evaluate, or where its artifacts are gone."""
-    predictions: tuple[Prediction, ...] = ()
+    predictions: Sequence[Prediction] = ()
     """In the annotation's order."""
 
 

@@ -39,6 +39,8 @@ CLOSE_S = 1.0
 """How long letting go waits for a reading that is on."""
 LIVELINESS_S = 0.5
 """How often the lock and the heartbeat are looked at."""
+CONFUSIONS = 200
+"""Of the latest run's report as far as a snapshot has it: 700 classes may have some 200,000 pairs."""
 _KINDS: dict[str, type[R3dError]] = {kind.__name__: kind for kind in (BusyError, InputError, NeedError)}
 
 
@@ -309,7 +311,7 @@ class LiveClient:
             return None
         key = f"{stage.name}/{stage.fingerprint}/{stage.seconds}"
         if self._report[0] != key:
-            self._report = (key, results.read_report(self._folders, run))
+            self._report = (key, results.read_report(self._folders, run, CONFUSIONS))
         return self._report[1]
 
     def _resumable(self, plan: Plan) -> RunFolder | None:

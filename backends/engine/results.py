@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import filecmp
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from backends.contract.client import Prediction
-from backends.contract.codec import DecodeError, loads
+from backends.contract.codec import DecodeError
 from backends.contract.errors import InputError
 from backends.contract.run import Run
 from backends.contract.values import Report
@@ -18,7 +18,6 @@ from backends.engine.folders import Folders
 
 EXPORTS = ("val", "predictions", "text", "report")
 """Outputs that a person takes along."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def output(folders: Folders, run: Run, name: str) -> Path | None:
@@ -29,38 +28,23 @@ def output(folders: Folders, run: Run, name: str) -> Path | None:
     return None
 
 
-def read_report(folders: Folders, run: Run) -> Report | None:
-    """The run's report; None where it has none or it cannot be read."""
+def read_report(folders: Folders, run: Run, confusions: int | None = None) -> Report | None:
+    """The run's report with its most frequent `confusions`; None where it has none or it cannot be read."""
+    from backends.contract.stepwise import loads_stepwise
+
     path = output(folders, run, "report")
+    most = None if confusions is None else {"confusions": confusions}
     with contextlib.suppress(OSError, DecodeError):
-        return loads(Report, path.read_bytes()) if path else None
+        return loads_stepwise(Report, path.read_bytes(), most) if path else None
     return None
 
 
-def read_predictions(folders: Folders, run: Run) -> tuple[Prediction, ...]:
+def read_predictions(folders: Folders, run: Run) -> Sequence[Prediction]:
     """The rows of the run's predictions.csv; none where it has none or it cannot be read."""
+    from backends.engine.predictions import read_predictions as read
+
     path = output(folders, run, "predictions")
-    if path is None:
-        return ()
-    try:
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            return tuple(_prediction(row) for row in csv.DictReader(file) if row.get("video"))
-    except (OSError, csv.Error):
-        return ()
-
-
-def _prediction(row: dict[str, str]) -> Prediction:
-    predicted, score = _plain(row.get("label_1") or ""), None
-    with contextlib.suppress(ValueError):
-        score = float(row.get("score_1") or "")
-    return Prediction(
-        _plain(row["video"]), _plain(row.get("class") or ""), predicted or None, score, _plain(row.get("reason") or "")
-    )
-
-
-def _plain(field: str) -> str:
-    """Without the quote that keeps a spreadsheet from taking a field for a formula."""
-    return field[1:] if field[:1] == "'" and field[1:2] in _FORMULA else field
+    return read(path) if path else ()
 
 
 def export(folders: Folders, run: Run, folder: Path) -> tuple[Path, ...]:

@@ -16,7 +16,7 @@ import json
 import re
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, overload
@@ -147,11 +147,11 @@ class ClipIndex:
     """A whole store's header and videos."""
 
     header: ClipHeader
-    videos: Videos
+    videos: Sequence[VideoClips]
     clip_count: int
     digest: str
     """SHA-256 over the header and every video's line: equal digests, equal clips under equal numbers."""
-    crc: Sequence[int] = ()
+    crc: Sequence[int] | Mapping[int, int] = ()
     """CRC-32 of each clip by its number, where it was asked for."""
 
 
@@ -243,6 +243,28 @@ def read_index(folder: Path, *, crc: bool = False) -> ClipIndex:
 def each_video(folder: Path) -> Iterator[VideoClips]:
     """The videos of a finished store in their order, read once; the last one is given before its end is known."""
     return (video for _, video, _ in _Lines(folder / INDEX))
+
+
+def find_video(folder: Path, name: str) -> tuple[ClipHeader, VideoClips, array[int]] | None:
+    """One video by its name, with the checksums of its clips; None where there is none of that name.
+
+    The other lines are passed over unread: InputError only where the header or the video's own line is damaged.
+    """
+    path, begin = folder / INDEX, b'{"id":%s,' % json.dumps(name).encode("ascii")
+    try:
+        with open(path, "rb") as lines:
+            header = parse_header(unseal(lines.readline(1 << 16)))
+            if header is None:
+                raise _unfit(path, 1)
+            for number, text in enumerate(lines, 2):
+                if text.startswith(begin):
+                    found = read_video(text)
+                    if found is None:
+                        raise _unfit(path, number)
+                    return header, found[0], checksums(found[1])
+    except OSError as error:
+        raise _missing(path, error) from None
+    return None
 
 
 class _Lines:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.contract.errors import InputError, StageError
 from backends.stores import feed
-from backends.stores.clip_index import ClipHeader, ClipIndex, VideoClips, Videos, read_index
+from backends.stores.clip_index import ClipHeader, ClipIndex, VideoClips, Videos, find_video, read_index
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +53,16 @@ class ClipStore:
     def open(cls, folder: Path, *, check: bool = True) -> ClipStore:
         """Open the store in `folder`; InputError where it is missing, unfinished or its index is damaged."""
         return cls(folder, read_index(folder, crc=True), check=check)
+
+    @classmethod
+    def open_one(cls, folder: Path, video: str) -> ClipStore | None:
+        """Of the store in `folder` one video alone, without reading the whole index; None where there is none."""
+        found = find_video(folder, video)
+        if found is None:
+            return None
+        header, place, crc = found
+        index = ClipIndex(header, (place,), place.first + place.clips, "", dict(zip(place.numbers, crc, strict=False)))
+        return cls(folder, index)
 
     @staticmethod
     def index(folder: Path) -> ClipIndex:

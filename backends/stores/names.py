@@ -49,6 +49,11 @@ class Names(Sequence[str]):
             self._rebuild()
         return self._slot(wanted)[1]
 
+    def prepare(self) -> None:
+        """Make the table for looking up now, for those who ask in any order."""
+        if self._slots is None:
+            self._rebuild()
+
     def repeat(self) -> bool:
         """Whether any name stands more than once. It takes some six bytes a name, for a moment."""
         bits = 16 * len(self) + 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.contract.client import Prediction, RunResult, RunSummary
+from backends.contract.client import Prediction, RunResult, RunSummary, by_name
 from backends.contract.clips import ClipFrames, VideoEntry
 from r3d_tui import figures
 from r3d_tui.screens.heavy import calm
@@ -165,15 +165,13 @@ def player(board: Doing, found: RunResult) -> Callable[[str], None]:
     """Shows the clips of a video of that result, by its name."""
 
     def play(video: str) -> None:
-        def find() -> tuple[tuple[VideoEntry, ...], dict[str, Prediction]]:
+        def find() -> tuple[tuple[VideoEntry, ...], Mapping[str, Prediction]]:
             from backends import api
 
-            with calm():
-                videos = api.list_videos(board.client.workspace)
-            mine = tuple(one for one in videos if one.video == video and one.clips)
-            return mine, {one.video: one for one in found.predictions if one.video == video}
+            one = api.find_video(board.client.workspace, video)
+            return (one,) if one and one.clips else (), by_name(found.predictions)
 
-        def show(answer: tuple[tuple[VideoEntry, ...], dict[str, Prediction]]) -> None:
+        def show(answer: tuple[tuple[VideoEntry, ...], Mapping[str, Prediction]]) -> None:
             from r3d_tui.screens.player import Player
 
             entries, predictions = answer
@@ -191,18 +189,17 @@ def open_videos(board: Doing) -> None:
     """Show the data set's videos, with what the latest run took them for; an error where no clips were made yet."""
     client = board.client
 
-    def find() -> tuple[tuple[ClassEntry, ...], dict[str, Prediction]]:
+    def find() -> tuple[tuple[ClassEntry, ...], Mapping[str, Prediction]]:
         from backends import api
         from r3d_tui.views.videos import classes
 
         with calm():
             videos = api.list_videos(client.workspace)
             scored = [run for run in client.runs() if run.top1 is not None]
-            predictions = client.result(scored[0].id).predictions if scored else ()
-            by_name = {one.video: one for one in predictions}
-            return classes(videos, by_name), by_name
+            named = by_name(client.result(scored[0].id).predictions if scored else ())
+            return classes(videos, named), named
 
-    def show(found: tuple[tuple[ClassEntry, ...], dict[str, Prediction]]) -> None:
+    def show(found: tuple[tuple[ClassEntry, ...], Mapping[str, Prediction]]) -> None:
         from r3d_tui.screens.videos import Videos
 
         board.app.push_screen(Videos(*found, board.words, fetch=fetcher(board)))

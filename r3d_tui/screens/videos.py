@@ -17,6 +17,9 @@ from r3d_tui.screens.player import Fetch, Player
 from r3d_tui.views import videos as view
 from r3d_tui.views.look import Look
 
+NEAR = 2_000
+"""Videos before and behind the chosen one that a player goes through: some milliseconds to look up."""
+
 
 class Videos(Lists):
     """Classes, and behind each its videos, and behind each its clips."""
@@ -70,9 +73,10 @@ class Videos(Lists):
         if not chosen.clips:
             self.app.notify(self._words("videos.no_clips"), markup=False, timeout=4)
             return
-        playable = [video for video in map(listing.at, range(len(listing))) if video.clips]
-        start = playable.index(chosen)
-        self.app.push_screen(Player(playable, start, self._predictions, self._words, fetch=self._fetch))
+        near = range(max(0, listing.here - NEAR), min(len(listing), listing.here + NEAR + 1))
+        playable = [row for row in near if listing.at(row).clips]
+        videos, start = [listing.at(row) for row in playable], playable.index(listing.here)
+        self.app.push_screen(Player(videos, start, self._predictions, self._words, fetch=self._fetch))
 
     def _enter(self, group: view.ClassEntry) -> None:
         listing = view.video_listing(group.videos, self._predictions, self._words)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.contract.client import Prediction, RunResult
+from backends.contract.client import Prediction, RunResult, by_name
 from r3d_tui import figures
 from r3d_tui.rows import Column, Row, Span, table
 from r3d_tui.safe import safe
@@ -40,16 +40,16 @@ ROLES = {"broken": ("✗", "bad"), "mended": ("✓", "good"), "lost": ("–", "w
 
 def changes(before: Sequence[Prediction], after: Sequence[Prediction]) -> tuple[Change, ...]:
     """The videos whose best label changed between two runs, by kind; a score that moved is no change."""
-    old = {one.video: one for one in before}
+    old, new = by_name(before), by_name(after)
     found: dict[str, list[Change]] = {kind: [] for kind in KINDS}
     for now in after:
-        was = old.pop(now.video, None)
+        was = old.get(now.video)
         if was is None or was.predicted != now.predicted:
             change = Change(was, now)
             if was is not None or now.predicted is not None:
                 found[change.kind].append(change)
-    for was in old.values():
-        if was.predicted is not None:
+    for was in before:
+        if was.predicted is not None and was.video not in new:
             change = Change(was, None)
             found[change.kind].append(change)
     return tuple(change for kind in KINDS for change in found[kind])

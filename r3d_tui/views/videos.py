@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from backends.contract.client import Prediction
 from backends.contract.clips import VideoEntry
@@ -22,7 +24,7 @@ class ClassEntry:
     """One class's videos, counted."""
 
     label: str
-    videos: tuple[VideoEntry, ...]
+    videos: Sequence[VideoEntry]
     frames: int | None = None
     clips: int = 0
     aside: int = 0
@@ -36,28 +38,45 @@ class ClassEntry:
         return self.right / self.told if self.told else None
 
 
-def classes(videos: Iterable[VideoEntry], predictions: Predictions) -> tuple[ClassEntry, ...]:
+class Picked(Sequence[VideoEntry]):
+    """Some of many videos, by their places among them: four bytes each."""
+
+    def __init__(self, videos: Sequence[VideoEntry], places: array[int]) -> None:
+        self._videos, self._places = videos, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> VideoEntry: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[VideoEntry, ...]: ...
+    def __getitem__(self, place: int | slice) -> VideoEntry | tuple[VideoEntry, ...]:
+        if isinstance(place, slice):
+            return tuple(self._videos[n] for n in self._places[place])
+        return self._videos[self._places[place]]
+
+
+def classes(videos: Sequence[VideoEntry], predictions: Predictions) -> tuple[ClassEntry, ...]:
     """The videos by class, in the order of names; those whose class nobody knows come last. Slow for many."""
-    groups: dict[str, list[VideoEntry]] = {}
-    for video in videos:
-        groups.setdefault(video.label, []).append(video)
+    groups: dict[str, array[int]] = {}
+    for place, video in enumerate(videos):
+        groups.setdefault(video.label, array("I")).append(place)
     names = sorted(groups, key=lambda label: (not label, label))
-    return tuple(_counted(name, groups[name], predictions) for name in names)
+    return tuple(_counted(name, Picked(videos, groups[name]), predictions) for name in names)
 
 
-def _counted(label: str, videos: list[VideoEntry], predictions: Predictions) -> ClassEntry:
-    frames = [video.frames for video in videos if video.frames is not None]
-    found = [predictions[video.video].right for video in videos if video.video in predictions]
-    told = [right for right in found if right is not None]
-    return ClassEntry(
-        label,
-        tuple(videos),
-        sum(frames) if frames else None,
-        sum(video.clips for video in videos),
-        sum(bool(video.reason.template) for video in videos),
-        len(told),
-        sum(told),
-    )
+def _counted(label: str, videos: Sequence[VideoEntry], predictions: Predictions) -> ClassEntry:
+    frames, clips, aside, told, right = None, 0, 0, 0, 0
+    for video in videos:
+        if video.frames is not None:
+            frames = (frames or 0) + video.frames
+        clips += video.clips
+        aside += bool(video.reason.template)
+        found = predictions.get(video.video)
+        if found is not None and found.right is not None:
+            told, right = told + 1, right + found.right
+    return ClassEntry(label, videos, frames, clips, aside, told, right)
 
 
 CLASS_ORDERS: tuple[Order[ClassEntry], ...] = (

@@ -294,7 +294,7 @@ async def test_words_of_an_item_that_has_no_clips(
     story: OpenStory, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was set aside before it had clips cannot be played, and a word says so."""
-    monkeypatch.setattr(api, "list_videos", lambda _: (VideoEntry("x", "", reason=line("no frames")),))
+    monkeypatch.setattr(api, "find_video", lambda _, video: VideoEntry(video, "", reason=line("no frames")))
     app = console(story("finished"))
     async with app.run_test(size=(80, 24)) as pilot:
         await _opened(pilot, "a")

@@ -181,7 +181,7 @@ async def test_a_wrong_video_is_played_from_the_results(
     report = client.snapshot().report
     assert report is not None
     wrong = report.worst[1]
-    monkeypatch.setattr(api, "list_videos", lambda _: (VideoEntry(wrong.video, wrong.label, 30, 1),))
+    monkeypatch.setattr(api, "find_video", lambda _, video: VideoEntry(video, wrong.label, 30, 1))
     app = console(client)
     async with app.run_test(size=(120, 40)) as pilot:
         await _until(pilot, lambda: app.board.snapshot)

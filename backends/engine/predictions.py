@@ -1,0 +1,127 @@
+"""Predictions of many videos in columns: 650,000 take 40 MB and are dropped at once. It knows no stage."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import math
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import overload
+
+from backends.contract.client import Prediction, Predictions
+from backends.stores.columns import Column
+from backends.stores.names import Names
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class HeldPredictions(Predictions):
+    """In the order of adding; each is made when it is asked for."""
+
+    def __init__(self) -> None:
+        self.names = Names()
+        self._numbers: dict[str, int] = {}
+        self._words: list[str] = []
+        self._labels, self._predicted, self._reasons = Column(), Column(), Column()
+        self._scores = array("d")
+
+    def add(self, video: str, label: str, predicted: str, score: float | None, reason: str) -> None:
+        """Append one; an empty `predicted` is none."""
+        self.names.append(video)
+        self._labels.append(self._word(label))
+        self._predicted.append(self._word(predicted))
+        self._reasons.append(self._word(reason))
+        self._scores.append(float("nan") if score is None else score)
+
+    @property
+    def by_name(self) -> Mapping[str, Prediction]:
+        """By the video's name. Slow for many."""
+        self.names.prepare()
+        return _ByName(self)
+
+    def _word(self, text: str) -> int:
+        """The number of a text; labels and reasons stand again and again."""
+        number = self._numbers.setdefault(text, len(self._words))
+        if number == len(self._words):
+            self._words.append(text)
+        return number
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+    @overload
+    def __getitem__(self, place: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Prediction, ...]: ...
+    def __getitem__(self, place: int | slice) -> Prediction | tuple[Prediction, ...]:
+        if isinstance(place, slice):
+            return tuple(self[n] for n in range(*place.indices(len(self))))
+        words, score = self._words, self._scores[place]
+        return Prediction(
+            self.names[place],
+            words[self._labels[place]],
+            words[self._predicted[place]] or None,
+            None if math.isnan(score) else score,
+            words[self._reasons[place]],
+        )
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == its for mine, its in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+
+class _ByName(Mapping[str, Prediction]):
+    def __init__(self, held: HeldPredictions) -> None:
+        self._held = held
+
+    def __getitem__(self, video: str) -> Prediction:
+        place = self._held.names.find(video)
+        if place < 0:
+            raise KeyError(video)
+        return self._held[place]
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held.names)
+
+
+def read_predictions(path: Path) -> Sequence[Prediction]:
+    """The rows of a predictions.csv; none where it cannot be read."""
+    found = HeldPredictions()
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            rows = csv.reader(file)
+            head = {name: place for place, name in enumerate(next(rows, ()))}
+            video, *rest = (head.get(name) for name in ("video", "class", "label_1", "score_1", "reason"))
+            for row in rows if video is not None else ():
+                name, (label, predicted, score, reason) = _cell(row, video), (_cell(row, place) for place in rest)
+                if name:
+                    found.add(_plain(name), _plain(label), _plain(predicted), _number(score), _plain(reason))
+    except (OSError, csv.Error):
+        return ()
+    return found
+
+
+def _cell(row: list[str], place: int | None) -> str:
+    return row[place] if place is not None and place < len(row) else ""
+
+
+def _number(text: str) -> float | None:
+    with contextlib.suppress(ValueError):
+        return float(text)
+    return None
+
+
+def _plain(field: str) -> str:
+    """Without the quote that keeps a spreadsheet from taking a field for a formula."""
+    return field[1:] if field[:1] == "'" and field[1:2] in _FORMULA else field
