@@ -15,6 +15,7 @@ from backends.contract.lines import line
 from backends.contract.needs import Finding
 from backends.contract.settings import Settings
 from backends.contract.values import DeviceTable
+from backends.devices.check_atc import atc_python_finding
 from backends.devices.check_tools import ais_bench_findings, spare_findings
 from backends.devices.check_versions import cann_finding, driver_is_known, package_findings
 from backends.devices.npu_names import parse_fields
@@ -39,7 +40,7 @@ def ascend_findings(settings: Settings) -> list[Finding]:
     """The rows of an Ascend target."""
     home = cann_home()
     runtime = settings.infer.runtime
-    rows = [*_driver(settings), _group(), _environment(home), *_release(home), _atc(home)]
+    rows = [*_driver(settings), _group(), _environment(home), *_release(home), *_atc(home)]
     if runtime in ("auto", "acl"):
         rows.append(_acl(home))
     rows += ais_bench_findings(settings) if runtime == "ais_bench" else spare_findings(settings)
@@ -194,12 +195,14 @@ def _release(home: Path | None) -> Iterator[Finding]:
         yield cann_finding(version)
 
 
-def _atc(home: Path | None) -> Finding:
+def _atc(home: Path | None) -> Iterator[Finding]:
     inside = home / "bin" / "atc" if home else None
     path = shutil.which("atc") or (str(inside) if inside and inside.is_file() else None)
     if path:
-        return Finding("atc", "met", line("{path}", path=path))
-    return Finding("atc", "missing", line("not found"), line("install the CANN toolkit, and source its set_env.sh"))
+        yield Finding("atc", "met", line("{path}", path=path))
+        yield from atc_python_finding(cann_version(home) if home else None)
+        return
+    yield Finding("atc", "missing", line("not found"), line("install the CANN toolkit, and source its set_env.sh"))
 
 
 def _acl(home: Path | None) -> Finding:
