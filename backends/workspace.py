@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import os
 import sys
 import typing
@@ -215,8 +216,14 @@ def _load(path: Path) -> dict[str, Any]:
     return table
 
 
+@functools.cache
+def _sections() -> Mapping[str, Any]:
+    """The sections' classes by name."""
+    return typing.get_type_hints(Settings)
+
+
 def _check_keys(path: Path, section: str, values: Any) -> None:
-    sections = typing.get_type_hints(Settings)
+    sections = _sections()
     if section not in sections:
         _refuse_key(path, f"[{section}]", section, tuple(sections))
     if not isinstance(values, dict):

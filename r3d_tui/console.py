@@ -48,7 +48,7 @@ class _Absent(ModuleType):
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):
             raise AttributeError(name)
-        return type(name, (), {"__doc__": "Not imported: the console does not use it."})
+        return type(name, (), {})
 
 
 def _import_textual() -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import gc
 import time
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable
+from typing import ClassVar
 
 from textual import events, on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from backends.contract.client import Snapshot
@@ -31,9 +31,9 @@ from r3d_tui.panels.all import (
 )
 from r3d_tui.panels.log import LogPanel
 from r3d_tui.panels.panel import Panel, Scene
+from r3d_tui.screens.beginning import Beginning
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.heavy import reading
-from r3d_tui.screens.seeking import Seeking
 from r3d_tui.views import frame
 from r3d_tui.views.devices import Arrangement, joined
 from r3d_tui.views.look import Look
@@ -42,16 +42,13 @@ from r3d_tui.views.tracks import Tracks
 from r3d_tui.widgets.sheet import Sheet
 from r3d_tui.widgets.tiles import Tiles
 
-if TYPE_CHECKING:
-    pass
-
 SOON_S = 0.2
 """Until it is asked again whether the terminal has caught up."""
 TICK_S = 1.0
 """Clocks on the screen go by the second, and only while something runs."""
 
 
-class Board(Seeking):
+class Board(Beginning):
     """Header, rail or dashboard, footer."""
 
     DEFAULT_CSS = """
@@ -79,7 +76,7 @@ class Board(Seeking):
         self.arrangement = Arrangement()
         self._mode = ""
         self._drawn = 0.0
-        self._stale = self._asking = False
+        self._stale = self._asking = self._drawing = False
         self._header = Sheet(id="header", focusable=False)
         self._footer = Sheet(id="footer", focusable=False)
         self._tabs = Sheet(id="tabs", focusable=False)
@@ -98,22 +95,31 @@ class Board(Seeking):
                 ResultPanel(),
             )
         }
-        sheets = (self._header, self._tabs, *self._panels.values(), self._footer, self._small)
-        self._tiles = Tiles(*sheets, place=self._place)
+        self._tiles = Tiles(place=self._place)
 
-    def compose(self) -> ComposeResult:
-        """All of it; what is seen is the layout's matter."""
-        yield self._tiles
+    def sheets(self) -> Iterable[Sheet]:
+        """All of them; what is seen is the layout's matter."""
+        return (self._header, self._tabs, *self._panels.values(), self._footer, self._small)
 
     def on_mount(self) -> None:
         """Clocks begin to go."""
         self.set_interval(TICK_S, self._tick)
-        self.call_after_refresh(self.draw)
+        self.begin_in_time()
 
     def on_resize(self, event: events.Resize) -> None:
         """Another size: other boxes, other lines."""
         del event
-        self.call_after_refresh(self.draw)
+        self.draw_soon()
+
+    def draw_soon(self) -> None:
+        """Draw once all have their sizes."""
+        if not self._drawing:
+            self._drawing = True
+            self.call_after_refresh(self._draw_asked)
+
+    def _draw_asked(self) -> None:
+        self._drawing = False
+        self.draw()
 
     @property
     def selected(self) -> str:
@@ -141,7 +147,7 @@ class Board(Seeking):
         if not gc.isenabled() and not reading():
             gc.freeze()
             gc.enable()
-        before = self._chips()
+        before = self.boxes()
         self.snapshot, self.broken = message.snapshot, ""
         self._history.add(message.snapshot.run, self.app_clock())
         self.tracks.add(message.snapshot.run.id, message.snapshot.samples)
@@ -149,9 +155,11 @@ class Board(Seeking):
         ids = [device.id for device in joined(message.snapshot)]
         if self.device not in ids:
             self.device = ids[0] if ids else ""
-        if self._chips() != before:
+        if self.boxes() != before:
             self._tiles.place_again()
-        self.draw_news()
+        if self.begun:
+            self.draw_news()
+        self.begin()
         self.offer_setup()
 
     @on(LogCame)
@@ -168,6 +176,7 @@ class Board(Seeking):
     def say_broken(self, message: FeedBroke) -> None:
         """The workspace cannot be read now."""
         self.broken = self.words.line(message.text)
+        self.begin()
         self.draw_news()
 
     @on(Answer)
@@ -195,7 +204,7 @@ class Board(Seeking):
 
     def draw(self) -> None:
         """Draw everything that is on the screen; only cells that changed are sent."""
-        if not self.is_mounted:
+        if not (self.is_mounted and self.begun):
             return
         self._drawn = time.monotonic()
         width, height = self.app.size
@@ -243,6 +252,10 @@ class Board(Seeking):
         count = len(stages_of(self.snapshot)) if self.snapshot else 11
         return plan(width, height, self.current, chips=self._chips(), stages=max(1, count), zoomed=self.zoomed)
 
+    def boxes(self) -> dict[str, Box]:
+        """Where what stands now."""
+        return self._plan(*self.app.size).boxes
+
     def _place(self, width: int, height: int) -> dict[str, Box]:
         boxes = dict(self._plan(width, height).boxes)
         if self.searching and "footer" in boxes:
@@ -261,7 +274,7 @@ class Board(Seeking):
         """Boxes changed: place and draw again."""
         self._tiles.place_again()
         self.draw()
-        self.call_after_refresh(self.draw)
+        self.draw_soon()
 
     def panel_now(self) -> Panel:
         """The panel that keys go to."""

@@ -1,0 +1,90 @@
+"""The first picture of the console."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from backends.engine.replay import ReplayClient
+from r3d_tui.app import ConsoleApp
+
+Console = Callable[..., ConsoleApp]
+
+
+async def _until(pilot: Pilot[Any], fits: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for threads; a test that waits in vain fails here."""
+    ends = asyncio.get_running_loop().time() + seconds
+    while not fits():
+        assert asyncio.get_running_loop().time() < ends, "waited in vain"
+        await pilot.pause(0.02)
+
+
+def _text(app: ConsoleApp) -> str:
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+
+
+def _mounted(app: ConsoleApp) -> set[str | None]:
+    return {sheet.id for sheet in app.board.sheets() if sheet.is_mounted}
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_first_picture_shows_the_run(
+    size: tuple[int, int], inferring: ReplayClient, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is drawn before there is something to show, and what the picture does not show comes behind it."""
+    app = console(inferring)
+    pictures: list[tuple[str, set[str | None]]] = []
+    shown = ConsoleApp._display
+
+    def show(self: ConsoleApp, screen: Any, picture: Any) -> None:
+        if picture is not None:
+            pictures.append((_text(self), _mounted(self)))
+        shown(self, screen, picture)
+
+    monkeypatch.setattr(ConsoleApp, "_display", show)
+    async with app.run_test(size=size) as pilot:
+        every = {sheet.id for sheet in app.board.sheets()}
+        await _until(pilot, lambda: _mounted(app) == every)
+    text, mounted = pictures[0]
+    assert "✓ verify" in text
+    assert "1 Stages ─" in text
+    assert ("devices" in mounted, "small" in mounted) == (size[0] == 120, False)
+
+
+async def test_a_client_that_takes_long_is_not_waited_for(
+    inferring: ReplayClient, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frame comes without it, and its panels when it has come."""
+    gate, glance = threading.Event(), inferring.glance
+
+    def slow() -> Any:
+        gate.wait(20.0)
+        return glance()
+
+    monkeypatch.setattr(inferring, "glance", slow)
+    monkeypatch.setattr("r3d_tui.screens.beginning.FIRST_S", 0.01)
+    app = console(inferring)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _until(pilot, lambda: "r3d-tui" in _text(app))
+        assert "verify" not in _text(app)
+        gate.set()
+        await _until(pilot, lambda: "✓ verify" in _text(app))
+
+
+async def test_a_panel_may_be_asked_for_before_it_is_there(
+    inferring: ReplayClient, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is shown as soon as it is."""
+    monkeypatch.setattr("r3d_tui.screens.beginning.REST_S", 0.3)
+    app = console(inferring)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _until(pilot, lambda: app.board.snapshot is not None)
+        assert "devices" not in _mounted(app)
+        await pilot.press("4")
+        await _until(pilot, lambda: "▸ 4 Devices" in _text(app))
