@@ -17,10 +17,11 @@ from typing import Annotated
 import typer
 
 from backends.contract.client import RunRequest
-from backends.contract.errors import R3dError
+from backends.contract.errors import InputError, R3dError
 from r3d_tui import bench, sentences, steps
 from r3d_tui.commands import clean, look, make, run, serve
 from r3d_tui.commands.given import chosen_words, given, open_workspace, tell, workspace_folder
+from r3d_tui.lang.words import LANGUAGES
 
 app = typer.Typer(
     add_completion=False,
@@ -63,6 +64,8 @@ def console(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """From a 3D-ResNet checkpoint and a folder of action videos to a measured accuracy and throughput."""
+    if language is not None and not language.lower().startswith(LANGUAGES):
+        raise InputError("--language {language}: unknown", hint="en or zh", language=language)
     given.workspace, given.language, given.debug = workspace, language, debug
     given.ascii_only, given.mouse, given.read_only = ascii_only, not no_mouse, read_only
     steps.show_log(debug)

@@ -43,6 +43,8 @@ def test_the_console_needs_a_terminal(tmp_path: Path) -> None:
 def test_unknown_options_and_stages_are_usage_errors(tmp_path: Path) -> None:
     """Exit code 2."""
     assert 2 == r3d("run", "--nonsense", cwd=tmp_path).returncode
+    told = r3d("--language", "fr", "runs", cwd=tmp_path)
+    assert (2, "error: --language fr: unknown (en or zh)\n") == (told.returncode, told.stderr)
     assert 2 == r3d("nonsense", cwd=tmp_path).returncode
     assert 2 == r3d("step", "preprocess", cwd=tmp_path).returncode
 

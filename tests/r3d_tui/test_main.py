@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from r3d_tui import console as console_module
-from r3d_tui.__main__ import FLAGS, VALUED, console_options, main
+from r3d_tui.__main__ import FLAGS, LANGUAGES, VALUED, console_options, main
 from r3d_tui.cli import console
+from r3d_tui.lang import words
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +33,17 @@ def test_options_of_the_console_are_read(arguments: tuple[str, ...], options: di
 
 
 @pytest.mark.parametrize(
-    "arguments", [("status",), ("--help",), ("--version",), ("--workspace",), ("--ascii=1",), ("-w=x",), ("--moon",)]
+    "arguments",
+    [
+        ("status",),
+        ("--help",),
+        ("--version",),
+        ("--workspace",),
+        ("--ascii=1",),
+        ("-w=x",),
+        ("--moon",),
+        ("--language", "fr"),
+    ],
 )
 def test_anything_else_is_the_command_lines(arguments: tuple[str, ...]) -> None:
     """Commands, other options, and options that are not right."""
@@ -40,7 +51,8 @@ def test_anything_else_is_the_command_lines(arguments: tuple[str, ...]) -> None:
 
 
 def test_they_are_the_command_lines_own() -> None:
-    """Every option that the command line has for the console, but for those that are about more than the console."""
+    """Every option that the command line has for the console, but for those that are about more; and the languages."""
+    assert LANGUAGES == words.LANGUAGES
     found = set()
     for parameter in inspect.signature(console, eval_str=True).parameters.values():
         for told in getattr(parameter.annotation, "__metadata__", ()):
