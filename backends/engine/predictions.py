@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import overload
 
@@ -58,17 +58,16 @@ class HeldPredictions(Predictions):
     def __getitem__(self, place: int | slice) -> Prediction | tuple[Prediction, ...]:
         if isinstance(place, slice):
             return tuple(self[n] for n in range(*place.indices(len(self))))
-        words, score = self._words, self._scores[place]
-        return Prediction(
-            self.names[place],
-            words[self._labels[place]],
-            words[self._predicted[place]] or None,
-            None if math.isnan(score) else score,
-            words[self._reasons[place]],
-        )
+        label, predicted, reason = (column[place] for column in (self._labels, self._predicted, self._reasons))
+        return self._one(self.names[place], label, predicted, reason, self._scores[place])
+
+    def _one(self, name: str, label: int, predicted: int, reason: int, score: float) -> Prediction:
+        words = self._words
+        known = None if math.isnan(score) else score
+        return Prediction(name, words[label], words[predicted] or None, known, words[reason])
 
     def __iter__(self) -> Iterator[Prediction]:
-        return map(self.__getitem__, range(len(self)))
+        return map(self._one, self.names, self._labels, self._predicted, self._reasons, self._scores)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence) or isinstance(other, str):
@@ -102,9 +101,11 @@ def read_predictions(path: Path) -> Sequence[Prediction]:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             rows = csv.reader(file)
             head = {name: place for place, name in enumerate(next(rows, ()))}
-            video, *rest = (head.get(name) for name in ("video", "class", "label_1", "score_1", "reason"))
-            for row in rows if video is not None else ():
-                name, (label, predicted, score, reason) = _cell(row, video), (_cell(row, place) for place in rest)
+            places = [head.get(name, -1) for name in ("video", "class", "label_1", "score_1", "reason")]
+            cells, width = itemgetter(*places), len(head) + 1
+            for row in rows:
+                row.extend([""] * max(1, width - len(row)))  # what a short row has not is empty, and what is last
+                name, label, predicted, score, reason = cells(row)
                 if name:
                     found.add(_plain(name), _plain(label), _plain(predicted), _number(score), _plain(reason))
     except (OSError, csv.Error):
@@ -112,16 +113,13 @@ def read_predictions(path: Path) -> Sequence[Prediction]:
     return found
 
 
-def _cell(row: list[str], place: int | None) -> str:
-    return row[place] if place is not None and place < len(row) else ""
-
-
 def _number(text: str) -> float | None:
-    with contextlib.suppress(ValueError):
+    try:
         return float(text)
-    return None
+    except ValueError:
+        return None
 
 
 def _plain(field: str) -> str:
     """Without the quote that keeps a spreadsheet from taking a field for a formula."""
-    return field[1:] if field[:1] == "'" and field[1:2] in _FORMULA else field
+    return field[1:] if field.startswith("'") and field[1:2] in _FORMULA else field

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import overload
 
 from backends.contract.clips import VideoEntry
@@ -48,24 +49,20 @@ class VideoEntries(Sequence[VideoEntry]):
     def __getitem__(self, place: int | slice) -> VideoEntry | tuple[VideoEntry, ...]:
         if isinstance(place, slice):
             return tuple(self[n] for n in range(*place.indices(len(self))))
-        place = range(len(self))[place]
-        if place >= len(self._names):
-            return self.others[place - len(self._names)]
-        start, end = self._starts[place], self._ends[place]
+        place = place if place >= 0 else range(len(self))[place]
+        if place >= len(self._labels):
+            return self.others[place - len(self._labels)]
+        columns = (self._labels, self._clips, self._before, self._starts, self._ends)
+        return self._entry(place, self._names[place], *(column[place] for column in columns))
+
+    def _entry(self, place: int, name: str, label: int, clips: int, before: int, start: int, end: int) -> VideoEntry:
         reason, stage = self._aside.get(place, _NOT)
-        return VideoEntry(
-            self._names[place],
-            self._words[self._labels[place]],
-            end - start if end > start else None,
-            self._clips[place],
-            self._before[place],
-            (start, end),
-            reason,
-            stage,
-        )
+        frames = end - start if end > start else None
+        return VideoEntry(name, self._words[label], frames, clips, before, (start, end), reason, stage)
 
     def __iter__(self) -> Iterator[VideoEntry]:
-        return map(self.__getitem__, range(len(self)))
+        columns = (self._names, self._labels, self._clips, self._before, self._starts, self._ends)
+        return chain(map(self._entry, range(len(self._labels)), *columns), self.others)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence) or isinstance(other, str):

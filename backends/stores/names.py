@@ -40,7 +40,7 @@ class Names(Sequence[str]):
         wanted = name.encode("utf-8", "surrogatepass")
         if self._slots is None and not self._single:
             self._single = not self.repeat()
-        if self._slots is None and self._single:
+        if self._single:
             here = self._next if self._next < len(self) else 0
             if here < len(self) and self._bytes(here) == wanted:
                 self._next = here + 1
@@ -88,7 +88,8 @@ class Names(Sequence[str]):
     def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
         if isinstance(place, slice):
             return tuple(self[n] for n in range(*place.indices(len(self))))
-        return self._bytes(range(len(self))[place]).decode("utf-8", "surrogatepass")
+        place = place if place >= 0 else range(len(self))[place]
+        return self._text[self._ends[place] : self._ends[place + 1]].decode("utf-8", "surrogatepass")
 
     def __iter__(self) -> Iterator[str]:
         return (name.decode("utf-8", "surrogatepass") for name in self._each())
@@ -113,7 +114,7 @@ class Names(Sequence[str]):
         size = 16
         while size < 2 * len(self) + 2:
             size *= 2
-        self._slots = array("i", [-1]) * size
+        self._slots, self._single = array("i", [-1]) * size, True
         for place in range(len(self)):
             self._enter(place)
 
@@ -123,7 +124,9 @@ class Names(Sequence[str]):
         if 2 * place + 2 > len(self._slots):
             self._rebuild()
             return
-        self._slots[self._slot(self._bytes(place))[0]] = place
+        slot, before = self._slot(self._bytes(place))
+        self._slots[slot] = place
+        self._single = self._single and before < 0
 
     def _slot(self, wanted: bytes) -> tuple[int, int]:
         """The slot of a name and the place in it; -1 where the slot is free for it."""

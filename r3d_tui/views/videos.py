@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import overload
 
 from backends.contract.client import Prediction
@@ -59,24 +59,36 @@ class Picked(Sequence[VideoEntry]):
 
 def classes(videos: Sequence[VideoEntry], predictions: Predictions) -> tuple[ClassEntry, ...]:
     """The videos by class, in the order of names; those whose class nobody knows come last. Slow for many."""
-    groups: dict[str, array[int]] = {}
+    groups: dict[str, _Group] = {}
     for place, video in enumerate(videos):
-        groups.setdefault(video.label, array("I")).append(place)
-    names = sorted(groups, key=lambda label: (not label, label))
-    return tuple(_counted(name, Picked(videos, groups[name]), predictions) for name in names)
-
-
-def _counted(label: str, videos: Sequence[VideoEntry], predictions: Predictions) -> ClassEntry:
-    frames, clips, aside, told, right = None, 0, 0, 0, 0
-    for video in videos:
+        group = groups.get(video.label) or groups.setdefault(video.label, _Group())
+        group.places.append(place)
         if video.frames is not None:
-            frames = (frames or 0) + video.frames
-        clips += video.clips
-        aside += bool(video.reason.template)
+            group.frames = (group.frames or 0) + video.frames
+        group.clips += video.clips
+        group.aside += bool(video.reason.template)
         found = predictions.get(video.video)
         if found is not None and found.right is not None:
-            told, right = told + 1, right + found.right
-    return ClassEntry(label, videos, frames, clips, aside, told, right)
+            group.told += 1
+            group.right += found.right
+    names = sorted(groups, key=lambda label: (not label, label))
+    return tuple(_entry(name, videos, groups[name]) for name in names)
+
+
+@dataclass(slots=True)
+class _Group:
+    """One class while its videos are counted."""
+
+    places: array[int] = field(default_factory=lambda: array("I"))
+    frames: int | None = None
+    clips: int = 0
+    aside: int = 0
+    told: int = 0
+    right: int = 0
+
+
+def _entry(label: str, videos: Sequence[VideoEntry], of: _Group) -> ClassEntry:
+    return ClassEntry(label, Picked(videos, of.places), of.frames, of.clips, of.aside, of.told, of.right)
 
 
 CLASS_ORDERS: tuple[Order[ClassEntry], ...] = (
