@@ -9,14 +9,33 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from backends.contract.errors import InputError
+
 FULL = "the disk is full"
 """What every face says of it, with the folder before it."""
+LOG_HINT = "see the stage's log"
 FULL_HINT = "free some space and run again: what is done is kept"
 
 
 def is_full(error: BaseException) -> bool:
     """Whether an error says that a disk, or a user's share of it, is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that a person named, with its parents, for what is to be written there.
+
+    InputError where it cannot be made, or where nothing can be written in it; OSError where the disk is full.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        if is_full(error):
+            raise
+        text, reason = "{path}: {reason}", error.strerror or str(error)
+        raise InputError(text, hint="name a folder that can be written", path=str(path), reason=reason) from None
 
 
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from backends.contract.errors import InputError
 from backends.contract.events import Outcome, SetAside
-from backends.contract.files import write_whole
+from backends.contract.files import make_folder, write_whole
 from backends.contract.lines import line
 from backends.dataset.archive_tools import Keeper
 from backends.dataset.archives import Unpacking
@@ -77,7 +77,7 @@ def step_annotate(job: Job) -> Outcome:
         hint = "give the folder of split files, then the folder of frames"
         raise InputError("the split files or the frames are not given", hint=hint)
     target = Path(str(job.params.get("dst_dir_path") or job.out)).absolute()
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     splits = _unpacked(job, splits)
     outcome = Outcome()
     numbers = [int(job.params["split"])] if job.params.get("split") else [1, 2, 3]

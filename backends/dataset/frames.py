@@ -22,7 +22,7 @@ from pathlib import Path
 from backends.contract.codec import DecodeError, dumps, loads
 from backends.contract.errors import InputError, Stopped
 from backends.contract.events import Outcome
-from backends.contract.files import write_whole
+from backends.contract.files import make_folder, write_whole
 from backends.contract.lines import line
 from backends.dataset.archive_tools import Keeper
 from backends.dataset.archives import Unpacking, find_archives
@@ -112,7 +112,7 @@ def extract(job: Job, root: Path, place: Place) -> list[Made]:
     found = find_videos(_roots(job, root, place), lambda: _known(job))
     for item in found.set_aside:
         job.set_aside(item.item, item.reason)
-    place.frames.mkdir(parents=True, exist_ok=True)
+    make_folder(place.frames)
     shutil.rmtree(place.parts, ignore_errors=True)
     records = _records(place.records)
     made: list[Made] = []

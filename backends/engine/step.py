@@ -13,10 +13,12 @@ from typing import Any
 from backends.contract.codec import dumps
 from backends.contract.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.contract.events import Event, Outcome, StageFailed, StageFinished, StageStopped
+from backends.contract.files import LOG_HINT
 from backends.contract.process import kill_group
 from backends.contract.request import Request
 from backends.engine.launch import spawn
 
+DEBUG_HINT = "--debug shows what it printed"
 _KINDS: dict[int, type[R3dError]] = {1: StageError, 2: InputError, 3: NeedError}
 
 
@@ -45,19 +47,22 @@ def run_step(
             on_log((scratch / "log").read_text(encoding="utf-8", errors="replace"))
         if isinstance(ending, StageFinished):
             return ending.outcome
-        if isinstance(ending, StageFailed):
-            kind = _KINDS.get(ending.exit_code, StageError)
-            raise kind(
-                ending.message.template, hint=ending.hint.template, **{**ending.message.facts, **ending.hint.facts}
-            )
-        if isinstance(ending, StageStopped):
-            raise Stopped
-        if ending < 0:
-            raise StageError("the process of {stage} was killed (signal {signal})", stage=stage, signal=-ending)
-        text, hint = "the process ended without a word (exit code {code})", "--debug shows what it printed"
-        raise StageError(text, hint=hint, code=ending)
+        raise _error(ending, stage)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _error(ending: StageFailed | StageStopped | int, stage: str) -> R3dError:
+    """What a stage that gave no outcome ended with."""
+    if isinstance(ending, StageFailed):
+        kind = _KINDS.get(ending.exit_code, StageError)
+        hint = DEBUG_HINT if ending.hint.template == LOG_HINT else ending.hint.template  # its log goes with the step
+        return kind(ending.message.template, hint=hint, **{**ending.message.facts, **ending.hint.facts})
+    if isinstance(ending, StageStopped):
+        return Stopped()
+    if ending < 0:
+        return StageError("the process of {stage} was killed (signal {signal})", stage=stage, signal=-ending)
+    return StageError("the process ended without a word (exit code {code})", hint=DEBUG_HINT, code=ending)
 
 
 async def _follow(

@@ -9,7 +9,7 @@ from pathlib import Path
 from backends.contract.codec import decode, dumps
 from backends.contract.errors import InputError
 from backends.contract.events import Outcome, SetAside
-from backends.contract.files import write_whole
+from backends.contract.files import make_folder, write_whole
 from backends.contract.lines import Line, Scalar, line
 from backends.contract.values import Report
 from backends.evaluate.accuracy import Val, evaluate, hits, read_val
@@ -128,6 +128,8 @@ def step_evaluate(job: Job) -> Outcome:
     params = decode(StepEvaluateParams, dict(job.params))
     if params.k < 1:
         raise InputError("-k is {k}", hint="give 1 or more, such as 1 or 5", k=params.k)
+    if params.save:
+        make_folder(params.val.parent)
     annotation = read_annotation(params.annotation)
     val = read_val(params.val, frozenset(annotation.labels))
     for entry in (*annotation.set_aside, *val.set_aside):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from backends.contract.codec import decode
 from backends.contract.errors import InputError, StageError
 from backends.contract.events import Outcome
+from backends.contract.files import make_folder
 from backends.contract.lines import Line, line
 from backends.evaluate.labels import class_names
 from backends.evaluate.resultfiles import match, read_info, read_rows, result_folder
@@ -91,6 +92,7 @@ def step_score(job: Job) -> Outcome:
     params = decode(StepScoreParams, dict(job.params))
     if params.k < 1:
         raise InputError("K is {k}", hint="give 1 or more, such as 1 or 5", k=params.k)
+    make_folder(params.output.parent)
     names = read_class_names(params.labels) if params.labels else HMDB51
     folder = result_folder(params.result)
     info = read_info(_info(params, folder))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from backends.contract.codec import decode
 from backends.contract.errors import InputError, StageError
 from backends.contract.events import Outcome
+from backends.contract.files import make_folder
 from backends.preprocess.bins import bin_path, write_bin, write_info
 from backends.preprocess.extract import extract
 from backends.preprocess.params import PreprocessParams, StepParams
@@ -38,7 +39,8 @@ def step_preprocess(job: Job) -> Outcome:
     for entry in annotation.set_aside:
         job.set_aside(entry.item, entry.reason)
     videos = subset(annotation, given.annotation_path, given.subset)
-    given.output_path.mkdir(parents=True, exist_ok=True)
+    for folder in (given.output_path, given.info_path.absolute().parent):
+        make_folder(folder)
     begun, clips, info = time.monotonic(), 0, []
     workers = int(job.tuning.get("workers", 0))
     writer = _BinWriter(given.output_path, params)

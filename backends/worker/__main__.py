@@ -30,7 +30,7 @@ from backends.contract.events import (
     StageStopped,
     to_json,
 )
-from backends.contract.files import FULL_HINT, is_full
+from backends.contract.files import FULL_HINT, LOG_HINT, is_full
 from backends.contract.lines import Line, line
 from backends.contract.process import die_with_parent, kill_group
 from backends.contract.quiet import no_telemetry
@@ -132,7 +132,7 @@ def _disk_words(error: OSError, request: Request) -> tuple[Line, Line]:
     if is_full(error):
         return line("{folder}: the disk is full", folder=str(request.out)), line(FULL_HINT)
     reason, path = error.strerror or str(error), str(error.filename or "")
-    return line("{reason}: {path}", reason=reason, path=path), line("see the stage's log")
+    return line("{reason}: {path}", reason=reason, path=path), line(LOG_HINT)
 
 
 if __name__ == "__main__":

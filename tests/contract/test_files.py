@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from backends.contract import files
-from backends.contract.files import is_full, write_whole
+from backends.contract.errors import InputError
+from backends.contract.files import is_full, make_folder, write_whole
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
@@ -39,3 +40,26 @@ def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path:
         path.touch()
     write_whole(tmp_path / "a.json", b"new")
     assert sorted(("a.json", mine.name, other.name)) == sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_a_folder_that_a_person_named_is_made_or_refused_by_name(tmp_path: Path) -> None:
+    """With its parents, again without harm; under a file, and where the kernel has no room for any, one line."""
+    for _ in range(2):
+        make_folder(tmp_path / "a" / "b c")
+    assert (tmp_path / "a" / "b c").is_dir()
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "x", Path("/proc/nothing")):
+        with pytest.raises(InputError, match=r"name a folder that can be written") as caught:
+            make_folder(path)
+        assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_full_disk_is_no_bad_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays what it is, so that whoever catches it can say so."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(OSError, match="No space left"):
+        make_folder(tmp_path / "a")

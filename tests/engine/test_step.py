@@ -64,6 +64,12 @@ def test_a_process_that_ends_without_a_word_is_told_by_its_exit_code(tmp_path: P
         _step("toys:leave", tmp_path / "out")
 
 
+def test_a_lone_step_names_no_log_that_goes_with_it(tmp_path: Path) -> None:
+    """Where a run would point to the stage's log, the step says how to see it."""
+    with pytest.raises(StageError, match=r"No such file.*lost \(--debug shows what it printed\)"):
+        _step("toys:lose", tmp_path / "out")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_step_after_the_item_at_hand(tmp_path: Path, number: int) -> None:
     """What is done is whole, the temporary folder is gone."""

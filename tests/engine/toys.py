@@ -68,6 +68,11 @@ def leave(job: Job) -> Outcome:
     os._exit(7)
 
 
+def lose(job: Job) -> Outcome:
+    """Look for a file that is not there, as a fault of ours would."""
+    return Outcome({"bytes": (job.out / "lost").stat().st_size})
+
+
 def fork(job: Job) -> Outcome:
     """Leave a forked process behind that holds every descriptor, as a library may."""
     if os.fork() == 0:

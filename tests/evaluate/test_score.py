@@ -166,6 +166,12 @@ def test_the_step_names_missing_short_foreign_and_damaged_results(make_job: Any,
     assert {"good": ["chew"]} == {video: [e["label"] for e in entry] for video, entry in results.items()}
 
 
+def test_the_step_refuses_an_output_that_cannot_be_written(make_job: Any, tmp_path: Path) -> None:
+    """Before anything is read."""
+    with pytest.raises(InputError, match=r"/proc/nothing: .*name a folder that can be written"):
+        step_score(make_job(StepScoreParams(tmp_path / "none", 1, Path("/proc/nothing/val.json"))))
+
+
 def test_the_step_refuses_a_folder_where_nothing_fits(make_job: Any, tmp_path: Path) -> None:
     """No val.json is written, and an older one is left as it was."""
     folder = _results(tmp_path, {"stranger": np.zeros((10, 51))}, "good 1\n")
