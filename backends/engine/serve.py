@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
 from backends.contract.errors import InputError
@@ -103,7 +103,8 @@ def _same_user(writer: asyncio.StreamWriter) -> bool:
 
 
 @contextlib.contextmanager
-def _short_path(folders: Folders) -> Any:
+def _short_path(folders: Folders) -> Iterator[str]:
+    """A path of the socket that is short whatever the workspace's: through a descriptor of its folder."""
     descriptor = os.open(folders.root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{descriptor}/{folders.socket.name}"

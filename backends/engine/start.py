@@ -37,14 +37,12 @@ def main() -> int:
         folders = Folders(plan.workspace)
         hold = Hold(folders, folder.id)
         asyncio.run(_supervise(folders, folder, plan, hold, reply))
-    except R3dError as error:
-        return _refuse(reply, error)
-    except OSError as error:
+    except (R3dError, OSError) as error:
         if reply.closed:  # it had begun: the log is the place for a fault of ours
             raise
         if hold is not None:
             hold.release()  # first: whoever hears the refusal may start again at once
-        return _refuse(reply, disk_trouble(error, folder.path))
+        return _refuse(reply, error if isinstance(error, R3dError) else disk_trouble(error, folder.path))
     hold.release()
     return 0
 
