@@ -17,19 +17,33 @@ from backends.worker.chips import SIMULATED
 
 FOLDER = "simulated"
 """In the workspace: what makes it one of simulated chips."""
+SERVER = "server.json"
+"""In that folder: what the server is. Without it nothing was laid out, or not to the end."""
 
 _entered: dict[str, str | None] = {}
 """Environment variables that `enter` has set, and what they were before."""
 
 
 def build(workspace: Path, chips: int, name: str = "310P3") -> None:
-    """Lay out a server of `chips` chips in a workspace. InputError where the workspace is one of the CPU."""
+    """Lay out a server of `chips` chips in a workspace; one whose making was cut off is completed.
+
+    InputError where the workspace is one of the CPU, or has another number of chips.
+    """
     folder = workspace / FOLDER
-    if (workspace / "r3d.toml").exists() and not folder.exists():
+    whole = (folder / SERVER).is_file()
+    if (workspace / "r3d.toml").exists() and not whole:
         text = "{path}: a demo without simulated chips is there"
         raise InputError(text, hint="name a new or empty folder", path=str(workspace))
-    if not folder.exists():
+    if not whole:
         _stand_ins().make_server(folder, chips, name=name, published=True)
+        return
+    there = len(_stand_ins().Server(folder).config["chips"])
+    if there != chips:
+        text, hint = (
+            "{path}: a demo of {there} simulated chips is there",
+            "name a new or empty folder, or --chips {there}",
+        )
+        raise InputError(text, hint=hint, path=str(workspace), there=there)
 
 
 def enter(workspace: Path) -> None:
@@ -41,7 +55,7 @@ def enter(workspace: Path) -> None:
             os.environ[name] = before
     _entered.clear()
     folder = workspace.absolute() / FOLDER
-    if not (folder / "server.json").is_file():
+    if not (folder / SERVER).is_file():
         return
     stand_ins = _stand_ins()
     stand_ins.write_scripts(folder)

@@ -56,3 +56,14 @@ def test_the_demo_has_as_many_chips_as_asked_for(tmp_path: Path, monkeypatch: py
     assert "cpu" == read_settings(tmp_path / "cpu").infer.target
     with pytest.raises(InputError, match="a demo without simulated chips is there"):
         api.build_demo(tmp_path / "cpu", chips=3)
+    api.build_demo(tmp_path / "chips", chips=3)
+    with pytest.raises(InputError, match=r"a demo of 3 simulated chips is there \(.*--chips 3\)"):
+        api.build_demo(tmp_path / "chips", chips=8)
+
+
+def test_a_server_whose_making_was_cut_off_is_completed(tmp_path: Path) -> None:
+    """Without it the workspace would see the real machine, and nothing would be labelled."""
+    (tmp_path / "simulated" / "bin").mkdir(parents=True)
+    simulation.build(tmp_path, 2)
+    simulation.enter(tmp_path)
+    assert 2 == len(ask_chips(tmp_path).chips)
