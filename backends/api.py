@@ -146,6 +146,13 @@ def devices_document(table: DeviceTable) -> dict[str, Any]:
     return to_document(table)
 
 
+def explain_log(path: Path, batch: int) -> tuple[Line, ...]:
+    """What a saved log of atc, ais_bench, ais_infer, msame or pyACL says; `batch` where msame does not print it."""
+    from backends.saved_logs import read_saved_log
+
+    return read_saved_log(path).lines(batch)
+
+
 def doctor(workspace: Path | None) -> tuple[Finding, ...]:
     """The check stage's table, for a workspace or for the defaults."""
     from backends.catalogue import whole_plan

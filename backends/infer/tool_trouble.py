@@ -25,7 +25,9 @@ _CODE = re.compile(
 _PLOG = re.compile(r"[A-Z]+\(\d+,[^)]*\):\s*[-\d:.]+\s*(?:\[[^\]]*\]\s*\d*\s*)?")
 """What CANN's own log puts before its words: module, process, time, place."""
 _COMPONENT = re.compile(r"(?:\[ACL ERROR\]\s*)?E[A-Z0-9]\d{4}\b")
-_UNTOLD = line("see the stage's log, the plog under ~/ascend/log, `dmesg` and `npu-smi info`")
+UNTOLD_STATUS = "exit status {status}"
+"""The reason of a failure that said nothing."""
+UNTOLD = line("see the stage's log, the plog under ~/ascend/log, `dmesg` and `npu-smi info`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def diagnose(status: int, words: str) -> Failure:
     if known is not None and (not known.last or not listed):
         return _by_words(known, reason, number)
     if code is None:
-        return Failure(line("{reason}", reason=reason), _UNTOLD)
+        return Failure(line("{reason}", reason=reason), UNTOLD)
     facts: dict[str, Scalar] = {"reason": reason, "code": number or 0, "cause": code.cause["en"]}
     told = line("{reason} (code {code}): {cause}", **facts)
     if known is not None:
@@ -93,4 +95,4 @@ def _headline(status: int, said: Sequence[str]) -> str:
         return "; ".join(_PLOG.sub("", re.sub(r"^\[ERROR\]\s*", "", text)).strip() for text in chosen)[:300]
     if status > 128:
         return f"ended by signal {status - 128}"
-    return f"exit status {status}"
+    return UNTOLD_STATUS.format(status=status)

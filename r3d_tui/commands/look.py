@@ -33,10 +33,21 @@ def status(json_document: Json = False) -> None:
         tell(words.line(snapshot.problem))
 
 
-def logs(stage: Annotated[str | None, typer.Argument(help="One stage; without: which there are.")] = None) -> None:
-    """A stage's raw log, or where the logs lie."""
+def logs(
+    stage: Annotated[str | None, typer.Argument(help="One stage; without: which there are.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="A saved log of atc, ais_bench or msame: what it says."),
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="With --from: clips of one execution, where msame ran.")] = 10,
+) -> None:
+    """A stage's raw log, or where the logs lie; with --from, the figures or the failure in a log from elsewhere."""
     from r3d_tui.tables import log_lines
 
+    if source is not None:
+        for told in api.explain_log(source, batch):
+            say(chosen_words().line(told))
+        return
     client = open_workspace()
     if stage is None:
         paths = {name: str(path) for name in api.STAGE_NAMES if (path := client.log_path(name))}

@@ -156,6 +156,17 @@ def test_devices_reads_a_saved_table(tmp_path: Path, source: str) -> None:
     )
 
 
+def test_a_saved_log_is_explained_without_a_workspace(tmp_path: Path) -> None:
+    """Figures or a failure; a file that says nothing is one clear line."""
+    (tmp_path / "msame.log").write_text("Inference average time : 2.41 ms\n")
+    done = r3d("logs", "--from", "msame.log", "--batch", "4", cwd=tmp_path)
+    assert (0, "msame: 2.410 ms for 4 clips") == (done.returncode, done.stdout.splitlines()[0])
+    (tmp_path / "msame.log").write_text("hello\n")
+    done = r3d("logs", "--from", "msame.log", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "neither figures" in done.stderr
+
+
 def test_no_npu_smi_is_exit_code_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the tool: error is filled, chips are none, and the code says that a need is missing."""
     monkeypatch.setenv("PATH", str(tmp_path))

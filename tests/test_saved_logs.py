@@ -1,0 +1,97 @@
+"""Logs that were saved elsewhere: which tool they are of, and what they say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends import api
+from backends.contract.errors import InputError
+from backends.saved_logs import explain
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HERE = Path(__file__).parent
+ATC = [
+    log
+    for log in tomllib.loads((HERE / "convert" / "atc_logs.toml").read_text(encoding="utf-8"))["log"]
+    if log.get("cause")
+]
+TOOLS = tomllib.loads((HERE / "infer" / "tool_logs.toml").read_text(encoding="utf-8"))["log"]
+AMBIGUOUS = {"sigterm"}
+"""Its exit status alone says it."""
+
+
+@pytest.mark.parametrize("log", ATC, ids=lambda log: log["name"])
+def test_a_log_of_atc_is_known_by_its_words(log: dict[str, Any]) -> None:
+    """Its code, cause and mend are those of atc's catalogue."""
+    found = explain(log["text"])
+    assert found is not None
+    assert found.trouble is not None
+    assert log["fix"].lower() in str(found.trouble.fix).lower()
+    assert log["code"] == (found.trouble.code or "")
+
+
+@pytest.mark.parametrize("log", [log for log in TOOLS if log["name"] not in AMBIGUOUS], ids=lambda log: log["name"])
+def test_a_log_of_inference_has_a_mend(log: dict[str, Any]) -> None:
+    """Of the few that either tool may print, atc's catalogue may give it."""
+    found = explain(log["text"])
+    assert found is not None
+    assert found.trouble is not None
+    assert str(found.trouble.fix)
+
+
+def _said(tmp_path: Path, text: str, batch: int = 10) -> list[str]:
+    (tmp_path / "saved.log").write_text(text)
+    return [str(told) for told in api.explain_log(tmp_path / "saved.log", batch)]
+
+
+def test_figures_are_shown_with_the_batch_that_the_tool_used(tmp_path: Path) -> None:
+    """msame prints no batch and no throughput; ais_bench prints both, for several devices each its own."""
+    assert ["msame: 2.410 ms for 10 clips", "4149.4 clips/s while computing, filler included"] == _said(
+        tmp_path, "Inference average time : 2.41 ms\n"
+    )
+    assert "msame: 2.410 ms for 4 clips" == _said(tmp_path, "Inference average time : 2.41 ms\n", 4)[0]
+    times = "[INFO] NPU_compute_time (ms): min = 2.4, max = 2.6, mean = 2.5, median = 2.5, percentile(99%) = 2.6\n"
+    several = "[INFO] i:1 device_1 throughput:1600.0 \n[INFO] i:0 device_0 throughput:1500.0 \n"
+    rate = "[INFO] throughput 1000*batchsize.mean(4)/NPU_compute_time.mean(2.5): 1600.0\n"
+    assert [
+        "ais_bench: 2.500 ms for 4 clips",
+        "3100.0 clips/s while computing, filler included",
+        "device 0: 1500.0 clips/s",
+        "device 1: 1600.0 clips/s",
+    ] == _said(tmp_path, f"{times}{rate}{several}[INFO] summary throughput:3100.0\n")
+    first = "[INFO] throughput (1000*batchsize/NPU_compute_time): 400.0\n"
+    assert "ais_bench: 2.500 ms an execution" == _said(tmp_path, times + first)[0]
+
+
+def test_a_failure_is_its_words_its_cause_and_its_mend(tmp_path: Path) -> None:
+    """One line each; nothing is said twice."""
+    said = _said(tmp_path, "[INFO] acl init success\n[ERROR] acl open device 5 failed\n")
+    assert 2 == len(said)
+    assert "acl open device 5 failed" in said[0]
+    assert "npu-smi info" in said[1]
+    assert ["atc says that it succeeded"] == _said(tmp_path, "ATC start working now\nATC run success, welcome\n")
+
+
+def test_a_file_that_says_nothing_is_bad_input(tmp_path: Path) -> None:
+    """With what to give instead; as a file that is not there."""
+    with pytest.raises(InputError, match="neither figures"):
+        _said(tmp_path, "hello\n")
+    with pytest.raises(InputError, match="No such file"):
+        api.explain_log(tmp_path / "none.log", 10)
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_no_crash(text: str) -> None:
+    """Foreign words are data."""
+    found = explain(text)
+    assert found is None or found.lines(10)
