@@ -17,7 +17,7 @@ from typing import Any
 
 from backends.contract.codec import DecodeError, decode
 from backends.contract.errors import InputError
-from backends.contract.files import write_whole
+from backends.contract.files import make_folder, write_whole
 from backends.contract.settings import InferSettings, Settings
 
 FILE = "r3d.toml"
@@ -92,7 +92,7 @@ def write_settings(workspace: Path, settings: Settings) -> Path:
     if path.exists():
         raise InputError("{path}: there already", hint="edit it, or remove it first", path=str(path))
     _check_values(path, settings)
-    workspace.mkdir(parents=True, exist_ok=True)
+    make_folder(workspace)
     write_whole(path, draft(workspace, settings).encode())
     return path
 

@@ -41,7 +41,15 @@ given = Given()
 
 def workspace_folder() -> Path:
     """The folder named with --workspace, else the nearest that holds an r3d.toml, else this one."""
-    return given.workspace or api.find_workspace(Path.cwd()) or Path.cwd()
+    return given.workspace or api.find_workspace(here()) or here()
+
+
+def here() -> Path:
+    """The folder that we stand in; InputError where it was removed meanwhile."""
+    try:
+        return Path.cwd()
+    except OSError:
+        raise InputError("the folder that you are in is gone", hint="change to another one") from None
 
 
 def open_workspace() -> LiveClient:
@@ -63,7 +71,7 @@ def chosen_words() -> Words:
 
 def asked_language() -> str | None:
     """The language asked for with --language, else in r3d.toml; None leaves it to the locale."""
-    with contextlib.suppress(OSError):  # the folder we stand in may be gone
+    with contextlib.suppress(OSError, InputError):  # the folder we stand in may be gone
         return given.language or api.workspace_language(workspace_folder())
     return given.language
 

@@ -11,7 +11,7 @@ import typer
 from backends import api
 from backends.contract.errors import InputError, R3dError
 from r3d_tui import figures
-from r3d_tui.commands.given import Json, chosen_words, given, open_workspace, print_json, say, tell
+from r3d_tui.commands.given import Json, chosen_words, given, here, open_workspace, print_json, say, tell
 from r3d_tui.safe import safe_lines
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def doctor(
     from r3d_tui.documents import findings_document
     from r3d_tui.tables import finding_lines
 
-    workspace = api.find_workspace(given.workspace or Path.cwd())
+    workspace = api.find_workspace(given.workspace or here())
     findings = _findings(workspace, bundle)
     if json_document:
         print_json(findings_document(findings))

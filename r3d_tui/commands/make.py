@@ -52,6 +52,10 @@ def init(
     """Write r3d.toml for a new workspace."""
     if target not in ("cpu", "ascend"):
         raise InputError("--target {target}: unknown", hint="cpu or ascend", target=target)
+    if videos is None and frames is None:
+        raise InputError("no videos and no frames are given", hint="give --videos or --frames")
+    if checkpoint is None:
+        raise InputError("no checkpoint is given", hint="give --checkpoint")
     path = api.init_workspace(
         folder,
         videos=videos,

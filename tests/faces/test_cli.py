@@ -33,6 +33,18 @@ def test_no_workspace_is_one_line_with_the_mend(tmp_path: Path) -> None:
         assert "" == done.stdout
 
 
+@pytest.mark.parametrize("command", [("status",), ("doctor",), ()])
+def test_a_folder_that_is_gone_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Somebody removed it under the shell."""
+    place = tmp_path / "gone"
+    place.mkdir()
+    line = f'cd "{place}" && rmdir "{place}" && exec "{sys.executable}" -m r3d_tui.cli {" ".join(command)}'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, text=True, check=False)
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "error: the folder that you are in is gone (change to another one)" == done.stderr.splitlines()[-1]
+
+
 def test_the_console_needs_a_terminal(tmp_path: Path) -> None:
     """In a pipe the console refuses and names the plain faces."""
     done = r3d(cwd=tmp_path)
@@ -59,7 +71,20 @@ def test_init_writes_what_it_is_given_and_refuses_what_is_not_there(tmp_path: Pa
     assert "devices = [0, 1]" in (tmp_path / "w" / "r3d.toml").read_text()
     again = r3d(*given, cwd=tmp_path)
     assert (2, True) == (again.returncode, "there already" in again.stderr)
-    assert 2 == r3d("init", "v", "--devices", "one", cwd=tmp_path).returncode
+    given = ("--videos", "videos", "--checkpoint", "x.pth")
+    assert "--devices one: not numbers" in r3d("init", "v", *given, "--devices", "one", cwd=tmp_path).stderr.replace(
+        "'", ""
+    )
+    for options, words in (
+        ((), "no videos and no frames are given (give --videos or --frames)"),
+        (given[:2], "no checkpoint is given (give --checkpoint)"),
+        ((*given, "--devices=-1"), "infer.devices cannot be that"),
+    ):
+        refused = r3d("init", "v", *options, cwd=tmp_path)
+        assert (2, True) == (refused.returncode, words in refused.stderr)
+        assert not (tmp_path / "v").exists()
+    assert "/proc/x: " in (told := r3d("init", "/proc/x", *given, cwd=tmp_path).stderr)
+    assert "name a folder that can be written" in told
     assert 2 == r3d("init", "v", "--target", "gpu", cwd=tmp_path).returncode
 
 
