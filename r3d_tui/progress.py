@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -32,6 +36,7 @@ WIDEST = 118
 """Cells of the live display at most: a line that is read at one look."""
 LEAST = 24
 """Cells that a stage's sentence takes beside its name at least."""
+SHOW_CURSOR = b"\x1b[?25h"
 STYLES = {
     "good": "green",
     "bad": "bold red",
@@ -93,7 +98,8 @@ class LiveDisplay:
     """The stages that run and their devices, below the lines of those that ended. For terminals.
 
     It is drawn again when a row changed and never by a clock of its own, so nothing flickers and a stopped engine
-    is not covered up by a moving bar.
+    is not covered up by a moving bar. Ctrl+Z gives the terminal back with its cursor; in the background nothing is
+    drawn, and back in the foreground it is drawn anew.
     """
 
     def __init__(self, words: Words, console: Console | None = None) -> None:
@@ -105,15 +111,46 @@ class LiveDisplay:
         self._rows: list[Row] = []
         self._states: dict[str, str] = {}
         self._devices: dict[str, str] = {}
+        self._before: dict[int, Any] = {}
+        self._back = False
+        """The process was stopped and goes on: others may have written on the terminal meanwhile."""
 
     def __enter__(self) -> LiveDisplay:  # noqa: PYI034 - typing.Self needs Python 3.11
+        if threading.current_thread() is threading.main_thread():
+            self._before = {signal.SIGCONT: signal.signal(signal.SIGCONT, self._woken)}
+            if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:  # a shell without job control ignores it
+                self._before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._rest)
         self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _rest(self, _number: int, _frame: object) -> None:
+        """Ctrl+Z: show the cursor, and stop as if nobody had listened. Goes on here after SIGCONT."""
+        with contextlib.suppress(OSError, ValueError):
+            os.write(self._console.file.fileno(), SHOW_CURSOR)
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, self._rest)
+        self._back = True
+
+    def _woken(self, _number: int, _frame: object) -> None:
+        self._back = True
+
+    def _away(self) -> bool:
+        """Whether the terminal belongs to another group of processes now: the shell's, after `bg`."""
+        try:
+            return os.tcgetpgrp(self._console.file.fileno()) != os.getpgrp()
+        except (OSError, ValueError):  # no terminal, or not ours to ask
+            return False
 
     def __call__(self, snapshot: Snapshot) -> None:
+        if self._away():
+            self._back = True
+            return
         words, size = self._words, self._console.size
         before = len(self._above)
         for stage in snapshot.run.stages:
@@ -125,8 +162,8 @@ class LiveDisplay:
                 self._above.append(functools.partial(_warning, f"{device.id}  {sentences.device_said(words, device)}"))
             self._devices[device.id] = device.state
         rows = live_rows(words, snapshot, self._width, size.height - 2, time.time())
-        if size != self._size:
-            self._size = size
+        if size != self._size or self._back:
+            self._size, self._back = size, False
             self._begin_anew(size.height, size.height - len(rows))
             before, self._rows = len(self._above), []
         if rows != self._rows:
@@ -149,7 +186,7 @@ class LiveDisplay:
             self._console.print(Group(*(_text(line) for rows in above for line in rows(self._width))))
 
     def _begin_anew(self, height: int, room: int) -> None:
-        """After a resize: some terminals wrapped the old lines and some cut them, so none can be written over.
+        """After a resize or a rest: some terminals wrapped old lines, some cut them, so none can be written over.
 
         They are pushed out at the top, and what still fits of the lines above is drawn for the new width.
         """

@@ -14,7 +14,7 @@ from backends.contract.errors import InputError
 FULL = "the disk is full"
 """What every face says of it, with the folder before it."""
 LOG_HINT = "see the stage's log"
-FULL_HINT = "free some space and run again: what is done is kept"
+FULL_HINT = "free some space (`r3d-tui clean` says what may go) and run again: what is done is kept"
 
 
 def is_full(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from backends.contract.errors import InputError
-from backends.contract.lines import line
+from backends.contract.lines import Line, line
 from backends.contract.mounts import REMOTE, existing, file_system
 from backends.contract.needs import Finding
 from backends.contract.settings import Settings
@@ -41,8 +41,15 @@ def disk_finding(settings: Settings, workspace: Path) -> Finding:
         return Finding("disk", "met" if free > RESERVE_BYTES else "warning", line("{free} free", free=size(free)))
     found = line("{free} free, about {due} needed", free=size(free), due=size(due))
     if free < due:
-        return Finding("disk", "warning", found, line("free some space, or put the workspace on a larger disk"))
+        return Finding("disk", "warning", found, _hint(workspace))
     return Finding("disk", "met", found)
+
+
+def _hint(workspace: Path) -> Line:
+    """Old runs and artifacts can go only where there are some."""
+    if (workspace / ".r3d").is_dir():
+        return line("free some space (`r3d-tui clean` says what may go), or put the workspace on a larger disk")
+    return line("free some space, or put the workspace on a larger disk")
 
 
 def estimate(settings: Settings) -> int | None:

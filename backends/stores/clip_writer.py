@@ -299,7 +299,7 @@ class _disk:  # noqa: N801 - reads as a word in `with _disk(folder):`
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "free some space and run again: the videos done so far are kept"
+            hint = "free some space (`r3d-tui clean` says what may go) and run again: the videos done so far are kept"
             raise StageError("{folder}: the disk is full", hint=hint, folder=str(self._folder)) from error
 
 
