@@ -6,6 +6,7 @@ document (or one event a line) on standard output and nothing else there; words 
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
@@ -18,7 +19,7 @@ import typer
 
 from backends.contract.client import RunRequest
 from backends.contract.errors import InputError, R3dError
-from r3d_tui import bench, sentences, steps
+from r3d_tui import bench, sentences, steps, terminal
 from r3d_tui.commands import clean, look, make, run, serve
 from r3d_tui.commands.given import chosen_words, given, open_workspace, tell, workspace_folder
 from r3d_tui.lang.words import LANGUAGES
@@ -97,7 +98,7 @@ def main(work: Callable[[], object] | None = None) -> None:
     """The entry point, of commands or of other work: every error becomes one line and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that no locale can show ends nothing
+            stream.reconfigure(encoding=_spoken(stream), errors="backslashreplace")  # what cannot be shown ends nothing
     try:
         (work or app)()
     except R3dError as error:
@@ -114,6 +115,19 @@ def main(work: Callable[[], object] | None = None) -> None:
     except Exception as error:  # noqa: BLE001 - the boundary: a fault of ours is one line, and a traceback with --debug
         _complain(sentences.fault(chosen_words(), error))
         sys.exit(1)
+
+
+def _spoken(stream: io.TextIOWrapper) -> str:
+    """A stream's encoding; of a terminal whose locale is not installed here the one that the locale names.
+
+    Python falls back to ASCII there, and Typer then writes UTF-8, which a terminal of GBK shows as other signs.
+    """
+    if not stream.isatty() or codecs.lookup(stream.encoding).name != "ascii":
+        return stream.encoding
+    try:
+        return codecs.lookup(terminal.locale_encoding()).name
+    except LookupError:
+        return stream.encoding
 
 
 def _complain(text: str) -> None:

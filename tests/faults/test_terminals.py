@@ -18,6 +18,7 @@ import pytest
 
 from backends.contract.client import RunRequest
 from backends.contract.plan import Stage
+from r3d_tui.lang.words import Words
 from tests.engine.conftest import Bench
 from tests.faults.demo_runs import ROOT, r3d
 
@@ -79,6 +80,20 @@ def read(descriptor: int, seconds: float) -> bytes:
             except OSError:
                 break
     return data
+
+
+def test_a_terminal_of_gbk_gets_gbk_though_the_locale_is_not_installed(tmp_path: Path) -> None:
+    """As when ssh hands on a locale that the server lacks."""
+    (tmp_path / "r3d.toml").touch()
+    ours, theirs = pty.openpty()
+    locale = {"LC_ALL": "zh_CN.GBK", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "TERM": "xterm"}
+    command = [sys.executable, "-m", "r3d_tui.cli", "status"]
+    known = {**os.environ, "PYTHONPATH": str(ROOT), **locale}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=known):
+        os.close(theirs)
+        said = read(ours, 20)
+    os.close(ours)
+    assert Words("zh")("plain.nothing") in said.decode("gbk")
 
 
 def test_a_closed_terminal_leaves_the_run(bench: Bench) -> None:
