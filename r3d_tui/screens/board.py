@@ -75,6 +75,8 @@ class Board(Beginning):
         self.tracks = Tracks()
         self.arrangement = Arrangement()
         self._mode = ""
+        self._placed: dict[str, Box] = {}
+        """Where what stands."""
         self._drawn = 0.0
         self._stale = self._asking = self._drawing = False
         self._header = Sheet(id="header", focusable=False)
@@ -147,7 +149,6 @@ class Board(Beginning):
         if not gc.isenabled() and not reading():
             gc.freeze()
             gc.enable()
-        before = self.boxes()
         self.snapshot, self.broken = message.snapshot, ""
         self._history.add(message.snapshot.run, self.app_clock())
         self.tracks.add(message.snapshot.run.id, message.snapshot.samples)
@@ -155,8 +156,6 @@ class Board(Beginning):
         ids = [device.id for device in joined(message.snapshot)]
         if self.device not in ids:
             self.device = ids[0] if ids else ""
-        if self.boxes() != before:
-            self._tiles.place_again()
         if self.begun:
             self.draw_news()
         self.begin()
@@ -209,8 +208,9 @@ class Board(Beginning):
         self._drawn = time.monotonic()
         width, height = self.app.size
         placed = self._plan(width, height)
-        if placed.mode != self._mode:
-            self._mode = placed.mode
+        self._mode = placed.mode
+        if placed.boxes != self._placed:
+            self._tiles.place_again()
         look = Look(self.words, width, height, self.app_clock(), self.selected)
         if placed.mode == "small":
             self._small.show(frame.too_small(look))
@@ -257,7 +257,8 @@ class Board(Beginning):
         return self._plan(*self.app.size).boxes
 
     def _place(self, width: int, height: int) -> dict[str, Box]:
-        boxes = dict(self._plan(width, height).boxes)
+        self._placed = self._plan(width, height).boxes
+        boxes = dict(self._placed)
         if self.searching and "footer" in boxes:
             boxes["search"] = boxes.pop("footer")
         return boxes

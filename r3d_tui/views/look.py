@@ -69,12 +69,20 @@ def stage_word(words: Words, name: str) -> str:
 
 def stages(snapshot: Snapshot) -> tuple[StageRun, ...]:
     """The stages of the run, and those of the plan that it does not have yet, in the plan's order."""
-    plan = snapshot.plan.stages if snapshot.plan else ()
+    if not _STAGES or _STAGES[0][0] is not snapshot:
+        _STAGES[:] = [(snapshot, _stages(snapshot))]
+    return _STAGES[0][1]
+
+
+_STAGES: list[tuple[Snapshot, tuple[StageRun, ...]]] = []
+"""Those of the snapshot that was asked for last: a picture asks ten times."""
+
+
+def _stages(snapshot: Snapshot) -> tuple[StageRun, ...]:
+    planned = {stage.name: stage for stage in (snapshot.plan.stages if snapshot.plan else ())}
     mine = {stage.name: stage for stage in snapshot.run.stages}
-    order = [stage.name for stage in plan] + [name for name in mine if name not in {stage.name for stage in plan}]
-    planned = {stage.name: stage for stage in plan}
     found = []
-    for name in order:
+    for name in (*planned, *(name for name in mine if name not in planned)):
         if name in mine:
             found.append(mine[name])
         elif planned[name].skip is not None:

@@ -12,7 +12,7 @@ from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
@@ -41,6 +41,8 @@ class Sheet(Widget, can_focus=True):
         self._cursor: int | None = None
         self._styles_by_role: dict[str, Style] = {}
         self._painted: list[tuple[Row, bool]] = []
+        self._extent = Size(0, 0)
+        self._marked: Selection | None = None
 
     def show(
         self,
@@ -99,13 +101,19 @@ class Sheet(Widget, can_focus=True):
         """All rows as text, to copy or write down."""
         return "\n".join(text_of(line).rstrip() for line in self._all_rows()) + "\n"
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """As Textual does; what it asks of all ancestors is asked once, and not for each line."""
+        self._extent, self._marked = self.size, self.text_selection
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        """One line of the screen, for Textual's compositor."""
-        line, is_cursor = self._line(y)
+        """One line of the screen, for `render_lines`."""
+        width, height = self._extent
+        line, is_cursor = self._lines(height, y, y + 1)[0]
         base = self._style("")
         if is_cursor:
             base += self._style("cursor")
-        strip = self._strip(line, base, self.size.width)
+        strip = self._strip(line, base, width)
         index = self.top + y - (self._title is not None)
         if self._title is None or y:
             strip = self._with_selection(strip, index)
@@ -196,13 +204,9 @@ class Sheet(Widget, can_focus=True):
     def _all_rows(self) -> Iterator[Row]:
         return (self.row_at(index) for index in range(self.row_count))
 
-    def _shown_lines(self) -> list[tuple[Row, bool]]:
-        height = self.size.height
-        return self._lines(height, 0, height)
-
     def _refresh_changed(self) -> None:
-        before, self._painted = self._painted, self._shown_lines()
-        width = self.size.width
+        width, height = self.size
+        before, self._painted = self._painted, self._lines(height, 0, height)
         if not width:
             return
         regions = []
@@ -215,8 +219,7 @@ class Sheet(Widget, can_focus=True):
             self.refresh(*regions)
 
     def _with_selection(self, strip: Strip, index: int) -> Strip:
-        selection = self.text_selection
-        if selection is None or (span := selection.get_span(index)) is None:
+        if self._marked is None or (span := self._marked.get_span(index)) is None:
             return strip
         start, end = span
         end = strip.cell_length if end == -1 else end
