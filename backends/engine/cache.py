@@ -278,7 +278,7 @@ class Digests:
         stat = path.stat()
         key, state = str(path), [stat.st_size, stat.st_mtime_ns, stat.st_ino]
         known = self._known.get(key)
-        if isinstance(known, list) and known[:3] == state:
+        if isinstance(known, list) and len(known) == 4 and known[:3] == state:
             return str(known[3])
         digest = hashlib.sha256()
         with path.open("rb") as file:

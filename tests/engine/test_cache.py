@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from backends.contract.errors import InputError
 from backends.contract.events import Outcome
 from backends.contract.plan import Stage
-from backends.engine.cache import Cache, Manifest
+from backends.engine.cache import Cache, Digests, Manifest
 from backends.engine.folders import Folders
 
 
@@ -220,3 +221,16 @@ def test_an_acceptance_ends_with_the_artifact(shelf: Shelf) -> None:
     assert "run: what was accepted in its place is there no longer" == shelf.why(new)
     (shelf.folders.artifact("a", first.fingerprint) / "out.txt").unlink()
     assert "run: its output text is gone" == shelf.why(new)
+
+
+@pytest.mark.parametrize("known", ["[]", "{", '{"PATH": 3}', '{"PATH": STATE}'])
+def test_remembered_digests_that_are_damaged_are_read_again(tmp_path: Path, known: str) -> None:
+    """Whatever stands in the file, a digest is that of the content."""
+    path = tmp_path / "a"
+    path.write_text("a")
+    stat = path.stat()
+    state = [stat.st_size, stat.st_mtime_ns, stat.st_ino]  # of this very file, and no digest behind it
+    (tmp_path / "digests.json").write_text(known.replace('"PATH"', json.dumps(str(path))).replace("STATE", str(state)))
+    assert "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb" == Digests(tmp_path / "digests.json").of(
+        path
+    )
