@@ -46,6 +46,8 @@ SOON_S = 0.2
 """Until it is asked again whether the terminal has caught up."""
 TICK_S = 1.0
 """Clocks on the screen go by the second, and only while something runs."""
+LATE_S = 1.25
+"""Snapshots that come by themselves bring the time along; after so long without one the clocks go by themselves."""
 
 
 class Board(Beginning):
@@ -77,7 +79,7 @@ class Board(Beginning):
         self._mode = ""
         self._placed: dict[str, Box] = {}
         """Where what stands."""
-        self._drawn = 0.0
+        self._drawn = self._came = 0.0
         self._stale = self._asking = self._drawing = False
         self._header = Sheet(id="header", focusable=False)
         self._footer = Sheet(id="footer", focusable=False)
@@ -105,7 +107,7 @@ class Board(Beginning):
 
     def on_mount(self) -> None:
         """Clocks begin to go."""
-        self.set_interval(TICK_S, self._tick)
+        self.set_timer(TICK_S, self._tick)
         self.begin_in_time()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -150,6 +152,7 @@ class Board(Beginning):
             gc.freeze()
             gc.enable()
         self.snapshot, self.broken = message.snapshot, ""
+        self._came = time.monotonic()
         self._history.add(message.snapshot.run, self.app_clock())
         self.tracks.add(message.snapshot.run.id, message.snapshot.samples)
         self.fetch_tracks(message.snapshot.run.id)
@@ -267,9 +270,13 @@ class Board(Beginning):
         return len(joined(self.snapshot)) if self.snapshot else 0
 
     def _tick(self) -> None:
-        quiet = time.monotonic() - self._drawn > TICK_S / 2  # snapshots that come by themselves bring the time along
-        if quiet and self.snapshot is not None and (self._stale or self.snapshot.run.state == "running"):
-            self.draw_news()
+        now = time.monotonic()
+        left = max(self._came + LATE_S, self._drawn + TICK_S) - now
+        if left <= 0:
+            left = TICK_S
+            if self.snapshot is not None and (self._stale or self.snapshot.run.state == "running"):
+                self.draw_news()
+        self.set_timer(left, self._tick)
 
     def relayout(self) -> None:
         """Boxes changed: place and draw again."""

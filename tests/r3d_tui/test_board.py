@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +61,26 @@ async def test_the_run_goes_on_before_the_eyes(story: OpenStory, console: Consol
         client.seek(1e6)
         await _until(pilot, lambda: "0.6226" in _screen_text(app))
         assert "run 3 ✓ done" in _screen_text(app)
+
+
+async def test_clocks_go_by_themselves_only_where_no_snapshot_brings_the_time(
+    inferring: ReplayClient, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that ticks each second is not drawn twice each second; one that says nothing is drawn all the same."""
+    app = console(inferring)
+    drawn: list[int] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        board = await _ready(pilot)
+        monkeypatch.setattr(board, "draw_news", lambda: drawn.append(1))
+        board._came, board._drawn = time.monotonic() + 60, 0.0
+        board._tick()
+        assert not drawn
+        board._came, board._drawn = 0.0, time.monotonic() + 60
+        board._tick()
+        assert not drawn
+        board._came, board._drawn = 0.0, 0.0
+        board._tick()
+        assert drawn
 
 
 async def test_a_second_console_shows_the_same_run(inferring: ReplayClient, console: Console) -> None:
