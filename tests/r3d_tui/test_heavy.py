@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 
-from r3d_tui.screens.heavy import calm, let_go, reading
+import pytest
+
+from r3d_tui.screens.heavy import TURN_S, calm, let_go, reading
 
 
 def test_nothing_is_collected_while_something_large_is_read() -> None:
@@ -29,3 +32,13 @@ def test_what_is_dropped_goes_bit_by_bit() -> None:
         time.sleep(0.01)
     assert [] == some
     assert {} == more
+
+
+def test_keys_get_their_turn_while_something_large_is_read() -> None:
+    """Threads change five times as often inside, and as ever afterwards, however readers overlap."""
+    before = sys.getswitchinterval()
+    with calm():
+        with calm():
+            pass
+        assert TURN_S == pytest.approx(sys.getswitchinterval())
+    assert before == pytest.approx(sys.getswitchinterval())

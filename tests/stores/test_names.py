@@ -25,10 +25,13 @@ def test_it_is_the_list_of_its_names(names: list[str], asked: list[str]) -> None
     assert found != [*names, "one more"]
 
 
+@pytest.mark.parametrize("prepared", [False, True])
 @given(steps=st.lists(st.tuples(st.booleans(), st.sampled_from("abcdef")), max_size=60))
-def test_looking_up_and_adding_may_take_turns(steps: list[tuple[bool, str]]) -> None:
-    """A name is found from the moment it is added, and the later one of two."""
+def test_looking_up_and_adding_may_take_turns(prepared: bool, steps: list[tuple[bool, str]]) -> None:
+    """A name is found from the moment it is added, and the later one of two; so with a table made beforehand."""
     found, places = Names(), dict[str, int]()
+    if prepared:
+        found.prepare()
     for add, name in steps:
         if add:
             places[name] = len(found)
