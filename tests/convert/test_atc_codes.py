@@ -44,7 +44,7 @@ FAILED = "ATC run failed, Please check the detail log, Try 'atc --help' for more
         ("E10041: Failed to load the model from m.onnx.", "E10041", "cannot read the model file"),
         ("E13004: Failed to write file x. Reason: No space left on device", "E13004", "The disk is full"),
         ("E10501: IR for Op a with optype B is not registered.", "E10501", "does not find its operators"),
-        ("EZ9010: No parser is registered for Op [a, optype [b]].", "EZ9010", "does not find its operators"),
+        ("EZ9010: No parser is registered for Op [a, optype [b]].", "EZ9010", "no parser"),
         (
             (
                 "E40021: [PID:35515] 2025-06-09-21:25:59.698.173 Failed to compile Op [Add1]. (oppath: [Compile x.py "

@@ -208,7 +208,7 @@ def test_no_chip_left_says_why_and_how_to_mend_it(rig: AisRig, monkeypatch: pyte
 def test_a_wrong_batch_size_is_told_in_the_tools_words(rig: AisRig) -> None:
     """The tool compares bytes with the model's."""
     make_om(rig.folder.with_name("model.om"), batch=3)
-    with pytest.raises(StageError, match="the model takes other sizes: arg0 tensorsize"):
+    with pytest.raises(StageError, match="the model takes other sizes, says the tool: arg0 tensorsize"):
         rig.ais(devices=1)
 
 
