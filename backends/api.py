@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of a
     from backends.contract.bundle import Bundle
     from backends.contract.cleaning import Cleaning
     from backends.contract.client import Candidates
-    from backends.contract.clips import ClipFrames, VideoEntry
+    from backends.contract.clips import AsideEntry, ClipFrames, VideoEntry
     from backends.contract.events import Event, Outcome
     from backends.contract.lines import Line, Scalar
     from backends.contract.needs import Finding
@@ -327,6 +327,13 @@ def find_video(workspace: Path, video: str) -> VideoEntry | None:
     from backends.browse import find_video as found
 
     return found(workspace, video)
+
+
+def read_asides(workspace: Path, run: Run) -> Sequence[AsideEntry]:
+    """Everything that the run's stages set aside, as far as it is known by name. Slow: call it from a thread."""
+    from backends.engine.asides import read_asides as read
+
+    return read(workspace, run)
 
 
 def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames:

@@ -27,6 +27,15 @@ class VideoEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class AsideEntry:
+    """One item that a stage set aside. Foreign text: make it safe before showing it."""
+
+    stage: str
+    item: str
+    reason: Line = Line("")
+
+
+@dataclass(frozen=True, slots=True)
 class ClipFrames:
     """The frames of one clip after resize and crop, scaled down to what a terminal can show."""
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from backends.contract.client import RunSummary
+from backends.contract.clips import AsideEntry
 from r3d_tui import figures
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Row, Span, cut, row
@@ -71,9 +72,10 @@ class Asides(Lists):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("a", "back", show=False)]
 
-    def __init__(self, found: Sequence[view.Aside], more: int, words: Words, *, play: Callable[[str], None]) -> None:
-        """`more` are set aside and not named here; `play` shows a video's clips by its name."""
-        super().__init__(words("list.asides"), words)
+    def __init__(self, found: Sequence[AsideEntry], more: int, words: Words, *, play: Callable[[str], None]) -> None:
+        """`more` are set aside and no longer known by name; `play` shows a video's clips by its name."""
+        count = figures.count(len(found) + more)
+        super().__init__(f"{words('list.asides')}  {count}" if found else words("list.asides"), words)
         self._more, self._play = more, play
         self._asides = Listed(
             view.aside_listing(found, words), view.aside_columns, view.aside_cells, "list.no_aside", above=self._above
@@ -92,7 +94,7 @@ class Asides(Lists):
     def _above(self, look: Look) -> list[Row]:
         if not self._more:
             return []
-        return [*paragraph(look.words("stages.more", n=figures.count(self._more)), look.width, "dim"), ()]
+        return [*paragraph(look.words("list.lost", n=figures.count(self._more)), look.width, "dim"), ()]
 
     def action_deeper(self) -> None:
         """The reason in full, and the video's clips where it has some."""
@@ -110,7 +112,7 @@ class AsideWhole(Large):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,b", "play", show=False)]
 
-    def __init__(self, one: view.Aside, words: Words, *, play: Callable[[str], None]) -> None:
+    def __init__(self, one: AsideEntry, words: Words, *, play: Callable[[str], None]) -> None:
         super().__init__(safe(one.item), self._whole, words)
         self._one, self._play = one, play
 

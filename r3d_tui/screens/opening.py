@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.contract.client import Prediction, RunResult, RunSummary, by_name
-from backends.contract.clips import ClipFrames, VideoEntry
+from backends.contract.clips import AsideEntry, ClipFrames, VideoEntry
 from r3d_tui import figures
 from r3d_tui.screens.heavy import calm
 
@@ -82,13 +82,19 @@ def open_runs(board: Doing) -> None:
 
 def open_asides(board: Doing) -> None:
     """What the run set aside."""
+    from backends import api
     from r3d_tui.screens.listings import Asides
-    from r3d_tui.views.lists import asides_of, unnamed
+    from r3d_tui.views.lists import set_aside_count
 
-    if board.snapshot is not None:
-        found, more = asides_of(board.snapshot), unnamed(board.snapshot)
+    if (snapshot := board.snapshot) is None:
+        return
+
+    def show(found: Sequence[AsideEntry]) -> None:
+        more = max(0, set_aside_count(snapshot) - len(found))
         play = player(board, RunResult(RunSummary("", "", None, None)))
         board.app.push_screen(Asides(found, more, board.words, play=play))
+
+    board.ask(lambda: api.read_asides(snapshot.workspace, snapshot.run), show)
 
 
 def open_chip(board: Seeking) -> None:

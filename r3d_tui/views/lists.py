@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from backends.contract.client import RunSummary, Snapshot
-from backends.contract.lines import Line
+from backends.contract.clips import AsideEntry
 from r3d_tui import figures
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Column, Row, Span
@@ -72,29 +71,14 @@ def run_note(found: Sequence[RunSummary], look: Look) -> list[Row]:
     return [*paragraph(look.words("sim.bracket"), look.width, "warn"), ()]
 
 
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """One item that a stage set aside."""
-
-    stage: str
-    item: str
-    reason: Line
+def set_aside_count(snapshot: Snapshot) -> int:
+    """How many were set aside, named or not."""
+    return sum(stage.set_aside_count for stage in stages(snapshot))
 
 
-def asides_of(snapshot: Snapshot) -> tuple[Aside, ...]:
-    """Everything set aside that the run names, stage by stage."""
-    found = stages(snapshot)
-    return tuple(Aside(stage.name, item.item, item.reason) for stage in found for item in stage.set_aside)
-
-
-def unnamed(snapshot: Snapshot) -> int:
-    """How many more there are than the run's state names; the log and the report name them."""
-    return sum(max(0, stage.set_aside_count - len(stage.set_aside)) for stage in stages(snapshot))
-
-
-def aside_listing(found: Sequence[Aside], words: Words) -> Listing[Aside]:
+def aside_listing(found: Sequence[AsideEntry], words: Words) -> Listing[AsideEntry]:
     """What was set aside; found by name, stage and reason."""
-    orders: tuple[Order[Aside], ...] = (
+    orders: tuple[Order[AsideEntry], ...] = (
         Order("list.item", lambda one: one.item),
         Order("stages.stage", lambda one: one.stage),
         Order("list.reason", lambda one: words.line(one.reason)),
@@ -112,6 +96,6 @@ def aside_columns(look: Look) -> tuple[Column, ...]:
     )
 
 
-def aside_cells(one: Aside, look: Look) -> tuple[str | Span, ...]:
+def aside_cells(one: AsideEntry, look: Look) -> tuple[str | Span, ...]:
     """One item."""
     return safe(one.item), Span(stage_word(look.words, one.stage), "dim"), Span(look.words.line(one.reason), "warn")

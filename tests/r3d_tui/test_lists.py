@@ -283,7 +283,7 @@ async def test_the_runs_lead_to_their_results(story: OpenStory, console: Console
         assert "simulated" in _text(app)
         await pilot.press("enter")
         await _until(pilot, lambda: len(app.screen_stack) == 3)
-        assert "Results of 3" in _text(app)
+        assert "Results of run 3" in _text(app)
         await pilot.press("q")
         await pilot.press("G", "p")
         await _until(pilot, lambda: app._notifications)
