@@ -22,6 +22,8 @@ LIMIT_S = 1.0
 """How long the first answer is waited for."""
 LOST_S = 8.0
 """An answer to a frame that took so long does not come any more."""
+EMPTY_S = 0.3
+"""What of its time is put down to distance; the rest was spent behind other bytes."""
 PADS = (2048, 8192, 32768)
 """Bytes that show nothing, to see what the link carries before a frame of up to a hundred thousand is sent."""
 SLOW_S = 0.2
@@ -78,10 +80,11 @@ class Overlay:
 
         def first(answers: Answers | None, seconds: float) -> None:
             self._again(place)
-            if answers is None or not (answers.kitty or 4 in answers.attributes):
+            self._empty, self._told = min(seconds, EMPTY_S), answers or Answers()
+            if not (self._told.kitty or 4 in self._told.attributes):
                 self._know(None)
                 return
-            self._empty, self._told, self._measuring = seconds, answers, True
+            self._measuring = True
             self._pad(0, Answers())
 
         self._asking.ask(f"\x1b[{place.y + 1};{place.x + 1}H{kitty.QUESTION}", first, LIMIT_S)
@@ -102,6 +105,18 @@ class Overlay:
 
         question = "" if step or self._told.kitty else _COLOURS_AND_CELL
         self._asking.ask(question + "\x1b[0m" * (PADS[step] // 4), then, LOST_S)
+
+    def mark(self, then: Callable[[float], None]) -> None:
+        """Hold the next frame until the terminal has come as far as now, and tell how long that took."""
+        if not self._told.complete or self._asking.busy:
+            return
+
+        def come(_: Answers | None, seconds: float) -> None:
+            self._measuring = False
+            then(seconds - self._empty)
+
+        self._measuring = True
+        self._asking.ask("", come, LOST_S)
 
     def _painter(self, told: Answers) -> Painter | None:
         if self._told.kitty:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FRAMES_A_SECOND = 8
 ROUNDS = 3
 """How often a clip is played before it rests: a screen at rest costs a slow link nothing."""
+SLOW_FRAME_S = 0.7
+"""A frame of cells that takes so long is not followed by others of itself."""
 BESIDE = 30
 """Cells that the facts beside a picture need; with fewer they stand in the title alone."""
 
@@ -70,6 +72,8 @@ class Player(Large):
         self._frames: ClipFrames | None = None
         self._pictures: Pictures = ()
         self._asked = ("", 0, 0)
+        self._insisted = False
+        """Playing was asked for by a key."""
         self._overlay: Overlay | None = None
         self._sharp: tuple[str, ...] = ()
         self._asked_sharp = ("", 0, 0, 0)
@@ -161,6 +165,7 @@ class Player(Large):
                 self._frames, self._pictures, self._frame, self._left = frames, pictures, 0, ROUNDS * frames.frames
                 self._sharp, self._asked_sharp = (), ("", 0, 0, 0)
                 self.draw()
+                self._time_cells()
                 self._ask_sharp()
 
         self._fetch(*wanted, take, None)
@@ -227,9 +232,22 @@ class Player(Large):
             self._left -= 1
             self._frame = (self._frame + 1) % len(self._pictures)
             self.draw()
+            self._time_cells()
+
+    def _time_cells(self) -> None:
+        """See how long the terminal takes for a frame of cells."""
+        if self._overlay is not None and not self._sharp_here:
+            self.call_after_refresh(self._overlay.mark, self._frame_took)
+
+    def _frame_took(self, seconds: float) -> None:
+        """Rest where the link is too slow for cells too: keys queue behind frames."""
+        if seconds > SLOW_FRAME_S and not self._insisted:
+            self._left = 0
+            self.draw()
 
     def action_pause(self) -> None:
         """Rest, or play again."""
+        self._insisted = True
         self._left = 0 if self.playing else ROUNDS * len(self._pictures)
         self.draw()
 

@@ -94,7 +94,7 @@ def test_a_slow_link_keeps_to_cells() -> None:
     """What it carries is measured with bytes that show nothing; a key asks for pixels all the same."""
     with console(KITTY, "slow") as terminal:
         _open(terminal)
-        terminal.until("v as pixels")
+        terminal.until("v pixels")
         assert [] == terminal.pictures
         terminal.type(b"v")
         terminal.until(b"a=p")
