@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -95,20 +96,20 @@ class Listing(Generic[T]):
             return places
         return self._sorted(places, self.orders[order], ended)
 
-    def _holding(self, pattern: str, ended: Callable[[], bool]) -> list[int]:
+    def _holding(self, pattern: str, ended: Callable[[], bool]) -> array[int]:
         fits = filter_of(pattern)
-        found: list[int] = []
+        found = array("I")
         for begin in range(0, len(self.entries), PIECE):
             if ended():
                 break
             end = min(begin + PIECE, len(self.entries))
-            found += [place for place in range(begin, end) if fits(self.text(self.entries[place]))]
+            found.extend(place for place in range(begin, end) if fits(self.text(self.entries[place])))
         return found
 
-    def _sorted(self, places: Sequence[int], order: Order[T], ended: Callable[[], bool]) -> list[int]:
+    def _sorted(self, places: Sequence[int], order: Order[T], ended: Callable[[], bool]) -> array[int]:
         keys: dict[int, Any] = {}
-        unknown: list[int] = []
-        pieces: list[list[int]] = []
+        unknown = array("I")
+        pieces: list[array[int]] = []
         for begin in range(0, len(places), PIECE):
             if ended():
                 break
@@ -117,11 +118,13 @@ class Listing(Generic[T]):
                 keys[place] = order.value(self.entries[place])
                 (unknown if keys[place] is None else known).append(place)
             known.sort(key=keys.__getitem__, reverse=order.down)
-            pieces.append(known)
+            pieces.append(array("I", known))
             time.sleep(0)
-        if len(pieces) == 1:
-            return [*pieces[0], *unknown]
-        return [*heapq.merge(*pieces, key=keys.__getitem__, reverse=order.down), *unknown]
+        found = array("I", heapq.merge(*pieces, key=keys.__getitem__, reverse=order.down))
+        found.extend(unknown)
+        while keys:  # one by one: let go of all at once they hold the interpreter
+            keys.popitem()
+        return found
 
 
 def filter_of(pattern: str) -> Callable[[str], bool]:
