@@ -16,6 +16,8 @@ from backends.worker.tool_log import ToolFigures, read_log
 LARGEST = 64 << 20
 """Bytes; of a larger log, its end."""
 _ATC = re.compile(r"\bATC (?:run|start|is)\b|(?:^|[\s/$#])atc\s[^\n]*--(?:model|framework)\b|\bGE\(\d+,atc\b")
+_STATUS = 1
+"""A saved log does not tell it: the common one of a failure."""
 _DONE = "ATC run success"
 _INFERENCE = re.compile(
     r"\bacl ?(?:init|open|rt|mdl)|acl\.so|\baclruntime|\bais_(?:bench|infer)|\bmsame\b|load model (?:from|failed)|"
@@ -74,8 +76,8 @@ def explain(text: str) -> SavedLog | None:
 
 
 def _inference(text: str) -> Trouble | None:
-    failure = tool_trouble.diagnose(0, text)
-    if str(failure.reason) == tool_trouble.UNTOLD_STATUS.format(status=0):
+    failure = tool_trouble.diagnose(_STATUS, text)
+    if str(failure.reason) == tool_trouble.UNTOLD_STATUS.format(status=_STATUS):
         return None
     code = failure.reason.facts.get("code")
     return Trouble(None if code is None else str(code), "", failure.reason, failure.fix)

@@ -18,7 +18,7 @@ from backends.infer.tool_words import find as find_words
 from backends.worker.ais_bench import plain
 
 _CODE = re.compile(
-    r"(?:result|ret|code|errorno|error|failed|错误码|报错)[^\w\n]{0,4}(?:is|=|:)?\s*[\[(]?\s*([1235]\d{5})(?!\d)",
+    r"(?:result|ret|code|errorno|error|failed|failure|错误码|报错)[^\w\n]{0,4}(?:is|=|:)?\s*[\[(]?\s*([1235]\d{5})(?!\d)",
     re.IGNORECASE,
 )
 """A code of pyACL where one is told: `ret:507011`, `result[507011]`, `errorCode is 507033`; process ids are none."""
