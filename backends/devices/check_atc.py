@@ -6,6 +6,7 @@ What is wanted is the table of run-time dependencies in CANN's installation guid
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from backends.contract.needs import Finding
 from backends.devices.check_versions import numbers
 from backends.devices.smi import run
 from backends.worker import toolkit
+from backends.worker.chips import SIMULATED
 
 NAME = "atc's Python"
 LIMIT_S = 20.0
@@ -50,7 +52,9 @@ print(json.dumps({"python": list(sys.version_info[:3]), "path": sys.executable, 
 
 
 def atc_python_finding(cann: str | None, limit_s: float = LIMIT_S) -> Iterator[Finding]:
-    """One row; `cann` is CANN's version where it is told."""
+    """One row, none where the chips are simulated; `cann` is CANN's version where it is told."""
+    if os.environ.get(SIMULATED):
+        return
     told = _ask(limit_s)
     if told is None:
         yield Finding(NAME, "unknown", line("python3 does not say what it has"))

@@ -52,6 +52,13 @@ def test_what_it_lacks_is_told_before_atc_fails_by_it(
     assert mend in str(row.hint)
 
 
+def test_a_simulated_server_has_no_such_row(python3: Python, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its atc compiles nothing."""
+    python3(missing=("decorator",))
+    monkeypatch.setenv("R3D_TUI_SIMULATED", "1")
+    assert [] == list(atc_python_finding("8.0"))
+
+
 def test_a_python_that_does_not_answer_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no reason to stop anybody."""
     monkeypatch.setattr("backends.worker.toolkit.find", lambda: None)
