@@ -26,6 +26,7 @@ from typing import Literal
 
 from backends.contract.events import DeviceState
 from backends.contract.lines import Line, line
+from backends.infer.drift import Drift
 from backends.infer.happenings import (
     Answered,
     Close,
@@ -88,6 +89,7 @@ class _Device:
     left_out: Line = Line("")
     """Why it was not chosen for the run; it takes part once somebody puts it in."""
     meter: Meter = field(default_factory=Meter)
+    drift: Drift = field(default_factory=Drift)
     state: Literal["starting", "loading", "ready", "leaving", "out", "retired"] = "out"
     since: float = 0.0
     flight: deque[_Lease] = field(default_factory=deque)
@@ -234,6 +236,7 @@ class Leases:
             self.late += 1
             return _None
         device.meter.add(event.at, len(lease.batch.clips), event.seconds)
+        device.drift.add(event.seconds)
         self._failures.pop(lease.batch.id, None)
         return (Keep(device.id, lease.batch), *self._show(device, "working"))
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from backends.contract.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.contract.events import DeviceProgress
 from backends.contract.lines import Line, Scalar, line
+from backends.infer.drift import figures as drift_figures
 from backends.infer.energy import EnergyMeter
 from backends.infer.happenings import (
     Answered,
@@ -46,6 +47,7 @@ from backends.infer.link import Link, close_all
 from backends.infer.meter import Meter
 from backends.infer.runtime import DeviceSpec
 from backends.infer.wire import Answer, Order
+from backends.stores.samples import read_history
 from backends.worker.job import Job
 
 TURN_S = 0.05
@@ -107,6 +109,7 @@ class Pool:
         self._all = Meter()
         self._energy = EnergyMeter(job.samples, devices)
         self._begun = self._clock = time.monotonic()
+        self._wall = time.time()
         self._real = self._clock
         self._ready_at: float | None = None
         self._reported = self._looked = float("-inf")
@@ -347,6 +350,12 @@ class Pool:
         clips = ", ".join(map(str, first.batch.clips))
         hint = "all other scores are kept: run the stage again, which computes only these"
         raise StageError(text, hint=hint, batches=len(self._leases.held), clips=clips, reasons=reasons)
+
+    def drift(self) -> dict[str, Scalar]:
+        """Figures of the device that slowed most while it worked, with what its sensors said."""
+        drifts = {name: device.drift for name, device in self._leases.devices.items()}
+        path = self._job.samples
+        return drift_figures(drifts, read_history(path, self._wall) if path is not None else ())
 
     def _work(self, ended: float) -> Work:
         meters = [self._leases.meter(device) for device in self._specs]

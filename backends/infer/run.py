@@ -101,7 +101,7 @@ def run(job: Job) -> Outcome:
             pool = Pool(job, found.devices, spawn, leases, ledger)
             try:
                 work = pool.run(store.clip_count)
-                energy = pool.energy
+                energy = {**pool.energy, **pool.drift()}
             finally:
                 set_videos_aside(job, store, pool.dropped)
         return outcome(job, params, name, ledger, work, energy)

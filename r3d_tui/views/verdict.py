@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from backends.contract.client import Snapshot
 from backends.contract.frozen import dataclass
+from r3d_tui import figures
 from r3d_tui.rows import Row, Span, cut
+from r3d_tui.safe import safe
 from r3d_tui.views.devices import joined, of_simulated
 from r3d_tui.views.look import LABEL, Look, fact, figure, figure_text, paragraph, stage_of
 
@@ -16,6 +18,10 @@ LEAST_S = 10.0
 """Seconds of inference below which a figure says little of steady work."""
 LEAST_BATCHES = 100
 """Batches below which one slow batch moves the figure."""
+
+DRIFT = 0.10
+"""Share by which a device's batches of the last third may take longer than those of the first: `backends.infer.drift`
+adds them up. Steady runs of one batch size stay within a few hundredths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class Verdict:
     """VALID where there are no reasons against it."""
 
     reasons: tuple[Reason, ...]
+    doubts: tuple[Reason, ...] = ()
+    """What makes a valid figure doubtful."""
     unknown: tuple[str, ...] = ()
     """Keys `verdict.<key>` of what nobody measured."""
 
@@ -46,9 +54,12 @@ def verdict(snapshot: Snapshot) -> Verdict | None:
     if stage.outcome is None or figure(stage, "clips_per_s") is None:
         return None
     known = [*_length(snapshot), *_work(snapshot), *_devices(snapshot)]
+    slower = _slower(snapshot)
+    known += [reason for reason in slower if reason.key == "throttled"]
+    doubts = tuple(reason for reason in slower if reason.key == "drift")
     unknown = [] if any(device.run for device in joined(snapshot)) else ["unseen"]
     unknown += ["warm"] if figure(stage, "load_seconds") is None else []
-    return Verdict(tuple(known), tuple(unknown))
+    return Verdict(tuple(known), doubts, tuple(unknown))
 
 
 def verdict_rows(found: Verdict, look: Look) -> list[Row]:
@@ -56,7 +67,7 @@ def verdict_rows(found: Verdict, look: Look) -> list[Row]:
     words = look.words
     word = Span(f"✓ {words('verdict.valid')}", "good") if found.valid else Span(f"✗ {words('verdict.invalid')}", "bad")
     rows = [cut(fact(words("verdict.title"), word), look.width)]
-    for reason in found.reasons:
+    for reason in (*found.reasons, *found.doubts):
         text = f"{words(f'verdict.{reason.key}', **dict(reason.facts))}: {words(f'verdict.{reason.key}_mend')}"
         rows += paragraph(text, look.width, "warn", indent=LABEL)
     for key in found.unknown:
@@ -90,6 +101,23 @@ def _work(snapshot: Snapshot) -> list[Reason]:
     if taken := figure(stage, "clips_taken_up"):
         found.append(Reason("resumed", (("n", int(taken)),)))
     return found
+
+
+def _slower(snapshot: Snapshot) -> list[Reason]:
+    """A device that grew slower: throttled where npu-smi said meanwhile that it was not well, else for no known cause.
+
+    npu-smi prints no limit of temperature, so the hottest reading is told and not judged.
+    """
+    stage = stage_of(snapshot, "infer")
+    share = figure(stage, "latency_drift")
+    if share is None or share <= DRIFT:
+        return []
+    temp, health = figure(stage, "latency_drift_temp_c"), figure_text(stage, "latency_drift_health")
+    told = (("device", safe(figure_text(stage, "latency_drift_device"))), ("share", figures.percent(share)))
+    heat = ("temp", figures.number(temp, 0, "°C"))
+    if health:
+        return [Reason("throttled", (*told, heat, ("health", safe(health))))]
+    return [Reason("drift", (*told, heat))]
 
 
 def _devices(snapshot: Snapshot) -> list[Reason]:

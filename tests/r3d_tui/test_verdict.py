@@ -66,6 +66,9 @@ def test_a_long_steady_run_is_valid(words: Words) -> None:
         ({"sample": {"processes": 2}}, ["shared"]),
         ({"sample": {"processes": None}}, []),
         ({"sample": {"health": "Alarm"}}, ["sick"]),
+        ({"latency_drift": 0.30, "latency_drift_health": "Warning"}, ["throttled"]),
+        ({"latency_drift": 0.10, "latency_drift_health": "Warning"}, []),
+        ({"latency_drift": 0.30}, []),
         ({"seconds": 2.0, "batches": 9, "clips_taken_up": 1}, ["short", "few", "resumed"]),
     ],
 )
@@ -90,6 +93,16 @@ def test_what_nobody_measured_is_said_and_no_reason(words: Words) -> None:
     assert "not known" in text_of(verdict_rows(found, Look(words, 120))[1])
 
 
+def test_a_drift_without_a_cause_is_a_doubt(words: Words) -> None:
+    """Still VALID; device, share and hottest reading are told."""
+    drift: dict[str, Any] = {"latency_drift": 0.34, "latency_drift_device": "npu:1", "latency_drift_temp_c": 71.0}
+    found = verdict(_snapshot(**drift))
+    assert found is not None
+    assert (True, ["drift"]) == (found.valid, [one.key for one in found.doubts])
+    told = text_of(verdict_rows(found, Look(words, 160))[1])
+    assert [True] * 3 == [part in told for part in ("npu:1", "34 %", "71 °C")]
+
+
 def test_without_a_measured_speed_there_is_no_verdict() -> None:
     """None, rather than VALID or INVALID."""
     assert verdict(_snapshot(clips_per_s=None)) is None
@@ -105,6 +118,9 @@ def test_every_reason_has_words_and_a_mend(language: str, width: int) -> None:
         batches=1,
         runtime="openvino",
         clips_taken_up=3,
+        latency_drift=0.5,
+        latency_drift_device="npu:0",
+        latency_drift_health="Warning",
         devices="retired",
         sample={"processes": 3, "health": "Warning"},
     )
