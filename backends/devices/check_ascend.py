@@ -103,7 +103,10 @@ def _chips(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
     if not known and wanted is None:
         hint = line("name their ids under [infer] devices in r3d.toml, such as [0]: see `ls /dev/davinci*`")
         return Finding(
-            "chips", "warning", line("{found}: npu-smi does not say their device ids", found=str(found)), hint
+            "chips",
+            "warning",
+            line("{n} of {names}: npu-smi does not say their device ids", n=len(table.chips), names=names),
+            hint,
         )
     ill = [chip for chip in table.chips if chip.health not in (None, "OK")]
     if ill:

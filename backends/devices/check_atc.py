@@ -59,20 +59,20 @@ def atc_python_finding(cann: str | None, limit_s: float = LIMIT_S) -> Iterator[F
     if told is None:
         yield Finding(NAME, "unknown", line("python3 does not say what it has"))
         return
-    python, path = ".".join(map(str, told["python"])), str(told["path"])
-    found = line("{python} in {path}", python=python, path=path)
+    facts = {"python": ".".join(map(str, told["python"])), "path": str(told["path"])}
     missing = [MODULES[name] for name in told["missing"] if name in MODULES]
-    facts = {"path": path, "packages": " ".join(missing)}
+    newer = numbers(told["numpy"]) >= (2,) and tuple(told["python"]) < (3, 13) and not _takes_numpy_2(cann)
+    mend = line(
+        "in {path}: pip install {packages}", path=facts["path"], packages=" ".join([*missing, *["'numpy<2'"] * newer])
+    )
     if missing:
-        text = line("{found}: {packages} missing", found=str(found), packages=", ".join(missing))
-        yield Finding(NAME, "warning", text, line("in {path}: pip install {packages}", **facts))
-    elif numbers(told["numpy"]) >= (2,) and tuple(told["python"]) < (3, 13) and not _takes_numpy_2(cann):
-        text = line(
-            "{found}: NumPy {version}, CANN before 9 wants one below 2", found=str(found), version=told["numpy"]
-        )
-        yield Finding(NAME, "warning", text, line("in {path}: pip install 'numpy<2'", path=path))
+        packages = ", ".join(missing)
+        yield Finding(NAME, "warning", line("{python} in {path}: {packages} missing", **facts, packages=packages), mend)
+    elif newer:
+        text = line("{python} in {path}: NumPy {numpy}, CANN before 9 wants one below 2", **facts, numpy=told["numpy"])
+        yield Finding(NAME, "warning", text, mend)
     else:
-        yield Finding(NAME, "met", found)
+        yield Finding(NAME, "met", line("{python} in {path}", **facts))
 
 
 def _takes_numpy_2(cann: str | None) -> bool:

@@ -217,6 +217,16 @@ def test_chips_and_driver_are_told(ascend: Settings, fake_smi: Callable[[str], P
     assert ("missing", "no device 7") == (_named(rows, "chips").state, str(_named(rows, "chips").found))
 
 
+def test_chips_whose_ids_are_not_told_are_to_be_named(ascend: Settings, fake_smi: Callable[[str], Path]) -> None:
+    """As a 950's in a container; once they are named, nothing is in the way."""
+    fake_smi("show('950DT_driver_25.6') if given == ['info'] else print('not supported')")
+    finding = _named(check.diagnose(ascend, Path("/")), "chips")
+    assert ("warning", True) == (finding.state, "[infer] devices" in str(finding.hint))
+    named = Settings(infer=InferSettings(target="ascend", devices=(0,)))
+    rows = check.diagnose(named, Path("/"))
+    assert ("met", "met") == (_named(rows, "chips").state, _named(rows, "chip memory").state)
+
+
 def test_the_drivers_failure_is_the_finding(ascend: Settings, fake_smi: Callable[[str], Path]) -> None:
     """With the mend of its code."""
     fake_smi("print('dcmi module initialize failed. ret is -8005')")
