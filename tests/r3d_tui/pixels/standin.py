@@ -27,6 +27,7 @@ from backends.contract.clips import ClipFrames, VideoEntry
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import run_console
 from r3d_tui.pixels import overlay
+from r3d_tui.screens import player
 
 NAME = "w\\x1b[2J\\x1b_Ga=d\\x1b\\\\1"
 
@@ -38,6 +39,7 @@ def frames(_, video, clip, side):
 api.list_videos = lambda _: (VideoEntry(NAME, "wave", 41, 2, 2, (1, 42)),)
 api.clip_frames = frames
 overlay.SLOW_S, overlay.FRAME_S = (0.0 if "slow" in sys.argv else 60.0), 60.0
+player.SLOW_FRAME_S = -1.0 if "slow" in sys.argv else 60.0
 client = ReplayClient.open(Path(sys.argv[1]))
 client.seek(1e6)
 sys.exit(run_console(client))

@@ -91,10 +91,13 @@ def test_a_terminal_without_pictures_shows_cells_and_nothing_of_the_questions(ki
 
 
 def test_a_slow_link_keeps_to_cells() -> None:
-    """What it carries is measured with bytes that show nothing; a key asks for pixels all the same."""
+    """What it carries is measured, and the clip rests; keys play it and ask for pixels all the same."""
     with console(KITTY, "slow") as terminal:
         _open(terminal)
         terminal.until("v pixels")
+        terminal.until("Space play")
+        terminal.type(b" ")
+        terminal.until("2/4")
         assert [] == terminal.pictures
         terminal.type(b"v")
         terminal.until(b"a=p")
