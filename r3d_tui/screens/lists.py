@@ -25,6 +25,8 @@ from r3d_tui.widgets.sheet import Sheet
 
 AT_ONCE = 4_000
 """Entries up to which a list is arranged in the event loop: some milliseconds."""
+GAP = 2
+"""Cells between two keys of the last line."""
 TEXT = 5_000
 """Rows that are copied or written down at most."""
 
@@ -128,9 +130,10 @@ class Large(Dialog):
         width = max(1, self._body.size.width)
         tail = row(Span(f" {state}", "dim")) if state else ()
         kept = [_key(key, self._words(text), action) for key, text, action in pairs]
-        while len(kept) > 1 and sum(map(width_of, kept)) + width_of(tail) > width:
+        while len(kept) > 1 and sum(map(width_of, kept)) - GAP + (width_of(tail) + 1 if tail else 0) > width:
             kept.pop(-2)
         line = tuple(itertools.chain.from_iterable(kept))
+        line = (*line[:-1], line[-1]._replace(text=line[-1].text.rstrip()))
         return ends(line, tail, width) if tail else cut(line, width)
 
 

@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from r3d_tui.actions import Action, all_shown
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, fit, row, shorten
+from r3d_tui.rows import Row, Span, cells, fit, row, shorten
 from r3d_tui.widgets.sheet import Sheet
 
 WIDE = 76
@@ -40,6 +40,7 @@ class Palette(ModalScreen[str]):
     def __init__(self, actions: tuple[Action, ...], words: Words) -> None:
         super().__init__()
         self._all = [(action, words(f"action.{action.name}")) for action in actions]
+        self._keys = 2 + max((cells(all_shown(action)) for action in actions), default=0)
         self._words = words
         self._shown = list(self._all)
         self._here = 0
@@ -88,9 +89,11 @@ class Palette(ModalScreen[str]):
     def _row(self, number: int, pair: tuple[Action, str], width: int) -> Row:
         action, text = pair
         mark = "› " if number == self._here else "  "
-        keys = fit(all_shown(action), 12)
+        keys = fit(all_shown(action), self._keys)
         return row(
-            Span(mark, "focus"), Span(keys, "key"), Span(shorten(text, width - 14), "", f"screen.pick({number})")
+            Span(mark, "focus"),
+            Span(keys, "key"),
+            Span(shorten(text, width - self._keys - 2), "", f"screen.pick({number})"),
         )
 
     def action_pick(self, number: int) -> None:

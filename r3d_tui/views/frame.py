@@ -93,7 +93,7 @@ NEAR: dict[str, dict[str, int]] = {
     "infer": _DEVICES,
     "dataset": {"open": 6, "asides": 7, "videos": 0},
     "result": {"open": 6, "results": 0},
-    "log": {"next_match": 7, "only": 8, "pager": 9, "log": 0},
+    "log": {"search": 7, "next_match": 8, "only": 9, "pager": 10, "log": 0},
 }
 """Panel: ranks in the footer that differ while one is there; 0: not at all."""
 
