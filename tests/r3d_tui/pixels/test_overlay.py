@@ -23,7 +23,7 @@ def _open(terminal: StandIn) -> None:
     terminal.type(b"b")
     terminal.until("wave")
     terminal.type(b"\r")
-    terminal.until("w1" if False else "clips")
+    terminal.until("› wave")
     terminal.type(b"\r")
     terminal.until("frame by frame")
 
