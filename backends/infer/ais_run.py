@@ -71,6 +71,8 @@ class Tuning:
     """The Python that has the tool, or an ais_infer.py."""
     files: int = ais_stage.MOST_FILES
     """Most files of one run: a chip with more gets several runs, each of which loads the model again."""
+    names: Path | None = None
+    """A file of class names in the order of the model's classes, for the accuracy so far; None: sorted labels."""
 
 
 def run(job: Job) -> Outcome:
@@ -86,7 +88,7 @@ def run(job: Job) -> Outcome:
     found = find_devices(job, "ascend", tuning.devices, {})
     chips = [Chip(spec) for spec in found.devices]
     ledger = Ledger(job.out / ROWS, spans, NAME, tuning.sync_s)
-    ledger.tally = Tally(store.videos)
+    ledger.tally = Tally(store.videos, tuning.names)
     base = job.out / FOLDER
     try:
         _take_up(job, ledger, base, params)

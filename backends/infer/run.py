@@ -63,6 +63,8 @@ class Tuning:
     limits: Limits = field(default_factory=Limits)
     sync_s: float = 0.25
     """Least time between two syncs of the rows."""
+    names: Path | None = None
+    """A file of class names in the order of the model's classes, for the accuracy so far; None: sorted labels."""
 
 
 def run(job: Job) -> Outcome:
@@ -79,7 +81,7 @@ def run(job: Job) -> Outcome:
     store = open_index(params.clips, folder)
     spans = Spans((video.first, video.clips) for video in store.videos)
     ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
-    ledger.tally = Tally(store.videos)
+    ledger.tally = Tally(store.videos, tuning.names)
     try:
         say_found(job, ledger, store.clip_count)
         total = count(spans, params.batch, params.layout, ledger.has)

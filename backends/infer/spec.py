@@ -24,6 +24,8 @@ def plan_infer(settings: Settings) -> Stage:
     if infer.runtime == "null":
         params["options"] = {"classes": settings.model.classes}
     tuning: dict[str, Any] = {"devices": encode(infer.devices), "limits": {"answer_s": infer.deadline_s}}
+    if settings.dataset.labels != "auto":
+        tuning["names"] = settings.dataset.labels
     known = RUNTIMES.get(infer.runtime)
     own = known.stage if known is not None and infer.target in known.targets else ""
     if own:

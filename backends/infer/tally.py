@@ -1,16 +1,19 @@
 """How many videos were taken for what they are, while inference goes on. It refuses to know files and devices.
 
 The scores of a video are the mean of its clips' softmax, as the score stage has them; a video counts once all its clips
-are there, of this attempt alone. Which class a label is, is known where the store holds every class of the model:
-classes are in the order of their names. Else there is no figure.
+are there, of this attempt alone. Which class a label is, a file of class names says; without one it is known where the
+store holds every class of the model: classes are then in the order of their names. Else there is no figure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backends.contract.errors import InputError
 from backends.contract.lines import Scalar
+from backends.stores.class_names import read_class_names
 from backends.stores.clip_index import VideoClips
 from backends.stores.columns import Column
 
@@ -22,17 +25,19 @@ if TYPE_CHECKING:
 class Tally:
     """Takes in rows of scores in whatever order they come; one thread at a time."""
 
-    def __init__(self, videos: Iterable[VideoClips]) -> None:
-        """`videos` of the clip store, in any order."""
+    def __init__(self, videos: Iterable[VideoClips], names: Path | None = None) -> None:
+        """`videos` of the clip store, in any order; `names` as of `read_class_names`."""
         seen: dict[str, int] = {}
         firsts, clips, labels = Column(), Column(), Column()
         for video in videos:
             firsts.append(video.first)
             clips.append(video.clips)
             labels.append(seen.setdefault(video.label, len(seen)))
-        places = sorted(range(len(seen)), key=list(seen).__getitem__)
-        self._ranks = {label: rank for rank, label in enumerate(places)}
-        """Of each label, by its number here, the class."""
+        order = _class_order(names, seen)
+        ranks = {label: rank for rank, label in enumerate(order)}
+        self._ranks = [ranks.get(label, -1) for label in seen]
+        """Of each label, by its number here, the class; -1: it is none of the model's."""
+        self._classes = len(order)
         self._firsts, self._clips, self._labels = _in_order(firsts, clips, labels)
         self._open: dict[int, tuple[NDArray[np.float32], int]] = {}
         """Videos of which some clips are there: sum of their scores, and how many."""
@@ -44,7 +49,7 @@ class Tally:
         """Rows of scores, (len(numbers), classes), of the clips of those numbers."""
         import numpy as np
 
-        if logits.shape[1] != len(self._ranks):
+        if logits.shape[1] != self._classes:
             return
         scores = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores /= scores.sum(axis=1, keepdims=True)
@@ -64,6 +69,16 @@ class Tally:
     def figures(self) -> Mapping[str, Scalar]:
         """Share of the videos so far of which the best label is right, and how many those are."""
         return {"top1_so_far": float(self.right) / self.videos if self.videos else None, "videos_so_far": self.videos}
+
+
+def _class_order(names: Path | None, seen: Iterable[str]) -> tuple[str, ...]:
+    """Nothing where the file cannot be read: the score stage says so, and what inference computes does not need it."""
+    if names is None:
+        return tuple(sorted(seen))
+    try:
+        return read_class_names(names)
+    except InputError:
+        return ()
 
 
 def owners(firsts: NDArray[np.integer[Any]], numbers: NDArray[np.int64]) -> NDArray[np.intp]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from backends.contract.codec import decode, dumps, encode
-from backends.contract.settings import InferSettings, ModelSettings, Settings
+from backends.contract.settings import DatasetSettings, InferSettings, ModelSettings, Settings
 from backends.infer.run import Params, Tuning
 from backends.infer.spec import INFER
 
@@ -22,6 +23,14 @@ def test_settings_become_params_and_tuning() -> None:
     assert stage.params == INFER.plan(replace(settings, infer=replace(settings.infer, devices=None))).params
     assert dumps(stage)
     assert ("preprocess", "simplify", "compile", "verify") == stage.after
+
+
+def test_a_file_of_class_names_serves_the_accuracy_so_far(tmp_path: Path) -> None:
+    """It changes no score, so it is no part of the fingerprint."""
+    named = Settings(dataset=DatasetSettings(labels=str(tmp_path / "names.txt")))
+    assert tmp_path / "names.txt" == decode(Tuning, encode(INFER.plan(named).tuning)).names
+    assert decode(Tuning, encode(INFER.plan(Settings()).tuning)).names is None
+    assert INFER.plan(Settings()).params == INFER.plan(named).params
 
 
 def test_the_null_runtime_learns_the_classes_from_the_settings() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from backends.infer.tally import Tally
@@ -34,3 +36,15 @@ def test_without_every_class_there_is_no_figure() -> None:
     tally.add([5], np.zeros((1, 4), np.float32))
     assert {"top1_so_far": None, "videos_so_far": 0} == tally.figures()
     assert 0 == Tally(()).videos
+
+
+def test_a_file_of_names_says_which_class_is_which(tmp_path: Path) -> None:
+    """In its order, not the alphabet's, and with classes that no video has; without a readable one is no figure."""
+    names = tmp_path / "names.txt"
+    names.write_text("wave\nclap\njump\nrun\n", encoding="utf-8")
+    tally, blind = Tally(VIDEOS, names), Tally(VIDEOS, tmp_path / "absent")
+    logits = np.eye(4, dtype=np.float32)[[0, 0, 2]]
+    for each in (tally, blind):
+        each.add([3, 4, 5], logits)
+    assert {"top1_so_far": 0.5, "videos_so_far": 2} == tally.figures()
+    assert {"top1_so_far": None, "videos_so_far": 0} == blind.figures()
