@@ -289,3 +289,15 @@ def test_files_for_ais_bench_take_room(tmp_path: Path, shared: Path) -> None:
     tool = check_disk.estimate(Settings(dataset=dataset, infer=InferSettings(target="ascend", runtime="ais_bench")))
     assert plain is not None
     assert plain + 850 * 24_084_480 == tool
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_small_disk_names_clean_only_where_something_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: bool
+) -> None:
+    """Old runs and artifacts can go only in a workspace that has run."""
+    if used:
+        (tmp_path / ".r3d").mkdir()
+    monkeypatch.setattr(check_disk, "estimate", lambda _: 1 << 62)
+    found = check_disk.disk_finding(Settings(), tmp_path)
+    assert ("warning", used) == (found.state, "r3d-tui clean" in str(found.hint))
