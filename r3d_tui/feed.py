@@ -16,7 +16,7 @@ from r3d_tui.safe import safe_lines
 
 LEAST_S = 0.45
 """Least time between two snapshots: two a second are enough for eyes."""
-LOOK_S = 0.1
+LOOK_S = 0.15
 """Time between two looks for a newer one while something runs: a tick is seen at once."""
 CALM_S = 0.4
 """The same where nothing runs."""

@@ -245,7 +245,7 @@ class LiveClient:
             self._lock.release()
 
     def _latest(self) -> RunFolder | None:
-        return next(iter(self._folders.all_runs()), None)
+        return self._folders.latest_run()
 
     def _journal(self, folder: RunFolder | None) -> JournalReader | None:
         if self._reader and folder and self._reader[0] == folder:

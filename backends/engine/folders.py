@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from backends.contract.frozen import dataclass
@@ -94,11 +97,18 @@ class Folders:
 
     def all_runs(self) -> tuple[RunFolder, ...]:
         """Every run that has a plan, latest first."""
-        try:
-            names = sorted((path.name for path in self.runs.iterdir()), reverse=True)
-        except OSError:
-            return ()
-        return tuple(folder for folder in map(self.run, names) if folder.plan.exists())
+        return tuple(self._planned())
+
+    def latest_run(self) -> RunFolder | None:
+        """The first of them, without a look at the others."""
+        return next(self._planned(), None)
+
+    def _planned(self) -> Iterator[RunFolder]:
+        runs = self.runs
+        with contextlib.suppress(OSError):
+            for name in sorted(os.listdir(runs), reverse=True):  # noqa: PTH208 - asked ten times a second
+                if (folder := RunFolder(runs / name)).plan.exists():
+                    yield folder
 
     def artifact(self, stage: str, fingerprint: str) -> Path:
         """Where a stage's outputs of one fingerprint live, whole or half done."""
