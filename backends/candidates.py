@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backends.contract.client import Candidates
+from backends.contract.settings import VIDEO_SUFFIXES
 from backends.dataset.archive_entries import DAMAGE, archive_kind
 from backends.dataset.archive_readers import unpressed
-from backends.dataset.splits import SUFFIXES
 
 DEEPEST = 2
 MOST_ENTRIES = 2000
 """Entries looked at in each folder."""
 MOST_ARCHIVES = 200
 """Archives of which the beginning is read in each folder; HMDB51 has 51."""
-_VIDEO = tuple(SUFFIXES)
+_VIDEO = tuple(VIDEO_SUFFIXES)
 HEAD = 64 << 10
 """Bytes of an archive's content in which a name must stand that tells what it holds."""
 _FRAME = re.compile(r"image_\d{5}\.jpg")

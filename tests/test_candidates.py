@@ -10,8 +10,7 @@ import pytest
 
 from backends.candidates import look_around
 from backends.contract.errors import InputError
-from backends.contract.settings import DatasetSettings, ModelSettings, Settings
-from backends.dataset.splits import SUFFIXES
+from backends.contract.settings import VIDEO_SUFFIXES, DatasetSettings, ModelSettings, Settings
 from backends.workspace import refuse_unready
 
 RARS = Path(__file__).parent / "dataset" / "rars"
@@ -39,7 +38,7 @@ def test_folders_and_files_are_told_by_their_names_and_first_bytes(tmp_path: Pat
     assert (tmp_path / "x" / "c.pth",) == found.checkpoints
 
 
-@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(VIDEO_SUFFIXES))
 def test_every_kind_of_video_that_the_frames_stage_takes_is_offered(tmp_path: Path, suffix: str) -> None:
     """By the ending of its name, in capitals too."""
     (tmp_path / "films" / "wave").mkdir(parents=True)

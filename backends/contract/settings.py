@@ -12,6 +12,9 @@ from typing import Literal
 
 from backends.contract.frozen import dataclass
 
+VIDEO_SUFFIXES = frozenset((".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".mpeg"))
+"""What the name of a video in `dataset.videos` ends with, in lower case."""
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetSettings:

@@ -21,8 +21,9 @@ from typing import IO, Literal
 
 from backends.contract.events import SetAside
 from backends.contract.lines import Line, line
+from backends.contract.settings import VIDEO_SUFFIXES
 from backends.contract.sizes import size as in_words
-from backends.dataset.splits import SUFFIXES, is_split_file
+from backends.dataset.splits import is_split_file
 from backends.stores.annotation import name_trouble, short
 
 ENDINGS = {
@@ -154,7 +155,7 @@ def target(name: str, unnamed: str | None) -> PurePosixPath | None:
     if not parts or any(part.startswith(".") or part == "__MACOSX" for part in parts):
         return None
     file = parts[-1]
-    if os.path.splitext(file)[1].lower() not in SUFFIXES and archive_kind(file) is None:  # noqa: PTH122 - a name
+    if os.path.splitext(file)[1].lower() not in VIDEO_SUFFIXES and archive_kind(file) is None:  # noqa: PTH122 - a name
         return None if not re.search(r"\.part\d+\.rar$", file, re.IGNORECASE) else PurePosixPath(file)
     if archive_kind(file):
         return PurePosixPath(file)

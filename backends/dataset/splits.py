@@ -13,10 +13,8 @@ from pathlib import Path
 from backends.contract.errors import InputError
 from backends.contract.events import SetAside
 from backends.contract.lines import Line, line
+from backends.contract.settings import VIDEO_SUFFIXES
 from backends.stores.annotation import name_trouble, short
-
-SUFFIXES = frozenset((".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".mpeg"))
-"""What the name of a video ends with, in lower case."""
 
 _FILE = re.compile(r"(?P<label>.+)_test_split(?P<split>\d+)\.txt", re.DOTALL)
 _SUBSETS = {"0": "", "1": "training", "2": "validation"}
@@ -77,7 +75,7 @@ def read_splits(folder: Path, split: int) -> Splits:
 def video_id(name: str) -> str:
     """The id that a video file's name gives: the name without its suffix."""
     stem, _, suffix = name.rpartition(".")
-    return stem if stem and "." + suffix.lower() in SUFFIXES else name
+    return stem if stem and "." + suffix.lower() in VIDEO_SUFFIXES else name
 
 
 def _files(folder: Path, split: int) -> tuple[set[str], list[tuple[str, Path]]]:

@@ -18,7 +18,8 @@ from pathlib import Path
 from backends.contract.errors import InputError
 from backends.contract.events import SetAside
 from backends.contract.lines import Line, line
-from backends.dataset.splits import SUFFIXES, video_id
+from backends.contract.settings import VIDEO_SUFFIXES
+from backends.dataset.splits import video_id
 from backends.stores.annotation import name_trouble, short
 from backends.stores.class_names import HMDB51
 
@@ -97,7 +98,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_video(entry: os.DirEntry[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in SUFFIXES and not entry.is_dir()  # noqa: PTH122 - names, quickly
+    return os.path.splitext(entry.name)[1].lower() in VIDEO_SUFFIXES and not entry.is_dir()  # noqa: PTH122 - names, quickly
 
 
 def _source(

@@ -11,7 +11,7 @@ from backends.contract.errors import InputError
 from backends.contract.lines import Line, line
 from backends.contract.mounts import REMOTE, existing, file_system
 from backends.contract.needs import Finding
-from backends.contract.settings import Settings
+from backends.contract.settings import VIDEO_SUFFIXES, Settings
 from backends.contract.sizes import size
 from backends.stores.annotation import read_annotation
 
@@ -27,7 +27,7 @@ FRAMES_A_VIDEO = 94
 RESERVE_BYTES = 256 << 20
 """Logs, journal, rows, reports."""
 _PACKED = (".rar", ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
-_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg")
+_VIDEO = tuple(VIDEO_SUFFIXES)
 
 
 def disk_finding(settings: Settings, workspace: Path) -> Finding:
@@ -110,9 +110,9 @@ def _listed(settings: Settings) -> tuple[int, int] | None:
 
 def _count(entry: os.DirEntry[str], *, frames: bool) -> int:
     if not entry.is_dir():
-        return int(not frames and entry.name.lower().endswith(_SUFFIXES))
+        return int(not frames and entry.name.lower().endswith(_VIDEO))
     inside = os.scandir(entry.path)
-    return sum(item.is_dir() if frames else item.name.lower().endswith(_SUFFIXES) for item in inside)
+    return sum(item.is_dir() if frames else item.name.lower().endswith(_VIDEO) for item in inside)
 
 
 def file_system_finding(workspace: Path, mounts: Path | None = None) -> Finding:
