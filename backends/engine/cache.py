@@ -185,7 +185,7 @@ class Cache:
         old = self.latest(stage.name)
         if old is None:
             begun = self._folders.artifact(stage.name, new.fingerprint)
-            return line("begun before, not finished") if begun.is_dir() else line("never made here")
+            return line("begun before, not finished") if begun.is_dir() else line("first time here")
         return why_different(old.ingredients, new, stage.inputs)
 
     def latest(self, stage: str) -> Manifest | None:

@@ -216,7 +216,7 @@ class ReplayClient:
                 found.append(Preview(stage.name, "skip", stage.skip))
             elif request.force or stage.fresh or stage.name in wanted or stage.name not in states:
                 reason = line("run every time") if stage.fresh else line("asked for")
-                found.append(Preview(stage.name, "run", reason if states else line("never made here")))
+                found.append(Preview(stage.name, "run", reason if states else line("first time here")))
             elif stage.name in anew:
                 before = next(name for name in stage.after if name in anew)
                 found.append(Preview(stage.name, "unknown", line("runs if {stage} gives something new", stage=before)))

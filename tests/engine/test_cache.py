@@ -56,7 +56,7 @@ def test_each_kind_of_change_is_named(shelf: Shelf, tmp_path: Path) -> None:
     text = tmp_path / "in.txt"
     text.write_text("one")
     stage = a_stage(inputs={"text": text})
-    assert "run: never made here" == shelf.why(stage, up="d")
+    assert "run: first time here" == shelf.why(stage, up="d")
     shelf.make(stage, up="d")
     changed = a_stage(inputs={"text": text}, params={"size": 128})
     assert "run: size changed from 112 to 128" == shelf.why(changed, up="d")

@@ -126,7 +126,7 @@ ASIDE_FRAMES = (
     ),
     ev.SetAside("prelinger_LetsPlay1951_catch_u_nm_np1_fr_med_9", line("it holds no frames")),
 )
-FIRST = line("never made here")
+FIRST = line("first time here")
 
 
 def model_side(tell: Teller, at: float, *, ascend: bool) -> None:
