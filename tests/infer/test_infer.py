@@ -15,7 +15,7 @@ import pytest
 
 from backends.contract.errors import InputError, NeedError, StageError, Stopped
 from backends.contract.events import DeviceChanged, DeviceProgress, Event, StageProgress
-from backends.infer import runtime
+from backends.infer import ledger, runtime
 from backends.infer.null import Null
 from backends.infer.run import cpu_devices
 from backends.infer.runtime import DeviceSpec
@@ -241,6 +241,25 @@ def test_progress_counts_only_what_is_durable(rig: Rig) -> None:
     assert all(done <= rows for done, rows in counts)
     assert sorted(counts) == counts
     assert (CLIPS, CLIPS) == counts[-1]
+
+
+def test_while_the_disk_takes_nothing_no_device_is_overdue(rig: Rig, expected, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that stands still for longer than a device may be silent holds answers up, and costs no device."""
+    monkeypatch.setattr(ledger, "TOGETHER", 1)
+    monkeypatch.setattr(ledger, "BEHIND", 1)
+    plain, taken = ledger.RowsWriter.append, list[int]()
+
+    def stuck(self: ledger.RowsWriter, numbers, logits) -> int:
+        taken.append(len(numbers))
+        if len(taken) == 4:
+            time.sleep(1.5)
+        return plain(self, numbers, logits)
+
+    monkeypatch.setattr(ledger.RowsWriter, "append", stuck)
+    rig.faulty(devices=1, latency_s=0.01, limits={"answer_s": 0.7})
+    assert expected == rig.rows
+    assert [] == rig.retired()
+    assert CLIPS == sum(taken)
 
 
 def test_a_finished_stage_run_again_starts_no_device(rig: Rig) -> None:
