@@ -450,3 +450,24 @@ async def test_a_finished_run_draws_nothing_anew(
         monkeypatch.setattr(Sheet, "render_line", lambda self, y: drawn.append(self))
         await pilot.pause(1.5)
         assert [] == drawn
+
+
+@pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light"])
+async def test_a_notice_is_written_on_the_terminals_own_ground(
+    theme: str, inferring: ReplayClient, console: Console
+) -> None:
+    """In sixteen colours its words have the terminal's own colour, so what is behind them has to be its own too."""
+    app = console(inferring)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await _ready(pilot)
+        app.theme = theme
+        app.notify("to be read", markup=False)
+        await _until(pilot, lambda: "to be read" in _screen_text(app))
+        (words,) = (
+            segment
+            for strip in app.screen._compositor.render_strips()
+            for segment in strip
+            if "to be read" in segment.text
+        )
+        assert words.style is not None
+        assert words.style.bgcolor is None or words.style.bgcolor.is_default
