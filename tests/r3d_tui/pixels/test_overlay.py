@@ -95,6 +95,7 @@ def test_a_slow_link_keeps_to_cells() -> None:
     with console(KITTY, "slow") as terminal:
         _open(terminal)
         terminal.until("v pixels")
+        terminal.until("/4")  # before that there is nothing to play
         terminal.until("Space play")
         terminal.type(b" ")
         terminal.until("2/4")
