@@ -48,16 +48,16 @@ class Asking:
 
     def typed(self, data: str) -> str:
         """What of the input is no answer; called in the thread that reads it."""
-        if (sieve := self._sieve) is None:
+        if (sieve := self._sieve) is None or sieve.answers.complete:
             return data
         rest = sieve.typed(data)
         if sieve.answers.complete:
-            self._sieve = None
             with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._take, sieve.answers, context=self._context)
         return rest
 
     def _take(self, answers: Answers) -> None:
+        self._sieve = None  # not before: who asked next would be given these answers
         self._tell(answers)
         if not self.busy:
             self._answered()

@@ -39,6 +39,7 @@ def frames(_, video, clip, side):
 api.list_videos = lambda _: (VideoEntry(NAME, "wave", 41, 2, 2, (1, 42)),)
 api.clip_frames = frames
 overlay.SLOW_S, overlay.FRAME_S = (0.0 if "slow" in sys.argv else 60.0), 60.0
+overlay.LIMIT_S = 1.0 if "mute" in sys.argv else 20.0
 player.SLOW_FRAME_S = -1.0 if "slow" in sys.argv else 60.0
 client = ReplayClient.open(Path(sys.argv[1]))
 client.seek(1e6)
@@ -128,7 +129,7 @@ def console(kind: str, *extra: str) -> Iterator[StandIn]:
     """A finished run's console in a terminal of that kind."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 480, 288))
-    command = [sys.executable, "-c", RUN, str(ROOT / "tests" / "stories" / "finished.jsonl"), *extra]
+    command = [sys.executable, "-c", RUN, str(ROOT / "tests" / "stories" / "finished.jsonl"), kind, *extra]
     known = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=known, start_new_session=True, cwd="/"
