@@ -48,10 +48,10 @@ class Asking:
 
     def typed(self, data: str) -> str:
         """What of the input is no answer; called in the thread that reads it."""
-        if (sieve := self._sieve) is None or sieve.answers.complete:
+        if (sieve := self._sieve) is None:
             return data
-        rest = sieve.typed(data)
-        if sieve.answers.complete:
+        told, rest = sieve.answers.complete, sieve.typed(data)
+        if sieve.answers.complete and not told:
             with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._take, sieve.answers, context=self._context)
         return rest
