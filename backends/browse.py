@@ -10,6 +10,7 @@ from backends.contract.clips import ClipFrames, VideoEntry
 from backends.contract.errors import InputError
 from backends.contract.lines import Line
 from backends.contract.run import Run
+from backends.contract.turns import giving_way
 from backends.engine.folders import Folders
 from backends.engine.journal import read_state
 from backends.engine.results import output
@@ -35,7 +36,7 @@ def list_videos(workspace: Path) -> Sequence[VideoEntry]:
     run, store = _latest(folders)
     aside = _aside(run)
     found = VideoEntries()
-    for video in each_video(store):
+    for video in giving_way(each_video(store)):
         found.add(video, aside.pop(video.id, None))
     labels = _labels(folders, run) if aside else {}
     found.others += [VideoEntry(item, labels.get(item, ""), reason=why, stage=by) for item, (why, by) in aside.items()]

@@ -91,7 +91,7 @@ class ConsoleApp(App[int]):
     AUTO_FOCUS = None
     TITLE = "r3d-tui"
     CSS = "Toast:ansi { background: ansi_default; }"
-    """With the terminal's own foreground on black, as Textual has it, a light terminal's notices were black on black."""
+    """The terminal's own foreground on Textual's black made a light terminal's notices black on black."""
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "redraw", show=False)]
 
     def __init__(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import overload
 
 from backends.contract.client import Prediction, Predictions
+from backends.contract.turns import giving_way
 from backends.stores.columns import Column
 from backends.stores.names import Names
 
@@ -103,7 +104,7 @@ def read_predictions(path: Path) -> Sequence[Prediction]:
             head = {name: place for place, name in enumerate(next(rows, ()))}
             places = [head.get(name, -1) for name in ("video", "class", "label_1", "score_1", "reason")]
             cells, width = itemgetter(*places), len(head) + 1
-            for row in rows:
+            for row in giving_way(rows):
                 row.extend([""] * max(1, width - len(row)))  # what a short row has not is empty, and what is last
                 name, label, predicted, score, reason = cells(row)
                 if name:

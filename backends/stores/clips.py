@@ -120,7 +120,7 @@ class ClipStore:
         import numpy as np
 
         header, checked = self.header, check or self._check
-        room = feed.buffer(header.shape, np.uint8)  # touched only as far as it is used
+        room: NDArray[np.uint8] | None = None
         descriptor, opened = -1, -1
         try:
             for number, row in zip(numbers, rows, strict=False):
@@ -133,6 +133,7 @@ class ClipStore:
                 if row.dtype == np.uint8:
                     got, crc = feed.read_bytes(descriptor, offset, row, checked=checked)
                 else:
+                    room = feed.buffer(header.shape, np.uint8) if room is None else room
                     got, crc = feed.read_floats(descriptor, offset, self._levels, row, room, checked=checked)
                 if got != header.clip_bytes or (checked and crc != self._crc[number]):
                     raise self._damage(number)

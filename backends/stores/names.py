@@ -7,6 +7,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
+from backends.contract.turns import giving_way
+
 
 class Names(Sequence[str]):
     """Names in the order of adding; a name may stand more than once.
@@ -50,9 +52,9 @@ class Names(Sequence[str]):
         return self._slot(wanted)[1]
 
     def prepare(self) -> None:
-        """Make the table for looking up now, for those who ask in any order."""
+        """Make the table for looking up now, for those who ask in any order. Other threads get their turn."""
         if self._slots is None:
-            self._rebuild()
+            self._rebuild(giving_way(range(len(self))))
 
     def repeat(self) -> bool:
         """Whether any name stands more than once. It takes some six bytes a name, for a moment."""
@@ -110,12 +112,12 @@ class Names(Sequence[str]):
     def _each(self) -> Iterator[bytes]:
         return (self._bytes(place) for place in range(len(self)))
 
-    def _rebuild(self) -> None:
+    def _rebuild(self, places: Iterable[int] | None = None) -> None:
         size = 16
         while size < 2 * len(self) + 2:
             size *= 2
         self._slots, self._single = array("i", [-1]) * size, True
-        for place in range(len(self)):
+        for place in range(len(self)) if places is None else places:
             self._enter(place)
 
     def _enter(self, place: int) -> None:

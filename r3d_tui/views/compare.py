@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.contract.client import Prediction, RunResult, by_name
+from backends.contract.turns import giving_way
 from r3d_tui import figures
 from r3d_tui.rows import Column, Row, Span, table
 from r3d_tui.safe import safe
@@ -42,13 +43,13 @@ def changes(before: Sequence[Prediction], after: Sequence[Prediction]) -> tuple[
     """The videos whose best label changed between two runs, by kind; a score that moved is no change."""
     old, new = by_name(before), by_name(after)
     found: dict[str, list[Change]] = {kind: [] for kind in KINDS}
-    for now in after:
+    for now in giving_way(after):
         was = old.get(now.video)
         if was is None or was.predicted != now.predicted:
             change = Change(was, now)
             if was is not None or now.predicted is not None:
                 found[change.kind].append(change)
-    for was in before:
+    for was in giving_way(before):
         if was.predicted is not None and was.video not in new:
             change = Change(was, None)
             found[change.kind].append(change)

@@ -9,6 +9,7 @@ from typing import overload
 
 from backends.contract.client import Prediction
 from backends.contract.clips import VideoEntry
+from backends.contract.turns import giving_way
 from r3d_tui import figures
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Column, Row, Span
@@ -60,7 +61,7 @@ class Picked(Sequence[VideoEntry]):
 def classes(videos: Sequence[VideoEntry], predictions: Predictions) -> tuple[ClassEntry, ...]:
     """The videos by class, in the order of names; those whose class nobody knows come last. Slow for many."""
     groups: dict[str, _Group] = {}
-    for place, video in enumerate(videos):
+    for place, video in enumerate(giving_way(videos)):
         group = groups.get(video.label) or groups.setdefault(video.label, _Group())
         group.places.append(place)
         if video.frames is not None:
