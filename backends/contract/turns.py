@@ -10,8 +10,8 @@ T = TypeVar("T")
 EVERY = 2_000
 """Items after which a loop stands still: some 30 ms of work."""
 STILL_S = 0.0005
-"""For so long. A thread that only offers the interpreter is asked again by whoever waits, and a loop that waited among
-others stood still for 100 to 440 ms while 650,000 videos were read; one that finds it free goes on at once."""
+"""For so long. With Python's own switch every millisecond, and no more, an event loop still waited for up to 440 ms
+beside a thread that read 650,000 videos; with this, for 34 to 79."""
 
 
 def giving_way(items: Iterable[T]) -> Iterator[T]:
