@@ -11,9 +11,11 @@ import json
 import re
 import typing
 from collections.abc import Mapping
+from itertools import count
 from typing import Any, TypeVar
 
 from backends.contract.codec import decode, loads
+from backends.contract.turns import giving_way
 
 T = TypeVar("T")
 _READ = json.JSONDecoder().raw_decode
@@ -64,7 +66,7 @@ def _list(text: str, at: int, kind: type, most: int | None) -> tuple[list[Any], 
     found: list[Any] = []
     if text[at] == "]":
         return found, at + 1
-    while most is None or len(found) < most:
+    for _ in giving_way(count() if most is None else range(most)):
         value, at = _READ(text, at)
         found.append(decode(kind, value))
         if text[at] == "]":
