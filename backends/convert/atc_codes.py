@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from typing import Any
 
 from backends.contract.lines import Line
 from backends.contract.values import Trouble
+from backends.worker import meanings
 
 CATALOGUE = Path(__file__).with_name("atc_codes.toml")
-LANGUAGES = ("en", "zh")
 
 _CODE = re.compile(r"\bE(?:[A-Z]\d{4}|\d{5})\b")
 _HEADLINE = "ATC run failed"
@@ -53,8 +52,7 @@ def diagnose(words: str, failures: tuple[Failure, ...] | None = None) -> Trouble
 
 def translations(language: str) -> dict[str, str]:
     """The catalogue's English sentences and the same in `language` ("zh"), for a face that shows them."""
-    pairs = [(each["en"], each[language]) for failure in catalogue() for each in (failure.cause, failure.fix)]
-    return dict(pairs)
+    return meanings.translated(catalogue(), language)
 
 
 @functools.cache
@@ -65,20 +63,15 @@ def catalogue() -> tuple[Failure, ...]:
 
 def parse(text: str) -> tuple[Failure, ...]:
     """The entries of a catalogue's text."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    return tuple(_failure(number, entry) for number, entry in enumerate(tomllib.loads(text).get("failure", ()), 1))
+    return tuple(_failure(number, entry) for number, entry in meanings.tables(text, "failure"))
 
 
 def _failure(number: int, entry: Mapping[str, Any]) -> Failure:
-    lacking = [f"{key}_{tag}" for key in ("cause", "fix") for tag in LANGUAGES if not entry.get(f"{key}_{tag}")]
+    lacking = meanings.lacking(entry)
     if lacking or not (entry.get("code") or entry.get("text") or entry.get("any")):
         raise ValueError(f"failure {number} of the atc catalogue: {', '.join(lacking) or 'code or text'} is missing")
-    cause, fix = ({tag: str(entry[f"{key}_{tag}"]) for tag in LANGUAGES} for key in ("cause", "fix"))
     texts = _list(entry.get("text")), _list(entry.get("any"))
-    return Failure(_list(entry.get("code")), *texts, bool(entry.get("last")), cause, fix)
+    return Failure(_list(entry.get("code")), *texts, bool(entry.get("last")), *meanings.sentences(entry))
 
 
 def _list(value: Any) -> tuple[str, ...]:

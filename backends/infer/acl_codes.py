@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,9 +11,9 @@ from typing import Any, cast, get_args
 
 from backends.infer import tool_words
 from backends.infer.runtime import Course, DeviceError
+from backends.worker import meanings
 
 CATALOGUE = Path(__file__).with_name("acl_codes.toml")
-LANGUAGES = ("en", "zh")
 
 _WORDS = {"en": "{call} failed ({code}): ", "zh": "{call} 失败（{code}）："}
 """Stands before a cause."""
@@ -53,11 +52,10 @@ def find(call: str, code: int) -> Code:
 
 def translations(language: str) -> dict[str, str]:
     """The sentences of codes, alone and as `fault` words them, and of tools: in English, and in `language` ("zh")."""
-    pairs = [(each["en"], each[language]) for entry in catalogue() for each in (entry.cause, entry.fix)]
     causes = [(entry.cause["en"], entry.cause[language]) for entry in catalogue()]
     return {
         **tool_words.translations(language),
-        **dict(pairs),
+        **meanings.translated(catalogue(), language),
         **{_WORDS["en"] + ours: _WORDS[language] + theirs for ours, theirs in causes},
     }
 
@@ -70,21 +68,19 @@ def catalogue() -> tuple[Code, ...]:
 
 def parse(text: str) -> tuple[Code, ...]:
     """The entries of a catalogue's text."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    return tuple(_code(number, entry) for number, entry in enumerate(tomllib.loads(text).get("code", ()), 1))
+    return tuple(_code(number, entry) for number, entry in meanings.tables(text, "code"))
 
 
 def _code(number: int, entry: Mapping[str, Any]) -> Code:
-    needed = ["code", *(f"{key}_{tag}" for key in ("cause", "fix") for tag in LANGUAGES)]
-    lacking = [key for key in needed if not entry.get(key)]
+    lacking = [*([] if entry.get("code") else ["code"]), *meanings.lacking(entry)]
     course = entry.get("course", "again")
     if lacking or course not in get_args(Course):
         what = ", ".join(lacking) or f"course {course!r}"
         raise ValueError(f"code {number} of the acl catalogue: {what} is missing or wrong")
-    cause, fix = ({tag: str(entry[f"{key}_{tag}"]) for tag in LANGUAGES} for key in ("cause", "fix"))
     return Code(
-        tuple(entry["code"]), entry.get("call", "*"), cast(Course, course), bool(entry.get("batch", True)), cause, fix
+        tuple(entry["code"]),
+        entry.get("call", "*"),
+        cast(Course, course),
+        bool(entry.get("batch", True)),
+        *meanings.sentences(entry),
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backends.worker import meanings
+
 CATALOGUE = Path(__file__).with_name("tool_words.toml")
-LANGUAGES = ("en", "zh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def find(status: int, words: str) -> Said | None:
 
 def translations(language: str) -> dict[str, str]:
     """The catalogue's English sentences and the same in `language` ("zh")."""
-    return {each["en"]: each[language] for said in catalogue() for each in (said.cause, said.fix)}
+    return meanings.translated(catalogue(), language)
 
 
 @functools.cache
@@ -55,19 +55,16 @@ def catalogue() -> tuple[Said, ...]:
 
 def parse(text: str) -> tuple[Said, ...]:
     """The entries of a catalogue's text."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    return tuple(_said(number, entry) for number, entry in enumerate(tomllib.loads(text).get("said", ()), 1))
+    return tuple(_said(number, entry) for number, entry in meanings.tables(text, "said"))
 
 
 def _said(number: int, entry: Mapping[str, Any]) -> Said:
-    lacking = [f"{key}_{tag}" for key in ("cause", "fix") for tag in LANGUAGES if not entry.get(f"{key}_{tag}")]
+    lacking = meanings.lacking(entry)
     if lacking or not (entry.get("text") or entry.get("any") or entry.get("status")):
         what = ", ".join(lacking) or "text, any or status"
         raise ValueError(f"entry {number} of the catalogue of words: {what} is missing")
-    cause, fix = ({tag: str(entry[f"{key}_{tag}"]) for tag in LANGUAGES} for key in ("cause", "fix"))
     text, any_text = (tuple(str(piece).lower() for piece in entry.get(key, ())) for key in ("text", "any"))
     status, call = tuple(entry.get("status", ())), str(entry.get("call", "mdl.execute"))
-    return Said(text, any_text, status, bool(entry.get("last")), call, bool(entry.get("again")), cause, fix)
+    return Said(
+        text, any_text, status, bool(entry.get("last")), call, bool(entry.get("again")), *meanings.sentences(entry)
+    )
