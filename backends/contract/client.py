@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 from backends.contract.frozen import dataclass
 from backends.contract.lines import Line
+from backends.contract.made import Made
 from backends.contract.plan import Plan
 from backends.contract.run import Run
 from backends.contract.settings import Settings
@@ -106,13 +108,13 @@ class Prediction:
         return None if self.predicted is None else self.predicted == self.label
 
 
-class Predictions(Sequence[Prediction]):
+class Predictions(Made[Prediction]):
     """Many predictions, none of which is held as such."""
 
     @property
+    @abstractmethod
     def by_name(self) -> Mapping[str, Prediction]:
         """The same by the video's name."""
-        raise NotImplementedError
 
 
 def by_name(predictions: Sequence[Prediction]) -> Mapping[str, Prediction]:

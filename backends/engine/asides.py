@@ -14,11 +14,11 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
 
 from backends.contract.clips import AsideEntry
 from backends.contract.codec import DecodeError
 from backends.contract.events import ItemSetAside, from_json
+from backends.contract.made import Made
 from backends.contract.run import Run, StageRun
 from backends.engine.folders import Folders
 from backends.engine.journal import read_state
@@ -30,7 +30,7 @@ PAGES = 8
 Page = tuple[AsideEntry | None, ...]
 
 
-class Asides(Sequence[AsideEntry]):
+class Asides(Made[AsideEntry]):
     """What was set aside, stage by stage: eight bytes an entry. Threads may share it."""
 
     def __init__(self, parts: Sequence[Sequence[AsideEntry]]) -> None:
@@ -42,23 +42,12 @@ class Asides(Sequence[AsideEntry]):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    @overload
-    def __getitem__(self, index: int) -> AsideEntry: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[AsideEntry]: ...
-
-    def __getitem__(self, index: int | slice) -> AsideEntry | Sequence[AsideEntry]:
-        if isinstance(index, slice):
-            return tuple(self[place] for place in range(*index.indices(len(self))))
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        index %= len(self)
-        part = bisect_right(self._ends, index)
-        return self._parts[part][index - (self._ends[part - 1] if part else 0)]
+    def _one(self, place: int) -> AsideEntry:
+        part = bisect_right(self._ends, place)
+        return self._parts[part][place - (self._ends[part - 1] if part else 0)]
 
 
-class _Journalled(Sequence[AsideEntry]):
+class _Journalled(Made[AsideEntry]):
     """Of one stage, by the numbers of their events."""
 
     def __init__(self, journal: Path, stage: str, numbers: array[int]) -> None:
@@ -69,21 +58,13 @@ class _Journalled(Sequence[AsideEntry]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    @overload
-    def __getitem__(self, index: int) -> AsideEntry: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[AsideEntry]: ...
-
-    def __getitem__(self, index: int | slice) -> AsideEntry | Sequence[AsideEntry]:
-        if isinstance(index, slice):
-            return tuple(self[place] for place in range(*index.indices(len(self))))
+    def _one(self, place: int) -> AsideEntry:
         with self._lock:
-            if (page := self._pages.get(index // PAGE)) is None:
+            if (page := self._pages.get(place // PAGE)) is None:
                 while len(self._pages) >= PAGES:
                     del self._pages[next(iter(self._pages))]
-                page = self._pages[index // PAGE] = self._read(index // PAGE)
-        return page[index % PAGE] or AsideEntry(self._stage, "")
+                page = self._pages[place // PAGE] = self._read(place // PAGE)
+        return page[place % PAGE] or AsideEntry(self._stage, "")
 
     def _read(self, page: int) -> Page:
         numbers = self._numbers[page * PAGE : (page + 1) * PAGE]

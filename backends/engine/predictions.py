@@ -8,11 +8,10 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import overload
 
 from backends.contract.client import Prediction, Predictions
 from backends.contract.turns import giving_way
-from backends.stores.columns import Column
+from backends.stores.columns import Column, Texts
 from backends.stores.names import Names
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -23,17 +22,16 @@ class HeldPredictions(Predictions):
 
     def __init__(self) -> None:
         self.names = Names()
-        self._numbers: dict[str, int] = {}
-        self._words: list[str] = []
+        self._words = Texts()
         self._labels, self._predicted, self._reasons = Column(), Column(), Column()
         self._scores = array("d")
 
     def add(self, video: str, label: str, predicted: str, score: float | None, reason: str) -> None:
         """Append one; an empty `predicted` is none."""
         self.names.append(video)
-        self._labels.append(self._word(label))
-        self._predicted.append(self._word(predicted))
-        self._reasons.append(self._word(reason))
+        self._labels.append(self._words.number(label))
+        self._predicted.append(self._words.number(predicted))
+        self._reasons.append(self._words.number(reason))
         self._scores.append(float("nan") if score is None else score)
 
     @property
@@ -42,40 +40,20 @@ class HeldPredictions(Predictions):
         self.names.prepare()
         return _ByName(self)
 
-    def _word(self, text: str) -> int:
-        """The number of a text; labels and reasons stand again and again."""
-        number = self._numbers.setdefault(text, len(self._words))
-        if number == len(self._words):
-            self._words.append(text)
-        return number
-
     def __len__(self) -> int:
         return len(self._scores)
 
-    @overload
-    def __getitem__(self, place: int) -> Prediction: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Prediction, ...]: ...
-    def __getitem__(self, place: int | slice) -> Prediction | tuple[Prediction, ...]:
-        if isinstance(place, slice):
-            return tuple(self[n] for n in range(*place.indices(len(self))))
+    def _one(self, place: int) -> Prediction:
         label, predicted, reason = (column[place] for column in (self._labels, self._predicted, self._reasons))
-        return self._one(self.names[place], label, predicted, reason, self._scores[place])
+        return self._prediction(self.names[place], label, predicted, reason, self._scores[place])
 
-    def _one(self, name: str, label: int, predicted: int, reason: int, score: float) -> Prediction:
-        words = self._words
+    def _prediction(self, name: str, label: int, predicted: int, reason: int, score: float) -> Prediction:
+        words = self._words.known
         known = None if math.isnan(score) else score
         return Prediction(name, words[label], words[predicted] or None, known, words[reason])
 
     def __iter__(self) -> Iterator[Prediction]:
-        return map(self._one, self.names, self._labels, self._predicted, self._reasons, self._scores)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence) or isinstance(other, str):
-            return NotImplemented
-        return len(self) == len(other) and all(mine == its for mine, its in zip(self, other, strict=True))
-
-    __hash__ = None  # type: ignore[assignment]  # it grows
+        return map(self._prediction, self.names, self._labels, self._predicted, self._reasons, self._scores)
 
 
 class _ByName(Mapping[str, Prediction]):

@@ -19,10 +19,11 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, overload
+from typing import IO, Any
 
 from backends.contract.codec import DecodeError, decode
 from backends.contract.errors import InputError
+from backends.contract.made import Made
 from backends.stores.columns import Column
 
 INDEX = "index.jsonl"
@@ -80,7 +81,7 @@ class VideoClips:
         return range(self.first, self.first + self.clips)
 
 
-class Videos(Sequence[VideoClips]):
+class Videos(Made[VideoClips]):
     """The index's videos in its order, read from the file again when they are asked for.
 
     What is kept is where each line stands and which clips it has, some nine bytes a video: a run of 100,000 videos
@@ -109,14 +110,7 @@ class Videos(Sequence[VideoClips]):
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, place: int) -> VideoClips: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[VideoClips, ...]: ...
-    def __getitem__(self, place: int | slice) -> VideoClips | tuple[VideoClips, ...]:
-        if isinstance(place, slice):
-            return tuple(self[n] for n in range(*place.indices(len(self))))
-        place = range(len(self))[place]
+    def _one(self, place: int) -> VideoClips:
         with self._open() as lines:
             lines.seek(self._places[place])
             return self._read(lines, place)

@@ -9,6 +9,26 @@ from typing import overload
 _WIDER = {"B": "H", "H": "I", "I": "Q"}
 
 
+class Texts:
+    """Texts that stand again and again, each kept once under a number from 0 on."""
+
+    def __init__(self) -> None:
+        self.known: list[str] = []
+        """By number."""
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        """A text's number, a new one where it was not there."""
+        number = self._numbers.setdefault(text, len(self.known))
+        if number == len(self.known):
+            self.known.append(text)
+        return number
+
+    def find(self, text: str) -> int | None:
+        """The number of a text; None where it is not there."""
+        return self._numbers.get(text)
+
+
 class Column(Sequence[int]):
     """Numbers from 0 on, in the order of adding: one byte each until one needs two, four or eight."""
 

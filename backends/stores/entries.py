@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
-from typing import overload
 
 from backends.contract.clips import VideoEntry
 from backends.contract.lines import Line
+from backends.contract.made import Made
 from backends.stores.clip_index import VideoClips
-from backends.stores.columns import Column
+from backends.stores.columns import Column, Texts
 from backends.stores.names import Names
 
 
-class VideoEntries(Sequence[VideoEntry]):
+class VideoEntries(Made[VideoEntry]):
     """Videos of a clip store in the order of adding, and behind them others; each is made when it is asked for."""
 
     def __init__(self) -> None:
         self.others: list[VideoEntry] = []
         """Videos that are not in the store."""
         self._names = Names()
-        self._numbers: dict[str, int] = {}
-        self._words: list[str] = []
+        self._words = Texts()
         self._labels, self._clips, self._before, self._starts, self._ends = (Column() for _ in range(5))
         self._aside: dict[int, tuple[Line, str]] = {}
 
@@ -29,11 +28,8 @@ class VideoEntries(Sequence[VideoEntry]):
         """Append a video of the store; `aside` is why it was set aside and by which stage."""
         if aside is not None:
             self._aside[len(self._names)] = aside
-        label = self._numbers.setdefault(video.label, len(self._words))
-        if label == len(self._words):
-            self._words.append(video.label)
         self._names.append(video.id)
-        self._labels.append(label)
+        self._labels.append(self._words.number(video.label))
         self._clips.append(video.clips)
         self._before.append(video.clips_before_cut)
         self._starts.append(video.segment[0])
@@ -42,14 +38,7 @@ class VideoEntries(Sequence[VideoEntry]):
     def __len__(self) -> int:
         return len(self._names) + len(self.others)
 
-    @overload
-    def __getitem__(self, place: int) -> VideoEntry: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[VideoEntry, ...]: ...
-    def __getitem__(self, place: int | slice) -> VideoEntry | tuple[VideoEntry, ...]:
-        if isinstance(place, slice):
-            return tuple(self[n] for n in range(*place.indices(len(self))))
-        place = place if place >= 0 else range(len(self))[place]
+    def _one(self, place: int) -> VideoEntry:
         if place >= len(self._labels):
             return self.others[place - len(self._labels)]
         columns = (self._labels, self._clips, self._before, self._starts, self._ends)
@@ -58,18 +47,11 @@ class VideoEntries(Sequence[VideoEntry]):
     def _entry(self, place: int, name: str, label: int, clips: int, before: int, start: int, end: int) -> VideoEntry:
         reason, stage = self._aside.get(place, _NOT)
         frames = end - start if end > start else None
-        return VideoEntry(name, self._words[label], frames, clips, before, (start, end), reason, stage)
+        return VideoEntry(name, self._words.known[label], frames, clips, before, (start, end), reason, stage)
 
     def __iter__(self) -> Iterator[VideoEntry]:
         columns = (self._names, self._labels, self._clips, self._before, self._starts, self._ends)
         return chain(map(self._entry, range(len(self._labels)), *columns), self.others)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence) or isinstance(other, str):
-            return NotImplemented
-        return len(self) == len(other) and all(mine == its for mine, its in zip(self, other, strict=True))
-
-    __hash__ = None  # type: ignore[assignment]  # it grows
 
 
 _NOT = (Line(""), "")

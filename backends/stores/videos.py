@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import overload
 
-from backends.stores.columns import Column
+from backends.contract.made import Made
+from backends.stores.columns import Column, Texts
 from backends.stores.names import Names
 
 
@@ -27,15 +27,8 @@ class Video:
         return max(0, self.end - self.first)
 
 
-class _Columns(Sequence[Video]):
+class _Columns(Made[Video]):
     """Equal to any sequence of the same videos."""
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence) or isinstance(other, str):
-            return NotImplemented
-        return len(self) == len(other) and all(mine == its for mine, its in zip(self, other, strict=True))
-
-    __hash__ = None  # type: ignore[assignment]  # a table grows
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({list(self[:3])}{', ...' if len(self) > 3 else ''})"
@@ -46,8 +39,7 @@ class VideoTable(_Columns):
 
     def __init__(self, videos: Iterable[Video] = ()) -> None:
         self.ids = Names()
-        self._numbers: dict[str, int] = {}
-        self._words: list[str] = []
+        self._words = Texts()
         self._labels, self._subsets, self._firsts, self._ends = Column(), Column(), Column(), Column()
         for video in videos:
             self.add(video)
@@ -58,10 +50,7 @@ class VideoTable(_Columns):
 
     def word(self, text: str) -> int:
         """The number of a label or subset: they stand again and again and are kept once."""
-        number = self._numbers.setdefault(text, len(self._words))
-        if number == len(self._words):
-            self._words.append(text)
-        return number
+        return self._words.number(text)
 
     def append(self, video_id: str, label: int, subset: int, first: int, end: int) -> None:
         """Add a video whose label and subset are given by their numbers."""
@@ -73,7 +62,7 @@ class VideoTable(_Columns):
 
     def subset(self, name: str) -> VideoView:
         """The videos of one subset."""
-        number = self._numbers.get(name)
+        number = self._words.find(name)
         if all(own == number for own in self._subsets):
             return VideoView(self, range(len(self)))
         return VideoView(self, array("I", (place for place, own in enumerate(self._subsets) if own == number)))
@@ -81,20 +70,13 @@ class VideoTable(_Columns):
     def __len__(self) -> int:
         return len(self.ids)
 
-    @overload
-    def __getitem__(self, place: int) -> Video: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Video, ...]: ...
-    def __getitem__(self, place: int | slice) -> Video | tuple[Video, ...]:
-        if isinstance(place, slice):
-            return tuple(self[n] for n in range(*place.indices(len(self))))
-        place = range(len(self))[place]
-        words = self._words
+    def _one(self, place: int) -> Video:
+        words = self._words.known
         label, subset = words[self._labels[place]], words[self._subsets[place]]
         return Video(self.ids[place], label, subset, self._firsts[place], self._ends[place])
 
     def __iter__(self) -> Iterator[Video]:
-        words = self._words
+        words = self._words.known
         columns = zip(self.ids, self._labels, self._subsets, self._firsts, self._ends, strict=True)
         return (Video(name, words[label], words[subset], first, end) for name, label, subset, first, end in columns)
 
@@ -121,13 +103,7 @@ class VideoView(_Columns):
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, place: int) -> Video: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Video, ...]: ...
-    def __getitem__(self, place: int | slice) -> Video | tuple[Video, ...]:
-        if isinstance(place, slice):
-            return tuple(self._table[n] for n in self._places[place])
+    def _one(self, place: int) -> Video:
         return self._table[self._places[place]]
 
     def __iter__(self) -> Iterator[Video]:

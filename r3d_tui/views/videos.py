@@ -5,10 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import overload
 
 from backends.contract.client import Prediction
 from backends.contract.clips import VideoEntry
+from backends.contract.made import Made
 from backends.contract.turns import giving_way
 from r3d_tui import figures
 from r3d_tui.lang.words import Words
@@ -39,7 +39,7 @@ class ClassEntry:
         return self.right / self.told if self.told else None
 
 
-class Picked(Sequence[VideoEntry]):
+class Picked(Made[VideoEntry]):
     """Some of many videos, by their places among them: four bytes each."""
 
     def __init__(self, videos: Sequence[VideoEntry], places: array[int]) -> None:
@@ -48,13 +48,7 @@ class Picked(Sequence[VideoEntry]):
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, place: int) -> VideoEntry: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[VideoEntry, ...]: ...
-    def __getitem__(self, place: int | slice) -> VideoEntry | tuple[VideoEntry, ...]:
-        if isinstance(place, slice):
-            return tuple(self._videos[n] for n in self._places[place])
+    def _one(self, place: int) -> VideoEntry:
         return self._videos[self._places[place]]
 
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
+from tests.r3d_tui.waiting import until
 
 Console = Callable[..., ConsoleApp]
-
-
-async def _until(pilot: Pilot[Any], fits: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait for threads; a test that waits in vain fails here."""
-    ends = asyncio.get_running_loop().time() + seconds
-    while not fits():
-        assert asyncio.get_running_loop().time() < ends, "waited in vain"
-        await pilot.pause(0.02)
 
 
 def _text(app: ConsoleApp) -> str:
@@ -50,7 +41,7 @@ async def test_the_first_picture_shows_the_run(
     monkeypatch.setattr(ConsoleApp, "_display", show)
     async with app.run_test(size=size) as pilot:
         every = {sheet.id for sheet in app.board.sheets()}
-        await _until(pilot, lambda: _mounted(app) == every)
+        await until(pilot, lambda: _mounted(app) == every)
     text, mounted = pictures[0]
     assert "✓ verify" in text
     assert "1 Stages ─" in text
@@ -71,10 +62,10 @@ async def test_a_client_that_takes_long_is_not_waited_for(
     monkeypatch.setattr("r3d_tui.screens.beginning.FIRST_S", 0.01)
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: "r3d-tui" in _text(app))
+        await until(pilot, lambda: "r3d-tui" in _text(app))
         assert "verify" not in _text(app)
         gate.set()
-        await _until(pilot, lambda: "✓ verify" in _text(app))
+        await until(pilot, lambda: "✓ verify" in _text(app))
 
 
 async def test_a_panel_may_be_asked_for_before_it_is_there(
@@ -84,7 +75,7 @@ async def test_a_panel_may_be_asked_for_before_it_is_there(
     monkeypatch.setattr("r3d_tui.screens.beginning.REST_S", 0.3)
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: app.board.snapshot is not None)
+        await until(pilot, lambda: app.board.snapshot is not None)
         assert "devices" not in _mounted(app)
         await pilot.press("4")
-        await _until(pilot, lambda: "▸ 4 Devices" in _text(app))
+        await until(pilot, lambda: "▸ 4 Devices" in _text(app))

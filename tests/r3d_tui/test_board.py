@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,17 +18,10 @@ from r3d_tui.screens.board import Board
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.palette import Palette
 from r3d_tui.widgets.sheet import Sheet
+from tests.r3d_tui.waiting import until
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]
-
-
-async def _until(pilot: Pilot[Any], fits: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait for threads; a test that waits in vain fails here."""
-    ends = asyncio.get_running_loop().time() + seconds
-    while not fits():
-        assert asyncio.get_running_loop().time() < ends, "waited in vain"
-        await pilot.pause(0.02)
 
 
 def _screen_text(app: ConsoleApp) -> str:
@@ -41,7 +33,7 @@ def _screen_text(app: ConsoleApp) -> str:
 async def _ready(pilot: Pilot[Any]) -> Board:
     board = pilot.app.screen_stack[0]
     assert isinstance(board, Board)
-    await _until(pilot, lambda: board.snapshot is not None)
+    await until(pilot, lambda: board.snapshot is not None)
     await pilot.pause()
     return board
 
@@ -59,7 +51,7 @@ async def test_the_run_goes_on_before_the_eyes(story: OpenStory, console: Consol
         assert "✓ export" in _screen_text(app).replace("  ", " ")
         assert "0.6226" not in _screen_text(app)
         client.seek(1e6)
-        await _until(pilot, lambda: "0.6226" in _screen_text(app))
+        await until(pilot, lambda: "0.6226" in _screen_text(app))
         assert "run 3 ✓ done" in _screen_text(app)
 
 
@@ -138,7 +130,7 @@ async def test_the_selected_stage_is_the_one_at_work_until_another_is_chosen(
         await pilot.press("k", "k")
         assert "check" == board.selected
         client.seek(200.0)
-        await _until(pilot, lambda: board.snapshot and board.snapshot.run.stage("preprocess").state == "running")
+        await until(pilot, lambda: board.snapshot and board.snapshot.run.stage("preprocess").state == "running")
         assert "check" == board.selected
         await pilot.press("full_stop")
         assert "preprocess" == board.selected
@@ -151,16 +143,16 @@ async def test_a_run_starts_after_its_preview(story: OpenStory, console: Console
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
         await pilot.press("r")
-        await _until(pilot, lambda: isinstance(app.screen, Dialog))
+        await until(pilot, lambda: isinstance(app.screen, Dialog))
         await pilot.pause()
         assert "10 to run, 0 perhaps, 0 kept" in _screen_text(app)
         await pilot.press("q")
         await pilot.pause()
         assert [] == client.asked
         await pilot.press("r")
-        await _until(pilot, lambda: isinstance(app.screen, Dialog))
+        await until(pilot, lambda: isinstance(app.screen, Dialog))
         await pilot.press("enter")
-        await _until(pilot, lambda: client.asked)
+        await until(pilot, lambda: client.asked)
         assert [RunRequest()] == client.asked
 
 
@@ -174,9 +166,9 @@ async def test_failed_work_is_run_again(key: str, expected: RunRequest, story: O
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
         await pilot.press(key)
-        await _until(pilot, lambda: isinstance(app.screen, Dialog))
+        await until(pilot, lambda: isinstance(app.screen, Dialog))
         await pilot.press("y")
-        await _until(pilot, lambda: client.asked)
+        await until(pilot, lambda: client.asked)
         assert [expected] == client.asked
 
 
@@ -198,15 +190,15 @@ async def test_what_only_parameters_changed_may_be_accepted(
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
         await pilot.press("r")
-        await _until(pilot, lambda: isinstance(app.screen, Dialog) and "accept as it is" in _screen_text(app))
+        await until(pilot, lambda: isinstance(app.screen, Dialog) and "accept as it is" in _screen_text(app))
         assert "Only code or parameters changed for: export" in _screen_text(app)
         await pilot.press("a")
-        await _until(pilot, lambda: client.asked)
+        await until(pilot, lambda: client.asked)
         assert [{"accept": "export"}] == client.asked
-        await _until(pilot, lambda: isinstance(app.screen, Dialog) and "accepted as it is" in _screen_text(app))
+        await until(pilot, lambda: isinstance(app.screen, Dialog) and "accepted as it is" in _screen_text(app))
         assert "Only code" not in _screen_text(app)
         await pilot.press("enter")
-        await _until(pilot, lambda: len(client.asked) == 2)
+        await until(pilot, lambda: len(client.asked) == 2)
         assert RunRequest() == client.asked[1]
 
 
@@ -223,7 +215,7 @@ async def test_stop_asks_once(inferring: ReplayClient, console: Console) -> None
         assert [] == inferring.asked
         await pilot.press("s")
         await pilot.press("y")
-        await _until(pilot, lambda: inferring.asked)
+        await until(pilot, lambda: inferring.asked)
         assert ["stop"] == inferring.asked
 
 
@@ -253,9 +245,9 @@ async def test_an_error_is_shown_with_its_mend(
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
         await pilot.press("r")
-        await _until(pilot, lambda: isinstance(app.screen, Dialog))
+        await until(pilot, lambda: isinstance(app.screen, Dialog))
         await pilot.press("enter")
-        await _until(pilot, lambda: "process 7 holds the workspace" in _screen_text(app))
+        await until(pilot, lambda: "process 7 holds the workspace" in _screen_text(app))
         assert "wait for it, or stop it" in _screen_text(app)
         await pilot.press("q")
         await pilot.pause()
@@ -276,9 +268,9 @@ async def test_a_client_that_fails_is_told_in_the_header(
     monkeypatch.setattr("r3d_tui.feed.AGAIN_S", 0.05)
     app = console(client)
     async with app.run_test(size=(100, 24)) as pilot:
-        await _until(pilot, lambda: "OSError: [disk] is gone" in _screen_text(app))
+        await until(pilot, lambda: "OSError: [disk] is gone" in _screen_text(app))
         monkeypatch.setattr(client, "snapshot", good)
-        await _until(pilot, lambda: "✗ failed" in _screen_text(app))
+        await until(pilot, lambda: "✗ failed" in _screen_text(app))
 
 
 async def test_the_log_of_the_selected_stage_is_searched(story: OpenStory, console: Console) -> None:
@@ -288,7 +280,7 @@ async def test_the_log_of_the_selected_stage_is_searched(story: OpenStory, conso
     async with app.run_test(size=(80, 24)) as pilot:
         board = await _ready(pilot)
         await pilot.press("l")
-        await _until(pilot, lambda: "Traceback" in _screen_text(app))
+        await until(pilot, lambda: "Traceback" in _screen_text(app))
         await pilot.press("slash", *"export")
         await pilot.pause()
         assert [2] == board.book.found
@@ -308,13 +300,13 @@ async def test_a_log_that_grows_is_followed_until_one_scrolls_back(story: OpenSt
         board = await _ready(pilot)
         await pilot.press("6")
         client.seek(500.0)
-        await _until(pilot, lambda: board.log_panel.row_count > 40)
+        await until(pilot, lambda: board.log_panel.row_count > 40)
         assert board.log_panel.at_end
         await pilot.press("k")
         top = board.log_panel.top
         count = board.log_panel.row_count
         client.seek(600.0)
-        await _until(pilot, lambda: board.log_panel.row_count > count)
+        await until(pilot, lambda: board.log_panel.row_count > count)
         assert top == board.log_panel.top
         await pilot.press("G")
         assert board.log_panel.at_end
@@ -326,10 +318,10 @@ async def test_the_palette_does_what_is_typed(story: OpenStory, console: Console
     async with app.run_test(size=(80, 24)) as pilot:
         board = await _ready(pilot)
         await pilot.press("colon")
-        await _until(pilot, lambda: isinstance(app.screen, Palette))
+        await until(pilot, lambda: isinstance(app.screen, Palette))
         await pilot.press(*"large")
         await pilot.press("enter")
-        await _until(pilot, lambda: board.zoomed)
+        await until(pilot, lambda: board.zoomed)
         assert app.screen is board
 
 
@@ -341,9 +333,9 @@ async def test_details_help_and_runs_open_and_close_with_their_own_key(story: Op
         for key, text in (("d", "hangs on"), ("question_mark", "The console shows a run"), ("h", "0.6219")):
             for close in (key, "q", "escape"):
                 await pilot.press(key)
-                await _until(pilot, lambda text=text: text in _screen_text(app))
+                await until(pilot, lambda text=text: text in _screen_text(app))
                 await pilot.press(close)
-                await _until(pilot, lambda: app.screen is app.board)
+                await until(pilot, lambda: app.screen is app.board)
 
 
 async def test_a_device_is_taken_out_and_said_so(inferring: ReplayClient, console: Console) -> None:
@@ -352,7 +344,7 @@ async def test_a_device_is_taken_out_and_said_so(inferring: ReplayClient, consol
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
         await pilot.press("4", "j", "space")
-        await _until(pilot, lambda: inferring.asked)
+        await until(pilot, lambda: inferring.asked)
         assert [{"stage": "infer", "command": "device", "id": "1", "take": "out"}] == inferring.asked
 
 
@@ -433,8 +425,8 @@ async def test_the_panels_text_is_copied_and_written(
         await pilot.press("3", "y")
         assert "resnet-50" in app.clipboard
         await pilot.press("w")
-        await _until(pilot, lambda: list(tmp_path.rglob("model-*.txt")))
-        await _until(pilot, lambda: "Written to" in " ".join(_toasts(app)))
+        await until(pilot, lambda: list(tmp_path.rglob("model-*.txt")))
+        await until(pilot, lambda: "Written to" in " ".join(_toasts(app)))
         assert "resnet-50" in next(tmp_path.rglob("model-*.txt")).read_text(encoding="utf-8")
 
 
@@ -462,7 +454,7 @@ async def test_a_notice_is_written_on_the_terminals_own_ground(
         await _ready(pilot)
         app.theme = theme
         app.notify("to be read", markup=False)
-        await _until(pilot, lambda: "to be read" in _screen_text(app))
+        await until(pilot, lambda: "to be read" in _screen_text(app))
         (words,) = (
             segment
             for strip in app.screen._compositor.render_strips()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from backends import api
 from backends.contract.client import Snapshot
@@ -32,6 +30,7 @@ from r3d_tui.views.look import Look
 from r3d_tui.views.result import result
 from r3d_tui.views.tracks import Track, Tracks, range_of, tracks_of
 from r3d_tui.views.verdict import verdict
+from tests.r3d_tui.waiting import until
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]
@@ -185,13 +184,6 @@ def test_simulated_chips_are_called_so_wherever_a_figure_of_theirs_stands(words:
     assert "simulated" not in text_of(header(whole, look)) + _text(infer(whole, look, {})) + _text(result(whole, look))
 
 
-async def _until(pilot: Pilot[Any], fits: Callable[[], object]) -> None:
-    ends = asyncio.get_running_loop().time() + 10
-    while not fits():
-        assert asyncio.get_running_loop().time() < ends, "waited in vain"
-        await pilot.pause(0.02)
-
-
 def _screen_text(app: ConsoleApp) -> str:
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines)
@@ -203,16 +195,16 @@ async def test_a_console_that_comes_later_shows_the_history_from_before(
     """The first snapshot has one reading of each device; what was kept before it is shown as well."""
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: app.board.snapshot)
-        await _until(pilot, lambda: len(app.board.tracks.by_device["0"]) > 5)
+        await until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: len(app.board.tracks.by_device["0"]) > 5)
         await pilot.press("4", "j", "enter")
-        await _until(pilot, lambda: isinstance(app.screen, ChipPage) and "2/2" in _screen_text(app))
+        await until(pilot, lambda: isinstance(app.screen, ChipPage) and "2/2" in _screen_text(app))
         assert "sensor" in _screen_text(app)
         await pilot.press("n")
         await pilot.pause()
         assert "1/2" in _screen_text(app)
         await pilot.press("space")
-        await _until(pilot, lambda: inferring.asked)
+        await until(pilot, lambda: inferring.asked)
         assert [{"stage": "infer", "command": "device", "id": "0", "take": "out"}] == inferring.asked
 
 
@@ -220,7 +212,7 @@ async def test_a_watcher_cannot_take_a_device_out_on_its_page(inferring: ReplayC
     """Read-only mode does not offer the key, and the key does nothing."""
     app = console(inferring, read_only=True)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.snapshot)
         await pilot.press("p", "space")
         await pilot.pause()
         assert isinstance(app.screen, ChipPage)
@@ -245,9 +237,9 @@ async def test_the_processes_on_a_chip_are_asked_for_once(
     monkeypatch.setattr(inferring, "snapshot", lambda: snapshot)
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.snapshot)
         await pilot.press("4", "enter")
-        await _until(pilot, lambda: isinstance(app.screen, ChipPage) and "11 mine" in _screen_text(app))
+        await until(pilot, lambda: isinstance(app.screen, ChipPage) and "11 mine" in _screen_text(app))
         assert "12 x" not in _screen_text(app)
         assert ["live"] == asked
 
@@ -256,7 +248,7 @@ async def test_devices_are_filtered_and_ordered_on_the_board(inferring: ReplayCl
     """/ and S in the devices and inference panels; the title says so; u shows all by number again."""
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.snapshot)
         await pilot.press("4", "slash", *"910B", "enter")
         await pilot.pause()
         assert "/910B" in _screen_text(app)
@@ -275,12 +267,12 @@ async def test_the_log_shows_only_what_matches(inferring: ReplayClient, console:
     """& after a search leaves the other lines out, and brings them back; without a search a word says how."""
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.snapshot)
         await pilot.press("ampersand")
-        await _until(pilot, lambda: app._notifications)
+        await until(pilot, lambda: app._notifications)
         app.clear_notifications()
         await pilot.press("l")
-        await _until(pilot, lambda: "batch" in _screen_text(app))
+        await until(pilot, lambda: "batch" in _screen_text(app))
         await pilot.press("slash", *"queue 6", "enter", "ampersand")
         await pilot.pause()
         shown = [one for one in _screen_text(app).splitlines() if "clips/s, queue" in one]

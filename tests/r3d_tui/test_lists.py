@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from r3d_tui.screens.lists import Lists, ListSheet
 from r3d_tui.screens.videos import Videos
 from r3d_tui.views import listing as listing_module
 from r3d_tui.views.listing import Listing, Order, filter_of
+from tests.r3d_tui.waiting import until
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]
@@ -88,13 +88,6 @@ def test_the_cursor_stays_on_its_entry() -> None:
     assert 0 == listing.here
 
 
-async def _until(pilot: Pilot[Any], fits: Callable[[], object]) -> None:
-    ends = asyncio.get_running_loop().time() + 10
-    while not fits():
-        assert asyncio.get_running_loop().time() < ends, "waited in vain"
-        await pilot.pause(0.02)
-
-
 def _text(app: ConsoleApp, screen: Screen[Any] | None = None) -> str:
     lines = (screen or app.screen)._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines)
@@ -102,9 +95,9 @@ def _text(app: ConsoleApp, screen: Screen[Any] | None = None) -> str:
 
 async def _opened(pilot: Pilot[Any], key: str) -> Lists:
     app = pilot.app
-    await _until(pilot, lambda: app.screen_stack[0].snapshot)  # type: ignore[attr-defined]
+    await until(pilot, lambda: app.screen_stack[0].snapshot)  # type: ignore[attr-defined]
     await pilot.press(key)
-    await _until(pilot, lambda: isinstance(app.screen, Lists) and app.screen._body.row_count)
+    await until(pilot, lambda: isinstance(app.screen, Lists) and app.screen._body.row_count)
     assert isinstance(app.screen, Lists)
     return app.screen
 
@@ -150,17 +143,17 @@ async def test_a_long_list_is_filtered_and_ordered_while_one_types(
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await _opened(pilot, "b")
         await pilot.press("enter", "slash", *"1199")
-        await _until(pilot, lambda: "/1199 1/12 of 12,000" in _text(app, screen))
+        await until(pilot, lambda: "/1199 1/12 of 12,000" in _text(app, screen))
         await pilot.press("enter")
         await pilot.pause()
         assert app.screen is screen
         await pilot.press("s")
-        await _until(pilot, lambda: "↑video" in _text(app))
-        await _until(pilot, lambda: "│ video_01199" in _text(app))
+        await until(pilot, lambda: "↑video" in _text(app))
+        await until(pilot, lambda: "│ video_01199" in _text(app))
         await pilot.press("S")
-        await _until(pilot, lambda: "↑video" not in _text(app))
+        await until(pilot, lambda: "↑video" not in _text(app))
         await pilot.press("s", "u")
-        await _until(pilot, lambda: "1199 1/" not in _text(app) and "/12,000" in _text(app))
+        await until(pilot, lambda: "1199 1/" not in _text(app) and "/12,000" in _text(app))
 
 
 async def test_every_line_to_type_in_has_a_second_key_beside_esc(story: OpenStory, console: Console) -> None:
@@ -249,7 +242,7 @@ async def test_a_click_on_a_heading_orders_and_on_a_row_opens(
         assert screen._inside is not None
         heading = _text(app).splitlines()[2]
         await pilot.click(screen._body, offset=(heading.index("video"), 2))
-        await _until(pilot, lambda: "↑video" in _text(app))
+        await until(pilot, lambda: "↑video" in _text(app))
         await pilot.click(screen._body, offset=(4, 5))
         await pilot.pause()
         assert screen.listed.listing.here == 2
@@ -267,7 +260,7 @@ async def test_text_gets_out_of_a_list(
         await pilot.press("y")
         assert 3 == app.clipboard.count("_FIRST_DATES") + app.clipboard.count("prelinger")
         await pilot.press("w")
-        await _until(pilot, lambda: list((tmp_path / ".r3d" / "texts").glob("asides-*.txt")))
+        await until(pilot, lambda: list((tmp_path / ".r3d" / "texts").glob("asides-*.txt")))
 
 
 async def test_the_runs_lead_to_their_results(story: OpenStory, console: Console) -> None:
@@ -282,11 +275,11 @@ async def test_the_runs_lead_to_their_results(story: OpenStory, console: Console
         assert "(6,000)" in _text(app)
         assert "simulated" in _text(app)
         await pilot.press("enter")
-        await _until(pilot, lambda: len(app.screen_stack) == 3)
+        await until(pilot, lambda: len(app.screen_stack) == 3)
         assert "Results of run 3" in _text(app)
         await pilot.press("q")
         await pilot.press("G", "p")
-        await _until(pilot, lambda: app._notifications)
+        await until(pilot, lambda: app._notifications)
         assert ["This run kept no readings of its devices."] == [note.message for note in app._notifications]
 
 
@@ -302,5 +295,5 @@ async def test_words_of_an_item_that_has_no_clips(
         await pilot.pause()
         assert isinstance(app.screen, Dialog)
         await pilot.press("enter")
-        await _until(pilot, lambda: app._notifications)
+        await until(pilot, lambda: app._notifications)
         assert ["This video has no clips."] == [note.message for note in app._notifications]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from backends.contract.errors import InputError
 from backends.engine.replay import ReplayClient, Story
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens import setup
 from r3d_tui.screens.setup import Setup, Verdict
+from tests.r3d_tui.waiting import until
 
 Console = Callable[..., ConsoleApp]
 
@@ -86,13 +85,6 @@ def empty(folder: Path) -> ReplayClient:
     return ReplayClient(Story("", folder, 0.0, None, None, problem, (), ()))
 
 
-async def _until(pilot: Pilot[Any], fits: Callable[[], object]) -> None:
-    ends = asyncio.get_running_loop().time() + 10
-    while not fits():
-        assert asyncio.get_running_loop().time() < ends, "waited in vain"
-        await pilot.pause(0.02)
-
-
 def _form(app: ConsoleApp) -> Setup:
     assert isinstance(app.screen, Setup)
     return app.screen
@@ -104,18 +96,18 @@ async def test_the_form_opens_with_what_was_found_and_writes(
     """In a folder without r3d.toml the form comes up filled in; ^S writes what it shows."""
     app = console(empty)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: isinstance(app.screen, Setup))
+        await until(pilot, lambda: isinstance(app.screen, Setup))
         form = _form(app)
-        await _until(pilot, lambda: form._inputs["checkpoint"].value == "r3d50.pth")
+        await until(pilot, lambda: form._inputs["checkpoint"].value == "r3d50.pth")
         assert ("videos", "", "hmdb51_1.json") == tuple(
             form._inputs[n].value for n in ("videos", "frames", "annotation")
         )
         await pilot.press("down")
         assert "more" == form._inputs["videos"].value
-        await _until(pilot, lambda: form._verdicts.get("checkpoint") is not None)
+        await until(pilot, lambda: form._verdicts.get("checkpoint") is not None)
         await pilot.press("ctrl+s")
-        await _until(pilot, lambda: door.made)
-        await _until(pilot, lambda: app.screen is app.board)
+        await until(pilot, lambda: door.made)
+        await until(pilot, lambda: app.screen is app.board)
     expected = {
         "videos": folder / "more",
         "frames": None,
@@ -133,29 +125,29 @@ async def test_what_is_lacking_or_refused_is_said(empty: ReplayClient, door: Doo
     door.found = replace(door.found, checkpoints=())
     app = console(empty)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: isinstance(app.screen, Setup))
+        await until(pilot, lambda: isinstance(app.screen, Setup))
         form = _form(app)
-        await _until(pilot, lambda: form._inputs["videos"].value)
+        await until(pilot, lambda: form._inputs["videos"].value)
         await pilot.press("ctrl+s")
-        await _until(pilot, lambda: "a checkpoint is needed" in form._trouble.plain_text())
+        await until(pilot, lambda: "a checkpoint is needed" in form._trouble.plain_text())
         form._inputs["checkpoint"].value = "r3d50.pth"
         door.refuse = InputError("{path}: not a checkpoint", hint="give another", path="/x\x1b[2J")
         await pilot.press("ctrl+s")
-        await _until(pilot, lambda: "/x: not a checkpoint\ngive another" in form._trouble.plain_text())
+        await until(pilot, lambda: "/x: not a checkpoint\ngive another" in form._trouble.plain_text())
         assert [] == door.made
         await pilot.press("escape")
-        await _until(pilot, lambda: app.screen is app.board)
+        await until(pilot, lambda: app.screen is app.board)
 
 
 async def test_a_field_is_judged_while_one_types(empty: ReplayClient, door: Door, console: Console) -> None:
     """A path that is not there is said so at once and keeps the form from writing."""
     app = console(empty)
     async with app.run_test(size=(60, 20)) as pilot:
-        await _until(pilot, lambda: isinstance(app.screen, Setup))
+        await until(pilot, lambda: isinstance(app.screen, Setup))
         form = _form(app)
-        await _until(pilot, lambda: form._inputs["videos"].value)
+        await until(pilot, lambda: form._inputs["videos"].value)
         await pilot.press("end", "x", "x")
-        await _until(pilot, lambda: form._verdicts.get("videos") == Verdict("missing", "bad", True))
+        await until(pilot, lambda: form._verdicts.get("videos") == Verdict("missing", "bad", True))
         await pilot.press("ctrl+s")
         await pilot.pause(0.1)
         assert [] == door.made

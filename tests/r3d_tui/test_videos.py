@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from backends import api
 from backends.contract.client import Prediction
@@ -26,6 +23,7 @@ from r3d_tui.screens.videos import Videos
 from r3d_tui.views.look import Look
 from r3d_tui.views.picture import pictures
 from r3d_tui.views.videos import class_cells, class_columns, classes, clip_facts, video_cells, video_columns
+from tests.r3d_tui.waiting import until
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]
@@ -57,13 +55,6 @@ def store(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
     monkeypatch.setattr(api, "list_videos", lambda _: ENTRIES)
     monkeypatch.setattr(api, "clip_frames", frames)
     return asked
-
-
-async def _until(pilot: Pilot[Any], fits: Callable[[], object]) -> None:
-    ends = asyncio.get_running_loop().time() + 10
-    while not fits():
-        assert asyncio.get_running_loop().time() < ends, "waited in vain"
-        await pilot.pause(0.02)
 
 
 def _text(app: ConsoleApp) -> str:
@@ -113,17 +104,17 @@ async def test_one_goes_from_class_to_video_to_clip(
     """b lists classes, Enter goes deeper until a clip plays, q comes back level by level."""
     app = console(story("finished"))
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.snapshot)
         await pilot.press("b")
-        await _until(pilot, lambda: isinstance(app.screen, Videos))
+        await until(pilot, lambda: isinstance(app.screen, Videos))
         await pilot.press("j", "enter")
         await pilot.pause()
         assert "Videos › wave" in _text(app)
         await pilot.press("enter")
-        await _until(pilot, lambda: isinstance(app.screen, Player) and "▀▀▀" in _text(app))
+        await until(pilot, lambda: isinstance(app.screen, Player) and "▀▀▀" in _text(app))
         assert [("w1", 0, 40)] == store
         await pilot.press("n")
-        await _until(pilot, lambda: "2/2" in _text(app))
+        await until(pilot, lambda: "2/2" in _text(app))
         assert ("w1", 1, 40) == store[-1]
         for expected in (Videos, Videos):
             await pilot.press("q")
@@ -142,14 +133,14 @@ async def test_a_clip_rests_after_its_rounds(
     monkeypatch.setattr("r3d_tui.screens.player.FRAMES_A_SECOND", 100)
     app = console(story("finished"))
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.snapshot)
         await pilot.press("2", "enter")
-        await _until(pilot, lambda: isinstance(app.screen, Videos))
+        await until(pilot, lambda: isinstance(app.screen, Videos))
         await pilot.press("enter", "enter")
-        await _until(pilot, lambda: isinstance(app.screen, Player) and app.screen._pictures)
+        await until(pilot, lambda: isinstance(app.screen, Player) and app.screen._pictures)
         player = app.screen
         assert isinstance(player, Player)
-        await _until(pilot, lambda: not player.playing)
+        await until(pilot, lambda: not player.playing)
         await pilot.pause()
         assert "1/16" in _text(app)
         await pilot.press("full_stop")
@@ -164,9 +155,9 @@ async def test_a_video_without_clips_is_not_played(
     """A word says so instead."""
     app = console(story("finished"))
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.snapshot)
         await pilot.press("b")
-        await _until(pilot, lambda: isinstance(app.screen, Videos))
+        await until(pilot, lambda: isinstance(app.screen, Videos))
         await pilot.press("G", "enter", "G", "enter")
         await pilot.pause()
         assert ["This video has no clips."] == [note.message for note in app._notifications]
@@ -184,11 +175,11 @@ async def test_a_wrong_video_is_played_from_the_results(
     monkeypatch.setattr(api, "find_video", lambda _, video: VideoEntry(video, wrong.label, 30, 1))
     app = console(client)
     async with app.run_test(size=(120, 40)) as pilot:
-        await _until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.snapshot)
         await pilot.press("o")
-        await _until(pilot, lambda: isinstance(app.screen, Results))
+        await until(pilot, lambda: isinstance(app.screen, Results))
         await pilot.press("3", "j", "enter")
-        await _until(pilot, lambda: isinstance(app.screen, Player) and "▀▀▀" in _text(app))
+        await until(pilot, lambda: isinstance(app.screen, Player) and "▀▀▀" in _text(app))
         assert wrong.predicted in _text(app)
         assert [(wrong.video, 0, 68)] == store
 
@@ -204,8 +195,8 @@ async def test_no_clips_yet_is_told_with_its_mend(
     monkeypatch.setattr(api, "list_videos", none)
     app = console(story("new"))
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.snapshot)
         await pilot.press("b")
-        await _until(pilot, lambda: isinstance(app.screen, Dialog))
-        await _until(pilot, lambda: "no run here has made clips yet" in _text(app))
+        await until(pilot, lambda: isinstance(app.screen, Dialog))
+        await until(pilot, lambda: "no run here has made clips yet" in _text(app))
         assert "run the preprocess stage" in _text(app)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.stores.columns import Column
+from backends.stores.columns import Column, Texts
 
 numbers = st.one_of(st.integers(0, 300), st.integers(0, 1 << 33), st.integers(0, (1 << 64) - 1))
 
@@ -36,3 +36,11 @@ def test_what_fits_no_column_is_refused(number: int) -> None:
     with pytest.raises(OverflowError):
         column[0] = number
     assert [7] == list(column)
+
+
+def test_a_text_that_stands_again_has_its_number() -> None:
+    """Each text is kept once, in the order in which it came."""
+    texts = Texts()
+    assert [0, 1, 0, 2] == [texts.number(text) for text in ("wave", "run", "wave", "")]
+    assert ["wave", "run", ""] == texts.known
+    assert (1, None) == (texts.find("run"), texts.find("jump"))
