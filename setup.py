@@ -21,9 +21,7 @@ setup(
         **{name: ["*.pth", "*.json", "*.txt"] for name in ASSETS},
     },
     ext_modules=[
-        Extension(
-            "backends.preprocess._resize", ["backends/preprocess/_resize.c"], extra_compile_args=FLAGS, optional=True
-        ),
-        Extension("backends.stores._feed", ["backends/stores/_feed.c"], extra_compile_args=FLAGS, optional=True),
+        Extension("backends.data._resize", ["backends/data/_resize.c"], extra_compile_args=FLAGS, optional=True),
+        Extension("backends.data._feed", ["backends/data/_feed.c"], extra_compile_args=FLAGS, optional=True),
     ],
 )

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of all others
     import subprocess
 
-    from backends.contract.benches import BenchReport
-    from backends.contract.bundle import Bundle
-    from backends.contract.cleaning import Cleaning
-    from backends.contract.client import Candidates
-    from backends.contract.clips import AsideEntry, ClipFrames, VideoEntry
-    from backends.contract.events import Event, Outcome
-    from backends.contract.lines import Line, Scalar
-    from backends.contract.needs import Finding
-    from backends.contract.plan import Plan
-    from backends.contract.run import Run
-    from backends.contract.settings import Settings
-    from backends.contract.values import DeviceTable
-    from backends.engine.client import LiveClient
+    from backends.core.bench_report import BenchReport
+    from backends.core.bundle_report import Bundle
+    from backends.core.cleanup_report import Cleaning
+    from backends.core.client import Candidates
+    from backends.core.clip_entries import AsideEntry, ClipFrames, VideoEntry
+    from backends.core.events import Event, Outcome
+    from backends.core.messages import Line, Scalar
+    from backends.core.needs import Finding
+    from backends.core.plan import Plan
+    from backends.core.run_state import Run
+    from backends.core.settings import Settings
+    from backends.core.values import DeviceTable
+    from backends.engine.live_client import LiveClient
 
 STAGE_NAMES = (
     "check",
@@ -42,38 +42,38 @@ STAGE_NAMES = (
 
 def find_workspace(folder: Path) -> Path | None:
     """The folder itself or the nearest parent that holds an r3d.toml."""
-    from backends.workspace import find_workspace as find
+    from backends.workspace.settings_file import find_workspace as find
 
     return find(folder.resolve())
 
 
 def workspace_language(folder: Path) -> str | None:
     """The language that the workspace's r3d.toml asks for; None where there is no such file or it asks for none."""
-    from backends.workspace import language
+    from backends.workspace.settings_file import language
 
     return language(folder)
 
 
 def find_candidates(folder: Path) -> Candidates:
     """What lies about in a folder and two levels below. Quick: it looks at names and first bytes."""
-    from backends.candidates import look_around
+    from backends.workspace.discovery import look_around
 
     return look_around(folder)
 
 
 def is_archive(path: Path) -> bool:
     """Whether a path is that of a file which its name calls an archive: one may be given for videos and split files."""
-    from backends.dataset.archives import is_archive as found
+    from backends.data.archives import is_archive as found
 
     return found(path)
 
 
 def open_client(workspace: Path) -> LiveClient:
     """The client of a workspace on this machine."""
-    from backends.engine.client import LiveClient, Planner
-    from backends.simulation import enter
-    from backends.stores.samples import read_samples
-    from backends.workspace import read_settings
+    from backends.core.device_samples import read_samples
+    from backends.engine.live_client import LiveClient, Planner
+    from backends.simulator.simulation import enter
+    from backends.workspace.settings_file import read_settings
 
     enter(workspace)
     return LiveClient(workspace.resolve(), Planner(read_settings, _ready_plan, read_samples))
@@ -91,8 +91,8 @@ def init_workspace(
     devices: tuple[int, ...] | None = None,
 ) -> Path:
     """Write the r3d.toml of a new workspace and give its path. Raises InputError for what is not there."""
-    from backends.contract.settings import DatasetSettings, InferSettings, ModelSettings, Settings
-    from backends.workspace import refuse_unready, write_settings
+    from backends.core.settings import DatasetSettings, InferSettings, ModelSettings, Settings
+    from backends.workspace.settings_file import refuse_unready, write_settings
 
     def absolute(path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None
@@ -116,11 +116,11 @@ def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], N
     """
     from dataclasses import replace
 
-    from backends import simulation
-    from backends.contract.settings import InferSettings
-    from backends.dataset.demo import build_demo as build
-    from backends.dataset.demo import demo_settings
-    from backends.workspace import FILE, write_settings
+    from backends.core.settings import InferSettings
+    from backends.demo.demo_workspace import build_demo as build
+    from backends.demo.demo_workspace import demo_settings
+    from backends.simulator import simulation
+    from backends.workspace.settings_file import FILE, write_settings
 
     folder = folder.absolute()
     build(folder, progress=progress)
@@ -134,32 +134,32 @@ def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], N
 
 def read_devices(source: str) -> DeviceTable:
     """Chips as `npu-smi info` tells of them: `live`, `-` for standard input, or a file of saved output."""
-    from backends.devices.smi import read_devices as read
+    from backends.ascend.npu_smi_calls import read_devices as read
 
     return read(source)
 
 
 def devices_document(table: DeviceTable) -> dict[str, Any]:
     """The document of `devices --json`."""
-    from backends.devices.npu_smi import to_document
+    from backends.ascend.npu_smi import to_document
 
     return to_document(table)
 
 
 def explain_log(path: Path, batch: int) -> tuple[Line, ...]:
     """What a saved log of atc, ais_bench, ais_infer, msame or pyACL says; `batch` where msame does not print it."""
-    from backends.saved_logs import read_saved_log
+    from backends.ascend.log_diagnosis import read_saved_log
 
     return read_saved_log(path).lines(batch)
 
 
 def doctor(workspace: Path | None) -> tuple[Finding, ...]:
     """The check stage's table, for a workspace or for the defaults."""
-    from backends.catalogue import whole_plan
-    from backends.contract.settings import Settings
-    from backends.devices.check import diagnose
-    from backends.simulation import enter
-    from backends.workspace import read_settings
+    from backends.checks.check_stage import diagnose
+    from backends.core.settings import Settings
+    from backends.pipeline import whole_plan
+    from backends.simulator.simulation import enter
+    from backends.workspace.settings_file import read_settings
 
     if workspace:
         enter(workspace)
@@ -170,18 +170,18 @@ def doctor(workspace: Path | None) -> tuple[Finding, ...]:
 
 def find_waste(workspace: Path, keep: int) -> Cleaning:
     """What in `.r3d` nothing needs where the latest `keep` runs stay. BusyError while an engine works there."""
-    from backends.engine import clean
+    from backends.engine import cleanup
     from backends.engine.folders import Folders
 
-    return clean.look(Folders(workspace.resolve()), _any_plan(workspace), keep)
+    return cleanup.look(Folders(workspace.resolve()), _any_plan(workspace), keep)
 
 
 def remove_waste(workspace: Path, keep: int, agreed: frozenset[Path]) -> Cleaning:
     """Remove what still may go of what was agreed to, by paths as `find_waste` gave them; gives what went."""
-    from backends.engine import clean
+    from backends.engine import cleanup
     from backends.engine.folders import Folders
 
-    return clean.remove(Folders(workspace.resolve()), _any_plan(workspace), keep, agreed)
+    return cleanup.remove(Folders(workspace.resolve()), _any_plan(workspace), keep, agreed)
 
 
 def make_bundle(
@@ -194,7 +194,7 @@ def make_bundle(
     """
     from backends.bundle import collect, pack
     from backends.bundle.mask import Mask, this_machine
-    from backends.simulation import enter
+    from backends.simulator.simulation import enter
 
     pack.check_target(file)
     if workspace:
@@ -277,14 +277,14 @@ def bench_feed(
 def act_out(
     workspace: Path, *, chips: int, hz: float, events: int = 0, log_lines: int = 0
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process that acts a run out in a new workspace, to measure who watches it; see `backends.acting`."""
+    """A process that acts a run out in a new workspace, to measure who watches it; see `backends.fake_run`."""
     import subprocess
 
-    from backends.contract.process import our_environment
+    from backends.core.processes import our_environment
 
     asked = {"chips": chips, "hz": hz, "events": events, "log-lines": log_lines}
     options = [f"--{name}={value}" for name, value in asked.items()]
-    command = [sys.executable, "-m", "backends.acting", str(workspace), *options]
+    command = [sys.executable, "-m", "backends.fake_run", str(workspace), *options]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=our_environment()
     ) as actor:
@@ -309,36 +309,36 @@ def translations(language: str) -> Mapping[str, str]:
     """Sentences of the catalogues of tools' error codes (atc, pyACL) in `language`, by the English. Empty for "en"."""
     if language == "en":
         return {}
-    from backends.convert.atc_codes import translations as of_atc
-    from backends.infer.acl_codes import translations as of_acl
+    from backends.ascend.acl_errors import translations as of_acl
+    from backends.ascend.atc_errors import translations as of_atc
 
     return {**of_atc(language), **of_acl(language)}
 
 
 def list_videos(workspace: Path) -> Sequence[VideoEntry]:
     """The videos of the latest clip store and those set aside. InputError where no run has made a store yet."""
-    from backends.browse import list_videos as listed
+    from backends.workspace.browser import list_videos as listed
 
     return listed(workspace)
 
 
 def find_video(workspace: Path, video: str) -> VideoEntry | None:
     """One video of the latest clip store by its name; None where it has none of that name. Errors as `list_videos`."""
-    from backends.browse import find_video as found
+    from backends.workspace.browser import find_video as found
 
     return found(workspace, video)
 
 
 def read_asides(workspace: Path, run: Run) -> Sequence[AsideEntry]:
     """Everything that the run's stages set aside, as far as it is known by name. Slow: call it from a thread."""
-    from backends.engine.asides import read_asides as read
+    from backends.engine.skipped_items import read_asides as read
 
     return read(workspace, run)
 
 
 def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames:
     """One clip (from 0) of a video as the model sees it, at most `side` pixels a side. Slow: call it from a thread."""
-    from backends.browse import clip_frames as frames
+    from backends.workspace.browser import clip_frames as frames
 
     return frames(workspace, video, clip, side)
 
@@ -355,7 +355,7 @@ def run_step(
     on_log: Callable[[str], None] | None = None,
 ) -> Outcome:
     """One stage by itself, in a child process, outside any workspace. Raises what the stage ended with."""
-    from backends.engine.step import run_step as run
+    from backends.engine.single_stage import run_step as run
 
     given, speed = inputs or {}, tuning or {}
     return run(entry, params, stage=stage, out=out, on_event=on_event, inputs=given, tuning=speed, on_log=on_log)
@@ -366,8 +366,8 @@ def _latest(workspace: Path | None) -> Run | None:
 
 
 def _ready_plan(workspace: Path, settings: Settings) -> Plan:
-    from backends.catalogue import whole_plan
-    from backends.workspace import refuse_unready
+    from backends.pipeline import whole_plan
+    from backends.workspace.settings_file import refuse_unready
 
     refuse_unready(workspace, settings)
     return whole_plan(workspace, settings)
@@ -375,9 +375,9 @@ def _ready_plan(workspace: Path, settings: Settings) -> Plan:
 
 def _any_plan(workspace: Path) -> Plan | None:
     """The plan of the present settings, files missing or not; None where the settings cannot be read."""
-    from backends.catalogue import whole_plan
-    from backends.contract.errors import InputError
-    from backends.workspace import read_settings
+    from backends.core.errors import InputError
+    from backends.pipeline import whole_plan
+    from backends.workspace.settings_file import read_settings
 
     try:
         return whole_plan(workspace.resolve(), read_settings(workspace.resolve()))

@@ -11,16 +11,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from backends.contract.benches import BenchFigure, BenchReport, beside
-from backends.contract.errors import InputError
-from backends.contract.lines import Line, Scalar, line
+from backends.core.bench_report import BenchFigure, BenchReport, beside
+from backends.core.errors import InputError
+from backends.core.messages import Line, Scalar, line
 
 if TYPE_CHECKING:
-    from backends.contract.run import Run
-    from backends.infer.feeding import Feed
-    from backends.infer.perf import Measured, Perf
-    from backends.infer.runtime import DeviceSpec
-    from backends.preprocess.bench import PreprocessBench
+    from backends.core.model_io import DeviceSpec
+    from backends.core.run_state import Run
+    from backends.data.preprocess_bench import PreprocessBench
+    from backends.inference.feed_bench import Feed
+    from backends.inference.pure_inference import Measured, Perf
 
 Say = Callable[[Line], None]
 MADE_CLIPS = 200
@@ -47,11 +47,11 @@ def bench_preprocess(
     *, frames: Path | None, annotation: Path | None, rounds: int, workers: int, clips: int, say: Say
 ) -> BenchReport:
     """Frames to clips beside the guide's way and beside decoding alone."""
-    from backends.preprocess import bench
+    from backends.data import preprocess_bench
 
     before = machine()
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
-        found = bench.bench_preprocess(
+        found = preprocess_bench.bench_preprocess(
             Path(scratch),
             frames=frames,
             annotation=annotation,
@@ -79,8 +79,8 @@ def bench_preprocess(
 
 def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say: Say) -> BenchReport:
     """Pure inference on the devices where a model is known; and what our loop and packing do on the null runtime."""
-    from backends.infer.bench import bench_layouts
-    from backends.worker.chips import SIMULATED
+    from backends.ascend.chip_query import SIMULATED
+    from backends.inference.infer_bench import bench_layouts
 
     before = machine()
     figures: list[BenchFigure] = []
@@ -130,18 +130,18 @@ def bench_feed(
 
     JPEG files are those of `frames` with their `annotation`, or made for it.
     """
-    from backends.devices import cpu
-    from backends.infer import feeding
-    from backends.preprocess.bench import frame_cost
+    from backends.data.preprocess_bench import frame_cost
+    from backends.inference import feed_bench
+    from backends.monitor import cpu_groups
 
-    before, cores = machine(), len(cpu.groups()[0].cores)
+    before, cores = machine(), len(cpu_groups.groups()[0].cores)
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
         place = store or _made(workspace, run).get("store")
         if place is None:
             place = _made_store(Path(scratch) / "store", say)
         say(line("what making clips of frames costs"))
         made = frame_cost(Path(scratch, "frames"), frames=frames, annotation=annotation, rounds=rounds)
-        found = feeding.bench_feed(place, cores=cores, chips=chips, rounds=rounds, say=say)
+        found = feed_bench.bench_feed(place, cores=cores, chips=chips, rounds=rounds, say=say)
         kept = "made here" if place.is_relative_to(scratch) else str(place)
     text = line("no chip is here: simulated chips take the published time a batch and no core")
     settings: dict[str, Scalar] = {
@@ -168,10 +168,10 @@ def shared(found: Mapping[str, Scalar]) -> tuple[Line, ...]:
 
 def machine() -> dict[str, Scalar]:
     """What was measured on. A value that the system does not tell is None."""
-    from backends.devices import cpu
+    from backends.monitor import cpu_groups
 
-    group = cpu.groups()[0]
-    _, memory = cpu.memory_mb()
+    group = cpu_groups.groups()[0]
+    _, memory = cpu_groups.memory_mb()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
         "cpu": group.name,
@@ -197,10 +197,10 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
 
 
 def _perf(workspace: Path, asked: InferBench, say: Say) -> Perf:
-    from backends.infer import runtime
-    from backends.infer.perf import measure
-    from backends.infer.perf_tool import measure_tool
-    from backends.stores.clips import ClipStore
+    from backends.data.clip_store import ClipStore
+    from backends.inference import runtime
+    from backends.inference.pure_inference import measure
+    from backends.inference.pure_inference_tool import measure_tool
 
     target = asked.target or "cpu"
     name = runtime.choose(target, asked.runtime or "auto")
@@ -229,9 +229,9 @@ def _perf(workspace: Path, asked: InferBench, say: Say) -> Perf:
 
 def _devices(workspace: Path, target: str, name: str, wanted: tuple[int, ...] | None) -> tuple[DeviceSpec, ...]:
     """The groups of cores, or the chips, that a run would take."""
-    from backends.infer.chips import VISIBLE, choose_chips, none_taken
-    from backends.infer.run import cpu_devices
-    from backends.worker.chips import ask_chips
+    from backends.ascend.chip_query import ask_chips
+    from backends.inference.infer import cpu_devices
+    from backends.inference.select_devices import VISIBLE, choose_chips, none_taken
 
     if target == "cpu" or name == "null":
         return tuple(cpu_devices(wanted, sorted(os.sched_getaffinity(0)), {}))
@@ -244,7 +244,7 @@ def _devices(workspace: Path, target: str, name: str, wanted: tuple[int, ...] | 
 
 def _refuse_data_elsewhere(model: Path) -> None:
     """An ONNX file may be anybody's; an .om holds all of itself."""
-    from backends.convert.foreign_onnx import refuse_data_elsewhere
+    from backends.models.external_data import refuse_data_elsewhere
 
     if model.suffix == ".onnx":
         refuse_data_elsewhere(model)
@@ -254,7 +254,7 @@ def _filled(workspace: Path | None, run: Run | None, asked: InferBench) -> Infer
     """What was not said is taken from the workspace: its settings, and what its latest run made."""
     if workspace is None:
         return asked
-    from backends.workspace import read_settings
+    from backends.workspace.settings_file import read_settings
 
     infer = read_settings(workspace).infer
     made = _made(workspace, run)
@@ -288,8 +288,8 @@ def _made(workspace: Path | None, run: Run | None) -> Mapping[str, Path]:
 
 def _made_store(folder: Path, say: Say) -> Path:
     """A store of random clips: what is in them makes no difference to what is measured with it."""
-    from backends.stores.clip_index import ClipHeader
-    from backends.stores.clip_writer import ClipWriter
+    from backends.data.clip_index import ClipHeader
+    from backends.data.clip_writer import ClipWriter
 
     say(line("making a store of {clips} clips", clips=MADE_CLIPS))
     header = ClipHeader()
@@ -320,7 +320,7 @@ def _preprocess_figures(found: PreprocessBench) -> Iterator[BenchFigure]:
 
 
 def _perf_figures(perf: Perf) -> Iterator[BenchFigure]:
-    from backends.infer.perf import published
+    from backends.inference.pure_inference import published
 
     for row in perf.alone:
         yield from _alone(row)
@@ -339,7 +339,7 @@ def _perf_figures(perf: Perf) -> Iterator[BenchFigure]:
 
 
 def _alone(row: Measured) -> Iterator[BenchFigure]:
-    from backends.infer.perf import published
+    from backends.inference.pure_inference import published
 
     label = f"{row.device} {row.name}".strip()
     figures = published(row.name)
@@ -357,8 +357,8 @@ def _alone(row: Measured) -> Iterator[BenchFigure]:
 
 
 def _feed_figures(found: Feed, jpeg_s: float) -> Iterator[BenchFigure]:
-    from backends.infer.bench import PUBLISHED
-    from backends.infer.feeding import chips_fed, cores_needed
+    from backends.inference.feed_bench import chips_fed, cores_needed
+    from backends.inference.infer_bench import PUBLISHED
 
     yield BenchFigure("jpeg_us", line("JPEG files to the store"), 1e6 * jpeg_s, "µs CPU/clip")
     for cost in found.costs:

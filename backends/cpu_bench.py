@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.benches import Say, machine, shared, versions
-from backends.contract.benches import BenchFigure, BenchReport, beside
-from backends.contract.lines import Scalar, line
+from backends.core.bench_report import BenchFigure, BenchReport, beside
+from backends.core.messages import Scalar, line
 
 if TYPE_CHECKING:
-    from backends.infer.cpu_rate import CpuBench
+    from backends.inference.cpu_rate import CpuBench
 
 WANTED = 0.75
 """Share of the matrix product's rate that depth 50 is to reach on the best runtime."""
@@ -20,17 +20,17 @@ WANTED = 0.75
 
 def bench_cpu(model: Path | None, depth: int, threads: int, rounds: int, say: Say) -> BenchReport:
     """The CPU runtimes on a model (one of `depth` without training where none is given) beside the machine's sgemm."""
-    from backends.infer.cpu_rate import bench_cpu as measure
+    from backends.inference.cpu_rate import bench_cpu as measure
 
     before = machine()
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
         if model is None:
-            from backends.convert.sample import sample_model
+            from backends.models.sample_model import sample_model
 
             say(line("making a model of depth {depth}", depth=depth))
             path = sample_model(Path(scratch) / "model.onnx", depth)
         else:
-            from backends.convert.foreign_onnx import refuse_data_elsewhere
+            from backends.models.external_data import refuse_data_elsewhere
 
             refuse_data_elsewhere(model)
             path = model

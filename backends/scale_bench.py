@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.benches import Say, machine, shared, versions
-from backends.contract.benches import BenchFigure, BenchReport, beside
-from backends.contract.codec import decode, dumps, loads
-from backends.contract.errors import StageError
-from backends.contract.events import Outcome
-from backends.contract.lines import line
-from backends.contract.process import child_environment
-from backends.contract.request import Request, Upstream
-from backends.stores.clips import ClipStore
-from backends.stores.names import Names
+from backends.core.bench_report import BenchFigure, BenchReport, beside
+from backends.core.codec import decode, dumps, loads
+from backends.core.errors import StageError
+from backends.core.events import Outcome
+from backends.core.messages import line
+from backends.core.name_table import Names
+from backends.core.processes import child_environment
+from backends.core.stage_request import Request, Upstream
+from backends.data.clip_store import ClipStore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 FEW, MANY = 1530, 100_000
 STAGES = ("annotate", "preprocess", "infer", "score", "evaluate")
 ENTRIES: Mapping[str, str] = {
-    "annotate": "backends.dataset.annotate:run",
-    "preprocess": "backends.preprocess.run:run",
-    "infer": "backends.infer.run:run",
+    "annotate": "backends.data.annotate:run",
+    "preprocess": "backends.data.preprocess:run",
+    "infer": "backends.inference.infer:run",
     "score": "backends.evaluate.score:run",
     "evaluate": "backends.evaluate.evaluate:run",
 }
@@ -123,9 +123,9 @@ def _make(folder: Path, count: int) -> None:
     """Annotation, frames and the index of a clip store of so many videos."""
     from PIL import Image
 
-    from backends.infer.bench import sample, spread
-    from backends.stores.annotation import Annotation, Video, VideoTable, annotation_json
-    from backends.stores.clip_index import INDEX, ClipHeader, VideoClips, header_line, seal, video_line
+    from backends.data.annotation import Annotation, Video, VideoTable, annotation_json
+    from backends.data.clip_index import INDEX, ClipHeader, VideoClips, header_line, seal, video_line
+    from backends.inference.infer_bench import sample, spread
 
     one = folder / "one"
     one.mkdir()

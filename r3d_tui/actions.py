@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from backends.contract.frozen import dataclass
+from backends.core.frozen import dataclass
 
 Group = Literal["run", "look", "move", "out", "console"]
 

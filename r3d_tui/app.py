@@ -17,7 +17,7 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.theme import Theme
 
-from backends.contract.client import Client
+from backends.core.client import Client
 from r3d_tui import terminal
 from r3d_tui.feed import Feed
 from r3d_tui.lang.words import Words, chosen, speakable

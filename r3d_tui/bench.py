@@ -9,10 +9,10 @@ from typing import Annotated, Literal, cast
 import typer
 
 from backends import api
-from backends.contract.benches import BenchFigure, BenchReport
-from backends.contract.codec import encode
-from backends.contract.errors import InputError
-from backends.contract.lines import Line
+from backends.core.bench_report import BenchFigure, BenchReport
+from backends.core.codec import encode
+from backends.core.errors import InputError
+from backends.core.messages import Line
 from r3d_tui.commands.given import chosen_words, given, print_json, say, tell
 from r3d_tui.figures import DASH, number, percent, rate
 from r3d_tui.lang.words import Words

@@ -17,8 +17,8 @@ from typing import Annotated
 
 import typer
 
-from backends.contract.client import RunRequest
-from backends.contract.errors import InputError, R3dError
+from backends.core.client import RunRequest
+from backends.core.errors import InputError, R3dError
 from r3d_tui import bench, sentences, steps, terminal
 from r3d_tui.commands import clean, look, make, run, serve
 from r3d_tui.commands.given import chosen_words, given, open_workspace, tell, workspace_folder

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.contract.client import RunSummary, Snapshot
-from backends.contract.codec import encode
-from backends.contract.lines import Line
-from backends.contract.needs import Finding
-from backends.contract.run import Run, StageRun
+from backends.core.client import RunSummary, Snapshot
+from backends.core.codec import encode
+from backends.core.messages import Line
+from backends.core.needs import Finding
+from backends.core.run_state import Run, StageRun
 
 
 def status_document(snapshot: Snapshot) -> dict[str, Any]:

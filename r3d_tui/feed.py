@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from textual.message import Message
 
-from backends.contract.client import Client, LogChunk
-from backends.contract.errors import R3dError
-from backends.contract.lines import Line, line
+from backends.core.client import Client, LogChunk
+from backends.core.errors import R3dError
+from backends.core.messages import Line, line
 from r3d_tui.messages import FeedBroke, LogCame, LogPiece, SnapshotCame
 from r3d_tui.safe import safe_lines
 

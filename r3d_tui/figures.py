@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from backends.contract import sizes
+from backends.core import sizes
 
 DASH = "–"
 

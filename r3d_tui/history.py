@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from backends.contract.run import Run
+from backends.core.run_state import Run
 from r3d_tui.views.look import live_rate
 
 KEPT = 240

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from backends.contract.frozen import dataclass
+from backends.core.frozen import dataclass
 
 PANELS = ("stages", "dataset", "model", "devices", "infer", "log", "result")
 """In the order of their keys 1 to 7."""

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from backends.contract.lines import Line, line
+from backends.core.messages import Line, line
 
 
 def page(path: Path) -> Line | None:

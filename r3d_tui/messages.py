@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from textual.message import Message
 
-from backends.contract.client import Snapshot
-from backends.contract.frozen import dataclass
-from backends.contract.lines import Line
+from backends.core.client import Snapshot
+from backends.core.frozen import dataclass
+from backends.core.messages import Line
 
 
 class SnapshotCame(Message, bubble=False):

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from backends.contract.client import Snapshot
-from backends.contract.errors import R3dError
-from backends.contract.events import Event, StageProgress, to_json
-from backends.contract.run import Run, StageRun
+from backends.core.client import Snapshot
+from backends.core.errors import R3dError
+from backends.core.events import Event, StageProgress, to_json
+from backends.core.run_state import Run, StageRun
 
 if TYPE_CHECKING:
-    from backends.engine.client import LiveClient
+    from backends.core.client import Client
 
 LOOK_S = 0.25
 """How long Ctrl+C may wait until it is heeded."""
@@ -57,7 +57,7 @@ def asking() -> Iterator[Asked]:
             signal.signal(number, handler)
 
 
-def follow(client: LiveClient, run_id: str, display: Display, asked: Asked, *, stops: bool) -> Snapshot | None:
+def follow(client: Client, run_id: str, display: Display, asked: Asked, *, stops: bool) -> Snapshot | None:
     """Show a run until it has ended, and give the last snapshot; None where the person left before its end.
 
     `stops`: the first Ctrl+C asks the engine to stop and the second leaves it stopping; otherwise the first leaves.
@@ -82,7 +82,7 @@ def follow(client: LiveClient, run_id: str, display: Display, asked: Asked, *, s
 class JsonLines:
     """One JSON event a line: the journal's facts in order, and a progress event for each stage that moved."""
 
-    def __init__(self, client: LiveClient, run_id: str, out: IO[str], say: Callable[[str], None]) -> None:
+    def __init__(self, client: Client, run_id: str, out: IO[str], say: Callable[[str], None]) -> None:
         self._client, self._run_id, self._out, self._say = client, run_id, out, say
         self._after = 0
         self._progress: dict[str, StageProgress] = {}

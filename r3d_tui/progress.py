@@ -16,9 +16,9 @@ from rich.live import Live
 from rich.text import Text
 
 from backends import api
-from backends.contract.client import Snapshot
-from backends.contract.run import DeviceRun, StageRun
-from backends.contract.values import DeviceSample
+from backends.core.client import Snapshot
+from backends.core.run_state import DeviceRun, StageRun
+from backends.core.values import DeviceSample
 from r3d_tui import figures, sentences
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Column, Row, Span, cells, cut, fit, row, table, wrap

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from rich.cells import cell_len, set_cell_size
 
-from backends.contract.frozen import dataclass
+from backends.core.frozen import dataclass
 
 ELLIPSIS = "…"
 

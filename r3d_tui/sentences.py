@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from backends.contract.client import Snapshot
-from backends.contract.errors import R3dError
-from backends.contract.lines import Line, Scalar
-from backends.contract.run import DeviceRun, StageRun
+from backends.core.client import Snapshot
+from backends.core.errors import R3dError
+from backends.core.messages import Line, Scalar
+from backends.core.run_state import DeviceRun, StageRun
 from r3d_tui import figures
 from r3d_tui.documents import figures_of
 from r3d_tui.lang.words import Words

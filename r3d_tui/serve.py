@@ -25,8 +25,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from textual_serve.server import Server
 
-from backends.contract.errors import InputError
-from backends.contract.process import our_environment
+from backends.core.errors import InputError
+from backends.core.processes import our_environment
 from r3d_tui.lang.words import Words
 from r3d_tui.safe import safe
 

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from backends import api
-from backends.contract.errors import R3dError
-from backends.contract.process import die_with_parent
+from backends.core.errors import R3dError
+from backends.core.processes import die_with_parent
 from r3d_tui import terminal
 from r3d_tui.lang.words import Words, chosen
 

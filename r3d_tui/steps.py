@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from backends import api
-from backends.contract.events import Event, ItemSetAside, Outcome, StageNote, StageProgress
-from backends.contract.run import StageRun
+from backends.core.events import Event, ItemSetAside, Outcome, StageNote, StageProgress
+from backends.core.run_state import StageRun
 from r3d_tui.commands.given import chosen_words, tell
 from r3d_tui.sentences import figures_said, progress_said, stage_name
 from r3d_tui.views.look import dotted
@@ -81,7 +81,7 @@ def frames(
 ) -> None:
     """Videos to frames, as generate_video_jpgs.py."""
     params = {"video_path": str(video_path.absolute()), "output_path": str(output_path.absolute()), "dataset": dataset}
-    run("backends.dataset.frames:step_frames", "frames", output_path, params, {})
+    run("backends.data.frames:step_frames", "frames", output_path, params, {})
 
 
 @app.command()
@@ -98,7 +98,7 @@ def annotate(
         "dst_dir_path": str(output_path.absolute()),
         "split": split,
     }
-    run("backends.dataset.annotate:step_annotate", "annotate", output_path, params, {})
+    run("backends.data.annotate:step_annotate", "annotate", output_path, params, {})
 
 
 @app.command()
@@ -122,7 +122,7 @@ def preprocess(
         "subset": subset,
         "info_path": str(Path(f"{dataset}.info").absolute()),
     }
-    run("backends.preprocess.step:step_preprocess", "preprocess", output_path, params, {})
+    run("backends.data.preprocess_step:step_preprocess", "preprocess", output_path, params, {})
 
 
 @app.command()
@@ -159,7 +159,7 @@ def export(
         "no_max_pool": no_max_pool,
         **unneeded,
     }
-    run("backends.convert.export:step_export", "export", output.absolute().parent, params, {})
+    run("backends.models.export:step_export", "export", output.absolute().parent, params, {})
 
 
 @app.command()

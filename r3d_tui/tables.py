@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from backends.contract.client import RunSummary, Snapshot
-from backends.contract.lines import Line
-from backends.contract.needs import Finding
-from backends.contract.values import Chip, DeviceTable
+from backends.core.client import RunSummary, Snapshot
+from backends.core.messages import Line
+from backends.core.needs import Finding
+from backends.core.values import Chip, DeviceTable
 from r3d_tui import figures, sentences
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Column, Span, cells, fit, table, text_of

@@ -15,7 +15,7 @@ from types import FrameType
 
 from rich.cells import cell_len
 
-from backends.contract.lines import Line, line
+from backends.core.messages import Line, line
 
 _ASCII = str.maketrans(
     {

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from backends import api
-from backends.contract.process import leftovers
-from backends.contract.settings import InferSettings, Settings
-from backends.dataset.demo import demo_settings
-from backends.dataset.demo_videos import make_demo_videos
-from backends.workspace import write_settings
+from backends.core.processes import leftovers
+from backends.core.settings import InferSettings, Settings
+from backends.demo.demo_dataset import make_demo_videos
+from backends.demo.demo_workspace import demo_settings
+from backends.workspace.settings_file import write_settings
 from tests.fakes.server.build import Server, make_server
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,24 +11,24 @@ import pytest
 
 from backends import benches
 from backends.benches import InferBench, bench_infer, bench_preprocess
-from backends.contract.benches import BenchFigure, BenchReport, beside
-from backends.contract.codec import dumps, loads
-from backends.contract.errors import InputError, NeedError
-from backends.contract.events import Outcome
-from backends.contract.lines import Line, line
-from backends.contract.run import Run, StageRun
-from backends.contract.settings import InferSettings, Settings
+from backends.core.bench_report import BenchFigure, BenchReport, beside
+from backends.core.codec import dumps, loads
+from backends.core.errors import InputError, NeedError
+from backends.core.events import Outcome
+from backends.core.messages import Line, line
+from backends.core.model_io import DeviceSpec
+from backends.core.run_state import Run, StageRun
+from backends.core.settings import InferSettings, Settings
 from backends.cpu_bench import bench_cpu
 from backends.engine.folders import Folders
-from backends.infer import bench as loop
-from backends.infer.cpu_rate import CpuBench, CpuRate
-from backends.infer.perf import Measured, Perf
-from backends.infer.runtime import DeviceSpec
+from backends.inference import infer_bench as loop
+from backends.inference.cpu_rate import CpuBench, CpuRate
+from backends.inference.pure_inference import Measured, Perf
 from backends.scale_bench import STAGES, bench_scale
-from backends.workspace import write_settings
+from backends.workspace.settings_file import write_settings
 from r3d_tui.bench import table_lines
 from r3d_tui.lang.words import Words
-from tests.infer.rig import make_model
+from tests.inference.rig import make_model
 
 QUIET = lambda _: None  # noqa: E731
 
@@ -134,19 +134,19 @@ def test_what_is_not_said_is_the_workspaces(tmp_path: Path) -> None:
 
 def test_feed_tells_busy_shares_and_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of simulated chips, and says that they are; the store that was made is gone afterwards."""
-    from backends.infer import feeding
+    from backends.inference import feed_bench
 
     places: list[Path] = []
 
-    def measured(store: Path, **asked: Any) -> feeding.Feed:
+    def measured(store: Path, **asked: Any) -> feed_bench.Feed:
         places.append(store)
         names = ("batches", "batches_unchecked", "bytes", "bytes_unchecked", "loop")
-        cost = [feeding.Cost(n, line("x"), 0.001) for n in names]
-        run = feeding.ChipRun("310P", 8, "uint8", True, 0.95, 6000.0)
+        cost = [feed_bench.Cost(n, line("x"), 0.001) for n in names]
+        run = feed_bench.ChipRun("310P", 8, "uint8", True, 0.95, 6000.0)
         bench: Any = None
-        return feeding.Feed(2, tuple(cost), (run,), bench, bench, 0.5)
+        return feed_bench.Feed(2, tuple(cost), (run,), bench, bench, 0.5)
 
-    monkeypatch.setattr(feeding, "bench_feed", measured)
+    monkeypatch.setattr(feed_bench, "bench_feed", measured)
     monkeypatch.setattr(benches, "MADE_CLIPS", 10)
     report = benches.bench_feed(None, None, None, (8,), 1, QUIET)
     busy = figure(report, "busy_310P_8_uint8")
@@ -190,7 +190,7 @@ def test_scale_runs_every_stage_that_knows_videos() -> None:
 def test_cpu_asks_the_best_runtime_for_its_share(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Three quarters of the matrix product are wanted of the better runtime, and of that one alone."""
     rates = (CpuRate("sgemm", "n", 100.0, 50.0), CpuRate("a", "1", 80.0, 40.0, 4.0), CpuRate("b", "1", 60.0, 30.0, 3.0))
-    monkeypatch.setattr("backends.infer.cpu_rate.bench_cpu", lambda *_, **__: CpuBench(2, 10, 10.07, rates))
+    monkeypatch.setattr("backends.inference.cpu_rate.bench_cpu", lambda *_, **__: CpuBench(2, 10, 10.07, rates))
     report = bench_cpu(tmp_path / "model.onnx", 50, 0, 1, QUIET)
     assert (0.8, 0.75) == (figure(report, "a").ratio, figure(report, "a").wanted)
     assert (0.6, None) == (figure(report, "b").ratio, figure(report, "b").wanted)

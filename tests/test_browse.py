@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from backends.browse import clip_frames, find_video, list_videos
-from backends.contract.errors import InputError
-from backends.contract.events import Outcome, SetAside
-from backends.contract.lines import line
-from backends.contract.run import Run, StageRun
+from backends.core.errors import InputError
+from backends.core.events import Outcome, SetAside
+from backends.core.messages import line
+from backends.core.run_state import Run, StageRun
+from backends.data.clip_index import INDEX, ClipHeader, VideoClips, header_line, seal, video_line
+from backends.data.clip_store import shard_path
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
-from backends.stores.clip_index import INDEX, ClipHeader, VideoClips, header_line, seal, video_line
-from backends.stores.clips import shard_path
+from backends.workspace.browser import clip_frames, find_video, list_videos
 
 
 @pytest.fixture

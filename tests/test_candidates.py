@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.candidates import look_around
-from backends.contract.errors import InputError
-from backends.contract.settings import VIDEO_SUFFIXES, DatasetSettings, ModelSettings, Settings
-from backends.workspace import refuse_unready
+from backends.core.errors import InputError
+from backends.core.settings import VIDEO_SUFFIXES, DatasetSettings, ModelSettings, Settings
+from backends.workspace.discovery import look_around
+from backends.workspace.settings_file import refuse_unready
 
 RARS = Path(__file__).parent / "dataset" / "rars"
 

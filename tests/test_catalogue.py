@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from backends import api
-from backends.catalogue import STAGES, whole_plan
-from backends.contract.plan import StageSpec
-from backends.contract.settings import InferSettings, Settings
+from backends.core.plan import StageSpec
+from backends.core.settings import InferSettings, Settings
+from backends.pipeline import STAGES, whole_plan
 
 
 def test_faces_name_the_stages_of_the_catalogue() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from backends import api
-from backends.contract.process import leftovers
-from backends.engine import hold
+from backends.core.processes import leftovers
+from backends.engine import lock
 from backends.engine.folders import Folders
 from tests.faults.demo_runs import SEED, gone, make_workspace, scores, start
 from tests.faults.demo_runs import r3d as run_command
@@ -119,7 +119,7 @@ def done(workspace: Path) -> bool:
 def kill_one(chance: random.Random, workspace: Path, face: subprocess.Popen[bytes], kills: dict[str, int]) -> None:
     """kill -9 one process of the run, whichever kind comes."""
     kind = chance.choice(sorted(kills))
-    holder = hold.holder(Folders(workspace))
+    holder = lock.holder(Folders(workspace))
     engine = [holder.pid] if holder and holder.pid else []
     victims = {"engine": engine, "worker": sorted(set(leftovers(workspace))), "face": [face.pid]}[kind]
     if victims:

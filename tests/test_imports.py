@@ -57,8 +57,8 @@ def test_every_module_of_the_backends_imports_with_the_heavy_ones_blocked() -> N
 @pytest.mark.parametrize(
     ("statement", "allowed"),
     [
-        ("import backends.api; backends.api.open_client; import backends.engine.client", set()),
-        ("from backends.catalogue import whole_plan", set()),
+        ("import backends.api; backends.api.open_client; import backends.engine.live_client", set()),
+        ("from backends.pipeline import whole_plan", set()),
         ("import r3d_tui.cli", {"typer", "rich"}),
         ("import r3d_tui.app", {"textual", "rich"}),
     ],

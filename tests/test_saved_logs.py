@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends import api
-from backends.contract.errors import InputError
-from backends.saved_logs import explain
+from backends.ascend.log_diagnosis import explain
+from backends.core.errors import InputError
 
 if sys.version_info >= (3, 11):
     import tomllib

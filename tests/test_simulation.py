@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from backends import api, simulation
-from backends.contract.errors import InputError
-from backends.worker.chips import SIMULATED, ask_chips
-from backends.workspace import read_settings
+from backends import api
+from backends.ascend.chip_query import SIMULATED, ask_chips
+from backends.core.errors import InputError
+from backends.simulator import simulation
+from backends.workspace.settings_file import read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +48,7 @@ def test_a_folder_that_has_moved_is_mended(tmp_path: Path) -> None:
 
 def test_the_demo_has_as_many_chips_as_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its settings are those of an Ascend server; a demo of the CPU is not turned into one."""
-    monkeypatch.setattr("backends.dataset.demo.build_demo", lambda folder, **_: folder.mkdir(exist_ok=True))
+    monkeypatch.setattr("backends.demo.demo_workspace.build_demo", lambda folder, **_: folder.mkdir(exist_ok=True))
     api.build_demo(tmp_path / "chips", chips=3)
     assert "ascend" == read_settings(tmp_path / "chips").infer.target
     simulation.enter(tmp_path / "chips")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.contract.errors import InputError
-from backends.contract.settings import DatasetSettings, InferSettings, ModelSettings, Settings
-from backends.workspace import draft, find_workspace, read_settings, refuse_unready, write_settings
+from backends.core.errors import InputError
+from backends.core.settings import DatasetSettings, InferSettings, ModelSettings, Settings
+from backends.workspace.settings_file import draft, find_workspace, read_settings, refuse_unready, write_settings
 
 
 def read(tmp_path: Path, text: str) -> Settings:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from backends import api
-from backends.contract.client import RunRequest, Snapshot
+from backends.core.client import RunRequest, Snapshot
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
 

@@ -32,12 +32,12 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from backends.contract.settings import PreprocessSettings  # noqa: E402 - the checkout's own packages
-from backends.convert.network import build_network  # noqa: E402
-from backends.dataset.decode import jpegs  # noqa: E402
-from backends.dataset.demo import CHECKPOINT, CONV1_T_SIZE, DEPTH, WIDEN  # noqa: E402
-from backends.dataset.demo_films import ACTIONS, PARTNERS, Film, draw  # noqa: E402
-from backends.dataset.demo_videos import SEED, TRAINING_PER_CLASS, demo_videos, write_video  # noqa: E402
+from backends.core.settings import PreprocessSettings  # noqa: E402 - the checkout's own packages
+from backends.data.decode import jpegs  # noqa: E402
+from backends.demo.demo_dataset import SEED, TRAINING_PER_CLASS, demo_videos, write_video  # noqa: E402
+from backends.demo.demo_workspace import CHECKPOINT, CONV1_T_SIZE, DEPTH, WIDEN  # noqa: E402
+from backends.demo.films import ACTIONS, PARTNERS, Film, draw  # noqa: E402
+from backends.models.network import build_network  # noqa: E402
 
 Pixels = NDArray[np.uint8]
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from backends.contract.errors import R3dError
-from backends.contract.events import to_json
-from backends.contract.lines import Line, line
-from backends.contract.needs import Finding
+from backends.ascend.chip_query import SIMULATED
+from backends.core.errors import R3dError
+from backends.core.events import to_json
+from backends.core.messages import Line, line
+from backends.core.needs import Finding
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import JournalReader, read_state
-from backends.worker.chips import SIMULATED
 
 LOG_BYTES = 256 << 10
 """Of each log."""
@@ -91,15 +91,15 @@ def tail(path: Path, limit: int) -> tuple[str, Line]:
 
 
 def _versions(driver: str | None) -> Iterator[str]:
-    from backends.devices.cpu import groups
-    from backends.worker import toolkit
+    from backends.ascend import cann
+    from backends.monitor.cpu_groups import groups
 
     yield f"r3d-tui {_version('r3d-tui')}"
     yield f"Python {platform.python_version()} ({platform.python_implementation()}, {' '.join(platform.libc_ver())})"
     yield f"system {platform.system()} {platform.release()} {platform.machine()}"
     yield f"CPU {sum(len(group.cores) for group in groups())} cores, {groups()[0].name}"
     yield f"driver {driver or '-'}"
-    found = toolkit.find()
+    found = cann.find()
     yield f"CANN {(found.version if found else None) or '-'}"
     for name in sorted({*_dependencies(), *PACKAGES}, key=str.lower):
         yield f"{name}=={_version(name)}"
@@ -144,8 +144,8 @@ def _hint(finding: Finding) -> str:
 
 def _npu_smi() -> tuple[str, str | None]:
     """What npu-smi says, and the driver's version by it."""
-    from backends.devices.npu_smi import parse_info
-    from backends.devices.smi import call
+    from backends.ascend.npu_smi import parse_info
+    from backends.ascend.npu_smi_calls import call
 
     said, driver = ["# the chips are simulated\n"] if os.environ.get(SIMULATED) else [], None
     for arguments in (("info",), ("info", "-l"), ("info", "-m")):

@@ -15,9 +15,9 @@ from typing import Any
 
 from backends.bundle.collect import Part
 from backends.bundle.mask import Mask
-from backends.contract.bundle import Bundle
-from backends.contract.errors import InputError
-from backends.contract.lines import Line, line
+from backends.core.bundle_report import Bundle
+from backends.core.errors import InputError
+from backends.core.messages import Line, line
 
 SUFFIXES = (".tar.gz", ".tgz")
 FOLDER = "r3d-tui-bundle"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from backends.contract.frozen import dataclass
+from backends.core.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

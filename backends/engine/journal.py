@@ -18,10 +18,10 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from backends.contract.codec import DecodeError, dumps, loads
-from backends.contract.events import Event, from_json, to_json
-from backends.contract.mounts import over_network
-from backends.contract.run import Run, fold
+from backends.core.codec import DecodeError, dumps, loads
+from backends.core.events import Event, from_json, to_json
+from backends.core.filesystems import over_network
+from backends.core.run_state import Run, fold
 
 LEAST_FREE = 1 << 16
 """Bytes below which an error of SQLite is a full disk: it has no word of its own where its index does not fit."""

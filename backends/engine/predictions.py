@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from backends.contract.client import Prediction, Predictions
-from backends.contract.turns import giving_way
-from backends.stores.columns import Column, Texts
-from backends.stores.names import Names
+from backends.core.client import Prediction, Predictions
+from backends.core.columns import Column, Texts
+from backends.core.cooperative import giving_way
+from backends.core.name_table import Names
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -4,13 +4,13 @@ for stages named in `accept`, that their earlier artifact counts as it is.
 
 from __future__ import annotations
 
-from backends.contract.client import Preview
-from backends.contract.errors import R3dError
-from backends.contract.lines import line
-from backends.contract.plan import Plan, Stage
-from backends.engine.cache import Cache
-from backends.engine.decide import wanted
+from backends.core.client import Preview
+from backends.core.errors import R3dError
+from backends.core.messages import line
+from backends.core.plan import Plan, Stage
+from backends.engine.artifacts import Cache
 from backends.engine.folders import Folders
+from backends.engine.stage_scheduler import wanted
 
 
 def preview(folders: Folders, plan: Plan, accept: frozenset[str] = frozenset()) -> tuple[Preview, ...]:

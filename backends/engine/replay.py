@@ -22,15 +22,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backends.contract.client import LogChunk, Prediction, Preview, RunRequest, RunResult, RunSummary, Snapshot
-from backends.contract.codec import DecodeError, decode
-from backends.contract.errors import InputError
-from backends.contract.events import from_json
-from backends.contract.lines import Line, line
-from backends.contract.plan import Plan
-from backends.contract.run import Run, fold
-from backends.contract.settings import Settings
-from backends.contract.values import DeviceSample, Report
+from backends.core.client import LogChunk, Prediction, Preview, RunRequest, RunResult, RunSummary, Snapshot
+from backends.core.codec import DecodeError, decode
+from backends.core.errors import InputError
+from backends.core.events import Event, from_json
+from backends.core.messages import Line, line
+from backends.core.plan import Plan
+from backends.core.run_state import Run, fold
+from backends.core.settings import Settings
+from backends.core.values import DeviceSample, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +276,13 @@ class ReplayClient:
         """Write it down; a recording has no files."""
         self.asked.append({"export": run_id, "folder": str(folder)})
         return ()
+
+    def events(self, run_id: str, after: int = 0) -> list[tuple[int, float, Event]]:  # noqa: ARG002 - one run a story
+        """The events of the story so far with a number above `after`: number, wall time in seconds, event."""
+        with self._lock:
+            happened = (beat for beat in self.story.beats[: self._next] if beat[1] == "event")
+            numbered = enumerate(happened, 1)
+            return [(number, self.story.began + when, event) for number, (when, _, event) in numbered if number > after]
 
     def close(self) -> None:
         """Nothing is held."""

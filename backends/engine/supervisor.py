@@ -19,9 +19,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from backends.contract.codec import dumps
-from backends.contract.errors import NeedError, R3dError
-from backends.contract.events import (
+from backends.core.codec import dumps
+from backends.core.errors import NeedError, R3dError
+from backends.core.events import (
     TICKS,
     Event,
     RunFinished,
@@ -35,20 +35,20 @@ from backends.contract.events import (
     StageStarted,
     StageStopped,
 )
-from backends.contract.files import FULL, FULL_HINT, is_full
-from backends.contract.lines import Line, line
-from backends.contract.needs import missing
-from backends.contract.plan import Plan, Stage
-from backends.contract.process import kill_group, reap, start_time
-from backends.contract.request import Request, Upstream
-from backends.contract.run import Run, fold
-from backends.engine import decide
-from backends.engine.cache import Cache, Ingredients, Manifest
+from backends.core.files import FULL, FULL_HINT, is_full
+from backends.core.messages import Line, line
+from backends.core.needs import missing
+from backends.core.plan import Plan, Stage
+from backends.core.processes import kill_group, reap, start_time
+from backends.core.run_state import Run, fold
+from backends.core.stage_request import Request, Upstream
+from backends.engine import stage_scheduler
+from backends.engine.artifacts import Cache, Ingredients, Manifest
+from backends.engine.disk_reserve import Reserve
 from backends.engine.folders import Folders, RunFolder
-from backends.engine.hold import HEARTBEAT_S, Hold
 from backends.engine.journal import Journal
-from backends.engine.launch import Child, spawn, spawn_companion
-from backends.engine.reserve import Reserve
+from backends.engine.lock import HEARTBEAT_S, Hold
+from backends.engine.worker_process import Child, spawn, spawn_companion
 
 COMMIT_S = 0.075
 """Events are committed in batches of this length."""
@@ -96,7 +96,9 @@ class Supervisor:
         try:
             end = await self._loop()
             if self._full:
-                end = decide.End("failed", line("{folder}: the disk is full", folder=str(self._folders.workspace)))
+                end = stage_scheduler.End(
+                    "failed", line("{folder}: the disk is full", folder=str(self._folders.workspace))
+                )
             self._say(RunFinished(end.state, end.reason))
             self._commit()
         finally:
@@ -124,24 +126,24 @@ class Supervisor:
         await child.command(command)
         return True
 
-    async def _loop(self) -> decide.End:
+    async def _loop(self) -> stage_scheduler.End:
         while True:
             self._wake.clear()
             stopping = self._stopping or self._full
-            for action in decide.decide(self._plan, self._run, frozenset(self._busy), stopping=stopping):
-                if isinstance(action, decide.End):
+            for action in stage_scheduler.decide(self._plan, self._run, frozenset(self._busy), stopping=stopping):
+                if isinstance(action, stage_scheduler.End):
                     return action
                 self._do(action)
             await self._wake.wait()
             if self._fault is not None:
                 raise self._fault
 
-    def _do(self, action: decide.Skip | decide.Block | decide.Settle) -> None:
-        if isinstance(action, decide.Settle):
+    def _do(self, action: stage_scheduler.Skip | stage_scheduler.Block | stage_scheduler.Settle) -> None:
+        if isinstance(action, stage_scheduler.Settle):
             self._busy.add(action.stage)
             self._keep(self._settle(self._plan.stage(action.stage)))
             return
-        kind = StageSkipped if isinstance(action, decide.Skip) else StageBlocked
+        kind = StageSkipped if isinstance(action, stage_scheduler.Skip) else StageBlocked
         self._say(kind(action.stage, action.reason))
         self._wake.set()
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from backends.contract.errors import InputError
-from backends.contract.events import SetAside
-from backends.contract.lines import Line, line
-from backends.contract.values import ClassScore, Confusion, Report, VideoScore
-from backends.evaluate.hmdb51 import published_top1
+from backends.core.errors import InputError
+from backends.core.events import SetAside
+from backends.core.messages import Line, line
+from backends.core.values import ClassScore, Confusion, Report, VideoScore
+from backends.data.annotation import Annotation, Video
+from backends.data.fast_json_scan import END, NAME, scan
+from backends.evaluate.published import published_top1
 from backends.evaluate.rankings import Ranking, Rankings
-from backends.stores.annotation import Annotation, Video
-from backends.stores.plain import END, NAME, scan
 
 Z95 = 1.959963984540054
 WORST = 200

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backends.contract.codec import decode, dumps
-from backends.contract.errors import InputError
-from backends.contract.events import Outcome, SetAside
-from backends.contract.files import make_folder, write_whole
-from backends.contract.lines import Line, Scalar, line
-from backends.contract.values import Report
+from backends.core.codec import decode, dumps
+from backends.core.errors import InputError
+from backends.core.events import Outcome, SetAside
+from backends.core.files import make_folder, write_whole
+from backends.core.messages import Line, Scalar, line
+from backends.core.values import Report
+from backends.data.annotation import Annotation, read_annotation
+from backends.data.class_names import HMDB51, read_class_names
 from backends.evaluate.accuracy import Val, evaluate, hits, read_val
-from backends.evaluate.text import Speed, predictions, report_lines
-from backends.stores.annotation import Annotation, read_annotation
-from backends.stores.class_names import HMDB51, read_class_names
+from backends.evaluate.report import Speed, predictions, report_lines
 from backends.worker.job import Job
 
 

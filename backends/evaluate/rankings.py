@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping
 
-from backends.stores.columns import Column
-from backends.stores.names import Names
+from backends.core.columns import Column
+from backends.core.name_table import Names
 
 Ranking = tuple[tuple[str, float], ...]
 """(label, score), best first."""

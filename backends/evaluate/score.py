@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.contract.codec import decode
-from backends.contract.errors import InputError, StageError
-from backends.contract.events import Outcome
-from backends.contract.files import make_folder
-from backends.contract.lines import Line, line
-from backends.evaluate.labels import class_names
-from backends.evaluate.resultfiles import match, read_info, read_rows, result_folder
-from backends.evaluate.scores import ValWriter, mean_scores, top
-from backends.stores.annotation import read_labels
-from backends.stores.class_names import HMDB51, read_class_names
+from backends.core.codec import decode
+from backends.core.errors import InputError, StageError
+from backends.core.events import Outcome
+from backends.core.files import make_folder
+from backends.core.messages import Line, line
+from backends.data.annotation import read_labels
+from backends.data.class_names import HMDB51, read_class_names
+from backends.evaluate.label_names import class_names
+from backends.evaluate.result_files import match, read_info, read_rows, result_folder
+from backends.evaluate.val_json import ValWriter, mean_scores, top
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from backends.stores.clip_index import VideoClips
-    from backends.stores.rows_reader import RowsReader
+    from backends.data.clip_index import VideoClips
+    from backends.data.score_rows_reader import RowsReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class _VideoRows:
 
 def run(job: Job) -> Outcome:
     """Stage `score`: upstream infer's rows and preprocess's clip index to val.json."""
-    from backends.stores.clips import read_index
-    from backends.stores.rows_reader import RowsReader
+    from backends.data.clip_store import read_index
+    from backends.data.score_rows_reader import RowsReader
 
     params = decode(ScoreParams, dict(job.params))
     with RowsReader(job.upstream["infer"].path("rows")) as rows:

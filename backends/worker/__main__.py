@@ -17,9 +17,9 @@ import time
 import traceback
 from typing import IO
 
-from backends.contract.codec import loads
-from backends.contract.errors import R3dError, Stopped
-from backends.contract.events import (
+from backends.core.codec import loads
+from backends.core.errors import R3dError, Stopped
+from backends.core.events import (
     DeviceChanged,
     Event,
     ItemSetAside,
@@ -30,10 +30,10 @@ from backends.contract.events import (
     StageStopped,
     to_json,
 )
-from backends.contract.files import FULL_HINT, LOG_HINT, is_full
-from backends.contract.lines import Line, line
-from backends.contract.process import die_with_parent, kill_group
-from backends.contract.quiet import no_telemetry
+from backends.core.files import FULL_HINT, LOG_HINT, is_full
+from backends.core.messages import Line, line
+from backends.core.processes import die_with_parent, kill_group
+from backends.core.telemetry import no_telemetry
 from backends.worker.job import Job, Request
 
 

@@ -1,6 +1,6 @@
 """What stage code is handed: where to read, where to write, how to report. It refuses to know any stage.
 
-A stage is a function `run(job: Job) -> Outcome`. It raises an error of `backends.contract.errors` for what a person
+A stage is a function `run(job: Job) -> Outcome`. It raises an error of `backends.core.errors` for what a person
 can mend; anything else is a fault of ours and its traceback goes to the stage's log.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from backends.contract.errors import Stopped
-from backends.contract.events import (
+from backends.core.errors import Stopped
+from backends.core.events import (
     KEPT,
     DeviceChanged,
     DeviceProgress,
@@ -24,8 +24,8 @@ from backends.contract.events import (
     StageNote,
     StageProgress,
 )
-from backends.contract.lines import Line, Scalar
-from backends.contract.request import Request, Upstream
+from backends.core.messages import Line, Scalar
+from backends.core.stage_request import Request, Upstream
 
 __all__ = ["Job", "Request", "Upstream"]
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backends import api
-from backends.contract.errors import InputError
+from backends.core.errors import InputError
 from r3d_tui import figures
 from r3d_tui.commands.given import Json, chosen_words, in_terminal, open_workspace, print_json, say, tell
 from r3d_tui.safe import safe
 
 if TYPE_CHECKING:
-    from backends.contract.cleaning import Cleaning, Waste
+    from backends.core.cleanup_report import Cleaning, Waste
     from r3d_tui.lang.words import Words
 
 KEEP = 3

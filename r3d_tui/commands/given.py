@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backends import api
-from backends.contract.errors import InputError
+from backends.core.errors import InputError
 from r3d_tui import terminal
 from r3d_tui.lang.words import Words, chosen, speakable
 
 if TYPE_CHECKING:
-    from backends.engine.client import LiveClient
+    from backends.core.client import Client
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
@@ -52,7 +52,7 @@ def here() -> Path:
         raise InputError("the folder that you are in is gone", hint="change to another one") from None
 
 
-def open_workspace() -> LiveClient:
+def open_workspace() -> Client:
     """The client of the workspace; InputError where there is none."""
     folder = workspace_folder()
     if not (folder / "r3d.toml").is_file():

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backends import api
-from backends.contract.errors import InputError, R3dError
+from backends.core.errors import InputError, R3dError
 from r3d_tui import figures
 from r3d_tui.commands.given import Json, chosen_words, given, here, open_workspace, print_json, say, tell
 from r3d_tui.safe import safe_lines
 
 if TYPE_CHECKING:
-    from backends.contract.needs import Finding
+    from backends.core.needs import Finding
 
 
 def status(json_document: Json = False) -> None:

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from backends import api
-from backends.contract.client import RunRequest
-from backends.contract.errors import InputError
+from backends.core.client import RunRequest
+from backends.core.errors import InputError
 from r3d_tui.commands.given import chosen_words, tell
 from r3d_tui.commands.run import begin
 from r3d_tui.terminal import drawn

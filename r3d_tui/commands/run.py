@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backends.contract.client import RunRequest, Snapshot
-from backends.contract.errors import InputError
+from backends.core.client import RunRequest, Snapshot
+from backends.core.errors import InputError
 from r3d_tui.commands.given import chosen_words, given, in_terminal, open_workspace, say, tell
 from r3d_tui.lang.words import Words
 
 if TYPE_CHECKING:
-    from backends.engine.client import LiveClient
+    from backends.core.client import Client
 
 
 def run(
@@ -74,7 +74,7 @@ def open_console(workspace: Path) -> int:
     return console()
 
 
-def begin(client: LiveClient, request: RunRequest, *, headless: bool, json_lines: bool) -> int:
+def begin(client: Client, request: RunRequest, *, headless: bool, json_lines: bool) -> int:
     """Start a run and show it, in the console where there is a terminal; its exit code."""
     run_id = client.start(request)
     if not headless and in_terminal():
@@ -82,7 +82,7 @@ def begin(client: LiveClient, request: RunRequest, *, headless: bool, json_lines
     return follow_run(client, run_id, json_lines=json_lines)
 
 
-def follow_run(client: LiveClient, run_id: str, *, json_lines: bool = False, stops: bool = True) -> int:
+def follow_run(client: Client, run_id: str, *, json_lines: bool = False, stops: bool = True) -> int:
     """Follow a run to its end as JSON lines, a live display or plain lines; its exit code, 130 where one left before.
 
     `stops`: Ctrl+C asks the engine to stop.

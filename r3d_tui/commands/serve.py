@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from backends.contract.errors import InputError, NeedError
-from backends.contract.needs import missing, module
+from backends.core.errors import InputError, NeedError
+from backends.core.needs import missing, module
 from r3d_tui.commands.given import asked_language, chosen_words, given, tell, workspace_folder
 from r3d_tui.lang.words import Words, chosen
 from r3d_tui.safe import safe

@@ -9,7 +9,7 @@ import re
 import string
 from collections.abc import Iterable
 
-from backends.contract.lines import Line
+from backends.core.messages import Line
 
 LEAST_LETTERS = 8
 """A template with fewer of its own (`{path}: {reason}`) fits too much to be told from foreign text."""

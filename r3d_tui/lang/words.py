@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backends.contract.lines import Line, Scalar, fill
+from backends.core.messages import Line, Scalar, fill
 from r3d_tui.lang.filled import Filled
 from r3d_tui.safe import safe
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from textual import events
 
-from backends.contract.client import Snapshot
-from backends.contract.frozen import dataclass
+from backends.core.client import Snapshot
+from backends.core.frozen import dataclass
 from r3d_tui.lang.words import Words
 from r3d_tui.layout import PANELS
 from r3d_tui.logbook import LogBook

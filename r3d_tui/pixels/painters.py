@@ -9,7 +9,7 @@ from typing import Protocol
 
 from textual.geometry import Region
 
-from backends.contract.clips import ClipFrames
+from backends.core.clip_entries import ClipFrames
 from r3d_tui.pixels import kitty
 from r3d_tui.pixels.sixel import COLOURS, sixels
 

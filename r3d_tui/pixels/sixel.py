@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from backends.contract.clips import ClipFrames
+from backends.core.clip_entries import ClipFrames
 
 COLOURS = 128
 """Of one palette for all frames: what is left out is hardly seen, and each colour of a band costs bytes."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backends import api
-from backends.contract.benches import BenchFigure, BenchReport
-from backends.contract.errors import InputError
-from backends.contract.lines import Line, line
+from backends.core.bench_report import BenchFigure, BenchReport
+from backends.core.errors import InputError
+from backends.core.messages import Line, line
 from r3d_tui.probe import scenes
 from r3d_tui.probe.arithmetic import middle
 from r3d_tui.probe.scenes import EMPTY, FINISHED, SCENES, STARTS, Scene, Start, Watched

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends import api
-from backends.contract.lines import Line, line
+from backends.core.messages import Line, line
 from r3d_tui.probe.arithmetic import Press, answers, middle, painted, percentile, settled, span
 from r3d_tui.probe.session import Session
 

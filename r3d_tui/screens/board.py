@@ -13,8 +13,8 @@ from typing import ClassVar
 from textual import events, on
 from textual.binding import Binding, BindingType
 
-from backends.contract.client import Snapshot
-from backends.contract.run import Run
+from backends.core.client import Snapshot
+from backends.core.run_state import Run
 from r3d_tui.actions import ACTIONS
 from r3d_tui.history import History
 from r3d_tui.layout import PANELS, Box, Plan, plan

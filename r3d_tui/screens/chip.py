@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from backends.contract.client import Snapshot
+from backends.core.client import Snapshot
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Row, Span, cut, row
 from r3d_tui.safe import safe

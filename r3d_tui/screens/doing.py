@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from textual.app import SuspendNotSupported
 from textual.screen import Screen
 
-from backends.contract.client import Client, Preview, RunRequest, Snapshot
-from backends.contract.errors import R3dError
-from backends.contract.lines import Line, line
+from backends.core.client import Client, Preview, RunRequest, Snapshot
+from backends.core.errors import R3dError
+from backends.core.messages import Line, line
 from r3d_tui.actions import ACTIONS
 from r3d_tui.lang.words import Words
 from r3d_tui.messages import Answer

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from backends.contract.client import RunSummary
-from backends.contract.clips import AsideEntry
+from backends.core.client import RunSummary
+from backends.core.clip_entries import AsideEntry
 from r3d_tui import figures
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Row, Span, cut, row

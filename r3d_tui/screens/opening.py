@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.contract.client import Prediction, RunResult, RunSummary, by_name
-from backends.contract.clips import AsideEntry, ClipFrames, VideoEntry
+from backends.core.client import Prediction, RunResult, RunSummary, by_name
+from backends.core.clip_entries import AsideEntry, ClipFrames, VideoEntry
 from r3d_tui import figures
 from r3d_tui.screens.heavy import calm
 
 if TYPE_CHECKING:
-    from backends.contract.bundle import Bundle
-    from backends.contract.values import DeviceTable
+    from backends.core.bundle_report import Bundle
+    from backends.core.values import DeviceTable
     from r3d_tui.screens.doing import Doing
     from r3d_tui.screens.seeking import Seeking
     from r3d_tui.views.chip import Processes

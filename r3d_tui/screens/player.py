@@ -13,8 +13,8 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
 
-from backends.contract.client import Prediction
-from backends.contract.clips import ClipFrames, VideoEntry
+from backends.core.client import Prediction
+from backends.core.clip_entries import ClipFrames, VideoEntry
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Row, Span, cut, row, width_of
 from r3d_tui.safe import safe

@@ -12,8 +12,8 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.color import Color
 
-from backends.contract.client import RunResult, RunSummary
-from backends.contract.values import ClassScore, VideoScore
+from backends.core.client import RunResult, RunSummary
+from backends.core.values import ClassScore, VideoScore
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Row, Span, cut, width_of
 from r3d_tui.safe import safe

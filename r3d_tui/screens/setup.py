@@ -16,7 +16,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Input
 
-from backends.contract.errors import R3dError
+from backends.core.errors import R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.messages import Answer
 from r3d_tui.rows import Row, Span, cells, cut, fit, row, shorten

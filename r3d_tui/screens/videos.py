@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from backends.contract.clips import VideoEntry
+from backends.core.clip_entries import VideoEntry
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Row, Span, row
 from r3d_tui.safe import safe

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backends.contract.client import Snapshot
-from backends.contract.lines import Line, line
-from backends.contract.run import DeviceRun, Note
-from backends.contract.values import ChipProcess, DeviceTable
+from backends.core.client import Snapshot
+from backends.core.messages import Line, line
+from backends.core.run_state import DeviceRun, Note
+from backends.core.values import ChipProcess, DeviceTable
 from r3d_tui import figures
 from r3d_tui.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.safe import safe

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.contract.client import Prediction, RunResult, by_name
-from backends.contract.turns import giving_way
+from backends.core.client import Prediction, RunResult, by_name
+from backends.core.cooperative import giving_way
 from r3d_tui import figures
 from r3d_tui.rows import Column, Row, Span, table
 from r3d_tui.safe import safe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backends.contract.client import Snapshot
+from backends.core.client import Snapshot
 from r3d_tui import figures
 from r3d_tui.rows import Row, Span, cut, fit, row
 from r3d_tui.safe import safe

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from backends.contract.client import Snapshot
-from backends.contract.frozen import dataclass
-from backends.contract.lines import Line
-from backends.contract.run import DeviceRun, Run
-from backends.contract.values import DeviceSample
+from backends.core.client import Snapshot
+from backends.core.frozen import dataclass
+from backends.core.messages import Line
+from backends.core.run_state import DeviceRun, Run
+from backends.core.values import DeviceSample
 from r3d_tui import figures
 from r3d_tui.rows import Column, Grid, Row, Span, cells, cut, fit, grid, later, row
 from r3d_tui.safe import safe

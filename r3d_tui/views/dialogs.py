@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backends.contract.client import Preview
-from backends.contract.errors import R3dError
-from backends.contract.lines import Line
+from backends.core.client import Preview
+from backends.core.errors import R3dError
+from backends.core.messages import Line
 from r3d_tui.actions import ACTIONS, all_shown
 from r3d_tui.rows import Row, Span, fit, row, wrap
 from r3d_tui.views.look import SIGNS, Look, paragraph, rule, sign, stage_word, state_word

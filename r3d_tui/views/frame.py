@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backends.contract.client import Snapshot
+from backends.core.client import Snapshot
 from r3d_tui import figures
 from r3d_tui.actions import ACTIONS, Action, shown
 from r3d_tui.layout import LEAST, PANELS

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from backends.contract.client import Snapshot
-from backends.contract.run import DeviceRun
+from backends.core.client import Snapshot
+from backends.core.run_state import DeviceRun
 from r3d_tui import figures
 from r3d_tui.rows import Column, Grid, Row, Span, cells, grid, later, row
 from r3d_tui.safe import safe

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from backends.contract.frozen import dataclass
+from backends.core.frozen import dataclass
 
 T = TypeVar("T")
 PIECE = 20_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backends.contract.client import RunSummary, Snapshot
-from backends.contract.clips import AsideEntry
+from backends.core.client import RunSummary, Snapshot
+from backends.core.clip_entries import AsideEntry
 from r3d_tui import figures
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Column, Row, Span

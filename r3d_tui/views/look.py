@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from backends.contract.client import Snapshot
-from backends.contract.frozen import dataclass
-from backends.contract.lines import Line, Scalar
-from backends.contract.run import DeviceRun, StageRun
+from backends.core.client import Snapshot
+from backends.core.frozen import dataclass
+from backends.core.messages import Line, Scalar
+from backends.core.run_state import DeviceRun, StageRun
 from r3d_tui.figures import as_number
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Row, Span, cells, fit, row, wrap

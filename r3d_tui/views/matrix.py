@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backends.contract.values import Report
+from backends.core.values import Report
 from r3d_tui.rows import Row, Span, cells, cut, fit, row
 from r3d_tui.safe import safe
 from r3d_tui.views.look import Look, paragraph

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backends.contract.client import Snapshot
-from backends.contract.values import ClassScore, Report, VideoScore
+from backends.core.client import Snapshot
+from backends.core.values import ClassScore, Report, VideoScore
 from r3d_tui import figures
 from r3d_tui.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.safe import safe

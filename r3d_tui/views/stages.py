@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backends.contract.client import Snapshot
-from backends.contract.run import StageRun
+from backends.core.client import Snapshot
+from backends.core.run_state import StageRun
 from r3d_tui import figures
 from r3d_tui.rows import Column, Row, Span, cut, fit, row, table
 from r3d_tui.safe import safe

@@ -10,8 +10,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
-from backends.contract.frozen import dataclass
-from backends.contract.values import DeviceSample
+from backends.core.frozen import dataclass
+from backends.core.values import DeviceSample
 
 METRICS = ("power_w", "temp_c", "busy_percent", "memory_used_mb")
 """The fields of a `DeviceSample` that have a history."""

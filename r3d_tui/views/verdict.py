@@ -6,8 +6,8 @@ from beginning to end, nobody else on them. What nobody measured is no reason; i
 
 from __future__ import annotations
 
-from backends.contract.client import Snapshot
-from backends.contract.frozen import dataclass
+from backends.core.client import Snapshot
+from backends.core.frozen import dataclass
 from r3d_tui import figures
 from r3d_tui.rows import Row, Span, cut
 from r3d_tui.safe import safe
@@ -20,7 +20,7 @@ LEAST_BATCHES = 100
 """Batches below which one slow batch moves the figure."""
 
 DRIFT = 0.10
-"""Share by which a device's batches of the last third may take longer than those of the first: `backends.infer.drift`
+"""Share by which a device's batches of the last third may take longer than those of the first: `backends.monitor.drift`
 adds them up. Steady runs of one batch size stay within a few hundredths."""
 
 

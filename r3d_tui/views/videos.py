@@ -6,10 +6,10 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from backends.contract.client import Prediction
-from backends.contract.clips import VideoEntry
-from backends.contract.made import Made
-from backends.contract.turns import giving_way
+from backends.core.client import Prediction
+from backends.core.clip_entries import VideoEntry
+from backends.core.cooperative import giving_way
+from backends.core.lazy_sequence import Made
 from r3d_tui import figures
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import Column, Row, Span

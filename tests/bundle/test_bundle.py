@@ -12,10 +12,10 @@ import pytest
 
 from backends import api
 from backends.bundle import collect
-from backends.contract.errors import InputError
-from backends.contract.events import RunFinished, RunStarted, StageNote, StageStarted
-from backends.contract.lines import line
-from backends.contract.run import Run, fold
+from backends.core.errors import InputError
+from backends.core.events import RunFinished, RunStarted, StageNote, StageStarted
+from backends.core.messages import line
+from backends.core.run_state import Run, fold
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
 from tests.faces.test_cli import r3d

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.client import RunRequest, Snapshot
-from backends.contract.plan import Plan, Stage
-from backends.contract.process import leftovers
-from backends.contract.settings import Settings
-from backends.engine import hold
-from backends.engine.client import LiveClient, Planner
+from backends.core.client import RunRequest, Snapshot
+from backends.core.plan import Plan, Stage
+from backends.core.processes import leftovers
+from backends.core.settings import Settings
+from backends.engine import lock
 from backends.engine.folders import Folders
+from backends.engine.live_client import LiveClient, Planner
 
 ENDED = ("done", "failed", "stopped", "interrupted")
 
@@ -62,7 +62,7 @@ class Bench:
 
     def engine(self) -> int:
         """The engine's pid."""
-        holder = hold.holder(Folders(self.workspace))
+        holder = lock.holder(Folders(self.workspace))
         assert holder is not None
         assert holder.pid is not None
         return holder.pid
@@ -74,7 +74,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     found = Bench(tmp_path)
     yield found
-    if (holder := hold.holder(Folders(tmp_path))) and holder.pid:
+    if (holder := lock.holder(Folders(tmp_path))) and holder.pid:
         os.kill(holder.pid, signal.SIGKILL)
     for pid in found.pids():
         os.kill(pid, signal.SIGKILL)

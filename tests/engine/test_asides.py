@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backends.contract.events import KEPT, Event, ItemSetAside, Outcome, RunStarted, StageCached, StageFinished
-from backends.contract.events import StageStarted as Started
-from backends.contract.lines import line
-from backends.contract.run import Run, fold
-from backends.engine.asides import PAGE, PAGES, read_asides
+from backends.core.events import KEPT, Event, ItemSetAside, Outcome, RunStarted, StageCached, StageFinished
+from backends.core.events import StageStarted as Started
+from backends.core.messages import line
+from backends.core.run_state import Run, fold
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
+from backends.engine.skipped_items import PAGE, PAGES, read_asides
 
 WHY = line("it is broken")
 MANY = PAGE * (PAGES + 2) + 7

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.errors import InputError
-from backends.contract.events import Outcome
-from backends.contract.plan import Stage
-from backends.engine.cache import Cache, Digests, Manifest
+from backends.core.errors import InputError
+from backends.core.events import Outcome
+from backends.core.plan import Stage
+from backends.engine.artifacts import Cache, Digests, Manifest
 from backends.engine.folders import Folders
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.cleaning import Cleaning
-from backends.contract.client import RunRequest
-from backends.contract.errors import BusyError, InputError
-from backends.contract.events import Outcome, RunFinished, RunStarted, StageCached
-from backends.contract.lines import line
-from backends.contract.plan import Plan, Stage
-from backends.contract.run import Run, fold
-from backends.engine import clean, hold
-from backends.engine.cache import Cache, Manifest
+from backends.core.cleanup_report import Cleaning
+from backends.core.client import RunRequest
+from backends.core.errors import BusyError, InputError
+from backends.core.events import Outcome, RunFinished, RunStarted, StageCached
+from backends.core.messages import line
+from backends.core.plan import Plan, Stage
+from backends.core.run_state import Run, fold
+from backends.engine import cleanup, lock
+from backends.engine.artifacts import Cache, Manifest
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
 from tests.engine.conftest import Bench
@@ -63,12 +63,12 @@ class Shelf:
 
     def look(self, *stages: Stage, keep: int = 1) -> Cleaning:
         """What may go under a plan of these stages."""
-        return clean.look(self.folders, Plan(self.folders.workspace, stages), keep)
+        return cleanup.look(self.folders, Plan(self.folders.workspace, stages), keep)
 
     def remove(self, *stages: Stage, keep: int = 1) -> Cleaning:
         """Remove all that may go."""
         agreed = frozenset(one.path for one in self.look(*stages, keep=keep).waste)
-        return clean.remove(self.folders, Plan(self.folders.workspace, stages), keep, agreed)
+        return cleanup.remove(self.folders, Plan(self.folders.workspace, stages), keep, agreed)
 
     def paths(self, found: Cleaning) -> set[str]:
         return {str(one.path) for one in found.waste}
@@ -121,7 +121,7 @@ def test_where_the_settings_say_nothing_a_stages_latest_stays(shelf: Shelf, tmp_
         (a_stage(1, "b", inputs={"text": tmp_path / "gone"}),),
     ):
         assert {f"artifacts/b/{old}"} == shelf.paths(shelf.look(*stages))
-    assert {f"artifacts/b/{old}"} == shelf.paths(clean.look(shelf.folders, None, 1))
+    assert {f"artifacts/b/{old}"} == shelf.paths(cleanup.look(shelf.folders, None, 1))
     assert (shelf.folders.artifact("b", new)).is_dir()
 
 
@@ -220,26 +220,26 @@ def test_a_workspace_that_is_held_is_refused_by_name(shelf: Shelf) -> None:
     shelf.artifact(a_stage(2))
     agreed = frozenset(one.path for one in shelf.look(a_stage(2)).waste)
     assert 1 == len(agreed)
-    held = hold.Hold(shelf.folders, "20260101-000000-0000")
+    held = lock.Hold(shelf.folders, "20260101-000000-0000")
     try:
         with pytest.raises(BusyError, match=rf"process {os.getpid()} on .*, run 20260101-000000-0000"):
             shelf.look(a_stage(2))
         with pytest.raises(BusyError, match="run 20260101-000000-0000"):
-            clean.remove(shelf.folders, None, 1, agreed)
+            cleanup.remove(shelf.folders, None, 1, agreed)
     finally:
         held.release()
     assert agreed == {one.path for one in shelf.remove(a_stage(2)).waste}
-    assert hold.holder(shelf.folders) is None
+    assert lock.holder(shelf.folders) is None
 
 
 def test_only_what_was_agreed_to_goes(shelf: Shelf) -> None:
     """What became waste since it was shown stays; what is no longer waste stays too."""
     one, two = shelf.artifact(a_stage(1)), shelf.artifact(a_stage(2))
     agreed = frozenset((Path("artifacts/a") / one, Path("artifacts/a") / two, Path("../outside"), Path("texts")))
-    went = clean.remove(shelf.folders, Plan(shelf.folders.workspace, (a_stage(2),)), 1, agreed)
+    went = cleanup.remove(shelf.folders, Plan(shelf.folders.workspace, (a_stage(2),)), 1, agreed)
     assert {f"artifacts/a/{one}"} == shelf.paths(went)
     three = shelf.artifact(a_stage(3))
-    went = clean.remove(shelf.folders, Plan(shelf.folders.workspace, (a_stage(2),)), 1, frozenset())
+    went = cleanup.remove(shelf.folders, Plan(shelf.folders.workspace, (a_stage(2),)), 1, frozenset())
     assert set() == shelf.paths(went)
     assert shelf.folders.artifact("a", three).is_dir()
 
@@ -286,7 +286,7 @@ def test_after_it_a_run_finds_all_that_it_needs(bench: Bench) -> None:
         bench.stages = (first, Stage("b", "toys:add", 1, after=("a",)))
         bench.run()
     folders, plan = Folders(bench.workspace), Plan(bench.workspace, bench.stages)
-    found = clean.look(folders, plan, 1)
+    found = cleanup.look(folders, plan, 1)
     assert ["artifact"] * 4 + ["run"] * 2 == sorted(one.kind for one in found.waste)
-    clean.remove(folders, plan, 1, frozenset(one.path for one in found.waste))
+    cleanup.remove(folders, plan, 1, frozenset(one.path for one in found.waste))
     assert {"a": "cached", "b": "cached"} == bench.states(bench.run(RunRequest()))

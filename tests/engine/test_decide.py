@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backends.contract.events import (
+from backends.core.events import (
     Outcome,
     RunStarted,
     StageBlocked,
@@ -14,10 +14,10 @@ from backends.contract.events import (
     StageStarted,
     StageStopped,
 )
-from backends.contract.lines import line
-from backends.contract.plan import Plan, Stage
-from backends.contract.run import Run, fold
-from backends.engine.decide import Block, End, Settle, Skip, decide, wanted
+from backends.core.messages import line
+from backends.core.plan import Plan, Stage
+from backends.core.run_state import Run, fold
+from backends.engine.stage_scheduler import Block, End, Settle, Skip, decide, wanted
 
 WHERE = Path("/nowhere")
 WHY = line("because")

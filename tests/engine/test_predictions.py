@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backends.contract.client import Prediction, by_name
+from backends.core.client import Prediction, by_name
 from backends.engine.predictions import read_predictions
 
 TEXT = """video,class,right,in_top_k,reason,label_1,score_1

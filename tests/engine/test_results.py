@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.client import Prediction
-from backends.contract.errors import InputError
-from backends.contract.events import Outcome
-from backends.contract.run import Run, StageRun
+from backends.core.client import Prediction
+from backends.core.errors import InputError
+from backends.core.events import Outcome
+from backends.core.run_state import Run, StageRun
 from backends.engine.folders import Folders
-from backends.engine.results import export, read_predictions, read_report
+from backends.engine.run_results import export, read_predictions, read_report
 
 CSV = (
     "video,class,right,in_top_k,reason,label_1,score_1\n"

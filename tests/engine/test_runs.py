@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends.contract.client import RunRequest
-from backends.contract.errors import BusyError, InputError
-from backends.contract.events import RunStarted
-from backends.contract.lines import line
-from backends.contract.needs import module
-from backends.contract.plan import Stage
-from backends.engine import hold
+from backends.core.client import RunRequest
+from backends.core.errors import BusyError, InputError
+from backends.core.events import RunStarted
+from backends.core.messages import line
+from backends.core.needs import module
+from backends.core.plan import Stage
+from backends.engine import lock
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Bench
@@ -182,7 +182,7 @@ def test_a_refused_start_leaves_the_run_that_is_on_the_latest(bench: Bench, monk
     bench.stages = (counting("a", 1000, 0.05),)
     begun = bench.client.start(RunRequest())
     with monkeypatch.context() as patch:
-        patch.setattr(hold, "holder", lambda _: None)  # as it was a moment before
+        patch.setattr(lock, "holder", lambda _: None)  # as it was a moment before
         with pytest.raises(BusyError, match="an engine works here already"):
             bench.another().start(RunRequest())
     assert [begun] == [run.id for run in bench.another().runs()]

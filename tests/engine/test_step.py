@@ -13,19 +13,19 @@ from typing import Any
 
 import pytest
 
-from backends.contract.codec import dumps
-from backends.contract.errors import StageError
-from backends.contract.events import Event, Outcome, StageProgress
-from backends.contract.process import our_environment
-from backends.contract.request import Request
-from backends.engine import launch
-from backends.engine.step import run_step
+from backends.core.codec import dumps
+from backends.core.errors import StageError
+from backends.core.events import Event, Outcome, StageProgress
+from backends.core.processes import our_environment
+from backends.core.stage_request import Request
+from backends.engine import worker_process
+from backends.engine.single_stage import run_step
 
 PATH = str(Path(__file__).parent)
 FACE = """
 import sys
 from pathlib import Path
-from backends.contract.errors import Stopped
+from backends.core.errors import Stopped
 from backends.engine.step import run_step
 try:
     run_step("toys:" + sys.argv[1], {}, stage="s", out=Path(sys.argv[2]), inputs={}, tuning={"pause": 0.1},
@@ -95,7 +95,7 @@ def test_a_second_signal_kills_a_stage_that_does_not_listen(tmp_path: Path) -> N
 async def test_a_child_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
     """Stop gives it its time and no more."""
     request = Request("s", "toys:hang", 1, tmp_path, tmp_path / "out", tmp_path / "scratch")
-    child = await launch.spawn(None, tmp_path, tmp_path / "log", request.scratch)
+    child = await worker_process.spawn(None, tmp_path, tmp_path / "log", request.scratch)
     await child.send(dumps(request))
     await child.stop(grace_s=0.5)
     assert -signal.SIGKILL == await child.ended()

@@ -6,9 +6,9 @@ import os
 import time
 from pathlib import Path
 
-from backends.contract.errors import StageError
-from backends.contract.events import Outcome
-from backends.contract.lines import line
+from backends.core.errors import StageError
+from backends.core.events import Outcome
+from backends.core.messages import line
 from backends.worker.job import Job
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from backends.contract.codec import encode
-from backends.contract.events import Outcome
+from backends.core.codec import encode
+from backends.core.events import Outcome
 from backends.worker.job import Job, Request, Upstream
 
 MakeJob = Callable[..., Job]

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from backends.contract.codec import loads
-from backends.contract.errors import InputError
-from backends.contract.events import SetAside
-from backends.contract.lines import line
-from backends.contract.settings import DatasetSettings, EvaluateSettings, Settings
-from backends.contract.values import ClassScore, Confusion, Report
+from backends.core.codec import loads
+from backends.core.errors import InputError
+from backends.core.events import SetAside
+from backends.core.messages import line
+from backends.core.settings import DatasetSettings, EvaluateSettings, Settings
+from backends.core.values import ClassScore, Confusion, Report
 from backends.evaluate.accuracy import read_val, wilson
 from backends.evaluate.evaluate import EvaluateParams, StepEvaluateParams, run, step_evaluate
-from backends.evaluate.spec import EVALUATE, SCORE
-from backends.evaluate.text import cell
+from backends.evaluate.evaluate_specs import EVALUATE, SCORE
+from backends.evaluate.report import cell
 
 
 def _val(path: Path, **results: list[tuple[str, float]]) -> Path:

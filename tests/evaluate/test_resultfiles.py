@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.contract.errors import InputError
-from backends.evaluate.resultfiles import match, read_info, read_rows, result_folder
+from backends.core.errors import InputError
+from backends.evaluate.result_files import match, read_info, read_rows, result_folder
 
 
 def _touch(folder: Path, *names: str) -> Path:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.contract.errors import InputError, StageError
+from backends.core.errors import InputError, StageError
+from backends.data.score_rows import RowsWriter
+from backends.data.score_rows_reader import RowsReader
 from backends.evaluate.evaluate import StepEvaluateParams, step_evaluate
 from backends.evaluate.score import ScoreParams, StepScoreParams, run, step_score
-from backends.evaluate.scores import ValWriter, mean_scores, top
-from backends.stores.rows import RowsWriter
-from backends.stores.rows_reader import RowsReader
+from backends.evaluate.val_json import ValWriter, mean_scores, top
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ def stores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         writer.close()
         return RowsReader(tmp_path / "rows.bin")
 
-    monkeypatch.setattr("backends.stores.clips.read_index", lambda folder: _Index(table["videos"]))
-    monkeypatch.setattr("backends.stores.rows_reader.RowsReader", reader)
+    monkeypatch.setattr("backends.data.clip_store.read_index", lambda folder: _Index(table["videos"]))
+    monkeypatch.setattr("backends.data.score_rows_reader.RowsReader", reader)
     return table
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from backends.contract.events import Outcome
-from backends.convert.params import StepExportParams
+from backends.core.events import Outcome
+from backends.data.preprocess_params import StepParams
 from backends.evaluate.evaluate import StepEvaluateParams
 from backends.evaluate.score import StepScoreParams
-from backends.preprocess.params import StepParams
+from backends.models.params import StepExportParams
 from r3d_tui import steps
 
 UNNEEDED = {"root_path", "video_path", "annotation_path", "result_path", "dataset"}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.devices.npu_smi import parse_info
+from backends.ascend.npu_smi import parse_info
 from tests.fakes.server.build import HERE, Server, make_server
-from tests.infer.chips import make_om
-from tests.infer.rig import make_model
+from tests.inference.chips import make_om
+from tests.inference.rig import make_model
 
 HEAD = """
 import acl, sys, os, threading, ctypes

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from backends.contract.events import RunStarted, StageNote
-from backends.contract.files import write_whole
-from backends.contract.lines import line
-from backends.contract.run import Run, fold
+from backends.core.events import RunStarted, StageNote
+from backends.core.files import write_whole
+from backends.core.messages import line
+from backends.core.run_state import Run, fold
+from backends.data.clip_index import ClipHeader
+from backends.data.clip_writer import ClipWriter
+from backends.data.score_rows import RowsWriter
 from backends.engine.journal import Journal
-from backends.stores.clip_index import ClipHeader
-from backends.stores.clip_writer import ClipWriter
-from backends.stores.rows import RowsWriter
 
 HEADER = ClipHeader(frames=2, height=8, width=8, shard_clips=4)
 

@@ -9,12 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from backends.contract.process import leftovers
-from backends.dataset.demo import assets_folder, demo_settings
-from backends.dataset.demo_videos import make_demo_videos
-from backends.engine import hold
+from backends.core.processes import leftovers
+from backends.demo.demo_dataset import make_demo_videos
+from backends.demo.demo_workspace import assets_folder, demo_settings
+from backends.engine import lock
 from backends.engine.folders import Folders
-from backends.workspace import write_settings
+from backends.workspace.settings_file import write_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 20261123
@@ -70,7 +70,7 @@ def gone(workspace: Path, seconds: float = 10) -> bool:
     """Whether every process of the workspace has ended by then."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if not any(leftovers(workspace)) and hold.holder(Folders(workspace)) is None:
+        if not any(leftovers(workspace)) and lock.holder(Folders(workspace)) is None:
             return True
         time.sleep(0.05)
     return False

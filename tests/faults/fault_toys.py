@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from backends.contract.events import Outcome
-from backends.contract.lines import line
+from backends.core.events import Outcome
+from backends.core.messages import line
 from backends.worker.job import Job
 
 

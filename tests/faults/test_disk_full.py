@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.client import RunRequest
-from backends.contract.errors import R3dError
-from backends.contract.plan import Stage
+from backends.core.client import RunRequest
+from backends.core.errors import R3dError
+from backends.core.plan import Stage
 from tests.engine.conftest import Bench
 
 

@@ -23,9 +23,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from backends.contract.client import RunRequest
-from backends.contract.errors import InputError
-from backends.contract.plan import Stage
+from backends.core.client import RunRequest
+from backends.core.errors import InputError
+from backends.core.plan import Stage
 from tests.engine.conftest import Bench
 
 AFTER = {"a": (), "b": ("a",), "c": (), "d": ("b", "c")}

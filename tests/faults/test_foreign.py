@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.client import RunRequest
-from backends.contract.errors import InputError
-from backends.contract.plan import Stage
-from backends.engine import serve
+from backends.core.client import RunRequest
+from backends.core.errors import InputError
+from backends.core.plan import Stage
+from backends.engine import control_socket
 from backends.engine.folders import Folders
 from tests.engine.conftest import Bench
 from tests.faults.demo_runs import ROOT
@@ -190,8 +190,8 @@ def test_the_engine_hears_only_its_own_user(bench: Bench, monkeypatch: pytest.Mo
             assert (socket.SOL_SOCKET, socket.SO_PEERCRED) == (level, option)
             return struct.pack("3i", 1, self.uid, 1)
 
-    monkeypatch.setattr(serve.os, "getuid", lambda: 1000)
-    allowed = {uid: serve._same_user(Peer(uid)) for uid in (1000, 0, 1001, NOBODY)}  # type: ignore[arg-type]
+    monkeypatch.setattr(control_socket.os, "getuid", lambda: 1000)
+    allowed = {uid: control_socket._same_user(Peer(uid)) for uid in (1000, 0, 1001, NOBODY)}  # type: ignore[arg-type]
     assert {1000: True, 0: True, 1001: False, NOBODY: False} == allowed
 
 
@@ -240,7 +240,7 @@ def test_commands_that_are_none_are_answered_and_change_nothing(bench: Bench) ->
         b"[" * 60_000 + b"\n",
         b"",
     ):
-        with socket.socket(socket.AF_UNIX) as peer, serve._short_path(folders) as path:
+        with socket.socket(socket.AF_UNIX) as peer, control_socket._short_path(folders) as path:
             peer.settimeout(5)
             peer.connect(path)
             try:
@@ -249,7 +249,7 @@ def test_commands_that_are_none_are_answered_and_change_nothing(bench: Bench) ->
                 peer.recv(1000)
             except OSError:
                 pass
-    assert {"error": "not a command"} == serve.ask(folders, {"what": "?"})
+    assert {"error": "not a command"} == control_socket.ask(folders, {"what": "?"})
     assert "running" == bench.client.snapshot().run.state
     with pytest.raises(InputError, match="b is not running"):
         bench.client.command("b", {"command": "x"})

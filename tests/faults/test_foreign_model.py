@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.convert.test_foreign_onnx import model
 from tests.faults.demo_runs import r3d
+from tests.models.test_foreign_onnx import model
 
 
 @pytest.mark.parametrize("command", ["infer", "cpu"])

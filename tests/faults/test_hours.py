@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from textual.message import Message
 
-from backends.contract.codec import dumps
-from backends.contract.events import (
+from backends.core.codec import dumps
+from backends.core.device_samples import LIMIT, SampleFile, read_history, read_samples
+from backends.core.events import (
     DeviceChanged,
     DeviceProgress,
     Event,
@@ -27,16 +28,15 @@ from backends.contract.events import (
     StageProgress,
     StageStarted,
 )
-from backends.contract.lines import line
-from backends.contract.plan import Plan, Stage
-from backends.contract.run import Run, fold
-from backends.contract.settings import Settings
-from backends.contract.values import DeviceSample
-from backends.engine.client import LiveClient, Planner
+from backends.core.messages import line
+from backends.core.plan import Plan, Stage
+from backends.core.run_state import Run, fold
+from backends.core.settings import Settings
+from backends.core.values import DeviceSample
 from backends.engine.folders import Folders
-from backends.engine.hold import Hold
 from backends.engine.journal import Journal
-from backends.stores.samples import LIMIT, SampleFile, read_history, read_samples
+from backends.engine.live_client import LiveClient, Planner
+from backends.engine.lock import Hold
 from r3d_tui.feed import Feed
 from r3d_tui.messages import FeedBroke, SnapshotCame
 from r3d_tui.views.tracks import Tracks, tracks_of

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.events import RunStarted
-from backends.contract.mounts import file_system
-from backends.contract.plan import Stage
-from backends.contract.run import Run, fold
-from backends.devices.check_disk import file_system_finding
+from backends.checks.check_disk import file_system_finding
+from backends.core.events import RunStarted
+from backends.core.filesystems import file_system
+from backends.core.plan import Stage
+from backends.core.run_state import Run, fold
 from backends.engine.journal import Journal, JournalReader, read_state
 from tests.engine.conftest import Bench
 from tests.faults.demo_runs import r3d

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backends.data.clip_store import ClipStore
+from backends.data.clip_writer import ClipWriter
+from backends.data.score_rows import RowsWriter, read_rows
 from backends.engine.journal import Journal, JournalReader
-from backends.stores.clip_writer import ClipWriter
-from backends.stores.clips import ClipStore
-from backends.stores.rows import RowsWriter, read_rows
 from tests.faults import acknowledging
 from tests.faults.powerloss import Op, disk_after, read_log
 

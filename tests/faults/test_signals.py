@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.client import RunRequest
-from backends.contract.plan import Stage
-from backends.engine import hold
+from backends.core.client import RunRequest
+from backends.core.plan import Stage
+from backends.engine import lock
 from tests.engine.conftest import Bench
 
 SLOW = Stage("a", "toys:count", 1, params={"items": 60}, tuning={"pause": 0.05})
@@ -28,7 +28,7 @@ time.time = _jumping
 
 def test_a_stopped_engine_is_called_stalled_and_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGSTOP of the engine: alive, silent, and said so with the seconds; after SIGCONT the run ends as ever."""
-    monkeypatch.setattr(hold, "STALLED_S", 2.0)
+    monkeypatch.setattr(lock, "STALLED_S", 2.0)
     bench.stages = (SLOW,)
     bench.client.start(RunRequest())
     bench.wait(lambda s: s.run.stages != () and s.run.stage("a").done >= 2)

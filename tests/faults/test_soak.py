@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 
 from backends import api
-from backends.contract.client import RunRequest
-from backends.contract.events import ItemSetAside, RunStarted, StageNote, StageProgress
-from backends.contract.lines import line
-from backends.contract.process import leftovers
-from backends.contract.run import Run, fold
-from backends.engine import hold
+from backends.core.client import RunRequest
+from backends.core.events import ItemSetAside, RunStarted, StageNote, StageProgress
+from backends.core.messages import line
+from backends.core.processes import leftovers
+from backends.core.run_state import Run, fold
+from backends.data.annotation import Annotation, Video, annotation_json, read_annotation
+from backends.data.score_rows_reader import check_rows
+from backends.engine import lock
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal, read_state
-from backends.stores.annotation import Annotation, Video, annotation_json, read_annotation
-from backends.stores.rows_reader import check_rows
 from tests.faults.demo_runs import SEED, gone, make_workspace, r3d, scores, start, status
 
 KILLS = 200
@@ -50,7 +50,7 @@ def test_two_hundred_kills_lead_to_the_scores_of_a_clean_run(tmp_path: Path) -> 
         time.sleep(chance.uniform(0.2, 4.0))
         for _ in range(chance.choice((1, 1, 1, 3))):
             kind = chance.choice(sorted(kills))
-            holder = hold.holder(Folders(killed))
+            holder = lock.holder(Folders(killed))
             engine = [holder.pid] if holder and holder.pid else []
             victims = {"engine": engine, "worker": sorted(leftovers(killed)), "face": [face.pid]}[kind]
             if victims:

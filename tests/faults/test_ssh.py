@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from backends import api
-from backends.contract.process import leftovers
-from backends.engine import hold
+from backends.core.processes import leftovers
+from backends.engine import lock
 from backends.engine.folders import Folders
 from tests.faults.demo_runs import gone, make_workspace
 from tests.faults.sshserver import SshServer, SshTerminal, alive, kill, name, parent, ssh_server, until
@@ -23,7 +23,7 @@ PAINTED = b"\x1b[?1049h"
 
 def engine(workspace: Path) -> int | None:
     """The pid of the workspace's living engine."""
-    holder = hold.holder(Folders(workspace))
+    holder = lock.holder(Folders(workspace))
     return holder.pid if holder else None
 
 

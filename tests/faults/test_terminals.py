@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.client import RunRequest
-from backends.contract.plan import Stage
+from backends.core.client import RunRequest
+from backends.core.plan import Stage
 from r3d_tui.lang.words import Words
 from tests.engine.conftest import Bench
 from tests.faults.demo_runs import ROOT, r3d

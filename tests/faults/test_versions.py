@@ -6,10 +6,10 @@ import json
 import sqlite3
 from pathlib import Path
 
-from backends.contract.codec import dumps
-from backends.contract.events import RunStarted, StageNote, StageStarted, Unknown
-from backends.contract.lines import Line, line
-from backends.contract.run import Run, fold
+from backends.core.codec import dumps
+from backends.core.events import RunStarted, StageNote, StageStarted, Unknown
+from backends.core.messages import Line, line
+from backends.core.run_state import Run, fold
 from backends.engine.journal import Journal, JournalReader, read_state
 from tests.engine.conftest import Bench
 
@@ -74,7 +74,7 @@ def test_unknown_events_are_kept_and_counted(tmp_path: Path) -> None:
 
 def test_a_plan_of_another_version_is_not_resumed(bench: Bench) -> None:
     """The latest run was begun by a version whose plan reads otherwise: a new run begins, the old one stays listed."""
-    from backends.contract.plan import Stage
+    from backends.core.plan import Stage
 
     bench.stages = (Stage("a", "toys:count", 1),)
     first = bench.run().run.id

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.client import Snapshot
+from backends.core.client import Snapshot
 from backends.engine.replay import ReplayClient
 from r3d_tui import terminal
 from r3d_tui.app import ConsoleApp

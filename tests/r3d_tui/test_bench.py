@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from backends.contract.benches import BenchFigure, BenchReport, beside
-from backends.contract.lines import line
+from backends.core.bench_report import BenchFigure, BenchReport, beside
+from backends.core.messages import line
 from r3d_tui.bench import report_lines
 from r3d_tui.lang.words import Words
 

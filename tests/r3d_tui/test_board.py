@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from backends.contract.client import Preview, RunRequest
-from backends.contract.errors import BusyError
-from backends.contract.lines import line
+from backends.core.client import Preview, RunRequest
+from backends.core.errors import BusyError
+from backends.core.messages import line
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.board import Board

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from backends import api
-from backends.contract.client import Snapshot
-from backends.contract.events import Outcome
-from backends.contract.lines import line
-from backends.contract.run import DeviceRun, Note, Run, StageRun
-from backends.contract.values import Chip, ChipProcess, DeviceSample, DeviceTable
+from backends.core.client import Snapshot
+from backends.core.events import Outcome
+from backends.core.messages import line
+from backends.core.run_state import DeviceRun, Note, Run, StageRun
+from backends.core.values import Chip, ChipProcess, DeviceSample, DeviceTable
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words

@@ -12,9 +12,9 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from backends import api
-from backends.contract.client import RunSummary
-from backends.contract.clips import VideoEntry
-from backends.contract.lines import line
+from backends.core.client import RunSummary
+from backends.core.clip_entries import VideoEntry
+from backends.core.messages import line
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.dialog import Dialog

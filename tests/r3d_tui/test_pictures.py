@@ -25,10 +25,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from backends import api
-from backends.contract.client import Candidates, Prediction, RunResult
-from backends.contract.clips import ClipFrames, VideoEntry
-from backends.contract.lines import line
-from backends.contract.values import Report
+from backends.core.client import Candidates, Prediction, RunResult
+from backends.core.clip_entries import ClipFrames, VideoEntry
+from backends.core.messages import line
+from backends.core.values import Report
 from backends.engine.replay import ReplayClient, Story, read_story
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens import player, seeking, setup

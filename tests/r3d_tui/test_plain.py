@@ -8,10 +8,10 @@ import signal
 from io import StringIO
 from pathlib import Path
 
-from backends.contract.client import Snapshot
-from backends.contract.errors import InputError
-from backends.contract.events import StageProgress
-from backends.contract.run import Run, StageRun
+from backends.core.client import Snapshot
+from backends.core.errors import InputError
+from backends.core.events import StageProgress
+from backends.core.run_state import Run, StageRun
 from r3d_tui.plain import JsonLines, asking, exit_code, follow
 
 

@@ -10,11 +10,11 @@ import pyte
 import pytest
 from rich.console import Console
 
-from backends.contract.client import Snapshot
-from backends.contract.events import Outcome
-from backends.contract.lines import line
-from backends.contract.run import DeviceRun, Run, StageRun
-from backends.contract.values import DeviceSample
+from backends.core.client import Snapshot
+from backends.core.events import Outcome
+from backends.core.messages import line
+from backends.core.run_state import DeviceRun, Run, StageRun
+from backends.core.values import DeviceSample
 from backends.engine.replay import ReplayClient
 from r3d_tui import progress, terminal
 from r3d_tui.lang.words import Words

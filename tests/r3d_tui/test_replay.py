@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.client import Client, RunRequest
-from backends.contract.errors import InputError
+from backends.core.client import Client, RunRequest
+from backends.core.errors import InputError
 from backends.engine.replay import ReplayClient, read_story
 
 OpenStory = Callable[..., ReplayClient]

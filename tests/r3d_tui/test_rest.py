@@ -30,8 +30,8 @@ print("<code %d>" % os.waitstatus_to_exitcode(status), flush=True)
 """
 DISPLAY = """
 import pathlib, time
-from backends.contract.client import Snapshot
-from backends.contract.run import Run, StageRun
+from backends.core.client import Snapshot
+from backends.core.run_state import Run, StageRun
 from r3d_tui.lang.words import Words
 from r3d_tui.progress import LiveDisplay
 def shown(name):

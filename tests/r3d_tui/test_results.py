@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from backends.contract.client import Prediction, RunResult, RunSummary
-from backends.contract.values import ClassScore, Confusion, Report
+from backends.core.client import Prediction, RunResult, RunSummary
+from backends.core.values import ClassScore, Confusion, Report
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.client import Snapshot
-from backends.contract.errors import InputError
-from backends.contract.events import Outcome
-from backends.contract.lines import line
-from backends.contract.run import Run, StageRun
+from backends.core.client import Snapshot
+from backends.core.errors import InputError
+from backends.core.events import Outcome
+from backends.core.messages import line
+from backends.core.run_state import Run, StageRun
 from backends.engine.replay import ReplayClient
 from r3d_tui.lang.words import Words
 from r3d_tui.sentences import (

@@ -16,8 +16,8 @@ from aiohttp import ClientSession, WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
-from backends.contract.errors import InputError, NeedError
-from backends.contract.plan import Stage
+from backends.core.errors import InputError, NeedError
+from backends.core.plan import Stage
 from r3d_tui import serve
 from r3d_tui.commands import serve as command
 from r3d_tui.commands.given import Given

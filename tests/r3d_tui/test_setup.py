@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backends.contract.errors import InputError
+from backends.core.errors import InputError
 from backends.engine.replay import ReplayClient, Story
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens import setup
@@ -79,7 +79,7 @@ def door(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Door:
 @pytest.fixture
 def empty(folder: Path) -> ReplayClient:
     """A client of a folder where nothing is."""
-    from backends.contract.lines import line
+    from backends.core.messages import line
 
     problem = line("{path}: there is no r3d.toml", path=str(folder))
     return ReplayClient(Story("", folder, 0.0, None, None, problem, (), ()))

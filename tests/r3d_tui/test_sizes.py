@@ -11,8 +11,8 @@ import pytest
 from textual.pilot import Pilot
 
 from backends import api
-from backends.contract.clips import ClipFrames, VideoEntry
-from backends.contract.lines import line
+from backends.core.clip_entries import ClipFrames, VideoEntry
+from backends.core.messages import line
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.rows import Row, text_of, width_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backends.contract.client import RunSummary, Snapshot
-from backends.contract.lines import line
-from backends.contract.needs import Finding
-from backends.contract.run import Run
-from backends.contract.values import Chip, DeviceTable, Trouble
+from backends.core.client import RunSummary, Snapshot
+from backends.core.messages import line
+from backends.core.needs import Finding
+from backends.core.run_state import Run
+from backends.core.values import Chip, DeviceTable, Trouble
 from backends.engine.replay import ReplayClient
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import cells

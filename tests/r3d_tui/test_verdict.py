@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from backends.contract.client import Snapshot
-from backends.contract.events import Outcome
-from backends.contract.run import DeviceRun, Run, StageRun
-from backends.contract.settings import InferSettings, Settings
-from backends.contract.values import DeviceSample
+from backends.core.client import Snapshot
+from backends.core.events import Outcome
+from backends.core.run_state import DeviceRun, Run, StageRun
+from backends.core.settings import InferSettings, Settings
+from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
 from r3d_tui.rows import text_of, width_of
 from r3d_tui.views.look import Look

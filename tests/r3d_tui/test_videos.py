@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from backends import api
-from backends.contract.client import Prediction
-from backends.contract.clips import ClipFrames, VideoEntry
-from backends.contract.errors import InputError
-from backends.contract.lines import line
+from backends.core.client import Prediction
+from backends.core.clip_entries import ClipFrames, VideoEntry
+from backends.core.errors import InputError
+from backends.core.messages import line
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from backends.contract.client import Snapshot
-from backends.contract.errors import InputError
-from backends.contract.events import DeviceProgress, RunStarted, StageProgress, StageStarted
-from backends.contract.lines import line
-from backends.contract.run import DeviceRun, Run, StageRun, fold
-from backends.contract.values import DeviceSample
+from backends.core.client import Snapshot
+from backends.core.errors import InputError
+from backends.core.events import DeviceProgress, RunStarted, StageProgress, StageStarted
+from backends.core.messages import line
+from backends.core.run_state import DeviceRun, Run, StageRun, fold
+from backends.core.values import DeviceSample
 from backends.engine.replay import ReplayClient
 from r3d_tui.history import History
 from r3d_tui.lang.words import Words
@@ -274,7 +274,7 @@ def test_the_footer_offers_what_the_panel_can_do(snapshots: dict[str, Snapshot],
 
 def test_a_preview_tells_what_runs_and_why(story: OpenStory) -> None:
     """Each stage stands with what would be done to it and the reason; the sum stands above."""
-    from backends.contract.client import RunRequest
+    from backends.core.client import RunRequest
 
     client = story("failed")
     rows = dialogs.preview(client.preview(RunRequest("rerun")), _look(90))

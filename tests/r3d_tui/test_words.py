@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from backends import api
-from backends.contract.lines import fill, line
+from backends.core.messages import fill, line
 from r3d_tui.actions import ACTIONS
 from r3d_tui.lang import words as lang
 from r3d_tui.lang.words import LANGUAGES, Words, chosen

@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backends.contract import events as ev
-from backends.contract.client import RunSummary
-from backends.contract.codec import encode
-from backends.contract.lines import Line, line
-from backends.contract.plan import Plan, Stage
-from backends.contract.settings import DatasetSettings, InferSettings, ModelSettings, Settings
-from backends.contract.values import ClassScore, Confusion, DeviceSample, Report, VideoScore
+from backends.core import events as ev
+from backends.core.client import RunSummary
+from backends.core.codec import encode
+from backends.core.messages import Line, line
+from backends.core.plan import Plan, Stage
+from backends.core.settings import DatasetSettings, InferSettings, ModelSettings, Settings
+from backends.core.values import ClassScore, Confusion, DeviceSample, Report, VideoScore
 
 HERE = Path(__file__).parent
 BEGAN = 1_760_000_000.0
@@ -337,7 +337,7 @@ def failed() -> list[Beat]:
     trouble = line("{path}: the checkpoint has {key} {found}, {wanted} was asked for", path=path, wanted="34", **facts)
     text = "set {key} = {value} in [model] of r3d.toml (--{option}={found}), or give another checkpoint"
     hint = line(text, option="model_depth", value="50", **facts)
-    tell.beats.append(log(1.5, "export", "checkpoint /data/models/r3d50_K_200ep.pth: epoch 200, arch resnet-50", "Traceback (most recent call last):", '  File "backends/convert/export.py", line 61, in run', "    network = fit(checkpoint, params)", f"backends.contract.errors.InputError: {trouble}"))  # fmt: skip  # noqa: E501
+    tell.beats.append(log(1.5, "export", "checkpoint /data/models/r3d50_K_200ep.pth: epoch 200, arch resnet-50", "Traceback (most recent call last):", '  File "backends/models/export.py", line 61, in run', "    network = fit(checkpoint, params)", f"backends.core.errors.InputError: {trouble}"))  # fmt: skip  # noqa: E501
     tell.say(ev.StageFailed("export", 1, trouble, hint, 1.9, 2), 3.1)
     data_side(tell, 1.2)
     end = 240.0

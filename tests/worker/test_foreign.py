@@ -1,4 +1,4 @@
-"""Tests of `backends.worker.foreign` and `backends.worker.guard`."""
+"""Tests of `backends.worker.tools` and `backends.worker.process_guard`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.process import child_environment, start_time
-from backends.worker.foreign import Tool, run_tool
+from backends.core.processes import child_environment, start_time
+from backends.worker.tools import Tool, run_tool
 
 CALL = (
-    "import sys; from pathlib import Path; from backends.worker.foreign import run_tool\n"
+    "import sys; from pathlib import Path; from backends.worker.tools import run_tool\n"
     "run_tool(sys.argv[2:], Path(sys.argv[1]), Path(sys.argv[1]), stop=lambda: False, heard=lambda n: None)"
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.worker.tool_log import Times, ToolFigures, read_log
+from backends.ascend.tool_times import Times, ToolFigures, read_log
 
 RULE = "[INFO] -----------------Performance Summary------------------\n"
 NPU = "[INFO] NPU_compute_time (ms): min = 13.3, max = 13.6, mean = 13.4, median = 13.5, percentile(99%) = 13.5514\n"

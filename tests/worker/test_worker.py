@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.codec import dumps
-from backends.contract.events import ItemSetAside, StageFailed, StageFinished, StageProgress, from_json
-from backends.contract.process import child_environment
+from backends.core.codec import dumps
+from backends.core.events import ItemSetAside, StageFailed, StageFinished, StageProgress, from_json
+from backends.core.processes import child_environment
 from backends.worker.job import Job, Request
 
 TOYS = Path(__file__).parents[1] / "engine"

@@ -23,7 +23,7 @@ RUN = """
 import sys
 from pathlib import Path
 from backends import api
-from backends.contract.clips import ClipFrames, VideoEntry
+from backends.core.clip_entries import ClipFrames, VideoEntry
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import run_console
 from r3d_tui.pixels import overlay

@@ -9,7 +9,7 @@ import zlib
 
 from textual.geometry import Region
 
-from backends.contract.clips import ClipFrames
+from backends.core.clip_entries import ClipFrames
 from r3d_tui.pixels.kitty import upload
 from r3d_tui.pixels.painters import Kitty
 

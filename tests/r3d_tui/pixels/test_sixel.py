@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from backends.contract.clips import ClipFrames
+from backends.core.clip_entries import ClipFrames
 from r3d_tui.pixels.sixel import sixels
 
 Pixel = tuple[int, ...]

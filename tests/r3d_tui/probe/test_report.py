@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract.errors import InputError
+from backends.core.errors import InputError
 from r3d_tui.probe.report import Asked, Found, bench_tui, figures
 from r3d_tui.probe.scenes import Start, Watched
 

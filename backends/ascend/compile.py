@@ -1,0 +1,188 @@
+"""The compile stage: the simplified model to an `.om` for one kind of chip, by CANN's atc.
+
+It refuses to trust atc's words: success is exit status 0 and an `.om` file that is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.ascend import cann
+from backends.ascend.atc_errors import diagnose
+from backends.ascend.chip_query import ask_chips
+from backends.ascend.compile_params import CompileParams, CompileTuning
+from backends.core.codec import DecodeError, decode, dumps, loads
+from backends.core.errors import InputError, NeedError, StageError
+from backends.core.events import Outcome
+from backends.core.files import sync_folder, write_whole
+from backends.core.messages import Scalar, line
+from backends.core.model_io import INPUT
+from backends.core.values import DeviceTable
+from backends.worker.job import Job
+from backends.worker.process_guard import NOT_FOUND
+from backends.worker.tools import Ending, run_tool
+
+_OURS = ("--model", "--framework", "--output", "--soc_version", "--input_shape", "--input_format", "--mode")
+"""Options that `extra` must not give again."""
+
+_PART = "compiling"
+OM, MADE = "model.om", "made.json"
+KILLED = 128 + 9
+"""The exit status of what the kernel killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What stands beside an `.om`: for which chip it is, and its content."""
+
+    soc_version: str
+    bytes: int
+    sha256: str
+
+
+def run(job: Job) -> Outcome:
+    """Stage `compile`: upstream simplify's `onnx` (or `uint8`) to `model.om`.
+
+    Where the settings name no chip, npu-smi and CANN are asked; an `.om` that is there for that chip is taken. Raises
+    InputError where the chip is not known or an option is wrong, NeedError where atc is not here, StageError with
+    atc's code, its words and the mend where it fails.
+    """
+    params = decode(CompileParams, dict(job.params))
+    soc_version = _soc_version(params, job)
+    model = job.upstream["simplify"].path("uint8" if params.input == "uint8" else "onnx")
+    found = cann.find()
+    if (kept := _kept(job.out, soc_version)) is not None:
+        job.note(line("the .om for {soc_version} is there already", soc_version=soc_version))
+        return _outcome(soc_version, found, kept)
+    command = cann.sourced(found, atc_line(params, soc_version, model, job.out / _PART))
+    for old in job.out.glob("*.om"):  # of an attempt that was cut off
+        old.unlink()
+    note = line("atc compiles for {soc_version}", soc_version=soc_version)
+    job.progress(0, None, "lines", note=note)
+    ending = run_tool(
+        command,
+        job.scratch,
+        job.workspace,
+        stop=lambda: job.stopping,
+        heard=lambda lines: job.progress(lines, None, "lines", note=note),
+    )
+    job.check_stop()
+    written = _written(job.out)
+    if ending.status != 0 or written is None:
+        if params.input == "uint8":
+            job.note(line("not every CANN takes a model of bytes: infer.input = float32 needs none"), "warning")
+        raise _failure(job, ending)
+    target = job.out / OM
+    written.replace(target)
+    sync_folder(job.out)
+    made = Made(soc_version, target.stat().st_size, _digest(target))
+    write_whole(job.out / MADE, dumps(made).encode("ascii"))
+    return _outcome(soc_version, found, made)
+
+
+def _outcome(soc_version: str, found: cann.Toolkit | None, made: Made) -> Outcome:
+    version = found.version if found else None
+    figures: dict[str, Scalar] = {"soc_version": soc_version, "cann": version, "bytes": made.bytes}
+    return Outcome(figures, {"om": OM}, made.sha256)
+
+
+def _kept(folder: Path, soc_version: str) -> Made | None:
+    """What an earlier run left, where it is whole and for this chip; its model, CANN and options are the same."""
+    try:
+        made = loads(Made, (folder / MADE).read_bytes())
+        whole = made.soc_version == soc_version and _digest(folder / OM) == made.sha256
+    except (OSError, DecodeError):
+        return None
+    return made if whole else None
+
+
+def atc_line(params: CompileParams, soc_version: str, model: Path, output: Path) -> list[str]:
+    """The guide's atc line, argument by argument, and the user's options after it. InputError where one is wrong."""
+    clip = params.clip
+    shape = f"{INPUT}:{clip.batch},3,{clip.frames},{clip.size},{clip.size}"
+    options = {
+        "model": str(model),
+        "framework": "5",
+        "output": str(output),
+        "input_format": "NCHW",
+        "input_shape": shape,
+        "log": params.log,
+        "soc_version": soc_version,
+        "precision_mode": params.precision_mode,
+        "op_select_implmode": params.op_select_implmode,
+    }
+    for option in params.extra:
+        name = option.partition("=")[0]
+        if not re.fullmatch(r"--\w+", name) or name in _OURS:
+            text = "compile.extra: {option} cannot be given to atc there"
+            hint = "write --name=value; model, output, input and chip are set by the other settings"
+            raise InputError(text, hint=hint, option=ascii(option)[1:-1])
+    return ["atc", *(f"--{name}={value}" for name, value in options.items() if value is not None), *params.extra]
+
+
+def _soc_version(params: CompileParams, job: Job) -> str:
+    if params.soc_version is None:
+        wanted = decode(CompileTuning, dict(job.tuning)).devices
+        return told_soc_version(ask_chips(job.workspace, soc=True), wanted)
+    if not re.fullmatch(r"Ascend[\w-]{3,40}", params.soc_version, re.ASCII):
+        text = "compile.soc_version is {value}"
+        hint = 'it is "Ascend" and the Name of npu-smi info, such as Ascend310P3'
+        raise InputError(text, hint=hint, value=ascii(params.soc_version)[1:-1])
+    return params.soc_version
+
+
+def told_soc_version(table: DeviceTable, wanted: Sequence[int] | None) -> str:
+    """What npu-smi and CANN say of the chips `wanted` (None: all). InputError where they do not say one thing."""
+    hint = 'set soc_version under [compile] in r3d.toml: "Ascend" and the Name of npu-smi info, such as Ascend310P3'
+    chips = [chip for chip in table.chips if wanted is None or chip.device_id is None or chip.device_id in wanted]
+    if not chips:
+        cause = str(table.error.cause) if table.error else "npu-smi lists no such chip"
+        raise InputError("the chip to compile for is not known: {cause}", hint=hint, cause=cause)
+    dark = next((chip for chip in chips if chip.soc_version is None), None)
+    if dark is not None:
+        text = "the chip to compile for is not known: {device} is a {name}, which does not say its soc_version"
+        raise InputError(text, hint=hint, device=dark.device, name=dark.name or "?")
+    found = list(dict.fromkeys(str(chip.soc_version) for chip in chips))
+    if len(found) > 1:
+        text = "the chips are of several kinds ({kinds}), an .om fits one"
+        mend = "set soc_version under [compile] in r3d.toml, and under [infer] devices the chips of that kind"
+        raise InputError(text, hint=mend, kinds=", ".join(found))
+    return found[0]
+
+
+def _written(folder: Path) -> Path | None:
+    """What atc wrote: `compiling.om`, or with the platform in its name as newer releases do."""
+    names = [folder / f"{_PART}.om", *sorted(folder.glob(f"{_PART}_*.om"))]
+    return next((path for path in names if path.is_file() and path.stat().st_size), None)
+
+
+def _failure(job: Job, ending: Ending) -> StageError | NeedError:
+    trouble = diagnose(ending.words)
+    if (trouble is None or trouble.code is None) and ending.status == NOT_FOUND:
+        hint = "repair the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the one to use"
+        return NeedError("set_env.sh is here, but it does not bring atc", hint=hint)
+    if trouble is None and ending.status == KILLED:
+        hint = "set TE_PARALLEL_COMPILER=1 in the environment and add swap space, or compile on a larger machine"
+        return StageError("atc was killed (signal 9), as happens where memory runs out", hint=hint)
+    if trouble is None:
+        if ending.status == 0:
+            return StageError("atc said nothing is wrong, but wrote no .om file", hint="see the stage's log")
+        return StageError("atc failed with exit status {status}", hint="see the stage's log", status=ending.status)
+    if trouble.cause.template:
+        job.note(trouble.cause, "error")
+    hint = trouble.fix.template or "see the stage's log"
+    if trouble.code is None:
+        return StageError("atc failed: {message}", hint=hint, message=trouble.message)
+    return StageError("atc failed ({code}): {message}", hint=hint, code=trouble.code, message=trouble.message)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,32 @@
+"""What decides the outcome of the compile stage, as frozen values that go through JSON."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Literal
+
+from backends.core.frozen import dataclass
+from backends.core.model_io import ClipShape
+
+
+@dataclass(frozen=True, slots=True)
+class CompileTuning:
+    """Of stage `compile`, what does not decide the `.om` by itself."""
+
+    devices: tuple[int, ...] | None = None
+    """Logic ids of the chips whose soc_version counts where none is set; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompileParams:
+    """Stage `compile`: atc's options beyond the model and its input."""
+
+    soc_version: str | None = None
+    """None: what npu-smi and CANN say of the chips."""
+    precision_mode: str | None = None
+    op_select_implmode: str | None = None
+    log: str = "info"
+    extra: tuple[str, ...] = ()
+    clip: ClipShape = field(default_factory=ClipShape)
+    input: Literal["float32", "uint8"] = "float32"
+    """Which of simplify's models: the one of floats, or the one of bytes."""

@@ -1,0 +1,137 @@
+"""Which chip a name stands for, and which logic id a chip has: names, `-t board` and `-m`. It refuses to guess."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from backends.core.values import Chip, DeviceTable
+
+_DIRECT = re.compile(
+    r"(?:310|310P[0-9]+|310B[0-9]+|910A|910B|910Pro[AB]|910PremiumA|910B[0-9]+(?:C|-[0-9]+)?|"
+    r"910_9[0-9A-Za-z]{3}|950(?:PR|DT)_[0-9A-Za-z]{4})"
+)
+"""Names to which `Ascend` is put in front. Plain 910B and 910ProB are of the 910A generation and keep their names."""
+_FAMILY = re.compile(r"Ascend(?:910|950(?:PR|DT))")
+"""Names that only `-t board` makes whole: Ascend910 is every A3, Ascend950PR every 950PR."""
+_SUFFIX = re.compile(r"[0-9][0-9A-Za-z]{2,5}")
+_COLUMNS = re.compile(r"NPU ID|Slot ID|Chip Logic ID|Logic ID|Chip Phy-?\s?ID|Phy-?\s?ID|Chip ID|Chip Name")
+
+
+def soc_version(name: str | None) -> str | None:
+    """atc's `--soc_version` for a chip name of `npu-smi info`, where the name alone says it; None otherwise.
+
+    None for A3 (`Ascend910`) and 950 (ask `-t board`), for virtual NPUs (`310Pvir01`) and for masked names (`xxx`).
+    """
+    if name is None:
+        return None
+    short = re.sub(r"\s+", "", name)
+    if _FAMILY.fullmatch(short):
+        return None
+    short = short.removeprefix("Ascend")
+    return f"Ascend{short}" if _DIRECT.fullmatch(short) else None
+
+
+def needs_board(name: str | None) -> bool:
+    """Whether `npu-smi info -t board` must be asked for this chip's soc_version."""
+    return name is not None and _FAMILY.fullmatch(re.sub(r"\s+", "", name)) is not None
+
+
+def parse_fields(text: str) -> dict[str, str]:
+    """The first `Key : value` of each key of `-t board` or `-t common`; a later block (the mcu's) does not count."""
+    fields: dict[str, str] = {}
+    for row in text.splitlines():
+        key, colon, value = row.partition(":")
+        if colon and key.strip():
+            fields.setdefault(key.strip(), value.strip())
+    return fields
+
+
+def soc_from_board(text: str) -> str | None:
+    """soc_version from `-t board`: `Chip Name`, an underscore, `NPU Name`, such as Ascend910_9392."""
+    fields = parse_fields(text)
+    chip, npu = re.sub(r"\s+", "", fields.get("Chip Name", "")), fields.get("NPU Name", "")
+    if _FAMILY.fullmatch(chip) and _SUFFIX.fullmatch(npu):
+        return f"{chip}_{npu}"
+    return soc_version(chip or None)
+
+
+def socs_from_boards(text: str) -> dict[tuple[int, int | None], str]:
+    """soc_version by (NPU id, chip id) of each answer of `-t board` that a text holds; chip None where it has none."""
+    found: dict[tuple[int, int | None], str] = {}
+    for block in re.split(r"(?m)^(?=[ \t]*NPU ID[ \t]*:)", text)[1:]:
+        fields, soc = parse_fields(block), soc_from_board(block)
+        npu, chip = fields["NPU ID"], fields.get("Chip ID", "")
+        if npu.isdecimal() and soc is not None:
+            found.setdefault((int(npu), int(chip) if chip.isdecimal() else None), soc)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One chip of `npu-smi info -m`."""
+
+    npu_id: int
+    chip_id: int | None = None
+    device_id: int | None = None
+    """Logic id."""
+    phy_id: int | None = None
+    name: str | None = None
+
+
+def parse_mapping(text: str) -> tuple[Mapping, ...]:
+    """The chips of `npu-smi info -m` under any of its three headings; management controllers (Mcu) are left out.
+
+    Never raises; a row that does not fit its heading is passed over.
+    """
+    columns: list[str] = []
+    found: list[Mapping] = []
+    for row in text.splitlines():
+        if "NPU ID" in row and "Chip" in row and "|" not in row:
+            columns = _COLUMNS.findall(row)
+            continue
+        cells = row.split(None, len(columns) - 1) if columns else []
+        if len(cells) != len(columns) or len(columns) < 3 or "|" in row:
+            continue
+        mapping = _mapping(dict(zip(columns, cells, strict=True)))
+        if mapping:
+            found.append(mapping)
+    return tuple(found)
+
+
+def _mapping(row: dict[str, str]) -> Mapping | None:
+    ids: dict[str, int | None] = {}
+    for column, cell in row.items():
+        if column == "Chip Name":
+            continue
+        if not re.fullmatch(r"[0-9]{1,9}|-|NA", cell):
+            return None
+        ids[column] = int(cell) if cell.isdigit() else None
+    npu = ids.get("NPU ID")
+    device = ids.get("Chip Logic ID", ids.get("Logic ID"))
+    phy = next((value for column, value in ids.items() if "Phy" in column), None)
+    if npu is None or (device is None and phy is None):
+        return None
+    return Mapping(npu, ids.get("Chip ID"), device, phy, row.get("Chip Name", "").strip() or None)
+
+
+def with_mapping(table: DeviceTable, mappings: Sequence[Mapping]) -> DeviceTable:
+    """The table with the ids that it does not say itself, from `-m`. A chip without an id is found by its NPU alone."""
+    return replace(table, chips=tuple(_mapped(chip, table.chips, mappings) for chip in table.chips))
+
+
+def _mapped(chip: Chip, chips: Sequence[Chip], mappings: Sequence[Mapping]) -> Chip:
+    same = [entry for entry in mappings if entry.npu_id == chip.npu_id]
+    if chip.chip_id is not None:
+        same = [entry for entry in same if entry.chip_id == chip.chip_id]
+    elif sum(other.npu_id == chip.npu_id for other in chips) != 1:
+        return chip
+    if len(same) != 1:
+        return chip
+    entry = same[0]
+    return replace(
+        chip,
+        device_id=entry.device_id if chip.device_id is None else chip.device_id,
+        phy_id=entry.phy_id if chip.phy_id is None else chip.phy_id,
+    )

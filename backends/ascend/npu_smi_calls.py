@@ -1,0 +1,195 @@
+"""Calls of `npu-smi`: argument lists, a time limit, one at a time for a user. It reads no tables: `npu_smi` does.
+
+The tool hangs where a driver hangs, so every call ends after a limit, with its whole process group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from backends.ascend import cann
+from backends.ascend.chip_query import SIMULATED
+from backends.ascend.logic_ids import live_ids
+from backends.ascend.npu_names import needs_board, parse_mapping, soc_from_board, socs_from_boards, with_mapping
+from backends.ascend.npu_smi import parse_info
+from backends.ascend.npu_smi_errors import failure
+from backends.ascend.npu_smi_lock import turn
+from backends.core.errors import InputError
+from backends.core.messages import line
+from backends.core.values import Chip, DeviceTable, Trouble
+
+TOOL = "npu-smi"
+PLACES = ("/usr/local/sbin/npu-smi", "/usr/local/bin/npu-smi", "/usr/local/Ascend/driver/tools/npu-smi")
+"""Where the driver puts the tool, for a PATH that lacks them."""
+LIMIT_S = 20.0
+"""A full report takes up to 5.4 s on eight 910B3."""
+LARGEST = 16 << 20
+
+_ASK_ACL = "import acl; print(acl.get_soc_name())"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call printed, on both outputs; `trouble` where it could not be made or did not end."""
+
+    text: str = ""
+    code: int | None = None
+    trouble: Trouble | None = None
+
+
+def tool() -> str | None:
+    """The path of npu-smi; None where there is none."""
+    return shutil.which(TOOL) or next((place for place in PLACES if os.access(place, os.X_OK)), None)
+
+
+def call(arguments: Sequence[str], limit_s: float = LIMIT_S, *, own_group: bool = True) -> Answer:
+    """`npu-smi` with these arguments. Never raises: a missing or hanging tool is told in `trouble`."""
+    path = tool()
+    if path is None:
+        cause = line("npu-smi is not installed, or not on PATH")
+        fix = line("install the Ascend driver, or add /usr/local/sbin and /usr/local/bin to PATH")
+        return Answer(trouble=Trouble(None, str(line("npu-smi not found")), cause, fix))
+    with turn():
+        return run((path, *arguments), limit_s, own_group=own_group)
+
+
+def run(command: Sequence[str], limit_s: float, *, own_group: bool = True) -> Answer:
+    """A command's output within a time limit; then it is killed, with its process group where it has its own.
+
+    `own_group=False` leaves it in this process's group, for a caller that is itself ended as a group.
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LC_ALL": "C"},
+            start_new_session=own_group,
+        )
+    except OSError as error:
+        reason = error.strerror or str(error)
+        cause = line("{tool} cannot be started: {reason}", tool=str(command[0]), reason=reason)
+        fix = line("run it by hand, as the user that runs r3d-tui")
+        return Answer(trouble=Trouble(None, f"{command[0]}: {reason}", cause, fix))
+    try:
+        data, _ = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        _kill(process, own_group)
+        cause = line("{tool} gave no answer in {limit:.0f} s", tool=str(command[0]), limit=limit_s)
+        fix = line("the driver may hang: see `dmesg`, and reboot if it stays so")
+        return Answer(
+            trouble=Trouble("timeout", str(line("{tool}: no answer", tool=Path(command[0]).name)), cause, fix)
+        )
+    except BaseException:  # Ctrl+C reaches this process only
+        _kill(process, own_group)
+        raise
+    return Answer(data[:LARGEST].decode("utf-8", "replace"), process.returncode)
+
+
+def _kill(process: subprocess.Popen[bytes], own_group: bool) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if own_group:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=1)  # a call stuck inside the driver cannot be killed: leave it behind
+    if process.stdout:
+        process.stdout.close()
+
+
+def read_table(limit_s: float = LIMIT_S, *, own_group: bool = True) -> DeviceTable:
+    """One live `npu-smi info`, without the questions that only the panel needs; `error` where it failed."""
+    answer = call(("info",), limit_s, own_group=own_group)
+    if answer.trouble:
+        return DeviceTable("live", answer.trouble)
+    table = parse_info(answer.text, "live")
+    if os.environ.get(SIMULATED):  # wherever a figure of such a chip is shown, its name stands beside it
+        named = tuple(replace(chip, name=f"{chip.name} simulated") for chip in table.chips)
+        table = replace(table, chips=named)
+    if answer.code and table.chips:  # a table cut short by a failing tool
+        return replace(table, error=failure(answer.text) if "ret is" in answer.text else None)
+    return table
+
+
+def read_ids(limit_s: float = LIMIT_S, *, own_group: bool = True) -> DeviceTable:
+    """The live table, with the logic ids that it does not say itself."""
+    table = read_table(limit_s, own_group=own_group)
+    if any(chip.device_id is None for chip in table.chips):
+        return live_ids(table, parse_mapping(call(("info", "-m"), limit_s, own_group=own_group).text))
+    return table
+
+
+def read_devices(source: str | Path = "live", limit_s: float = LIMIT_S) -> DeviceTable:
+    """The chips of this machine (`live`), of standard input (`-`), or of a file of saved output.
+
+    Live, what the table does not say is asked for: logic ids (`-m`), the soc_version of A3 and 950 (`-t board`), and
+    `acl.get_soc_name()` where CANN is there. Raises InputError where the file cannot be read.
+    """
+    if str(source) != "live":
+        text = _saved(source)
+        table = with_mapping(parse_info(text, str(source)), parse_mapping(text))
+        boards = socs_from_boards(text)
+        return replace(table, chips=tuple(_with_saved_board(chip, boards) for chip in table.chips))
+    table = read_ids(limit_s)
+    if not table.chips:
+        return table
+    chips = tuple(_with_board(chip, limit_s) for chip in table.chips)
+    return replace(table, chips=_with_acl(chips, limit_s))
+
+
+def _saved(source: str | Path) -> str:
+    try:
+        if str(source) == "-":
+            data = sys.stdin.buffer.read(LARGEST + 1)
+        else:
+            with open(source, "rb") as file:
+                data = file.read(LARGEST + 1)
+    except OSError as error:
+        hint = "give a file that holds the output of `npu-smi info`, or - for standard input"
+        reason = error.strerror or str(error)
+        raise InputError("{path}: {reason}", hint=hint, path=str(source), reason=reason) from None
+    if len(data) > LARGEST:
+        raise InputError("{path}: too large for an output of npu-smi", hint="give its text", path=str(source))
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return data.decode(encoding, "replace")
+
+
+def _with_board(chip: Chip, limit_s: float) -> Chip:
+    if not needs_board(chip.name):
+        return chip
+    ids = ("-i", str(chip.npu_id)) if chip.chip_id is None else ("-i", str(chip.npu_id), "-c", str(chip.chip_id))
+    return replace(chip, soc_version=soc_from_board(call(("info", "-t", "board", *ids), limit_s).text))
+
+
+def _with_saved_board(chip: Chip, boards: Mapping[tuple[int, int | None], str]) -> Chip:
+    if not needs_board(chip.name):
+        return chip
+    return replace(chip, soc_version=boards.get((chip.npu_id, chip.chip_id), boards.get((chip.npu_id, None))))
+
+
+def _with_acl(chips: tuple[Chip, ...], limit_s: float) -> tuple[Chip, ...]:
+    """`acl.get_soc_name()` is the authority; it names the host's chips, so it counts where all are of one name.
+
+    acl is asked in a process of its own, behind set_env.sh where that was not sourced: it may hang, and nothing that
+    imports it may fork.
+    """
+    found = None if PathFinder.find_spec("acl") else cann.find()
+    if len({chip.name for chip in chips}) != 1 or (found is None and PathFinder.find_spec("acl") is None):
+        return chips
+    command = [sys.executable, "-c", _ASK_ACL]
+    answer = run(cann.sourced(found, command) if found else command, limit_s)
+    name = answer.text.strip().splitlines()[-1] if answer.code == 0 and answer.text.strip() else ""
+    if not (name.startswith("Ascend") and name[6:].replace("_", "").replace("-", "").isalnum()):
+        return chips
+    return tuple(replace(chip, soc_version=name) for chip in chips)

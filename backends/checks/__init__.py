@@ -1,0 +1,1 @@
+"""The check stage: what a run needs, found or missing."""

@@ -1,0 +1,55 @@
+"""What the check stage is: a name, params, and how the plan's needs reach it. It imports none of its work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from backends.core.codec import encode
+from backends.core.frozen import dataclass
+from backends.core.needs import Need
+from backends.core.plan import Stage, StageSpec
+from backends.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class StageNeeds:
+    """What one stage of the plan cannot work without."""
+
+    stage: str
+    needs: tuple[Need, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckParams:
+    """The settings, and the needs of the stages that apply under them."""
+
+    settings: Settings
+    stages: tuple[StageNeeds, ...] = ()
+
+
+def stage_needs(stages: Iterable[Stage]) -> tuple[StageNeeds, ...]:
+    """The needs of those of `stages` that are not skipped."""
+    return tuple(StageNeeds(stage.name, stage.needs) for stage in stages if stage.skip is None and stage.needs)
+
+
+def with_needs(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """The plan's stages with the check stage told what the others need."""
+    told = encode(stage_needs(stages))
+    return tuple(
+        replace(stage, params={**stage.params, "stages": told}) if stage.name == CHECK.name else stage
+        for stage in stages
+    )
+
+
+def _check(settings: Settings) -> Stage:
+    return Stage(
+        name="check",
+        entry="backends.checks.check_stage:run",
+        version=1,
+        params={"settings": encode(settings)},
+        fresh=True,
+    )
+
+
+CHECK = StageSpec("check", (), _check)

@@ -1,0 +1,140 @@
+"""The check stage: what a run needs, each with what was found and the mend. It looks; it imports and installs nothing.
+
+A need of conversion alone (torch, onnx) never blocks here: its artifacts may be there from earlier, and the stage
+itself says the same sentence where it has to run.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from backends.ascend.check_server import ascend_findings
+from backends.checks.check_disk import disk_finding, file_system_finding
+from backends.checks.check_login import login_finding
+from backends.checks.check_spec import CheckParams, StageNeeds, stage_needs
+from backends.core.codec import decode, dumps
+from backends.core.errors import NeedError
+from backends.core.events import Outcome
+from backends.core.files import write_whole
+from backends.core.messages import Line, line
+from backends.core.needs import Finding, Need, missing
+from backends.core.plan import Stage
+from backends.core.settings import Settings
+from backends.monitor import cpu_groups
+from backends.worker.job import Job
+
+OLDEST = (3, 10)
+CONVERSION = frozenset({"export", "simplify", "compile", "verify"})
+"""Stages whose artifacts may come from the cache or from another machine."""
+LEAST_MEMORY_MB = 2048
+"""Below this the export of depth 50 (2.5 GB peak while tracing; less as we write it) and wide batches get tight."""
+LEAST_FILES = 1024
+_PACKAGES = {"PIL": "pillow", "cv2": "opencv-python-headless", "yaml": "PyYAML"}
+"""Packages that are not called as their modules, where a need does not say it."""
+
+
+def run(job: Job) -> Outcome:
+    """Stage `check`: findings.json. NeedError, naming all of them, where the plan cannot do without what is missing."""
+    params = decode(CheckParams, dict(job.params))
+    findings = findings_for(params.settings, job.workspace, params.stages)
+    write_whole(job.out / "findings.json", dumps(findings).encode("ascii"))
+    for finding in findings:
+        if finding.state in ("missing", "warning"):
+            facts = {"name": finding.name, "found": str(finding.found), "hint": str(finding.hint)}
+            job.note(line("{name}: {found} ({hint})", **facts), "warning" if finding.state == "warning" else "error")
+    blocking = [finding for finding in findings if finding.state == "missing" and _blocks(finding, params)]
+    if blocking:
+        raise NeedError(
+            "missing: {names}",
+            hint="{hints}",
+            names=", ".join(finding.name for finding in blocking),
+            hints="; ".join(dict.fromkeys(str(finding.hint) for finding in blocking)),
+        )
+    counts = {state: sum(f.state == state for f in findings) for state in ("met", "warning", "missing")}
+    figures = {"met": counts["met"], "warnings": counts["warning"], "missing": counts["missing"]}
+    return Outcome(figures=figures, outputs={"findings": "findings.json"}, digest="checked")
+
+
+def diagnose(settings: Settings, workspace: Path, stages: Sequence[Stage] = ()) -> tuple[Finding, ...]:
+    """The same table for `doctor`; `stages` are the plan's, whose needs are looked for too."""
+    return findings_for(settings, workspace, stage_needs(stages))
+
+
+def findings_for(settings: Settings, workspace: Path, stages: Sequence[StageNeeds]) -> tuple[Finding, ...]:
+    """Every row of the table."""
+    rows = [_python(), *_needs(stages), _cores(), _memory(), _files()]
+    rows += [file_system_finding(workspace), disk_finding(settings, workspace)]
+    rows += filter(None, (login_finding(),))
+    if settings.infer.target == "ascend":
+        rows += ascend_findings(settings)
+    return tuple(rows)
+
+
+def _blocks(finding: Finding, params: CheckParams) -> bool:
+    """Whether the plan cannot go on without it: all but modules and tools that conversion alone asks for."""
+    users = {entry.stage for entry in params.stages if any(need.name == finding.name for need in entry.needs)}
+    if finding.name == "atc":
+        return False
+    return not users or not users <= CONVERSION
+
+
+def _python() -> Finding:
+    found = line("{version} ({path})", version=platform.python_version(), path=sys.executable)
+    if sys.version_info[:2] < OLDEST:
+        return Finding("Python", "missing", found, line("use Python 3.10 or later"))
+    return Finding("Python", "met", found)
+
+
+def _needs(stages: Iterable[StageNeeds]) -> Iterator[Finding]:
+    """One row a module or tool, with the stages that need it."""
+    users: dict[tuple[str, str], tuple[Need, list[str]]] = {}
+    for entry in stages:
+        for need in entry.needs:
+            users.setdefault((need.kind, need.name), (need, []))[1].append(entry.stage)
+    for need, names in users.values():
+        if missing((need,)):
+            found = line("not installed; needed by {stages}", stages=", ".join(names))
+            yield Finding(need.name, "missing", found, need.hint)
+        else:
+            yield Finding(need.name, "met", _version(need))
+
+
+def _version(need: Need) -> Line:
+    if need.kind == "tool":
+        return line("found")
+    package = str(need.hint.facts.get("package") or _PACKAGES.get(need.name, need.name))
+    for name in dict.fromkeys((package.partition("=")[0].partition("[")[0], _PACKAGES.get(need.name, need.name))):
+        try:
+            return line("{version}", version=metadata.version(name))
+        except metadata.PackageNotFoundError:
+            continue
+    return line("found; its version is not told")
+
+
+def _cores() -> Finding:
+    group = cpu_groups.groups()[0]
+    return Finding("CPU", "met", line("{n} cores, {model}", n=len(group.cores), model=group.name))
+
+
+def _memory() -> Finding:
+    used, total = cpu_groups.memory_mb()
+    if used is None or total is None:
+        return Finding("memory", "unknown", line("not told by this system"))
+    found = line("{free} MB free of {total} MB", free=total - used, total=total)
+    if total - used < LEAST_MEMORY_MB:
+        return Finding("memory", "warning", found, line("close other programs, or use fewer workers"))
+    return Finding("memory", "met", found)
+
+
+def _files() -> Finding:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    found = line("{n} files at once", n="unlimited" if soft == resource.RLIM_INFINITY else soft)
+    if soft != resource.RLIM_INFINITY and soft < LEAST_FILES:
+        most = LEAST_FILES if hard == resource.RLIM_INFINITY else min(hard, LEAST_FILES)
+        return Finding("open files", "warning", found, line("ulimit -n {n}", n=most))
+    return Finding("open files", "met", found)

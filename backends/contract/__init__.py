@@ -1,1 +1,0 @@
-"""The words that all rooms share: values, plans, events, the folded run, needs and errors. Standard library only."""

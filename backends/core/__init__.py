@@ -1,0 +1,1 @@
+"""What all packages share: messages, errors, settings, plans, events, the folded run, files and processes."""

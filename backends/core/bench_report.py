@@ -1,0 +1,62 @@
+"""What a benchmark hands a face: figures beside their references, on which machine, with which versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+
+from backends.core.frozen import dataclass
+from backends.core.messages import Line, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class BenchFigure:
+    """One figure. What nobody measured is None."""
+
+    name: str
+    """Stable: scripts look for it."""
+    what: Line
+    value: float | None
+    """The median, where there are `runs`."""
+    unit: str = "clips/s"
+    runs: tuple[float, ...] = ()
+    reference: float | None = None
+    """Measured in the same run, or published; `against` says which."""
+    against: Line = Line("")
+    ratio: float | None = None
+    """The value over the reference."""
+    wanted: float | None = None
+    """The ratio that is asked for at least; None where nothing is."""
+    most: float | None = None
+    """The value that is asked for at most; None where nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchReport:
+    """One benchmark, measured in one run."""
+
+    name: str
+    machine: Mapping[str, Scalar]
+    """`cpu`, `cores`, `memory_mb`, `system`."""
+    versions: Mapping[str, str]
+    """Of Python and of the packages that did the work."""
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    figures: tuple[BenchFigure, ...] = ()
+    notes: tuple[Line, ...] = ()
+    """What a reader must know before believing the figures."""
+
+
+def beside(
+    name: str,
+    what: Line,
+    value: float | None,
+    reference: float | None,
+    against: Line,
+    *,
+    unit: str = "clips/s",
+    runs: tuple[float, ...] = (),
+    wanted: float | None = None,
+) -> BenchFigure:
+    """A figure with its reference and the ratio, where both are known."""
+    ratio = value / reference if value is not None and reference else None
+    return BenchFigure(name, what, value, unit, runs, reference, against, ratio, wanted)

@@ -1,0 +1,37 @@
+"""What lies in a workspace's `.r3d` that nothing needs any more, for a face to show and to have removed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from backends.core.frozen import dataclass
+from backends.core.messages import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """One folder that may go."""
+
+    path: Path
+    """Relative to `.r3d`."""
+    kind: Literal["artifact", "run", "rest"]
+    bytes: int
+    """What the disk gives back."""
+    reason: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """All that may go, or what went."""
+
+    waste: tuple[Waste, ...] = ()
+    kept_runs: tuple[str, ...] = ()
+    """By id, latest first; what they point at stays."""
+    notes: tuple[Line, ...] = ()
+    """What was not looked at, or could not be removed, and why."""
+
+    @property
+    def bytes(self) -> int:
+        """Of all of it."""
+        return sum(one.bytes for one in self.waste)

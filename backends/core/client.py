@@ -1,0 +1,227 @@
+"""What a face holds of a run: the protocol that the live client and the recorded one both meet."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+from backends.core.events import Event
+from backends.core.frozen import dataclass
+from backends.core.lazy_sequence import Made
+from backends.core.messages import Line
+from backends.core.plan import Plan
+from backends.core.run_state import Run
+from backends.core.settings import Settings
+from backends.core.values import DeviceSample, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a face draws, in one value. Equal `version` means equal content."""
+
+    version: int
+    workspace: Path
+    run: Run
+    """The latest run; `Run()` (state `new`) where there was none."""
+    settings: Settings | None = None
+    """None where r3d.toml is missing or wrong; `problem` says how."""
+    plan: Plan | None = None
+    problem: Line = Line("")
+    alive: bool = False
+    """An engine works on the workspace now."""
+    stalled_s: float | None = None
+    """Seconds since the engine's last sign of life, where it is alive but silent for too long."""
+    samples: tuple[DeviceSample, ...] = ()
+    """The latest of each device."""
+    report: Report | None = None
+    """Of the latest run's evaluate stage, once it is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What to bring up to date."""
+
+    mode: Literal["run", "rerun"] = "run"
+    """`rerun`: what failed in the latest run and what hangs on it (or `stages`)."""
+    stages: tuple[str, ...] = ()
+    """For `rerun`: run these and what hangs on them anew."""
+    first: str | None = None
+    """`--from`: run this stage and what hangs on it anew."""
+    last: str | None = None
+    """`--to`: go no further than this stage and what it hangs on."""
+    force: bool = False
+    """Run everything anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would do with one stage, and why."""
+
+    stage: str
+    action: Literal["run", "cached", "skip", "unknown"]
+    reason: Line
+    acceptable: bool = False
+    """It would run only because its code or its parameters changed: what it made before may be accepted as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """A piece of a stage's log. Foreign text: make it safe before showing it."""
+
+    text: str
+    offset: int
+    """Where this piece begins, in bytes."""
+    end: int
+    """Where the next piece begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One line of the list of runs."""
+
+    id: str
+    state: str
+    started: float | None
+    seconds: float | None
+    top1: float | None = None
+    clips_per_s: float | None = None
+    """Of inference."""
+    simulated: bool = False
+    """The throughput is of simulated chips."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One listed video in a run's predictions.csv. Foreign text: make it safe before showing it."""
+
+    video: str
+    label: str
+    predicted: str | None = None
+    """The best label; None where the video has no result, `reason` says why."""
+    score: float | None = None
+    reason: str = ""
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the best label is the video's; None where there is no result."""
+        return None if self.predicted is None else self.predicted == self.label
+
+
+class Predictions(Made[Prediction]):
+    """Many predictions, none of which is held as such."""
+
+    @property
+    @abstractmethod
+    def by_name(self) -> Mapping[str, Prediction]:
+        """The same by the video's name."""
+
+
+def by_name(predictions: Sequence[Prediction]) -> Mapping[str, Prediction]:
+    """Predictions by the video's name. Slow for many: call it from a thread."""
+    if isinstance(predictions, Predictions):
+        return predictions.by_name
+    return {one.video: one for one in predictions}
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What one run, the latest or an earlier one, found."""
+
+    run: RunSummary
+    report: Report | None = None
+    """None where the run did not evaluate, or where its artifacts are gone."""
+    predictions: Sequence[Prediction] = ()
+    """In the annotation's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What lies about in a folder that a workspace could be made of, best first."""
+
+    videos: tuple[Path, ...] = ()
+    frames: tuple[Path, ...] = ()
+    annotations: tuple[Path, ...] = ()
+    splits: tuple[Path, ...] = ()
+    checkpoints: tuple[Path, ...] = ()
+
+
+class Client(Protocol):
+    """Start, follow and stop runs of one workspace. Calls may block for some milliseconds: use them from a thread."""
+
+    @property
+    def workspace(self) -> Path:
+        """The folder that holds r3d.toml."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """The state now; cheap enough for a few times a second."""
+        ...
+
+    def glance(self) -> Snapshot:
+        """The state now, as far as it can be had at once: the plan may be that of the latest run."""
+        ...
+
+    def changed(self, timeout: float) -> bool:
+        """Wait until the next snapshot may differ from the last one, or `timeout` seconds."""
+        ...
+
+    def start(self, request: RunRequest) -> str:
+        """Start a detached engine and give the run's id. Raises BusyError, InputError or NeedError."""
+        ...
+
+    def stop(self) -> None:
+        """Ask the engine to stop; returns at once. InputError where none is running."""
+        ...
+
+    def command(self, stage: str, command: dict[str, str]) -> None:
+        """Hand a command to a running stage, such as {"command": "device", "id": "cpu:1", "take": "out"}."""
+        ...
+
+    def preview(self, request: RunRequest) -> tuple[Preview, ...]:
+        """What `start(request)` would do, stage by stage, and why."""
+        ...
+
+    def accept(self, request: RunRequest, stages: tuple[str, ...]) -> tuple[Preview, ...]:
+        """Let what those stages made before count as it is, as far as it is acceptable; gives the preview after it.
+
+        The next run takes them as cached, and its events say "accepted as it is" and what had changed.
+        BusyError while a run is on.
+        """
+        ...
+
+    def log(self, stage: str, offset: int | None = None, limit: int = 65536) -> LogChunk:
+        """A piece of the stage's latest log in the latest run; without offset its tail."""
+        ...
+
+    def log_path(self, stage: str) -> Path | None:
+        """The raw log file, for $PAGER; None where there is none."""
+        ...
+
+    def runs(self) -> tuple[RunSummary, ...]:
+        """All runs, latest first."""
+        ...
+
+    def history(self, run_id: str) -> tuple[DeviceSample, ...]:
+        """The readings of a run's devices that were kept, oldest first; none where it has none. Slow: megabytes."""
+        ...
+
+    def result(self, run_id: str) -> RunResult:
+        """What a run found, by its id. InputError where there is no such run."""
+        ...
+
+    def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
+        """Copy val.json, predictions.csv and the report of a run to `folder`, which is made; gives the copies.
+
+        InputError where there is none yet, or where another file stands in a copy's place: nothing is overwritten.
+        """
+        ...
+
+    def events(self, run_id: str, after: int = 0) -> list[tuple[int, float, Event]]:
+        """The facts of a run's journal with a number above `after`: number, wall time in seconds, event."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files; the run goes on."""
+        ...

@@ -1,0 +1,250 @@
+"""What can happen in a run: one closed union of frozen values, each one line of JSON.
+
+Facts are written to the journal and flushed; ticks (`TICKS`) only refresh the folded state, at most twice a second.
+An event of an unknown kind, from a newer version, becomes `Unknown`: kept and shown, never fatal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any, Literal, get_args
+
+from backends.core.codec import DecodeError, decode, encode
+from backends.core.frozen import dataclass
+from backends.core.messages import Line, Scalar
+
+KEPT = 200
+"""How many items set aside an outcome and the folded state name, and how many notes; the journal has all."""
+
+DeviceState = Literal["found", "loading", "ready", "working", "idle", "stalled", "out", "retired", "done"]
+RunState = Literal["new", "running", "done", "failed", "stopped", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """One item that does not count, and why."""
+
+    item: str
+    reason: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a stage gives: figures to show, outputs by name (paths under its folder), and a digest of their content."""
+
+    figures: Mapping[str, Scalar] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """Files and folders, relative to the artifact's folder. They must exist while the outcome counts."""
+    digest: str = ""
+    """Content of the outputs: what hangs on this stage is stale when it changes. Empty: its fingerprint stands."""
+    set_aside: tuple[SetAside, ...] = ()
+    """The first `KEPT` items set aside; the job fills this in."""
+    set_aside_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A supervisor began (or, `resumed`, went on with) a run. `host` and `pid` name it to a second one."""
+
+    run: str
+    stages: tuple[str, ...]
+    pid: int
+    host: str = ""
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A child process was spawned for a stage and waits for its request."""
+
+    stage: str
+    attempt: int
+    reason: Line
+    pid: int
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """A tick: `done` of `total` units. `rate` is units a second as the stage measured it, None before it can."""
+
+    stage: str
+    done: int
+    total: int | None = None
+    unit: str = ""
+    rate: float | None = None
+    note: Line = Line("")
+    figures: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StageNote:
+    """A line worth keeping: a warning, a decision, a thing found."""
+
+    stage: str
+    text: Line
+    level: Literal["info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSetAside:
+    """One video, image or line that will not count, by name, and why; the stage goes on."""
+
+    stage: str
+    item: str
+    reason: Line
+
+
+@dataclass(frozen=True, slots=True)
+class StageFinished:
+    """A stage is done; its outputs count from here on."""
+
+    stage: str
+    attempt: int
+    outcome: Outcome
+    seconds: float
+    """Wall time of the attempt on a monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageCached:
+    """A stage need not run: an earlier outcome has the same fingerprint."""
+
+    stage: str
+    outcome: Outcome
+    reason: Line
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageSkipped:
+    """A stage does not apply: what hangs on it goes on without it."""
+
+    stage: str
+    reason: Line
+
+
+@dataclass(frozen=True, slots=True)
+class StageBlocked:
+    """A stage will not be reached in this run: what it hangs on failed, or nobody asked for it. It goes on waiting."""
+
+    stage: str
+    reason: Line
+
+
+@dataclass(frozen=True, slots=True)
+class StageFailed:
+    """An attempt ended without an outcome."""
+
+    stage: str
+    attempt: int
+    message: Line
+    hint: Line = Line("")
+    seconds: float = 0.0
+    exit_code: int = 1
+    """What a face ends with: 1, 2 or 3 as in `errors`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageStopped:
+    """An attempt was ended on request; what it made so far is kept and taken up again."""
+
+    stage: str
+    attempt: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChanged:
+    """A device of the run entered a state; `reason` says why it is out or retired."""
+
+    device: str
+    state: DeviceState
+    name: str = ""
+    reason: Line = Line("")
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProgress:
+    """A tick of one device in inference. Clips count once their scores are durable."""
+
+    device: str
+    clips: int
+    clips_per_s: float | None = None
+    """Over the last seconds."""
+    mean_clips_per_s: float | None = None
+    """Since the device's first batch."""
+    latency_ms: float | None = None
+    """Median of its recent batches, compute only."""
+    latency_p95_ms: float | None = None
+    utilisation: float | None = None
+    """Share of time in compute, 0 to 1."""
+    joules_per_clip: float | None = None
+    """By the power that npu-smi reads while it is at work; of a card with one reading, the card's over its clips."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The supervisor ends; nothing of this run goes on."""
+
+    state: Literal["done", "failed", "stopped"]
+    reason: Line = Line("")
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An event of a kind that this version does not know."""
+
+    kind: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+Event = (
+    RunStarted
+    | StageStarted
+    | StageProgress
+    | StageNote
+    | ItemSetAside
+    | StageFinished
+    | StageCached
+    | StageSkipped
+    | StageBlocked
+    | StageFailed
+    | StageStopped
+    | DeviceChanged
+    | DeviceProgress
+    | RunFinished
+    | Unknown
+)
+
+TICKS = (StageProgress, DeviceProgress)
+"""Kinds that are folded in place and not journalled one by one."""
+
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event) if kind is not Unknown}
+
+
+def to_json(event: Event) -> str:
+    """The event as one line of ASCII JSON, its kind first."""
+    if isinstance(event, Unknown):
+        body: dict[str, Any] = {"kind": event.kind, **event.body}
+    else:
+        body = {"kind": type(event).__name__, **encode(event)}
+    return json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+
+
+def from_json(text: str | bytes) -> Event:
+    """The event of a line; DecodeError where the line is not one."""
+    try:
+        body = json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DecodeError(f"not an event: {error}") from None
+    if not isinstance(body, dict) or not isinstance(body.get("kind"), str):
+        raise DecodeError("not an event: no kind")
+    kind = body.pop("kind")
+    if kind not in _KINDS:
+        return Unknown(kind, body)
+    event: Event = decode(_KINDS[kind], body)
+    return event

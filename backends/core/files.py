@@ -1,0 +1,88 @@
+"""Files that are there whole or not at all, after a kill and after a power loss."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from backends.core.errors import InputError
+
+FULL = "the disk is full"
+"""What every face says of it, with the folder before it."""
+LOG_HINT = "see the stage's log"
+FULL_HINT = "free some space (`r3d-tui clean` says what may go) and run again: what is done is kept"
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk, or a user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that a person named, with its parents, for what is to be written there.
+
+    InputError where it cannot be made, or where nothing can be written in it; OSError where the disk is full.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        if is_full(error):
+            raise
+        text, reason = "{path}: {reason}", error.strerror or str(error)
+        raise InputError(text, hint="name a folder that can be written", path=str(path), reason=reason) from None
+
+
+def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file, in pieces where they are many, by a synced temporary beside it and a rename.
+
+    The folder is made where it is missing. A temporary that a full disk cut off is removed at once, one of a killed
+    process when the file is written again.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_orphans(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    try:
+        with part.open("wb") as file:
+            file.writelines((data,) if isinstance(data, bytes) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def _remove_orphans(path: Path) -> None:
+    """Temporaries of this file whose process has gone: each kill would leave one for ever."""
+    pattern = re.compile(re.escape(f".{path.name}.") + r"(\d{1,9})(?:\.\d+)?\.part")
+    with os.scandir(path.parent) as entries:
+        found = [(entry.path, match[1]) for entry in entries if (match := pattern.fullmatch(entry.name))]
+    for orphan, pid in found:
+        if not _alive(int(pid)):
+            Path(orphan).unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or a new file in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

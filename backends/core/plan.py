@@ -1,0 +1,85 @@
+"""A run as data: what each stage is, what it reads, what it hangs on. It refuses to know how any of them works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from backends.core.frozen import dataclass
+from backends.core.messages import Line
+from backends.core.needs import Need
+from backends.core.settings import Settings
+
+PLAN_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of one plan, ready to be run: plain JSON when encoded."""
+
+    name: str
+    entry: str
+    """`package.module:function`, called with a `Job` in a child process."""
+    version: int
+    """Raised by hand when the stage's code changes what it makes; part of the fingerprint."""
+    after: tuple[str, ...] = ()
+    """Stages whose outcome this one reads."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values; part of the fingerprint."""
+    tuning: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values that change speed, never the outcome (workers, devices): not part of the fingerprint."""
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    """Files and folders from outside; their content is part of the fingerprint."""
+    needs: tuple[Need, ...] = ()
+    skip: Line | None = None
+    """Why this stage does not apply; None: it does."""
+    fresh: bool = False
+    """True: run every time, never taken from the cache (check)."""
+    kept: bool = False
+    """With `fresh`: its folder stays from run to run, and the stage itself judges what there still holds (compile)."""
+    adds: tuple[str, ...] = ()
+    """Params that only add outputs: an artifact that differs in these alone is handed to the stage as `Job.like`."""
+    python: str | None = None
+    """An interpreter of its own, or None for the engine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """What a room says of one of its stages: light, so that a face can list all of them without importing any work."""
+
+    name: str
+    after: tuple[str, ...]
+    plan: Callable[[Settings], Stage]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The stages of a run in an order that respects `after`."""
+
+    workspace: Path
+    stages: tuple[Stage, ...]
+    targets: tuple[str, ...] = ()
+    """Stages to bring up to date, with what they hang on; empty: all."""
+    force: tuple[str, ...] = ()
+    """Stages to run even where the cache has them."""
+    parallel: int = 1
+    companion: tuple[str, ...] = ()
+    """Module and arguments of a process that samples the devices while the run goes on; a file's path is appended."""
+    version: int = PLAN_VERSION
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name; KeyError where the plan has none."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(name)
+
+    def dependants(self, names: frozenset[str]) -> frozenset[str]:
+        """`names` and every stage that hangs on one of them."""
+        found = set(names)
+        for stage in self.stages:
+            if found.intersection(stage.after):
+                found.add(stage.name)
+        return frozenset(found)

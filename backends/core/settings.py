@@ -1,0 +1,151 @@
+"""What the user decides in `r3d.toml`, as frozen values. `backends.workspace.settings_file` reads the file.
+
+Paths are absolute here; None means "not given". The published values (16 frames of 112x112, batch 10, 51 classes)
+are those of the ModelZoo guide for 3D-ResNets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from pathlib import Path
+from typing import Literal
+
+from backends.core.frozen import dataclass
+
+VIDEO_SUFFIXES = frozenset((".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".mpeg"))
+"""What the name of a video in `dataset.videos` ends with, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSettings:
+    """Where the videos or frames and their labels are."""
+
+    name: str = "hmdb51"
+    videos: Path | None = None
+    """A folder of `<class>/<video>.avi|.mp4`, of videos alone, or of archives of them; or one such archive."""
+    frames: Path | None = None
+    """A folder of `<class>/<video>/image_%05d.jpg`; given instead of `videos`."""
+    annotation: Path | None = None
+    """The guide's json (`hmdb51_1.json`); given instead of `splits`."""
+    splits: Path | None = None
+    """The folder of HMDB51's `<class>_test_split<n>.txt`."""
+    split: int = 1
+    labels: str = "auto"
+    """`auto` (the annotation's, else HMDB51's where they fit, else the folder names), or the absolute path of a file of
+    class names in the order of the model's classes."""
+    subset: str = "validation"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """The checkpoint and the network that it holds."""
+
+    checkpoint: Path | None = None
+    depth: int | None = None
+    """10, 18, 34, 50, 101, 152 or 200; None: as the checkpoint says."""
+    classes: int | None = None
+    """None: as the checkpoint says."""
+    shortcut: Literal["A", "B"] | None = None
+    widen: float | None = None
+    conv1_t_size: int | None = None
+    """These three as well: None is as the checkpoint says."""
+    conv1_t_stride: int = 1
+    no_max_pool: bool = False
+    opset: int = 11
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessSettings:
+    """How frames become clips: the reference's numbers."""
+
+    clip_frames: int = 16
+    clip_stride: int = 16
+    size: int = 112
+    max_clips: int = 10
+    """Clips of a video beyond this are cut, as the guide does."""
+    mean: tuple[float, float, float] = (0.4345, 0.4051, 0.3775)
+    std: tuple[float, float, float] = (0.2768, 0.2713, 0.2737)
+    workers: int = 0
+    """Processes or threads; 0: one a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompileSettings:
+    """atc's options beyond the guide's."""
+
+    soc_version: str | None = None
+    precision_mode: str | None = None
+    op_select_implmode: str | None = None
+    log: str = "info"
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifySettings:
+    """Thresholds over which the verify stage fails."""
+
+    clips: int = 10
+    """Real clips to compare on."""
+    max_abs: float = 1e-3
+    """Largest absolute difference between two models' logits."""
+    cosine: float = 0.9999
+    """Least cosine similarity of two models' logits of a clip."""
+    top1: float = 1.0
+    """Least share of clips on which the top class is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferSettings:
+    """What runs the model, on which devices."""
+
+    target: Literal["cpu", "ascend"] = "cpu"
+    runtime: str = "auto"
+    """`auto`, `openvino`, `onnxruntime`, `null`; on ascend `acl`, `ais_bench`, `cann`."""
+    devices: tuple[int, ...] | None = None
+    """None: all that are there and healthy (on cpu: one group of all cores)."""
+    batch: int = 10
+    layout: Literal["packed", "guide"] = "packed"
+    input: Literal["float32", "uint8"] = "float32"
+    """What the model is fed: floats, or the clips' bytes, which it normalises itself (a quarter of the copying)."""
+    deadline_s: float = 0.0
+    """Seconds after which a silent device is retired; 0: set from its own latency."""
+    ais_bench: Path | None = None
+    """The Python that has ais_bench, or the ais_infer.py to run; None: this Python, else python3 on PATH."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateSettings:
+    """How the accuracy is counted."""
+
+    top_k: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How the stages are run."""
+
+    parallel: int = 2
+    """Stages at once, where they do not depend on each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSettings:
+    """What a face does in this workspace. No stage reads it, and no fingerprint holds it."""
+
+    language: Literal["en", "zh"] | None = None
+    """None: the locale's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole of `r3d.toml`."""
+
+    dataset: DatasetSettings = field(default_factory=DatasetSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    preprocess: PreprocessSettings = field(default_factory=PreprocessSettings)
+    compile: CompileSettings = field(default_factory=CompileSettings)
+    verify: VerifySettings = field(default_factory=VerifySettings)
+    infer: InferSettings = field(default_factory=InferSettings)
+    evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)

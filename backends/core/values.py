@@ -1,0 +1,152 @@
+"""Values that cross rooms and doors: chips, samples of devices, reports. A number that nobody measured is None."""
+
+from __future__ import annotations
+
+from backends.core.frozen import dataclass
+from backends.core.messages import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One chip as `npu-smi info` tells of it; field names are those of `devices --json`."""
+
+    npu_id: int
+    chip_id: int | None = None
+    device_id: int | None = None
+    """Logic id, the one a runner opens."""
+    phy_id: int | None = None
+    name: str | None = None
+    soc_version: str | None = None
+    health: str | None = None
+    bus_id: str | None = None
+    power_w: float | None = None
+    temp_c: float | None = None
+    aicore_percent: float | None = None
+    memory_used_mb: int | None = None
+    memory_total_mb: int | None = None
+    ddr_used_mb: int | None = None
+    ddr_total_mb: int | None = None
+    hbm_used_mb: int | None = None
+    hbm_total_mb: int | None = None
+
+    @property
+    def device(self) -> str:
+        """Its name as a device of a run: by its logic id, or by its place where no logic id is known."""
+        if self.device_id is not None:
+            return f"npu:{self.device_id}"
+        return f"npu:{self.npu_id}.{self.chip_id or 0}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChipProcess:
+    """One process on a chip."""
+
+    npu_id: int
+    chip_id: int | None
+    pid: int
+    name: str
+    memory_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What a tool's failure means: a code where it gave one, the cause and the mend."""
+
+    code: str | None
+    message: str
+    cause: Line = Line("")
+    fix: Line = Line("")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTable:
+    """One reading of `npu-smi info`, in print order."""
+
+    source: str
+    error: Trouble | None = None
+    driver_version: str | None = None
+    chips: tuple[Chip, ...] = ()
+    processes: tuple[ChipProcess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSample:
+    """One live reading of one device of a run (a chip, or a group of cores)."""
+
+    device: str
+    at: float
+    """Wall time in seconds."""
+    name: str = ""
+    health: str | None = None
+    power_w: float | None = None
+    card_power_w: float | None = None
+    """Of the whole card, where npu-smi prints one power for the chips of a card together."""
+    temp_c: float | None = None
+    busy_percent: float | None = None
+    """AICore %, or the share of the group's cores in use."""
+    memory_used_mb: int | None = None
+    memory_total_mb: int | None = None
+    processes: int | None = None
+    trouble: Line = Line("")
+    """Why the reading is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One class of the evaluation."""
+
+    label: str
+    videos: int
+    top1: int
+    """Videos whose best label is right."""
+    topk: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """How often videos of one class were taken for another."""
+
+    label: str
+    predicted: str
+    videos: int
+
+
+@dataclass(frozen=True, slots=True)
+class VideoScore:
+    """One video's result."""
+
+    video: str
+    label: str
+    predicted: str
+    score: float
+    """Of the predicted label, 0 to 1."""
+    label_score: float | None = None
+    """Of the true label, where it is among the top k."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The evaluation of one run."""
+
+    subset: str
+    videos: int
+    """Videos of the subset that have a result: the accuracy stands over these."""
+    videos_listed: int
+    """Videos of the subset in the annotation."""
+    videos_set_aside: int
+    clips: int | None
+    k: int
+    top1: float
+    topk: float
+    top1_low: float
+    """95 % Wilson interval."""
+    top1_high: float
+    top1_all: float
+    """Over all listed videos, those without a result counted as wrong (the guide without --ignore)."""
+    classes: tuple[ClassScore, ...] = ()
+    confusions: tuple[Confusion, ...] = ()
+    """Only pairs that differ, most frequent first."""
+    worst: tuple[VideoScore, ...] = ()
+    """Wrong videos, most confident first, at most 200."""
+    published_top1: float | None = None
+    """The guide's figure, only for HMDB51's own split 1 of 51 classes."""

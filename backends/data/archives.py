@@ -1,0 +1,177 @@
+"""Archives as inputs: a `.rar`, `.zip` or `.tar` of videos or of split files, or a folder of them, unpacked.
+
+It knows which archives there are, what was unpacked before and what is refused; how an entry is checked and read is
+its neighbours'. HMDB51 comes as one archive that holds one a class, and a second one of its split files.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from backends.core.codec import DecodeError, dumps, loads
+from backends.core.errors import InputError
+from backends.core.events import SetAside
+from backends.core.files import write_whole
+from backends.core.messages import Line, line
+from backends.data.annotation import short
+from backends.data.archive_entries import (
+    DAMAGE,
+    Aim,
+    Guard,
+    Placed,
+    RefusedError,
+    archive_kind,
+    archive_stem,
+    free_bytes,
+    place,
+    split_file,
+    target,
+)
+from backends.data.archive_readers import tar_entries, zip_entries
+from backends.data.archive_tools import Keeper, unpack_rar, volumes
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """The record beside a folder that holds all that an archive gives."""
+
+    stamps: tuple[tuple[str, int, int], ...]
+    """Name, size and time of change in nanoseconds of each of the archive's files."""
+    files: int
+    bytes: int
+    set_aside: tuple[SetAside, ...] = ()
+
+
+def find_archives(given: Path) -> list[Path]:
+    """The archive itself, or those that lie in a folder; of a split archive its first part."""
+    if given.is_file():
+        return [given]
+    try:
+        names = sorted(entry.name for entry in os.scandir(given) if not entry.name.startswith(".") and entry.is_file())
+    except OSError:
+        return []  # whoever looks for videos there says it
+    return [given / name for name in names if archive_kind(name)]
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a path is that of a file which its name calls an archive."""
+    return archive_kind(path.name) is not None and path.is_file()
+
+
+class Unpacking:
+    """Unpacks archives into `folder`, each once: a later attempt takes up what is whole."""
+
+    def __init__(self, folder: Path, keeper: Keeper, set_aside: Callable[[str, Line], None]) -> None:
+        self._folder, self._keeper, self._set_aside = folder, keeper, set_aside
+
+    def roots(self, given: Path, told: Callable[[int, int, str], None]) -> list[Path]:
+        """Unpack every archive of `given`; the folders that now hold `<class>/<video>`, or videos alone.
+
+        `told(done, total, name)` is called as it goes on. An archive of several that is refused is set aside by name;
+        InputError where it is the only one. NeedError where no tool unpacks what is there.
+        """
+        archives = find_archives(given)
+        if given.is_file() and archive_kind(given.name) is None:
+            hint = "give a folder of videos, or a .rar (its first part), .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz"
+            raise InputError("{path}: neither a folder nor an archive", hint=hint, path=str(given))
+        roots = []
+        for done, archive in enumerate(archives):
+            told(done, len(archives), archive.name)
+            try:
+                roots += self._one(archive, None if given.is_file() else archive_stem(archive.name))
+            except RefusedError as error:
+                if given.is_file():
+                    raise _refusal(given, error) from None
+                self._set_aside(short(archive.name), error.reason)
+        told(len(archives), len(archives), "")
+        return roots
+
+    def splits(self, given: Path) -> Path:
+        """The folder that holds the split files: `given` itself, or what its archive was unpacked to.
+
+        InputError where the archive is refused, NeedError where no tool unpacks it.
+        """
+        if not is_archive(given):
+            return given
+        try:
+            return self._unpack(given, self._folder / "splits" / given.name, split_file)
+        except RefusedError as error:
+            raise _refusal(given, error) from None
+
+    def _one(self, archive: Path, unnamed: str | None) -> list[Path]:
+        """One archive and, once more, those that lie in it."""
+        root = self._unpack(archive, self._folder / archive.name, partial(target, unnamed=unnamed))
+        roots = [root]
+        for inner in find_archives(root):
+            out = self._folder / f"{archive.name}.within" / inner.name
+            try:
+                roots.append(self._unpack(inner, out, partial(target, unnamed=archive_stem(inner.name))))
+            except RefusedError as error:
+                self._set_aside(short(f"{archive.name}/{inner.name}"), error.reason)
+        return roots
+
+    def _unpack(self, archive: Path, out: Path, aim: Aim) -> Path:
+        record = out.with_name(f"{out.name}.json")
+        stamps = tuple((path.name, *_stamp(path)) for path in _parts(archive))
+        before = _read(record)
+        if before is None or before.stamps != stamps or (before.files, before.bytes) != _holds(out):
+            placed = self._fresh(archive, out, aim)
+            for path in _files(out):  # whether its frames are still right is told by size and time
+                os.utime(path, ns=(stamps[0][2], stamps[0][2]))
+            before = Unpacked(stamps, *_holds(out), placed.set_aside)
+            write_whole(record, dumps(before).encode("ascii"))
+        for item in before.set_aside:
+            self._set_aside(short(f"{archive.name}: {item.item}"), item.reason)
+        return out
+
+    def _fresh(self, archive: Path, out: Path, aim: Aim) -> Placed:
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        kind = archive_kind(archive.name)
+        try:
+            if kind == "rar":
+                return unpack_rar(archive, out, aim, self._keeper)
+            entries = zip_entries(archive) if kind == "zip" else tar_entries(archive)
+            return place(entries, Guard(archive.stat().st_size, free_bytes(out)), out, aim, self._keeper.stop)
+        except (*DAMAGE, zlib.error) as error:
+            raise RefusedError(line("it is cut off or damaged: {reason}", reason=str(error)[:200])) from None
+        except RefusedError:
+            shutil.rmtree(out, ignore_errors=True)
+            raise
+
+
+def _refusal(archive: Path, error: RefusedError) -> InputError:
+    hint = "unpack it yourself where you trust it, and give the folder"
+    return InputError("{path}: {reason}", hint=hint, path=str(archive), reason=str(error))
+
+
+def _parts(archive: Path) -> list[Path]:
+    return volumes(archive) if archive_kind(archive.name) == "rar" else [archive]
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    told = path.stat()
+    return told.st_size, told.st_mtime_ns
+
+
+def _read(record: Path) -> Unpacked | None:
+    try:
+        return loads(Unpacked, record.read_bytes())
+    except (OSError, DecodeError):
+        return None
+
+
+def _files(folder: Path) -> list[Path]:
+    return [Path(root, name) for root, _, names in os.walk(folder) for name in names]
+
+
+def _holds(folder: Path) -> tuple[int, int]:
+    """Number and bytes of the files in a folder."""
+    sizes = [path.lstat().st_size for path in _files(folder)]
+    return len(sizes), sum(sizes)

@@ -1,0 +1,89 @@
+"""Names of classes: HMDB51's 51, and those in a person's file. It knows no video and no model.
+
+Two stages read the same file, one to label videos and one to name columns of scores: so it is read in one place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from backends.core.errors import InputError
+from backends.data.annotation import name_trouble, read_labels, short
+
+# fmt: off
+HMDB51: tuple[str, ...] = (
+    "brush_hair", "cartwheel", "catch", "chew", "clap", "climb", "climb_stairs", "dive", "draw_sword", "dribble",
+    "drink", "eat", "fall_floor", "fencing", "flic_flac", "golf", "handstand", "hit", "hug", "jump", "kick",
+    "kick_ball", "kiss", "laugh", "pick", "pour", "pullup", "punch", "push", "pushup", "ride_bike", "ride_horse",
+    "run", "shake_hands", "shoot_ball", "shoot_bow", "shoot_gun", "sit", "situp", "smile", "smoke", "somersault",
+    "stand", "swing_baseball", "sword", "sword_exercise", "talk", "throw", "turn", "walk", "wave",
+)
+# fmt: on
+"""Sorted, which is the order of the guide's checkpoint: class 0 is `brush_hair`, class 50 is `wave`."""
+
+LARGEST = 1 << 24
+"""Bytes of a file of names."""
+_FORM = "list each class once, one name a line"
+_WANTED = "give a file with one class name a line"
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """The names in class order, as the file lists them: one name a line, or a JSON list.
+
+    Lines that begin with `#` are remarks. Where every line begins with a number, as in UCF101's and Kinetics' lists,
+    the numbers are left out. An annotation json (`hmdb51_1.json`) gives its labels, sorted, as checkpoints number them.
+    Raises InputError where the file cannot be read, names nothing, names a class twice, or a name cannot be one.
+    """
+    if _is_annotation(path):
+        return tuple(sorted(read_labels(path)))
+    names = _names(_text(path))
+    if not names:
+        raise InputError("{path}: no class names", hint=_FORM, path=str(path))
+    times = Counter(names)
+    for name in names:
+        if (trouble := name_trouble(name)) or times[name] > 1:
+            raise InputError(
+                "{path}: class name {name}: {reason}",
+                hint=_FORM,
+                path=str(path),
+                name=short(json.dumps(name)),
+                reason=str(trouble) if trouble else "it stands twice",
+            )
+    return names
+
+
+def _is_annotation(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return path.is_file() and file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    except OSError:
+        return False  # whoever reads it says why
+
+
+def _text(path: Path) -> str:
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            raise InputError("{path}: not a file of class names", hint=_WANTED, path=str(path))
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError("{path}: {reason}", hint=_WANTED, path=str(path), reason=reason) from None
+    except UnicodeDecodeError:
+        raise InputError("{path}: not UTF-8 text", hint="save it as UTF-8", path=str(path)) from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    if text.lstrip().startswith("["):
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            document = None
+        if isinstance(document, list) and all(isinstance(name, str) for name in document):
+            return tuple(document)
+    lines = [one for one in (row.strip() for row in text.splitlines()) if one and not one.startswith("#")]
+    numbered = [one.split(maxsplit=1) for one in lines]
+    if all(len(parts) == 2 and parts[0].isdecimal() for parts in numbered):
+        return tuple(parts[1] for parts in numbered)
+    return tuple(lines)

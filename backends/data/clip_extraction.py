@@ -1,0 +1,114 @@
+"""Videos of frames to uint8 clips, on several threads, in order. It refuses to know where clips are kept.
+
+Threads, not processes: reading, decoding and resizing release the GIL, and a clip need not be handed on
+(measured in docs/decisions/0004-preprocess-kernel.md).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.core.messages import Line, line
+from backends.data.annotation import Video
+from backends.data.clip_sampling import clip_count, clips
+from backends.data.jpeg import FrameTrouble
+from backends.data.pixels import FrameReader
+from backends.data.preprocess_params import PreprocessParams
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+AHEAD = 30
+"""Clips a worker that may wait for their turn (18 MB of 16x112x112 clips): bounds the memory, whatever the videos."""
+
+MOST_THREADS = 12
+"""Threads by default: about a tenth of a frame's time holds the interpreter's lock, so more would only wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """One video's outcome: its clips, or why it has none."""
+
+    video: Video
+    clips: NDArray[np.uint8] | None
+    """(clips kept, 3, frames, size, size)."""
+    clips_before_cut: int
+    trouble: Line = Line("")
+    absent: bool = False
+    """The video has no folder of frames at all."""
+
+
+def extract(
+    videos: Iterable[Video], root: Path, params: PreprocessParams, workers: int = 0
+) -> Generator[Extracted, None, None]:
+    """The clips of each video, in order. `workers` threads; 0: one a core, up to MOST_THREADS.
+
+    Frames are `<root>/<label>/<id>/image_%05d.jpg`; only those that a kept clip uses are read. Close the iterator to
+    end early: what is being read is finished, the rest is dropped.
+    """
+    threads = workers or min(cores(), MOST_THREADS)
+    readers = threading.local()
+
+    def one(video: Video) -> Extracted:
+        if not hasattr(readers, "reader"):
+            readers.reader = FrameReader(params.size)
+        return extract_video(video, root, params, readers.reader)
+
+    pending: deque[tuple[int, Future[Extracted]]] = deque()
+    waiting = 0
+    with ThreadPoolExecutor(threads, "clips") as pool:
+        try:
+            for video in videos:
+                weight = min(clip_count(video.first, video.end, params.clip_stride), params.max_clips)
+                while pending and waiting + weight > threads * AHEAD:
+                    done, future = pending.popleft()
+                    waiting -= done
+                    yield future.result()
+                pending.append((weight, pool.submit(one, video)))
+                waiting += weight
+            while pending:
+                yield pending.popleft()[1].result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def extract_video(video: Video, root: Path, params: PreprocessParams, reader: FrameReader) -> Extracted:
+    """One video's clips, or why it has none: a single frame that cannot be used sets the whole video aside."""
+    import numpy as np
+
+    before = clip_count(video.first, video.end, params.clip_stride)
+    folder = root / video.label / video.id
+    made = np.empty((min(before, params.max_clips), 3, params.clip_frames, params.size, params.size), np.uint8)
+    windows = clips(video.first, video.end, params.clip_frames, params.clip_stride, params.max_clips)
+    try:
+        for clip, numbers in enumerate(windows):
+            _fill(made, clip, numbers, str(folder), reader)  # a Path for each frame costs 3 % of all time
+    except FrameTrouble as trouble:
+        if not folder.is_dir():
+            return Extracted(video, None, before, line("no frames in {folder}", folder=str(folder)), absent=True)
+        return Extracted(video, None, before, trouble.line)
+    return Extracted(video, made, before)
+
+
+def _fill(made: NDArray[np.uint8], clip: int, numbers: tuple[int, ...], folder: str, reader: FrameReader) -> None:
+    """One clip's frames; those that a looped window repeats are copied, not decoded again."""
+    places: dict[int, int] = {}
+    for place, number in enumerate(numbers):
+        seen = places.setdefault(number, place)
+        if seen == place:
+            reader.read(f"{folder}/image_{number:05d}.jpg", made, clip, place)
+        else:
+            made[clip, :, place] = made[clip, :, seen]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,64 @@
+"""The dataset room's stages: what they read, what they need, when they do not apply. It imports none of their work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from backends.core.messages import line
+from backends.core.needs import module
+from backends.core.plan import Stage, StageSpec
+from backends.core.settings import DatasetSettings, Settings
+
+
+def _plan_frames(settings: Settings) -> Stage:
+    dataset = settings.dataset
+    given = dataset.frames
+    labelling = _labelling(dataset)
+    return Stage(
+        name="frames",
+        entry="backends.data.frames:run",
+        version=1,
+        after=FRAMES.after,
+        params={"size": 240, **({"split": dataset.split} if "splits" in labelling else {})},
+        tuning={"workers": settings.preprocess.workers},
+        inputs={} if given else {**({"videos": dataset.videos} if dataset.videos else {}), **labelling},
+        needs=(module("av"), module("numpy")),
+        skip=line("the frames are there already: {path}", path=str(given)) if given else None,
+    )
+
+
+def _plan_annotate(settings: Settings) -> Stage:
+    dataset = settings.dataset
+    inputs = _labelling(dataset)
+    params: dict[str, Any] = {"subset": dataset.subset}
+    if "splits" in inputs:
+        params["split"] = dataset.split
+    if not inputs:
+        params["classes"] = settings.model.classes
+    if dataset.frames:
+        inputs["frames"] = dataset.frames
+    if dataset.labels != "auto":
+        inputs["labels"] = Path(dataset.labels)
+    return Stage(
+        name="annotate",
+        entry="backends.data.annotate:run",
+        version=2,
+        after=ANNOTATE.after,
+        params=params,
+        inputs=inputs,
+    )
+
+
+def _labelling(dataset: DatasetSettings) -> dict[str, Path]:
+    """The annotation, or else the split files, or nothing."""
+    if dataset.annotation:
+        return {"annotation": dataset.annotation}
+    return {"splits": dataset.splits} if dataset.splits else {}
+
+
+FRAMES = StageSpec("frames", ("check",), _plan_frames)
+"""Videos to folders of JPEG files."""
+
+ANNOTATE = StageSpec("annotate", ("check", "frames"), _plan_annotate)
+"""Labels and segments in the guide's form."""

@@ -1,0 +1,166 @@
+"""The stage `preprocess`: the annotated videos' frames to a clip store, taken up again at the video."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from backends.core.codec import decode
+from backends.core.errors import InputError, StageError
+from backends.core.events import Outcome
+from backends.core.messages import line
+from backends.core.sizes import size
+from backends.data.annotation import Annotation, Video, VideoView, read_annotation
+from backends.data.clip_extraction import Extracted, extract
+from backends.data.clip_index import ClipHeader, ClipIndex
+from backends.data.clip_sampling import clip_count
+from backends.data.clip_store import ClipStore
+from backends.data.clip_writer import ClipWriter, borrow
+from backends.data.guide_files import bin_path, write_bin, write_info
+from backends.data.preprocess_params import PreprocessParams
+from backends.worker.job import Job
+
+SYNC_S = 5.0
+"""Seconds of work that a power loss may cost; a kill costs only the videos at hand."""
+
+
+def run(job: Job) -> Outcome:
+    """Make the clip store (and the guide's files where asked) for the subset's videos."""
+    params = decode(PreprocessParams, dict(job.params))
+    annotation = job.upstream["annotate"].path("annotation") if "annotate" in job.upstream else job.inputs["annotation"]
+    root = job.inputs.get("frames") or job.upstream["frames"].path("frames")
+    videos = subset(read_annotation(annotation), annotation, params.subset)
+    if not root.is_dir():
+        raise InputError("{path}: no such folder", hint="give the folder of frames in r3d.toml", path=str(root))
+    maker = _Maker(job, params, videos)
+    if job.like is not None and borrow(job.like / "store", job.out / "store"):
+        job.note(line("the same clips were made before: their store is used again"))
+    with ClipWriter.open_or_resume(job.out / "store", header(params), maker.checked) as writer:
+        if writer.damaged:
+            text = line("{n} videos of an earlier attempt are damaged and are done again", n=len(writer.damaged))
+            job.note(text, "warning")
+        maker.make(writer, root)
+        index = writer.finish(video.id for video in videos)
+    outputs = {"store": "store"}
+    if params.write_bins:
+        _write_bins(job, params)
+        outputs |= {"bins": "bins", "info": "hmdb51.info"}
+    return Outcome(maker.figures(index), outputs, index.digest)
+
+
+def subset(annotation: Annotation, path: Path, name: str) -> VideoView:
+    """The subset's videos in the annotation's order; InputError, naming the annotation's `path`, where it has none."""
+    videos = annotation.subset(name)
+    if not videos:
+        there = ", ".join(sorted({video.subset for video in annotation.videos})[:10])
+        text = "{path}: no video of subset {subset}; it has {there}"
+        hint = "give one of these as the subset"
+        raise InputError(text, hint=hint, path=str(path), subset=name, there=there or "none")
+    return videos
+
+
+def header(params: PreprocessParams) -> ClipHeader:
+    """What the store's clips share."""
+    return ClipHeader(params.mean, params.std, 3, params.clip_frames, params.size, params.size)
+
+
+class _Maker:
+    """One attempt: which videos were there, are made, are set aside; and how fast."""
+
+    def __init__(self, job: Job, params: PreprocessParams, videos: VideoView) -> None:
+        self._job, self._params, self._videos = job, params, videos
+        self._missing = self._found = self._taken = self._made = 0
+        self._seconds = 0.0
+
+    def checked(self, done: int, total: int) -> None:
+        """Progress of comparing what an earlier attempt left with its checksums."""
+        self._job.check_stop()
+        note = line("checking what an earlier attempt left")
+        self._job.progress(done, total, "videos", note=note)
+
+    def make(self, writer: ClipWriter, root: Path) -> None:
+        """Append every video that the store does not hold yet."""
+        todo = self._videos.but(lambda name: writer.get(name) is not None)
+        self._found = len(self._videos) - len(todo)
+        self._room(writer.folder, todo)
+        workers = int(self._job.tuning.get("workers", 0))
+        begun = synced = time.monotonic()
+        with contextlib.closing(extract(todo, root, self._params, workers)) as extracted:
+            for made in extracted:
+                self._take(made, writer)
+                self._seconds = time.monotonic() - begun
+                self._tell()
+                if time.monotonic() - synced > SYNC_S:
+                    writer.sync()
+                    synced = time.monotonic()
+                self._job.check_stop()
+        if writer.empty:
+            hint = "see what was set aside; frames are expected as <class>/<video>/image_00001.jpg"
+            text = "{root}: none of the {n} videos could be used"
+            raise StageError(text, hint=hint, root=str(root), n=len(self._videos))
+
+    def figures(self, index: ClipIndex) -> dict[str, int | float | None]:
+        """What the stage says of itself. `clips_per_s` is of this attempt; None where it made nothing."""
+        return {
+            "videos": len(index.videos),
+            "clips": index.clip_count,
+            "clips_before_cut": sum(video.clips_before_cut for video in index.videos),
+            "missing": self._missing,
+            "bytes": index.clip_count * index.header.clip_bytes,
+            "clips_per_s": self._rate(self._made),
+        }
+
+    def _take(self, made: Extracted, writer: ClipWriter) -> None:
+        self._taken += 1
+        video = made.video
+        if made.clips is None:
+            self._missing += made.absent
+            self._job.set_aside(video.id, made.trouble)
+            return
+        segment, data = (video.first, video.end), made.clips.data
+        writer.append(video.id, video.label, segment, made.clips_before_cut, data)
+        self._made += len(made.clips)
+
+    def _tell(self) -> None:
+        clips_per_s = self._rate(self._made)
+        figures = {"clips": self._made, "clips_per_s": clips_per_s, "set_aside": self._job.set_aside_count}
+        done, rate = self._found + self._taken, self._rate(self._taken)
+        self._job.progress(done, len(self._videos), "videos", rate=rate, figures=figures)
+
+    def _rate(self, count: int) -> float | None:
+        return count / self._seconds if self._made and self._seconds > 0 else None
+
+    def _room(self, folder: Path, todo: Sequence[Video]) -> None:
+        """StageError at once where the disk cannot hold what is to come."""
+        cap, stride = self._params.max_clips, self._params.clip_stride
+        needed = sum(min(clip_count(v.first, v.end, stride), cap) for v in todo) * header(self._params).clip_bytes
+        if self._params.write_bins:
+            needed += len(self._videos) * cap * 4 * header(self._params).clip_bytes
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            text = "{folder}: {needed} are needed and {free} are free"
+            hint = "free some space there, or make the workspace on a larger disk"
+            raise StageError(text, hint=hint, folder=str(folder), needed=size(needed), free=size(free))
+
+
+def _write_bins(job: Job, params: PreprocessParams) -> None:
+    """The guide's files, out of the store; a file of an earlier attempt is kept where it has the same bytes."""
+    import numpy as np
+
+    store, folder = ClipStore.open(job.out / "store"), job.out / "bins"
+    folder.mkdir(exist_ok=True)
+    rows = np.empty((params.max_clips, *store.header.shape), np.float32)
+    kept = set()
+    for done, video in enumerate(store.videos, start=1):
+        job.check_stop()
+        path = bin_path(folder, video.id)
+        write_bin(path, store.batch(video.numbers, rows, pad_to=params.max_clips))
+        kept.add(path.name)
+        job.progress(done, len(store.videos), "videos", note=line("writing the guide's .bin files"))
+    for path in folder.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    write_info(job.out / "hmdb51.info", ((video.id, video.clips_before_cut) for video in store.videos))

@@ -1,0 +1,1 @@
+"""The embedded demo: its films, its data set, its workspace."""

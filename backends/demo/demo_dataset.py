@@ -1,0 +1,147 @@
+"""The demo's films as a data set on disk: videos by class, split files as HMDB51's. It refuses to know models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backends.core.errors import NeedError, StageError
+from backends.core.files import write_whole
+from backends.demo.films import ACTIONS, HEIGHT, WIDTH, Film, draw
+
+if TYPE_CHECKING:
+    from backends.demo.films import Frame
+
+SEED = 51
+"""Of the demo and of the films its model learnt from; what the model is tested on has other numbers."""
+
+VIDEOS_PER_CLASS = 8
+"""Validation videos of a class."""
+
+TRAINING_PER_CLASS = 2
+"""Videos of a class that the model learnt from; they show that a split is kept."""
+
+FRAMES_PER_SECOND = 30.0
+
+CODEC = "XVID"
+"""MPEG-4 part 2 in AVI, as HMDB51's own files. OpenCV's wheels carry the encoder, its output is the same every time."""
+
+LENGTHS = (40, 15, 64, 19, 33, 96, 24, 48)
+"""Frames of a class's videos in turn, before a few more or less: from one looped clip to seven."""
+
+LONGEST = 176
+"""Frames of one video in all: 11 clips, so that the cut after 10 is exercised."""
+
+Progress = Callable[[int, int], None]
+"""Told after each video how many are done, and how many there are in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoVideo:
+    """One video of the data set: its id, the film that it shows and how many frames of it."""
+
+    id: str
+    film: Film
+    frames: int
+
+
+def demo_videos(
+    videos_per_class: int, seed: int, training_per_class: int = TRAINING_PER_CLASS
+) -> tuple[DemoVideo, ...]:
+    """The data set as a list, by class, training videos first. Ids are unique over all classes, as HMDB51's are."""
+    listed = []
+    for action in ACTIONS:
+        films = [Film(action, "training", number, seed) for number in range(training_per_class)]
+        films += [Film(action, "validation", number, seed) for number in range(videos_per_class)]
+        listed += [DemoVideo(f"{action}_{film.part[0]}{film.number:03}", film, _length(film)) for film in films]
+    return tuple(listed)
+
+
+def _length(film: Film) -> int:
+    if film.part == "validation" and film.number == 0 and film.action == ACTIONS[0]:
+        return LONGEST
+    spread = (5 * ACTIONS.index(film.action) + film.number) % 9 - 4
+    return LENGTHS[film.number % len(LENGTHS)] + spread
+
+
+def make_demo_videos(
+    folder: Path,
+    videos_per_class: int = VIDEOS_PER_CLASS,
+    seed: int = SEED,
+    *,
+    training_per_class: int = TRAINING_PER_CLASS,
+    progress: Progress | None = None,
+) -> tuple[DemoVideo, ...]:
+    """Write `videos/<class>/<video>.avi` and `splits/<class>_test_split1.txt` under `folder`; give the list.
+
+    A video that is there already stays as it is: each comes to its name whole, so that work cut off is taken up.
+    Raises NeedError where OpenCV is missing or cannot write the codec, StageError where a file did not become whole.
+    """
+    listed = demo_videos(videos_per_class, seed, training_per_class)
+    for torn in (folder / "videos").glob("*/.*.part.avi"):
+        torn.unlink()
+    done = 0
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+        for _ in pool.map(lambda video: _write(folder, video), listed):
+            done += 1
+            if progress is not None:
+                progress(done, len(listed))
+    for action in ACTIONS:
+        marks = [(v.id, 1 if v.film.part == "training" else 2) for v in listed if v.film.action == action]
+        text = "".join(f"{name}.avi {mark} \n" for name, mark in marks)
+        write_whole(folder / "splits" / f"{action}_test_split1.txt", text.encode("ascii"))
+    return listed
+
+
+def _write(folder: Path, video: DemoVideo) -> None:
+    path = folder / "videos" / video.film.action / f"{video.id}.avi"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, draw(video.film, video.frames))
+
+
+def write_video(path: Path, frames: Iterable[Frame]) -> None:
+    """Write BGR frames of 240 x 320 as a video that appears under its name only when it is whole.
+
+    OpenCV tells nobody of a full disk, so the finished file is asked for its number of frames.
+    """
+    cv2 = _cv2()
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part.avi")
+    code = cv2.VideoWriter_fourcc(*CODEC)
+    writer = cv2.VideoWriter(str(part), cv2.CAP_FFMPEG, code, FRAMES_PER_SECOND, (WIDTH, HEIGHT))
+    if not writer.isOpened():
+        if os.access(path.parent, os.W_OK):
+            text, hint = "this OpenCV cannot write {codec} video", "pip install opencv-python-headless"
+            raise NeedError(text, hint=hint, codec=CODEC)
+        raise StageError("{path}: cannot be written", hint="choose another folder", path=str(path))
+    written = 0
+    for frame in frames:
+        writer.write(frame)
+        written += 1
+    writer.release()
+    if _frame_count(part) != written:
+        part.unlink(missing_ok=True)
+        raise StageError("{path}: the video did not become whole", hint="look for space on the disk", path=str(path))
+    part.replace(path)
+
+
+def _frame_count(path: Path) -> int:
+    """As the file's header says."""
+    cv2 = _cv2()
+    reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
+    reader.release()
+    return count
+
+
+def _cv2() -> Any:
+    try:
+        import cv2
+    except ImportError:
+        text, hint = "the Python module {module} is missing", "pip install opencv-python-headless"
+        raise NeedError(text, hint=hint, module="cv2") from None
+    return cv2

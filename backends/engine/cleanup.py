@@ -1,0 +1,249 @@
+"""What in `.r3d` nothing needs any more, and its removal. It touches runs and artifacts alone, and follows no link.
+
+Needed is what the latest runs point at, the latest run that was evaluated, and what the present settings would take
+from the cache or take up; where that cannot be told for a stage, the stage's latest artifact. Everything else that has
+the shape of our own runs and artifacts may go. What a person put there or wrote there stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from backends.core.cleanup_report import Cleaning, Waste
+from backends.core.errors import InputError, R3dError
+from backends.core.messages import line
+from backends.core.plan import Plan, Stage
+from backends.core.processes import leftovers
+from backends.core.run_state import Run
+from backends.engine import lock
+from backends.engine.artifacts import Cache
+from backends.engine.folders import Folders
+from backends.engine.journal import read_state
+
+RUN = re.compile(r"\d{8}-\d{6}-\d{4,}")
+FINGERPRINT = re.compile(r"[0-9a-f]{20}")
+TRASH = "trash"
+"""In `.r3d`: what is being removed; a folder leaves its place whole, so that no half of one is ever taken for it."""
+YOUNG_S = 3600.0
+"""Seconds for which a run's folder without a plan may still be about to begin."""
+
+Artifact = tuple[str, str]
+"""A stage's name and a fingerprint."""
+
+
+def look(folders: Folders, plan: Plan | None, keep: int) -> Cleaning:
+    """What may go where the latest `keep` runs stay, at least one. `plan`: the present settings', None where unknown.
+
+    BusyError, naming the holder, while an engine works there; InputError where `.r3d` is a link.
+    """
+    if lock.holder(folders):
+        raise lock.busy(folders)
+    _refuse_odd(folders)
+    return _found(folders, plan, keep) if folders.root.is_dir() else Cleaning()
+
+
+def _found(folders: Folders, plan: Plan | None, keep: int) -> Cleaning:
+    kept = _kept(folders, keep)
+    waste = [*_runs(folders, {run_id for run_id, _ in kept}, keep), *_rest(folders)]
+    notes = [line("{path} is a link: nothing behind it is looked at", path=str(path)) for path in _links(folders)]
+    blind = [run_id for run_id, run in kept if run is None]
+    if blind:
+        notes.append(line("the journal of run {run} cannot be read: no artifact is removed", run=blind[0]))
+    else:
+        needed = _pointed_at([run for _, run in kept if run is not None]) | _current(folders, plan)
+        waste += _artifacts(folders, _with_origins(Cache(folders), needed))
+    return Cleaning(tuple(waste), tuple(run_id for run_id, _ in kept), tuple(notes))
+
+
+def remove(folders: Folders, plan: Plan | None, keep: int, agreed: frozenset[Path]) -> Cleaning:
+    """Remove what may go and was agreed to, while no engine can start; gives what went, and notes of what did not."""
+    _refuse_odd(folders)
+    for _ in leftovers(folders.workspace):
+        text, hint = "{path}: processes of an engine that died still work here", "r3d-tui run ends them and goes on"
+        raise InputError(text, hint=hint, path=str(folders.workspace))
+    lock.check_writable(folders.workspace)
+    held = lock.Hold(folders, "clean")
+    try:
+        found = _found(folders, plan, keep)
+        went, notes = [], list(found.notes)
+        for waste in (one for one in found.waste if one.path in agreed):
+            trouble = _remove(folders, waste.path)
+            if trouble is None:
+                went.append(waste)
+            else:
+                notes.append(line("{path}: {reason}", path=str(waste.path), reason=trouble))
+    finally:
+        held.release()
+    return Cleaning(tuple(went), found.kept_runs, tuple(notes))
+
+
+def _refuse_odd(folders: Folders) -> None:
+    for path in (folders.root, folders.root / TRASH):
+        if path.is_symlink():
+            text, hint = "{path} is a link", "nothing is removed behind links; remove by hand what may go there"
+            raise InputError(text, hint=hint, path=str(path))
+
+
+def _links(folders: Folders) -> Iterator[Path]:
+    artifacts = folders.root / "artifacts"
+    for path in (folders.runs, artifacts, *(_listed(artifacts) if not artifacts.is_symlink() else ())):
+        if path.is_symlink():
+            yield path
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What a folder holds, sorted; nothing where it is a link or not there."""
+    if folder.is_symlink():
+        return []
+    with contextlib.suppress(OSError):
+        return sorted(folder.iterdir())
+    return []
+
+
+def _kept(folders: Folders, keep: int) -> list[tuple[str, Run | None]]:
+    """The runs that stay, latest first: so many, and the latest that has an accuracy. None: it cannot be read."""
+    found: list[tuple[str, Run | None]] = []
+    scored = False
+    for number, folder in enumerate(folders.all_runs()):
+        if number >= max(1, keep) and scored:
+            break
+        run = read_state(folder.journal)
+        has_score = run is not None and run.state == "done" and "top1" in run.figures_with("top1")
+        if number < max(1, keep) or (has_score and not scored):
+            found.append((folder.id, run if run is not None or folder.journal.exists() else Run(id=folder.id)))
+        scored = scored or has_score
+    return found
+
+
+def _runs(folders: Folders, kept: set[str], keep: int) -> Iterator[Waste]:
+    began = {folder.id for folder in folders.all_runs()}
+    for path in _ours(_listed(folders.runs), RUN):
+        if path.name in began - kept:
+            reason = line("an earlier run than the latest {n}", n=max(1, keep))
+        elif path.name not in began and time.time() - path.stat().st_mtime > YOUNG_S:
+            reason = line("a run that never began")
+        else:
+            continue
+        yield Waste(path.relative_to(folders.root), "run", _size(path), reason)
+
+
+def _rest(folders: Folders) -> Iterator[Waste]:
+    trash = folders.root / TRASH
+    if trash.is_dir() and _listed(trash):
+        yield Waste(Path(TRASH), "rest", _size(trash), line("left by a removal that was cut off"))
+
+
+def _artifacts(folders: Folders, needed: set[Artifact]) -> Iterator[Waste]:
+    cache = Cache(folders)
+    for stage in _listed(folders.root / "artifacts"):
+        for path in _ours(_listed(stage), FINGERPRINT):
+            if (stage.name, path.name) in needed:
+                continue
+            if cache.manifest(stage.name, path.name) is None:
+                reason = line("never finished, and the present settings would not take it up")
+            else:
+                reason = line("no run that stays and no present setting uses it")
+            yield Waste(path.relative_to(folders.root), "artifact", _size(path), reason)
+
+
+def _ours(paths: list[Path], shape: re.Pattern[str]) -> Iterator[Path]:
+    """Real folders of that shape of name."""
+    for path in paths:
+        if shape.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+            yield path
+
+
+def _pointed_at(runs: list[Run]) -> set[Artifact]:
+    return {(stage.name, stage.fingerprint) for run in runs for stage in run.stages if stage.fingerprint}
+
+
+def _current(folders: Folders, plan: Plan | None) -> set[Artifact]:
+    """What the present settings would take from the cache or take up; a stage's latest where that is open."""
+    cache = Cache(folders)
+    found: set[Artifact] = set()
+    digests: dict[str, str] = {}
+    settled: set[str] = set()
+    for stage in plan.stages if plan is not None else ():
+        if stage.skip is not None:
+            settled.add(stage.name)
+        elif all(name in settled for name in stage.after):
+            _judge(cache, stage, digests, settled, found)
+    names = (
+        {stage.name for stage in plan.stages} if plan else {path.name for path in _listed(folders.root / "artifacts")}
+    )
+    for name in names - settled:
+        if latest := cache.latest(name):
+            found.add((name, latest.ingredients.fingerprint))
+    return found
+
+
+def _judge(cache: Cache, stage: Stage, digests: dict[str, str], settled: set[str], found: set[Artifact]) -> None:
+    """Find the stage's fingerprint; where its outcome is there too, what hangs on it can be found as well."""
+    try:
+        ingredients = cache.ingredients(stage, {name: digests[name] for name in stage.after if name in digests})
+    except R3dError:
+        return
+    found.add((stage.name, ingredients.fingerprint))
+    verdict = cache.judge(stage, ingredients)
+    if verdict.outcome is not None:
+        digests[stage.name] = verdict.outcome.digest or verdict.fingerprint
+        settled.add(stage.name)
+    elif stage.fresh and (manifest := cache.manifest(stage.name, ingredients.fingerprint) or cache.latest(stage.name)):
+        digests[stage.name] = manifest.outcome.digest
+        settled.add(stage.name)
+
+
+def _with_origins(cache: Cache, needed: set[Artifact]) -> set[Artifact]:
+    """And the artifacts that these point at: those that were accepted in their place."""
+    found, pending = set(needed), list(needed)
+    while pending:
+        stage, fingerprint = pending.pop()
+        manifest = cache.manifest(stage, fingerprint)
+        if manifest is None:
+            continue
+        others = {manifest.accepted_from} | {
+            path.split("/")[1]
+            for path in manifest.outcome.outputs.values()
+            if path.startswith("../") and "/" in path[3:]
+        }
+        more = {(stage, other) for other in others if other} - found
+        found |= more
+        pending += more
+    return found
+
+
+def _size(path: Path) -> int:
+    """What the disk gives back: allocated bytes of what has no other name, links themselves, not what they lead to."""
+    total, pending = 0, [str(path)]
+    while pending:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                    continue
+                with contextlib.suppress(OSError):
+                    stat = entry.stat(follow_symlinks=False)
+                    total += stat.st_blocks * 512 if stat.st_nlink == 1 else 0
+    return total
+
+
+def _remove(folders: Folders, path: Path) -> str | None:
+    """Take it out of its place, whole, and then apart. Gives what the system had against it."""
+    trash, place = folders.root / TRASH, folders.root / path
+    try:
+        if path != Path(TRASH):
+            trash.mkdir(mode=0o700, exist_ok=True)
+            place.rename(trash / f"{time.time_ns()}-{place.name}")
+        shutil.rmtree(trash)  # follows no link inside
+    except OSError as error:
+        return error.strerror or str(error)
+    if path.parts[0] == "artifacts":
+        with contextlib.suppress(OSError):
+            place.parent.rmdir()  # a stage that has none left
+    return None

@@ -1,0 +1,387 @@
+"""What a face holds of a workspace: start, follow, stop. It reads what the engine writes and writes nothing itself
+but a new run's folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from backends.core.client import LogChunk, Preview, RunRequest, RunResult, RunSummary, Snapshot
+from backends.core.codec import DecodeError, decode, dumps, loads
+from backends.core.errors import BusyError, InputError, NeedError, R3dError, StageError
+from backends.core.events import Event
+from backends.core.files import write_whole
+from backends.core.frozen import dataclass
+from backends.core.messages import Line
+from backends.core.plan import Plan
+from backends.core.processes import our_environment
+from backends.core.run_state import Run
+from backends.core.settings import Settings
+from backends.core.values import DeviceSample, Report
+from backends.engine import lock, run_results
+from backends.engine.folders import Folders, RunFolder
+from backends.engine.journal import JournalReader, read_state
+
+POLL_S = 0.1
+CLOSE_S = 1.0
+"""How long letting go waits for a reading that is on."""
+LIVELINESS_S = 0.5
+"""How often the lock and the heartbeat are looked at."""
+CONFUSIONS = 200
+"""Of the latest run's report as far as a snapshot has it: 700 classes may have some 200,000 pairs."""
+_KINDS: dict[str, type[R3dError]] = {kind.__name__: kind for kind in (BusyError, InputError, NeedError)}
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """How the engine, which knows no stage, gets at a workspace's settings and plan."""
+
+    settings: Callable[[Path], Settings]
+    """Read r3d.toml; raises InputError."""
+    plan: Callable[[Path, Settings], Plan]
+    """Every stage for those settings."""
+    samples: Callable[[Path], tuple[DeviceSample, ...]]
+    """The latest reading of each device in a samples file."""
+
+
+class LiveClient:
+    """The client of a workspace on this machine; see `contract.client.Client` for what each call promises."""
+
+    def __init__(self, workspace: Path, planner: Planner) -> None:
+        self._folders = Folders(workspace)
+        lock.check_readable(self._folders)
+        self._planner = planner
+        self._reader: tuple[RunFolder, JournalReader] | None = None
+        self._ended: tuple[RunFolder, Run] | None = None
+        self._looked = -LIVELINESS_S
+        self._alive = False
+        self._silence: float | None = None
+        self._seen: tuple[object, ...] = ()
+        self._last = Snapshot(0, workspace, Run())
+        self._settings: tuple[int, Settings | None, Plan | None, Line] = (-1, None, None, Line(""))
+        self._report: tuple[str, Report | None] = ("", None)
+        self._lock = threading.RLock()
+
+    @property
+    def workspace(self) -> Path:
+        return self._folders.workspace
+
+    def glance(self) -> Snapshot:
+        folder = self._latest()
+        with contextlib.suppress(R3dError, OSError, DecodeError):
+            if folder is not None and self._last.version == 0:
+                plan = loads(Plan, folder.plan.read_bytes())
+                return self._taken(self._planner.settings(self.workspace), plan, Line(""))
+        return self.snapshot()
+
+    def snapshot(self) -> Snapshot:
+        return self._taken(*self._read_settings())
+
+    def _taken(self, settings: Settings | None, plan: Plan | None, problem: Line) -> Snapshot:
+        self._look()  # before the state: an engine that ends in between has written its end
+        folder = self._latest()
+        run = self._state(folder)
+        if run.state == "running" and not self._alive:
+            run = replace(run, state="interrupted")
+        stalled = self._silence if self._alive and (self._silence or 0) > lock.STALLED_S else None
+        samples = self._planner.samples(folder.samples) if folder else ()
+        new = Snapshot(
+            0, self.workspace, run, settings, plan, problem, self._alive, stalled, samples, self._reported(run)
+        )
+        if replace(self._last, version=0) != new:
+            self._last = replace(new, version=self._last.version + 1)
+        return self._last
+
+    def changed(self, timeout: float) -> bool:
+        until = time.monotonic() + timeout
+        while True:
+            signs = self._signs()
+            if signs != self._seen:
+                self._seen = signs
+                return True
+            if (left := until - time.monotonic()) <= 0:
+                return False
+            time.sleep(min(POLL_S, left))
+
+    def start(self, request: RunRequest) -> str:
+        from backends.engine.select_stages import narrowed  # looking at a run needs neither this nor `preview`
+
+        lock.check_writable(self.workspace)
+        settings = self._planner.settings(self.workspace)
+        plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
+        if lock.holder(self._folders):
+            raise lock.busy(self._folders)
+        try:
+            resumed = self._resumable(plan)
+            folder = resumed or self._new_run(plan)
+        except OSError as error:
+            raise lock.disk_trouble(error, self.workspace) from None
+        command = [sys.executable, "-m", "backends.engine.daemon", str(folder.path)]
+        reply = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, env=our_environment()
+        ).stdout
+        self._looked = -LIVELINESS_S
+        if refusal := _refusal(reply, folder):
+            if resumed is None:  # it never began, and would stand for the latest run
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise refusal
+        return folder.id
+
+    def stop(self) -> None:
+        from backends.engine.control_socket import ask  # it brings asyncio: 40 ms that `status` does not need
+
+        ask(self._folders, {"command": "stop"})
+
+    def command(self, stage: str, command: dict[str, str]) -> None:
+        from backends.engine.control_socket import ask
+
+        answer = ask(self._folders, {"stage": stage, "to_stage": command})
+        if not answer.get("ok"):
+            raise InputError("{stage} is not running", hint="wait until it runs", stage=stage)
+
+    def preview(self, request: RunRequest) -> tuple[Preview, ...]:
+        return self._preview(request, frozenset())
+
+    def accept(self, request: RunRequest, stages: tuple[str, ...]) -> tuple[Preview, ...]:
+        lock.check_writable(self.workspace)
+        if lock.holder(self._folders):
+            raise lock.busy(self._folders)
+        return self._preview(request, frozenset(stages))
+
+    def _preview(self, request: RunRequest, accept: frozenset[str]) -> tuple[Preview, ...]:
+        from backends.engine.preview import preview
+        from backends.engine.select_stages import narrowed
+
+        settings = self._planner.settings(self.workspace)
+        plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
+        with contextlib.suppress(OSError):  # who may only look is told all the same
+            lock.make_root(self._folders)
+        try:
+            return preview(self._folders, plan, accept)
+        except OSError as error:
+            raise lock.disk_trouble(error, self.workspace) from None
+
+    def log(self, stage: str, offset: int | None = None, limit: int = 65536) -> LogChunk:
+        path = self.log_path(stage)
+        if path is None:
+            return LogChunk("", 0, 0)
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            begin = max(0, size - limit) if offset is None else min(offset, size)
+            file.seek(begin)
+            data = file.read(limit)
+        return LogChunk(data.decode("utf-8", "replace"), begin, begin + len(data))
+
+    def log_path(self, stage: str) -> Path | None:
+        folder = self._latest()
+        if folder is None:
+            return None
+        name = re.compile(re.escape(stage) + r"-\d+\.log")  # a name, never a pattern
+        logs = [path for path in (folder.path / "logs").glob("*.log") if name.fullmatch(path.name)]
+        return max(logs, key=_time_of, default=None)
+
+    def runs(self) -> tuple[RunSummary, ...]:
+        found = []
+        for number, folder in enumerate(self._folders.all_runs()):
+            run = read_state(folder.journal) or Run(id=folder.id)
+            alive = number == 0 and lock.holder(self._folders) is not None
+            found.append(summary(folder.id, run, alive=alive))
+        return tuple(found)
+
+    def history(self, run_id: str) -> tuple[DeviceSample, ...]:
+        from backends.core.device_samples import read_history
+
+        folder = next((folder for folder in self._folders.all_runs() if folder.id == run_id), None)
+        return read_history(folder.samples) if folder else ()
+
+    def result(self, run_id: str) -> RunResult:
+        run = self._run(run_id)
+        alive = lock.holder(self._folders) is not None and next(iter(self._folders.all_runs())).id == run_id
+        report, predictions = (
+            run_results.read_report(self._folders, run),
+            run_results.read_predictions(self._folders, run),
+        )
+        return RunResult(summary(run_id, run, alive=alive), report, predictions)
+
+    def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
+        return run_results.export(self._folders, self._run(run_id), folder)
+
+    def _run(self, run_id: str) -> Run:
+        folder = next((folder for folder in self._folders.all_runs() if folder.id == run_id), None)
+        if folder is None:
+            raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
+        return read_state(folder.journal) or Run(id=run_id)
+
+    def events(self, run_id: str, after: int = 0) -> list[tuple[int, float, Event]]:
+        """The facts of a run's journal with a number above `after`: number, wall time in seconds, event."""
+        try:
+            reader = JournalReader(self._folders.run(run_id).journal)
+        except sqlite3.Error:
+            return []
+        try:
+            return list(reader.events(after))
+        except sqlite3.Error:
+            return []
+        finally:
+            reader.close()
+
+    def close(self) -> None:
+        if not self._lock.acquire(timeout=CLOSE_S):
+            return  # another thread reads from a slow disk: SQLite crashes where its connection is closed under it
+        try:
+            if self._reader:
+                self._reader[1].close()
+                self._reader = None
+        finally:
+            self._lock.release()
+
+    def _latest(self) -> RunFolder | None:
+        return self._folders.latest_run()
+
+    def _journal(self, folder: RunFolder | None) -> JournalReader | None:
+        if self._reader and folder and self._reader[0] == folder:
+            return self._reader[1]
+        self.close()
+        if folder is None or not folder.journal.exists():
+            return None
+        with contextlib.suppress(sqlite3.Error):
+            self._reader = (folder, JournalReader(folder.journal))
+            return self._reader[1]
+        return None
+
+    def _state(self, folder: RunFolder | None) -> Run:
+        if folder is None:
+            return Run()
+        if self._ended and self._ended[0] == folder:
+            return self._ended[1]
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            if reader := self._journal(folder):
+                run = reader.state() or Run(id=folder.id)
+                if run.state in ("done", "failed", "stopped"):  # let go, so that the engine can leave WAL
+                    self._ended = (folder, run)
+                    self.close()
+                return run
+        return Run(id=folder.id)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked >= LIVELINESS_S:
+            self._looked = now
+            self._alive = lock.holder(self._folders) is not None
+            self._silence = lock.silence(self._folders) if self._alive else None
+
+    def _signs(self) -> tuple[object, ...]:
+        """Cheap signs that a snapshot may differ: the journal's version, files' times, the engine's life."""
+        folder = self._latest()
+        version = -1
+        ended = self._ended is not None and self._ended[0] == folder
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            reader = None if ended else self._journal(folder)
+            version = reader.version() if reader else -1
+        self._look()
+        stalled = (self._silence or 0) > lock.STALLED_S
+        samples = _time_of(folder.samples) if folder else 0
+        return folder, version, self._alive, stalled, samples, _time_of(self.workspace / "r3d.toml")
+
+    def _read_settings(self) -> tuple[Settings | None, Plan | None, Line]:
+        """Read again when the file's time changes, and as long as something is wrong: paths may be mended elsewhere."""
+        stamp = _time_of(self.workspace / "r3d.toml")
+        if stamp != self._settings[0] or self._settings[2] is None:
+            settings = None
+            try:
+                settings = self._planner.settings(self.workspace)
+                self._settings = (stamp, settings, self._planner.plan(self.workspace, settings), Line(""))
+            except R3dError as error:
+                self._settings = (stamp, settings, None, error.line)
+        return self._settings[1:]
+
+    def _reported(self, run: Run) -> Report | None:
+        """The report of the run's evaluate stage, read once for each fingerprint."""
+        stage = next((stage for stage in run.stages if stage.outcome and "report" in stage.outcome.outputs), None)
+        if stage is None:
+            return None
+        key = f"{stage.name}/{stage.fingerprint}/{stage.seconds}"
+        if self._report[0] != key:
+            self._report = (key, run_results.read_report(self._folders, run, CONFUSIONS))
+        return self._report[1]
+
+    def _resumable(self, plan: Plan) -> RunFolder | None:
+        """The latest run where its engine died on this very plan."""
+        folder = self._latest()
+        if folder is None or self._state(folder).state != "running":
+            return None
+        with contextlib.suppress(OSError, DecodeError):
+            if loads(Plan, folder.plan.read_bytes()) == loads(Plan, dumps(plan)):
+                return folder
+        return None
+
+    def _new_run(self, plan: Plan) -> RunFolder:
+        lock.make_root(self._folders)
+        latest = self._latest()
+        last = latest.id if latest else ""
+        while True:
+            folder = self._folders.run(next_id(time.strftime("%Y%m%d-%H%M%S"), last))
+            with contextlib.suppress(FileExistsError):  # of another console, or left by one that was cut off here
+                folder.path.mkdir(parents=True, mode=0o700)
+                break
+            last = folder.id
+        write_whole(folder.plan, dumps(plan).encode())
+        return folder
+
+
+def next_id(stamp: str, latest: str) -> str:
+    """The id of a run begun at `stamp` (YYYYMMDD-HHMMSS): it sorts after `latest`, even where the clock went back."""
+    before, _, number = latest.rpartition("-")
+    if before < stamp:
+        return f"{stamp}-0000"
+    return f"{before}-{int(number) + 1 if number.isdigit() else 1:04d}"
+
+
+def _refusal(reply: bytes, folder: RunFolder) -> R3dError | None:
+    """What the engine had against the run; None where it began. StageError where it said nothing: its log stays."""
+    try:
+        answer = json.loads(reply)
+    except ValueError:
+        text, hint = "the engine did not start", "its last words are in {log}"
+        raise StageError(text, hint=hint, log=str(folder.supervisor_log)) from None
+    if "ok" in answer:
+        return None
+    words, hint_words = decode(Line, answer["line"]), decode(Line, answer["hint"])
+    kind = _KINDS.get(answer["error"], StageError)
+    return kind(words.template, hint=hint_words.template, **words.facts)
+
+
+def summary(run_id: str, run: Run, *, alive: bool) -> RunSummary:
+    """A run's line in the list; `alive`: an engine holds it."""
+    top1 = run.figures_with("top1").get("top1")
+    rate = run.figures_with("runtime").get("clips_per_s")  # preprocess gives a rate of its own
+    state = "interrupted" if run.state == "running" and not alive else run.state
+    seconds = run.ended - run.started if run.ended and run.started and run.ended >= run.started else None
+    return RunSummary(
+        run_id,
+        state,
+        run.started,
+        seconds,
+        top1=top1 if isinstance(top1, float) else None,
+        clips_per_s=rate if isinstance(rate, float) else None,
+        simulated=run.simulated,
+    )
+
+
+def _time_of(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,78 @@
+"""What a run found, read from its artifacts, and copies of it elsewhere. It knows outputs by name, no stage."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from backends.core.client import Prediction
+from backends.core.codec import DecodeError
+from backends.core.errors import InputError
+from backends.core.run_state import Run
+from backends.core.values import Report
+from backends.engine.folders import Folders
+
+EXPORTS = ("val", "predictions", "text", "report")
+"""Outputs that a person takes along."""
+
+
+def output(folders: Folders, run: Run, name: str) -> Path | None:
+    """The file that a settled stage of the run gave under that name; None where no stage did."""
+    for stage in run.stages:
+        if stage.settled and stage.outcome is not None and name in stage.outcome.outputs:
+            return folders.artifact(stage.name, stage.fingerprint) / stage.outcome.outputs[name]
+    return None
+
+
+def read_report(folders: Folders, run: Run, confusions: int | None = None) -> Report | None:
+    """The run's report with its most frequent `confusions`; None where it has none or it cannot be read."""
+    from backends.core.incremental_json import loads_stepwise
+
+    path = output(folders, run, "report")
+    most = None if confusions is None else {"confusions": confusions}
+    with contextlib.suppress(OSError, DecodeError):
+        return loads_stepwise(Report, path.read_bytes(), most) if path else None
+    return None
+
+
+def read_predictions(folders: Folders, run: Run) -> Sequence[Prediction]:
+    """The rows of the run's predictions.csv; none where it has none or it cannot be read."""
+    from backends.engine.predictions import read_predictions as read
+
+    path = output(folders, run, "predictions")
+    return read(path) if path else ()
+
+
+def export(folders: Folders, run: Run, folder: Path) -> tuple[Path, ...]:
+    """Copy what a person takes along; see `contract.client.Client.export`."""
+    sources = [path for name in EXPORTS if (path := output(folders, run, name)) is not None and path.is_file()]
+    if not sources:
+        raise InputError("run {run} has no result to export", hint="let it run to its evaluate stage", run=run.id)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pairs = [(source, folder / source.name) for source in sources]
+        for source, target in pairs:
+            if os.path.lexists(target) and not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
+                text, hint = "{path}: there already, with another content", "name another folder"
+                raise InputError(text, hint=hint, path=str(target))
+        for source, target in pairs:
+            if not target.exists():
+                _copy(source, target)
+    except OSError as error:
+        text, hint = "{path}: {reason}", "name a folder that can be written"
+        raise InputError(text, hint=hint, path=str(folder), reason=error.strerror or str(error)) from None
+    return tuple(target for _, target in pairs)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Whole or not at all: a copy that was cut off would stand in the way of the next."""
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,108 @@
+"""Given a plan and what the run is so far, what next. Pure: no clock, no disk, no process.
+
+The supervisor's loop is: ask `decide`, do what it says, write down what happened, ask again; until it says End.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from backends.core.messages import Line, line
+from backends.core.plan import Plan, Stage
+from backends.core.run_state import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Look whether the stage is up to date, and start it where it is not."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Write down that the stage does not apply."""
+
+    stage: str
+    reason: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Write down that the stage will not be reached."""
+
+    stage: str
+    reason: Line
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Nothing is left to do."""
+
+    state: Literal["done", "failed", "stopped"]
+    reason: Line
+
+
+Action = Settle | Skip | Block | End
+
+
+def wanted(plan: Plan) -> frozenset[str]:
+    """The stages that the plan is to bring up to date: its targets and all they hang on."""
+    if not plan.targets:
+        return frozenset(stage.name for stage in plan.stages)
+    found = set(plan.targets)
+    for stage in reversed(plan.stages):
+        if stage.name in found:
+            found.update(stage.after)
+    return frozenset(found)
+
+
+def decide(plan: Plan, run: Run, busy: frozenset[str] = frozenset(), *, stopping: bool = False) -> tuple[Action, ...]:
+    """What to do now. `busy` names the stages that are being settled at this moment.
+
+    Nothing is to do while those go on and no other may start. End comes alone, once every stage is settled or cannot be
+    reached any more.
+    """
+    actions = [] if stopping else _next(plan, run, busy)
+    if actions or busy:
+        return tuple(actions)
+    return (_end(run, stopping),)
+
+
+def _next(plan: Plan, run: Run, busy: frozenset[str]) -> list[Action]:
+    room = max(1, plan.parallel) - len(busy)
+    states = {stage.name: stage for stage in run.stages}
+    asked = wanted(plan)
+    actions: list[Action] = []
+    for stage in plan.stages:
+        mine = states.get(stage.name)
+        if mine is None or mine.state != "waiting" or mine.blocked or stage.name in busy:
+            continue
+        if stage.name not in asked:
+            actions.append(Block(stage.name, line("not asked for in this run")))
+        elif stage.skip is not None:
+            actions.append(Skip(stage.name, stage.skip))
+        elif culprit := _culprit(stage, run):
+            actions.append(Block(stage.name, line("{stage} is not done", stage=culprit)))
+        elif all(states[name].settled for name in stage.after if name in states) and room > 0:
+            actions.append(Settle(stage.name))
+            room -= 1
+    return actions
+
+
+def _culprit(stage: Stage, run: Run) -> str | None:
+    """The stage that keeps this one from being reached."""
+    for other in run.stages:
+        if other.name in stage.after and (other.state == "failed" or other.blocked):
+            return other.name
+    return None
+
+
+def _end(run: Run, stopping: bool) -> End:
+    failed = [stage.name for stage in run.stages if stage.state == "failed"]
+    if failed:
+        return End("failed", line("{stages} failed", stages=", ".join(failed)))
+    if stopping or any(stage.state == "stopped" for stage in run.stages):
+        return End("stopped", line("stopped on request"))
+    return End("done", Line(""))

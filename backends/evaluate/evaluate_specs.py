@@ -1,0 +1,45 @@
+"""What the score and evaluate stages are: names, params and needs. It imports none of their work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backends.core.needs import module
+from backends.core.plan import Stage, StageSpec
+from backends.core.settings import Settings
+
+
+def score_k(settings: Settings) -> int:
+    """Labels a video in val.json: at least five, so that top-5 can be asked of it later."""
+    return max(5, settings.evaluate.top_k)
+
+
+def _score(settings: Settings) -> Stage:
+    return Stage(
+        name="score",
+        entry="backends.evaluate.score:run",
+        version=1,
+        after=SCORE.after,
+        params={"k": score_k(settings)},
+        inputs=_labels(settings),
+        needs=(module("numpy"),),
+    )
+
+
+def _evaluate(settings: Settings) -> Stage:
+    return Stage(
+        name="evaluate",
+        entry="backends.evaluate.evaluate:run",
+        version=2,
+        after=EVALUATE.after,
+        params={"subset": settings.dataset.subset, "k": settings.evaluate.top_k},
+        inputs=_labels(settings),
+    )
+
+
+def _labels(settings: Settings) -> dict[str, Path]:
+    return {} if settings.dataset.labels == "auto" else {"labels": Path(settings.dataset.labels)}
+
+
+SCORE = StageSpec("score", ("infer", "preprocess", "annotate"), _score)
+EVALUATE = StageSpec("evaluate", ("score", "annotate", "preprocess", "infer"), _evaluate)

@@ -1,1 +1,0 @@
-"""Clips through a model on devices: one worker process a device, one queue for all."""

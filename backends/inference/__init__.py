@@ -1,0 +1,1 @@
+"""Clips through a model on every device: scheduler, device processes, results, runtimes."""

@@ -1,0 +1,94 @@
+"""How clips that are still to do are packed into batches: an iterator over clip numbers, and no store behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Literal, overload
+
+from backends.core.columns import Column
+
+Layout = Literal["packed", "guide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips that are computed together, in slot order; slots beyond them are padding."""
+
+    id: int
+    clips: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The clips of one video: `clips` numbers from `first` on."""
+
+    first: int
+    clips: int
+
+
+class Spans(Sequence[Span]):
+    """The clips of many videos in the order of clip numbers: some five bytes a video."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        """Of the first clip and the number of clips of each, in any order."""
+        self.firsts, self.counts = Column(), Column()
+        ordered, last = True, 0
+        for first, clips in spans:
+            self.firsts.append(first)
+            self.counts.append(clips)
+            ordered, last = ordered and first >= last, first
+        if not ordered:
+            pairs = sorted(zip(self.firsts, self.counts, strict=True), key=itemgetter(0))
+            self.firsts, self.counts = (Column(column) for column in zip(*pairs, strict=True))
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    @overload
+    def __getitem__(self, place: int) -> Span: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Span, ...]: ...
+    def __getitem__(self, place: int | slice) -> Span | tuple[Span, ...]:
+        if isinstance(place, slice):
+            return tuple(map(Span, self.firsts[place], self.counts[place]))
+        return Span(self.firsts[place], self.counts[place])
+
+
+def batches(
+    spans: Sequence[Span], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False
+) -> Iterator[Batch]:
+    """Batches of the clips that are not `done`, made one at a time.
+
+    `packed`: full batches across videos, only the last one short: 850 of ten for HMDB51's validation. `guide`: the
+    clips of one video to a batch and the rest padding, as the guide's files: 1,530 of ten.
+    """
+    rows = (tuple(n for n in range(span.first, span.first + span.clips) if not done(n)) for span in spans)
+    groups = _packed(rows, size) if layout == "packed" else _apart(rows, size)
+    return (Batch(number, clips) for number, clips in enumerate(groups))
+
+
+def count(spans: Sequence[Span], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False) -> int:
+    """How many batches `batches` gives."""
+    left = (sum(not done(n) for n in range(span.first, span.first + span.clips)) for span in spans)
+    if layout == "packed":
+        return -(-sum(left) // size)
+    return sum(-(-n // size) for n in left)
+
+
+def _packed(rows: Iterator[tuple[int, ...]], size: int) -> Iterator[tuple[int, ...]]:
+    held: tuple[int, ...] = ()
+    for row in rows:
+        held += row
+        while len(held) >= size:
+            yield held[:size]
+            held = held[size:]
+    if held:
+        yield held
+
+
+def _apart(rows: Iterator[tuple[int, ...]], size: int) -> Iterator[tuple[int, ...]]:
+    for row in rows:
+        for at in range(0, len(row), size):
+            yield row[at : at + size]

@@ -1,0 +1,150 @@
+"""The process of a device from the stage's side: spawn, orders, answers, how it ended. It decides nothing.
+
+It is spawned by exec, never forked, and stays in the stage's process group, so that whoever ends the group ends it
+too; the kernel ends it with the stage's main thread, and the end of its standard input is its lifeline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from backends.ascend import cann as toolkit
+from backends.core.codec import DecodeError
+from backends.core.messages import Line, line
+from backends.core.processes import child_environment
+from backends.inference.protocol import Answer, Frames, Order, Setup, to_bytes
+
+FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""Signals that a person or the kernel sends; what a fault of the work raises is not among them."""
+
+
+class Link:
+    """One process of one device. Make it on the stage's main thread: the kernel ties its life to that thread."""
+
+    def __init__(self, setup: Setup, workspace: Path, cann: toolkit.Toolkit | None = None) -> None:
+        """Spawn the process, behind the `set_env.sh` of `cann`, and send its setup. Raises OSError where it cannot."""
+        self.device = setup.device.id
+        self.failed: Answer | None = None
+        """What it said of its own end."""
+        self._frames = Frames()
+        self._unsent = bytearray()
+        self._process = subprocess.Popen(
+            _command(cann), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(setup, workspace), bufsize=0
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._down, self._up = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._down, False)
+        os.set_blocking(self._up, False)
+        self._send(to_bytes(setup))
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def fileno(self) -> int:
+        """The descriptor to wait on for answers."""
+        return self._up
+
+    def order(self, order: Order) -> None:
+        """Send an order; never blocks, even where the process does not read."""
+        self._send(to_bytes(order))
+
+    def flush(self) -> None:
+        """Send what the pipe did not take before."""
+        self._send(b"")
+
+    def answers(self) -> tuple[list[tuple[Answer, bytes]], bool]:
+        """The answers that are here, and whether the process has closed its end or speaks nonsense."""
+        found: list[tuple[Answer, bytes]] = []
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._up, 1 << 16):
+                try:
+                    found.extend(self._frames.feed(data))
+                except DecodeError as error:
+                    reason = line("it said something that is no answer: {text}", text=str(error)[:200])
+                    self.failed = Answer("failed", reason=reason, exit_code=1)
+                    return found, True
+            return found, True
+        return found, False
+
+    def ended(self) -> tuple[Line, bool]:
+        """Kill and reap it; give why it had ended, and whether its work may be the cause."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.5)  # its pipe is closed: it is on its way out by itself
+        code = self._process.returncode
+        self.kill()
+        if self.failed is not None:
+            return self.failed.reason, self.failed.blame
+        if code is None:
+            return line("it stopped answering"), True
+        if code < 0:
+            name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
+            return line("its process was ended by {signal}", signal=name), -code not in FROM_OUTSIDE
+        return line("its process ended with exit code {code}", code=code), True
+
+    def silence(self, seconds: float) -> tuple[Line, bool]:
+        """Why it may be silent, and whether its work may be the cause; it is not when somebody stopped it."""
+        with contextlib.suppress(OSError):
+            if self.failed is not None:  # it could not even let go of its device
+                return self.failed.reason, self.failed.blame
+            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace")
+            if stat.rpartition(")")[2].split()[0] in "Tt":
+                return line("its process was stopped (SIGSTOP) for {seconds:.0f} s", seconds=seconds), False
+        return line("no answer for {seconds:.0f} s", seconds=seconds), True
+
+    def kill(self) -> None:
+        """End the process at once, stopped or not, and let go of the pipes. Safe to call twice."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def gone(self) -> bool:
+        """The process has ended."""
+        return self._process.poll() is not None
+
+    def _send(self, data: bytes) -> None:
+        self._unsent += data
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            while self._unsent:
+                del self._unsent[: os.write(self._down, self._unsent)]
+
+
+def close_all(links: list[Link], seconds: float) -> None:
+    """Ask the processes to close, wait `seconds` for all of them, kill what is left."""
+    until = time.monotonic() + seconds
+    for link in links:
+        link.order(Order(close=True))
+    while time.monotonic() < until and not all(link.gone() for link in links):
+        for link in links:
+            link.flush()
+            link.answers()  # a process blocked on a full pipe could not end
+        time.sleep(0.01)
+    for link in links:
+        link.kill()
+
+
+def _command(cann: toolkit.Toolkit | None) -> list[str]:
+    command = [sys.executable, "-m", "backends.inference.device_process"]
+    if cann is not None:
+        command = toolkit.sourced(cann, command)
+    if setpriv := shutil.which("setpriv"):  # from the first instruction on, not only once Python has started
+        return [setpriv, "--pdeathsig", "KILL", "--", *command]
+    return command
+
+
+def _environment(setup: Setup, workspace: Path) -> dict[str, str]:
+    threads = str(max(1, len(setup.device.cores)))
+    extra = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1"}
+    return child_environment(workspace, extra)

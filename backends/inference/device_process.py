@@ -1,0 +1,236 @@
+"""The process of one device: it opens a runtime once and computes what it is given.
+
+Three threads: one reads orders, one reads their clips from the store ahead of time (and has them brought to a chip's
+memory), the main one computes and answers.
+Descriptor 1 belongs to the protocol and libraries print to the log. The end of standard input, or of the stage's
+process, ends it at once. It refuses to know queues, retries and files of scores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+
+from backends.core.codec import loads
+from backends.core.errors import R3dError
+from backends.core.messages import Line, line
+from backends.core.model_io import CLIP_SHAPE, DeviceError
+from backends.core.processes import die_with_parent
+from backends.data import clip_kernels
+from backends.inference.protocol import Answer, Order, Setup, to_bytes, to_order
+from backends.inference.runtime import Runtime, load, staging
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BUFFERS = 3
+"""Batches in memory: one in compute, one loaded, one being loaded."""
+READ_NICE = 5
+"""Of the thread that reads ahead, so that eight chips' answers and orders do not wait behind copying clips: on two
+cores eight 310P were busy 91 % of their time with it and 89 without (bytes; means of three runs each)."""
+CLOSE_S = 8
+"""How long letting go may take; then the kernel ends the process, whatever a driver holds it in."""
+
+
+class Clips(Protocol):
+    """What a device needs of a clip store."""
+
+    def batch(self, numbers: Sequence[int], out: NDArray[Any], pad_to: int | None = None) -> Any:
+        """Clips (n, 3, 16, 112, 112), float32 or uint8 as `out` is, into `out`; slots beyond them are zero."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    order: Order
+    buffer: NDArray[Any]
+    trouble: Line | None = None
+    fault: Exception | None = None
+    """The device could not be brought the batch."""
+
+
+def main() -> int:
+    """Serve until told to close; the exit code is 0 then, 1 where the device failed, 2 and 3 as in the error tree."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    first = sys.stdin.buffer.readline()
+    if not first:
+        return 1
+    setup = loads(Setup, first)
+    die_with_parent(setup.parent)
+
+    def say(answer: Answer, body: bytes = b"") -> None:
+        data = to_bytes(answer) + body
+        while data:
+            data = data[out.write(data) :]
+
+    code = _serve(setup, say)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads of native libraries must not hold the end back
+
+
+def _serve(setup: Setup, say: Callable[..., None]) -> int:
+    if setup.device.cores and hasattr(os, "sched_setaffinity"):
+        with contextlib.suppress(OSError):  # a container may have shrunk since the stage looked
+            os.sched_setaffinity(0, setup.device.cores)
+    orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, orders), name="orders", daemon=True).start()
+    say(Answer("started"))
+    runtime: Runtime | None = None
+    reader: _Reader | None = None
+    code = 0
+    try:
+        store = _open_clips(setup)
+        runtime = load(setup.runtime)
+        classes = runtime.open(setup.model, setup.device, setup.batch)
+        reader = _Reader(store, orders, runtime, setup.batch)
+        begun = time.monotonic()
+        _compute(runtime, reader.buffers[0], classes)
+        say(Answer("ready", classes=classes, seconds=time.monotonic() - begun, version=runtime.version))
+        reader.start()
+        _work(runtime, classes, reader, say)
+    except Exception as error:  # noqa: BLE001 - the boundary: one line goes up, the traceback into the log
+        traceback.print_exc()
+        failed = _failed(error)
+        say(failed)
+        code = failed.exit_code
+    signal.alarm(CLOSE_S)
+    if (reader is None or reader.stop()) and runtime is not None:
+        runtime.close()
+    if not code:
+        say(Answer("closed"))
+    return code
+
+
+def _failed(error: Exception) -> Answer:
+    if isinstance(error, DeviceError):
+        return Answer("failed", reason=error.line, hint=error.hint, exit_code=1, course=error.course, blame=error.blame)
+    if isinstance(error, R3dError):
+        return Answer("failed", reason=error.line, hint=error.hint, exit_code=error.exit_code)
+    text = line("{error}: {text}", error=type(error).__name__, text=str(error).strip()[:300])
+    return Answer("failed", reason=text, exit_code=1)
+
+
+def _work(runtime: Runtime, classes: int, reader: _Reader, say: Callable[..., None]) -> None:
+    while True:
+        idle = time.monotonic()
+        item = reader.loaded.get()
+        begun = time.monotonic()
+        order, rows = item.order, len(item.order.clips)
+        if order.close:
+            return
+        if item.fault is not None:
+            raise item.fault
+        if item.trouble is not None:
+            say(Answer("refused", order.lease, reason=item.trouble))
+        else:
+            logits = _compute(runtime, item.buffer, classes)
+            seconds = time.monotonic() - begun
+            answer = Answer("scores", order.lease, rows, classes, seconds, begun - idle)
+            say(answer, logits[:rows].astype("<f4", copy=False).tobytes())
+        reader.free.put(item.buffer)
+
+
+def _compute(runtime: Runtime, batch: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
+    logits = runtime.run(batch)
+    if logits.shape != (len(batch), classes):
+        raise ValueError(f"the runtime gave {logits.shape}, not {(len(batch), classes)}")
+    return logits
+
+
+class _Reader:
+    """Fills free buffers with the clips of the orders, in order, in a thread, until the order that closes."""
+
+    def __init__(self, store: Clips, orders: queue.SimpleQueue[Order], runtime: Runtime, batch: int) -> None:
+        import numpy as np
+
+        self._store, self._orders, self._staging = store, orders, staging(runtime)
+        self.loaded: queue.SimpleQueue[_Loaded] = queue.SimpleQueue()
+        self.free: queue.SimpleQueue[NDArray[Any] | None] = queue.SimpleQueue()
+        if self._staging is not None:
+            self.buffers = self._staging.buffers(BUFFERS)
+        else:
+            self.buffers = [clip_kernels.buffer((batch, *CLIP_SHAPE), np.float32) for _ in range(BUFFERS)]
+        self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        for buffer in self.buffers:
+            self.free.put(buffer)
+        self._thread.start()
+
+    def stop(self) -> bool:
+        """End the thread, which must not write where memory is let go of; False where it does not end."""
+        if self._thread.is_alive():
+            self.free.put(None)
+            self._orders.put(Order(close=True))
+            self._thread.join(CLOSE_S / 2)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        _give_way()
+        while True:
+            order = self._orders.get()
+            if order.close:
+                self.loaded.put(_Loaded(order, self.buffers[0]))
+                return
+            buffer = self.free.get()
+            if buffer is None:
+                return
+            item = self._load(order, buffer)
+            self.loaded.put(item)
+            if item.fault is not None:
+                return
+
+    def _load(self, order: Order, buffer: NDArray[Any]) -> _Loaded:
+        try:
+            self._store.batch(order.clips, out=buffer, pad_to=len(buffer))
+        except R3dError as error:
+            return _Loaded(order, buffer, error.line)
+        except Exception as error:  # noqa: BLE001 - whatever it is, these clips cannot be read, and others may be
+            traceback.print_exc()
+            text = line("{error}: {text}", error=type(error).__name__, text=str(error).strip()[:300])
+            return _Loaded(order, buffer, text)
+        try:
+            if self._staging is not None:
+                self._staging.stage(buffer)
+        except Exception as error:  # noqa: BLE001 - told by the main thread, as a failure of the device
+            return _Loaded(order, buffer, fault=error)
+        return _Loaded(order, buffer)
+
+
+def _give_way() -> None:
+    """Let threads that compute go before this one, which reads ahead: Linux has a niceness for each thread."""
+    if hasattr(os, "setpriority"):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), READ_NICE)
+
+
+def _listen(stream: IO[bytes], orders: queue.SimpleQueue[Order]) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        for text in iter(stream.readline, b""):
+            orders.put(to_order(text))
+    os._exit(1)
+
+
+def _open_clips(setup: Setup) -> Clips:
+    module, _, kind = setup.clips.partition(":")
+    return cast(Clips, getattr(importlib.import_module(module), kind).open(setup.store))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""`bench feed`, the chips' half: what clips cost the host on their way to a chip, and how busy chips are kept.
+
+No chip is there: the null runtime takes the published time a batch and no core, so that all that is measured is ours.
+Costs are processor time, which other work on the machine hardly touches; how busy chips were is wall time, which it
+does. It refuses to know JPEG files and how figures are shown.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from backends.core.messages import Line, line
+from backends.core.model_io import CLIP_SHAPE, DeviceSpec
+from backends.data import clip_kernels
+from backends.data.clip_store import ClipStore
+from backends.inference.infer_bench import PUBLISHED, LoopBench, bench_layouts, bench_loop, sample, spread
+from backends.inference.runtimes.null import Null
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Kind = Literal["float32", "uint8"]
+"""What the model takes: normalised floats, or bytes where the graph normalises."""
+BATCH = 10
+CLIPS_A_VIDEO = 8492 / 1530
+"""HMDB51's validation, at most ten clips a video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one clip costs the host on one part of its way."""
+
+    name: str
+    what: Line
+    cpu_s: float
+    """Processor time a clip, all threads; median of the rounds."""
+
+    @property
+    def clips_per_core_s(self) -> float:
+        """Clips that one core brings through in a second."""
+        return 1 / self.cpu_s
+
+
+@dataclass(frozen=True, slots=True)
+class ChipRun:
+    """So many chips at the published latency, fed from a real store."""
+
+    chip: str
+    chips: int
+    kind: Kind
+    checked: bool
+    busy: float
+    """Share of each chip's time from its first batch on that its published time is, in the middle; median of the
+    rounds. Starting eight processes on two cores takes a second, which a run of hours does not notice."""
+    clips_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What one run of the bench found. `costs` are of `batches` (float32, checked), `batches_unchecked`, `bytes`,
+    `bytes_unchecked` and `loop` (handing out, answers, rows)."""
+
+    cores: int
+    costs: tuple[Cost, ...]
+    runs: tuple[ChipRun, ...]
+    packed: LoopBench
+    guide: LoopBench
+    chip_time_ratio: float
+    """Chip time of packed batches over that of the guide's, slot for slot."""
+
+    def cpu_s(self, *names: str) -> float:
+        """Processor time of a clip on the named parts of its way together."""
+        found = {cost.name: cost.cpu_s for cost in self.costs}
+        return sum(found[name] for name in names)
+
+
+def chips_fed(cpu_s: float, chip: str, cores: float) -> float:
+    """How many chips `cores` keep busy where a clip takes `cpu_s` of processor time."""
+    return cores / (cpu_s * PUBLISHED[chip])
+
+
+def cores_needed(cpu_s: float, chip: str, chips: int) -> float:
+    """How many cores keep so many chips busy."""
+    return chips * PUBLISHED[chip] * cpu_s
+
+
+def bench_feed(
+    store: Path,
+    *,
+    cores: int,
+    chips: Sequence[int] = (1, 8),
+    seconds: float = 5.0,
+    rounds: int = 3,
+    say: Callable[[Line], None] = lambda _: None,
+) -> Feed:
+    """Measure with the clips of `store`, which should be small enough to stay in memory.
+
+    `seconds` is about how long each run of chips takes; there are six for each number of `chips` and round.
+    """
+    say(line("what reading a clip costs"))
+    costs = (*read_costs(store, rounds), loop_cost(rounds))
+    ways: tuple[tuple[Kind, bool], ...] = (("float32", True), ("float32", False), ("uint8", True))
+    asked = [(chip, count, kind, checked) for chip in PUBLISHED for count in chips for kind, checked in ways]
+    found: dict[tuple[str, int, Kind, bool], list[LoopBench]] = {key: [] for key in asked}
+    for number in range(rounds):
+        for key in asked:
+            text = "round {n} of {rounds}: {count} x {chip}, {kind}"
+            say(line(text, n=number + 1, rounds=rounds, count=key[1], chip=key[0], kind=key[2]))
+            found[key].append(run_chips(store, *key, seconds=seconds))
+    runs = tuple(
+        ChipRun(
+            *key, statistics.median(r.busy_at_work or 0.0 for r in runs), statistics.median(r.clips_per_s for r in runs)
+        )
+        for key, runs in found.items()
+    )
+    say(line("packed batches beside the guide's"))
+    return Feed(cores, costs, runs, *bench_layouts("310P", videos=306))
+
+
+def run_chips(store: Path, chip: str, chips: int, kind: Kind, checked: bool, *, seconds: float) -> LoopBench:
+    """Feed so many chips for about so long."""
+    videos = max(chips, round(seconds * chips * PUBLISHED[chip] / CLIPS_A_VIDEO))
+    entry = "backends.inference.feed_bench:Bytes" if kind == "uint8" else ""
+    place = store / f"{'checked' if checked else 'unchecked'}-{videos}"
+    return bench_loop(
+        chip, videos=videos, devices=chips, store=place, clips="backends.inference.feed_bench:Around", entry=entry
+    )
+
+
+def read_costs(store: Path, rounds: int = 3) -> tuple[Cost, ...]:
+    """Batches out of the store, hot, by one thread: float32 and uint8, with checksums and without."""
+    import numpy as np
+
+    ways: tuple[tuple[str, Line, Any, bool], ...] = (
+        ("batches", line("store to float32 batches, with checksums"), np.float32, True),
+        ("batches_unchecked", line("store to float32 batches, without checksums"), np.float32, False),
+        ("bytes", line("store to uint8 batches, with checksums"), np.uint8, True),
+        ("bytes_unchecked", line("store to uint8 batches, without checksums"), np.uint8, False),
+    )
+    taken: dict[str, list[float]] = {name: [] for name, *_ in ways}
+    for _ in range(rounds):
+        for name, _what, kind, check in ways:
+            taken[name].append(
+                _read_cost(ClipStore.open(store, check=check), clip_kernels.buffer((BATCH, *CLIP_SHAPE), kind))
+            )
+    return tuple(Cost(name, what, statistics.median(taken[name])) for name, what, *_ in ways)
+
+
+def loop_cost(rounds: int = 3) -> Cost:
+    """Handing out, computing nothing, answers and durable rows; from two lengths of run, which leaves starting out."""
+    taken = []
+    for _ in range(rounds):
+        short, long = (bench_loop(videos=videos, latency_s=0.0) for videos in (306, 3060))
+        used = long.host_s_per_clip * long.clips - short.host_s_per_clip * short.clips
+        taken.append(used / (long.clips - short.clips))
+    return Cost("loop", line("handing out, answers, rows of scores"), statistics.median(taken))
+
+
+def _read_cost(store: ClipStore, out: NDArray[Any], clips: int = 2000) -> float:
+    spread = [range(first, first + BATCH) for first in range(0, max(1, store.clip_count - BATCH + 1), BATCH)]
+    passes = max(1, clips // (BATCH * len(spread)))
+    begun = time.process_time()
+    for _ in range(passes):
+        for numbers in spread:
+            store.batch(numbers, out)
+    return (time.process_time() - begun) / (passes * BATCH * len(spread))
+
+
+class Around:
+    """A small store read round and round, as if it held HMDB51's clips many times over.
+
+    Its path is `<store>/checked-<videos>` or `<store>/unchecked-<videos>`; only the store is there.
+    """
+
+    def __init__(self, store: ClipStore, videos: int) -> None:
+        self._store = store
+        self.videos = spread(sample(videos))
+        self.clip_count = sum(video.clips for video in self.videos)
+        self.header = store.header
+
+    @classmethod
+    def open(cls, folder: Path) -> Around:
+        """Open the store above."""
+        how, _, videos = folder.name.partition("-")
+        return cls(ClipStore.open(folder.parent, check=how == "checked"), int(videos))
+
+    def batch(self, numbers: Sequence[int], out: NDArray[Any], pad_to: int | None = None) -> NDArray[Any]:
+        """As `ClipStore.batch`, clip n being the store's clip n modulo its clips."""
+        return self._store.batch([number % self._store.clip_count for number in numbers], out, pad_to=pad_to)
+
+
+class Bytes(Null):
+    """The null runtime with a model that takes uint8 clips and normalises them itself."""
+
+    def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
+        """As in `Null.open`."""
+        self._batch = batch
+        return super().open(model, device, batch)
+
+    def buffers(self, count: int) -> list[NDArray[np.uint8]]:
+        """Plain memory: there is no chip to copy to."""
+        import numpy as np
+
+        return [clip_kernels.buffer((self._batch, *CLIP_SHAPE), np.uint8) for _ in range(count)]
+
+    def stage(self, batch: NDArray[Any]) -> None:
+        """Nothing to copy."""

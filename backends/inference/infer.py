@@ -1,0 +1,247 @@
+"""The stage `infer`: a clip store, a model and devices to one row of scores for each clip."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backends.ascend.chip_query import SIMULATED, ask_chips
+from backends.core.codec import decode
+from backends.core.errors import InputError
+from backends.core.events import Outcome
+from backends.core.messages import Line, Scalar, line
+from backends.core.model_io import CLIP_SHAPE, DeviceSpec
+from backends.data.score_rows_reader import check_rows
+from backends.inference.batch_layout import Layout, Spans, batches, count
+from backends.inference.device_link import Link
+from backends.inference.lease_scheduler import Leases, Limits
+from backends.inference.pool import Pool, Work
+from backends.inference.protocol import CLIPS, Setup
+from backends.inference.result_log import Ledger
+from backends.inference.running_accuracy import Tally
+from backends.inference.runtime import RUNTIMES, Target, choose, environment
+from backends.inference.select_devices import VISIBLE, Choice, choose_chips, none_taken
+from backends.monitor.energy import NOTHING
+from backends.worker.job import Job
+
+if TYPE_CHECKING:
+    from backends.data.clip_index import ClipIndex
+    from backends.data.clip_store import ClipStore
+
+ROWS = "rows.bin"
+AGAIN_S = 2.0
+"""Where every chip is taken, one more look after that time: what a run before left there may still be going."""
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """What decides the scores."""
+
+    target: Target = "cpu"
+    runtime: str = "auto"
+    batch: int = 10
+    layout: Layout = "packed"
+    options: Mapping[str, str | float | int | None] = field(default_factory=dict)
+    """For one runtime alone, see `DeviceSpec.options`."""
+    entry: str = ""
+    """A runtime by `package.module:Class` instead of by name; no setting leads here, the tests and the bench do."""
+    clips: str = CLIPS
+    """The reader of clips; likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What decides the speed."""
+
+    devices: tuple[int, ...] | None = None
+    """Ids; on cpu as many groups of cores. None: all that are there (on cpu: one group of all cores)."""
+    limits: Limits = field(default_factory=Limits)
+    sync_s: float = 0.25
+    """Least time between two syncs of the rows."""
+    names: Path | None = None
+    """A file of class names in the order of the model's classes, for the accuracy so far; None: sorted labels."""
+
+
+def run(job: Job) -> Outcome:
+    """Compute the rows that are missing, on all devices.
+
+    Outputs `rows`. Raises InputError, NeedError, StageError or Stopped as `pool` and `runtime` say; what was computed
+    by then is kept and taken up again.
+    """
+    params, tuning = decode(Params, dict(job.params)), decode(Tuning, dict(job.tuning))
+    if params.batch < 1:
+        raise InputError("infer.batch is {batch}", hint="give 10, as the guide does", batch=params.batch)
+    name = params.runtime if params.entry else choose(params.target, params.runtime)
+    model, folder = find_upstream(job)
+    store = open_index(params.clips, folder)
+    spans = Spans((video.first, video.clips) for video in store.videos)
+    ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
+    ledger.tally = Tally(store.videos, tuning.names)
+    try:
+        say_found(job, ledger, store.clip_count)
+        total = count(spans, params.batch, params.layout, ledger.has)
+        fresh = batches(spans, params.batch, params.layout, ledger.has)
+        entry, cann = params.entry or RUNTIMES[name].entry, environment(name)
+
+        def spawn(device: DeviceSpec) -> Link:
+            setup = Setup(os.getpid(), entry, model, folder, params.batch, device, params.clips)
+            return Link(setup, job.workspace, cann)
+
+        work, energy = Work.nothing(), NOTHING
+        if os.environ.get(SIMULATED):
+            text = "the chips are simulated: the scores are computed on the CPU, the speeds are nobody's"
+            job.note(line(text), "warning")
+        if total:
+            found = find_devices(job, params.target if name != "null" else "cpu", tuning.devices, params.options)
+            names = [device.id for device in found.devices]
+            leases = Leases(names, fresh, total, tuning.limits, left_out=found.left_out)
+            pool = Pool(job, found.devices, spawn, leases, ledger)
+            try:
+                work = pool.run(store.clip_count)
+                energy = {**pool.energy, **pool.drift()}
+            finally:
+                set_videos_aside(job, store, pool.dropped)
+        return outcome(job, params, name, ledger, work, energy)
+    finally:
+        ledger.close()
+
+
+def find_devices(
+    job: Job,
+    target: Target,
+    wanted: Sequence[int] | None,
+    options: Mapping[str, str | float | int | None],
+) -> Choice:
+    """The devices of a run by their ids: groups of cores, or chips as `npu-smi` tells of them now.
+
+    A chip that is not taken, and why, is said at once where it cannot be opened, and by the pool otherwise. Raises
+    NeedError where no chip is free, InputError where one is named that is not there.
+    """
+    if target == "cpu":
+        return Choice(tuple(cpu_devices(wanted, sorted(os.sched_getaffinity(0)), options)))
+    for pause in (AGAIN_S, None):
+        choice = choose_chips(ask_chips(job.workspace), wanted, os.environ.get(VISIBLE), options)
+        if choice.taken or pause is None:
+            break
+        time.sleep(pause)
+    if not choice.taken:
+        raise none_taken(choice)
+    for device, reason in choice.unusable.items():
+        job.device(device, "out", reason=reason)
+    return choice
+
+
+def cpu_devices(
+    wanted: Sequence[int] | None, cores: Sequence[int], options: Mapping[str, str | float | int | None]
+) -> list[DeviceSpec]:
+    """Groups of `cores`, as even as can be, one for each of the ids `wanted`; None: one group of all."""
+    ids = list(dict.fromkeys(wanted if wanted is not None else (0,)))
+    if not ids:
+        raise InputError("infer.devices is empty", hint="give ids such as [0, 1], or leave it out")
+    groups = [tuple(cores[i * len(cores) // len(ids) : (i + 1) * len(cores) // len(ids)]) for i in range(len(ids))]
+    return [
+        DeviceSpec(f"cpu:{number}", number, group or (cores[place % len(cores)],), options)
+        for place, (number, group) in enumerate(zip(ids, groups, strict=True))
+    ]
+
+
+def find_upstream(job: Job) -> tuple[Path, Path]:
+    """The model and the clip store."""
+    compiled = job.upstream.get("compile")
+    source = compiled or job.upstream.get("simplify")
+    preprocess = job.upstream.get("preprocess")
+    if source is None or preprocess is None:
+        missing = "a model" if source is None else "a clip store"
+        hint = "run the stages before this one"
+        raise InputError("nothing to infer: {missing} is missing", hint=hint, missing=missing)
+    return source.path("om" if compiled else "onnx"), preprocess.path("store")
+
+
+def open_store(entry: str, folder: Path) -> ClipStore:
+    """The clip store of a run, for one who reads it. InputError as of `open_index`."""
+    store: ClipStore = _reader(entry).open(folder)
+    _check_fits(store, folder)
+    return store
+
+
+def open_index(entry: str, folder: Path) -> ClipIndex:
+    """What the clip store of a run holds; its clips are read by the devices.
+
+    InputError where it is empty or its clips are not what the model takes.
+    """
+    reader = _reader(entry)
+    store: ClipIndex = reader.index(folder) if hasattr(reader, "index") else reader.open(folder)
+    _check_fits(store, folder)
+    return store
+
+
+def _reader(entry: str) -> Any:
+    module, _, kind = entry.partition(":")
+    return getattr(importlib.import_module(module), kind)
+
+
+def _check_fits(store: ClipIndex | ClipStore, folder: Path) -> None:
+    if not store.clip_count:
+        hint = "look at what the preprocess stage set aside"
+        raise InputError("{path}: the clip store holds no clips", hint=hint, path=str(folder))
+    if tuple(store.header.shape) != CLIP_SHAPE:
+        text = "{path}: its clips are {found}, the model takes {wanted}"
+        found, wanted = ("x".join(map(str, shape)) for shape in (store.header.shape, CLIP_SHAPE))
+        hint = "set preprocess.clip_frames and preprocess.size to the guide's 16 and 112"
+        raise InputError(text, hint=hint, path=str(folder), found=found, wanted=wanted)
+
+
+def say_found(job: Job, ledger: Ledger, clips: int) -> None:
+    """Say what an earlier attempt left."""
+    if ledger.replaced:
+        job.note(line("rows of {runtime} are thrown away: this run has another runtime", runtime=ledger.replaced))
+    if ledger.taken_up:
+        job.note(line("{done} of {clips} clips have scores already", done=ledger.taken_up, clips=clips))
+
+
+def set_videos_aside(job: Job, store: ClipIndex | ClipStore, dropped: Mapping[int, Line]) -> None:
+    """Each video of which a clip could not be read, by name, with the first reason."""
+    clips, named = sorted(dropped), list[tuple[int, str]]()
+    for video in store.videos if clips else ():
+        at = bisect_left(clips, video.first)
+        if at < len(clips) and clips[at] < video.first + video.clips:
+            named.append((clips[at], video.id))
+    for clip, name in sorted(named):
+        job.set_aside(name, dropped[clip])
+
+
+def outcome(
+    job: Job, params: Params, name: str, ledger: Ledger, work: Work, more: Mapping[str, Scalar] | None = None
+) -> Outcome:
+    """What the stage gives; `more` are figures of one runtime alone."""
+    ledger.tally = None  # it has been told of every row: what it and the open file hold makes room for the check
+    ledger.close()
+    check = check_rows(job.out / ROWS)
+    if ledger.not_finite:
+        job.note(line("{rows} rows of scores are not finite numbers", rows=ledger.not_finite), "warning")
+    label = " simulated" if os.environ.get(SIMULATED) else ""
+    figures: dict[str, Scalar] = {
+        "runtime": name + label,
+        "runtime_version": work.version + label if work.version else None,
+        "devices": work.devices,
+        "devices_retired": work.retired,
+        "clips": check.rows,
+        "clips_taken_up": ledger.taken_up,
+        "batch": params.batch,
+        "layout": params.layout,
+        "batches": work.batches,
+        "slots": work.batches * params.batch,
+        "load_seconds": work.load_s,
+        "seconds": work.seconds,
+        "clips_per_s": work.clips / work.seconds if work.seconds else None,
+        "compute_seconds": work.compute_s,
+        "videos": ledger.videos_done,
+        **(more or {}),
+    }
+    return Outcome(figures, {"rows": ROWS}, check.digest)

@@ -1,0 +1,54 @@
+"""The stage `infer` as a face sees it: what it hangs on, its settings, its needs. Nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backends.core.codec import encode
+from backends.core.errors import R3dError
+from backends.core.needs import Need, module
+from backends.core.plan import Stage, StageSpec
+from backends.core.settings import InferSettings, Settings
+from backends.inference.runtime import RUNTIMES, choose
+
+
+def plan_infer(settings: Settings) -> Stage:
+    """The stage of these settings."""
+    infer = settings.infer
+    params: dict[str, Any] = {
+        "target": infer.target,
+        "runtime": infer.runtime,
+        "batch": infer.batch,
+        "layout": infer.layout,
+    }
+    if infer.runtime == "null":
+        params["options"] = {"classes": settings.model.classes}
+    tuning: dict[str, Any] = {"devices": encode(infer.devices), "limits": {"answer_s": infer.deadline_s}}
+    if settings.dataset.labels != "auto":
+        tuning["names"] = settings.dataset.labels
+    known = RUNTIMES.get(infer.runtime)
+    own = known.stage if known is not None and infer.target in known.targets else ""
+    if own:
+        tuning["ais_bench"] = encode(infer.ais_bench)
+        params["input"] = infer.input
+    return Stage(
+        "infer",
+        own or "backends.inference.infer:run",
+        version=1,
+        after=INFER.after,
+        params=params,
+        tuning=tuning,
+        needs=(module("numpy"), *_runtime_need(infer)),
+    )
+
+
+def _runtime_need(infer: InferSettings) -> tuple[Need, ...]:
+    """The module that the runtime needs; where none can be chosen the stage itself says why."""
+    try:
+        known = RUNTIMES[choose(infer.target, infer.runtime)]
+    except R3dError:
+        known = RUNTIMES.get(infer.runtime, RUNTIMES["onnxruntime"])
+    return (module(known.module),) if infer.target == "cpu" else ()
+
+
+INFER = StageSpec("infer", ("preprocess", "simplify", "compile", "verify"), plan_infer)

@@ -1,0 +1,392 @@
+"""Who computes what: a state machine that hands batches to devices and takes them back. No process, no clock.
+
+Events go in (`handle`), instructions come out; times are passed in, in seconds. The states of a device:
+
+    starting   its process was asked for            → loading, retired
+    loading    the process is there, the model not  → ready, retired
+    ready      it computes, or would                → leaving, retired
+    leaving    taken out, but batches are in flight → out, retired
+    out        taken out, or never chosen           → starting
+    retired    lost, with its reason                → starting
+
+A device whose fault is worth it goes back to starting at once, one time.
+
+A batch is handed out under a lease number. What a device had in flight when it was lost goes back to the front of
+the queue and to another device where there is one. A batch that failed two devices by itself is held back and named;
+what the devices were lost by from outside (a kill, a stop) is not blamed on it. An answer under a lease that has
+expired is ignored, so no clip counts twice.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from backends.core.events import DeviceState
+from backends.core.messages import Line, line
+from backends.inference.batch_layout import Batch
+from backends.inference.lease_events import (
+    Answered,
+    Close,
+    Drop,
+    Give,
+    Happening,
+    Instruction,
+    Keep,
+    Lost,
+    Note,
+    Opened,
+    Overdue,
+    Refused,
+    Show,
+    Start,
+    Started,
+    Stopping,
+    Take,
+    Tick,
+)
+from backends.inference.throughput import Meter
+from backends.monitor.drift import Drift
+
+DEPTH = 2
+"""Batches in flight at a device: one in compute, one being read, so that it never waits for us."""
+QUICK_DEPTH, QUICK_S = 3, 0.1
+"""The same where a batch takes less than that: one in compute, one read, one whose order is on its way. A chip that
+takes 13 ms a batch stood still for 36 % of the time with two and 25 % with three on a busy machine of two cores."""
+FAILURES = 2
+"""Devices that a batch may fail before it is held back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a device may be silent, in seconds."""
+
+    start_s: float = 30.0
+    """From the spawn until the process says that it is there."""
+    load_s: float = 300.0
+    """Until the model is loaded and warm."""
+    answer_s: float = 0.0
+    """For a batch; 0: twenty times the device's own p95 latency, and ten seconds at least."""
+
+
+_None: tuple[Instruction, ...] = ()
+
+
+@dataclass(slots=True)
+class _Lease:
+    number: int
+    batch: Batch
+
+
+@dataclass(slots=True)
+class _Device:
+    id: str
+    restarts: int
+    retries: int = 1
+    """New processes that it is still worth at once."""
+    left_out: Line = Line("")
+    """Why it was not chosen for the run; it takes part once somebody puts it in."""
+    meter: Meter = field(default_factory=Meter)
+    drift: Drift = field(default_factory=Drift)
+    state: Literal["starting", "loading", "ready", "leaving", "out", "retired"] = "out"
+    since: float = 0.0
+    flight: deque[_Lease] = field(default_factory=deque)
+    warm_s: float = 0.0
+    shown: DeviceState = "found"
+    reason: Line = Line("")
+    hint: Line = Line("")
+    again: bool = True
+
+    @property
+    def waits(self) -> bool:
+        """Taken out during the run, so that somebody may be waited for who puts it back."""
+        return self.state == "out" and not self.left_out.template
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ("starting", "loading", "ready", "leaving")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A batch that failed its devices, and how."""
+
+    batch: Batch
+    failures: tuple[tuple[str, Line], ...]
+    """(device, reason)"""
+
+
+class Leases:
+    """The state machine; see the module's text. `total` is the number of batches that `fresh` gives."""
+
+    def __init__(
+        self,
+        devices: Iterable[str],
+        fresh: Iterator[Batch],
+        total: int,
+        limits: Limits | None = None,
+        restarts: int = 2,
+        left_out: Mapping[str, Line] | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        out = left_out or {}
+        self.devices = {name: _Device(name, restarts, left_out=out.get(name, Line(""))) for name in devices}
+        self.stopping = False
+        self.late = 0
+        """Answers that came under an expired lease."""
+        self.held: list[Held] = []
+        self._fresh = fresh
+        self._left = total
+        self._returned: deque[Batch] = deque()
+        self._failures: dict[int, tuple[tuple[str, Line], ...]] = {}
+        self._numbers = iter(range(1, 1 << 62))
+        self._splits = total
+        self._paused = False
+
+    # what can be asked
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to hand out and nothing is in flight."""
+        return not self._left and not self._returned and not self._in_flight
+
+    @property
+    def quiet(self) -> bool:
+        """A stop was asked for and nothing is in flight any more."""
+        return self.stopping and not self._in_flight
+
+    @property
+    def failure(self) -> Line | None:
+        """Why the work cannot go on: no device is left, and none may come back."""
+        if self.finished or any(d.alive or d.waits for d in self.devices.values()):
+            return None
+        lost = self._lost_last
+        return lost.reason if lost else line("no device was given")
+
+    @property
+    def retired(self) -> int:
+        """How many devices are lost by now."""
+        return sum(d.state == "retired" for d in self.devices.values())
+
+    @property
+    def hint(self) -> Line:
+        """The mend that goes with `failure`; empty where none is known."""
+        return self._lost_last.hint if self._lost_last else Line("")
+
+    @property
+    def _lost_last(self) -> _Device | None:
+        return next((d for d in reversed(self.devices.values()) if d.reason.template), None)
+
+    def meter(self, device: str) -> Meter:
+        """What the device has done so far, over all its processes."""
+        return self.devices[device].meter
+
+    def is_open(self, device: str) -> bool:
+        """The device has its model loaded."""
+        return self.devices[device].state in ("ready", "leaving")
+
+    @property
+    def _in_flight(self) -> bool:
+        return any(device.flight for device in self.devices.values())
+
+    # what happens
+
+    def begin(self, at: float) -> tuple[Instruction, ...]:
+        """The instructions to begin with: every device is started but those left out."""
+        return tuple(step for device in self.devices.values() for step in self._begin(device, at))
+
+    def _begin(self, device: _Device, at: float) -> tuple[Instruction, ...]:
+        out = device.left_out
+        return self._show(device, "out", out) if out.template else self._start(device, at)
+
+    def handle(self, event: Happening) -> tuple[Instruction, ...]:
+        """What to do now that `event` has happened."""
+        if isinstance(event, Tick):
+            return tuple(step for device in self.devices.values() for step in self._overdue(device, event.at))
+        if isinstance(event, Stopping):
+            self.stopping = True
+            return _None
+        device = self.devices.get(event.device)
+        if device is None:
+            return (Note(line("there is no device {device} in this run", device=event.device)),)
+        return (*self._one(device, event), *self._settle(event.at))
+
+    def _one(self, device: _Device, event: Happening) -> tuple[Instruction, ...]:
+        if isinstance(event, Started) and device.state == "starting":
+            device.state, device.since = "loading", event.at
+            return self._show(device, "loading")
+        if isinstance(event, Opened) and device.state == "loading":
+            device.state, device.since, device.warm_s = "ready", event.at, event.latency_s
+            return self._show(device, "ready")
+        if isinstance(event, Answered):
+            return self._answered(device, event)
+        if isinstance(event, Refused):
+            return self._refused(device, event)
+        if isinstance(event, Lost) and device.alive:
+            return self._lost(device, event)
+        if isinstance(event, Take):
+            return self._take(device, event)
+        return _None
+
+    def _answered(self, device: _Device, event: Answered) -> tuple[Instruction, ...]:
+        lease = self._end(device, event.lease, event.at)
+        if lease is None:
+            self.late += 1
+            return _None
+        device.meter.add(event.at, len(lease.batch.clips), event.seconds)
+        device.drift.add(event.seconds)
+        self._failures.pop(lease.batch.id, None)
+        return (Keep(device.id, lease.batch), *self._show(device, "working"))
+
+    def _refused(self, device: _Device, event: Refused) -> tuple[Instruction, ...]:
+        """Clips of a batch that cannot be read are tried one by one; one that fails alone does not count."""
+        lease = self._end(device, event.lease, event.at)
+        if lease is None:
+            return _None
+        if len(lease.batch.clips) == 1:
+            return (Drop(lease.batch.clips[0], event.reason),)
+        for clip in reversed(lease.batch.clips):
+            self._splits += 1
+            self._returned.appendleft(Batch(self._splits, (clip,)))
+        return _None
+
+    def _lost(self, device: _Device, event: Lost) -> tuple[Instruction, ...]:
+        steps: list[Instruction] = []
+        flight = [lease.batch for lease in device.flight]
+        device.flight.clear()
+        if flight and event.blame:
+            failures = (*self._failures.get(flight[0].id, ()), (device.id, event.reason))
+            self._failures[flight[0].id] = failures
+            if len(failures) >= FAILURES:
+                self.held.append(Held(flight.pop(0), failures))
+        self._returned.extendleft(reversed(flight))
+        device.reason, device.hint, device.again = event.reason, event.hint, event.again
+        mend = (Note(event.hint),) if event.hint.template else ()
+        if event.at_once and device.retries and device.state != "leaving" and not self.stopping:
+            device.retries -= 1
+            text = line("{device} failed and gets a new process: {reason}", device=device.id, reason=str(event.reason))
+            return (Note(text), *mend, *self._start(device, event.at))
+        device.state = "retired"
+        steps += self._show(device, "retired", event.reason)
+        text = line("{device} is out of the run: {reason}", device=device.id, reason=str(event.reason))
+        return (*steps, Note(text), *mend)
+
+    def _take(self, device: _Device, event: Take) -> tuple[Instruction, ...]:
+        if event.into == "in":
+            if device.state == "leaving":
+                device.state, device.shown = "ready", "working"
+                return (Show(device.id, "working", Line("")),)
+            return () if device.alive else self._start(device, event.at)
+        if device.state in ("ready", "leaving") and device.flight:
+            device.state, device.shown = "leaving", "working"
+            text = line("is being taken out: {n} batches in work end first", n=len(device.flight))
+            return (Show(device.id, "working", text),)
+        return self._leave(device) if device.alive else _None
+
+    def _leave(self, device: _Device) -> tuple[Instruction, ...]:
+        device.state = "out"
+        return (Close(device.id), *self._show(device, "out", line("taken out of the run on request")))
+
+    def _settle(self, at: float) -> tuple[Instruction, ...]:
+        """Let leavers go, bring devices back where none is left, hand out what waits."""
+        steps: list[Instruction] = []
+        for device in self.devices.values():
+            if device.state == "leaving" and not device.flight:
+                steps += self._leave(device)
+        if not self.finished and not self.stopping:
+            steps += self._bring_back(at)
+        for depth in range(1, QUICK_DEPTH + 1):
+            for device in self.devices.values():
+                steps += self._hand_out(device, depth, at)
+        for device in self.devices.values():
+            if device.state == "ready" and not device.flight and device.shown == "working":
+                steps += self._show(device, "idle")
+        return tuple(steps)
+
+    def _bring_back(self, at: float) -> tuple[Instruction, ...]:
+        steps: list[Instruction] = []
+        if any(d.alive for d in self.devices.values()):
+            self._paused = False
+            return _None
+        for device in self.devices.values():
+            if device.state == "retired" and device.again and device.restarts > 0:
+                device.restarts -= 1
+                steps.append(Note(line("no device was left: {device} is started again", device=device.id)))
+                steps += self._start(device, at)
+        if not steps and not self._paused and any(d.waits for d in self.devices.values()):
+            self._paused = True
+            steps.append(Note(line("no device is at work: put one back in to go on")))
+        return tuple(steps)
+
+    def _start(self, device: _Device, at: float) -> tuple[Instruction, ...]:
+        device.state, device.since, device.left_out = "starting", at, Line("")
+        return (Start(device.id), *self._show(device, "loading"))
+
+    def _hand_out(self, device: _Device, depth: int, at: float) -> tuple[Instruction, ...]:
+        if self.stopping or device.state != "ready" or len(device.flight) >= depth:
+            return _None
+        if depth > DEPTH and (device.meter.latency_s or QUICK_S) >= QUICK_S:
+            return _None
+        takers = sum(d.alive and d.state != "leaving" for d in self.devices.values())
+        if depth > 1 and self._left + len(self._returned) < takers:
+            return _None  # the last batches one by one: a slow device must not sit on what others could do
+        batch = self._next(device)
+        if batch is None:
+            return _None
+        if not device.flight:
+            device.since = at
+        device.meter.begin(at)
+        lease = _Lease(next(self._numbers), batch)
+        device.flight.append(lease)
+        return (Give(device.id, lease.number, batch), *self._show(device, "working"))
+
+    def _next(self, device: _Device) -> Batch | None:
+        others = any(d.alive and d is not device and d.state != "leaving" for d in self.devices.values())
+        for batch in self._returned:
+            if not (others and device.id in (name for name, _ in self._failures.get(batch.id, ()))):
+                self._returned.remove(batch)
+                return batch
+        if self._left:
+            self._left -= 1
+            return next(self._fresh)
+        return None
+
+    def _end(self, device: _Device, number: int, at: float) -> _Lease | None:
+        for lease in device.flight:
+            if lease.number == number:
+                device.flight.remove(lease)
+                device.since = at
+                return lease
+        return None
+
+    # time
+
+    def _overdue(self, device: _Device, at: float) -> tuple[Instruction, ...]:
+        limit = self._limit(device)
+        silent = at - device.since
+        if limit is None:
+            return _None
+        if silent > limit:
+            return (Overdue(device.id, silent, device.state),)
+        if device.flight and silent > max(2.0, limit / 4):
+            reason = line("no answer for {seconds:.0f} s", seconds=silent)
+            return self._show(device, "stalled", reason)
+        return _None
+
+    def _limit(self, device: _Device) -> float | None:
+        if device.state == "starting":
+            return self.limits.start_s
+        if device.state == "loading":
+            return self.limits.load_s
+        if not device.flight:
+            return None
+        slowest = max(device.meter.p95_s or 0.0, device.warm_s)
+        return self.limits.answer_s or max(10.0, 20 * slowest)
+
+    def _show(self, device: _Device, state: DeviceState, reason: Line | None = None) -> tuple[Instruction, ...]:
+        if device.shown == state:
+            return _None
+        device.shown = state
+        return (Show(device.id, state, reason or Line("")),)

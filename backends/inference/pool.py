@@ -1,0 +1,385 @@
+"""The hands of an inference run: processes, pipes and the file of rows, moved by what `leases` decides.
+
+    until the leases are finished, stopped or at a dead end:
+        wait for answers, a command or the next twentieth of a second
+        tell the leases what happened; do what they say
+        sync what is due; report what counts
+    close the devices, in every case
+
+It refuses to know runtimes, clips and layouts.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from backends.core.device_samples import read_history
+from backends.core.errors import InputError, NeedError, R3dError, StageError, Stopped
+from backends.core.events import DeviceProgress
+from backends.core.messages import Line, Scalar, line
+from backends.core.model_io import DeviceSpec
+from backends.inference.device_link import Link, close_all
+from backends.inference.lease_events import (
+    Answered,
+    Close,
+    Drop,
+    Give,
+    Happening,
+    Instruction,
+    Keep,
+    Lost,
+    Note,
+    Opened,
+    Overdue,
+    Refused,
+    Show,
+    Start,
+    Started,
+    Stopping,
+    Take,
+    Tick,
+)
+from backends.inference.lease_scheduler import Leases
+from backends.inference.protocol import Answer, Order
+from backends.inference.result_log import Ledger
+from backends.inference.throughput import Meter
+from backends.monitor.drift import figures as drift_figures
+from backends.monitor.energy import EnergyMeter
+from backends.worker.job import Job
+
+TURN_S = 0.05
+"""How long a turn waits where nothing comes."""
+REPORT_S = 0.5
+CLOSE_S = 10.0
+"""How long devices may take to let go at the end; a chip's runtime needs about two seconds."""
+FAIL_S = 4.0
+"""The same where the run has failed: what has its model open lets go of it."""
+LOOK_S = 0.5
+"""How often silences are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one attempt did. Seconds are on a monotonic clock."""
+
+    version: str | None
+    """Of the runtime; None where no device was opened."""
+    devices: int
+    """How many computed at least one batch."""
+    batches: int
+    clips: int
+    load_s: float | None
+    """Until the first device was ready."""
+    seconds: float | None
+    """From then until the last row was durable."""
+    compute_s: float
+    """All devices together."""
+    retired: int = 0
+    """Devices that were lost on the way."""
+
+    @classmethod
+    def nothing(cls) -> Work:
+        """An attempt that found everything done."""
+        return cls(None, 0, 0, 0, None, None, 0.0)
+
+
+class Pool:
+    """One run of `leases` over real processes. `spawn` makes a device's link, on this thread."""
+
+    def __init__(
+        self,
+        job: Job,
+        devices: Sequence[DeviceSpec],
+        spawn: Callable[[DeviceSpec], Link],
+        leases: Leases,
+        ledger: Ledger,
+    ) -> None:
+        self._job = job
+        self._specs = {spec.id: spec for spec in devices}
+        self._spawn = spawn
+        self._leases = leases
+        self._ledger = ledger
+        self._links: dict[str, Link] = {}
+        self._closing: list[Link] = []
+        self._selector = selectors.DefaultSelector()
+        self._body: tuple[Answer, bytes] | None = None
+        self._all = Meter()
+        self._energy = EnergyMeter(job.samples, devices)
+        self._begun = self._clock = time.monotonic()
+        self._wall = time.time()
+        self._real = self._clock
+        self._ready_at: float | None = None
+        self._reported = self._looked = float("-inf")
+        self._version: str | None = None
+        self._batches = 0
+        self.dropped: dict[int, Line] = {}
+        """Clips that could not be read, and why."""
+        self.energy: dict[str, Scalar] = {}
+        """The figures of energy at the last report."""
+
+    def run(self, total: int) -> Work:
+        """Work until every clip of `total` counts or was dropped.
+
+        Raises Stopped on request, InputError or NeedError where no device can ever do it, StageError where no device
+        is left or a batch failed every device it was given to. What was durable by then stays.
+        """
+        try:
+            for spec in self._specs.values():
+                self._job.device(spec.id, "found", name=_name(spec))
+            self._do(self._leases.begin(self._clock))
+            while not self._leases.finished:
+                self._turn(total)
+                if self._leases.quiet:
+                    self._close(CLOSE_S)
+                    raise Stopped
+                if reason := self._leases.failure:
+                    hint = self._leases.hint.template or "see the stage's log"
+                    raise StageError("no device is left: {reason}", hint=hint, reason=str(reason))
+            self._ledger.flush()
+            ended = time.monotonic()
+            self._report(total, last=True)
+            self._close(CLOSE_S)
+            self._check_held()
+        finally:
+            self._ledger_flush_quietly()
+            self._close(FAIL_S)
+            self._selector.close()
+        return self._work(ended)
+
+    # one turn
+
+    def _turn(self, total: int) -> None:
+        ready = self._selector.select(TURN_S) if not self._ledger.behind else self._hold()
+        now = self._advance()
+        for key, _ in ready:
+            self._read(key.data)
+        for link in self._links.values():
+            link.flush()
+        self._obey()
+        if now - self._looked >= LOOK_S:
+            self._looked = now
+            self._tell(Tick(now))
+        self._ledger.turn(now)
+        if now - self._reported >= REPORT_S:
+            self._reported = now
+            self._report(total)
+        self._closing = [link for link in self._closing if not self._let_go(link)]
+
+    def _hold(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Read no answers while too much waits for the disk; that time makes no device overdue."""
+        self._ledger.catch_up(TURN_S)
+        self._real = time.monotonic()
+        return []
+
+    def _advance(self) -> float:
+        """Our clock: a turn counts for a second at most, so that a suspended machine makes no device overdue."""
+        now = time.monotonic()
+        self._clock += min(now - self._real, 1.0)
+        self._real = now
+        return self._clock
+
+    def _read(self, device: str) -> None:
+        link = self._links.get(device)
+        if link is None:
+            return
+        answers, ended = link.answers()
+        for answer, body in answers:
+            self._answer(link, answer, body)
+        if ended and self._links.get(device) is link:
+            self._forget(device)
+            self._lost(link, *link.ended())
+
+    def _lost(self, link: Link, reason: Line, blame: bool) -> None:
+        said = link.failed or Answer("failed")
+        again, at_once = said.course != "never", said.course == "retry"
+        self._tell(Lost(link.device, self._clock, reason, blame, again, at_once, said.hint))
+
+    def _answer(self, link: Link, answer: Answer, body: bytes) -> None:
+        device, now = link.device, self._clock
+        if answer.say == "started":
+            self._tell(Started(device, now))
+        elif answer.say == "ready":
+            self._ledger.open(answer.classes)
+            self._version = answer.version
+            if self._ready_at is None:
+                self._ready_at = time.monotonic()
+            self._tell(Opened(device, now, answer.seconds))
+        elif answer.say == "scores":
+            self._body = (answer, body)
+            self._tell(Answered(device, answer.lease, now, answer.seconds))
+            self._body = None
+        elif answer.say == "refused":
+            self._tell(Refused(device, answer.lease, now, answer.reason))
+        elif answer.say == "failed":
+            link.failed = answer
+            if answer.exit_code in (2, 3):
+                raise _hopeless(answer)
+
+    def _obey(self) -> None:
+        if self._job.stopping and not self._leases.stopping:
+            self._tell(Stopping())
+        for command in self._job.commands():
+            if command.get("command") == "device" and command.get("take") in ("out", "in"):
+                self._tell(Take(str(command.get("id")), self._clock, command["take"]))
+
+    # what the leases say
+
+    def _tell(self, event: Happening) -> None:
+        self._do(self._leases.handle(event))
+
+    def _do(self, steps: Sequence[Instruction]) -> None:
+        for step in steps:
+            if isinstance(step, Start):
+                self._start(step.device)
+            elif isinstance(step, Give):
+                self._all.begin(self._clock)
+                self._links[step.device].order(Order(step.lease, step.batch.clips))
+            elif isinstance(step, Keep):
+                self._keep(step)
+            elif isinstance(step, Drop):
+                self.dropped[step.clip] = step.reason
+            elif isinstance(step, Overdue):
+                self._overdue(step)
+            elif isinstance(step, Close):
+                self._dismiss(step.device)
+            elif isinstance(step, Note):
+                self._job.note(step.text, step.level)
+            elif isinstance(step, Show):
+                self._show(step)
+
+    def _start(self, device: str) -> None:
+        try:
+            link = self._spawn(self._specs[device])
+        except OSError as error:
+            reason = line("it cannot be started: {reason}", reason=error.strerror or str(error))
+            self._tell(Lost(device, self._clock, reason, blame=False, again=False))
+            return
+        self._links[device] = link
+        self._selector.register(link, selectors.EVENT_READ, device)
+
+    def _keep(self, step: Keep) -> None:
+        import numpy as np
+
+        assert self._body is not None
+        answer, body = self._body
+        logits = np.frombuffer(body, "<f4").reshape(answer.rows, answer.classes)
+        self._ledger.keep(step.device, step.batch.clips, logits)
+        self._all.add(self._clock, len(step.batch.clips), answer.seconds)
+        self._batches += 1
+
+    def _overdue(self, step: Overdue) -> None:
+        link = self._links[step.device]
+        reason, blame = link.silence(step.silent_s)
+        self._forget(step.device)
+        link.kill()
+        self._lost(link, reason, blame)
+
+    def _dismiss(self, device: str) -> None:
+        link = self._links[device]
+        self._forget(device)
+        link.order(Order(close=True))
+        self._closing.append(link)
+
+    def _forget(self, device: str) -> None:
+        self._selector.unregister(self._links.pop(device))
+
+    def _let_go(self, link: Link) -> bool:
+        link.flush()
+        link.answers()
+        if link.gone():
+            link.kill()
+        return link.gone()
+
+    # reports and ends
+
+    def _show(self, step: Show) -> None:
+        self._energy.state(step.device, step.state)
+        link = self._links.get(step.device)
+        pid = link.pid if link is not None and step.state not in ("out", "retired") else None
+        self._job.device(step.device, step.state, name=_name(self._specs[step.device]), reason=step.reason, pid=pid)
+
+    def _report(self, total: int, *, last: bool = False) -> None:
+        now, clips = self._clock, self._ledger.durable
+        self.energy = self._energy.figures(clips)
+        for device in self._specs:
+            meter = self._leases.meter(device)
+            tick = DeviceProgress(
+                device,
+                clips[device],
+                meter.rate(now),
+                meter.mean(now),
+                None if meter.latency_s is None else 1000 * meter.latency_s,
+                None if meter.p95_s is None else 1000 * meter.p95_s,
+                meter.utilisation(now),
+                self._energy.per_clip(device, clips),
+            )
+            self._job.device_progress(tick, last=last)
+        figures: dict[str, Scalar] = {**self._ledger.so_far(), **self.energy}
+        self._job.progress(
+            self._ledger.clips, total - len(self.dropped), "clips", rate=self._all.rate(now), figures=figures
+        )
+
+    def _close(self, seconds: float) -> None:
+        """Let the devices go: those that have their model open in order, within `seconds`, the others at once."""
+        there = dict(self._links)
+        for device in there:
+            self._forget(device)
+        opened = [link for device, link in there.items() if self._leases.is_open(device)]
+        closing, self._closing = [*opened, *self._closing], []
+        close_all([link for link in there.values() if link not in opened], 0.0)
+        close_all(closing, seconds)
+        for device in there:
+            self._job.device(device, "done", name=_name(self._specs[device]))
+
+    def _ledger_flush_quietly(self) -> None:
+        """What has been computed is made durable whatever ended the run; the first trouble is the one to tell."""
+        try:
+            self._ledger.flush()
+        except StageError as error:
+            self._job.note(line("the last scores are not durable: {reason}", reason=str(error.line)), "error")
+
+    def _check_held(self) -> None:
+        if not self._leases.held:
+            return
+        first = self._leases.held[0]
+        text = "{batches} batches failed every device they were given to, the first with clips {clips}: {reasons}"
+        reasons = "; ".join(f"{device}: {reason}" for device, reason in first.failures)
+        clips = ", ".join(map(str, first.batch.clips))
+        hint = "all other scores are kept: run the stage again, which computes only these"
+        raise StageError(text, hint=hint, batches=len(self._leases.held), clips=clips, reasons=reasons)
+
+    def drift(self) -> dict[str, Scalar]:
+        """Figures of the device that slowed most while it worked, with what its sensors said."""
+        drifts = {name: device.drift for name, device in self._leases.devices.items()}
+        path = self._job.samples
+        return drift_figures(drifts, read_history(path, self._wall) if path is not None else ())
+
+    def _work(self, ended: float) -> Work:
+        meters = [self._leases.meter(device) for device in self._specs]
+        ready = self._ready_at
+        return Work(
+            self._version,
+            sum(meter.clips > 0 for meter in meters),
+            self._batches,
+            sum(meter.clips for meter in meters),
+            None if ready is None else ready - self._begun,
+            None if ready is None else ended - ready,
+            sum(meter.busy_s for meter in meters),
+            self._leases.retired,
+        )
+
+
+def _hopeless(answer: Answer) -> R3dError:
+    """What a device says that no other device would say differently: a wrong model, a missing module."""
+    kind = InputError if answer.exit_code == 2 else NeedError
+    return kind(answer.reason.template, hint=answer.hint.template, **{**answer.hint.facts, **answer.reason.facts})
+
+
+def _name(spec: DeviceSpec) -> str:
+    if spec.name or not spec.cores:
+        return spec.name
+    cores = ",".join(map(str, spec.cores))
+    return f"{'core' if len(spec.cores) == 1 else 'cores'} {cores}"

@@ -1,0 +1,270 @@
+"""Pure inference, as the guide measures it (`--loop 20`): each device alone, all together; compute only, end to end.
+
+Every runtime is measured in the same process that a run uses: opened, warmed up, then given batches of nothing (the
+guide's zeros); the time of each is the runtime's own call. End to end, the clips come from a store: read, checked,
+normalised, brought to the device, and their scores brought back. ais_bench is measured by itself, by its own line.
+It refuses to know what a fast device is: published figures stand beside the measured ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import selectors
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.ascend.cann import Toolkit
+from backends.core.errors import InputError, NeedError, StageError
+from backends.core.messages import Line, line
+from backends.core.model_io import DeviceSpec
+from backends.inference.device_link import Link, close_all
+from backends.inference.protocol import CLIPS, Answer, Order, Setup
+
+BLANK = "backends.inference.infer_bench:Blank"
+WARM = 2
+"""Batches before each measurement that do not count, beside the warm-up of opening."""
+DEPTH = 2
+"""Batches at a device at once, as in a run."""
+OPEN_S = 600.0
+"""For loading the model; the CANN provider compiles it then."""
+SILENT_S = 120.0
+CLOSE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A figure of a guide: clips a second of one chip at batch 10, compute only."""
+
+    chip: str
+    clips_per_s: float
+    where: Line
+
+
+PUBLISHED = (
+    Published("310", 392.21, line("the ModelZoo guide")),
+    Published("310P", 794.91, line("the ModelZoo guide")),
+    Published("310P3", 830.72, line("a later edition of the guide")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One device in one measurement. Times are of a batch, in milliseconds; padding counts as clips do."""
+
+    device: str
+    name: str
+    batches: int
+    median_ms: float
+    p95_ms: float | None
+    """None where the tool does not list its times."""
+    mean_ms: float
+    compute_clips_per_s: float
+    """Batch size over the mean, as ais_bench's throughput."""
+    clips_per_s: float | None
+    """By the wall clock; None where only the tool saw it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Perf:
+    """What one measurement found."""
+
+    runtime: str
+    version: str
+    batch: int
+    loop: int
+    alone: tuple[Measured, ...]
+    """Each device with the others idle."""
+    together: tuple[Measured, ...]
+    """All at once; those of `alone` where there is one device."""
+    end_to_end: tuple[Measured, ...] = ()
+    """All at once, over the clips of a store; empty where none was given."""
+
+    def total(self, rows: Sequence[Measured]) -> float | None:
+        """Clips a second of all devices: by the wall clock, or by the tool's word. None of none."""
+        if not rows:
+            return None
+        rates = [row.clips_per_s if row.clips_per_s is not None else row.compute_clips_per_s for row in rows]
+        return sum(rates)
+
+
+def published(name: str) -> tuple[Published, ...]:
+    """The figures for a chip of that name (`310P3`, `Ascend310P3`), the guide's first; none for others and vNPUs."""
+    found = re.fullmatch(r"(?:Ascend)?\s*(310P\d?|310)(?: simulated)?", name.strip(), re.IGNORECASE)
+    if found is None:
+        return ()
+    kind = found[1].upper()
+    return tuple(one for one in PUBLISHED if one.chip in (kind, kind[:4]))
+
+
+def measure(
+    runtime: str,
+    entry: str,
+    model: Path,
+    devices: Sequence[DeviceSpec],
+    workspace: Path,
+    *,
+    batch: int = 10,
+    loop: int = 20,
+    store: Path | None = None,
+    clips: int = 0,
+    cann: Toolkit | None = None,
+    say: Callable[[Line], None] = lambda _: None,
+) -> Perf:
+    """Measure a runtime, `loop` batches of `batch` clips each time. `store` has `clips` clips.
+
+    Raises InputError or NeedError as the runtime says, StageError where a device fails or is silent.
+    """
+    if not devices:
+        raise InputError("no device to measure", hint="give --devices 0")
+    folder = store if store is not None else Path("blank-1")
+
+    def spawn(device: DeviceSpec) -> Link:
+        reader = CLIPS if store is not None else BLANK
+        return Link(Setup(os.getpid(), entry, model, folder, batch, device, reader), workspace, cann)
+
+    with _opened(devices, spawn, say) as bench:
+        alone = []
+        for device in devices:
+            say(line("{device} alone", device=device.id))
+            alone += bench.run((device,), itertools.repeat(()), loop, batch)
+        together = alone
+        if len(devices) > 1:
+            say(line("{n} devices together", n=len(devices)))
+            together = bench.run(devices, itertools.repeat(()), loop, batch)
+        real: list[Measured] = []
+        if store is not None and clips:
+            say(line("end to end, over {clips} clips", clips=clips))
+            real = bench.run(devices, _numbers(clips, batch), loop, batch)
+        return Perf(runtime, bench.version, batch, loop, tuple(alone), tuple(together), tuple(real))
+
+
+def _numbers(clips: int, batch: int) -> Iterator[tuple[int, ...]]:
+    """Full batches over the store's clips, round and round."""
+    numbers = itertools.cycle(range(clips))
+    while True:
+        yield tuple(itertools.islice(numbers, batch))
+
+
+@contextmanager
+def _opened(
+    devices: Sequence[DeviceSpec], spawn: Callable[[DeviceSpec], Link], say: Callable[[Line], None]
+) -> Iterator[_Open]:
+    """All devices with the model loaded; they are closed in order, or killed where that fails."""
+    links: dict[str, Link] = {}
+    seconds = 0.0
+    try:
+        say(line("loading the model on {n} devices", n=len(devices)))
+        for device in devices:
+            links[device.id] = spawn(device)
+        bench = _Open(links, {device.id: device.name for device in devices})
+        bench.wait_ready()
+        yield bench
+        seconds = CLOSE_S
+    finally:
+        close_all(list(links.values()), seconds)
+
+
+class _Open:
+    """The open devices, given orders and listened to."""
+
+    def __init__(self, links: dict[str, Link], names: dict[str, str]) -> None:
+        self._links = links
+        self._names = names
+        self.version = ""
+
+    def wait_ready(self) -> None:
+        """Until every device has its model loaded and its warm-up done."""
+        waiting = set(self._links)
+        for device, answer in self._answers(self._links, OPEN_S, waiting.__contains__):
+            if answer.say == "ready":
+                self.version = answer.version
+                waiting.discard(device)
+                if not waiting:
+                    return
+
+    def run(
+        self, devices: Sequence[DeviceSpec], orders: Iterator[tuple[int, ...]], loop: int, batch: int
+    ) -> list[Measured]:
+        """`loop` batches on each of `devices` at once, after some that do not count."""
+        names = [device.id for device in devices]
+        left = dict.fromkeys(names, WARM + loop)
+        seen: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+        for name in names * DEPTH:
+            self._give(name, next(orders), left)
+        links = {name: self._links[name] for name in names}
+        for device, answer in self._answers(links, SILENT_S, lambda name: len(seen[name]) < WARM + loop):
+            if answer.say == "refused":
+                raise StageError("a clip cannot be read: {reason}", hint="preprocess again", reason=str(answer.reason))
+            if answer.say == "scores":
+                seen[device].append((time.monotonic(), answer.seconds))
+                self._give(device, next(orders), left)
+            if all(len(rows) == WARM + loop for rows in seen.values()):
+                break
+        return [_measured(name, self._names[name], seen[name], batch) for name in names]
+
+    def _give(self, device: str, clips: tuple[int, ...], left: dict[str, int]) -> None:
+        if left[device]:
+            left[device] -= 1
+            self._links[device].order(Order(left[device], clips))
+
+    def _answers(
+        self, links: dict[str, Link], silent_s: float, due: Callable[[str], bool]
+    ) -> Iterator[tuple[str, Answer]]:
+        """Answers as they come, for as long as they are taken. Raises what a device failed with, and the silence of
+        one that owes an answer."""
+        heard = dict.fromkeys(links, time.monotonic())
+        with selectors.DefaultSelector() as selector:
+            for name, link in links.items():
+                selector.register(link, selectors.EVENT_READ, name)
+            while True:
+                for key, _ in selector.select(0.1):
+                    answers, ended = links[key.data].answers()
+                    heard[key.data] = time.monotonic()
+                    for answer, _ in answers:
+                        if answer.say == "failed":
+                            raise _failure(key.data, answer)
+                        yield key.data, answer
+                    if ended:
+                        reason, _ = self._links.pop(key.data).ended()
+                        raise StageError("{device}: {reason}", device=key.data, reason=str(reason))
+                for name, link in links.items():
+                    link.flush()
+                    if due(name) and time.monotonic() - heard[name] > silent_s:
+                        hint = "see `npu-smi info`, or give other --devices"
+                        raise StageError("{device}: no answer for {s:.0f} s", hint=hint, device=name, s=silent_s)
+
+
+def _measured(device: str, name: str, seen: Sequence[tuple[float, float]], batch: int) -> Measured:
+    """From (time of the answer, seconds in compute) of each batch, the first WARM not counted."""
+    counted = seen[WARM:]
+    times = [1000 * seconds for _, seconds in counted]
+    wall = counted[-1][0] - seen[WARM - 1][0]
+    mean = statistics.fmean(times)
+    return Measured(
+        device,
+        name,
+        len(times),
+        statistics.median(times),
+        percentile(times, 0.95),
+        mean,
+        1000 * batch / mean,
+        batch * len(times) / wall,
+    )
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that `share` of the values do not exceed."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def _failure(device: str, answer: Answer) -> StageError | InputError | NeedError:
+    kinds: dict[int, type[StageError | InputError | NeedError]] = {2: InputError, 3: NeedError}
+    kind = kinds.get(answer.exit_code, StageError)
+    facts = {**answer.hint.facts, "device": device, "reason": str(answer.reason)}
+    return kind("{device}: {reason}", hint=answer.hint.template, **facts)

@@ -1,0 +1,103 @@
+"""How many videos were taken for what they are, while inference goes on. It refuses to know files and devices.
+
+The scores of a video are the mean of its clips' softmax, as the score stage has them; a video counts once all its clips
+are there, of this attempt alone. Which class a label is, a file of class names says; without one it is known where the
+store holds every class of the model: classes are then in the order of their names. Else there is no figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backends.core.columns import Column
+from backends.core.errors import InputError
+from backends.core.messages import Scalar
+from backends.data.class_names import read_class_names
+from backends.data.clip_index import VideoClips
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Tally:
+    """Takes in rows of scores in whatever order they come; one thread at a time."""
+
+    def __init__(self, videos: Iterable[VideoClips], names: Path | None = None) -> None:
+        """`videos` of the clip store, in any order; `names` as of `read_class_names`."""
+        seen: dict[str, int] = {}
+        firsts, clips, labels = Column(), Column(), Column()
+        for video in videos:
+            firsts.append(video.first)
+            clips.append(video.clips)
+            labels.append(seen.setdefault(video.label, len(seen)))
+        order = _class_order(names, seen)
+        ranks = {label: rank for rank, label in enumerate(order)}
+        self._ranks = [ranks.get(label, -1) for label in seen]
+        """Of each label, by its number here, the class; -1: it is none of the model's."""
+        self._classes = len(order)
+        self._firsts, self._clips, self._labels = _in_order(firsts, clips, labels)
+        self._open: dict[int, tuple[NDArray[np.float32], int]] = {}
+        """Videos of which some clips are there: sum of their scores, and how many."""
+        self.videos = 0
+        """Videos that were judged."""
+        self.right = 0
+
+    def add(self, numbers: Sequence[int] | NDArray[np.int64], logits: NDArray[np.float32]) -> None:
+        """Rows of scores, (len(numbers), classes), of the clips of those numbers."""
+        import numpy as np
+
+        if logits.shape[1] != self._classes:
+            return
+        scores = np.exp(logits - logits.max(axis=1, keepdims=True))
+        scores /= scores.sum(axis=1, keepdims=True)
+        videos = owners(self._firsts, np.asarray(numbers, np.int64))
+        order = np.argsort(videos, kind="stable")
+        found, begins, counts = np.unique(videos[order], return_index=True, return_counts=True)
+        sums = np.add.reduceat(scores[order], begins, axis=0)
+        for video, score, count in zip(found.tolist(), sums, counts.tolist(), strict=True):
+            before = self._open.pop(video, None)
+            whole, there = (score, count) if before is None else (before[0] + score, before[1] + count)
+            if there < self._clips[video]:
+                self._open[video] = (whole, there)
+            else:
+                self.videos += 1
+                self.right += int(whole.argmax()) == self._ranks[int(self._labels[video])]
+
+    def figures(self) -> Mapping[str, Scalar]:
+        """Share of the videos so far of which the best label is right, and how many those are."""
+        return {"top1_so_far": float(self.right) / self.videos if self.videos else None, "videos_so_far": self.videos}
+
+
+def _class_order(names: Path | None, seen: Iterable[str]) -> tuple[str, ...]:
+    """Nothing where the file cannot be read: the score stage says so, and what inference computes does not need it."""
+    if names is None:
+        return tuple(sorted(seen))
+    try:
+        return read_class_names(names)
+    except InputError:
+        return ()
+
+
+def owners(firsts: NDArray[np.integer[Any]], numbers: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The place of each clip's video; `firsts` are the videos' first clips in ascending order.
+
+    Numbers are brought to the type of `firsts`: the other way about, all of those would be copied at every call.
+    """
+    import numpy as np
+
+    if firsts.itemsize < numbers.itemsize:
+        numbers = np.minimum(numbers, np.iinfo(firsts.dtype).max)  # beyond that type is beyond every video's first
+    return np.searchsorted(firsts, numbers.astype(firsts.dtype), "right") - 1
+
+
+def _in_order(*columns: Column) -> Iterator[NDArray[np.integer[Any]]]:
+    """The columns by the first one's numbers, copied only where they are in another order."""
+    import numpy as np
+
+    arrays = [np.asarray(column.view()) for column in columns]
+    ordered = bool((arrays[0][1:] >= arrays[0][:-1]).all())
+    order = slice(None) if ordered else np.argsort(arrays[0], kind="stable")
+    return (array[order] for array in arrays)

@@ -1,0 +1,87 @@
+"""ONNX Runtime's CANN provider: the ONNX file on a chip, compiled at its first run. It never runs on the CPU instead.
+
+The package onnxruntime-cann imports without CANN and then computes on the CPU with a line of warning, and the provider
+leaves single operators that it does not know to the CPU. Both are refused here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backends.core.errors import NeedError
+from backends.core.model_io import INPUT, OUTPUT, DeviceSpec, Port, check_ports
+from backends.inference.runtime import read_failure
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PROVIDER = "CANNExecutionProvider"
+_NO_CPU = "session.disable_cpu_ep_fallback"
+"""ONNX Runtime's own switch: a graph with a node for the CPU makes no session."""
+_KINDS = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
+
+
+class CannOnnx:
+    """One session on one chip; see the module's text."""
+
+    def __init__(self) -> None:
+        self.version = "onnxruntime-cann"
+        self._session: Any = None
+
+    def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
+        """As in `Runtime.open`; NeedError where the package, CANN or the chip cannot be had, or a node would be left
+        to the CPU."""
+        import onnxruntime as ort
+
+        self.version = f"onnxruntime-cann {ort.__version__}"
+        if PROVIDER not in ort.get_available_providers():
+            hint = "pip uninstall onnxruntime, then pip install onnxruntime-cann: they exclude each other"
+            raise NeedError("this ONNX Runtime has no CANN provider", hint=hint)
+        if not model.is_file():
+            raise read_failure(model, "ONNX Runtime", FileNotFoundError())
+        session = _open(ort, model, device)
+        providers = session.get_providers()
+        if not providers or providers[0] != PROVIDER:
+            text = "ONNX Runtime would compute on {provider} instead of the chip"
+            raise NeedError(text, hint=_MEND, provider=providers[0] if providers else "nothing")
+        session.disable_fallback()
+        ends = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
+        classes = check_ports(model, batch, *ends)
+        self._session = session
+        return classes
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As in `Runtime.run`. The first call compiles the model for the chip: minutes."""
+        result: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: batch})[0]
+        return result
+
+    def close(self) -> None:
+        """Drop the session."""
+        self._session = None
+
+
+_MEND = "source CANN's set_env.sh, see `npu-smi info`, and pair this onnxruntime-cann with its CANN; or use acl"
+
+
+def _open(ort: Any, model: Path, device: DeviceSpec) -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.add_session_config_entry(_NO_CPU, "1")
+    provider = (PROVIDER, {"device_id": str(device.index)})
+    try:
+        return ort.InferenceSession(str(model), options, providers=[provider], enable_fallback=0)
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+        if "CPU EP" in str(error):
+            hint = "use the runtime acl: atc compiles all of the model"
+            raise NeedError("the CANN provider would leave part of the model to the CPU", hint=hint) from error
+        if "CANN" in str(error) or "EP Error" in str(error) or "acl" in str(error).lower():
+            raise NeedError("the CANN provider does not start: {reason}", hint=_MEND, reason=reason) from error
+        raise read_failure(model, "ONNX Runtime", error) from error
+
+
+def _port(end: Any) -> Port:
+    shape = tuple(n if isinstance(n, int) else None for n in end.shape)
+    return Port(end.name, shape, _KINDS.get(end.type, end.type))

@@ -1,0 +1,61 @@
+"""ONNX Runtime on a group of cores: its CPU provider and nothing else, so that it never runs where nobody looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backends.core.model_io import INPUT, OUTPUT, DeviceSpec, Port, check_ports
+from backends.inference.runtime import read_failure
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class OnnxRuntime:
+    """The CPU runtime that is always there: wheels for every platform that we know of."""
+
+    def __init__(self) -> None:
+        self.version = "onnxruntime"
+        self._session: Any = None
+
+    def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
+        """Read the ONNX file into a session; as in `Runtime.open`."""
+        import onnxruntime as ort
+
+        self.version = f"onnxruntime {ort.__version__}"
+        try:
+            session = ort.InferenceSession(str(model), _options(ort, device), providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise read_failure(model, "ONNX Runtime", error) from error
+        ends = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
+        classes = check_ports(model, batch, *ends)
+        self._session = session
+        return classes
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As in `Runtime.run`."""
+        result: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: batch})[0]
+        return result
+
+    def close(self) -> None:
+        """Drop the session."""
+        self._session = None
+
+
+def _options(ort: Any, device: DeviceSpec) -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if device.cores:
+        options.intra_op_num_threads = len(device.cores)
+    return options
+
+
+def _port(end: Any) -> Port:
+    kinds = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
+    shape = tuple(n if isinstance(n, int) else None for n in end.shape)
+    return Port(end.name, shape, kinds.get(end.type, end.type))

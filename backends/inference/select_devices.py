@@ -1,0 +1,122 @@
+"""Which chips a run takes: by a reading of `npu-smi` and the user's wish, with a reason for each one left out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backends.core.errors import InputError, NeedError
+from backends.core.messages import Line, line
+from backends.core.model_io import DeviceSpec
+from backends.core.values import Chip, ChipProcess, DeviceTable
+
+VISIBLE = "ASCEND_RT_VISIBLE_DEVICES"
+"""Environment variable by which a scheduler shows a process some chips only, counted anew from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chips of a run."""
+
+    devices: tuple[DeviceSpec, ...] = ()
+    """Those that can be opened, in the table's order."""
+    left_out: Mapping[str, Line] = field(default_factory=dict)
+    """Of `devices`, those that are not taken, and why; the user may still put them in."""
+    unusable: Mapping[str, Line] = field(default_factory=dict)
+    """Chips that cannot be opened, and why."""
+
+    @property
+    def taken(self) -> int:
+        """How many chips the run begins with."""
+        return len(self.devices) - len(self.left_out)
+
+
+def choose_chips(
+    table: DeviceTable,
+    wanted: Sequence[int] | None,
+    visible: str | None = None,
+    options: Mapping[str, str | float | int | None] | None = None,
+) -> Choice:
+    """The chips of `table` by the logic ids `wanted`; None: all that are healthy and free.
+
+    A chip that is named is taken though it is ill or busy, and though npu-smi does not say its id.
+    `visible` is the value of ASCEND_RT_VISIBLE_DEVICES.
+    Raises NeedError where there are no chips, InputError where one is named that is not there.
+    """
+    _refuse(table, wanted)
+    places = _places(visible)
+    named = _named(table, wanted)
+    devices: list[DeviceSpec] = []
+    left_out: dict[str, Line] = {}
+    unusable: dict[str, Line] = {}
+    for chip in table.chips:
+        name, number = chip.device, chip.device_id
+        if number is None:
+            if not named:
+                unusable[name] = line("npu-smi does not say its device id: name it under [infer] devices, such as [0]")
+        elif places is not None and number not in places:
+            unusable[name] = line("{variable} does not show it", variable=VISIBLE)
+        else:
+            index = number if places is None else places[number]
+            devices.append(DeviceSpec(name, index, (), options or {}, chip.name or "", str(chip.npu_id)))
+            if reason := _reason(chip, table.processes, wanted):
+                left_out[name] = reason
+    for number in named:
+        if places is not None and number not in places:
+            unusable[f"npu:{number}"] = line("{variable} does not show it", variable=VISIBLE)
+        else:
+            index = number if places is None else places[number]
+            devices.append(DeviceSpec(f"npu:{number}", index, (), options or {}, _name(table)))
+    return Choice(tuple(devices), left_out, unusable)
+
+
+def _named(table: DeviceTable, wanted: Sequence[int] | None) -> list[int]:
+    """Ids that the user names for chips whose own is not told, in his order; `_refuse` has seen that there are some."""
+    known = {chip.device_id for chip in table.chips}
+    return [number for number in dict.fromkeys(wanted or ()) if number not in known]
+
+
+def _name(table: DeviceTable) -> str:
+    """What the chips without an id are, where they are all of one name."""
+    names = {chip.name or "" for chip in table.chips if chip.device_id is None}
+    return names.pop() if len(names) == 1 else ""
+
+
+def none_taken(choice: Choice) -> NeedError:
+    """What to raise where a run would begin with no chip."""
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in {**choice.left_out, **choice.unusable}.items())
+    hint = "end what runs there, or name chips under [infer] devices to take them as they are"
+    return NeedError("no chip is free: {reasons}", hint=hint, reasons=reasons)
+
+
+def _refuse(table: DeviceTable, wanted: Sequence[int] | None) -> None:
+    if not table.chips:
+        cause = str(table.error.cause) if table.error else "npu-smi lists none"
+        hint = table.error.fix.template if table.error else "see `npu-smi info`"
+        raise NeedError("no chips: {cause}", hint=hint, cause=cause, **(table.error.fix.facts if table.error else {}))
+    known = [chip.device_id for chip in table.chips if chip.device_id is not None]
+    absent = sorted(set(wanted or ()) - set(known))
+    if len(absent) > len(table.chips) - len(known):  # those without an id may be the ones that are named
+        hint = "under [infer] devices, name some of {known}"
+        ids, there = ", ".join(map(str, absent)), ", ".join(map(str, sorted(known))) or "none"
+        raise InputError("there is no chip with the device id {ids}", hint=hint, ids=ids, known=there)
+
+
+def _places(visible: str | None) -> dict[int, int] | None:
+    """Device id to the number that CANN counts it by, under ASCEND_RT_VISIBLE_DEVICES; None where it is not set."""
+    if not visible:
+        return None
+    listed = [int(part) for part in visible.split(",") if part.strip().isdigit()]
+    return {number: place for place, number in enumerate(listed)}
+
+
+def _reason(chip: Chip, processes: Sequence[ChipProcess], wanted: Sequence[int] | None) -> Line | None:
+    if wanted is not None:
+        return None if chip.device_id in wanted else line("not among infer.devices")
+    if chip.health not in (None, "OK"):
+        return line("npu-smi says {health}", health=chip.health)
+    busy = [one for one in processes if one.npu_id == chip.npu_id and one.chip_id in (None, chip.chip_id)]
+    if busy:
+        names = ", ".join(dict.fromkeys(one.name or str(one.pid) for one in busy))
+        return line("busy: {names}", names=names[:80])
+    return None

@@ -1,0 +1,92 @@
+"""The export stage and step: a checked checkpoint to a checked ONNX file. It refuses to know clips and runtimes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal, cast
+
+from backends.core.codec import decode
+from backends.core.errors import InputError
+from backends.core.events import Outcome
+from backends.core.files import write_whole
+from backends.core.messages import Scalar, line
+from backends.core.model_io import ClipShape
+from backends.models import onnx_file
+from backends.models.checkpoint import Wanted, read_checkpoint
+from backends.models.graph import build_graph
+from backends.models.params import ExportParams, StepExportParams
+from backends.worker.job import Job
+
+_PARTS = 4
+
+
+def run(job: Job) -> Outcome:
+    """Stage `export`: input `checkpoint` to `model.onnx`."""
+    params = decode(ExportParams, dict(job.params))
+    checkpoint = job.inputs.get("checkpoint")
+    if checkpoint is None:
+        raise InputError("no checkpoint", hint="name the .pth under [model] checkpoint in r3d.toml")
+    return export(job, checkpoint, params.wanted, params.clip, job.out / "model.onnx")
+
+
+def step_export(job: Job) -> Outcome:
+    """`step export`: the guide's `3D-ResNets_pth2onnx.py`, with `params.StepExportParams`."""
+    params = decode(StepExportParams, dict(job.params))
+    if params.model != "resnet":
+        text, hint = "the model {model} is not known here", "give --model=resnet: the guide's, depths 10 to 200"
+        raise InputError(text, hint=hint, model=ascii(params.model)[1:-1])
+    if params.resnet_shortcut not in (None, "A", "B"):
+        text, hint = "there is no shortcut type {type}", "give --resnet_shortcut=A or B"
+        raise InputError(text, hint=hint, type=ascii(params.resnet_shortcut)[1:-1])
+    if params.conv1_t_stride < 1:
+        raise InputError("conv1_t_stride is {n}", hint="give 1 or more; the guide's is 1", n=params.conv1_t_stride)
+    wanted = Wanted(
+        params.model_depth,
+        params.n_classes,
+        cast(Literal["A", "B"] | None, params.resnet_shortcut),
+        params.resnet_widen_factor,
+        params.conv1_t_size,
+        params.conv1_t_stride,
+        params.no_max_pool,
+    )
+    clip = ClipShape(params.batch, params.sample_duration, params.sample_size)
+    return export(job, params.resume_path, wanted, clip, params.output)
+
+
+def export(job: Job, source: Path, wanted: Wanted, clip: ClipShape, target: Path) -> Outcome:
+    """Read `source`, build the graph for `clip`, check it and write `target` whole.
+
+    Raises InputError where the checkpoint cannot be used, StageError where the graph does not pass its check.
+    """
+    job.progress(0, _PARTS, "parts", note=line("reading the checkpoint"))
+    checkpoint = read_checkpoint(source, wanted)
+    for warning in checkpoint.warnings:
+        job.note(warning, "warning")
+    job.check_stop()
+    job.progress(1, _PARTS, "parts", note=line("building the graph"))
+    weights = {name: tensor.numpy() for name, tensor in checkpoint.state.items()}
+    model = build_graph(checkpoint.architecture, weights, clip)
+    job.progress(2, _PARTS, "parts", note=line("checking the graph"))
+    onnx_file.check(model, target.name)
+    job.check_stop()
+    job.progress(3, _PARTS, "parts", note=line("writing the file"))
+    data = onnx_file.to_bytes(model)
+    write_whole(target, data)
+    job.progress(_PARTS, _PARTS, "parts")
+    facts, architecture = onnx_file.facts(model), checkpoint.architecture
+    figures: dict[str, Scalar] = {
+        "arch": architecture.name,
+        "depth": architecture.depth,
+        "classes": architecture.classes,
+        "parameters": checkpoint.parameters,
+        "opset": facts.opset,
+        "nodes": facts.nodes,
+        "bytes": len(data),
+        "shortcut": architecture.shortcut,
+        "widen": architecture.widen,
+        "batch": clip.batch,
+        "epoch": checkpoint.epoch,
+    }
+    output = target.name if target.parent == job.out else str(target)
+    return Outcome(figures, {"onnx": output}, hashlib.sha256(data).hexdigest())

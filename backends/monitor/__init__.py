@@ -1,0 +1,1 @@
+"""What devices report while a run goes on: samples, energy, drift."""

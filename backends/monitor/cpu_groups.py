@@ -1,0 +1,122 @@
+"""Groups of cores as devices: which cores, what processor, how busy, from Linux's /proc and /sys; None where silent.
+
+A group's memory is the whole machine's, for cores have none of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.core.values import DeviceSample
+
+PROC = Path("/proc")
+SYS = Path("/sys")
+_PROCESSOR_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
+
+Ticks = Mapping[int, tuple[int, int]]
+"""Core number to (busy, all) clock ticks since boot."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuGroup:
+    """Some cores of this machine, watched and lost as one device."""
+
+    id: str
+    name: str
+    cores: tuple[int, ...]
+
+
+def groups(devices: tuple[int, ...] | None = None) -> tuple[CpuGroup, ...]:
+    """`cpu:<n>` for each of `devices` (None: one of all cores): the cores this process may use, in equal runs."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    wanted = tuple(dict.fromkeys(devices)) if devices else (0,)
+    model = processor()
+    found = []
+    for place, number in enumerate(wanted):
+        share = cores[place * len(cores) // len(wanted) : (place + 1) * len(cores) // len(wanted)]
+        share = share or [cores[place % len(cores)]]  # more devices than cores: they share
+        found.append(CpuGroup(f"cpu:{number}", model, tuple(share)))
+    return tuple(found)
+
+
+def processor(proc: Path = PROC) -> str:
+    """The processor's model as the kernel tells it, else the machine's architecture."""
+    text = _read(proc / "cpuinfo")
+    found = re.search(r"^(?:model name|Hardware|Model)\s*:\s*(\S.*?)\s*$", text, re.MULTILINE)
+    return re.sub(r"\s+", " ", found[1]) if found else platform.machine() or "cpu"
+
+
+def read_ticks(proc: Path = PROC) -> dict[int, tuple[int, int]]:
+    """Clock ticks of each core since boot; waiting for disks counts as idle, a guest's time once."""
+    ticks: dict[int, tuple[int, int]] = {}
+    for name, rest in re.findall(r"^cpu([0-9]+) ([0-9 ]+)$", _read(proc / "stat"), re.MULTILINE):
+        values = [int(value) for value in rest.split()][:8]  # guest time is in user time already
+        if len(values) >= 4:
+            idle = values[3] + (values[4] if len(values) > 4 else 0)
+            ticks[int(name)] = (sum(values) - idle, sum(values))
+    return ticks
+
+
+def busy_percent(cores: tuple[int, ...], before: Ticks, after: Ticks) -> float | None:
+    """Share of the cores' time in use between two readings, 0 to 100; None where no time passed or a core is gone."""
+    if any(core not in before or core not in after for core in cores):
+        return None
+    busy = sum(after[core][0] - before[core][0] for core in cores)
+    total = sum(after[core][1] - before[core][1] for core in cores)
+    return min(100.0, max(0.0, 100.0 * busy / total)) if total > 0 else None
+
+
+def memory_mb(proc: Path = PROC) -> tuple[int | None, int | None]:
+    """(used, total) of the machine in MiB; used is what new programs cannot have."""
+    fields = dict(re.findall(r"^(\w+):\s+([0-9]+) kB$", _read(proc / "meminfo"), re.MULTILINE))
+    total, free = fields.get("MemTotal"), fields.get("MemAvailable")
+    if total is None or free is None:
+        return None, None if total is None else int(total) // 1024
+    return (int(total) - int(free)) // 1024, int(total) // 1024
+
+
+def temperature(sys: Path = SYS) -> float | None:
+    """The warmest of the processor's sensors in degrees Celsius."""
+    found = []
+    for folder in sorted((sys / "class" / "hwmon").glob("hwmon*")):
+        if _read(folder / "name").strip() in _PROCESSOR_SENSORS:
+            found += [int(text) for path in folder.glob("temp*_input") if (text := _read(path).strip()).isdigit()]
+    return max(found) / 1000 if found else None
+
+
+class CpuSampler:
+    """Readings of groups of cores; the load is that since the reading before, so the first has none."""
+
+    def __init__(self, devices: tuple[CpuGroup, ...]) -> None:
+        self._devices = devices
+        self._ticks: Ticks = read_ticks()
+
+    def sample(self) -> tuple[DeviceSample, ...]:
+        """One reading of each group, all of one time."""
+        before, self._ticks = self._ticks, read_ticks()
+        (used, total), temp, at = memory_mb(), temperature(), time.time()
+        return tuple(
+            DeviceSample(
+                device=device.id,
+                at=at,
+                name=device.name,
+                temp_c=temp,
+                busy_percent=busy_percent(device.cores, before, self._ticks),
+                memory_used_mb=used,
+                memory_total_mb=total,
+            )
+            for device in self._devices
+        )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

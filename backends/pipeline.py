@@ -1,0 +1,37 @@
+"""Every stage, one line each, in the order of the guide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backends.checks.check_spec import CHECK, with_needs
+from backends.core.plan import Plan, StageSpec
+from backends.core.settings import Settings
+from backends.data.data_specs import ANNOTATE, FRAMES
+from backends.data.preprocess_spec import PREPROCESS
+from backends.evaluate.evaluate_specs import EVALUATE, SCORE
+from backends.inference.infer_spec import INFER
+from backends.models.model_specs import COMPILE, EXPORT, SIMPLIFY, VERIFY
+
+STAGES: tuple[StageSpec, ...] = (
+    CHECK,
+    FRAMES,
+    ANNOTATE,
+    PREPROCESS,
+    EXPORT,
+    SIMPLIFY,
+    COMPILE,
+    VERIFY,
+    INFER,
+    SCORE,
+    EVALUATE,
+)
+
+
+def whole_plan(workspace: Path, settings: Settings) -> Plan:
+    """The plan of all stages for these settings."""
+    stages = with_needs(tuple(spec.plan(settings) for spec in STAGES))
+    companion: tuple[str, ...] = ("backends.monitor.sampler", "--target", settings.infer.target)
+    if settings.infer.devices is not None:
+        companion = (*companion, "--devices", ",".join(map(str, settings.infer.devices)))
+    return Plan(workspace, stages, parallel=settings.engine.parallel, companion=companion)

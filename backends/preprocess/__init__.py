@@ -1,1 +1,0 @@
-"""Frames to clips: the reference's pixels, bit for bit."""

@@ -1,1 +1,0 @@
-"""Files that one stage writes and another reads: annotation, clips, rows of scores. Each format has one module."""

@@ -1,0 +1,148 @@
+"""Versions beside the guide's table, and what the Python of ais_bench lacks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from backends.ascend import check_ais_bench
+from backends.ascend.check_versions import (
+    TABLE,
+    cann_finding,
+    driver_is_known,
+    judge,
+    numbers,
+    package_findings,
+    tool_findings,
+)
+from backends.core.settings import InferSettings, Settings
+
+FAKES = Path(__file__).resolve().parents[1] / "fakes"
+KNOWN = {known.package: known for known in TABLE}
+
+
+@pytest.mark.parametrize(
+    ("package", "found", "state", "words"),
+    [
+        ("numpy", "1.21.2", "met", "as in the guide"),
+        ("numpy", "1.26.4", "met", "newer than the guide's 1.21.2 and known good"),
+        ("numpy", "2.4.6", "met", "newer than the guide's 1.21.2 and known good"),
+        ("numpy", "2.5.0", "unknown", "not tried"),
+        ("numpy", "1.19.5", "unknown", "not tried"),
+        ("torch", "1.8.0", "warning", "known bad: loading a foreign checkpoint"),
+        ("torch", "2.13.0+cpu", "met", "known good"),
+        ("torch", "2.9.1", "warning", "known bad"),
+        ("onnx", "1.7.0", "warning", "known bad"),
+        ("onnx", "1.23.2", "met", "known good"),
+        ("opencv-python", "4.6.0.66", "warning", "known bad"),
+        ("pillow", "13.0.0", "met", "known good"),
+        ("pillow", "garbage", "unknown", "not tried"),
+    ],
+)
+def test_a_package_is_judged_beside_the_guides(package: str, found: str, state: str, words: str) -> None:
+    """The same, newer and known good, known bad with the reason and the mend, or not tried."""
+    finding = judge(KNOWN[package], package, found)
+    assert (state, True) == (finding.state, words in str(finding.found))
+    assert (state == "warning") == bool(finding.hint.template)
+    assert found in str(finding.found)
+
+
+def test_packages_that_are_not_there_have_no_row() -> None:
+    """What a stage needs is asked for elsewhere; a package by its other name counts."""
+    assert ["Python, guide"] == [row.name for row in package_findings(lambda name: None)]
+    rows = list(package_findings({"opencv-python-headless": "5.0.0.93"}.get))
+    assert [("opencv-python-headless, guide", "met")] == [(row.name, row.state) for row in rows[1:]]
+    assert "the guide" in str(rows[0].found)
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "words"),
+    [
+        ("5.1.RC2", "met", "as in the guide"),
+        ("5.1.rc2", "met", "as in the guide"),
+        ("5.0.4", "met", "older than the guide's 5.1.RC2 and known good"),
+        ("5.0.2", "unknown", "not tried"),
+        ("3.3.0", "unknown", "not tried"),
+        ("6.0.1", "met", "newer than the guide's 5.1.RC2 and known good"),
+        ("8.0.RC2", "met", "newer"),
+        ("8.5.0", "met", "newer"),
+        ("9.0.0", "unknown", "not tried"),
+    ],
+)
+def test_a_release_of_cann_is_judged(found: str, state: str, words: str) -> None:
+    """Beside the guide's 5.1.RC2."""
+    finding = cann_finding(found)
+    assert (state, True) == (finding.state, words in str(finding.found))
+
+
+def test_drivers_are_known_by_their_tables() -> None:
+    """20.2 to 26.1."""
+    assert all(driver_is_known(version) for version in ("20.2.2", "22.0.4", "24.1.rc2", "26.1.0"))
+    assert not any(driver_is_known(version) for version in ("19.9", "26.2.0", "27.0", "x"))
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [("5.1.RC2", (5, 1)), ("2.13.0+cpu", (2, 13)), ("24.1.rc2", (24, 1)), ("1.21.2", (1, 21, 2)), ("x", ()), ("", ())],
+)
+def test_leading_numbers(version: str, expected: tuple[int, ...]) -> None:
+    """Zeros at the end make no difference, words end them."""
+    assert expected == numbers(version)
+
+
+@pytest.mark.parametrize(
+    ("versions", "generation", "states"),
+    [
+        ({"aclruntime": "0.0.2", "setuptools": "80.9.0"}, "D", ["met"]),
+        ({"aclruntime": "0.0.3", "setuptools": "80.9.0"}, "D", ["warning"]),
+        ({"setuptools": "65"}, "B", ["warning"]),
+        ({"aclruntime": "0.0.2", "setuptools": "84.2.1"}, "D", ["met", "warning"]),
+        ({"aclruntime": "0.0.2", "setuptools": "84.2.1"}, "C", ["met", "warning"]),
+        ({"aclruntime": "0.0.2"}, "D", ["met", "warning"]),
+    ],
+)
+def test_what_the_tools_python_lacks(versions: dict[str, str], generation: str, states: list[str]) -> None:
+    """Another aclruntime makes it slow, and so does a lack of pkg_resources, without which one generation crashes."""
+    found = list(tool_findings(versions, generation))
+    assert states == [row.state for row in found]
+    assert (len(found) == 2 and generation == "D") == ("crashes" in str(found[-1].found))
+
+
+def rows(settings: Settings, limit_s: float = 30.0) -> dict[str, tuple[str, str]]:
+    found = check_ais_bench.ais_bench_findings(settings, limit_s)
+    return {row.name: (row.state, f"{row.found} -> {row.hint}") for row in found}
+
+
+def test_the_generation_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the tool as it answers now; without its compiled part it is missing, with the mend."""
+    settings = Settings(infer=InferSettings(ais_bench=Path(sys.executable)))
+    monkeypatch.setenv("PYTHONPATH", str(FAKES))
+    monkeypatch.setenv("FAKE_AIS_GENERATION", "C")
+    found = rows(settings)
+    assert ("met", True) == (found["ais_bench"][0], "generation C" in found["ais_bench"][1])
+    monkeypatch.setenv("FAKE_AIS_NO_ACLRUNTIME", "1")
+    found = rows(settings)
+    assert ("missing", "missing") == (found["ais_bench"][0], found["aclruntime"][0])
+    assert "No module named 'aclruntime'" in found["ais_bench"][1]
+
+
+def test_a_tool_that_hangs_does_not_hold_the_doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is missing after the limit, and nothing of it is left."""
+    (tmp_path / "ais_bench.py").write_text("import time; time.sleep(600)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = rows(Settings(infer=InferSettings(ais_bench=Path(sys.executable))), 1.0)
+    assert "missing" == found["ais_bench"][0]
+    assert "no help in 1 s" in found["ais_bench"][1]
+    assert "unknown" == found["aclruntime"][0]
+
+
+def test_a_tool_that_nothing_hangs_on_is_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With another runtime the rows are there all the same: what is missing is told, and asks for nothing."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    rows = list(check_ais_bench.spare_findings(Settings(infer=InferSettings(target="ascend"))))
+    assert [("ais_bench", "unknown", ""), ("aclruntime", "unknown", "")] == [
+        (row.name, row.state, str(row.hint)) for row in rows
+    ]
+    assert all("only infer.runtime = ais_bench needs it" in str(row.found) for row in rows)

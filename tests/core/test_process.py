@@ -1,0 +1,78 @@
+"""Processes of ours: found by their mark, gone with their parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from backends.core.processes import child_environment, leftovers, reap, start_time
+
+CHILD = """
+import os, sys, time
+from backends.core.processes import die_with_parent, end_group_with
+die_with_parent()
+end_group_with(sys.stdin.buffer)
+print("ready", flush=True)
+time.sleep(600)
+"""
+PARENT = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdin=subprocess.PIPE, start_new_session=True)
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+def gone(pid: int, seconds: float = 5.0) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if start_time(pid) is None:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_child_ends_when_its_lifeline_does(tmp_path: Path) -> None:
+    """Closing the child's standard input ends its whole group."""
+    command = [sys.executable, "-c", CHILD]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, env=child_environment(tmp_path)
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert b"ready\n" == child.stdout.readline()
+        child.stdin.close()
+        assert -signal.SIGKILL == child.wait(5)
+
+
+def test_a_child_ends_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    """kill -9 of the parent takes the child along."""
+    command = [sys.executable, "-c", PARENT, CHILD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=child_environment(tmp_path)) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert b"ready\n" == parent.stdout.readline()
+        parent.kill()
+        parent.wait()
+        assert gone(pid)
+
+
+def test_a_stopped_leftover_is_found_by_its_mark_and_reaped(tmp_path: Path) -> None:
+    """A process stopped before it could watch anything is found and killed; one of another workspace is not."""
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with (
+        subprocess.Popen(sleeper, env=child_environment(tmp_path / "ours")) as ours,
+        subprocess.Popen(sleeper, env=child_environment(tmp_path / "other")) as other,
+    ):
+        os.kill(ours.pid, signal.SIGSTOP)
+        until = time.monotonic() + 5  # between fork and exec it still has our own environment
+        while set(leftovers(tmp_path / "ours")) != {ours.pid} and time.monotonic() < until:
+            time.sleep(0.01)
+        assert (ours.pid,) == reap(tmp_path / "ours")
+        assert -signal.SIGKILL == ours.wait(5)
+        assert other.poll() is None
+        other.kill()

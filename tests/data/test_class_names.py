@@ -1,0 +1,55 @@
+"""Files of class names, as every stage reads them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backends.core.errors import InputError
+from backends.data.class_names import read_class_names
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("wave\n# a remark\n\nrun\n", ("wave", "run")),
+        ("\ufeffwave\r\nrun", ("wave", "run")),
+        ('["wave", "run"]', ("wave", "run")),
+        ("1 wave\n2 run\n", ("wave", "run")),
+        ("7\n3 wheels\n", ("7", "3 wheels")),
+        (json.dumps({"labels": ["wave", "run"], "database": {}}), ("run", "wave")),
+    ],
+)
+def test_names_stand_in_the_files_order(tmp_path: Path, text: str, expected: tuple[str, ...]) -> None:
+    """Plain, numbered and JSON lists keep their order; only an annotation's labels are sorted, as the guide does."""
+    (tmp_path / "names").write_text(text, encoding="utf-8")
+    assert expected == read_class_names(tmp_path / "names")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "no class names"),
+        (b"# nothing\n", "no class names"),
+        (b"a\nb\na\n", 'class name "a": it stands twice'),
+        (b"../x\n", 'class name "../x"'),
+        (b"\xff\xfe\x00", "not UTF-8 text"),
+        (b'{"labels": 3}', "names: "),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, data: bytes, words: str) -> None:
+    """The line names the file, what is wrong in it, and the mend."""
+    (tmp_path / "names").write_bytes(data)
+    with pytest.raises(InputError, match=words) as caught:
+        read_class_names(tmp_path / "names")
+    assert caught.value.hint.template
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    """A folder, and a path where nothing is."""
+    for path in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(InputError, match="not a file of class names"):
+            read_class_names(path)

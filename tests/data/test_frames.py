@@ -1,0 +1,215 @@
+"""The frames stage: what it writes, what it sets aside, how it is taken up again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from backends.core.codec import dumps
+from backends.core.errors import InputError, Stopped
+from backends.core.events import ItemSetAside, StageFinished, StageNote, StageProgress, from_json
+from backends.core.processes import child_environment
+from backends.data.frames import run, step_frames
+from backends.worker.job import Request
+from tests.data.conftest import FilmMaker, JobMaker
+
+
+def _tree(root: Path) -> dict[str, int]:
+    """Video folders and how many files they hold."""
+    return {folder.relative_to(root).as_posix(): len(list(folder.iterdir())) for folder in sorted(root.glob("*/*"))}
+
+
+def _aside(job: object) -> dict[str, str]:
+    return {event.item: str(event.reason) for event in job.said if isinstance(event, ItemSetAside)}  # type: ignore[attr-defined]
+
+
+def test_each_video_becomes_a_folder(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """Frames are numbered from 1, five digits wide, and the index tells count and size."""
+    film(tmp_path / "videos/wave/a [b] é.avi", 3)
+    film(tmp_path / "videos/run/c.mp4", 5)
+    outcome = run(job(inputs={"videos": tmp_path / "videos"}))
+    assert {"run/c": 5, "wave/a [b] é": 3} == _tree(tmp_path / "out/frames")
+    names = sorted(path.name for path in (tmp_path / "out/frames/wave/a [b] é").iterdir())
+    assert ["image_00001.jpg", "image_00002.jpg", "image_00003.jpg"] == names
+    assert {"class": "run", "id": "c", "frames": 5, "width": 320, "height": 240} == json.loads(
+        (tmp_path / "out/frames.json").read_bytes()
+    )["videos"][0]
+    assert {"frames": "frames", "index": "frames.json"} == outcome.outputs
+    assert (2, 2, 8) == tuple(outcome.figures[name] for name in ("classes", "videos", "frames"))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["frames", "frames.json", "made.jsonl"]
+
+
+def test_bad_videos_are_set_aside_and_leave_nothing(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """Empty, foreign, cut, frameless and unreadable files are named with a reason; the good ones are made."""
+    root = tmp_path / "videos"
+    good = film(root / "wave/good.avi", 30)
+    (root / "wave/empty.avi").touch()
+    (root / "wave/foreign.avi").write_bytes(b"hello" * 100)
+    (root / "wave/cut.avi").write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+    (root / "wave/gone.avi").symlink_to(tmp_path / "nowhere.avi")
+    (root / "wave/link.avi").symlink_to(film(tmp_path / "elsewhere/x.avi", 4))
+    made = job(inputs={"videos": root})
+    outcome = run(made)
+    assert {"wave/good": 30, "wave/link": 4} == _tree(tmp_path / "out/frames")
+    assert {"wave/empty", "wave/foreign", "wave/cut", "wave/gone"} == set(_aside(made))
+    assert "the file is empty" == _aside(made)["wave/empty"]
+    assert 2 == outcome.figures["videos"]
+    assert not (tmp_path / "out/parts").exists()
+
+
+def test_nothing_usable_is_an_error(tmp_path: Path, job: JobMaker) -> None:
+    """A folder of which no video can be used fails with one line, not with an empty result."""
+    (tmp_path / "videos/wave").mkdir(parents=True)
+    (tmp_path / "videos/wave/a.avi").write_bytes(b"x")
+    with pytest.raises(InputError, match="none of its 1 videos could be used"):
+        run(job(inputs={"videos": tmp_path / "videos"}))
+
+
+def test_only_what_is_missing_is_made_again(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """After a kill, whole folders stay as they are; half ones, changed ones and those without a record are made."""
+    for name in ("a", "b", "c", "d"):
+        film(tmp_path / f"videos/wave/{name}.avi", 4)
+    first = run(job(inputs={"videos": tmp_path / "videos"}))
+    frames = tmp_path / "out/frames/wave"
+    (frames / "b/image_00004.jpg").unlink()
+    (frames / "c/image_00002.jpg").write_bytes(b"")
+    records = (tmp_path / "out/made.jsonl").read_bytes().splitlines()
+    kept = [text for text in records if b'"id":"d"' not in text]
+    (tmp_path / "out/made.jsonl").write_bytes(b"\n".join(kept) + b'\n{"label":"wave","id":"d","fra')
+    (tmp_path / "out/parts/0").mkdir(parents=True)
+    (tmp_path / "out/parts/0/image_00001.jpg").write_bytes(b"left over")
+    before = (frames / "a/image_00001.jpg").stat().st_mtime_ns
+    again = job(inputs={"videos": tmp_path / "videos"})
+    second = run(again)
+    assert first == second
+    assert before == (frames / "a/image_00001.jpg").stat().st_mtime_ns
+    assert {"wave/a": 4, "wave/b": 4, "wave/c": 4, "wave/d": 4} == _tree(tmp_path / "out/frames")
+    assert ["1 of 4 videos were there already"] == [str(e.text) for e in again.said if isinstance(e, StageNote)]
+    third = job(inputs={"videos": tmp_path / "videos"})
+    assert first == run(third)
+    assert ["4 of 4 videos were there already"] == [str(e.text) for e in third.said if isinstance(e, StageNote)]
+
+
+def test_the_digest_follows_the_content(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """Other frames give another digest, the number of workers does not."""
+    for name in ("a", "b", "c"):
+        film(tmp_path / f"videos/wave/{name}.avi", 4)
+    digests = []
+    for workers in (1, 3):
+        digests.append(run(job(inputs={"videos": tmp_path / "videos"}, tuning={"workers": workers})).digest)
+        for path in (tmp_path / "out").glob("made.jsonl"):
+            path.unlink()
+    film(tmp_path / "videos/wave/c.avi", 5)
+    digests.append(run(job(inputs={"videos": tmp_path / "videos"})).digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_stop_is_obeyed_between_frames_and_kept_work_counts(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """A stop ends the attempt soon, leaves no half folder, and what was made is not made again."""
+    for number in range(6):
+        film(tmp_path / f"videos/wave/{number}.avi", 120, 320, 240)
+    stopped = job(inputs={"videos": tmp_path / "videos"}, tuning={"workers": 1})
+    done = tmp_path / "out/frames/wave/1"
+
+    def stop_after_two() -> None:
+        while not done.exists():
+            time.sleep(0.002)
+        stopped.obey({"command": "stop"})
+
+    timer = threading.Thread(target=stop_after_two)
+    timer.start()
+    with pytest.raises(Stopped):
+        run(stopped)
+    timer.join()
+    left = _tree(tmp_path / "out/frames")
+    assert {120} == set(left.values())
+    assert len(left) < 6
+    run(job(inputs={"videos": tmp_path / "videos"}))
+    assert 6 == len(_tree(tmp_path / "out/frames"))
+
+
+def test_progress_counts_videos_and_frames(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """The last tick has all videos, a rate in videos a second, and the frames a second beside it."""
+    film(tmp_path / "videos/wave/a.avi", 3)
+    made = job(inputs={"videos": tmp_path / "videos"})
+    run(made)
+    last = [event for event in made.said if isinstance(event, StageProgress)][-1]
+    assert (1, 1, "videos") == (last.done, last.total, last.unit)
+    assert last.rate is not None
+    assert last.figures["frames_per_s"] == pytest.approx(3 * last.rate, rel=0.2)
+
+
+def test_a_full_disk_is_not_blamed_on_a_video(
+    tmp_path: Path, film: FilmMaker, job: JobMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the folder that is written to ends the stage, it sets no video aside."""
+    film(tmp_path / "videos/wave/a.avi", 3)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("backends.data.frames.Path.rename", full)
+    made = job(inputs={"videos": tmp_path / "videos"})
+    with pytest.raises(OSError, match="No space left"):
+        run(made)
+    assert {} == _aside(made)
+
+
+def test_the_step_keeps_what_a_person_put_there(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """`step frames` writes beside folders that it did not make, names them, and takes up its own."""
+    film(tmp_path / "videos/wave/a.avi", 3)
+    film(tmp_path / "videos/wave/mine.avi", 3)
+    (tmp_path / "jpg/wave/mine").mkdir(parents=True)
+    (tmp_path / "jpg/wave/mine/image_00001.jpg").write_bytes(b"mine")
+    params = {"video_path": str(tmp_path / "videos"), "output_path": str(tmp_path / "jpg")}
+    for _ in range(2):
+        made = job(params=params)
+        outcome = step_frames(made)
+        assert ["wave/mine"] == list(_aside(made))
+        assert 1 == outcome.figures["videos"]
+    assert b"mine" == (tmp_path / "jpg/wave/mine/image_00001.jpg").read_bytes()
+    assert {"wave/a": 3, "wave/mine": 1} == _tree(tmp_path / "jpg")
+
+
+def test_without_videos_the_line_says_so(job: JobMaker) -> None:
+    """A request without a folder of videos is refused in one line."""
+    with pytest.raises(InputError, match="no folder of videos"):
+        run(job())
+
+
+def test_real_clips_through_the_worker(shared: Path, tmp_path: Path) -> None:
+    """The child process makes the counts that ffmpeg gives for the four real clips, under the annotation's ids."""
+    out = tmp_path / "out"
+    out.mkdir()
+    inputs = {
+        "videos": shared / "data/hmdb51_clips",
+        "annotation": shared / "data/golden/annotation.json",
+    }
+    request = Request("frames", "backends.data.frames:run", 1, tmp_path, out, tmp_path / "scratch", inputs=inputs)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "backends.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=child_environment(tmp_path),
+        start_new_session=True,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with child:
+        child.stdin.write(dumps(request).encode() + b"\n")
+        child.stdin.flush()
+        last = [from_json(text) for text in child.stdout][-1]
+        child.stdin.close()
+    assert isinstance(last, StageFinished), last
+    assert {
+        "cartwheel/Turnk_r_Pippi_Michel_cartwheel_f_cm_np2_le_med_6": 83,
+        "wave/RATRACE_wave_f_nm_np1_fr_goo_37": 72,
+        "wave/SchoolRulesHowTheyHelpUs_wave_f_nm_np1_ba_med_0": 74,
+        "wave/TrumanShow_wave_f_nm_np1_fr_med_26": 48,
+    } == _tree(out / "frames")

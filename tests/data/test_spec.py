@@ -1,0 +1,45 @@
+"""The dataset room's stages as data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backends.core.settings import DatasetSettings, Settings
+from backends.data.class_names import HMDB51
+from backends.data.data_specs import ANNOTATE, FRAMES
+
+VIDEOS, FRAME_FOLDER, JSON, SPLITS = Path("/v"), Path("/f"), Path("/a.json"), Path("/s")
+
+
+def _settings(**fields: object) -> Settings:
+    return Settings(dataset=DatasetSettings(**fields))  # type: ignore[arg-type]
+
+
+def test_videos_are_read_with_what_tells_their_class() -> None:
+    """The frames stage reads the videos, and the annotation or the split files for those in a flat folder."""
+    assert {"videos": VIDEOS} == FRAMES.plan(_settings(videos=VIDEOS)).inputs
+    assert {"videos": VIDEOS, "annotation": JSON} == FRAMES.plan(_settings(videos=VIDEOS, annotation=JSON)).inputs
+    stage = FRAMES.plan(_settings(videos=VIDEOS, splits=SPLITS, split=2))
+    assert ({"videos": VIDEOS, "splits": SPLITS}, 2) == (stage.inputs, stage.params["split"])
+    assert stage.skip is None
+
+
+def test_frames_that_are_there_skip_the_stage() -> None:
+    """Given frames, the frames stage does not apply, says why, and the annotate stage reads them."""
+    settings = _settings(frames=FRAME_FOLDER, annotation=JSON)
+    assert "the frames are there already: /f" == str(FRAMES.plan(settings).skip)
+    assert {"frames": FRAME_FOLDER, "annotation": JSON} == ANNOTATE.plan(settings).inputs
+
+
+def test_annotate_depends_only_on_what_it_uses() -> None:
+    """Split and class number are parameters only where they decide the outcome; the subset always is."""
+    assert {"subset": "validation"} == ANNOTATE.plan(_settings(annotation=JSON)).params
+    assert {"subset": "validation", "split": 3} == ANNOTATE.plan(_settings(splits=SPLITS, split=3)).params
+    assert {"subset": "training", "classes": None} == ANNOTATE.plan(_settings(subset="training")).params
+    assert {"labels": Path("/names.txt")} == ANNOTATE.plan(_settings(labels="/names.txt")).inputs
+
+
+def test_the_51_names_are_sorted() -> None:
+    """Checkpoints number HMDB51's classes in alphabetical order."""
+    assert 51 == len(HMDB51)
+    assert sorted(HMDB51) == list(HMDB51)

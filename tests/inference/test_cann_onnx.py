@@ -1,0 +1,95 @@
+"""ONNX Runtime on a chip, over a stand-in of onnxruntime-cann: it computes there, or refuses; never on the CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backends.core.errors import InputError, NeedError
+from backends.core.model_io import CLIP_SHAPE, DeviceSpec
+from backends.inference.runtime import choose
+from backends.inference.runtimes.cann import CannOnnx
+
+FAKE = Path(__file__).resolve().parents[1] / "fakes" / "cann_onnx" / "onnxruntime.py"
+DEVICE = DeviceSpec("npu:3", 3)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A file; the stand-in reads nothing of it."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"onnx")
+    return path
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch):
+    """Import the stand-in in place of onnxruntime, in one of its ways."""
+
+    def put(mode: str = "") -> None:
+        monkeypatch.setenv("FAKE_CANN_ONNX", mode)
+        spec = importlib.util.spec_from_file_location("onnxruntime", FAKE)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setitem(sys.modules, "onnxruntime", module)
+
+    return put
+
+
+def test_it_computes_on_the_device_that_is_named(use, model: Path) -> None:
+    """The device's number reaches the provider; logits are the session's; closing twice is safe."""
+    use()
+    made = CannOnnx()
+    assert 5 == made.open(model, DEVICE, 2)
+    batch = np.arange(2 * np.prod(CLIP_SHAPE), dtype=np.float32).reshape(2, *CLIP_SHAPE)
+    np.testing.assert_array_equal(batch.reshape(2, -1)[:, :5] + 3, made.run(batch))
+    assert "onnxruntime-cann 1.23.2" == made.version
+    made.close()
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "words", "mend"),
+    [
+        ("no_provider", "this ONNX Runtime has no CANN provider", "pip install onnxruntime-cann"),
+        ("no_cann", "the CANN provider does not start: create CANN ExecutionProvider fail", "set_env.sh"),
+        ("cpu_nodes", "would leave part of the model to the CPU", "acl"),
+        ("lies", "would compute on CPUExecutionProvider instead of the chip", "set_env.sh"),
+    ],
+)
+def test_it_never_runs_on_the_cpu(use, model: Path, mode: str, words: str, mend: str) -> None:
+    """Every way in which the package would do so by itself is a need, in one line with the mend."""
+    use(mode)
+    with pytest.raises(NeedError) as caught:
+        CannOnnx().open(model, DEVICE, 2)
+    assert words in str(caught.value.line)
+    assert mend in str(caught.value.hint)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_model_is_told(use, model: Path, tmp_path: Path) -> None:
+    """A missing or foreign file, and another batch size, are the file's fault and not the machine's."""
+    use()
+    with pytest.raises(InputError, match="no such model"):
+        CannOnnx().open(tmp_path / "none.onnx", DEVICE, 2)
+    with pytest.raises(InputError, match="not input float32 10x3x16x112x112"):
+        CannOnnx().open(model, DEVICE, 10)
+    model.write_bytes(b"")
+    with pytest.raises(InputError, match="cannot read the model"):
+        CannOnnx().open(model, DEVICE, 2)
+
+
+def test_the_cpus_own_package_is_refused(model: Path) -> None:
+    """The onnxruntime that is installed for the CPU has no such provider: a need, and no session."""
+    ort = pytest.importorskip("onnxruntime")
+    if "CANNExecutionProvider" in ort.get_available_providers():
+        pytest.skip("onnxruntime-cann is installed here")
+    with pytest.raises(NeedError, match="no CANN provider"):
+        CannOnnx().open(model, DEVICE, 2)
+    assert "cann" == choose("ascend", "cann")

@@ -1,0 +1,290 @@
+"""Tests of `backends.ascend.compile`, with a strict fake of atc."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backends.ascend import cann as toolkit
+from backends.ascend.cann import sourced
+from backends.ascend.compile import atc_line, run, told_soc_version
+from backends.ascend.compile_params import CompileParams
+from backends.core.errors import InputError, NeedError, StageError, Stopped
+from backends.core.events import StageNote
+from backends.core.messages import line
+from backends.core.model_io import ClipShape
+from backends.core.processes import start_time
+from backends.core.values import Chip, DeviceTable, Trouble
+from backends.models import onnx_file
+from backends.models.graph import build_graph
+from backends.worker.job import Job
+from tests.models.small import SMALL, random_state
+from tests.models.toolkits import make_toolkit
+
+CHIP = "Ascend310P3"
+
+
+@pytest.fixture
+def cann(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A toolkit in a folder whose name needs quoting, found by ASCEND_TOOLKIT_HOME."""
+    folder = make_toolkit(tmp_path / "it's a $(touch x) toolkit")
+    monkeypatch.setenv("ASCEND_TOOLKIT_HOME", str(folder / "latest"))
+    monkeypatch.delenv("FAKE_ATC", raising=False)
+    return folder
+
+
+@pytest.fixture
+def ready(make_job: Callable[..., Job], tmp_path: Path) -> Callable[..., Job]:
+    """Builds compile jobs for a small model of batch 10."""
+    (tmp_path / "simplify").mkdir()
+    weights = {name: tensor.numpy() for name, tensor in random_state(SMALL).items()}
+    (tmp_path / "simplify/m.onnx").write_bytes(onnx_file.to_bytes(build_graph(SMALL, weights)))
+
+    def make(**params: object) -> Job:
+        values = CompileParams(**{"soc_version": CHIP, **params})
+        return make_job("compile", values, upstream={"simplify": (tmp_path / "simplify", {"onnx": "m.onnx"})})
+
+    return make
+
+
+def test_compiles_for_the_chip(cann: Path, ready: Callable[..., Job], capfd: pytest.CaptureFixture[str]) -> None:
+    """A run with the guide's options ends with model.om, its chip and CANN in the figures, atc's words in the log."""
+    job = ready()
+    outcome = run(job)
+    data = (job.out / outcome.outputs["om"]).read_bytes()
+    assert data.startswith(b"IMOD" + CHIP.encode())
+    assert (CHIP, "8.0.RC2", len(data)) == tuple(outcome.figures[name] for name in ("soc_version", "cann", "bytes"))
+    assert "ATC run success" in capfd.readouterr().out
+
+
+def test_om_with_the_platform_in_its_name(
+    cann: Path, ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newer releases put system and processor into the name of what they write; it is found all the same."""
+    monkeypatch.setenv("FAKE_ATC", "suffix")
+    job = ready()
+    assert (job.out / run(job).outputs["om"]).is_file()
+    assert ["made.json", "model.om"] == sorted(path.name for path in job.out.iterdir())
+
+
+def test_all_options_reach_atc(cann: Path, ready: Callable[..., Job]) -> None:
+    """Precision, implementation mode, log level and extra options are given as arguments that atc accepts."""
+    job = ready(
+        precision_mode="allow_fp32_to_fp16", op_select_implmode="high_precision", log="error", extra=("--keep_dtype=x",)
+    )
+    assert run(job).figures["bytes"]
+
+
+def test_atc_line_is_the_guides() -> None:
+    """The line is the guide's, one argument each, unquoted."""
+    expected = [
+        "atc",
+        "--model=/m.onnx",
+        "--framework=5",
+        "--output=/o",
+        "--input_format=NCHW",
+        "--input_shape=input:4,3,16,112,112",
+        "--log=info",
+        "--soc_version=Ascend310P3",
+    ]
+    assert expected == atc_line(CompileParams(clip=ClipShape(4)), CHIP, Path("/m.onnx"), Path("/o"))
+
+
+@pytest.mark.parametrize("option", ["--output=/etc/x", "-x", "rm", "--model", "--a b=1", "; reboot"])
+def test_extra_options_are_options(option: str) -> None:
+    """What is no option, or one that the stage sets itself, is refused by name."""
+    with pytest.raises(InputError, match="cannot be given to atc there"):
+        atc_line(CompileParams(extra=(option,)), CHIP, Path("/m.onnx"), Path("/o"))
+
+
+@pytest.mark.parametrize(
+    ("chip", "expected"),
+    [
+        (None, "the chip to compile for is not known"),
+        ("310P3", "compile.soc_version is 310P3"),
+        ("Ascend3 1", "is Asc"),
+    ],
+)
+def test_chip_must_be_known(cann: Path, ready: Callable[..., Job], chip: str | None, expected: str) -> None:
+    """Without a chip, or with a name that is none, the stage asks for it and how to find it."""
+    with pytest.raises(InputError, match=expected) as caught:
+        run(ready(soc_version=chip))
+    assert "npu-smi info" in str(caught.value.hint)
+
+
+def test_a_chip_with_a_variant_is_a_chip(cann: Path, ready: Callable[..., Job]) -> None:
+    """As npu-smi names it; this toolkit does not know it, which atc says."""
+    with pytest.raises(StageError, match="E10001"):
+        run(ready(soc_version="Ascend910B4-1"))
+
+
+def test_failure_has_code_cause_and_fix(cann: Path, ready: Callable[..., Job]) -> None:
+    """A failure of atc is its code and words, with the fix as hint and the cause as a note; no .om is left."""
+    job = ready(soc_version="Ascend999")
+    with pytest.raises(StageError, match=re.escape("atc failed (E10001): E10001: Value [Ascend999]")) as caught:
+        run(job)
+    assert "the Name of 'npu-smi info'" in str(caught.value.hint)
+    causes = [str(event.text) for event in job.said if isinstance(event, StageNote)]  # type: ignore[attr-defined]
+    assert ["This CANN does not know the chip that --soc_version names."] == causes
+    assert [] == list(job.out.glob("*.om"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("exit:3", "atc failed with exit status 3"),
+        ("exit:137", "atc was killed (signal 9), as happens where memory runs out"),
+        ("silent", "atc said nothing is wrong, but wrote no .om file"),
+        ("say:E99998 unheard of \x1b[31m", "atc failed (E99998): E99998 unheard of [31m"),
+    ],
+)
+def test_failures_without_an_entry(
+    cann: Path, ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, fault: str, expected: str
+) -> None:
+    """Unknown codes, no code at all, and success without an .om file are failures too; an old .om does not count."""
+    monkeypatch.setenv("FAKE_ATC", fault)
+    job = ready()
+    (job.out / "compiling.om").write_bytes(b"of an attempt that was cut off")
+    with pytest.raises(StageError, match=re.escape(expected)):
+        run(job)
+
+
+def test_stop_ends_atc_and_its_helpers(
+    cann: Path, ready: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop ends atc's whole group, its compiler processes too."""
+    pids = tmp_path / "pids"
+    monkeypatch.setenv("FAKE_ATC", "hang")
+    monkeypatch.setenv("FAKE_PIDS", str(pids))
+    job = ready()
+
+    def stop() -> None:
+        deadline = time.monotonic() + 30
+        while not (pids.exists() and pids.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        job.obey({"command": "stop"})
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    with pytest.raises(Stopped):
+        run(job)
+    thread.join()
+    assert [None, None] == [gone(int(pid)) for pid in pids.read_text().split()]
+
+
+def gone(pid: int) -> int | None:
+    """None once the process has ended."""
+    deadline = time.monotonic() + 5
+    while start_time(pid) is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return start_time(pid)
+
+
+def chips(*socs: str | None) -> DeviceTable:
+    """A reading of chips with these soc_versions, devices 0 and on."""
+    return DeviceTable("live", chips=tuple(Chip(n, 0, n, name="x", soc_version=soc) for n, soc in enumerate(socs)))
+
+
+def test_the_chips_say_what_to_compile_for() -> None:
+    """All that the run uses must say the same."""
+    assert CHIP == told_soc_version(chips(CHIP, CHIP), None)
+    assert CHIP == told_soc_version(chips("Ascend310", CHIP, None), (1,))
+
+
+@pytest.mark.parametrize(
+    ("table", "wanted", "words"),
+    [
+        (chips(CHIP, None), None, "npu:1 is a x, which does not say its soc_version"),
+        (chips(CHIP, "Ascend310"), None, "of several kinds (Ascend310P3, Ascend310)"),
+        (chips(), None, "npu-smi lists no such chip"),
+        (chips(CHIP), (3,), "npu-smi lists no such chip"),
+        (DeviceTable("live", Trouble(None, "x", line("the driver sees no card"))), None, "the driver sees no card"),
+    ],
+)
+def test_where_they_do_not_the_user_is_asked(table: DeviceTable, wanted: tuple[int, ...] | None, words: str) -> None:
+    """One line with the reason; the mend is the setting. It is never guessed."""
+    with pytest.raises(InputError, match=re.escape(words)) as caught:
+        told_soc_version(table, wanted)
+    assert "soc_version under [compile]" in str(caught.value.hint)
+
+
+def test_an_om_for_these_chips_is_taken_again(
+    cann: Path, ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a soc_version the stage runs every time, and compiles for other chips or where the .om is damaged."""
+    reading = [chips(CHIP)]
+    monkeypatch.setattr("backends.ascend.compile.ask_chips", lambda workspace, soc: reading[0])
+    job = ready(soc_version=None)
+    first = run(job)
+    written = (job.out / "model.om").stat().st_ino
+    assert first == run(job)
+    assert written == (job.out / "model.om").stat().st_ino
+    (job.out / "model.om").write_bytes(b"IMOD")
+    assert first == run(job)
+    assert first.figures["bytes"] == (job.out / "model.om").stat().st_size
+    reading[0] = chips("Ascend310")
+    other = run(job)
+    assert "Ascend310" == other.figures["soc_version"]
+    assert first.digest != other.digest
+
+
+def test_without_a_toolkit(ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither atc nor a set_env.sh is found, the need is said with its mend."""
+    monkeypatch.setattr(toolkit, "folders", lambda environment=None: iter(()))
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(NeedError, match="atc is not here") as caught:
+        run(ready())
+    assert "ASCEND_TOOLKIT_HOME" in str(caught.value.hint)
+
+
+def test_toolkit_without_atc(cann: Path, ready: Callable[..., Job]) -> None:
+    """A set_env.sh that does not bring atc is a need, not a failure of atc."""
+    (cann / "latest/bin/atc").unlink()
+    with pytest.raises(NeedError, match="does not bring atc"):
+        run(ready())
+
+
+def test_environment_of_this_process_is_not_changed(cann: Path, ready: Callable[..., Job]) -> None:
+    """What set_env.sh sets is set for atc alone."""
+    before = dict(os.environ)
+    run(ready())
+    assert before == dict(os.environ)
+
+
+def test_sourced_as_it_is_where_the_environment_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With atc on PATH and no set_env.sh to be found, atc is run as it is."""
+    (tmp_path / "atc").write_text("#!/bin/sh\n")
+    (tmp_path / "atc").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ["atc", "--x=1"] == sourced(None, ["atc", "--x=1"])
+
+
+@pytest.mark.parametrize("place", [".", "latest"])
+def test_toolkit_is_found_with_its_version(tmp_path: Path, place: str) -> None:
+    """ASCEND_TOOLKIT_HOME may name the toolkit's folder or its `latest`."""
+    folder = make_toolkit(tmp_path / "toolkit", "5.1.RC2")
+    found = toolkit.find({"ASCEND_TOOLKIT_HOME": str(folder / place)})
+    assert found is not None
+    assert (folder / "set_env.sh", "5.1.RC2") == (found.set_env.resolve(), found.version)
+    assert folder / "latest/version.cfg" == toolkit.version_file({"ASCEND_TOOLKIT_HOME": str(folder / place)})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# version: 1.0\ntoolkit_running_version=[1.83.T8.0.B121:5.1.RC2]\n", "5.1.RC2"),
+        ("toolkit_installed_version=[7.7.T20.0.B210:8.1.RC1]\n", "8.1.RC1"),
+        ("package_name=Ascend-cann-toolkit\nversion=8.5.0\narch=aarch64\n", "8.5.0"),
+        ("nothing\n", None),
+    ],
+)
+def test_version_files(tmp_path: Path, text: str, expected: str | None) -> None:
+    """The forms in which releases write their version."""
+    (tmp_path / "v").write_text(text)
+    assert expected == toolkit.read_version(tmp_path / "v")

@@ -1,0 +1,124 @@
+"""Tests of `backends.models.graph` and `backends.models.onnx_file`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from backends.core.errors import InputError, StageError
+from backends.core.model_io import ClipShape
+from backends.models import graph, onnx_file
+from backends.models.architecture import Architecture, Conv
+from backends.models.graph import build_graph
+from backends.models.network import from_architecture
+from tests.models.small import SMALL, random_state
+
+ATC = {"Conv", "Relu", "MaxPool", "Add", "AveragePool", "Flatten", "Gemm"}
+"""Operators that the graph may hold."""
+
+
+def arrays(architecture: Architecture) -> dict[str, Any]:
+    return {name: tensor.numpy() for name, tensor in random_state(architecture).items()}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"depth": 18},
+        {"depth": 50},
+        {"shortcut": "A"},
+        {"depth": 50, "shortcut": "A"},
+        pytest.param({"widen": 2.0}, marks=pytest.mark.slow),
+        {"widen": 0.3},
+        {"no_max_pool": True},
+        {"conv1_t_stride": 2},
+        {"conv1_t_size": 4},
+    ],
+    ids=str,
+)
+def test_graph_computes_what_the_network_computes(changes: dict[str, Any]) -> None:
+    """ONNX Runtime on the graph and torch on the network give the same logits, for every option of the reference."""
+    architecture = Architecture(**{"depth": 10, "classes": 5, "widen": 0.125, **changes})
+    state = random_state(architecture)
+    network = from_architecture(architecture)
+    network.load_state_dict(state)
+    clips = torch.from_numpy(np.random.default_rng(1).normal(0, 1, (2, 3, 16, 32, 32)).astype(np.float32))
+    with torch.inference_mode():
+        expected = network.eval()(clips).numpy()
+    model = build_graph(architecture, {name: t.numpy() for name, t in state.items()}, ClipShape(2, 16, 32))
+    onnx_file.check(model, "model.onnx")
+    session = onnxruntime.InferenceSession(onnx_file.to_bytes(model), providers=["CPUExecutionProvider"])
+    found = session.run(["output"], {"input": clips.numpy()})[0]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * max(1.0, float(np.abs(expected).max())))
+    assert set() == {node.op_type for node in model.graph.node} - ATC
+
+
+def test_model_has_the_guides_ends_and_versions() -> None:
+    """The model is opset 11 and IR version 6, from `input` 10x3x16x112x112 to `output` 10x5, weights inside."""
+    model = build_graph(SMALL, arrays(SMALL))
+    facts = onnx_file.facts(model)
+    assert (11, 6) == (facts.opset, facts.ir_version)
+    assert (("input", (10, 3, 16, 112, 112)),) == facts.inputs
+    assert (("output", (10, 5)),) == facts.outputs
+    pool = next(node for node in model.graph.node if node.op_type == "AveragePool")
+    assert [1, 4, 4] == list(onnx.helper.get_node_attr_value(pool, "kernel_shape"))
+
+
+def test_depth_50_has_the_nodes_of_a_simplified_model() -> None:
+    """Depth 50 has 122 nodes, 53 of them convolutions: nothing is left for a simplifier to take away."""
+    architecture = Architecture(50, 5, widen=0.0625)
+    nodes = [node.op_type for node in build_graph(architecture, arrays(architecture)).graph.node]
+    assert (122, 53, 49) == (len(nodes), nodes.count("Conv"), nodes.count("Relu"))
+
+
+def test_same_weights_same_bytes() -> None:
+    """Building the same model twice gives the same bytes, so that digests can be compared."""
+    first, second = (onnx_file.to_bytes(build_graph(SMALL, arrays(SMALL))) for _ in range(2))
+    assert first == second
+
+
+def test_batch_is_free() -> None:
+    """The batch size is the caller's."""
+    facts = onnx_file.facts(build_graph(SMALL, arrays(SMALL), ClipShape(3)))
+    assert ((3, 3, 16, 112, 112), (3, 5)) == (facts.inputs[0][1], facts.outputs[0][1])
+
+
+def test_folding_is_done_in_float64() -> None:
+    """A folded kernel and bias are the float64 result rounded once."""
+    conv = Conv("conv1", "bn1", 1, 1, (1, 1, 1))
+    weights = {"conv1.weight": 0.1, "bn1.weight": 0.7, "bn1.bias": 0.3, "bn1.running_mean": 0.9, "bn1.running_var": 1.7}
+    single = {name: np.full((1,) * (5 if name.startswith("conv") else 1), v, np.float32) for name, v in weights.items()}
+    w, gamma, beta, mean, variance = (float(array.reshape(-1)[0]) for array in single.values())
+    gain = gamma / (variance + 1e-5) ** 0.5
+    kernel, bias = graph.fold(single, conv)
+    assert (np.float32(w * gain), np.float32(beta - mean * gain)) == (kernel.reshape(-1)[0], bias[0])
+
+
+def test_too_large_for_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights beyond what an ONNX file holds are refused with both numbers."""
+    monkeypatch.setattr(graph, "MOST_BYTES", 2**20 + 1000)
+    with pytest.raises(InputError, match="an ONNX file holds at most 1049576"):
+        build_graph(SMALL, arrays(SMALL))
+
+
+def test_check_refuses_what_atc_cannot_read() -> None:
+    """Operators of a foreign domain, broken wiring and wrong shapes do not pass the check."""
+    model = build_graph(SMALL, arrays(SMALL))
+    foreign = onnx.ModelProto.FromString(model.SerializeToString())
+    foreign.graph.node[1].domain = "com.microsoft"
+    with pytest.raises(StageError, match=r"operators of com\.microsoft"):
+        onnx_file.check(foreign, "model.onnx")
+    broken = onnx.ModelProto.FromString(model.SerializeToString())
+    broken.graph.node[0].input[1] = "nowhere"
+    with pytest.raises(StageError, match="the ONNX checker"):
+        onnx_file.check(broken, "model.onnx")
+    misshaped = onnx.ModelProto.FromString(model.SerializeToString())
+    misshaped.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 6
+    with pytest.raises(StageError, match="the ONNX checker"):
+        onnx_file.check(misshaped, "model.onnx")

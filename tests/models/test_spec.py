@@ -1,0 +1,75 @@
+"""Tests of `backends.models.model_specs`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backends.ascend import cann
+from backends.ascend.compile_params import CompileParams
+from backends.core.codec import decode
+from backends.core.settings import CompileSettings, InferSettings, ModelSettings, Settings
+from backends.models.model_specs import COMPILE, EXPORT, SIMPLIFY, VERIFY
+from backends.models.params import ExportParams, VerifyParams
+from tests.models.toolkits import make_toolkit
+
+CPU = Settings(model=ModelSettings(checkpoint=Path("/c.pth"), depth=18, no_max_pool=True), infer=InferSettings(batch=4))
+
+
+def test_settings_reach_the_stages() -> None:
+    """What the user decides of the model and the batch is in the stages' params, the checkpoint is an input."""
+    stage = EXPORT.plan(CPU)
+    params = decode(ExportParams, dict(stage.params))
+    assert (18, True, 4) == (params.wanted.depth, params.wanted.no_max_pool, params.clip.batch)
+    assert {"checkpoint": Path("/c.pth")} == stage.inputs == VERIFY.plan(CPU).inputs
+    assert params.wanted == decode(VerifyParams, dict(VERIFY.plan(CPU).params)).wanted
+
+
+def test_torch_is_needed_by_export_and_verify_only() -> None:
+    """A server without torch can simplify and compile."""
+    needing = {
+        spec.name for spec in (EXPORT, SIMPLIFY, COMPILE, VERIFY) if "torch" in {n.name for n in spec.plan(CPU).needs}
+    }
+    assert {"export", "verify"} == needing
+
+
+@pytest.mark.parametrize(
+    ("infer", "skipped"),
+    [(InferSettings(), True), (InferSettings("ascend"), False), (InferSettings("ascend", "cann"), True)],
+)
+def test_compile_is_skipped_with_a_reason(infer: InferSettings, skipped: bool) -> None:
+    """Without an NPU there is nothing to compile for, and a runtime that compiles for itself needs no .om."""
+    assert skipped == (COMPILE.plan(Settings(infer=infer)).skip is not None)
+
+
+def test_om_depends_on_chip_options_and_cann(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chip, options and the installed CANN are part of what decides an .om."""
+    monkeypatch.setenv("ASCEND_TOOLKIT_HOME", str(make_toolkit(tmp_path / "toolkit")))
+    chosen = CompileSettings("Ascend310P3", "force_fp32", None, "error", ("--keep_dtype=x",))
+    stage = COMPILE.plan(Settings(infer=InferSettings("ascend", batch=4), compile=chosen))
+    params = decode(CompileParams, dict(stage.params))
+    assert ("Ascend310P3", "force_fp32", "error", ("--keep_dtype=x",), 4) == (
+        params.soc_version,
+        params.precision_mode,
+        params.log,
+        params.extra,
+        params.clip.batch,
+    )
+    assert {"cann": tmp_path / "toolkit/latest/version.cfg"} == stage.inputs
+    monkeypatch.setattr(cann, "folders", lambda environment=None: iter(()))
+    assert {} == COMPILE.plan(Settings(infer=InferSettings("ascend"), compile=chosen)).inputs
+
+
+def test_room_is_light_to_import() -> None:
+    """Importing every module of the room imports neither torch nor onnx nor numpy."""
+    code = (
+        "import importlib, pkgutil, sys, backends.convert as room\n"
+        "for name in [m.name for m in pkgutil.iter_modules(room.__path__)]:\n"
+        "    importlib.import_module(f'backends.convert.{name}')\n"
+        "print(sorted({'torch', 'onnx', 'numpy', 'onnxruntime', 'onnxslim', 'openvino'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[]\n" == said.stdout
