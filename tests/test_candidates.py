@@ -13,7 +13,7 @@ from backends.core.settings import VIDEO_SUFFIXES, DatasetSettings, ModelSetting
 from backends.workspace.discovery import look_around
 from backends.workspace.settings_file import refuse_unready
 
-RARS = Path(__file__).parent / "dataset" / "rars"
+RARS = Path(__file__).parent / "data" / "rars"
 
 
 def _pack(folder: Path, name: str, kind: str, *files: str) -> None:

@@ -22,10 +22,10 @@ else:
 HERE = Path(__file__).parent
 ATC = [
     log
-    for log in tomllib.loads((HERE / "convert" / "atc_logs.toml").read_text(encoding="utf-8"))["log"]
+    for log in tomllib.loads((HERE / "models" / "atc_logs.toml").read_text(encoding="utf-8"))["log"]
     if log.get("cause")
 ]
-TOOLS = tomllib.loads((HERE / "infer" / "tool_logs.toml").read_text(encoding="utf-8"))["log"]
+TOOLS = tomllib.loads((HERE / "inference" / "tool_logs.toml").read_text(encoding="utf-8"))["log"]
 AMBIGUOUS = {"sigterm"}
 """Its exit status alone says it."""
 

@@ -66,7 +66,7 @@ def enter(workspace: Path) -> None:
 
 def _stand_ins() -> Any:
     """The module that lays a server out: inside `backends` where it was installed, in `tests` of a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for folder in (package / "_simulated", package.parent / "tests" / "fakes" / "server"):
         spec = importlib.util.spec_from_file_location("backends_simulated", folder / "build.py")
         if spec is not None and spec.loader is not None and (folder / "build.py").is_file():

@@ -205,7 +205,7 @@ def test_relative_folders_become_absolute(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_missing_assets_are_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An incomplete installation is a need that is not met, and leaves no half-made folder."""
-    monkeypatch.setattr(demo_workspace, "__file__", str(tmp_path / "lib" / "backends" / "dataset" / "demo.py"))
+    monkeypatch.setattr(demo_workspace, "__file__", str(tmp_path / "lib" / "backends" / "demo" / "demo_workspace.py"))
     with pytest.raises(NeedError, match="are missing"):
         build_demo(tmp_path / "demo")
     assert {} == contents(tmp_path)
@@ -213,7 +213,7 @@ def test_missing_assets_are_said_before_anything_is_written(tmp_path: Path, monk
 
 def test_installed_assets_are_found_inside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a wheel the folder stands in `backends`, where it wins over one beside the packages."""
-    monkeypatch.setattr(demo_workspace, "__file__", str(tmp_path / "backends" / "dataset" / "demo.py"))
+    monkeypatch.setattr(demo_workspace, "__file__", str(tmp_path / "backends" / "demo" / "demo_workspace.py"))
     for folder in ("assets", "backends/_assets"):
         (tmp_path / folder / "demo").mkdir(parents=True)
         (tmp_path / folder / "demo" / demo_workspace.CHECKPOINT).write_bytes(b"")

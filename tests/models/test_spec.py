@@ -66,9 +66,9 @@ def test_om_depends_on_chip_options_and_cann(tmp_path: Path, monkeypatch: pytest
 def test_room_is_light_to_import() -> None:
     """Importing every module of the room imports neither torch nor onnx nor numpy."""
     code = (
-        "import importlib, pkgutil, sys, backends.convert as room\n"
+        "import importlib, pkgutil, sys, backends.models as room\n"
         "for name in [m.name for m in pkgutil.iter_modules(room.__path__)]:\n"
-        "    importlib.import_module(f'backends.convert.{name}')\n"
+        "    importlib.import_module(f'backends.models.{name}')\n"
         "print(sorted({'torch', 'onnx', 'numpy', 'onnxruntime', 'onnxslim', 'openvino'} & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
