@@ -61,8 +61,6 @@ def run(job: Job) -> Outcome:
     if made.missing:
         text = line("{missing} of {videos} videos of the subset have no frames", missing=made.missing, videos=videos)
         job.note(text, "warning")
-    if "labels" not in job.inputs and list(made.annotation.labels) != sorted(made.annotation.labels):
-        job.note(line("the labels are not in alphabetical order; classes are numbered alphabetically"), "warning")
     return _write(made, job.out / "annotation.json", job.out, videos)
 
 

@@ -67,8 +67,8 @@ class Annotation:
 
     @property
     def class_index(self) -> dict[str, int]:
-        """Label to class number: the place in the sorted list of labels, as the checkpoint was trained."""
-        return {name: number for number, name in enumerate(sorted(self.labels))}
+        """Label to class number: its place in the list of labels, as the reference trains and evaluates."""
+        return {name: number for number, name in enumerate(self.labels)}
 
 
 def short(text: str, limit: int = 120) -> str:

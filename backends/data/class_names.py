@@ -33,11 +33,11 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     """The names in class order, as the file lists them: one name a line, or a JSON list.
 
     Lines that begin with `#` are remarks. Where every line begins with a number, as in UCF101's and Kinetics' lists,
-    the numbers are left out. An annotation json (`hmdb51_1.json`) gives its labels, sorted, as checkpoints number them.
+    the numbers are left out. An annotation json (`hmdb51_1.json`) gives its labels.
     Raises InputError where the file cannot be read, names nothing, names a class twice, or a name cannot be one.
     """
     if _is_annotation(path):
-        return tuple(sorted(read_labels(path)))
+        return read_labels(path)
     names = _names(_text(path))
     if not names:
         raise InputError("{path}: no class names", hint=_FORM, path=str(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from backends.core.codec import decode
 from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
+from backends.core.files import write_whole
 from backends.core.messages import line
 from backends.core.sizes import size
 from backends.data.annotation import Annotation, Video, VideoView, read_annotation
@@ -23,6 +25,9 @@ from backends.data.guide_files import bin_path, write_bin, write_info
 from backends.data.preprocess_params import PreprocessParams
 from backends.worker.job import Job
 
+LABELS = "labels.json"
+"""The class names in the annotation's order, for whoever numbers the classes of these clips."""
+
 SYNC_S = 5.0
 """Seconds of work that a power loss may cost; a kill costs only the videos at hand."""
 
@@ -32,7 +37,8 @@ def run(job: Job) -> Outcome:
     params = decode(PreprocessParams, dict(job.params))
     annotation = job.upstream["annotate"].path("annotation") if "annotate" in job.upstream else job.inputs["annotation"]
     root = job.inputs.get("frames") or job.upstream["frames"].path("frames")
-    videos = subset(read_annotation(annotation), annotation, params.subset)
+    whole = read_annotation(annotation)
+    videos, labels = subset(whole, annotation, params.subset), whole.labels
     if not root.is_dir():
         raise InputError("{path}: no such folder", hint="give the folder of frames in r3d.toml", path=str(root))
     maker = _Maker(job, params, videos)
@@ -44,7 +50,8 @@ def run(job: Job) -> Outcome:
             job.note(text, "warning")
         maker.make(writer, root)
         index = writer.finish(video.id for video in videos)
-    outputs = {"store": "store"}
+    write_whole(job.out / LABELS, json.dumps(labels).encode("ascii"))
+    outputs = {"store": "store", "labels": LABELS}
     if params.write_bins:
         _write_bins(job, params)
         outputs |= {"bins": "bins", "info": "hmdb51.info"}

@@ -18,7 +18,7 @@ def _score(settings: Settings) -> Stage:
     return Stage(
         name="score",
         entry="backends.evaluate.score:run",
-        version=1,
+        version=2,
         after=SCORE.after,
         params={"k": score_k(settings)},
         inputs=_labels(settings),

@@ -42,7 +42,7 @@ from backends.inference.infer import (
 from backends.inference.lease_scheduler import Limits
 from backends.inference.pool import Work
 from backends.inference.result_log import Ledger
-from backends.inference.running_accuracy import Tally
+from backends.inference.running_accuracy import Tally, labels_of
 from backends.inference.throughput import Meter
 from backends.monitor.energy import EnergyMeter
 from backends.worker.job import Job
@@ -88,7 +88,7 @@ def run(job: Job) -> Outcome:
     found = find_devices(job, "ascend", tuning.devices, {})
     chips = [Chip(spec) for spec in found.devices]
     ledger = Ledger(job.out / ROWS, spans, NAME, tuning.sync_s)
-    ledger.tally = Tally(store.videos, tuning.names)
+    ledger.tally = Tally(store.videos, tuning.names or labels_of(job))
     base = job.out / FOLDER
     try:
         _take_up(job, ledger, base, params)

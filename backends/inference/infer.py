@@ -24,7 +24,7 @@ from backends.inference.lease_scheduler import Leases, Limits
 from backends.inference.pool import Pool, Work
 from backends.inference.protocol import CLIPS, Setup
 from backends.inference.result_log import Ledger
-from backends.inference.running_accuracy import Tally
+from backends.inference.running_accuracy import Tally, labels_of
 from backends.inference.runtime import RUNTIMES, Target, choose, environment
 from backends.inference.select_devices import VISIBLE, Choice, choose_chips, none_taken
 from backends.monitor.energy import NOTHING
@@ -82,7 +82,7 @@ def run(job: Job) -> Outcome:
     store = open_index(params.clips, folder)
     spans = Spans((video.first, video.clips) for video in store.videos)
     ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
-    ledger.tally = Tally(store.videos, tuning.names)
+    ledger.tally = Tally(store.videos, tuning.names or labels_of(job))
     try:
         say_found(job, ledger, store.clip_count)
         total = count(spans, params.batch, params.layout, ledger.has)

@@ -1,8 +1,8 @@
 """How many videos were taken for what they are, while inference goes on. It refuses to know files and devices.
 
 The scores of a video are the mean of its clips' softmax, as the score stage has them; a video counts once all its clips
-are there, of this attempt alone. Which class a label is, a file of class names says; without one it is known where the
-store holds every class of the model: classes are then in the order of their names. Else there is no figure.
+are there, of this attempt alone. A label's class number is its place in the file of class names, or in the annotation's
+labels, which preprocess leaves beside the store. Where neither fits the model there is no figure.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from backends.core.errors import InputError
 from backends.core.messages import Scalar
 from backends.data.class_names import read_class_names
 from backends.data.clip_index import VideoClips
+from backends.worker.job import Job
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,7 @@ class Tally:
             firsts.append(video.first)
             clips.append(video.clips)
             labels.append(seen.setdefault(video.label, len(seen)))
-        order = _class_order(names, seen)
+        order = _class_order(names)
         ranks = {label: rank for rank, label in enumerate(order)}
         self._ranks = [ranks.get(label, -1) for label in seen]
         """Of each label, by its number here, the class; -1: it is none of the model's."""
@@ -71,10 +72,16 @@ class Tally:
         return {"top1_so_far": float(self.right) / self.videos if self.videos else None, "videos_so_far": self.videos}
 
 
-def _class_order(names: Path | None, seen: Iterable[str]) -> tuple[str, ...]:
+def labels_of(job: Job) -> Path | None:
+    """The file of class names that preprocess left; None where it was another program's store, or one of 0.1."""
+    upstream = job.upstream.get("preprocess")
+    return upstream.path("labels") if upstream and "labels" in upstream.outcome.outputs else None
+
+
+def _class_order(names: Path | None) -> tuple[str, ...]:
     """Nothing where the file cannot be read: the score stage says so, and what inference computes does not need it."""
     if names is None:
-        return tuple(sorted(seen))
+        return ()
     try:
         return read_class_names(names)
     except InputError:

@@ -186,18 +186,17 @@ def test_a_file_of_names_gives_the_classes(tmp_path: Path, job: JobMaker, text: 
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_labels_out_of_order_are_noted_unless_a_file_gives_the_order(
-    tmp_path: Path, job: JobMaker, *, given: bool
-) -> None:
-    """Classes are numbered alphabetically, and a warning says so; a file of names numbers them itself."""
+def test_labels_keep_the_order_that_numbers_the_classes(tmp_path: Path, job: JobMaker, *, given: bool) -> None:
+    """The annotation's own order, or that of a file of names: neither is sorted."""
     (tmp_path / "labels.txt").write_text("wave\nrun\n")
     entry = {"subset": "validation", "annotations": {"label": "wave", "segment": [1, 2]}}
-    (tmp_path / "a.json").write_text(json.dumps({"labels": ["wave", "run"], "database": {"a": entry}}))
+    labels = ["run", "wave"] if given else ["wave", "run"]
+    (tmp_path / "a.json").write_text(json.dumps({"labels": labels, "database": {"a": entry}}))
     inputs = {"annotation": tmp_path / "a.json", **({"labels": tmp_path / "labels.txt"} if given else {})}
-    made = job(inputs=inputs)
-    run(made)
-    notes = [str(event.text) for event in made.said if isinstance(event, StageNote)]  # type: ignore[attr-defined]
-    assert given is not any("numbered alphabetically" in text for text in notes)
+    run(job(inputs=inputs))
+    made = read_annotation(tmp_path / "out/annotation.json")
+    assert ("wave", "run") == made.labels
+    assert {"wave": 0, "run": 1} == made.class_index
 
 
 @pytest.mark.parametrize("data", [b"", b"a\na\n", b"\xff\xfe\x00", b"../x\n"])

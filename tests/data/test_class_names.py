@@ -19,11 +19,11 @@ from backends.data.class_names import read_class_names
         ('["wave", "run"]', ("wave", "run")),
         ("1 wave\n2 run\n", ("wave", "run")),
         ("7\n3 wheels\n", ("7", "3 wheels")),
-        (json.dumps({"labels": ["wave", "run"], "database": {}}), ("run", "wave")),
+        (json.dumps({"labels": ["wave", "run"], "database": {}}), ("wave", "run")),
     ],
 )
 def test_names_stand_in_the_files_order(tmp_path: Path, text: str, expected: tuple[str, ...]) -> None:
-    """Plain, numbered and JSON lists keep their order; only an annotation's labels are sorted, as the guide does."""
+    """Plain and numbered lines, JSON lists and an annotation's labels: a class's number is its place there."""
     (tmp_path / "names").write_text(text, encoding="utf-8")
     assert expected == read_class_names(tmp_path / "names")
 

@@ -53,7 +53,7 @@ def test_the_golden_videos_give_the_guides_bytes(shared: Path, tmp_path: Path) -
     bins = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / "out/bins").iterdir()}
     assert expected == bins
     assert (golden / "hmdb51.info").read_bytes() == (tmp_path / "out/hmdb51.info").read_bytes()
-    assert {"store": "store", "bins": "bins", "info": "hmdb51.info"} == outcome.outputs
+    assert {"store": "store", "labels": "labels.json", "bins": "bins", "info": "hmdb51.info"} == outcome.outputs
     assert ["listed_but_absent"] == [entry.item for entry in outcome.set_aside]
     wanted = {"videos": 11, "clips": 47, "clips_before_cut": 51, "missing": 1, "bytes": 47 * 602_112}
     assert wanted == {name: outcome.figures[name] for name in wanted}

@@ -83,7 +83,7 @@ def test_a_val_json_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_the_stage_scores_whole_videos_and_sets_the_others_aside(
     stores: dict[str, Any], make_job: Any, upstream: Any, write_annotation: Any
 ) -> None:
-    """A video with a missing clip or a NaN is named and does not count; classes are the sorted labels."""
+    """A video with a missing clip or a NaN is named and does not count; classes are numbered as the labels stand."""
     annotation = write_annotation(["z", "a"], ("one", "a"), ("two", "z"), ("three", "a"), ("four", "a"))
     stores["videos"] = tuple(_Clips(name, "a", n * 2, 2, 2) for n, name in enumerate(["one", "two", "three", "four"]))
     stores["numbers"] = np.array([1, 0, 2, 4, 5, 6, 7], dtype=np.int64)
@@ -96,7 +96,7 @@ def test_the_stage_scores_whole_videos_and_sets_the_others_aside(
     job = make_job(ScoreParams(k=5), upstream=ups)
     outcome = job.complete(run(job))
     results = json.loads((job.out / "val.json").read_text())["results"]
-    assert {"one": "z", "three": "a"} == {video: entry[0]["label"] for video, entry in results.items()}
+    assert {"one": "a", "three": "z"} == {video: entry[0]["label"] for video, entry in results.items()}
     assert ["two", "four"] == [entry.item for entry in outcome.set_aside]
     assert {"videos": 2, "clips": 4} == outcome.figures
     assert {"val": "val.json"} == outcome.outputs

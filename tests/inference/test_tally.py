@@ -14,13 +14,14 @@ VIDEOS = (
     VideoClips("early", "clap", 0, 3, 3),
     VideoClips("wrong", "run", 5, 1, 1),
 )
-"""Classes in the order of names: clap, run, wave."""
 CLAP, RUN, WAVE = np.eye(3, dtype=np.float32) * 9
 
 
-def test_a_video_counts_once_all_its_clips_are_there() -> None:
+def test_a_video_counts_once_all_its_clips_are_there(tmp_path: Path) -> None:
     """Its label is that of the largest mean softmax, whatever the order in which its rows come."""
-    tally = Tally(VIDEOS)
+    names = tmp_path / "labels.json"
+    names.write_text('["clap", "run", "wave"]')
+    tally = Tally(VIDEOS, names)
     assert {"top1_so_far": None, "videos_so_far": 0} == tally.figures()
     tally.add([4, 0, 2], np.array([WAVE, CLAP, WAVE]))
     assert 0 == tally.figures()["videos_so_far"]
@@ -30,10 +31,10 @@ def test_a_video_counts_once_all_its_clips_are_there() -> None:
     assert {"top1_so_far": 2 / 3, "videos_so_far": 3} == tally.figures()
 
 
-def test_without_every_class_there_is_no_figure() -> None:
-    """Where the model has a class that no video has, nobody knows here which label is which class."""
+def test_without_class_names_there_is_no_figure() -> None:
+    """Where nothing gives the order of the classes, nobody knows here which label is which class."""
     tally = Tally(VIDEOS)
-    tally.add([5], np.zeros((1, 4), np.float32))
+    tally.add([5], np.zeros((1, 3), np.float32))
     assert {"top1_so_far": None, "videos_so_far": 0} == tally.figures()
     assert 0 == Tally(()).videos
 
