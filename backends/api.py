@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of all others
-    import subprocess
-
     from backends.core.bench_report import BenchReport
     from backends.core.bundle_report import Bundle
     from backends.core.cleanup_report import Cleaning
@@ -204,21 +200,6 @@ def make_bundle(
     return pack.write_bundle(file.absolute(), parts, Mask(this_machine(workspace)))
 
 
-def bench_preprocess(
-    *,
-    say: Callable[[Line], None],
-    frames: Path | None = None,
-    annotation: Path | None = None,
-    rounds: int = 5,
-    workers: int = 0,
-    clips: int = 240,
-) -> BenchReport:
-    """Frames to clips beside the guide's way, on real frames (with their annotation) or on frames made for it."""
-    from backends.benches import bench_preprocess as measure
-
-    return measure(frames=frames, annotation=annotation, rounds=rounds, workers=workers, clips=clips, say=say)
-
-
 def bench_infer(
     workspace: Path | None,
     *,
@@ -233,74 +214,23 @@ def bench_infer(
     ais_bench: Path | None = None,
 ) -> BenchReport:
     """Pure inference beside the published figures. What is None is the workspace's, or the default."""
-    from backends.benches import InferBench
-    from backends.benches import bench_infer as measure
+    from backends.bench_infer import InferBench
+    from backends.bench_infer import bench_infer as measure
 
     asked = InferBench(model, store, target, runtime, devices, batch, loop, ais_bench)
     return measure(workspace, _latest(workspace), asked, say)
 
 
-def bench_cpu(
-    *, say: Callable[[Line], None], model: Path | None = None, depth: int = 50, threads: int = 0, rounds: int = 5
-) -> BenchReport:
-    """The CPU runtimes beside this machine's plain matrix product, on an .onnx or on an untrained model of `depth`."""
-    from backends.cpu_bench import bench_cpu as measure
-
-    return measure(model, depth, threads, rounds, say)
-
-
-def bench_scale(*, say: Callable[[Line], None], few: int = 1530, many: int = 100_000) -> BenchReport:
-    """Peak memory and processor time of each stage over few videos and over many."""
-    from backends.scale_bench import bench_scale as measure
-
-    return measure(few, many, say)
-
-
-def bench_feed(
-    workspace: Path | None,
-    *,
-    say: Callable[[Line], None],
-    store: Path | None = None,
-    chips: tuple[int, ...] = (1, 8),
-    rounds: int = 3,
-    frames: Path | None = None,
-    annotation: Path | None = None,
-) -> BenchReport:
-    """How many chips at the published rates this machine's cores keep busy, from a store or from one made for it."""
-    from backends.benches import bench_feed as measure
-
-    found = _latest(workspace)
-    return measure(workspace, found, store, chips, rounds, say, frames=frames, annotation=annotation)
-
-
-@contextlib.contextmanager
-def act_out(
-    workspace: Path, *, chips: int, hz: float, events: int = 0, log_lines: int = 0
-) -> Iterator[subprocess.Popen[str]]:
-    """A process that acts a run out in a new workspace, to measure who watches it; see `backends.fake_run`."""
-    import subprocess
-
-    from backends.core.processes import our_environment
-
-    asked = {"chips": chips, "hz": hz, "events": events, "log-lines": log_lines}
-    options = [f"--{name}={value}" for name, value in asked.items()]
-    command = [sys.executable, "-m", "backends.fake_run", str(workspace), *options]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=our_environment()
-    ) as actor:
-        yield actor
-
-
 def machine() -> dict[str, Scalar]:
     """What is measured on. A value that the system does not tell is None."""
-    from backends.benches import machine as found
+    from backends.monitor.machine import machine as found
 
     return found()
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
     """Of Python, of us, and of those packages that are installed."""
-    from backends.benches import versions as found
+    from backends.monitor.machine import versions as found
 
     return found(packages)
 

@@ -23,10 +23,11 @@ from backends.ascend.cann import Toolkit
 from backends.core.errors import InputError, NeedError, StageError
 from backends.core.messages import Line, line
 from backends.core.model_io import DeviceSpec
+from backends.inference.blank_clips import NAME
 from backends.inference.device_link import Link, close_all
 from backends.inference.protocol import CLIPS, Answer, Order, Setup
 
-BLANK = "backends.inference.infer_bench:Blank"
+BLANK = "backends.inference.blank_clips:BlankClips"
 WARM = 2
 """Batches before each measurement that do not count, beside the warm-up of opening."""
 DEPTH = 2
@@ -122,7 +123,7 @@ def measure(
     """
     if not devices:
         raise InputError("no device to measure", hint="give --devices 0")
-    folder = store if store is not None else Path("blank-1")
+    folder = store if store is not None else Path(NAME)
 
     def spawn(device: DeviceSpec) -> Link:
         reader = CLIPS if store is not None else BLANK

@@ -26,7 +26,7 @@ FACE = """
 import sys
 from pathlib import Path
 from backends.core.errors import Stopped
-from backends.engine.step import run_step
+from backends.engine.single_stage import run_step
 try:
     run_step("toys:" + sys.argv[1], {}, stage="s", out=Path(sys.argv[2]), inputs={}, tuning={"pause": 0.1},
              on_event=lambda event: print("on", flush=True))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.inference.batch_layout import Span, Spans, batches, count
-from backends.inference.infer_bench import HMDB51
+from bench.null_loop import HMDB51
 
 
 def spans(sizes: list[int]) -> list[Span]:

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.benches import Say, machine, shared, versions
 from backends.core.bench_report import BenchFigure, BenchReport, beside
 from backends.core.codec import decode, dumps, loads
 from backends.core.errors import StageError
@@ -28,6 +27,8 @@ from backends.core.name_table import Names
 from backends.core.processes import child_environment
 from backends.core.stage_request import Request, Upstream
 from backends.data.clip_store import ClipStore
+from backends.monitor.machine import load_note, machine, versions
+from bench.reports import Say
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def bench_scale(few: int, many: int, say: Say) -> BenchReport:
         what = line("{stage}: bytes of names held, {n} videos", stage=name, n=many)
         figures.append(BenchFigure(f"{name}_names", what, found[many][name].names_mb, "MB"))
     return BenchReport("scale", before, versions(("numpy", "pillow")), {"few": few, "many": many}, tuple(figures),
-                       shared(before))  # fmt: skip
+                       load_note(before))  # fmt: skip
 
 
 def _stages(folder: Path, count: int, say: Say) -> Iterator[tuple[str, StageRun]]:
@@ -99,7 +100,7 @@ def _stages(folder: Path, count: int, say: Say) -> Iterator[tuple[str, StageRun]
     settings: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Path]]] = {
         "annotate": ({"subset": SUBSET}, {"annotation": folder / "given.json", "frames": folder / "frames"}),
         "preprocess": ({"clip_frames": 1, "size": 16, "max_clips": 1}, {"frames": folder / "frames"}),
-        "infer": ({"runtime": "null", "clips": "backends.scale_bench:Unread"}, {}),
+        "infer": ({"runtime": "null", "clips": "bench.scale:Unread"}, {}),
         "score": ({}, {}),
         "evaluate": ({"subset": SUBSET}, {}),
     }
@@ -125,7 +126,7 @@ def _make(folder: Path, count: int) -> None:
 
     from backends.data.annotation import Annotation, Video, VideoTable, annotation_json
     from backends.data.clip_index import INDEX, ClipHeader, VideoClips, header_line, seal, video_line
-    from backends.inference.infer_bench import sample, spread
+    from bench.null_loop import sample, spread
 
     one = folder / "one"
     one.mkdir()
@@ -168,7 +169,7 @@ class Unread(ClipStore):
 
 def _apart(request: Request) -> StageRun:
     """Run a stage in a process of its own, which says its peak."""
-    command = [sys.executable, "-m", "backends.scale_bench"]
+    command = [sys.executable, "-m", "bench.scale"]
     environment = child_environment(request.workspace, {"OPENBLAS_NUM_THREADS": "1"})
     done = subprocess.run(
         command, input=dumps(request).encode(), env=environment, capture_output=True, check=False, cwd=request.workspace

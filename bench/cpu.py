@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.benches import Say, machine, shared, versions
 from backends.core.bench_report import BenchFigure, BenchReport, beside
 from backends.core.messages import Scalar, line
+from backends.monitor.machine import load_note, machine, versions
+from bench.reports import Say
 
 if TYPE_CHECKING:
-    from backends.inference.cpu_rate import CpuBench
+    from bench.cpu_rate import CpuBench
 
 WANTED = 0.75
 """Share of the matrix product's rate that depth 50 is to reach on the best runtime."""
@@ -20,12 +21,12 @@ WANTED = 0.75
 
 def bench_cpu(model: Path | None, depth: int, threads: int, rounds: int, say: Say) -> BenchReport:
     """The CPU runtimes on a model (one of `depth` without training where none is given) beside the machine's sgemm."""
-    from backends.inference.cpu_rate import bench_cpu as measure
+    from bench.cpu_rate import bench_cpu as measure
 
     before = machine()
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
         if model is None:
-            from backends.models.sample_model import sample_model
+            from bench.sample_model import sample_model
 
             say(line("making a model of depth {depth}", depth=depth))
             path = sample_model(Path(scratch) / "model.onnx", depth)
@@ -44,7 +45,7 @@ def bench_cpu(model: Path | None, depth: int, threads: int, rounds: int, say: Sa
         "rounds": rounds,
     }
     packages = ("numpy", "onnxruntime", "openvino")
-    return BenchReport("cpu", before, versions(packages), settings, tuple(_figures(found)), shared(before))
+    return BenchReport("cpu", before, versions(packages), settings, tuple(_figures(found)), load_note(before))
 
 
 def _figures(found: CpuBench) -> Iterator[BenchFigure]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backends.core.errors import InputError, StageError
-from backends.inference.cpu_rate import SGEMM, bench_cpu, macs_per_clip
+from bench.cpu_rate import SGEMM, bench_cpu, macs_per_clip
 
 pytest.importorskip("onnx")
 

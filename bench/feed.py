@@ -18,8 +18,8 @@ from backends.core.messages import Line, line
 from backends.core.model_io import CLIP_SHAPE, DeviceSpec
 from backends.data import clip_kernels
 from backends.data.clip_store import ClipStore
-from backends.inference.infer_bench import PUBLISHED, LoopBench, bench_layouts, bench_loop, sample, spread
 from backends.inference.runtimes.null import Null
+from bench.null_loop import PUBLISHED, LoopBench, bench_layouts, bench_loop, sample, spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,11 +126,9 @@ def bench_feed(
 def run_chips(store: Path, chip: str, chips: int, kind: Kind, checked: bool, *, seconds: float) -> LoopBench:
     """Feed so many chips for about so long."""
     videos = max(chips, round(seconds * chips * PUBLISHED[chip] / CLIPS_A_VIDEO))
-    entry = "backends.inference.feed_bench:Bytes" if kind == "uint8" else ""
+    entry = "bench.feed:Bytes" if kind == "uint8" else ""
     place = store / f"{'checked' if checked else 'unchecked'}-{videos}"
-    return bench_loop(
-        chip, videos=videos, devices=chips, store=place, clips="backends.inference.feed_bench:Around", entry=entry
-    )
+    return bench_loop(chip, videos=videos, devices=chips, store=place, clips="bench.feed:Around", entry=entry)
 
 
 def read_costs(store: Path, rounds: int = 3) -> tuple[Cost, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from r3d_tui.probe.grid import Grid
+from bench.console.grid import Grid
 
 Recording = Sequence[tuple[float, bytes]]
 """What came out and when: seconds of a monotonic clock, in order."""

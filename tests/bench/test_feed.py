@@ -9,8 +9,8 @@ import pytest
 
 from backends.data.clip_store import ClipHeader, ClipStore
 from backends.data.clip_writer import ClipWriter
-from backends.inference.feed_bench import Around, Cost, chips_fed, cores_needed, read_costs, run_chips
-from backends.inference.infer_bench import PUBLISHED, sample
+from bench.feed import Around, Cost, chips_fed, cores_needed, read_costs, run_chips
+from bench.null_loop import PUBLISHED, sample
 
 
 @pytest.fixture

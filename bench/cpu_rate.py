@@ -72,7 +72,7 @@ def bench_cpu(
     command = [
         sys.executable,
         "-m",
-        "backends.inference.cpu_rate",
+        "bench.cpu_rate",
         str(model),
         str(batch),
         str(count),

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from backends.core.errors import InputError
-from r3d_tui.probe.report import Asked, Found, bench_tui, figures
-from r3d_tui.probe.scenes import Start, Watched
+from bench.console.report import Asked, Found, bench_console, figures
+from bench.console.scenes import Start, Watched
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -46,14 +46,14 @@ def test_every_scene_says_what_is_asked_of_it() -> None:
 def test_a_scene_that_is_not_known_is_refused() -> None:
     """Before anything is started."""
     with pytest.raises(InputError, match="moon is no scene"):
-        bench_tui(Asked(only=("moon",)), lambda _: None)
+        bench_console(Asked(only=("moon",)), lambda _: None)
 
 
 @pytest.mark.slow
 def test_it_measures_the_console_through_a_pty(tmp_path: Path) -> None:
     """A short run over one scene: every figure is there and could be true."""
     options = ("--rounds", "1", "--seconds", "0.5", "--presses", "2", "--events", "0", "--only", "new", "--json")
-    command = [sys.executable, "-m", "r3d_tui", "bench", "tui", *options]
+    command = [sys.executable, "-m", "bench", "console", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr

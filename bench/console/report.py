@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backends import api
 from backends.core.bench_report import BenchFigure, BenchReport
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
-from r3d_tui.probe import scenes
-from r3d_tui.probe.arithmetic import middle
-from r3d_tui.probe.scenes import EMPTY, FINISHED, SCENES, STARTS, Scene, Start, Watched
+from backends.monitor.machine import machine, versions
+from bench.console import scenes
+from bench.console.arithmetic import middle
+from bench.console.scenes import EMPTY, FINISHED, SCENES, STARTS, Scene, Start, Watched
 
 Say = Callable[[Line], None]
 PAINT = 1.3
@@ -58,12 +58,12 @@ class Asked:
         return not self.only or scene.name in self.only
 
 
-def bench_tui(asked: Asked, say: Say) -> BenchReport:
+def bench_console(asked: Asked, say: Say) -> BenchReport:
     """Measure the console's own process through a pty. InputError where a scene is not known."""
     if unknown := set(asked.only) - {scene.name for scene in SCENES}:
         names = ", ".join(scene.name for scene in SCENES)
         raise InputError("{name} is no scene", hint="one of {names}", name=min(unknown), names=names)
-    before, found = api.machine(), Found()
+    before, found = machine(), Found()
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
         for number in range(asked.rounds):
             _round(asked, number, Path(scratch, str(number)), found, say)
@@ -71,7 +71,7 @@ def bench_tui(asked: Asked, say: Say) -> BenchReport:
             say(line("{events} events and {lines} log lines", events=asked.events, lines=asked.log_lines))
             found.flood = scenes.measure_flood(Path(scratch, "flood"), asked.events, asked.log_lines)
     settings = {name: getattr(asked, name) for name in ("rounds", "seconds", "presses", "events", "log_lines")}
-    return BenchReport("tui", before, api.versions(("textual", "rich")), settings, tuple(figures(found)), _notes())
+    return BenchReport("tui", before, versions(("textual", "rich")), settings, tuple(figures(found)), _notes())
 
 
 def _round(asked: Asked, number: int, folder: Path, found: Found, say: Say) -> None:

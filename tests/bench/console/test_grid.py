@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r3d_tui.probe.grid import Grid
+from bench.console.grid import Grid
 
 
 def test_text_stands_where_the_cursor_was_put() -> None:

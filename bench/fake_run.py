@@ -1,4 +1,4 @@
-"""`python -m backends.fake_run WORKSPACE`: a played run in the files of a real one, to measure who watches it.
+"""`python -m bench.fake_run WORKSPACE`: a played run in the files of a real one, to measure who watches it.
 
 It writes what an engine and its companion write (plan, journal, state, samples, log, lock and heartbeat), at a stated
 rate, and works nothing: every figure in it is made up. It refuses to know who watches.
@@ -210,7 +210,7 @@ def _tell(text: str) -> None:
 
 def main() -> int:
     """Make the workspace, say so with a line `ready`, act until standard input ends or there is nothing to act."""
-    parser = argparse.ArgumentParser(prog="backends.fake_run")
+    parser = argparse.ArgumentParser(prog="bench.fake_run")
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--chips", type=int, default=0, help="0: nothing has run")
     parser.add_argument("--hz", type=float, default=0.0, help="ticks a second; 0: the run is done")

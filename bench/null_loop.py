@@ -12,17 +12,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backends.core.events import DeviceProgress, Event, Outcome
 from backends.core.stage_request import Request, Upstream
 from backends.inference.batch_layout import Layout
+from backends.inference.blank_clips import BlankClips
 from backends.inference.infer import run
 from backends.worker.job import Job
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 PUBLISHED: Mapping[str, float] = {"310": 392.21, "310P": 794.91}
 """Clips a second of one chip at batch 10, from the guide's table."""
@@ -58,8 +55,8 @@ class LoopBench:
     """Processor time of the stage and its device processes a clip, start-up included."""
 
 
-class Blank:
-    """A clip store that holds nothing: its clips are what the buffer held. Sizes are read from its path's name."""
+class Blank(BlankClips):
+    """Blank clips of so many videos as the store's name says."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
         self.videos = spread(sizes)
@@ -70,16 +67,6 @@ class Blank:
     def open(cls, folder: Path) -> Blank:
         """A path's name is `blank-<videos>`: so many videos, spread as HMDB51's."""
         return cls(sample(int(folder.name.rpartition("-")[2])))
-
-    def batch(
-        self,
-        numbers: Sequence[int],
-        out: NDArray[np.float32],
-        pad_to: int | None = None,  # noqa: ARG002 - the store's signature
-    ) -> NDArray[np.float32]:
-        """The buffer, its first value of each clip the clip's number."""
-        out[: len(numbers), 0, 0, 0, 0] = numbers
-        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +108,7 @@ def bench_loop(
     latency = batch / PUBLISHED[chip] if latency_s is None else latency_s
     params: dict[str, Any] = {"runtime": "null", "batch": batch, "layout": layout, "options": {"latency_s": latency}}
     if store is None or clips:
-        params["clips"] = clips or "backends.inference.infer_bench:Blank"
+        params["clips"] = clips or "bench.null_loop:Blank"
     if entry:
         params["entry"] = entry
     tuning = {"devices": list(range(devices))}

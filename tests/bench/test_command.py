@@ -43,7 +43,8 @@ def test_a_figure_stands_beside_its_reference() -> None:
 
 def bench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
-    command = [sys.executable, "-m", "r3d_tui.cli", "bench", *arguments]
+    module = ["r3d_tui.cli", "bench"] if arguments[0] == "infer" else ["bench"]
+    command = [sys.executable, "-m", *module, *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from backends.core.errors import InputError
-from backends.data import preprocess_reference as guide
-from backends.data.preprocess_bench import bench_preprocess, make_frames
+from bench import guide_way as guide
+from bench.preprocess import bench_preprocess, make_frames
 from tests.data import reference
 from tests.data.conftest import Bench
 
@@ -36,7 +36,7 @@ def test_every_contender_is_measured_in_every_round(tmp_path: Path) -> None:
 
 def test_real_frames_are_used_where_given(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user's frames take the place of made ones, again where they are few; without torch no reference is run."""
-    monkeypatch.setattr("backends.data.preprocess_bench.find_spec", lambda name: None)
+    monkeypatch.setattr("bench.preprocess.find_spec", lambda name: None)
     bench.add("a", 17, size=(90, 70))
     bench.annotate("absent", 17)
     found = bench_preprocess(

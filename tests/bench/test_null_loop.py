@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.inference.infer_bench import HMDB51, PUBLISHED, bench_layouts, bench_loop, sample
+from bench.null_loop import HMDB51, PUBLISHED, bench_layouts, bench_loop, sample
 
 
 def test_a_sample_is_spread_as_hmdb51() -> None:

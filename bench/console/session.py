@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from r3d_tui.probe.grid import Grid
+from bench.console.grid import Grid
 
 _ASKED = re.compile(rb"\x1b\[\?(\d+)\$p|\x1b\[6n|\x1b\[0?c")
 ENDS_S = 5.0

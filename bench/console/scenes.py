@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends import api
 from backends.core.messages import Line, line
-from r3d_tui.probe.arithmetic import Press, answers, middle, painted, percentile, settled, span
-from r3d_tui.probe.session import Session
+from backends.core.processes import our_environment
+from bench.console.arithmetic import Press, answers, middle, painted, percentile, settled, span
+from bench.console.session import Session
 
 LIMIT_S = 60.0
 """For whatever is waited for; a machine that is busy otherwise takes long."""
@@ -92,12 +92,17 @@ STARTS = (EMPTY, NEW, SIXTEEN)
 @contextlib.contextmanager
 def acted(scene: Scene, folder: Path, events: int = 0, log_lines: int = 0) -> Iterator[subprocess.Popen[str]]:
     """The scene's workspace in `folder`, and the process that acts in it."""
-    with api.act_out(folder, chips=scene.chips, hz=scene.hz, events=events, log_lines=log_lines) as actor:
+    asked = {"chips": scene.chips, "hz": scene.hz, "events": events, "log-lines": log_lines}
+    options = [f"--{name}={value}" for name, value in asked.items()]
+    command = [sys.executable, "-m", "bench.fake_run", str(folder), *options]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=our_environment()
+    ) as actor:
         assert actor.stdin is not None
         assert actor.stdout is not None
         try:
             if actor.stdout.readline() != "ready\n":
-                raise RuntimeError("the acted run did not begin")
+                raise RuntimeError("the played run did not begin")
             yield actor
         finally:
             actor.stdin.close()
@@ -107,7 +112,7 @@ def acted(scene: Scene, folder: Path, events: int = 0, log_lines: int = 0) -> It
 @contextlib.contextmanager
 def shown(scene: Scene, folder: Path) -> Iterator[Session]:
     """The scene's program in a pty, until its first picture stands."""
-    arguments = ("r3d_tui", "--workspace", str(folder)) if scene.console else ("r3d_tui.probe.empty",)
+    arguments = ("r3d_tui", "--workspace", str(folder)) if scene.console else ("bench.console.empty",)
     command = (sys.executable, "-m", *arguments)
     session = Session(command, scene.columns, scene.rows, _environment(), scene.link)
     try:

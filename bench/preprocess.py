@@ -20,7 +20,7 @@ from typing import Any
 
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
-from backends.data import clip_kernels, pixels, preprocess_reference
+from backends.data import clip_kernels, pixels
 from backends.data.annotation import Video, read_annotation
 from backends.data.clip_extraction import cores, extract
 from backends.data.clip_sampling import clip_count, clips
@@ -29,6 +29,7 @@ from backends.data.clip_writer import ClipWriter
 from backends.data.jpeg import Decoder
 from backends.data.preprocess import header, subset
 from backends.data.preprocess_params import PreprocessParams
+from bench import guide_way
 
 BATCH = 10
 
@@ -179,9 +180,9 @@ def _contenders(
 ) -> tuple[tuple[str, Line, Callable[[], int] | None], ...]:
     bins, store = folder / "bins", folder / "store"
     bins.mkdir()
-    plain = [preprocess_reference.Frames(v.id, root / v.label / v.id, v.first, v.end) for v in videos]
+    plain = [guide_way.Frames(v.id, root / v.label / v.id, v.first, v.end) for v in videos]
     # the reference writes its files and drops them again at once: its disk is not what is compared
-    guide = (lambda: preprocess_reference.reference_run(plain, bins, workers)) if find_spec("torch") else None
+    guide = (lambda: guide_way.reference_run(plain, bins, workers)) if find_spec("torch") else None
     return (
         ("reference", line("the guide's way: Pillow, torch, a .bin a video"), guide),
         ("ours", line("frames to clip store"), lambda: _ours(store, root, videos, params, workers)),

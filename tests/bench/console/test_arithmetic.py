@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r3d_tui.probe.arithmetic import Press, answers, middle, painted, percentile, settled, span
+from bench.console.arithmetic import Press, answers, middle, painted, percentile, settled, span
 
 END = b"\x1b[?2026l"
 

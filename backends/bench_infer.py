@@ -1,0 +1,193 @@
+"""`r3d-tui bench infer`, the guide's own pure-inference step, as a report beside the published figures.
+
+`backends.api` calls it. The devices are measured by `backends.inference.pure_inference`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from backends.core.bench_report import BenchFigure, BenchReport, beside
+from backends.core.errors import InputError
+from backends.core.messages import Line, Scalar, line
+from backends.monitor.machine import load_note, machine, versions
+
+if TYPE_CHECKING:
+    from backends.core.model_io import DeviceSpec
+    from backends.core.run_state import Run
+    from backends.inference.pure_inference import Measured, Perf
+
+Say = Callable[[Line], None]
+
+
+@dataclass(frozen=True, slots=True)
+class InferBench:
+    """What `bench infer` is asked for; None is the workspace's, or the default."""
+
+    model: Path | None = None
+    store: Path | None = None
+    target: Literal["cpu", "ascend"] | None = None
+    runtime: str | None = None
+    devices: tuple[int, ...] | None = None
+    batch: int | None = None
+    loop: int = 20
+    ais_bench: Path | None = None
+
+
+def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say: Say) -> BenchReport:
+    """Pure inference on the devices where a model is known; and what our loop and packing do on the null runtime."""
+    from backends.ascend.chip_query import SIMULATED
+
+    before = machine()
+    figures: list[BenchFigure] = []
+    notes = list(load_note(before))
+    settings: dict[str, Scalar] = {"loop": asked.loop}
+    asked = _filled(workspace, run, asked)
+    if asked.model is None:
+        notes.append(line("no model is known, so no device is measured: give --model, or run a workspace first"))
+    else:
+        _refuse_data_elsewhere(asked.model)
+        perf = _perf(workspace or Path.cwd(), asked, say)
+        figures += _perf_figures(perf)
+        label = " simulated" if os.environ.get(SIMULATED) else ""
+        if label:
+            notes.append(line("the chips are simulated: the scores are computed on the CPU, the speeds are nobody's"))
+        settings |= {"runtime": perf.runtime + label, "version": perf.version + label, "batch": perf.batch}
+        settings["model"] = str(asked.model)
+        if asked.store is None:
+            notes.append(line("no clip store is known: not measured end to end"))
+        if len(perf.alone) == 1:
+            notes.append(line("one device: alone and together are one measurement"))
+    packages = ("numpy", "onnxruntime", "openvino", "onnxruntime-cann")
+    return BenchReport("infer", before, versions(packages), settings, tuple(figures), tuple(notes))
+
+
+def _perf(workspace: Path, asked: InferBench, say: Say) -> Perf:
+    from backends.data.clip_store import ClipStore
+    from backends.inference import runtime
+    from backends.inference.pure_inference import measure
+    from backends.inference.pure_inference_tool import measure_tool
+
+    target = asked.target or "cpu"
+    name = runtime.choose(target, asked.runtime or "auto")
+    model, batch = asked.model, asked.batch or 10
+    assert model is not None
+    if not model.is_file():
+        raise InputError("{path}: no such model", hint="give --model", path=str(model))
+    devices = _devices(workspace, target, name, asked.devices)
+    if runtime.RUNTIMES[name].stage:
+        return measure_tool(model, devices, workspace, given=asked.ais_bench, batch=batch, loop=asked.loop, say=say)
+    clips = ClipStore.open(asked.store).clip_count if asked.store else 0
+    return measure(
+        name,
+        runtime.RUNTIMES[name].entry,
+        model,
+        devices,
+        workspace,
+        batch=batch,
+        loop=asked.loop,
+        store=asked.store,
+        clips=clips,
+        cann=runtime.environment(name),
+        say=say,
+    )
+
+
+def _devices(workspace: Path, target: str, name: str, wanted: tuple[int, ...] | None) -> tuple[DeviceSpec, ...]:
+    """The groups of cores, or the chips, that a run would take."""
+    from backends.ascend.chip_query import ask_chips
+    from backends.inference.infer import cpu_devices
+    from backends.inference.select_devices import VISIBLE, choose_chips, none_taken
+
+    if target == "cpu" or name == "null":
+        return tuple(cpu_devices(wanted, sorted(os.sched_getaffinity(0)), {}))
+    choice = choose_chips(ask_chips(workspace), wanted, os.environ.get(VISIBLE))
+    taken = tuple(device for device in choice.devices if device.id not in choice.left_out)
+    if not taken:
+        raise none_taken(choice)
+    return taken
+
+
+def _refuse_data_elsewhere(model: Path) -> None:
+    """An ONNX file may be anybody's; an .om holds all of itself."""
+    from backends.models.external_data import refuse_data_elsewhere
+
+    if model.suffix == ".onnx":
+        refuse_data_elsewhere(model)
+
+
+def _filled(workspace: Path | None, run: Run | None, asked: InferBench) -> InferBench:
+    """What was not said is taken from the workspace: its settings, and what its latest run made."""
+    if workspace is None:
+        return asked
+    from backends.workspace.settings_file import read_settings
+
+    infer = read_settings(workspace).infer
+    made = latest_outputs(workspace, run)
+    target = asked.target or infer.target
+    model = asked.model or made.get("om" if target == "ascend" and asked.runtime != "cann" else "onnx")
+    return InferBench(
+        model,
+        asked.store or made.get("store"),
+        target,
+        asked.runtime or (infer.runtime if infer.runtime != "null" else "auto"),
+        asked.devices if asked.devices is not None else infer.devices,
+        asked.batch or infer.batch,
+        asked.loop,
+        asked.ais_bench or infer.ais_bench,
+    )
+
+
+def latest_outputs(workspace: Path | None, run: Run | None) -> Mapping[str, Path]:
+    """Models and clip store of a run, by output; only what is still there."""
+    from backends.engine.folders import Folders
+
+    found: dict[str, Path] = {}
+    if run is None or workspace is None:
+        return found
+    for stage in run.stages:
+        if stage.name in ("preprocess", "simplify", "compile") and stage.outcome and stage.settled:
+            folder = Folders(workspace).artifact(stage.name, stage.fingerprint)
+            found.update({name: folder / path for name, path in stage.outcome.outputs.items()})
+    return {name: path for name, path in found.items() if path.exists()}
+
+
+def _perf_figures(perf: Perf) -> Iterator[BenchFigure]:
+    from backends.inference.pure_inference import published
+
+    for row in perf.alone:
+        yield from _alone(row)
+    chips = [(published(row.name) or (None,))[0] for row in perf.alone]
+    total = sum(chip.clips_per_s for chip in chips if chip) if all(chips) else None
+    against = line("{n} times the published figure", n=len(chips)) if total else Line("")
+    for name, what, rows in (
+        ("together", line("{n} devices together", n=len(perf.together)), perf.together),
+        ("end_to_end", line("end to end: store, host, device and back"), perf.end_to_end),
+    ):
+        yield beside(name, what, perf.total(rows), total, against)
+        if rows:
+            worst = max(row.p95_ms for row in rows if row.p95_ms is not None) if rows[0].p95_ms is not None else None
+            text = line("{what}: p95 of a batch, the slowest device", what=str(what))
+            yield BenchFigure(f"{name}_p95_ms", text, worst, "ms")
+
+
+def _alone(row: Measured) -> Iterator[BenchFigure]:
+    from backends.inference.pure_inference import published
+
+    label = f"{row.device} {row.name}".strip()
+    figures = published(row.name)
+    rate, what = row.compute_clips_per_s, line("{device} alone, compute only", device=label)
+    for number, one in enumerate(figures):
+        against = line("{chip}, {where}", chip=one.chip, where=str(one.where))
+        name = f"{row.device}_compute" + ("" if not number else f"_{number + 1}")
+        yield beside(name, what, rate, one.clips_per_s, against)
+    if not figures:
+        yield BenchFigure(f"{row.device}_compute", what, rate)
+    yield BenchFigure(f"{row.device}_median_ms", line("{device}: median of a batch", device=label), row.median_ms, "ms")
+    yield BenchFigure(f"{row.device}_p95_ms", line("{device}: p95 of a batch", device=label), row.p95_ms, "ms")
+    if row.clips_per_s is not None:
+        yield BenchFigure(f"{row.device}_wall", line("{device} alone, by the clock", device=label), row.clips_per_s)

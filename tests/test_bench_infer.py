@@ -1,0 +1,101 @@
+"""`bench infer`: pure inference beside the published figures, nothing that was not measured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backends import bench_infer as product
+from backends.bench_infer import InferBench, bench_infer
+from backends.core.bench_report import BenchFigure, BenchReport
+from backends.core.errors import InputError, NeedError
+from backends.core.events import Outcome
+from backends.core.messages import Line, line
+from backends.core.model_io import DeviceSpec
+from backends.core.run_state import Run, StageRun
+from backends.core.settings import InferSettings, Settings
+from backends.engine.folders import Folders
+from backends.inference.pure_inference import Measured, Perf
+from backends.monitor.machine import machine
+from backends.workspace.settings_file import write_settings
+from tests.inference.rig import make_model
+
+QUIET = lambda _: None  # noqa: E731
+
+
+def figure(report: BenchReport, name: str) -> BenchFigure:
+    return next(figure for figure in report.figures if figure.name == name)
+
+
+def test_without_a_model_no_device_is_measured() -> None:
+    """And a note says so."""
+    report = bench_infer(None, None, InferBench(), QUIET)
+    assert () == report.figures
+    assert any("no model is known" in str(note) for note in report.notes)
+
+
+def test_infer_measures_a_model_on_the_cpu(tmp_path: Path) -> None:
+    """No figure was published for a CPU, so none stands beside it."""
+    pytest.importorskip("onnxruntime")
+    asked = InferBench(make_model(tmp_path / "m.onnx"), None, "cpu", "onnxruntime", (0,), 10, 2)
+    report = bench_infer(None, None, asked, QUIET)
+    rate = figure(report, "cpu:0_compute")
+    assert rate.value is not None
+    assert (None, None) == (rate.reference, rate.ratio)
+    assert (None, None) == (figure(report, "end_to_end").value, figure(report, "together").ratio)
+    assert "onnxruntime" == report.settings["runtime"]
+
+
+def test_a_missing_model_and_a_wrong_runtime_are_told(tmp_path: Path) -> None:
+    """Before anything is measured."""
+    with pytest.raises(InputError, match="no such model"):
+        bench_infer(None, None, InferBench(tmp_path / "none.onnx"), QUIET)
+    with pytest.raises(InputError, match="none of the target cpu"):
+        bench_infer(None, None, InferBench(tmp_path / "none.onnx", runtime="acl"), QUIET)
+
+
+def test_chips_without_npu_smi_are_a_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No chip is made up."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "m.om").touch()
+    with pytest.raises(NeedError, match="no chips"):
+        bench_infer(None, None, InferBench(tmp_path / "m.om", target="ascend", runtime="ais_bench"), QUIET)
+
+
+def test_the_published_figures_stand_beside_a_chips_own() -> None:
+    """The guide's and the later one's for 310P3; all together beside as many times the guide's."""
+    row = Measured("npu:0", "310P3", 20, 12.0, 12.5, 12.0, 833.33, 700.0)
+    other = replace(row, device="npu:1")
+    perf = Perf("acl", "acl 1", 10, 20, (row, other), (row, other))
+    figures = {figure.name: figure for figure in product._perf_figures(perf)}
+    assert (794.91, 830.72) == (figures["npu:0_compute"].reference, figures["npu:0_compute_2"].reference)
+    assert pytest.approx(833.33 / 794.91) == figures["npu:0_compute"].ratio
+    assert pytest.approx(1400 / (2 * 794.91)) == figures["together"].ratio
+    assert figures["end_to_end"].value is None
+    assert "end_to_end_p95_ms" not in figures
+
+
+def test_what_is_not_said_is_the_workspaces(tmp_path: Path) -> None:
+    """Settings, and what its latest run made and still has; what is said counts before."""
+    write_settings(tmp_path, Settings(infer=InferSettings(devices=(0, 1), batch=4, runtime="onnxruntime")))
+    stage = StageRun("simplify", "done", outcome=Outcome(outputs={"onnx": "m.onnx"}), fingerprint="f" * 20)
+    gone = StageRun("preprocess", "done", outcome=Outcome(outputs={"store": "store"}), fingerprint="e" * 20)
+    model = Folders(tmp_path).artifact("simplify", "f" * 20) / "m.onnx"
+    model.parent.mkdir(parents=True)
+    model.touch()
+    found = product._filled(tmp_path, Run(stages=(stage, gone)), InferBench(batch=7))
+    assert InferBench(model, None, "cpu", "onnxruntime", (0, 1), 7) == found
+    given = InferBench(Path("x.onnx"), Path("s"), "cpu", "openvino", (3,), 2, 5)
+    assert given == product._filled(tmp_path, Run(stages=(stage,)), given)
+
+
+def test_devices_of_the_cpu_are_groups_of_cores(tmp_path: Path) -> None:
+    """As a run takes them."""
+    found = product._devices(tmp_path, "cpu", "onnxruntime", (0, 1))
+    assert ["cpu:0", "cpu:1"] == [device.id for device in found]
+    assert all(isinstance(device, DeviceSpec) for device in found)
+    assert json.dumps(machine())
+    assert Line("") == BenchFigure("a", line("a"), None).against
