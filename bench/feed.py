@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from backends.core.messages import Line, line
-from backends.core.model_io import CLIP_SHAPE, DeviceSpec
+from backends.core.model_io import CLIP_SHAPE, Clip, DeviceSpec
 from backends.data import clip_kernels
 from backends.data.clip_store import ClipStore
 from backends.inference.runtimes.null import Null
@@ -196,16 +196,16 @@ class Around:
 class Bytes(Null):
     """The null runtime with a model that takes uint8 clips and normalises them itself."""
 
-    def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
+    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
         """As in `Null.open`."""
-        self._batch = batch
-        return super().open(model, device, batch)
+        self._shape = (batch, *clip)
+        return super().open(model, device, batch, clip)
 
     def buffers(self, count: int) -> list[NDArray[np.uint8]]:
         """Plain memory: there is no chip to copy to."""
         import numpy as np
 
-        return [clip_kernels.buffer((self._batch, *CLIP_SHAPE), np.uint8) for _ in range(count)]
+        return [clip_kernels.buffer(self._shape, np.uint8) for _ in range(count)]
 
     def stage(self, batch: NDArray[Any]) -> None:
         """Nothing to copy."""

@@ -10,9 +10,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from backends import api
 from backends.core.processes import leftovers
@@ -20,6 +23,7 @@ from backends.engine import lock
 from backends.engine.folders import Folders
 from tests.faults.demo_runs import SEED, gone, make_workspace, scores, start
 from tests.faults.demo_runs import r3d as run_command
+from tests.models.small import SMALL, save_checkpoint
 
 FRAMES = {
     "RATRACE_wave_f_nm_np1_fr_goo_37": 72,
@@ -125,3 +129,31 @@ def kill_one(chance: random.Random, workspace: Path, face: subprocess.Popen[byte
     if victims:
         os.kill(chance.choice(victims), signal.SIGKILL)
         kills[kind] += 1
+
+
+@pytest.mark.slow
+def test_clips_of_another_shape_go_to_an_accuracy(tmp_path: Path) -> None:
+    """Eight frames of 64x64 instead of the guide's clips reach the accuracy: every stage takes the settings' shape."""
+    rng = np.random.default_rng(0)
+    entries = {}
+    for number in range(4):
+        label, name = ("jump", "wave")[number % 2], f"v{number}"
+        folder = tmp_path / "frames" / label / name
+        folder.mkdir(parents=True)
+        for frame in range(1, 21):
+            picture = Image.fromarray(rng.integers(0, 256, (72, 90, 3), np.uint8))
+            picture.save(folder / f"image_{frame:05d}.jpg")
+        entries[name] = {"subset": "validation", "annotations": {"label": label, "segment": [1, 21]}}
+    (tmp_path / "a.json").write_text(json.dumps({"labels": ["jump", "wave"], "database": entries}))
+    save_checkpoint(tmp_path / "x.pth", replace(SMALL, classes=2))
+    r3d("init", "w", "--frames", "frames", "--annotation", "a.json", "--checkpoint", "x.pth", cwd=tmp_path)
+    settings = tmp_path / "w/r3d.toml"
+    text = settings.read_text()
+    for name, default, value in (("clip_frames", 16, 8), ("size", 112, 64)):
+        text, changed = re.subn(rf"(?m)^# {name} = {default}\b", f"{name} = {value}", text)
+        assert 1 == changed
+    settings.write_text(text)
+    r3d("-w", "w", "run", "--headless", cwd=tmp_path)
+    result = json.loads(r3d("-w", "w", "status", "--json", cwd=tmp_path))["result"]
+    assert (4, 8) == (result["videos"], result["clips"])
+    assert result["top1"] is not None

@@ -17,7 +17,7 @@ from backends.ascend import cann as toolkit
 from backends.ascend.acl_calls import Calls
 from backends.ascend.acl_memory import TO_DEVICE, TO_HOST, WITHIN_DEVICE, Slot, device_dataset, host_memory, make_slot
 from backends.core.errors import InputError
-from backends.core.model_io import CLIP_SHAPE, INPUT, OUTPUT, DeviceError, DeviceSpec, Port, check_ports
+from backends.core.model_io import CLIP_SHAPE, INPUT, OUTPUT, Clip, DeviceError, DeviceSpec, Port, check_ports
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,7 @@ class Acl:
         self._shape: tuple[int, ...] = ()
         self._kind = ""
 
-    def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
+    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
         """Take the chip and load the `.om`; as in `Runtime.open`.
 
         The input may be float32 or uint8 (then the graph normalises), the output float32 or float16: the model says
@@ -63,7 +63,7 @@ class Acl:
         calls = self._calls = Calls(acl)
         try:
             self._take_chip(calls, device.index)
-            return self._load(calls, model, batch)
+            return self._load(calls, model, (batch, *clip))
         except BaseException:
             self.close()
             raise
@@ -123,7 +123,7 @@ class Acl:
         parts = ("CANN", cann.version if cann else None, calls.soc_name())
         self.version = " ".join(["acl", *(part for part in parts if part)])
 
-    def _load(self, calls: Calls, model: Path, batch: int) -> int:
+    def _load(self, calls: Calls, model: Path, shape: tuple[int, ...]) -> int:
         """Load the model, check its ends and make room for its scores; gives its number of classes."""
         import numpy as np
 
@@ -131,14 +131,14 @@ class Acl:
         self._model = calls.make("mdl.load_from_file", str(model), release="mdl.unload")
         calls.do("mdl.get_desc", desc, self._model)
         inputs, outputs = _ports(calls, desc, "input", INPUT), _ports(calls, desc, "output", OUTPUT)
-        classes = check_ports(model, batch, _taken(inputs, INPUTS), _taken(outputs, OUTPUTS))
-        self._shape, self._kind = (batch, *CLIP_SHAPE), inputs[0].kind
+        classes = check_ports(model, shape, _taken(inputs, INPUTS), _taken(outputs, OUTPUTS))
+        self._shape, self._kind = shape, inputs[0].kind
         _check_size(calls, desc, model, int(np.prod(self._shape)) * np.dtype(self._kind).itemsize)
         size = int(calls.get("mdl.get_output_size_by_index", desc, 0))
         self._scores_set, self._scores_device = device_dataset(calls, size)
         self._scores_host, view = host_memory(calls, size)
         kind = np.dtype(outputs[0].kind)
-        self._scores = view[: batch * classes * kind.itemsize].view(kind).reshape(batch, classes)
+        self._scores = view[: shape[0] * classes * kind.itemsize].view(kind).reshape(shape[0], classes)
         return classes
 
     def _new_slot(self) -> Slot:

@@ -11,8 +11,6 @@ from backends.core.errors import InputError, StageError
 from backends.core.frozen import dataclass
 from backends.core.messages import Scalar
 
-CLIP_SHAPE = (3, 16, 112, 112)
-"""Channels, frames, height, width of a clip: what the guide's model takes."""
 INPUT, OUTPUT = "input", "output"
 """Names of the model's ends: the guide's atc line and its scripts rely on them."""
 
@@ -24,6 +22,19 @@ class ClipShape:
     batch: int = 10
     frames: int = 16
     size: int = 112
+
+    @property
+    def clip(self) -> Clip:
+        """(channels, frames, height, width) of one clip."""
+        return (CHANNELS, self.frames, self.size, self.size)
+
+
+Clip = tuple[int, int, int, int]
+"""Channels, frames, height, width."""
+CHANNELS = 3
+"""Of a clip: red, green, blue."""
+CLIP_SHAPE = ClipShape().clip
+"""Of the guide's clips, for what is not told another shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +81,13 @@ class Port:
     """Element type, `float32`."""
 
 
-def check_ports(model: Path, batch: int, inputs: Sequence[Port], outputs: Sequence[Port]) -> int:
-    """The number of classes of a model that takes batches of `batch` clips.
+def check_ports(model: Path, shape: Sequence[int], inputs: Sequence[Port], outputs: Sequence[Port]) -> int:
+    """The number of classes of a model that takes batches of `shape`: (batch, channels, frames, height, width).
 
     Raises InputError with what the model has and what was wanted where an end has another name, type or shape.
     """
-    _check_end(model, "input", inputs, Port(INPUT, (batch, *CLIP_SHAPE), "float32"))
-    _check_end(model, "output", outputs, Port(OUTPUT, (batch, None), "float32"))
+    _check_end(model, "input", inputs, Port(INPUT, tuple(shape), "float32"))
+    _check_end(model, "output", outputs, Port(OUTPUT, (shape[0], None), "float32"))
     classes = outputs[0].shape[1]
     if not classes:
         hint = "export the model again"
@@ -91,7 +102,7 @@ def _check_end(model: Path, end: str, found: Sequence[Port], wanted: Port) -> No
         if all(have is None or want is None or have == want for have, want in pairs):
             return
     text = "{path}: the model's {end} is {found}, not {wanted}"
-    hint = "export the model again, or set infer.batch to the model's"
+    hint = "export the model again, or set infer.batch, preprocess.clip_frames and preprocess.size to the model's"
     shown = "; ".join(map(_show, found)) or "nothing"
     raise InputError(text, hint=hint, path=str(model), end=end, found=shown, wanted=_show(wanted))
 

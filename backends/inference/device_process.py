@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 from backends.core.codec import loads
 from backends.core.errors import R3dError
 from backends.core.messages import Line, line
-from backends.core.model_io import CLIP_SHAPE, DeviceError
+from backends.core.model_io import Clip, DeviceError
 from backends.core.processes import die_with_parent
 from backends.data import clip_kernels
 from backends.inference.protocol import Answer, Order, Setup, to_bytes, to_order
@@ -43,11 +43,25 @@ CLOSE_S = 8
 """How long letting go may take; then the kernel ends the process, whatever a driver holds it in."""
 
 
+class Header(Protocol):
+    """What all clips of a store share."""
+
+    @property
+    def shape(self) -> Clip:
+        """Of one clip."""
+        ...
+
+
 class Clips(Protocol):
     """What a device needs of a clip store."""
 
+    @property
+    def header(self) -> Header:
+        """What its clips share."""
+        ...
+
     def batch(self, numbers: Sequence[int], out: NDArray[Any], pad_to: int | None = None) -> Any:
-        """Clips (n, 3, 16, 112, 112), float32 or uint8 as `out` is, into `out`; slots beyond them are zero."""
+        """Clips (n, *shape), float32 or uint8 as `out` is, into `out`; slots beyond them are zero."""
         ...
 
 
@@ -96,8 +110,8 @@ def _serve(setup: Setup, say: Callable[..., None]) -> int:
     try:
         store = _open_clips(setup)
         runtime = load(setup.runtime)
-        classes = runtime.open(setup.model, setup.device, setup.batch)
-        reader = _Reader(store, orders, runtime, setup.batch)
+        classes = runtime.open(setup.model, setup.device, setup.batch, store.header.shape)
+        reader = _Reader(store, orders, runtime, (setup.batch, *store.header.shape))
         begun = time.monotonic()
         _compute(runtime, reader.buffers[0], classes)
         say(Answer("ready", classes=classes, seconds=time.monotonic() - begun, version=runtime.version))
@@ -155,7 +169,7 @@ def _compute(runtime: Runtime, batch: NDArray[np.float32], classes: int) -> NDAr
 class _Reader:
     """Fills free buffers with the clips of the orders, in order, in a thread, until the order that closes."""
 
-    def __init__(self, store: Clips, orders: queue.SimpleQueue[Order], runtime: Runtime, batch: int) -> None:
+    def __init__(self, store: Clips, orders: queue.SimpleQueue[Order], runtime: Runtime, shape: Sequence[int]) -> None:
         import numpy as np
 
         self._store, self._orders, self._staging = store, orders, staging(runtime)
@@ -164,7 +178,7 @@ class _Reader:
         if self._staging is not None:
             self.buffers = self._staging.buffers(BUFFERS)
         else:
-            self.buffers = [clip_kernels.buffer((batch, *CLIP_SHAPE), np.float32) for _ in range(BUFFERS)]
+            self.buffers = [clip_kernels.buffer(shape, np.float32) for _ in range(BUFFERS)]
         self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
 
     def start(self) -> None:

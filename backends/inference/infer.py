@@ -16,7 +16,7 @@ from backends.core.codec import decode
 from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.messages import Line, Scalar, line
-from backends.core.model_io import CLIP_SHAPE, DeviceSpec
+from backends.core.model_io import DeviceSpec
 from backends.data.score_rows_reader import check_rows
 from backends.inference.batch_layout import Layout, Spans, batches, count
 from backends.inference.device_link import Link
@@ -190,11 +190,6 @@ def _check_fits(store: ClipIndex | ClipStore, folder: Path) -> None:
     if not store.clip_count:
         hint = "look at what the preprocess stage set aside"
         raise InputError("{path}: the clip store holds no clips", hint=hint, path=str(folder))
-    if tuple(store.header.shape) != CLIP_SHAPE:
-        text = "{path}: its clips are {found}, the model takes {wanted}"
-        found, wanted = ("x".join(map(str, shape)) for shape in (store.header.shape, CLIP_SHAPE))
-        hint = "set preprocess.clip_frames and preprocess.size to the guide's 16 and 112"
-        raise InputError(text, hint=hint, path=str(folder), found=found, wanted=wanted)
 
 
 def say_found(job: Job, ledger: Ledger, clips: int) -> None:

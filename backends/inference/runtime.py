@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from backends.ascend import cann as toolkit
 from backends.core.errors import InputError, NeedError
 from backends.core.frozen import dataclass
-from backends.core.model_io import DeviceSpec
+from backends.core.model_io import CLIP_SHAPE, Clip, DeviceSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,15 +30,15 @@ class Runtime(Protocol):
     version: str
     """Name and version of what computes: `openvino 2026.4.1`. Known after `open`."""
 
-    def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
-        """Load the model for batches of `batch` clips and give its number of classes.
+    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
+        """Load the model for batches of `batch` clips of that shape and give its number of classes.
 
         Raises InputError where the file is missing, cannot be read, or does not take such batches.
         """
         ...
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits (batch, classes) of clips (batch, 3, 16, 112, 112), both float32.
+        """Logits (batch, classes) of clips (batch, *clip), both float32.
 
         The result is the caller's own. Any exception means that the device failed.
         """
@@ -53,7 +53,7 @@ class Staging(Runtime, Protocol):
     """A runtime whose device has a memory of its own: batches are brought there while others are in compute."""
 
     def buffers(self, count: int) -> list[NDArray[Any]]:
-        """Host memory for `count` batches (batch, 3, 16, 112, 112), float32 or uint8 as the model takes; after `open`.
+        """Host memory for `count` batches (batch, *clip), float32 or uint8 as the model takes; after `open`.
 
         It ends with `close`.
         """

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from backends.core.errors import InputError
-from backends.core.model_io import DeviceSpec
+from backends.core.model_io import CLIP_SHAPE, Clip, DeviceSpec
 from backends.inference.runtimes.null import Null
 
 
@@ -23,7 +23,7 @@ class Faulty(Null):
 
     version = "faulty 1"
 
-    def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
+    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
         """Open, or fail to."""
         self.options = device.options
         self.mine = self.options.get("device") in (None, device.id)
@@ -34,7 +34,7 @@ class Faulty(Null):
             raise InputError("{path}: not a model", hint="export it", path=str(model))
         if self.options.get("fault") == "open" and self._due():
             raise OSError("the device is busy")
-        return super().open(model, device, batch)
+        return super().open(model, device, batch, clip)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Compute, or fail to."""

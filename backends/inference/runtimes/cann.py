@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.core.errors import NeedError
-from backends.core.model_io import INPUT, OUTPUT, DeviceSpec, Port, check_ports
+from backends.core.model_io import CLIP_SHAPE, INPUT, OUTPUT, Clip, DeviceSpec, Port, check_ports
 from backends.inference.runtime import read_failure
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class CannOnnx:
         self.version = "onnxruntime-cann"
         self._session: Any = None
 
-    def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
+    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
         """As in `Runtime.open`; NeedError where the package, CANN or the chip cannot be had, or a node would be left
         to the CPU."""
         import onnxruntime as ort
@@ -48,7 +48,7 @@ class CannOnnx:
             raise NeedError(text, hint=_MEND, provider=providers[0] if providers else "nothing")
         session.disable_fallback()
         ends = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
-        classes = check_ports(model, batch, *ends)
+        classes = check_ports(model, (batch, *clip), *ends)
         self._session = session
         return classes
 

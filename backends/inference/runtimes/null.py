@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.core.model_io import DeviceSpec
+from backends.core.model_io import CLIP_SHAPE, Clip, DeviceSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,13 @@ class Null:
         self._latency_s = 0.0
         self._weights: NDArray[np.float32] | None = None
 
-    def open(self, model: Path, device: DeviceSpec, batch: int) -> int:  # noqa: ARG002 - no model is read
+    def open(
+        self,
+        model: Path,  # noqa: ARG002 - no model is read
+        device: DeviceSpec,
+        batch: int,  # noqa: ARG002
+        clip: Clip = CLIP_SHAPE,  # noqa: ARG002
+    ) -> int:
         """Fix latency and classes from the device's options."""
         import numpy as np
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.core.model_io import INPUT, OUTPUT, DeviceSpec, Port, check_ports
+from backends.core.model_io import CLIP_SHAPE, INPUT, OUTPUT, Clip, DeviceSpec, Port, check_ports
 from backends.inference.runtime import read_failure
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class OnnxRuntime:
         self.version = "onnxruntime"
         self._session: Any = None
 
-    def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
+    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
         """Read the ONNX file into a session; as in `Runtime.open`."""
         import onnxruntime as ort
 
@@ -30,7 +30,7 @@ class OnnxRuntime:
         except Exception as error:
             raise read_failure(model, "ONNX Runtime", error) from error
         ends = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
-        classes = check_ports(model, batch, *ends)
+        classes = check_ports(model, (batch, *clip), *ends)
         self._session = session
         return classes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.core.model_io import CLIP_SHAPE, DeviceSpec, Port, check_ports
+from backends.core.model_io import CLIP_SHAPE, Clip, DeviceSpec, Port, check_ports
 from backends.core.telemetry import no_telemetry
 from backends.inference.runtime import read_failure
 
@@ -21,7 +21,7 @@ class OpenVino:
         self.version = "openvino"
         self._request: Any = None
 
-    def open(self, model: Path, device: DeviceSpec, batch: int) -> int:
+    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
         """Read and compile the ONNX file; as in `Runtime.open`."""
         no_telemetry()
         import openvino as ov
@@ -32,11 +32,10 @@ class OpenVino:
             network = core.read_model(model)
         except RuntimeError as error:
             raise read_failure(model, "OpenVINO", error) from error
-        classes = check_ports(
-            model, batch, *([_port(end) for end in ends] for ends in (network.inputs, network.outputs))
-        )
+        ends = ([_port(end) for end in ends] for ends in (network.inputs, network.outputs))
+        classes = check_ports(model, (batch, *clip), *ends)
         if network.is_dynamic():
-            network.reshape([batch, *CLIP_SHAPE])
+            network.reshape([batch, *clip])
         self._request = core.compile_model(network, "CPU", _settings(device)).create_infer_request()
         return classes
 
