@@ -8,27 +8,19 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.filter import Monochrome, NoColor
-from textual.geometry import Region
-from textual.screen import Screen
 from textual.theme import Theme
 
 from backends.core.client import Client
-from r3d_tui import terminal
-from r3d_tui.feed import Feed
 from r3d_tui.lang.words import Words, chosen, speakable
-from r3d_tui.lean import Lean
-from r3d_tui.pace import QUESTION, Pace
-from r3d_tui.rows import shorten
-from r3d_tui.safe import safe
 from r3d_tui.screens.board import Board
-
-if TYPE_CHECKING:
-    from r3d_tui.pixels.overlay import Overlay
+from r3d_tui.state.feed import Feed
+from r3d_tui.terminal.tty import tty
+from r3d_tui.terminal.textual_workarounds import ConsoleBase
+from r3d_tui.text.rows import shorten
+from r3d_tui.text.safe import safe
 
 DARK = {
     "r3d-dim": "#84909c",
@@ -77,14 +69,10 @@ THEMES = (
         variables=LIGHT,
     ),
 )
-QUEUED = 12
-"""Writes that may wait to be written before what comes by itself is not drawn."""
-ANSWER_S = 0.6
-"""How long the terminal's answer is waited for before it is handed to somebody else."""
 TURN = ("r3d-dark", "r3d-light", "ansi-dark", "ansi-light")
 
 
-class ConsoleApp(App[int]):
+class ConsoleApp(ConsoleBase):
     """Draws what the client says."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -112,18 +100,11 @@ class ConsoleApp(App[int]):
         self.clock = clock
         self.animation_level = "none"
         self.board = Board()
-        self._lean = Lean()
-        self._pace = Pace()
-        self._once_answered: list[Callable[[], None]] = []
-        self.overlay: Overlay | None = None
-        """Who shows pictures over the cells; made by the first preview."""
-        self._running_loop: asyncio.AbstractEventLoop | None = None
         self.feed = Feed(client, self.board.post_message)
         for mine in THEMES:
             self.register_theme(mine)
         self.theme = theme or _first_theme()
-        if self.no_color:  # Textual 8.2 chose the filter for its own first theme: greys instead of no colour
-            self._filters = [NoColor() if isinstance(one, Monochrome) else one for one in self._filters]
+        self.without_colours()
 
     def get_default_screen(self) -> Board:
         """The board."""
@@ -133,85 +114,27 @@ class ConsoleApp(App[int]):
         """Our own names, for themes that do not have them."""
         return DARK
 
-    def refresh_css(self, animate: bool = True) -> None:
-        """Of what is there; at the start Textual 8.2 parses its own sheet for a theme, and then once more."""
-        if self._running_loop is not None:
-            super().refresh_css(animate=animate)
-        else:
-            self.stylesheet.set_variables(self.get_css_variables())
-
     def on_mount(self) -> None:
         """Begin to follow."""
-        self.app_suspend_signal.subscribe(self, lambda _: self._left())
-        self._running_loop = asyncio.get_running_loop()
+        self.app_suspend_signal.subscribe(self, lambda _: self.forget_screen())
+        self.running_loop = asyncio.get_running_loop()
         self.feed.start()
 
     def on_unmount(self) -> None:
         """Follow no longer."""
         self.feed.end()
 
-    def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        update = self._lean.of(renderable)
-        super()._display(screen, update)
-        if self._driver is not None and self._pace.sent(getattr(update, "sent", 0), time.monotonic()):
-            self._driver.write(QUESTION)
-        if self.overlay is not None:
-            self.overlay.after(renderable)
-
-    def put(self, text: str) -> None:
-        """Send what is not cells. It has to leave colours and modes as they were."""
-        if text and self._driver is not None:
-            self._driver.write(text)
-
-    def lost(self, area: Region) -> None:
-        """Something else may be seen there: draw it again."""
-        self._lean.forget(area)
-        if self.screen_stack:
-            self.screen.refresh()  # all of it: with a part, Textual 8.2 leaves out what else has changed
-
-    def on_terminal_supports_synchronized_output(self) -> None:
-        """The terminal has come as far as it was asked."""
-        self._pace.answered()
+    def caught_up(self) -> None:
+        """Draw what was left out."""
         self.board.catch_up()
-        self.answered()
-
-    def answered(self) -> None:
-        """An answer came: do what waited for it."""
-        waiting, self._once_answered = self._once_answered, []
-        for then in waiting:
-            then()
-
-    @property
-    def behind(self) -> bool:
-        """The terminal has not shown yet what was sent: what comes by itself waits."""
-        return self._pace.behind(time.monotonic()) or self._unwritten() > QUEUED
-
-    def _unwritten(self) -> int:
-        """Pictures that the terminal's side has not even taken; at thirty Textual 8.2 stands still."""
-        queue = getattr(getattr(self._driver, "_writer_thread", None), "_queue", None)
-        return queue.qsize() if queue is not None else 0
-
-    def when_answered(self, then: Callable[[], None]) -> None:
-        """Call `then` once no answer of the terminal is out, which whoever has it next would take for typed."""
-        if not (self._pace.behind(time.monotonic()) or (self.overlay is not None and self.overlay.expecting)):
-            then()
-            return
-        self._once_answered.append(then)
-        self.set_timer(ANSWER_S, self.answered)
-
-    def _left(self) -> None:
-        """Somebody else has the terminal."""
-        self._lean.forget()
-        if self.overlay is not None:
-            self.overlay.close()
 
     def on_resize(self) -> None:
         """The terminal may have moved what it showed, or it was left and entered again."""
-        self._lean.forget()
+        self.forget_screen()
 
     def action_redraw(self) -> None:
         """Draw everything, for somebody else may have written to the terminal."""
-        self._lean.forget()
+        self.forget_screen()
         self.refresh()
         self.screen.refresh()
 
@@ -230,8 +153,8 @@ class ConsoleApp(App[int]):
 
     def leave_from_signal(self, code: int) -> None:
         """The same from a signal handler, which may have interrupted the event loop anywhere."""
-        if self._running_loop is not None:
-            self._running_loop.call_soon_threadsafe(self.leave, code)
+        if self.running_loop is not None:
+            self.running_loop.call_soon_threadsafe(self.leave, code)
 
     async def action_quit(self) -> None:
         """As q: also for Textual's own ctrl+q."""
@@ -248,12 +171,12 @@ class ConsoleApp(App[int]):
             return ""
         run = snapshot.run
         host = shorten(safe(run.host), 40)
-        return terminal.drawn(self.words("farewell", run=safe(run.id), pid=run.pid or 0, host=host))
+        return tty.drawn(self.words("farewell", run=safe(run.id), pid=run.pid or 0, host=host))
 
 
 def _first_theme() -> str:
-    light = terminal.light_background()
-    if "NO_COLOR" in os.environ or terminal.few_colours():
+    light = tty.light_background()
+    if "NO_COLOR" in os.environ or tty.few_colours():
         return "ansi-light" if light else "ansi-dark"
     return "r3d-light" if light else "r3d-dark"
 
@@ -267,18 +190,18 @@ def run_console(
     language: str | None = None,
 ) -> int:
     """Show the console until it is left; gives the exit code. A terminal that cannot draw it gets one line and 2."""
-    encoding = terminal.locale_encoding()
-    ascii_only = ascii_only or not terminal.is_utf8(encoding)
-    terminal.set_charset(ascii_only=ascii_only, encoding=None if terminal.is_utf8(encoding) else encoding)
+    encoding = tty.locale_encoding()
+    ascii_only = ascii_only or not tty.is_utf8(encoding)
+    tty.set_charset(ascii_only=ascii_only, encoding=None if tty.is_utf8(encoding) else encoding)
     words = Words(speakable(chosen(language), encoding))
-    if (reason := terminal.unusable()) is not None:
+    if (reason := tty.unusable()) is not None:
         sys.stderr.write(f"{words.line(reason)}: {words('farewell_plain')}\n")
         return 2
-    terminal.give_size()
+    tty.give_size()
     theme = _first_theme()
     app = ConsoleApp(client, words=words, read_only=read_only, ascii_only=ascii_only, theme=theme)
     gc.disable()  # start-up makes much and drops nothing; the board turns it on again with the first snapshot
-    with terminal.leaving_clean(app.leave_from_signal):
+    with tty.leaving_clean(app.leave_from_signal):
         code = app.run(mouse=mouse)
     client.close()
     if text := app.farewell():

@@ -19,10 +19,12 @@ import typer
 
 from backends.core.client import RunRequest
 from backends.core.errors import InputError, R3dError
-from r3d_tui import bench, sentences, steps, terminal
+from r3d_tui import bench, steps
 from r3d_tui.commands import clean, look, make, run, serve
 from r3d_tui.commands.given import chosen_words, given, open_workspace, tell, workspace_folder
+from r3d_tui.headless import sentences
 from r3d_tui.lang.words import LANGUAGES
+from r3d_tui.terminal.tty import tty
 
 app = typer.Typer(
     add_completion=False,
@@ -125,7 +127,7 @@ def _spoken(stream: io.TextIOWrapper) -> str:
     if not stream.isatty() or codecs.lookup(stream.encoding).name != "ascii":
         return stream.encoding
     try:
-        return codecs.lookup(terminal.locale_encoding()).name
+        return codecs.lookup(tty.locale_encoding()).name
     except LookupError:
         return stream.encoding
 

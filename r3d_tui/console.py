@@ -6,15 +6,10 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from backends import api
-
-UNUSED = ("textual.command", "platformdirs", "rich.table")
-"""What Textual 8.2 imports for its palette of commands, its downloads and a table: an eighth of a start."""
 
 
 def prepared(workspace: Path, *, language: str | None = None, **options: Any) -> Callable[[], int]:
@@ -24,42 +19,9 @@ def prepared(workspace: Path, *, language: str | None = None, **options: Any) ->
     the workspace cannot be read.
     """
     client = api.open_client(api.find_workspace(workspace) or workspace)
-    _import_asyncio()
-    _import_textual()
     from r3d_tui.app import run_console
 
     return partial(run_console, client, language=language or api.workspace_language(client.workspace), **options)
-
-
-def _import_asyncio() -> None:
-    """As where Python has no TLS, which asyncio allows for: 4 MB and 10 ms that a console has no use for."""
-    if "ssl" in sys.modules or "asyncio" in sys.modules:
-        return
-    sys.modules["ssl"] = None  # type: ignore[assignment]
-    try:
-        import_module("asyncio")
-    finally:
-        del sys.modules["ssl"]
-
-
-class _Absent(ModuleType):
-    """Stands for a module while another takes names from it; who imports it later gets the real one."""
-
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
-
-
-def _import_textual() -> None:
-    """Without what only parts of it need that a console does not have (it has a palette of its own)."""
-    absent = [name for name in UNUSED if name not in sys.modules]
-    sys.modules.update({name: _Absent(name) for name in absent})
-    try:
-        import_module("textual.app")
-    finally:
-        for name in absent:
-            del sys.modules[name]
 
 
 def opened(folder: Path | None, **options: Any) -> Callable[[], int] | None:

@@ -28,7 +28,7 @@ from textual_serve.server import Server
 from backends.core.errors import InputError
 from backends.core.processes import our_environment
 from r3d_tui.lang.words import Words
-from r3d_tui.safe import safe
+from r3d_tui.text.safe import safe
 
 PAGE = Path(__file__).with_name("browser.html")
 FONT_SIZES = range(6, 73)

@@ -13,8 +13,8 @@ from pathlib import Path
 from backends import api
 from backends.core.errors import R3dError
 from backends.core.processes import die_with_parent
-from r3d_tui import terminal
 from r3d_tui.lang.words import Words, chosen
+from r3d_tui.terminal.tty import tty
 
 DRIVER = "textual.drivers.web_driver:WebDriver"
 
@@ -34,7 +34,7 @@ def main() -> int:
     os.environ.pop("COLORFGBG", None)  # of the terminal that the server stands in
     from r3d_tui.app import ConsoleApp
 
-    terminal.set_charset(ascii_only=given.ascii)
+    tty.set_charset(ascii_only=given.ascii)
     words = Words(chosen(given.language))
     try:
         client = api.open_client(api.find_workspace(given.workspace) or given.workspace)

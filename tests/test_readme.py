@@ -10,8 +10,8 @@ import pytest
 import typer
 
 from backends.api import STAGE_NAMES
-from r3d_tui.actions import ACTIONS, all_shown
 from r3d_tui.cli import app
+from r3d_tui.views.actions import ACTIONS, all_shown
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

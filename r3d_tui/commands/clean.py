@@ -11,9 +11,9 @@ import typer
 
 from backends import api
 from backends.core.errors import InputError
-from r3d_tui import figures
 from r3d_tui.commands.given import Json, chosen_words, in_terminal, open_workspace, print_json, say, tell
-from r3d_tui.safe import safe
+from r3d_tui.text import figures
+from r3d_tui.text.safe import safe
 
 if TYPE_CHECKING:
     from backends.core.cleanup_report import Cleaning, Waste

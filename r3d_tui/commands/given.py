@@ -14,8 +14,8 @@ import typer
 
 from backends import api
 from backends.core.errors import InputError
-from r3d_tui import terminal
 from r3d_tui.lang.words import Words, chosen, speakable
+from r3d_tui.terminal.tty import tty
 
 if TYPE_CHECKING:
     from backends.core.client import Client
@@ -63,9 +63,9 @@ def open_workspace() -> Client:
 
 def chosen_words() -> Words:
     """The words of the language asked for, and from here on only characters that the output can show."""
-    encoding = terminal.locale_encoding() if in_terminal() else sys.stdout.encoding
-    utf8 = terminal.is_utf8(encoding)
-    terminal.set_charset(ascii_only=given.ascii_only or not utf8, encoding=None if utf8 else encoding)
+    encoding = tty.locale_encoding() if in_terminal() else sys.stdout.encoding
+    utf8 = tty.is_utf8(encoding)
+    tty.set_charset(ascii_only=given.ascii_only or not utf8, encoding=None if utf8 else encoding)
     return Words(speakable(chosen(asked_language()), encoding))
 
 
@@ -78,12 +78,12 @@ def asked_language() -> str | None:
 
 def say(text: str) -> None:
     """A line for people on standard output, which scripts may read as well."""
-    typer.echo(terminal.drawn(text))
+    typer.echo(tty.drawn(text))
 
 
 def tell(text: str) -> None:
     """A line for people on standard error."""
-    typer.echo(terminal.drawn(text), err=True)
+    typer.echo(tty.drawn(text), err=True)
 
 
 def in_terminal() -> bool:

@@ -10,9 +10,9 @@ import typer
 
 from backends import api
 from backends.core.errors import InputError, R3dError
-from r3d_tui import figures
 from r3d_tui.commands.given import Json, chosen_words, given, here, open_workspace, print_json, say, tell
-from r3d_tui.safe import safe_lines
+from r3d_tui.text import figures
+from r3d_tui.text.safe import safe_lines
 
 if TYPE_CHECKING:
     from backends.core.needs import Finding
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def status(json_document: Json = False) -> None:
     """The latest run: stages, devices, result."""
-    from r3d_tui.documents import status_document
-    from r3d_tui.tables import status_lines
+    from r3d_tui.headless.documents import status_document
+    from r3d_tui.headless.tables import status_lines
 
     snapshot, words = open_workspace().snapshot(), chosen_words()
     if json_document:
@@ -42,7 +42,7 @@ def logs(
     batch: Annotated[int, typer.Option(min=1, help="With --from: clips of one execution, where msame ran.")] = 10,
 ) -> None:
     """A stage's raw log, or where the logs lie; with --from, the figures or the failure in a log from elsewhere."""
-    from r3d_tui.tables import log_lines
+    from r3d_tui.headless.tables import log_lines
 
     if source is not None:
         for told in api.explain_log(source, batch):
@@ -63,8 +63,8 @@ def logs(
 
 def runs(json_document: Json = False) -> None:
     """All runs of the workspace, latest first."""
-    from r3d_tui.documents import runs_document
-    from r3d_tui.tables import run_lines
+    from r3d_tui.headless.documents import runs_document
+    from r3d_tui.headless.tables import run_lines
 
     found = open_workspace().runs()
     if json_document:
@@ -83,7 +83,7 @@ def devices(
     if json_document:
         print_json(api.devices_document(table))
     else:
-        from r3d_tui.tables import device_lines
+        from r3d_tui.headless.tables import device_lines
 
         for text in device_lines(table, chosen_words()):
             say(text)
@@ -96,8 +96,8 @@ def doctor(
     bundle: Annotated[Path | None, typer.Option("--bundle", help="A .tar.gz to write, for a colleague.")] = None,
 ) -> None:
     """What a run needs: met or not, what was found, and the mend."""
-    from r3d_tui.documents import findings_document
-    from r3d_tui.tables import finding_lines
+    from r3d_tui.headless.documents import findings_document
+    from r3d_tui.headless.tables import finding_lines
 
     workspace = api.find_workspace(given.workspace or here())
     findings = _findings(workspace, bundle)
@@ -124,7 +124,7 @@ def _findings(workspace: Path | None, bundle: Path | None) -> tuple[Finding, ...
 
 
 def _pack(workspace: Path | None, file: Path, findings: tuple[Finding, ...] | None) -> None:
-    from r3d_tui.documents import status_document
+    from r3d_tui.headless.documents import status_document
 
     documents = {}
     if workspace is not None:

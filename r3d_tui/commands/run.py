@@ -87,7 +87,7 @@ def follow_run(client: Client, run_id: str, *, json_lines: bool = False, stops: 
 
     `stops`: Ctrl+C asks the engine to stop.
     """
-    from r3d_tui import plain, progress
+    from r3d_tui.headless import plain, progress
 
     words = chosen_words()
     with plain.asking() as asked:
@@ -107,7 +107,7 @@ def follow_run(client: Client, run_id: str, *, json_lines: bool = False, stops: 
 
 
 def _say_end(snapshot: Snapshot, words: Words, out: Callable[[str], None]) -> None:
-    from r3d_tui.sentences import endings, failures
+    from r3d_tui.headless.sentences import endings, failures
 
     for text in endings(words, snapshot):
         out(text)

@@ -12,7 +12,7 @@ from backends.core.errors import InputError, NeedError
 from backends.core.needs import missing, module
 from r3d_tui.commands.given import asked_language, chosen_words, given, tell, workspace_folder
 from r3d_tui.lang.words import Words, chosen
-from r3d_tui.safe import safe
+from r3d_tui.text.safe import safe
 
 
 def serve(

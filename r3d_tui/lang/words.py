@@ -13,7 +13,7 @@ from typing import Any
 
 from backends.core.messages import Line, Scalar, fill
 from r3d_tui.lang.filled import Filled
-from r3d_tui.safe import safe
+from r3d_tui.text.safe import safe
 
 LANGUAGES = ("en", "zh")
 """Each is a file beside this one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from r3d_tui.panels.panel import Panel, Scene
-from r3d_tui.rows import Row, about
+from r3d_tui.text.rows import Row, about
 from r3d_tui.views import dataset, devices, infer, model, result, stages
 from r3d_tui.views.frame import problem
 from r3d_tui.views.look import Look, paragraph

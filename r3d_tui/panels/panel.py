@@ -11,10 +11,10 @@ from textual import events
 from backends.core.client import Snapshot
 from backends.core.frozen import dataclass
 from r3d_tui.lang.words import Words
-from r3d_tui.layout import PANELS
-from r3d_tui.logbook import LogBook
-from r3d_tui.rows import Row, Span, cells, cut, row
+from r3d_tui.state.log_buffer import LogBook
+from r3d_tui.text.rows import Row, Span, cells, cut, row
 from r3d_tui.views.devices import Arrangement
+from r3d_tui.views.layout import PANELS
 from r3d_tui.views.look import Look, squeeze
 from r3d_tui.views.tracks import Track
 from r3d_tui.widgets.sheet import Sheet

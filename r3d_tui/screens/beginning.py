@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from textual.app import ComposeResult
 
-from r3d_tui.layout import Box
 from r3d_tui.screens.seeking import Seeking
+from r3d_tui.views.layout import Box
 from r3d_tui.widgets.sheet import Sheet
 from r3d_tui.widgets.tiles import Tiles
 
@@ -24,8 +24,6 @@ REST_S = 0.1
 class Beginning(Seeking):
     """A screen that draws nothing before `begin`. `Board` has the sheets and their places."""
 
-    begun = False
-    """There is something to show."""
     _rest: tuple[Sheet, ...] = ()
 
     def sheets(self) -> Iterable[Sheet]:
@@ -62,7 +60,3 @@ class Beginning(Seeking):
     def _mount_rest(self) -> None:
         rest, self._rest = self._rest, ()
         self._tiles.mount_all(rest)
-
-    def _compositor_refresh(self) -> None:
-        if self.begun:
-            super()._compositor_refresh()

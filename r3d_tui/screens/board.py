@@ -15,11 +15,6 @@ from textual.binding import Binding, BindingType
 
 from backends.core.client import Snapshot
 from backends.core.run_state import Run
-from r3d_tui.actions import ACTIONS
-from r3d_tui.history import History
-from r3d_tui.layout import PANELS, Box, Plan, plan
-from r3d_tui.logbook import LogBook
-from r3d_tui.messages import Answer, FeedBroke, LogCame, SnapshotCame
 from r3d_tui.panels.all import (
     DatasetPanel,
     DevicesPanel,
@@ -34,8 +29,13 @@ from r3d_tui.panels.panel import Panel, Scene
 from r3d_tui.screens.beginning import Beginning
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.heavy import reading
+from r3d_tui.state.console_messages import Answer, FeedBroke, LogCame, SnapshotCame
+from r3d_tui.state.log_buffer import LogBook
+from r3d_tui.state.rate_history import History
 from r3d_tui.views import frame
+from r3d_tui.views.actions import ACTIONS
 from r3d_tui.views.devices import Arrangement, joined
+from r3d_tui.views.layout import PANELS, Box, Plan, plan
 from r3d_tui.views.look import Look
 from r3d_tui.views.look import stages as stages_of
 from r3d_tui.views.tracks import Tracks

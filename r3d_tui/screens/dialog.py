@@ -11,7 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, cut, row
+from r3d_tui.terminal.textual_workarounds import bind
+from r3d_tui.text.rows import Row, Span, cut, row
 from r3d_tui.views.look import Look
 from r3d_tui.widgets.sheet import Sheet
 
@@ -56,12 +57,12 @@ class Dialog(ModalScreen[str]):
         self._choices, self._wide, self._clock = choices, width, clock
         self._body = self.make_body()
         for keys, _ in choices:
-            self._bindings.bind(keys, f"choose({keys.split(',')[0]!r})", show=False)
+            bind(self, keys, f"choose({keys.split(',')[0]!r})")
         if also_shuts:
-            self._bindings.bind(also_shuts, "shut", show=False)
+            bind(self, also_shuts, "shut")
         if not choices:
-            self._bindings.bind("y", "copy", show=False)
-            self._bindings.bind("w", "write", show=False)
+            bind(self, "y", "copy")
+            bind(self, "w", "write")
 
     def make_body(self) -> Sheet:
         """What the rows stand in."""

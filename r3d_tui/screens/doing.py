@@ -8,27 +8,27 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import SuspendNotSupported
-from textual.screen import Screen
 
 from backends.core.client import Client, Preview, RunRequest, Snapshot
 from backends.core.errors import R3dError
 from backends.core.messages import Line, line
-from r3d_tui.actions import ACTIONS
 from r3d_tui.lang.words import Words
-from r3d_tui.messages import Answer
 from r3d_tui.screens.dialog import Dialog
+from r3d_tui.screens.host import Host
+from r3d_tui.state.console_messages import Answer
+from r3d_tui.terminal.textual_workarounds import HeldScreen
 from r3d_tui.views import dialogs, stages
+from r3d_tui.views.actions import ACTIONS
 from r3d_tui.views.frame import possible
 from r3d_tui.views.look import Look, paragraph, stage_of, stage_word
 
 if TYPE_CHECKING:
-    from r3d_tui.app import ConsoleApp
     from r3d_tui.panels.panel import Panel
 
 T = TypeVar("T")
 
 
-class Doing(Screen[None]):
+class Doing(HeldScreen):
     """Actions that need the client. `Board` adds the drawing."""
 
     snapshot: Snapshot | None
@@ -37,7 +37,7 @@ class Doing(Screen[None]):
     _asked_setup = False
 
     @property
-    def console_app(self) -> ConsoleApp:
+    def console_app(self) -> Host:
         """The app, as what it is."""
         app: Any = self.app
         return app  # type: ignore[no-any-return]
@@ -303,14 +303,14 @@ class Doing(Screen[None]):
 
     def action_pager(self) -> None:
         """The raw log in $PAGER."""
-        from r3d_tui.leave import page
+        from r3d_tui.terminal.external_programs import page
 
         name = self.selected
         self.ask(lambda: self.client.log_path(name), lambda path: self._leave(page, path))
 
     def action_edit(self) -> None:
         """`r3d.toml` in $EDITOR."""
-        from r3d_tui.leave import edit
+        from r3d_tui.terminal.external_programs import edit
 
         if self.allowed():
             self._leave(edit, self.client.workspace / "r3d.toml")

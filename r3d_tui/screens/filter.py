@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from r3d_tui.safe import safe
+from r3d_tui.text.safe import safe
 
 
 class FilterLine(ModalScreen[None]):

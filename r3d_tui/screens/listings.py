@@ -9,11 +9,11 @@ from textual.binding import Binding, BindingType
 
 from backends.core.client import RunSummary
 from backends.core.clip_entries import AsideEntry
-from r3d_tui import figures
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, cut, row
-from r3d_tui.safe import safe
 from r3d_tui.screens.lists import Large, Listed, Lists
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Row, Span, cut, row
+from r3d_tui.text.safe import safe
 from r3d_tui.views import lists as view
 from r3d_tui.views.look import Look, facts, paragraph, stage_word
 

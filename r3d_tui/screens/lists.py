@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
-from r3d_tui import figures
 from r3d_tui.lang.words import Words
-from r3d_tui.messages import Answer
-from r3d_tui.rows import Column, Row, Span, cut, ends, grid, row, width_of
 from r3d_tui.screens.dialog import Dialog, Rows
+from r3d_tui.state.console_messages import Answer
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Column, Row, Span, cut, ends, grid, row, width_of
 from r3d_tui.views.listing import Listing
 from r3d_tui.views.look import Look, paragraph
 from r3d_tui.widgets.sheet import Sheet

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from backends.core.client import Prediction, RunResult, RunSummary, by_name
 from backends.core.clip_entries import AsideEntry, ClipFrames, VideoEntry
-from r3d_tui import figures
 from r3d_tui.screens.heavy import calm
+from r3d_tui.text import figures
 
 if TYPE_CHECKING:
     from backends.core.bundle_report import Bundle
@@ -219,19 +219,13 @@ def fetcher(board: Doing) -> Callable[..., None]:
     colours = not (app.native_ansi_color or app.no_color or getattr(app, "ascii_only", False))
     workspace = board.client.workspace
 
-    def fetch(
-        video: str,
-        clip: int,
-        side: int,
-        then: Callable[[ClipFrames, Any], None],
-        draw: Callable[[ClipFrames], Any] | None,
-    ) -> None:
+    def fetch(video: str, clip: int, side: int, then: Callable[[ClipFrames, Any], None]) -> None:
         def work() -> tuple[ClipFrames, Any]:
             from backends import api
             from r3d_tui.views.picture import pictures
 
             frames = api.clip_frames(workspace, video, clip, side)
-            return frames, draw(frames) if draw else pictures(frames, colours=colours)
+            return frames, pictures(frames, colours=colours)
 
         board.ask(work, lambda found: then(*found))
 
@@ -245,7 +239,7 @@ def make_bundle(board: Doing) -> None:
 
     def pack() -> Bundle:
         from backends import api
-        from r3d_tui.documents import status_document
+        from r3d_tui.headless.documents import status_document
 
         place.parent.mkdir(parents=True, exist_ok=True)
         documents = {"status.json": status_document(snapshot)} if snapshot else {}

@@ -11,9 +11,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from r3d_tui.actions import Action, all_shown
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, cells, fit, row, shorten
+from r3d_tui.text.rows import Row, Span, cells, fit, row, shorten
+from r3d_tui.views.actions import Action, all_shown
 from r3d_tui.widgets.sheet import Sheet
 
 WIDE = 76

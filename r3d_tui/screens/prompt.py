@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from r3d_tui.rows import Span, cut, row
+from r3d_tui.text.rows import Span, cut, row
 from r3d_tui.widgets.sheet import Sheet
 
 

@@ -15,10 +15,10 @@ from textual.color import Color
 from backends.core.client import RunResult, RunSummary
 from backends.core.values import ClassScore, VideoScore
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, cut, width_of
-from r3d_tui.safe import safe
 from r3d_tui.screens.lists import Listed, Lists
 from r3d_tui.screens.prompt import Prompt
+from r3d_tui.text.rows import Row, Span, cut, width_of
+from r3d_tui.text.safe import safe
 from r3d_tui.views import result as view
 from r3d_tui.views.compare import Change, Comparison, above, change_cells, change_columns
 from r3d_tui.views.look import Look, paragraph

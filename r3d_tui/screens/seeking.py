@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
-from r3d_tui.history import History
-from r3d_tui.logbook import LogBook
 from r3d_tui.panels.log import LogPanel
 from r3d_tui.panels.panel import Scene
-from r3d_tui.safe import safe
 from r3d_tui.screens.doing import Doing
+from r3d_tui.state.log_buffer import LogBook
+from r3d_tui.state.rate_history import History
+from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import ORDERS, Arrangement, arranged, joined
 from r3d_tui.views.look import Look
 from r3d_tui.views.tracks import Track, Tracks, tracks_of

@@ -18,9 +18,9 @@ from textual.widgets import Input
 
 from backends.core.errors import R3dError
 from r3d_tui.lang.words import Words
-from r3d_tui.messages import Answer
-from r3d_tui.rows import Row, Span, cells, cut, fit, row, shorten
-from r3d_tui.safe import safe
+from r3d_tui.state.console_messages import Answer
+from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, shorten
+from r3d_tui.text.safe import safe
 from r3d_tui.widgets.sheet import Sheet
 
 FIELDS = ("videos", "frames", "annotation", "splits", "checkpoint", "target", "devices")

@@ -9,11 +9,11 @@ from textual.binding import Binding, BindingType
 
 from backends.core.clip_entries import VideoEntry
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, row
-from r3d_tui.safe import safe
 from r3d_tui.screens.heavy import let_go
 from r3d_tui.screens.lists import Listed, Lists
 from r3d_tui.screens.player import Fetch, Player
+from r3d_tui.text.rows import Row, Span, row
+from r3d_tui.text.safe import safe
 from r3d_tui.views import videos as view
 from r3d_tui.views.look import Look
 

@@ -9,9 +9,9 @@ from backends.core.client import Snapshot
 from backends.core.messages import Line, line
 from backends.core.run_state import DeviceRun, Note
 from backends.core.values import ChipProcess, DeviceTable
-from r3d_tui import figures
-from r3d_tui.rows import Column, Row, Span, cells, cut, fit, row, table
-from r3d_tui.safe import safe
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table
+from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import UNITS, Device, reasons, told
 from r3d_tui.views.graph import graph
 from r3d_tui.views.infer import energy_basis, joules, milliseconds, published_rate, share_of_published

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from backends.core.client import Prediction, RunResult, by_name
 from backends.core.cooperative import giving_way
-from r3d_tui import figures
-from r3d_tui.rows import Column, Row, Span, table
-from r3d_tui.safe import safe
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Column, Row, Span, table
+from r3d_tui.text.safe import safe
 from r3d_tui.views.listing import Listing, Order
 from r3d_tui.views.look import Look, paragraph, rule
 from r3d_tui.views.stages import moment

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from backends.core.client import Snapshot
-from r3d_tui import figures
-from r3d_tui.rows import Row, Span, cut, fit, row
-from r3d_tui.safe import safe
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Row, Span, cut, fit, row
+from r3d_tui.text.safe import safe
 from r3d_tui.views.look import LABEL, Look, dotted, fact, figure, share, stage_of, stage_word
 from r3d_tui.views.stages import asides, progress_words
 from r3d_tui.widgets.meter import meter

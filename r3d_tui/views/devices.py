@@ -9,9 +9,9 @@ from backends.core.frozen import dataclass
 from backends.core.messages import Line
 from backends.core.run_state import DeviceRun, Run
 from backends.core.values import DeviceSample
-from r3d_tui import figures
-from r3d_tui.rows import Column, Grid, Row, Span, cells, cut, fit, grid, later, row
-from r3d_tui.safe import safe
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Column, Grid, Row, Span, cells, cut, fit, grid, later, row
+from r3d_tui.text.safe import safe
 from r3d_tui.views.listing import Order, filter_of
 from r3d_tui.views.look import LABEL, Look, live_rate, paragraph, sign, state_word
 from r3d_tui.views.tracks import Track, range_of

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from backends.core.client import Preview
 from backends.core.errors import R3dError
 from backends.core.messages import Line
-from r3d_tui.actions import ACTIONS, all_shown
-from r3d_tui.rows import Row, Span, fit, row, wrap
+from r3d_tui.text.rows import Row, Span, fit, row, wrap
+from r3d_tui.views.actions import ACTIONS, all_shown
 from r3d_tui.views.look import SIGNS, Look, paragraph, rule, sign, stage_word, state_word
 
 ACTION_SIGNS = {"run": "run", "cached": "cached", "skip": "skipped", "unknown": "unknown"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backends.core.client import Snapshot
-from r3d_tui import figures
-from r3d_tui.actions import ACTIONS, Action, shown
-from r3d_tui.layout import LEAST, PANELS
-from r3d_tui.rows import Row, Span, cells, cut, ends, row, shorten, width_of
-from r3d_tui.safe import safe
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Row, Span, cells, cut, ends, row, shorten, width_of
+from r3d_tui.text.safe import safe
+from r3d_tui.views.actions import ACTIONS, Action, shown
 from r3d_tui.views.devices import simulated
+from r3d_tui.views.layout import LEAST, PANELS
 from r3d_tui.views.look import Look, paragraph, sign, stage_of, state_word
 
 

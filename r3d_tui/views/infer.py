@@ -8,9 +8,9 @@ from functools import lru_cache
 
 from backends.core.client import Snapshot
 from backends.core.run_state import DeviceRun
-from r3d_tui import figures
-from r3d_tui.rows import Column, Grid, Row, Span, cells, grid, later, row
-from r3d_tui.safe import safe
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Column, Grid, Row, Span, cells, grid, later, row
+from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import Device, id_width, joined, of_simulated
 from r3d_tui.views.look import (
     Look,

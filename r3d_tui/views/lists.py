@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from backends.core.client import RunSummary, Snapshot
 from backends.core.clip_entries import AsideEntry
-from r3d_tui import figures
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Column, Row, Span
-from r3d_tui.safe import safe
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Column, Row, Span
+from r3d_tui.text.safe import safe
 from r3d_tui.views.listing import Listing, Order
 from r3d_tui.views.look import Look, paragraph, sign, stage_word, stages, state_word
 from r3d_tui.views.stages import moment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from r3d_tui.rows import Row, Span, row
+from r3d_tui.text.rows import Row, Span, row
 
 _LEVELS = (
     (re.compile(r"\b(?:error|failed|failure|traceback|exception|fatal|critical|E[0-9]{5})\b", re.IGNORECASE), "bad"),

@@ -8,10 +8,10 @@ from backends.core.client import Snapshot
 from backends.core.frozen import dataclass
 from backends.core.messages import Line, Scalar
 from backends.core.run_state import DeviceRun, StageRun
-from r3d_tui.figures import as_number
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, Span, cells, fit, row, wrap
-from r3d_tui.safe import safe
+from r3d_tui.text.figures import as_number
+from r3d_tui.text.rows import Row, Span, cells, fit, row, wrap
+from r3d_tui.text.safe import safe
 
 SIGNS: dict[str, tuple[str, str]] = {
     "new": ("·", "dim"),

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backends.core.values import Report
-from r3d_tui.rows import Row, Span, cells, cut, fit, row
-from r3d_tui.safe import safe
+from r3d_tui.text.rows import Row, Span, cells, cut, fit, row
+from r3d_tui.text.safe import safe
 from r3d_tui.views.look import Look, paragraph
 
 Colour = tuple[int, int, int]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from backends.core.client import Snapshot
 from backends.core.run_state import StageRun
-from r3d_tui import figures
-from r3d_tui.rows import Column, Row, Span, cut, fit, row, table
-from r3d_tui.safe import safe
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Column, Row, Span, cut, fit, row, table
+from r3d_tui.text.safe import safe
 from r3d_tui.views.look import (
     LABEL,
     Look,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from backends.core.clip_entries import ClipFrames
-from r3d_tui.rows import Row, Span
+from r3d_tui.text.rows import Row, Span
 
 RAMP = " .:-=+*#%@"
 """Dark to light, for a terminal without colours."""

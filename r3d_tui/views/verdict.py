@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from backends.core.client import Snapshot
 from backends.core.frozen import dataclass
-from r3d_tui import figures
-from r3d_tui.rows import Row, Span, cut
-from r3d_tui.safe import safe
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Row, Span, cut
+from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import joined, of_simulated
 from r3d_tui.views.look import LABEL, Look, fact, figure, figure_text, paragraph, stage_of
 

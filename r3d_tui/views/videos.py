@@ -10,10 +10,10 @@ from backends.core.client import Prediction
 from backends.core.clip_entries import VideoEntry
 from backends.core.cooperative import giving_way
 from backends.core.lazy_sequence import Made
-from r3d_tui import figures
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Column, Row, Span
-from r3d_tui.safe import safe
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Column, Row, Span
+from r3d_tui.text.safe import safe
 from r3d_tui.views.listing import Listing, Order
 from r3d_tui.views.look import Look, fact, facts, stage_word
 

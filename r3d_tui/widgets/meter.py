@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r3d_tui.rows import Span
+from r3d_tui.text.rows import Span
 
 
 def meter(share: float | None, width: int, role: str = "accent") -> tuple[Span, ...]:

@@ -17,9 +17,9 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
-from r3d_tui.rows import Row, Span, cells, changed, made, text_of
-from r3d_tui.safe import safe
-from r3d_tui.terminal import drawn
+from r3d_tui.terminal.tty import drawn
+from r3d_tui.text.rows import Row, Span, cells, changed, made, text_of
+from r3d_tui.text.safe import safe
 from r3d_tui.widgets.paint import mixed, paint
 
 _PLAIN = Style.null()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from r3d_tui.rows import Span
+from r3d_tui.text.rows import Span
 
 LEVELS = "▁▂▃▄▅▆▇█"
 

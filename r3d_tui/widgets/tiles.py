@@ -8,6 +8,8 @@ from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.widget import Widget
 
+from r3d_tui.terminal.textual_workarounds import place_again
+
 Place = Callable[[int, int], Mapping[str, tuple[int, int, int, int]]]
 
 
@@ -44,9 +46,8 @@ class Tiles(Widget):
         self._placed = _Placed(place)
 
     def place_again(self) -> None:
-        """The function's answer changed. Textual 8.2 clears the caches of ancestors only, so ours is cleared here."""
-        self._clear_arrangement_cache()
-        self.refresh(layout=True)
+        """The function's answer changed."""
+        place_again(self)
 
     @property
     def layout(self) -> Layout:

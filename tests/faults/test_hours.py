@@ -37,8 +37,8 @@ from backends.engine.folders import Folders
 from backends.engine.journal import Journal
 from backends.engine.live_client import LiveClient, Planner
 from backends.engine.lock import Hold
-from r3d_tui.feed import Feed
-from r3d_tui.messages import FeedBroke, SnapshotCame
+from r3d_tui.state.console_messages import FeedBroke, SnapshotCame
+from r3d_tui.state.feed import Feed
 from r3d_tui.views.tracks import Tracks, tracks_of
 
 NOTES = 35

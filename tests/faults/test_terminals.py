@@ -156,15 +156,15 @@ def test_a_console_that_cannot_leave_is_ended_though_its_terminal_hung_up() -> N
     """The last resort behind a signal: with the terminal gone there is nothing to reset, and the process still ends."""
     code = """
 import os, signal
-from r3d_tui import terminal
+from r3d_tui.terminal.tty import tty
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 try:
     os.write(1, b"ready")
     os.read(0, 1)
 except OSError:
     pass
-terminal.GRACE_S = 0
-terminal._give_up(129)
+tty.GRACE_S = 0
+tty._give_up(129)
 """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

@@ -9,9 +9,9 @@ import pytest
 
 from backends.core.client import Snapshot
 from backends.engine.replay import ReplayClient
-from r3d_tui import terminal
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
+from r3d_tui.terminal.tty import tty
 
 STORIES = Path(__file__).resolve().parents[1] / "stories"
 
@@ -64,6 +64,6 @@ def snapshots(story: OpenStory) -> dict[str, Snapshot]:
 @pytest.fixture(autouse=True)
 def unicode_again() -> Iterator[None]:
     """Whatever a test set, the next draws in Unicode."""
-    terminal.set_charset(ascii_only=False)
+    tty.set_charset(ascii_only=False)
     yield
-    terminal.set_charset(ascii_only=False)
+    tty.set_charset(ascii_only=False)

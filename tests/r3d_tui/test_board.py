@@ -265,7 +265,7 @@ async def test_a_client_that_fails_is_told_in_the_header(
         raise OSError("[disk] is\x1b[2J gone")
 
     monkeypatch.setattr(client, "snapshot", broken)
-    monkeypatch.setattr("r3d_tui.feed.AGAIN_S", 0.05)
+    monkeypatch.setattr("r3d_tui.state.feed.AGAIN_S", 0.05)
     app = console(client)
     async with app.run_test(size=(100, 24)) as pilot:
         await until(pilot, lambda: "OSError: [disk] is gone" in _screen_text(app))

@@ -18,8 +18,8 @@ from backends.core.values import Chip, ChipProcess, DeviceSample, DeviceTable
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, text_of, width_of
 from r3d_tui.screens.chip import ChipPage
+from r3d_tui.text.rows import Row, text_of, width_of
 from r3d_tui.views import tracks as module
 from r3d_tui.views.chip import Processes, chip
 from r3d_tui.views.devices import Device

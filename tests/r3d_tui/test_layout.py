@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from r3d_tui.layout import PANELS, Box, Plan, plan
+from r3d_tui.views.layout import PANELS, Box, Plan, plan
 
 SIZES = [
     *itertools.product(range(60, 251, 7), range(20, 81, 3)),

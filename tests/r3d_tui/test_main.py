@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import inspect
-import subprocess
 import sys
 from pathlib import Path
 
@@ -76,25 +75,3 @@ def test_a_fault_of_the_console_is_one_line(
     assert gc.isenabled()
     said = capsys.readouterr().err.splitlines()
     assert ["error: RuntimeError: no such thing"] == [text.partition(" (")[0] for text in said]
-
-
-def test_the_console_goes_without_tls_and_leaves_it_to_others() -> None:
-    """In a process of its own: asyncio has none, and whoever asks for it later gets it."""
-    code = (
-        "import sys; from r3d_tui import console; console._import_asyncio(); import asyncio.base_events as base;"
-        "assert base.ssl is None and 'ssl' not in sys.modules; import ssl; assert ssl.SSLContext"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (0, "") == (done.returncode, done.stderr)
-
-
-def test_the_console_goes_without_the_palette_of_textual_and_leaves_it_to_others() -> None:
-    """In a process of its own: Textual's app has not imported it, and whoever asks for it later gets it."""
-    code = (
-        "import sys; from r3d_tui import console; console._import_textual(); import textual.app as app;"
-        "assert not [name for name in (*console.UNUSED, 'textual.types') if name in sys.modules];"
-        "assert app.CommandPalette.__mro__[1:] == (object,);"
-        "from textual.command import CommandPalette; assert CommandPalette is not app.CommandPalette"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (0, "") == (done.returncode, done.stderr)

@@ -33,7 +33,7 @@ import pathlib, time
 from backends.core.client import Snapshot
 from backends.core.run_state import Run, StageRun
 from r3d_tui.lang.words import Words
-from r3d_tui.progress import LiveDisplay
+from r3d_tui.headless.progress import LiveDisplay
 def shown(name):
     return Snapshot(1, pathlib.Path("w"), Run("r", "running", stages=(StageRun(name, "running", unit="videos"),)))
 with LiveDisplay(Words("en")) as display:

@@ -15,8 +15,8 @@ from backends.core.values import ClassScore, Confusion, Report
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, table, text_of, width_of
 from r3d_tui.screens.results import Results
+from r3d_tui.text.rows import Row, table, text_of, width_of
 from r3d_tui.views.compare import Comparison, above, change_cells, change_columns, changes, compared
 from r3d_tui.views.look import Look
 from r3d_tui.views.matrix import Heat, counted, matrix

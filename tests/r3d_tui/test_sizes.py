@@ -15,8 +15,8 @@ from backends.core.clip_entries import ClipFrames, VideoEntry
 from backends.core.messages import line
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
-from r3d_tui.rows import Row, text_of, width_of
 from r3d_tui.screens.setup import Setup
+from r3d_tui.text.rows import Row, text_of, width_of
 from r3d_tui.widgets.sheet import Sheet
 
 OpenStory = Callable[..., ReplayClient]

@@ -13,7 +13,7 @@ from backends.core.run_state import DeviceRun, Run, StageRun
 from backends.core.settings import InferSettings, Settings
 from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import text_of, width_of
+from r3d_tui.text.rows import text_of, width_of
 from r3d_tui.views.look import Look
 from r3d_tui.views.verdict import verdict, verdict_rows
 

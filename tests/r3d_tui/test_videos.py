@@ -15,11 +15,11 @@ from backends.core.messages import line
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import table, text_of, width_of
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.player import Player
 from r3d_tui.screens.results import Results
 from r3d_tui.screens.videos import Videos
+from r3d_tui.text.rows import table, text_of, width_of
 from r3d_tui.views.look import Look
 from r3d_tui.views.picture import pictures
 from r3d_tui.views.videos import class_cells, class_columns, classes, clip_facts, video_cells, video_columns

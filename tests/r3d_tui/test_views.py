@@ -16,9 +16,9 @@ from backends.core.messages import line
 from backends.core.run_state import DeviceRun, Run, StageRun, fold
 from backends.core.values import DeviceSample
 from backends.engine.replay import ReplayClient
-from r3d_tui.history import History
 from r3d_tui.lang.words import Words
-from r3d_tui.rows import Row, text_of, width_of
+from r3d_tui.state.rate_history import History
+from r3d_tui.text.rows import Row, text_of, width_of
 from r3d_tui.views import dataset, devices, dialogs, frame, infer, log, model, result, stages
 from r3d_tui.views.look import SIGNS, Look
 
@@ -292,7 +292,7 @@ def test_an_error_shows_its_mend() -> None:
 
 def test_the_help_lists_every_key_and_every_sign() -> None:
     """Nothing that can be done is missing from the help, nor is a sign of a stage's state."""
-    from r3d_tui.actions import ACTIONS
+    from r3d_tui.views.actions import ACTIONS
 
     text = _text(dialogs.help_rows(_look(90)))
     words = Words("en")

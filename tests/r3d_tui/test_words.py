@@ -15,9 +15,9 @@ import pytest
 
 from backends import api
 from backends.core.messages import fill, line
-from r3d_tui.actions import ACTIONS
 from r3d_tui.lang import words as lang
 from r3d_tui.lang.words import LANGUAGES, Words, chosen
+from r3d_tui.views.actions import ACTIONS
 from tests.r3d_tui.templates import templates
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,1 @@
+"""The plain front end: the same facts as lines, tables and JSON, without a screen."""

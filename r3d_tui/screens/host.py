@@ -1,0 +1,47 @@
+"""What the screens may ask of the application that shows them; `r3d_tui.app.ConsoleApp` is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from backends.core.client import Client
+from r3d_tui.lang.words import Words
+from r3d_tui.state.feed import Feed
+
+
+class Host(Protocol):
+    """The application, apart from what Textual gives every screen."""
+
+    client: Client
+    words: Words
+    feed: Feed
+    clock: Callable[[], float]
+    """Wall time."""
+    read_only: bool
+    ascii_only: bool
+
+    @property
+    def behind(self) -> bool:
+        """The terminal has not shown yet what was sent."""
+        ...
+
+    def when_answered(self, then: Callable[[], None]) -> None:
+        """Call `then` once no answer of the terminal is out."""
+        ...
+
+    def turn_language(self) -> None:
+        """The other language."""
+        ...
+
+    def turn_theme(self) -> None:
+        """The next theme."""
+        ...
+
+    def action_redraw(self) -> None:
+        """Draw everything."""
+        ...
+
+    def leave(self, code: int = 0) -> None:
+        """End the console; the run goes on."""
+        ...

@@ -1,0 +1,131 @@
+"""Follows a client from threads and posts what changed a few times a second. It refuses to know how it is drawn."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from textual.message import Message
+
+from backends.core.client import Client, LogChunk
+from backends.core.errors import R3dError
+from backends.core.messages import Line, line
+from r3d_tui.state.console_messages import FeedBroke, LogCame, LogPiece, SnapshotCame
+from r3d_tui.text.safe import safe_lines
+
+LEAST_S = 0.45
+"""Least time between two snapshots: two a second are enough for eyes."""
+LOOK_S = 0.15
+"""Time between two looks for a newer one while something runs: a tick is seen at once."""
+CALM_S = 0.4
+"""The same where nothing runs."""
+MOST_S = 1.5
+"""Longest time between two snapshots."""
+LOG_S = 0.5
+"""Time between two looks at the log of a run."""
+CALM_LOG_S = 2.0
+"""The same where nothing runs."""
+TAIL = 262_144
+"""Bytes of a log that are read at first."""
+AGAIN_S = 2.0
+"""Pause after a failure."""
+
+
+class Feed:
+    """One thread for snapshots, one for the log that is looked at. Both are daemons: quitting waits for nothing."""
+
+    def __init__(self, client: Client, post: Callable[[Message], object]) -> None:
+        self._client = client
+        self._post = post
+        self._ended = threading.Event()
+        self._log_wanted = threading.Event()
+        self._watched: tuple[str, int] | None = None
+        self._calm = False
+
+    def start(self) -> None:
+        """Begin to follow."""
+        for target in (self._follow, self._follow_log):
+            threading.Thread(target=target, name="feed", daemon=True).start()
+
+    def end(self) -> None:
+        """Stop following; a thread that waits for a slow disk ends by itself."""
+        self._ended.set()
+        self._log_wanted.set()
+
+    def watch(self, stage: str | None, attempt: int = 0) -> None:
+        """Follow this stage's log from its tail; None: no log is looked at."""
+        wanted = (stage, attempt) if stage is not None else None
+        if wanted != self._watched:
+            self._watched = wanted
+            self._log_wanted.set()
+
+    def _follow(self) -> None:
+        version: int | None = None
+        look = self._client.glance  # for the first picture; the whole of it follows
+        while not self._ended.is_set():
+            begun = time.monotonic()
+            try:
+                snapshot = look()
+                look = self._client.snapshot
+                if snapshot.version != version:
+                    version = snapshot.version
+                    self._post(SnapshotCame(snapshot))
+                self._calm = snapshot.run.state != "running"
+                self._ended.wait(max(0.0, LEAST_S - (time.monotonic() - begun)))
+                self._await_change(begun + MOST_S)
+            except Exception as error:  # noqa: BLE001 - whatever reading met is shown, and tried again
+                self._post(FeedBroke(_words_of(error)))
+                version = None
+                self._ended.wait(AGAIN_S)
+
+    def _await_change(self, until: float) -> None:
+        """Wait for a sign of something newer, as far as it gives one; what gives none is read again all the same."""
+        while not self._client.changed(0.0) and time.monotonic() < until:
+            if self._ended.wait(CALM_S if self._calm else LOOK_S):
+                return
+
+    def _follow_log(self) -> None:
+        while not self._ended.is_set():
+            self._log_wanted.wait()
+            self._log_wanted.clear()
+            watched = self._watched
+            if watched is None or self._ended.is_set():
+                continue
+            try:
+                self._tail(watched)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._post(FeedBroke(_words_of(error)))
+                self._ended.wait(AGAIN_S)
+                self._log_wanted.set()
+
+    def _tail(self, watched: tuple[str, int]) -> None:
+        stage = watched[0]
+        chunk = self._client.log(stage, None, TAIL)
+        self._post(LogCame(_piece(stage, chunk, fresh=True)))
+        while self._watched == watched and not self._ended.is_set():
+            end = chunk.end
+            chunk = self._client.log(stage, end)
+            if chunk.end < end or chunk.offset != end:  # a new file: begin again
+                chunk = self._client.log(stage, None, TAIL)
+                self._post(LogCame(_piece(stage, chunk, fresh=True)))
+            elif chunk.text:
+                self._post(LogCame(_piece(stage, chunk, fresh=False)))
+            if self._log_wanted.wait(CALM_LOG_S if self._calm else LOG_S):
+                return
+
+
+def _piece(stage: str, chunk: LogChunk, *, fresh: bool) -> LogPiece:
+    lines = safe_lines(chunk.text)
+    if fresh and chunk.offset and len(lines) > 1:
+        lines = lines[1:]  # the first is cut
+    partial = bool(lines) and bool(lines[-1])
+    if lines and not lines[-1]:
+        lines.pop()
+    return LogPiece(stage, tuple(lines), fresh, partial)
+
+
+def _words_of(error: Exception) -> Line:
+    if isinstance(error, R3dError):
+        return error.line
+    return line("{error}: {text}", error=type(error).__name__, text=str(error)[:300])

@@ -1,0 +1,121 @@
+"""The lines of the log that is looked at, bounded, wrapped to a width, and searched. It knows no widget and no file."""
+
+from __future__ import annotations
+
+from r3d_tui.state.console_messages import LogPiece
+from r3d_tui.text.rows import cells
+from r3d_tui.views.log import matches
+
+KEPT = 20_000
+"""Lines; older ones are in the file."""
+LONGEST = 4_000
+"""Characters of one line that are shown."""
+
+
+class LogBook:
+    """Takes in pieces; gives wrapped rows of text as (line number, text)."""
+
+    def __init__(self) -> None:
+        self.stage = ""
+        self.lines: list[str] = []
+        self.dropped = 0
+        """Lines that are no longer kept."""
+        self.pattern = ""
+        self.only = False
+        """Only the lines that match are shown."""
+        self.found: list[int] = []
+        """Numbers of the lines that match."""
+        self.place = -1
+        """Which of `found` is looked at; -1: none."""
+        self._partial = False
+        self._width = 0
+        self._wrapped: list[tuple[int, str]] = []
+        self._matching: tuple[tuple[int, str, int], list[tuple[int, str]]] = ((0, "", 0), [])
+
+    def take(self, piece: LogPiece) -> None:
+        """Append a piece, or begin anew with it."""
+        if piece.fresh or piece.stage != self.stage:
+            self.stage, self.lines, self.dropped, self._partial = piece.stage, [], 0, False
+            self._wrapped = []
+        lines = [line[:LONGEST] for line in piece.lines]
+        first = len(self.lines)
+        if self._partial and self.lines and lines:
+            first -= 1
+            lines[0] = (self.lines.pop() + lines[0])[:LONGEST]
+            while self._wrapped and self._wrapped[-1][0] == first:
+                self._wrapped.pop()
+        self.lines += lines
+        self._partial = piece.partial if piece.lines else self._partial
+        if len(self.lines) > KEPT:
+            self._drop(len(self.lines) - KEPT * 3 // 4)
+            first = 0
+        self._wrap_from(first)
+        self._search()
+
+    def search(self, pattern: str) -> None:
+        """Look for a text; the last match is looked at first."""
+        self.pattern = pattern
+        self._search()
+        self.place = len(self.found) - 1
+
+    def turn(self, step: int) -> int | None:
+        """Go to another match; gives its line, None where there is none."""
+        if not self.found:
+            return None
+        self.place = (self.place + step) % len(self.found)
+        return self.found[self.place]
+
+    @property
+    def here(self) -> int | None:
+        """The line of the match that is looked at."""
+        return self.found[self.place] if 0 <= self.place < len(self.found) else None
+
+    def wrapped(self, width: int) -> list[tuple[int, str]]:
+        """All lines, those too long in several pieces."""
+        if width != self._width:
+            self._width = width
+            self._wrapped = []
+            self._wrap_from(0)
+        if not (self.only and self.pattern):
+            return self._wrapped
+        key = (self.dropped + len(self.lines), self.pattern, width)
+        if key != self._matching[0] or self._partial:
+            pieces = ((number, piece) for number in self.found for piece in _pieces(self.lines[number], width))
+            self._matching = (key, list(pieces))
+        return self._matching[1]
+
+    def row_of(self, line: int) -> int:
+        """The first wrapped row of a line."""
+        import bisect
+
+        return bisect.bisect_left(self.wrapped(self._width), line, key=lambda pair: pair[0])
+
+    def _drop(self, count: int) -> None:
+        self.lines = self.lines[count:]
+        self.dropped += count
+        self._wrapped = []
+
+    def _wrap_from(self, first: int) -> None:
+        if self._width < 2:
+            return
+        for number in range(first, len(self.lines)):
+            self._wrapped += [(number, piece) for piece in _pieces(self.lines[number], self._width)]
+
+    def _search(self) -> None:
+        here = self.here
+        self.found = matches(self.lines, self.pattern)
+        self.place = self.found.index(here) if here in self.found else len(self.found) - 1
+
+
+def _pieces(line: str, width: int) -> list[str]:
+    if len(line) <= width and (line.isascii() or cells(line) <= width):
+        return [line]
+    pieces, piece, used = [], "", 0
+    for char in line:
+        size = cells(char)
+        if used + size > width:
+            pieces.append(piece)
+            piece, used = "", 0
+        piece += char
+        used += size
+    return [*pieces, piece]
