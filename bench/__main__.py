@@ -14,8 +14,8 @@ from bench import reports
 from r3d_tui.bench import Json, Store, aloud, figure_text, numbers, show, value_text, wanted_text
 from r3d_tui.cli import main
 from r3d_tui.commands.given import chosen_words, say
-from r3d_tui.text.figures import number
 from r3d_tui.lang.words import Words
+from r3d_tui.text.figures import number
 from r3d_tui.text.safe import safe
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Figures beside their references, in one run.")

@@ -17,7 +17,7 @@ from backends.core.client import Client
 from r3d_tui.lang.words import Words, chosen, speakable
 from r3d_tui.screens.board import Board
 from r3d_tui.state.feed import Feed
-from r3d_tui.terminal.tty import tty
+from r3d_tui.terminal import tty
 from r3d_tui.terminal.textual_workarounds import ConsoleBase
 from r3d_tui.text.rows import shorten
 from r3d_tui.text.safe import safe

@@ -24,7 +24,7 @@ from r3d_tui.commands import clean, look, make, run, serve
 from r3d_tui.commands.given import chosen_words, given, open_workspace, tell, workspace_folder
 from r3d_tui.headless import sentences
 from r3d_tui.lang.words import LANGUAGES
-from r3d_tui.terminal.tty import tty
+from r3d_tui.terminal import tty
 
 app = typer.Typer(
     add_completion=False,

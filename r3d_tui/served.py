@@ -14,7 +14,7 @@ from backends import api
 from backends.core.errors import R3dError
 from backends.core.processes import die_with_parent
 from r3d_tui.lang.words import Words, chosen
-from r3d_tui.terminal.tty import tty
+from r3d_tui.terminal import tty
 
 DRIVER = "textual.drivers.web_driver:WebDriver"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -36,7 +37,7 @@ def upward() -> list[tuple[str, str]]:
     return [
         (f"{container}.{name}", f"{container}.{above[0]}")
         for container, order in layers().items()
-        for above, names in zip(order, order[1:], strict=False)
+        for above, names in itertools.pairwise(order)
         for name in names
     ]
 

@@ -15,7 +15,7 @@ import typer
 from backends import api
 from backends.core.errors import InputError
 from r3d_tui.lang.words import Words, chosen, speakable
-from r3d_tui.terminal.tty import tty
+from r3d_tui.terminal import tty
 
 if TYPE_CHECKING:
     from backends.core.client import Client

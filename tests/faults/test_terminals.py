@@ -156,7 +156,7 @@ def test_a_console_that_cannot_leave_is_ended_though_its_terminal_hung_up() -> N
     """The last resort behind a signal: with the terminal gone there is nothing to reset, and the process still ends."""
     code = """
 import os, signal
-from r3d_tui.terminal.tty import tty
+from r3d_tui.terminal import tty
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 try:
     os.write(1, b"ready")

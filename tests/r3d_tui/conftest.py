@@ -11,7 +11,7 @@ from backends.core.client import Snapshot
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
-from r3d_tui.terminal.tty import tty
+from r3d_tui.terminal import tty
 
 STORIES = Path(__file__).resolve().parents[1] / "stories"
 

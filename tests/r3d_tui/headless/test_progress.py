@@ -19,7 +19,7 @@ from backends.engine.replay import ReplayClient
 from r3d_tui.headless import progress
 from r3d_tui.headless.progress import LiveDisplay, PlainLines, ended_rows, live_rows
 from r3d_tui.lang.words import Words
-from r3d_tui.terminal.tty import tty
+from r3d_tui.terminal import tty
 from r3d_tui.text.rows import text_of, width_of
 
 OpenStory = Callable[..., ReplayClient]

@@ -20,14 +20,14 @@ from pathlib import Path
 
 import pytest
 
-from r3d_tui.terminal.tty import tty
+from r3d_tui.terminal import tty
 
 ROOT = Path(__file__).resolve().parents[3]
 RUN = """
 import sys
 from pathlib import Path
 from backends.engine.replay import ReplayClient
-from r3d_tui.terminal.tty import tty
+from r3d_tui.terminal import tty
 from r3d_tui.app import run_console
 client = ReplayClient.open(Path(sys.argv[1]))
 client.seek(float(sys.argv[2]))
