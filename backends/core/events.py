@@ -28,6 +28,8 @@ class SetAside:
 
     item: str
     reason: Line
+    is_temporary: bool = False
+    """The reason may pass (an I/O error, missing, changed, killed): the next run tries the item again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Outcome:
     set_aside: tuple[SetAside, ...] = ()
     """The first `KEPT` items set aside; the job fills this in."""
     set_aside_count: int = 0
+    temporary_count: int = 0
+    """How many of those for a reason that may pass: with one or more, the next run makes the stage again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class ItemSetAside:
     stage: str
     item: str
     reason: Line
+    is_temporary: bool = False
+    """As of `SetAside`."""
 
 
 @dataclass(frozen=True, slots=True)

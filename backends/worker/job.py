@@ -61,6 +61,7 @@ class Job:
         self._ticks: dict[str, float] = {}
         self._set_aside: list[SetAside] = []
         self._set_aside_count = 0
+        self._temporary_count = 0
         self._stop = threading.Event()
         self._commands: list[Mapping[str, Any]] = []
 
@@ -93,13 +94,17 @@ class Job:
         """Say a line worth keeping."""
         self._say(StageNote(self.stage, text, level))
 
-    def set_aside(self, item: str, reason: Line) -> None:
-        """Say that an item will not count. A stage that is taken up again says all of them again."""
+    def set_aside(self, item: str, reason: Line, *, is_temporary: bool = False) -> None:
+        """Report that an item is skipped; a resumed stage reports all of them again.
+
+        `is_temporary`: the reason may pass, so that the next run tries again (see `events.SetAside`).
+        """
         with self._lock:
             self._set_aside_count += 1
+            self._temporary_count += is_temporary
             if len(self._set_aside) < KEPT:
-                self._set_aside.append(SetAside(item, reason))
-        self._say(ItemSetAside(self.stage, item, reason))
+                self._set_aside.append(SetAside(item, reason, is_temporary))
+        self._say(ItemSetAside(self.stage, item, reason, is_temporary))
 
     @property
     def set_aside_count(self) -> int:
@@ -132,7 +137,12 @@ class Job:
 
     def complete(self, outcome: Outcome) -> Outcome:
         """The outcome with what was set aside filled in (the worker calls this)."""
-        return replace(outcome, set_aside=tuple(self._set_aside), set_aside_count=self._set_aside_count)
+        return replace(
+            outcome,
+            set_aside=tuple(self._set_aside),
+            set_aside_count=self._set_aside_count,
+            temporary_count=self._temporary_count,
+        )
 
     def _due(self, key: str, *, last: bool) -> bool:
         now = time.monotonic()
