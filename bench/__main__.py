@@ -11,9 +11,9 @@ import typer
 from backends.core.bench_report import BenchReport
 from backends.core.errors import InputError
 from bench import reports
-from r3d_tui.bench import Json, Store, aloud, figure_text, numbers, show, value_text, wanted_text
 from r3d_tui.cli import main
-from r3d_tui.commands.given import chosen_words, say
+from r3d_tui.commands.bench import Json, Store, aloud, figure_text, numbers, show, value_text, wanted_text
+from r3d_tui.commands.options import chosen_words, say
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import number
 from r3d_tui.text.safe import safe

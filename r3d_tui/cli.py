@@ -19,9 +19,9 @@ import typer
 
 from backends.core.client import RunRequest
 from backends.core.errors import InputError, R3dError
-from r3d_tui import bench, steps
-from r3d_tui.commands import clean, look, make, run, serve
-from r3d_tui.commands.given import chosen_words, given, open_workspace, tell, workspace_folder
+from r3d_tui.commands import bench, clean, look, make, run, serving
+from r3d_tui.commands import step as steps
+from r3d_tui.commands.options import chosen_words, given, open_workspace, tell, workspace_folder
 from r3d_tui.headless import sentences
 from r3d_tui.lang.words import LANGUAGES
 from r3d_tui.terminal import tty
@@ -48,7 +48,7 @@ for _command in (
     look.devices,
     look.doctor,
     clean.clean,
-    serve.serve,
+    serving.serve,
 ):
     app.command()(_command)
 

@@ -11,7 +11,7 @@ import typer
 
 from backends import api
 from backends.core.errors import InputError
-from r3d_tui.commands.given import Json, chosen_words, in_terminal, open_workspace, print_json, say, tell
+from r3d_tui.commands.options import Json, chosen_words, in_terminal, open_workspace, print_json, say, tell
 from r3d_tui.text import figures
 from r3d_tui.text.safe import safe
 

@@ -10,7 +10,7 @@ import typer
 
 from backends import api
 from backends.core.errors import InputError, R3dError
-from r3d_tui.commands.given import Json, chosen_words, given, here, open_workspace, print_json, say, tell
+from r3d_tui.commands.options import Json, chosen_words, given, here, open_workspace, print_json, say, tell
 from r3d_tui.text import figures
 from r3d_tui.text.safe import safe_lines
 

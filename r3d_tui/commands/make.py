@@ -12,7 +12,7 @@ import typer
 from backends import api
 from backends.core.client import RunRequest
 from backends.core.errors import InputError
-from r3d_tui.commands.given import chosen_words, tell
+from r3d_tui.commands.options import chosen_words, tell
 from r3d_tui.commands.run import begin
 from r3d_tui.terminal.tty import drawn
 

@@ -11,7 +11,7 @@ import typer
 
 from backends.core.client import RunRequest, Snapshot
 from backends.core.errors import InputError
-from r3d_tui.commands.given import chosen_words, given, in_terminal, open_workspace, say, tell
+from r3d_tui.commands.options import chosen_words, given, in_terminal, open_workspace, say, tell
 from r3d_tui.lang.words import Words
 
 if TYPE_CHECKING:

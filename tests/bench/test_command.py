@@ -10,7 +10,7 @@ from pathlib import Path
 
 from backends.core.bench_report import BenchFigure, BenchReport, beside
 from backends.core.messages import line
-from r3d_tui.bench import report_lines
+from r3d_tui.commands.bench import report_lines
 from r3d_tui.lang.words import Words
 
 ROOT = Path(__file__).resolve().parents[2]

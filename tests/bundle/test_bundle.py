@@ -18,7 +18,7 @@ from backends.core.messages import line
 from backends.core.run_state import Run, fold
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
-from tests.faces.test_cli import r3d
+from tests.r3d_tui.commands.test_cli import r3d
 
 SECRET = "hunter2"
 NAME = "we ird; $(x) 'q\" ../工作 \x1b[31m"

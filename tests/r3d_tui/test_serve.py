@@ -20,7 +20,7 @@ from backends.core.errors import InputError, NeedError
 from backends.core.plan import Stage
 from r3d_tui import serve
 from r3d_tui.commands import serve as command
-from r3d_tui.commands.given import Given
+from r3d_tui.commands.options import Given
 from r3d_tui.lang.words import Words
 from tests.engine.conftest import Bench
 from tests.r3d_tui import chromium
@@ -155,7 +155,7 @@ def test_a_console_gets_the_options_that_the_server_got(monkeypatch: pytest.Monk
     monkeypatch.setattr(serve, "serve", lambda _socket, _place, line, *_: served.append(line))
     given = Given(workspace=tmp_path, language="zh", ascii_only=True, mouse=False, read_only=True)
     monkeypatch.setattr(command, "given", given)
-    monkeypatch.setattr("r3d_tui.commands.given.given", given)
+    monkeypatch.setattr("r3d_tui.commands.options.given", given)
     command.serve("127.0.0.1", 0, "")
     assert served[0].endswith(f" --language zh --read-only --ascii --no-mouse -- {tmp_path}")
     given.read_only, given.ascii_only, given.mouse = False, False, True

@@ -12,7 +12,7 @@ import pytest
 
 from backends.api import STAGE_NAMES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def r3d(*arguments: str, cwd: Path, text: str | None = None) -> subprocess.CompletedProcess[str]:

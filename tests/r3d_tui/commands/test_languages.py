@@ -13,9 +13,9 @@ import pytest
 
 from backends import api
 from r3d_tui.cli import app
-from r3d_tui.commands.given import given
+from r3d_tui.commands.options import given
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ENGLISH = re.compile(r"[a-z]{2,} [a-z]{2,}")
 """Two words of English in a row."""
 

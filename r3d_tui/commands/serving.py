@@ -10,7 +10,7 @@ import typer
 
 from backends.core.errors import InputError, NeedError
 from backends.core.needs import missing, module
-from r3d_tui.commands.given import asked_language, chosen_words, given, tell, workspace_folder
+from r3d_tui.commands.options import asked_language, chosen_words, given, tell, workspace_folder
 from r3d_tui.lang.words import Words, chosen
 from r3d_tui.text.safe import safe
 

@@ -13,7 +13,7 @@ from backends.core.bench_report import BenchFigure, BenchReport
 from backends.core.codec import encode
 from backends.core.errors import InputError
 from backends.core.messages import Line
-from r3d_tui.commands.given import chosen_words, given, print_json, say, tell
+from r3d_tui.commands.options import chosen_words, given, print_json, say, tell
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import DASH, number, percent, rate
 from r3d_tui.text.rows import cells, fit

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faces.test_cli import ROOT, r3d
+from tests.r3d_tui.commands.test_cli import ROOT, r3d
 
 OLD = "artifacts/frames/0123456789abcdef0123"
 
