@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import grp
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from importlib import metadata
 from importlib.machinery import PathFinder
-from pathlib import Path
 
 from backends.ascend import cann
 from backends.ascend.check_ais_bench import ais_bench_findings, spare_findings
 from backends.ascend.check_atc_python import atc_python_finding
 from backends.ascend.check_versions import cann_finding, driver_is_known, package_findings
 from backends.ascend.npu_names import parse_fields
-from backends.ascend.npu_smi_calls import call, read_ids, tool
+from backends.ascend.npu_smi_calls import call, import_acl, read_ids, tool
+from backends.ascend.tool_diagnosis import diagnose
 from backends.core.messages import line
 from backends.core.needs import Finding
 from backends.core.settings import Settings
@@ -26,24 +25,16 @@ LIMIT_S = 10.0
 LEAST_CHIP_MB = 1024
 """For the model (46.3 million weights, half precision by default), ten clips and CANN itself; not measured."""
 GROUP = "HwHiAiUser"
-HOMES = (
-    "/usr/local/Ascend/ascend-toolkit/latest",
-    "/usr/local/Ascend/cann",
-    "/usr/local/Ascend/nnrt/latest",
-    "~/Ascend/ascend-toolkit/latest",
-    "~/Ascend/cann",
-)
-"""Where CANN is installed by default."""
 
 
 def ascend_findings(settings: Settings) -> list[Finding]:
     """The rows of an Ascend target."""
-    home = cann_home()
-    runtime = settings.infer.runtime
-    rows = [*_driver(settings), _group(), _environment(home), *_release(home), *_atc(home)]
+    found, runtime = cann.find(), settings.infer.runtime
+    rows = [*_driver(settings), _group(), *_cann(found), *_atc(found)]
+    tool = list(ais_bench_findings(settings) if runtime == "ais_bench" else spare_findings(settings))
     if runtime in ("auto", "acl"):
-        rows.append(_acl(home))
-    rows += ais_bench_findings(settings) if runtime == "ais_bench" else spare_findings(settings)
+        rows.append(_acl(found, other=False))
+    rows += tool
     if runtime == "cann":
         rows.append(_package("onnxruntime", "onnxruntime-cann"))
     return [*rows, *package_findings()]
@@ -71,11 +62,11 @@ def _driver(settings: Settings) -> Iterator[Finding]:
 
 def _version(version: str | None) -> Finding:
     if version is None:
-        return Finding("driver", "unknown", line("its version is not told"))
+        return Finding("driver", "unknown", line("version not reported"))
     if driver_is_known(version):
         return Finding("driver", "met", line("{version}", version=version))
     hint = line("compare r3d-tui devices with npu-smi info")
-    return Finding("driver", "unknown", line("{version}: its npu-smi was never read", version=version), hint)
+    return Finding("driver", "unknown", line("{version}: npu-smi of this release is untested", version=version), hint)
 
 
 def _firmware(table: DeviceTable) -> Finding:
@@ -85,10 +76,10 @@ def _firmware(table: DeviceTable) -> Finding:
     version, fits = (fields.get(name, "").upper() for name in ("Firmware Version", "Compatibility"))
     if fits not in ("", "NA", "OK"):
         hint = line("install driver and firmware of one release, and reboot")
-        found = line("{version}; with this driver npu-smi says: {fits}", version=version.lower() or "?", fits=fits)
+        found = line("{version}; npu-smi reports for this driver: {fits}", version=version.lower() or "?", fits=fits)
         return Finding("firmware", "warning", found, hint)
     if version in ("", "NA"):
-        return Finding("firmware", "unknown", line("its version is not told"))
+        return Finding("firmware", "unknown", line("version not reported"))
     return Finding("firmware", "met", line("{version}", version=version.lower()))
 
 
@@ -105,7 +96,7 @@ def _chips(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
         return Finding(
             "chips",
             "warning",
-            line("{n} of {names}: npu-smi does not say their device ids", n=len(table.chips), names=names),
+            line("{n} of {names}: npu-smi does not report their device ids", n=len(table.chips), names=names),
             hint,
         )
     ill = [chip for chip in table.chips if chip.health not in (None, "OK")]
@@ -125,7 +116,7 @@ def _memory(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
         if chip.memory_total_mb and chip.memory_used_mb is not None
     ]
     if not chips or len(free) < len(chips):
-        return Finding("chip memory", "unknown", line("not told of {n} chips", n=len(chips) - len(free)))
+        return Finding("chip memory", "unknown", line("not reported for {n} chips", n=len(chips) - len(free)))
     found = line("{free} MB free on the fullest of {n}", free=min(free), n=len(chips))
     if min(free) < LEAST_CHIP_MB:
         return Finding("chip memory", "warning", found, line("end what runs on the chips: npu-smi info shows it"))
@@ -143,83 +134,47 @@ def _group() -> Finding:
     return Finding(GROUP, "warning", line("this user is not in the group"), hint)
 
 
-def cann_home() -> Path | None:
-    """CANN's folder: as the environment says (`set_env.sh` was sourced), else where it is installed by default."""
-    named = (os.environ.get(name) for name in ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"))
-    for place in (*named, *HOMES):
-        if place and (home := Path(place).expanduser()).is_dir():
-            return home
-    return None
-
-
-def set_env(home: Path) -> Path | None:
-    """The set_env.sh of a CANN folder, in it or beside it."""
-    return next((path for path in (home / "set_env.sh", home.parent / "set_env.sh") if path.is_file()), None)
-
-
-def cann_version(home: Path) -> str | None:
-    """CANN's version as its installation wrote it down."""
-    places = ("version.cfg", "version.info", "compiler/version.info", "runtime/version.info")
-    infos = [*(home / place for place in places), *sorted(home.glob("*-linux/ascend_*_install.info"))]
-    for path in infos:
-        if found := cann.read_version(path) or _plain_version(path):
-            return found
-    return None
-
-
-def _plain_version(path: Path) -> str | None:
-    """A line `Version=8.0.RC2`, in the files of single packages."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")[:65536]
-    except OSError:
-        return None
-    found = re.search(r"^\s*[Vv]ersion\s*=\s*\[?([0-9][^\s\]:]*)", text, re.MULTILINE)
-    return found[1] if found else None
-
-
-def _environment(home: Path | None) -> Finding:
-    if home is None:
-        hint = line("install CANN, or set ASCEND_HOME_PATH to its folder")
-        return Finding("CANN", "missing", line("not found"), hint)
-    found = line("{version} in {path}", version=cann_version(home) or "version not told", path=str(home))
-    if os.environ.get("ASCEND_HOME_PATH"):
-        return Finding("CANN", "met", found)
-    script = set_env(home)
-    if script is None:
-        return Finding("CANN", "warning", found, line("no set_env.sh there: set its environment by hand"))
-    told = line("{found}; {script} is sourced where it is needed", found=str(found), script=str(script))
-    return Finding("CANN", "met", told)
-
-
-def _release(home: Path | None) -> Iterator[Finding]:
-    """CANN's release beside the guide's, where it is told."""
-    version = cann_version(home) if home else None
-    if version is not None:
-        yield cann_finding(version)
-
-
-def _atc(home: Path | None) -> Iterator[Finding]:
-    inside = home / "bin" / "atc" if home else None
-    path = shutil.which("atc") or (str(inside) if inside and inside.is_file() else None)
-    if path:
-        yield Finding("atc", "met", line("{path}", path=path))
-        yield from atc_python_finding(cann_version(home) if home else None)
+def _cann(found: cann.Toolkit | None) -> Iterator[Finding]:
+    """The installation that a run uses, others that the environment names, and its release beside the guide's."""
+    if found is None:
+        hint = line("install CANN, or set ASCEND_TOOLKIT_HOME to the folder that holds its set_env.sh")
+        yield Finding("CANN", "missing", line("not found"), hint)
         return
-    yield Finding("atc", "missing", line("not found"), line("install the CANN toolkit, and source its set_env.sh"))
+    facts = {"version": found.version or "?", "path": str(found.folder)}
+    if found.set_env is not None:
+        yield Finding("CANN", "met", line("{version} in {path}; its set_env.sh is sourced where needed", **facts))
+    else:
+        hint = line("no set_env.sh there: set its environment before r3d-tui starts")
+        yield Finding("CANN", "warning", line("{version} in {path}", **facts), hint)
+    if others := sorted({str(other.folder) for other in cann.named()} - {str(found.folder)}):
+        hint = line("unset one of ASCEND_TOOLKIT_HOME and ASCEND_HOME_PATH")
+        text = line("the environment also names {path}, which is not used", path=", ".join(others))
+        yield Finding("CANN, another", "warning", text, hint)
+    if found.version is not None:
+        yield cann_finding(found.version)
 
 
-def _acl(home: Path | None) -> Finding:
-    if PathFinder.find_spec("acl"):
-        return Finding("acl", "met", line("on the module path"))
-    inside = home / "python" / "site-packages" / "acl" if home else None
-    if home and inside and (inside.exists() or inside.with_suffix(".so").exists()):
-        if set_env(home):
-            return Finding("acl", "met", line("{path}", path=str(inside)))
-        found = line("{path}, not on the module path", path=str(inside))
-        return Finding("acl", "warning", found, line("no set_env.sh there: set its environment by hand"))
-    return Finding(
-        "acl", "missing", line("not found"), line("install CANN (toolkit or nnrt), and source its set_env.sh")
-    )
+def _atc(found: cann.Toolkit | None) -> Iterator[Finding]:
+    inside = found.has("bin/atc", "atc/bin/atc", "compiler/bin/atc") if found else None
+    if path := shutil.which("atc") or inside:
+        yield Finding("atc", "met", line("{path}", path=str(path)))
+        yield from atc_python_finding(found.version if found else None)
+        return
+    hint = line("install the CANN toolkit (nnrt and nnae have no atc), and source its set_env.sh")
+    yield Finding("atc", "missing", line("not found"), hint)
+
+
+def _acl(found: cann.Toolkit | None, other: bool) -> Finding:
+    """Whether pyACL imports, by importing it; `other`: ais_bench can take its place."""
+    result = import_acl(found, LIMIT_S * 3)
+    if result.python:
+        facts = {"python": result.python, "soc": result.soc_name or "?"}
+        return Finding("acl", "met", line("imports in Python {python}; chip {soc}", **facts))
+    trouble, failure = result.answer.trouble, diagnose(result.answer.code or 1, result.answer.text)
+    cause, fix = (trouble.cause, trouble.fix) if trouble else (failure.reason, failure.fix)
+    if other:
+        return Finding("acl", "warning", line("{cause}; ais_bench is used instead", cause=str(cause)), fix)
+    return Finding("acl", "missing", cause, fix)
 
 
 def _package(module: str, package: str) -> Finding:
@@ -231,4 +186,4 @@ def _package(module: str, package: str) -> Finding:
             return Finding(module, "met", line("{version}", version=metadata.version(name)))
         except metadata.PackageNotFoundError:
             continue
-    return Finding(module, "met", line("found; its version is not told"))
+    return Finding(module, "met", line("found; version not reported"))

@@ -164,7 +164,10 @@ def _failure(job: Job, ending: Ending) -> StageError | NeedError:
     trouble = diagnose(ending.words)
     if (trouble is None or trouble.code is None) and ending.status == NOT_FOUND:
         hint = "repair the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the one to use"
-        return NeedError("set_env.sh is here, but it does not bring atc", hint=hint)
+        if ended := re.search(re.escape(cann.ENDED_EARLY) + r" (\d+)", ending.words):
+            text = "CANN's set_env.sh ended early, with status {status}, and atc is not found"
+            return NeedError(text, hint=hint, status=int(ended[1]))
+        return NeedError("CANN's set_env.sh was sourced, but atc is not found", hint=hint)
     if trouble is None and ending.status == KILLED:
         hint = "set TE_PARALLEL_COMPILER=1 in the environment and add swap space, or compile on a larger machine"
         return StageError("atc was killed (signal 9), as happens where memory runs out", hint=hint)

@@ -34,7 +34,12 @@ LIMIT_S = 20.0
 """A full report takes up to 5.4 s on eight 910B3."""
 LARGEST = 16 << 20
 
-_ASK_ACL = "import acl; print(acl.get_soc_name())"
+_ASK_ACL = """
+import sys, acl
+name = getattr(acl, "get_soc_name", str)()
+print("\\nacl", sys.version.split()[0], name or "-")
+"""
+"""CANN before 5.1 has no `get_soc_name`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,17 +184,35 @@ def _with_saved_board(chip: Chip, boards: Mapping[tuple[int, int | None], str]) 
 
 
 def _with_acl(chips: tuple[Chip, ...], limit_s: float) -> tuple[Chip, ...]:
-    """`acl.get_soc_name()` is the authority; it names the host's chips, so it counts where all are of one name.
-
-    acl is asked in a process of its own, behind set_env.sh where that was not sourced: it may hang, and nothing that
-    imports it may fork.
-    """
-    found = None if PathFinder.find_spec("acl") else cann.find()
+    """`acl.get_soc_name()` is the authority; it names the host's chips, so it counts where all are of one name."""
+    found = cann.find()
     if len({chip.name for chip in chips}) != 1 or (found is None and PathFinder.find_spec("acl") is None):
         return chips
-    command = [sys.executable, "-c", _ASK_ACL]
-    answer = run(cann.sourced(found, command) if found else command, limit_s)
-    name = answer.text.strip().splitlines()[-1] if answer.code == 0 and answer.text.strip() else ""
+    name = import_acl(found, limit_s).soc_name
     if not (name.startswith("Ascend") and name[6:].replace("_", "").replace("-", "").isalnum()):
         return chips
     return tuple(replace(chip, soc_version=name) for chip in chips)
+
+
+@dataclass(frozen=True, slots=True)
+class AclImport:
+    """What `import acl` gave."""
+
+    answer: Answer
+    python: str = ""
+    """The version of the Python that imported it; empty where it did not."""
+    soc_name: str = ""
+    """Empty where it did not import, or does not name the chip."""
+
+
+def import_acl(found: cann.Toolkit | None, limit_s: float, python: str = sys.executable) -> AclImport:
+    """Import pyACL for real, behind `set_env.sh` where there is one: whether it does is known in no other way.
+
+    A process of its own does it: the import may hang or crash, and nothing that has imported it may fork.
+    """
+    command = [python, "-c", _ASK_ACL]
+    answer = run(cann.sourced(found, command), limit_s)
+    words = next((row.split() for row in reversed(answer.text.splitlines()) if row.startswith("acl ")), [])
+    if answer.code != 0 or len(words) != 3:
+        return AclImport(answer)
+    return AclImport(answer, words[1], words[2].strip("-"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from backends.ascend import check_server, npu_smi_calls
+from backends.ascend import cann, check_server, npu_smi_calls
 from backends.checks import check_disk, check_stage
 from backends.checks.check_spec import CHECK, CheckParams, StageNeeds, with_needs
 from backends.core.codec import decode, encode
@@ -178,7 +178,7 @@ def ascend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     for name in ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(npu_smi_calls, "PLACES", ())
-    monkeypatch.setattr(check_server, "HOMES", (str(tmp_path / "Ascend" / "latest"),))
+    monkeypatch.setattr(cann, "ROOTS", (str(tmp_path / "Ascend"),))
     return Settings(infer=InferSettings(target="ascend", devices=(0,)))
 
 
@@ -189,22 +189,61 @@ def test_an_ascend_run_without_ascend_names_all_that_it_lacks(ascend: Settings, 
 
 
 def test_a_cann_that_was_not_sourced_is_found_with_its_script(ascend: Settings, tmp_path: Path) -> None:
-    """The version as the installation wrote it, and the script that our own processes are started behind."""
-    home = tmp_path / "Ascend" / "latest"
+    """Its version as the installation wrote it; without its script the environment has to be there already."""
+    home = tmp_path / "Ascend" / "ascend-toolkit" / "latest"
     (home / "bin").mkdir(parents=True)
     (home / "bin" / "atc").touch()
     (home / "version.cfg").write_text("# version\nruntime_running_version=[x]\nVersion=8.0.RC2\n")
-    (home.parent / "set_env.sh").touch()
+    script = home.parent / "set_env.sh"
+    script.touch()
     rows = tuple(check_server.ascend_findings(ascend))
-    assert "met" == _named(rows, "CANN").state
-    assert f"8.0.RC2 in {home}; {home.parent / 'set_env.sh'} is sourced" in str(_named(rows, "CANN").found)
+    assert ("met", f"8.0.RC2 in {home}; its set_env.sh is sourced where needed") == (
+        _named(rows, "CANN").state,
+        str(_named(rows, "CANN").found),
+    )
     assert "met" == _named(rows, "atc").state
-    (home / "python" / "site-packages" / "acl").mkdir(parents=True)
+    script.unlink()
+    assert "warning" == _named(tuple(check_server.ascend_findings(ascend)), "CANN").state
+
+
+@pytest.mark.parametrize(
+    ("module", "state", "words"),
+    [
+        ("def get_soc_name(): return 'Ascend310P3'", "met", "chip Ascend310P3"),
+        ("", "met", "chip ?"),
+        ("raise ImportError('libascend_hal.so: cannot open shared object file')", "missing", "libascend_hal.so"),
+        ("raise ImportError('/x/acl.so: undefined symbol: aclprofSetConfig')", "missing", "undefined symbol"),
+        ("import os; os.kill(os.getpid(), 11)", "missing", ""),
+    ],
+)
+def test_acl_is_imported_for_real(
+    ascend: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, state: str, words: str
+) -> None:
+    """Behind set_env.sh, which prints and ends early; whether it imports is known by importing it."""
+    home = tmp_path / "Ascend" / "nnrt"
+    (home / "python").mkdir(parents=True)
+    (home / "python" / "acl.py").write_text(module)
+    script = f"echo welcome; set -e; false; export PYTHONPATH={home}/python; exit 3"
+    (home / "set_env.sh").write_text(script)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    row = _named(tuple(check_server.ascend_findings(ascend)), "acl")
+    assert (state, True) == (row.state, words in str(row.found))
+    assert (state == "missing") == bool(row.hint.template)
+
+
+def test_two_installations_in_the_environment_are_reported(
+    ascend: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Check names the one that a run sources, and warns of the other."""
+    for name, variable in (("A", "ASCEND_TOOLKIT_HOME"), ("B", "ASCEND_HOME_PATH")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "set_env.sh").touch()
+        (tmp_path / name / "version.cfg").write_text(f"version=8.{name == 'B':d}.0\n")
+        monkeypatch.setenv(variable, str(tmp_path / name))
     rows = tuple(check_server.ascend_findings(ascend))
-    assert "met" == _named(rows, "acl").state
-    (home.parent / "set_env.sh").unlink()
-    rows = tuple(check_server.ascend_findings(ascend))
-    assert ("warning", "warning") == (_named(rows, "CANN").state, _named(rows, "acl").state)
+    assert f"8.0.0 in {tmp_path / 'A'}" in str(_named(rows, "CANN").found)
+    assert str(tmp_path / "B") in str(_named(rows, "CANN, another").found)
+    assert str(tmp_path / "A" / "set_env.sh") in cann.sourced(cann.find(), ["atc"])
 
 
 def test_chips_and_driver_are_told(ascend: Settings, fake_smi: Callable[[str], Path]) -> None:
@@ -257,10 +296,10 @@ def test_each_runtime_asks_for_its_own(ascend: Settings) -> None:
         (
             "Firmware Version : 1.8.0.2\\n Compatibility : NOT OK",
             "warning",
-            "1.8.0.2; with this driver npu-smi says: NOT OK",
+            "1.8.0.2; npu-smi reports for this driver: NOT OK",
         ),
-        ("Firmware Version : NA\\n Compatibility : NA", "unknown", "its version is not told"),
-        ("This device does not support querying board.", "unknown", "its version is not told"),
+        ("Firmware Version : NA\\n Compatibility : NA", "unknown", "version not reported"),
+        ("This device does not support querying board.", "unknown", "version not reported"),
     ],
 )
 def test_firmware_is_told_and_whether_it_fits(

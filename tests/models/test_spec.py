@@ -59,7 +59,7 @@ def test_om_depends_on_chip_options_and_cann(tmp_path: Path, monkeypatch: pytest
         params.clip.batch,
     )
     assert {"cann": tmp_path / "toolkit/latest/version.cfg"} == stage.inputs
-    monkeypatch.setattr(cann, "folders", lambda environment=None: iter(()))
+    monkeypatch.setattr(cann, "find", lambda environment=None: None)
     assert {} == COMPILE.plan(Settings(infer=InferSettings("ascend"), compile=chosen)).inputs
 
 
