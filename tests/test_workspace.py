@@ -64,7 +64,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[dataset\n", r"r3d\.toml: .*line 1"),
         ("[dataste]\n", r"r3d\.toml: \[dataste\] is unknown \(did you mean dataset\?\)"),
         ("[dataset]\nvideo = 'x'\n", r"dataset\.video is unknown \(did you mean videos\?\)"),
-        ("[model]\ndepth = 51\n", r"model\.depth cannot be that \(it must be one of 10, 18"),
+        ("[model]\ndepth = 0\n", r"model\.depth cannot be that \(it must be 1 to 1000"),
         ("[model]\ndepth = '50'\n", r"r3d\.toml: model\.depth: '50' is not a whole number"),
         ("[infer]\ntarget = 'gpu'\n", r"r3d\.toml: infer\.target: 'gpu' is not one of cpu, ascend"),
         ("[infer]\ndevices = [0, '1']\n", r"infer\.devices\[1\]: '1' is not a whole number"),

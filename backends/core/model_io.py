@@ -37,6 +37,28 @@ CLIP_SHAPE = ClipShape().clip
 """Of the guide's clips, for what is not told another shape."""
 
 
+Channels = tuple[float, float, float]
+"""A number for each of red, green and blue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """What a model's input is made of: ((byte / 255) - mean) / std for each channel."""
+
+    mean: Channels
+    std: Channels
+
+
+NORMALIZATIONS: Mapping[str, Normalization] = {
+    "kinetics": Normalization((0.4345, 0.4051, 0.3775), (0.2768, 0.2713, 0.2737)),
+    "activitynet": Normalization((0.4477, 0.4209, 0.3906), (0.2767, 0.2695, 0.2714)),
+    "0.5": Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+"""The reference's presets (`mean.py`), by the name that its option `--mean_dataset` takes."""
+KINETICS = NORMALIZATIONS["kinetics"]
+"""The reference's default, which the guide uses."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceSpec:
     """One device of a run: a chip, or a group of cores."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from backends.core.frozen import dataclass
+from backends.core.model_io import NORMALIZATIONS, Channels, Normalization
 
 VIDEO_SUFFIXES = frozenset((".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".mpeg"))
 """What the name of a video in `dataset.videos` ends with, in lower case."""
@@ -42,15 +43,16 @@ class ModelSettings:
 
     checkpoint: Path | None = None
     depth: int | None = None
-    """10, 18, 34, 50, 101, 152 or 200; None: as the checkpoint says."""
+    """None: as the checkpoint says."""
     classes: int | None = None
     """None: as the checkpoint says."""
     shortcut: Literal["A", "B"] | None = None
     widen: float | None = None
     conv1_t_size: int | None = None
     """These three as well: None is as the checkpoint says."""
-    conv1_t_stride: int = 1
-    no_max_pool: bool = False
+    conv1_t_stride: int | None = None
+    no_max_pool: bool | None = None
+    """No tensor shows these two. None: as the opts.json beside the checkpoint says, else 1 and False."""
     opset: int = 11
 
 
@@ -63,10 +65,26 @@ class PreprocessSettings:
     size: int = 112
     max_clips: int = 10
     """Clips of a video beyond this are cut, as the guide does."""
-    mean: tuple[float, float, float] = (0.4345, 0.4051, 0.3775)
-    std: tuple[float, float, float] = (0.2768, 0.2713, 0.2737)
+    mean_dataset: Literal["kinetics", "activitynet", "0.5"] = "kinetics"
+    """Whose mean and deviation count where the next two are not given."""
+    mean: Channels | None = None
+    std: Channels | None = None
+    """[0, 0, 0] and [1, 1, 1] are the reference's `--no_mean_norm` and `--no_std_norm`."""
+    value_scale: Literal[1, 255] = 1
+    """The largest value of a pixel where mean and deviation are taken; the presets are scaled with it."""
     workers: int = 0
     """Processes or threads; 0: one a core."""
+
+    @property
+    def normalization(self) -> Normalization:
+        """As settings and presets have it, for values from 0 to 1."""
+        preset = NORMALIZATIONS[self.mean_dataset]
+        return Normalization(self._unit(self.mean) or preset.mean, self._unit(self.std) or preset.std)
+
+    def _unit(self, given: Channels | None) -> Channels | None:
+        """Of values from 0 to 1 instead of 0 to `value_scale`."""
+        scale = self.value_scale
+        return given and (given[0] / scale, given[1] / scale, given[2] / scale)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from backends.core.codec import DecodeError, decode
 from backends.core.columns import Column
 from backends.core.errors import InputError
 from backends.core.lazy_sequence import Made
+from backends.core.model_io import KINETICS, Channels
 
 INDEX = "index.jsonl"
 FORMAT = 1
@@ -36,8 +37,8 @@ SHARD_CLIPS = 256
 class ClipHeader:
     """What all clips of a store share. Defaults are the reference's (16 frames of 112x112, Kinetics mean and std)."""
 
-    mean: tuple[float, float, float] = (0.4345, 0.4051, 0.3775)
-    std: tuple[float, float, float] = (0.2768, 0.2713, 0.2737)
+    mean: Channels = KINETICS.mean
+    std: Channels = KINETICS.std
     channels: int = 3
     frames: int = 16
     height: int = 112

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backends.core.frozen import dataclass
+from backends.core.model_io import KINETICS, Channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,8 @@ class PreprocessParams:
     size: int = 112
     max_clips: int = 10
     """Clips of a video beyond this are cut."""
-    mean: tuple[float, float, float] = (0.4345, 0.4051, 0.3775)
-    std: tuple[float, float, float] = (0.2768, 0.2713, 0.2737)
+    mean: Channels = KINETICS.mean
+    std: Channels = KINETICS.std
     write_bins: bool = False
     """Also write the guide's `.bin` files and `hmdb51.info`."""
 

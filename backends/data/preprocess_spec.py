@@ -18,8 +18,8 @@ def _preprocess(settings: Settings) -> Stage:
         clip_stride=pre.clip_stride,
         size=pre.size,
         max_clips=pre.max_clips,
-        mean=pre.mean,
-        std=pre.std,
+        mean=pre.normalization.mean,
+        std=pre.normalization.std,
         write_bins=settings.infer.layout == "guide",
     )
     return Stage(

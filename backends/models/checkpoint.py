@@ -36,8 +36,8 @@ class Wanted:
     shortcut: Literal["A", "B"] | None = None
     widen: float | None = None
     conv1_t_size: int | None = None
-    conv1_t_stride: int = 1
-    no_max_pool: bool = False
+    conv1_t_stride: int | None = None
+    no_max_pool: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ def _architecture(path: Path, state: Mapping[str, Tensor], wanted: Wanted, said:
         shortcut="B" if any(".downsample." in name for name in state) else "A",
         widen=_widen(state, int(stem.shape[0])),
         conv1_t_size=int(stem.shape[2]),
-        conv1_t_stride=wanted.conv1_t_stride,
-        no_max_pool=wanted.no_max_pool,
+        conv1_t_stride=wanted.conv1_t_stride or 1,
+        no_max_pool=bool(wanted.no_max_pool),
         in_channels=int(stem.shape[1]),
     )
 

@@ -13,7 +13,7 @@ from backends.core.needs import module
 from backends.core.plan import Stage, StageSpec
 from backends.core.settings import Settings
 from backends.models.checkpoint import Wanted
-from backends.models.params import ExportParams, Normal, SimplifyParams, VerifyParams
+from backends.models.params import ExportParams, SimplifyParams, VerifyParams
 
 _NUMPY, _ONNX, _TORCH = module("numpy"), module("onnx"), module("torch")
 
@@ -31,8 +31,7 @@ def _export(settings: Settings) -> Stage:
 
 
 def _simplify(settings: Settings) -> Stage:
-    wanted = settings.preprocess
-    normal = Normal(wanted.mean, wanted.std) if settings.infer.input == "uint8" else None
+    normal = settings.preprocess.normalization if settings.infer.input == "uint8" else None
     return Stage(
         name="simplify",
         entry="backends.models.simplify:run",

@@ -6,7 +6,7 @@ from dataclasses import field
 from pathlib import Path
 
 from backends.core.frozen import dataclass
-from backends.core.model_io import ClipShape
+from backends.core.model_io import ClipShape, Normalization
 from backends.models.checkpoint import Wanted
 
 
@@ -44,18 +44,10 @@ class StepExportParams:
 
 
 @dataclass(frozen=True, slots=True)
-class Normal:
-    """The reference's normalisation: ((u8 / 255) - mean) / std for each channel."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
 class SimplifyParams:
     """Stage `simplify`."""
 
-    uint8: Normal | None = None
+    uint8: Normalization | None = None
     """Make a second model as well, which takes bytes and normalises them so."""
 
 

@@ -11,8 +11,9 @@ from backends.core.errors import StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
 from backends.core.messages import Scalar, line
+from backends.core.model_io import Normalization
 from backends.models import onnx_file
-from backends.models.params import Normal, SimplifyParams
+from backends.models.params import SimplifyParams
 from backends.models.uint8_input import with_uint8_input
 from backends.worker.job import Job
 
@@ -66,7 +67,7 @@ def run(job: Job) -> Outcome:
     return Outcome(figures, outputs, digest.hexdigest())
 
 
-def _write_uint8(path: Path, model: onnx.ModelProto, normal: Normal) -> bytes:
+def _write_uint8(path: Path, model: onnx.ModelProto, normal: Normalization) -> bytes:
     made = with_uint8_input(model, normal.mean, normal.std)
     onnx_file.check(made, path.name)
     data = onnx_file.to_bytes(made)

@@ -21,7 +21,6 @@ from backends.core.files import make_folder, write_whole
 from backends.core.settings import InferSettings, Settings
 
 FILE = "r3d.toml"
-DEPTHS = (10, 18, 34, 50, 101, 152, 200)
 
 
 def read_settings(workspace: Path) -> Settings:
@@ -123,11 +122,17 @@ _COMMENTS: Mapping[str, str] = {
     "dataset.splits": "folder of <class>_test_split1.txt, or the .rar, .zip, .tar that holds them",
     "dataset.labels": "auto, or a file with one class name a line",
     "model.checkpoint": "the .pth that the training script saved",
-    "model.depth": "10, 18, 34, 50, 101, 152 or 200; without it: as the checkpoint says",
+    "model.depth": "without it: as the checkpoint says",
     "model.classes": "without it: as the checkpoint says",
     "model.shortcut": "A or B; without it: as the checkpoint says",
     "model.widen": "without it: as the checkpoint says",
     "model.conv1_t_size": "frames under the first kernel; without it: as the checkpoint says",
+    "model.conv1_t_stride": "without it: as the opts.json beside the checkpoint says, else 1",
+    "model.no_max_pool": "without it: as the opts.json beside the checkpoint says, else false",
+    "preprocess.mean_dataset": "kinetics, activitynet or 0.5: the reference's presets of mean and std",
+    "preprocess.mean": "without it: the preset's; [0, 0, 0] for training with --no_mean_norm",
+    "preprocess.std": "without it: the preset's; [1, 1, 1] for training with --no_std_norm",
+    "preprocess.value_scale": "1 or 255: the range of values that mean and std are of",
     "preprocess.max_clips": "clips of a video beyond this are cut, as in the guide",
     "preprocess.workers": "0: one a core",
     "compile.soc_version": "without it: what npu-smi names",
@@ -156,6 +161,10 @@ _EXAMPLES: Mapping[str, str] = {
     "model.shortcut": '"B"',
     "model.widen": "1.0",
     "model.conv1_t_size": "7",
+    "model.conv1_t_stride": "1",
+    "model.no_max_pool": "false",
+    "preprocess.mean": "[0.4345, 0.4051, 0.3775]",
+    "preprocess.std": "[0.2768, 0.2713, 0.2737]",
     "compile.soc_version": '"Ascend310P3"',
     "compile.precision_mode": '"force_fp16"',
     "compile.op_select_implmode": '"high_precision"',
@@ -253,17 +262,17 @@ def _make_absolute(workspace: Path, section: Any, key: str) -> None:
 def _check_values(path: Path, settings: Settings) -> None:
     pre, model, infer, verify = settings.preprocess, settings.model, settings.infer, settings.verify
     rules = (
-        ("model.depth", model.depth is None or model.depth in DEPTHS, "one of 10, 18, 34, 50, 101, 152, 200"),
+        ("model.depth", model.depth is None or 1 <= model.depth <= 1000, "1 to 1000"),
         ("model.classes", model.classes is None or 1 <= model.classes <= 100_000, "1 to 100000"),
         ("model.widen", model.widen is None or 0 < model.widen <= 16, "above 0 and at most 16"),
         ("model.conv1_t_size", model.conv1_t_size is None or model.conv1_t_size in range(1, 32, 2), "odd, 1 to 31"),
-        ("model.conv1_t_stride", 1 <= model.conv1_t_stride <= 16, "1 to 16"),
+        ("model.conv1_t_stride", model.conv1_t_stride is None or 1 <= model.conv1_t_stride <= 16, "1 to 16"),
         ("model.opset", model.opset == 11, "11: every CANN reads it"),
         ("preprocess.clip_frames", 1 <= pre.clip_frames <= 512, "1 to 512"),
         ("preprocess.clip_stride", 1 <= pre.clip_stride <= 512, "1 to 512"),
         ("preprocess.size", 16 <= pre.size <= 1024, "16 to 1024"),
         ("preprocess.max_clips", 1 <= pre.max_clips <= 1000, "1 to 1000"),
-        ("preprocess.std", all(value > 0 for value in pre.std), "three numbers above 0"),
+        ("preprocess.std", all(value > 0 for value in pre.std or ()), "three numbers above 0"),
         ("preprocess.workers", 0 <= pre.workers <= 512, "0 to 512"),
         ("verify.clips", 1 <= verify.clips <= 1000, "1 to 1000"),
         ("verify.max_abs", verify.max_abs > 0, "above 0"),

@@ -11,7 +11,7 @@ import onnxruntime as ort
 import pytest
 
 from backends.core.errors import StageError
-from backends.core.model_io import ClipShape
+from backends.core.model_io import ClipShape, Normalization
 from backends.core.settings import InferSettings, Settings
 from backends.data import clip_kernels
 from backends.data.clip_index import ClipHeader
@@ -19,7 +19,7 @@ from backends.models import onnx_file, simplify
 from backends.models.architecture import Architecture
 from backends.models.graph import build_graph
 from backends.models.model_specs import COMPILE, SIMPLIFY
-from backends.models.params import Normal, SimplifyParams
+from backends.models.params import SimplifyParams
 from backends.models.uint8_input import with_uint8_input
 from backends.worker.job import Job
 from tests.models.small import SMALL, random_state
@@ -78,7 +78,7 @@ def test_simplify_makes_it_where_it_is_asked_for(make_job: Callable[..., Job], t
     (tmp_path / "up/m.onnx").write_bytes(onnx_file.to_bytes(build_graph(SMALL, weights)))
     upstream: Mapping[str, tuple[Path, Mapping[str, str]]] = {"export": (tmp_path / "up", {"onnx": "m.onnx"})}
     plain = simplify.run(make_job("simplify", SimplifyParams(), upstream=upstream))
-    both = simplify.run(make_job("simplify", SimplifyParams(Normal(HEADER.mean, HEADER.std)), upstream=upstream))
+    both = simplify.run(make_job("simplify", SimplifyParams(Normalization(HEADER.mean, HEADER.std)), upstream=upstream))
     assert {"onnx": "model_sim.onnx"} == plain.outputs
     assert {"onnx": "model_sim.onnx", "uint8": "model_sim_uint8.onnx"} == both.outputs
     assert plain.digest != both.digest
