@@ -124,7 +124,7 @@ def _make(folder: Path, count: int) -> None:
     """Annotation, frames and the index of a clip store of so many videos."""
     from PIL import Image
 
-    from backends.data.annotation import Annotation, Video, VideoTable, annotation_json
+    from backends.data.annotation import Annotation, Video, annotation_json
     from backends.data.clip_index import INDEX, ClipHeader, VideoClips, header_line, seal, video_line
     from bench.null_loop import sample, spread
 
@@ -133,7 +133,7 @@ def _make(folder: Path, count: int) -> None:
     Image.new("RGB", (32, 24)).save(one / "image_00001.jpg")
     labels = tuple(f"class_{number:02d}" for number in range(LABELS))
     spans = spread(sample(count))
-    table = VideoTable(
+    table = tuple(
         Video(name, labels[number % LABELS], SUBSET, 1, 1 + 16 * spans[number].clips)
         for number, name in enumerate(_ids(count))
     )

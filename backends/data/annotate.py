@@ -14,13 +14,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from backends.core.errors import InputError
-from backends.core.events import Outcome, SetAside
+from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
 from backends.core.messages import line
 from backends.data.annotation import (
     Annotation,
+    Skipped,
     Video,
-    VideoTable,
     annotation_pieces,
     name_trouble,
     read_annotation,
@@ -54,8 +54,11 @@ def run(job: Job) -> Outcome:
     """
     subset = str(job.params.get("subset") or "validation")
     made = _make(job, subset)
-    for item in made.annotation.set_aside:
+    skipped = made.annotation.skipped_in(subset)
+    for item in skipped:
         job.set_aside(item.item, item.reason)
+    if others := len(made.annotation.set_aside) - len(skipped):
+        job.note(line("{n} entries of other subsets cannot be used", n=others), "warning")
     videos = len(made.annotation.subset(subset))
     _check_subset(made.annotation, subset, videos)
     if made.missing:
@@ -107,7 +110,7 @@ def _make(job: Job, subset: str) -> Made:
         if labels := job.inputs.get("labels"):
             annotation = _relabelled(annotation, read_class_names(labels), labels)
         missing = None if frames is None else _count_missing(annotation, frames, subset)
-        return Made(annotation, missing, len(annotation.set_aside))
+        return Made(annotation, missing, len(annotation.skipped_in(subset)))
     if frames is None:
         raise InputError("no frames are given", hint="give videos or frames under [dataset] in r3d.toml")
     if path := job.inputs.get("splits"):
@@ -162,9 +165,11 @@ def _count_missing(annotation: Annotation, frames: Path, subset: str) -> int:
     _check_folder(frames)
     videos = annotation.subset(subset)
     missing = 0
-    for label, own in videos.by_label():  # one listing at a time: all together are all names
-        there = _folders(frames / label)
-        missing += sum(video.id not in there for video in own)
+    by_label: dict[str, list[str]] = {}
+    for video in videos:
+        by_label.setdefault(video.label, []).append(video.id)
+    for label, names in by_label.items():  # one listing at a time: all together are all names
+        missing += len(set(names) - _folders(frames / label))
     if videos and missing == len(videos):
         _refuse_frames(frames, videos[0])
     return missing
@@ -212,11 +217,11 @@ def _count(folder: Path) -> int:
 
 
 def _from_splits(folder: Path, split: int, frames: Path, subset: str) -> Made:
-    """What `hmdb51_json.py` makes; it ends with an error at a video without frames, here such a video is set aside."""
+    """What `hmdb51_json.py` makes; it ends with an error at a video without frames, here such a video is skipped."""
     _check_folder(frames)
     splits = read_splits(folder, split)
-    videos = VideoTable()
-    aside = list(splits.set_aside)
+    videos: list[Video] = []
+    aside = [Skipped(one.item, one.reason) for one in splits.set_aside]
     lost: Counter[str] = Counter()
     there = lru_cache(maxsize=None)(_folders)
     first: Video | None = None
@@ -225,19 +230,15 @@ def _from_splits(folder: Path, split: int, frames: Path, subset: str) -> Made:
         count = _count(path) if entry.id in there(frames / entry.label) else 0
         video = Video(entry.id, entry.label, entry.subset, 1, count + 1)
         if count:
-            videos.add(video)
+            videos.append(video)
             continue
         lost[entry.subset] += 1
         first = first or video
-        if entry.subset == subset:
-            aside.append(SetAside(entry.id, line("it has no frames")))
-    unlisted = len(aside)
-    others = sum(lost.values()) - lost[subset]
-    if others:
-        aside.append(SetAside(short(folder.name), line("{n} videos of other subsets have no frames", n=others)))
+        aside.append(Skipped(entry.id, line("it has no frames"), entry.subset))
     if first is not None and not any(video.subset == subset for video in videos) and lost[subset]:
         _refuse_frames(frames, first)
-    return Made(Annotation(splits.labels, videos, tuple(aside)), lost[subset], unlisted)
+    annotation = Annotation(splits.labels, tuple(videos), tuple(aside))
+    return Made(annotation, lost[subset], len(annotation.skipped_in(subset)))
 
 
 # --- frame folders alone ---------------------------------------------------------------------------------------------
@@ -251,9 +252,9 @@ def _from_folders(frames: Path, subset: str, labels: tuple[str, ...] | None, cla
         raise InputError("{path}: no frames", hint="it must hold {example}", path=str(frames), example=EXAMPLE)
     if labels is None:
         labels = HMDB51 if classes in (None, 51) and set(names) <= set(HMDB51) else tuple(names)
-    found = VideoTable()
+    found: dict[str, Video] = {}
     twice: set[str] = set()
-    aside: list[SetAside] = []
+    aside: list[Skipped] = []
     for label in names:
         for identity in sorted(_folders(frames / label)):
             trouble = name_trouble(identity) or name_trouble(label)
@@ -261,14 +262,15 @@ def _from_folders(frames: Path, subset: str, labels: tuple[str, ...] | None, cla
             if not trouble and label not in labels:
                 trouble = line("the label {label} is not in the list of labels", label=short(ascii(label)))
             if trouble or not count:
-                aside.append(SetAside(short(f"{label}/{identity}"), trouble or line("it has no frames")))
-            elif identity in found.ids:
+                reason = trouble or line("it has no frames")
+                aside.append(Skipped(short(f"{label}/{identity}"), reason, subset))
+            elif identity in found:
                 twice.add(identity)
             else:
-                found.add(Video(identity, label, subset, 1, count + 1))
-    aside += (SetAside(identity, line("the id stands in more than one class")) for identity in sorted(twice))
+                found[identity] = Video(identity, label, subset, 1, count + 1)
+    aside += (Skipped(identity, line("the id stands in more than one class"), subset) for identity in sorted(twice))
     usable = tuple(name for name in labels if not name_trouble(name))
-    videos = VideoTable(video for video in found if video.id not in twice) if twice else found
+    videos = tuple(video for video in found.values() if video.id not in twice)
     return Annotation(usable, videos, tuple(aside))
 
 
@@ -276,17 +278,17 @@ def _from_folders(frames: Path, subset: str, labels: tuple[str, ...] | None, cla
 
 
 def _relabelled(annotation: Annotation, labels: tuple[str, ...], path: Path) -> Annotation:
-    """The annotation with another list of classes; videos of classes that it does not have are set aside."""
+    """The annotation with another list of classes; videos of classes that it does not have are skipped."""
     known = frozenset(labels)
-    kept = VideoTable(video for video in annotation.videos if video.label in known)
+    kept = tuple(video for video in annotation.videos if video.label in known)
     if not kept:
         hint = "its names must be those of the annotation"
         raise InputError("{path}: none of its classes is in the annotation", hint=hint, path=str(path))
     return Annotation(labels, kept, (*annotation.set_aside, *_unlisted(annotation.videos, known)))
 
 
-def _unlisted(videos: Iterable[Video], known: frozenset[str]) -> Iterable[SetAside]:
+def _unlisted(videos: Iterable[Video], known: frozenset[str]) -> Iterable[Skipped]:
     for video in videos:
         if video.label not in known:
             reason = line("the label {label} is not in the list of labels", label=short(ascii(video.label)))
-            yield SetAside(video.id, reason)
+            yield Skipped(video.id, reason, video.subset)

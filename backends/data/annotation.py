@@ -1,69 +1,87 @@
-"""The guide's annotation json (`hmdb51_1.json`): labels, and for each video its subset, label and segment of frames.
+"""The annotation of a data set (`hmdb51_1.json`), read and written as the reference has it; every data stage reads it.
 
     {"labels": [...], "database": {video_id: {"subset": "validation",
                                               "annotations": {"label": "wave", "segment": [1, 49]}}}}
 
-`segment` is [first, end): `range(*segment)` names the frames. The order of the file is kept everywhere. What a
-single entry has wrong sets that video aside; what the file has wrong raises InputError.
+A class's number is its place in `labels`. `segment` is [first, end): `range(*segment)` names the frames. The file's
+order is kept everywhere. An entry that no evaluation can count (no usable id, label or subset) is skipped by name; one
+without frames (no segment, or `[1, 1]`) is a video like any other, since the reference counts it. What the file has
+wrong raises InputError.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from backends.core.errors import InputError
-from backends.core.events import SetAside
-from backends.core.messages import Line, line
-from backends.data.fast_annotation_scan import read_plain, read_plain_labels
-from backends.data.video_columns import Video, VideoTable, VideoView
+import msgspec
 
-__all__ = [
-    "Annotation",
-    "Video",
-    "VideoTable",
-    "VideoView",
-    "annotation_json",
-    "annotation_pieces",
-    "name_trouble",
-    "read_annotation",
-    "read_labels",
-    "short",
-]
+from backends.core.errors import InputError
+from backends.core.messages import Line, line
 
 LONGEST_NAME = 200
 """Bytes of a video id or label; file systems allow 255 and we add suffixes."""
 
-LARGEST_FILE = 1 << 30
-"""Bytes of an annotation file; one of 650,000 videos has about 80 MB."""
+LARGEST_FILE = 512 << 20
+"""Bytes of a JSON document that is read; 650,000 videos take about 80 MB as an annotation, 180 MB as a val.json."""
 
 MOST_FRAMES = 10_000_000
 """Frames of one video."""
 
-_FORM = "it must hold labels and database, as the guide's json does"
+_FORM = "it must hold labels and database, as the reference's json does"
 _UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """A checked annotation file, in the file's order."""
+class Video(msgspec.Struct, frozen=True, gc=False):
+    """One annotated video; frames are numbered from `first` up to, not including, `end`."""
+
+    id: str
+    label: str
+    subset: str
+    first: int = 0
+    end: int = 0
+    """Both 0 where the annotation gives no usable segment."""
+
+    @property
+    def frames(self) -> int:
+        """Number of frames in the segment."""
+        return max(0, self.end - self.first)
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """An entry that is no video."""
+
+    item: str
+    reason: Line
+    subset: str | None = None
+    """None where the entry does not give one."""
+
+
+class Annotation(msgspec.Struct, frozen=True):
+    """A checked annotation, in the file's order."""
 
     labels: tuple[str, ...]
-    videos: Sequence[Video]
-    set_aside: tuple[SetAside, ...] = ()
+    videos: tuple[Video, ...]
+    set_aside: tuple[Skipped, ...] = ()
 
-    def subset(self, name: str) -> VideoView:
-        """The videos of a subset."""
-        videos = self.videos if isinstance(self.videos, VideoTable) else VideoTable(self.videos)
-        return videos.subset(name)
+    def subset(self, name: str) -> tuple[Video, ...]:
+        """The videos of a subset, those without frames too."""
+        return tuple(video for video in self.videos if video.subset == name)
+
+    def skipped_in(self, subset: str) -> tuple[Skipped, ...]:
+        """What was skipped of a subset; entries that name no subset count for each."""
+        return tuple(entry for entry in self.set_aside if entry.subset in (None, subset))
+
+    @property
+    def subsets(self) -> str:
+        """Names of the subsets that have videos, for a message."""
+        return ", ".join(short(name) for name in sorted({video.subset for video in self.videos})[:6]) or "none"
 
     @property
     def class_index(self) -> dict[str, int]:
@@ -92,30 +110,16 @@ def name_trouble(name: str) -> Line | None:
 def read_annotation(path: Path) -> Annotation:
     """Read and check an annotation file.
 
-    Raises InputError with the place where the file is missing, is not JSON, or is not in the guide's form. Entries
-    that cannot be used (duplicate or unusable ids, unknown labels, bad segments) are in `set_aside`, by name.
+    Raises InputError with the place where the file is missing, too large, is not JSON, or is not in the reference's
+    form. Entries that cannot be counted (duplicate or unusable ids, unknown labels) are in `set_aside`, by name.
     """
-    collecting = gc.isenabled()
-    gc.disable()  # millions of small tables and no cycles: the collector would take half of the time
-    try:
-        with _open(path) as file:
-            if plain := read_plain(file, MOST_FRAMES):
-                labels, _ = _check_form(path, {"labels": plain[0], "database": {}})
-                return Annotation(labels, plain[1])
-            file.seek(0)
-            data = file.read()
-        labels, database = _check_form(path, _document(path, data))
-        return _annotation(labels, database)
-    finally:
-        if collecting:
-            gc.enable()
+    labels, database = _check_form(path, read_json(path, "give the annotation json in r3d.toml", _table))
+    return _annotation(labels, database)
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """The labels of an annotation file that a stage before has read whole; errors as `read_annotation`."""
-    with _open(path) as file:
-        labels = read_plain_labels(file)
-    return read_annotation(path).labels if labels is None else _check_form(path, {"labels": labels, "database": {}})[0]
+    """The labels of an annotation file, in class order; errors as `read_annotation`."""
+    return _check_form(path, read_json(path, "give the annotation json in r3d.toml", _table))[0]
 
 
 def annotation_json(annotation: Annotation) -> bytes:
@@ -130,55 +134,36 @@ def annotation_pieces(annotation: Annotation) -> Iterator[bytes]:
     yield f'{{"labels": {json.dumps(annotation.labels)}, "database": {{'.encode("ascii")
     comma = ""
     for video in annotation.videos:
+        segment = f', "segment": [{video.first}, {video.end}]' if video.end else ""
         yield (
             f'{comma}{quote(video.id)}: {{"subset": {quoted(video.subset)}, "annotations": '
-            f'{{"label": {quoted(video.label)}, "segment": [{video.first}, {video.end}]}}}}'
+            f'{{"label": {quoted(video.label)}{segment}}}}}'
         ).encode("ascii")
         comma = ", "
     yield b"}}"
 
 
-class _Twice(dict[str, Any]):
-    """A JSON table in which a key stands twice; `keys_twice` names them in order."""
+def read_json(path: Path, hint: str, table: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """A JSON document of at most `LARGEST_FILE` bytes; `table` makes each of its tables from pairs.
 
-    def __init__(self, items: list[tuple[str, Any]]) -> None:
-        super().__init__(items)
-        seen: set[str] = set()
-        self.keys_twice = dict.fromkeys(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-
-
-def _table(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(items)
-    return table if len(table) == len(items) else _Twice(items)
-
-
-def _parse(data: bytes) -> Any:
-    """The JSON document, with a `_Twice` for each table that has a key twice.
-
-    A hook for every table doubles the time, so it is left out where no key can stand twice: every key in the text has
-    its colon, so as many colons as keys in the result prove that none was overwritten.
+    The one reader of annotations and of val.json, with the parser of the reference's own scripts. InputError with
+    line and column where the file is missing, no regular file, too large or no JSON.
     """
-    document = json.loads(data)
-    if isinstance(document, dict) and data.count(b":") == _count_keys(document):
-        return document
-    return json.loads(data, object_pairs_hook=_table)
-
-
-def _count_keys(document: dict[str, Any]) -> int:
-    """Keys of the tables that the guide's form has; others are left out, which only costs the slow way."""
-    count, database = len(document), document.get("database")
-    if isinstance(database, dict):
-        count += len(database)
-        for entry in database.values():
-            if isinstance(entry, dict):
-                annotations = entry.get("annotations")
-                count += len(entry) + (len(annotations) if isinstance(annotations, dict) else 0)
-    return count
+    with _open(path, hint) as file:
+        data = file.read(LARGEST_FILE)
+    try:
+        return json.loads(data, object_pairs_hook=table)
+    except json.JSONDecodeError as error:
+        text = "{path}, line {line}, column {column}: not JSON: {reason}"
+        place = {"line": error.lineno, "column": error.colno}
+        raise InputError(text, hint="fix the file there", path=str(path), reason=error.msg, **place) from None
+    except (ValueError, RecursionError) as error:  # bad UTF-8, numbers of thousands of digits, nesting without end
+        text = "{path}: not JSON: {reason}"
+        raise InputError(text, hint=hint, path=str(path), reason=type(error).__name__) from None
 
 
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[IO[bytes]]:
-    hint = "give the annotation json in r3d.toml, or the folder of split files"
+def _open(path: Path, hint: str) -> Iterator[IO[bytes]]:
     try:
         if path.exists() and not path.is_file():
             raise InputError("{path}: not a file", hint=hint, path=str(path))
@@ -190,70 +175,102 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
         raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=error.strerror or str(error)) from None
 
 
-def _document(path: Path, data: bytes) -> Any:
-    try:
-        return _parse(data)
-    except json.JSONDecodeError as error:
-        text = "{path}, line {line}, column {column}: not JSON: {reason}"
-        place = {"line": error.lineno, "column": error.colno}
-        raise InputError(text, hint="mend the file there", path=str(path), reason=error.msg, **place) from None
-    except (ValueError, RecursionError) as error:  # bad UTF-8, numbers of thousands of digits, nesting without end
-        text = "{path}: not JSON: {reason}"
-        raise InputError(text, hint="give the annotation json", path=str(path), reason=type(error).__name__) from None
+class _Twice(dict[str, Any]):
+    """A JSON table in which a key stands twice; `keys_twice` names them."""
+
+    def __init__(self, items: list[tuple[str, Any]]) -> None:
+        super().__init__(items)
+        seen: set[str] = set()
+        self.keys_twice = dict.fromkeys(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+
+
+class _Entry(msgspec.Struct, frozen=True, gc=False):
+    """What an entry of the database says, as soon as it is parsed: a tenth of the memory of its tables."""
+
+    subset: Any
+    label: Any
+    first: int
+    end: int
+    problem: Line | None = None
+
+
+def _table(items: list[tuple[str, Any]]) -> Any:
+    table = dict(items)
+    if len(table) != len(items):
+        table = _Twice(items)
+    if "annotations" not in table or "database" in table or isinstance(table["annotations"], _Entry):
+        return table  # the last: a database with a video of that name
+    return _entry(table)
+
+
+def _entry(table: dict[str, Any]) -> _Entry:
+    annotations, subset = table["annotations"], table.get("subset")
+    if isinstance(subset, str):
+        subset = sys.intern(subset)
+    if not isinstance(annotations, dict):
+        return _Entry(subset, None, 0, 0, line("the entry has no annotations"))
+    if isinstance(table, _Twice) or isinstance(annotations, _Twice):
+        return _Entry(subset, None, 0, 0, line("a key stands twice in the entry"))
+    label = annotations.get("label")
+    if isinstance(label, str):
+        label = sys.intern(label)
+    return _Entry(subset, label, *_segment(annotations.get("segment")))
+
+
+def _segment(value: Any) -> tuple[int, int]:
+    """First frame and end; zeros where they name no frames at all."""
+    if isinstance(value, list) and len(value) == 2 and all(type(number) is int for number in value):
+        first, end = value
+        if 0 <= first <= end <= MOST_FRAMES:
+            return first, end
+    return 0, 0
 
 
 def _check_form(path: Path, document: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The labels and the database of a document in the guide's form."""
+    """The labels and the database of a document in the reference's form."""
     labels = document.get("labels") if isinstance(document, dict) else None
     database = document.get("database") if isinstance(document, dict) else None
     if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels) or not labels:
         raise InputError("{path}: no list of labels", hint=_FORM, path=str(path))
     if not isinstance(database, dict):
         raise InputError("{path}: no database", hint=_FORM, path=str(path))
-    if isinstance(document, _Twice):
+    if isinstance(document, _Twice) and document.keys_twice.keys() & {"labels", "database"}:
         raise InputError("{path}: labels or database stands twice", hint="keep one of each", path=str(path))
     if len(set(labels)) != len(labels):
         raise InputError("{path}: a label stands twice in labels", hint="list each class once", path=str(path))
     for name in labels:
-        if trouble := name_trouble(name):
+        if problem := name_trouble(name):
             text, label = "{path}: label {label}: {trouble}", short(ascii(name))
-            raise InputError(text, hint="rename the class", path=str(path), label=label, trouble=str(trouble))
+            raise InputError(text, hint="rename the class", path=str(path), label=label, trouble=str(problem))
     return tuple(labels), database
 
 
 def _annotation(labels: tuple[str, ...], database: dict[str, Any]) -> Annotation:
     known = {name: name for name in labels}
     duplicates: dict[str, None] = database.keys_twice if isinstance(database, _Twice) else {}
-    videos = VideoTable()
-    aside = [SetAside(short(name), line("the id stands twice in the annotation")) for name in duplicates]
+    videos: list[Video] = []
+    skipped: list[Skipped] = []
     for name, entry in database.items():
-        if name in duplicates:
-            continue
-        made = _video(name, entry, known)
+        subset = entry.subset if isinstance(entry, _Entry) and isinstance(entry.subset, str) else None
+        twice = line("the id stands twice in the annotation") if name in duplicates else None
+        made = twice or _video(name, entry, known)
         if isinstance(made, Video):
-            videos.add(made)
+            videos.append(made)
         else:
-            aside.append(SetAside(short(name), made))
-    return Annotation(labels, videos, tuple(aside))
+            skipped.append(Skipped(short(name), made, subset))
+    return Annotation(labels, tuple(videos), tuple(skipped))
 
 
 def _video(name: str, entry: Any, labels: dict[str, str]) -> Video | Line:
     """A video, or why the entry is none."""
-    if trouble := name_trouble(name):
-        return trouble
-    annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    if not isinstance(annotations, dict):
+    if problem := name_trouble(name):
+        return problem
+    if not isinstance(entry, _Entry):
         return line("the entry has no annotations")
-    if isinstance(entry, _Twice) or isinstance(annotations, _Twice):
-        return line("a key stands twice in the entry")
-    label, subset, segment = annotations.get("label"), entry.get("subset"), annotations.get("segment")
-    if not isinstance(label, str) or label not in labels:
-        return line("the label {label} is not in the list of labels", label=short(ascii(label)))
-    if not isinstance(subset, str):
+    if entry.problem:
+        return entry.problem
+    if not isinstance(entry.label, str) or entry.label not in labels:
+        return line("the label {label} is not in the list of labels", label=short(ascii(entry.label)))
+    if not isinstance(entry.subset, str):
         return line("the entry has no subset")
-    if not (isinstance(segment, list) and len(segment) == 2 and all(type(n) is int for n in segment)):
-        return line("the segment is not a pair of frame numbers")
-    first, end = segment
-    if not 0 <= first < end <= MOST_FRAMES:
-        return line("the segment [{first}, {end}] holds no frames", first=short(str(first)), end=short(str(end)))
-    return Video(name, labels[label], sys.intern(subset), first, end)
+    return Video(name, labels[entry.label], entry.subset, entry.first, entry.end)

@@ -81,9 +81,12 @@ def extract(
 
 
 def extract_video(video: Video, root: Path, params: PreprocessParams, reader: FrameReader) -> Extracted:
-    """One video's clips, or why it has none: a single frame that cannot be used sets the whole video aside."""
+    """One video's clips, or why it has none: a single frame that cannot be used makes the whole video skipped."""
     import numpy as np
 
+    if not video.frames:
+        reason = line("its segment [{first}, {end}] holds no frames", first=video.first, end=video.end)
+        return Extracted(video, None, 0, reason)
     before = clip_count(video.first, video.end, params.clip_stride)
     folder = root / video.label / video.id
     made = np.empty((min(before, params.max_clips), 3, params.clip_frames, params.size, params.size), np.uint8)

@@ -7,7 +7,7 @@ own CRC-32, so that a torn or damaged line is known as such:
     {"id": "...", "label": "wave", "segment": [1, 49], "first": 0, "clips": 3, "before": 3, "crc": [..., ..., ...]} ...
     {"end": [videos, clips], "digest": "..."} 1b0e77d2
 
-Standard library only: whoever needs names and counts reads them without NumPy.
+No NumPy: whoever needs names and counts alone reads them without it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+import msgspec
 
 from backends.core.codec import DecodeError, decode
-from backends.core.columns import Column
 from backends.core.errors import InputError
-from backends.core.lazy_sequence import Made
 from backends.core.model_io import KINETICS, Channels
 
 INDEX = "index.jsonl"
@@ -62,8 +62,7 @@ class ClipHeader:
         return self.format, self.shape, self.shard_clips, self.mean, self.std
 
 
-@dataclass(frozen=True, slots=True)
-class VideoClips:
+class VideoClips(msgspec.Struct, frozen=True, gc=False):
     """One video's place in the store: clips `first` to `first + clips - 1`."""
 
     id: str
@@ -82,67 +81,12 @@ class VideoClips:
         return range(self.first, self.first + self.clips)
 
 
-class Videos(Made[VideoClips]):
-    """The index's videos in its order, read from the file again when they are asked for.
-
-    What is kept is where each line stands and which clips it has, some nine bytes a video: a run of 100,000 videos
-    needs their names only where it says one. Iterating reads the file through, a little at a time.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._places, self._firsts, self._counts = Column(), Column(), Column()
-
-    def add(self, place: int, video: VideoClips) -> None:
-        """Note that the next video's line stands at byte `place`."""
-        self._places.append(place)
-        self._firsts.append(video.first)
-        self._counts.append(video.clips)
-
-    @property
-    def clips(self) -> int:
-        """Clips of all videos."""
-        return sum(self._counts)
-
-    def spans(self) -> Iterator[tuple[int, int]]:
-        """First clip and number of clips of each video, without reading the file."""
-        return zip(self._firsts, self._counts, strict=True)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def _one(self, place: int) -> VideoClips:
-        with self._open() as lines:
-            lines.seek(self._places[place])
-            return self._read(lines, place)
-
-    def __iter__(self) -> Iterator[VideoClips]:
-        if not len(self):
-            return
-        with self._open() as lines:
-            lines.seek(self._places[0])
-            for place in range(len(self)):
-                yield self._read(lines, place)
-
-    def _open(self) -> IO[bytes]:
-        try:
-            return open(self._path, "rb")
-        except OSError as error:
-            raise _missing(self._path, error) from None
-
-    def _read(self, lines: IO[bytes], place: int) -> VideoClips:
-        found = read_video(lines.readline())
-        if found is None or (found[0].first, found[0].clips) != (self._firsts[place], self._counts[place]):
-            raise _unfit(self._path, place + 2)  # it was another line when the index was opened
-        return found[0]
-
-
 @dataclass(frozen=True, slots=True)
 class ClipIndex:
     """A whole store's header and videos."""
 
     header: ClipHeader
-    videos: Sequence[VideoClips]
+    videos: tuple[VideoClips, ...]
     clip_count: int
     digest: str
     """SHA-256 over the header and every video's line: equal digests, equal clips under equal numbers."""
@@ -223,21 +167,23 @@ _LINE = re.compile(
 
 def read_index(folder: Path, *, crc: bool = False) -> ClipIndex:
     """Read the index of a finished store; InputError where there is none, or where it is torn or damaged."""
-    videos, found = Videos(folder / INDEX), array("I")
+    videos: list[VideoClips] = []
+    found = array("I")
     lines = _Lines(folder / INDEX)
-    for place, video, text in lines:
-        videos.add(place, video)
+    for video, text in lines:
+        videos.append(video)
         if crc:
             found.extend(checksums(text))
+    clips = sum(video.clips for video in videos)
     ordered = _by_number(videos, found) if crc else ()
     if ordered is None:
         raise _unfit(folder / INDEX, len(videos) + 2)
-    return ClipIndex(lines.header, videos, videos.clips, lines.digest, ordered)
+    return ClipIndex(lines.header, tuple(videos), clips, lines.digest, ordered)
 
 
 def each_video(folder: Path) -> Iterator[VideoClips]:
     """The videos of a finished store in their order, read once; the last one is given before its end is known."""
-    return (video for _, video, _ in _Lines(folder / INDEX))
+    return (video for video, _ in _Lines(folder / INDEX))
 
 
 def find_video(folder: Path, name: str) -> tuple[ClipHeader, VideoClips, array[int]] | None:
@@ -263,14 +209,14 @@ def find_video(folder: Path, name: str) -> tuple[ClipHeader, VideoClips, array[i
 
 
 class _Lines:
-    """An index read through: place, video and checksums of each line. Errors as of `read_index`, where they stand."""
+    """An index read through: video and checksums of each line. Errors as of `read_index`, where they stand."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.header = ClipHeader()
         self.digest = ""
 
-    def __iter__(self) -> Iterator[tuple[int, VideoClips, bytes]]:
+    def __iter__(self) -> Iterator[tuple[VideoClips, bytes]]:
         videos = clips = 0
         try:
             with open(self._path, "rb") as lines:
@@ -278,14 +224,13 @@ class _Lines:
                 header = parse_header(unseal(text))
                 if header is None:
                     raise _unfit(self._path, 1)
-                self.header, place = header, len(text)
+                self.header = header
                 for text in lines:
                     found = read_video(text)
                     if found is None:
                         self.digest = self._whole(unseal(text), videos, clips)
                         return
-                    yield place, *found
-                    place += len(text)
+                    yield found
                     videos, clips = videos + 1, clips + found[0].clips
         except OSError as error:
             raise _missing(self._path, error) from None
@@ -298,20 +243,15 @@ class _Lines:
         return str(end["digest"])
 
 
-def _by_number(videos: Videos, crc: array[int]) -> Sequence[int] | None:
+def _by_number(videos: Sequence[VideoClips], crc: array[int]) -> Sequence[int] | None:
     """The checksums, given in the index's order, in the order of clip numbers; None where a number is beyond them."""
-    at, found = 0, crc
-    if len(crc) != videos.clips:
-        return None
-    for first, clips in videos.spans():
-        if first + clips > len(crc):
+    at, found = 0, array("I", crc)
+    for video in videos:
+        if video.first + video.clips > len(crc) or at + video.clips > len(crc):
             return None
-        if first != at and found is crc:
-            found = array("I", crc)
-        if found is not crc or first != at:
-            found[first : first + clips] = crc[at : at + clips]
-        at += clips
-    return found
+        found[video.first : video.first + video.clips] = crc[at : at + video.clips]
+        at += video.clips
+    return found if at == len(crc) else None
 
 
 def _missing(path: Path, error: OSError) -> InputError:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from backends.core.errors import InputError, StageError
 from backends.data import clip_kernels
-from backends.data.clip_index import ClipHeader, ClipIndex, VideoClips, Videos, find_video, read_index
+from backends.data.clip_index import ClipHeader, ClipIndex, VideoClips, find_video, read_index
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ClipHeader", "ClipIndex", "ClipStore", "VideoClips", "Videos", "read_index", "shard_path"]
+__all__ = ["ClipHeader", "ClipIndex", "ClipStore", "VideoClips", "read_index", "shard_path"]
 
 
 def shard_path(folder: Path, shard: int) -> Path:

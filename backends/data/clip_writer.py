@@ -13,13 +13,15 @@ import os
 import shutil
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+import msgspec
 
 from backends.core.errors import StageError
 from backends.core.files import sync_folder, write_whole
 from backends.data import clip_kernels
-from backends.data.clip_columns import HeldVideos
 from backends.data.clip_index import (
     INDEX,
     ClipHeader,
@@ -37,6 +39,14 @@ from backends.data.clip_index import (
 from backends.data.clip_store import shard_path
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A video of the store and CRC-32 of each of its clips."""
+
+    video: VideoClips
+    crc: Sequence[int]
+
+
 class ClipWriter:
     """Appends videos to a store. Use `open_or_resume`; one writer a store at a time, from one thread."""
 
@@ -45,7 +55,8 @@ class ClipWriter:
         self.header = header
         self.damaged: tuple[str, ...] = ()
         """Videos that an earlier attempt wrote and that did not match their checksums: to be done again."""
-        self._videos = HeldVideos()
+        self._videos: dict[str, _Written] = {}
+        """By id, in the order of the index."""
         self._free: dict[str, VideoClips] = {}
         self._end = 0
         self._shard = -1
@@ -66,19 +77,19 @@ class ClipWriter:
         writer._verify(writer._found(), checked)
         with _disk(folder):
             writer._cut()  # first: what a full disk left half written makes room for the index
-            writer._rewrite(range(len(writer._videos)))
+            writer._rewrite(writer._videos)
             writer._index = os.open(folder / INDEX, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         return writer
 
     def get(self, video_id: str) -> VideoClips | None:
         """The video's place where the store has it whole."""
-        place = self._videos.names.find(video_id)
-        return None if place < 0 else self._videos[place]
+        found = self._videos.get(video_id)
+        return found.video if found else None
 
     @property
     def empty(self) -> bool:
         """Whether the store holds no video yet."""
-        return not len(self._videos)
+        return not self._videos
 
     def append(
         self, video_id: str, label: str, segment: tuple[int, int], clips_before_cut: int, clips: memoryview
@@ -90,7 +101,7 @@ class ClipWriter:
         """
         data = clips.cast("B")
         count, rest = divmod(len(data), self.header.clip_bytes)
-        if rest or video_id in self._videos.names:
+        if rest or video_id in self._videos:
             raise ValueError(f"{video_id}: {len(data)} bytes, or already there")
         old = self._free.pop(video_id, None)
         first = old.first if old is not None and old.clips == count else self._end
@@ -101,7 +112,7 @@ class ClipWriter:
             for number, piece in zip(video.numbers, pieces, strict=True):
                 self._write_clip(number, piece)
             _write_all(self._index, video_line(video, crc))
-        self._videos.add(video, crc)
+        self._videos[video_id] = _Written(video, array("I", crc))
         self._end = max(self._end, first + count)
         return video
 
@@ -114,8 +125,7 @@ class ClipWriter:
 
     def finish(self, order: Iterable[str]) -> ClipIndex:
         """Make the store whole: exactly the videos of `order` that it has, in that order, numbered without gaps."""
-        find = self._videos.names.find
-        wanted = array("I", (place for name in order if (place := find(name)) >= 0))
+        wanted = [name for name in order if name in self._videos]
         with _disk(self.folder):
             self._close_up(wanted)
             self.sync()
@@ -139,9 +149,9 @@ class ClipWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _found(self) -> HeldVideos:
+    def _found(self) -> dict[str, _Written]:
         """What the index of an earlier attempt says, up to its first torn or damaged line; the last word on each."""
-        found = HeldVideos()
+        found: dict[str, _Written] = {}
         path = self.folder / INDEX
         if not path.exists():
             return found
@@ -154,22 +164,20 @@ class ClipWriter:
                 parsed = read_video(text)
                 if parsed is None:
                     break
-                found.add(parsed[0], checksums(parsed[1]))
+                found[parsed[0].id] = _Written(parsed[0], checksums(parsed[1]))
         return found
 
-    def _verify(self, found: HeldVideos, checked: Callable[[int, int], None] | None) -> None:
+    def _verify(self, found: dict[str, _Written], checked: Callable[[int, int], None] | None) -> None:
         damaged = []
-        find = found.names.find
-        last = array("I", (place for place, name in enumerate(found.names) if find(name) == place))
-        for done, place in enumerate(last, start=1):
-            video, crc = found[place], found.crc_of(place)
-            if all(clip_kernels.crc32(self._read_clip(number)) == crc[n] for n, number in enumerate(video.numbers)):
-                self._videos.add(video, crc)
+        for done, (name, one) in enumerate(found.items(), start=1):
+            video = one.video
+            if all(clip_kernels.crc32(self._read_clip(number)) == one.crc[n] for n, number in enumerate(video.numbers)):
+                self._videos[name] = one
                 self._end = max(self._end, video.first + video.clips)
             else:
                 damaged.append(video)
             if checked is not None:
-                checked(done, len(last))
+                checked(done, len(found))
         self._use(-1)
         self._free = {video.id: video for video in damaged if video.first + video.clips <= self._end}
         self.damaged = tuple(video.id for video in damaged)
@@ -218,20 +226,20 @@ class ClipWriter:
         except OSError:
             return b""
 
-    def _close_up(self, wanted: Sequence[int]) -> None:
+    def _close_up(self, wanted: Iterable[str]) -> None:
         """Move clips down into places that dropped or damaged videos left free.
 
         A crash in the middle leaves clips that do not match their lines; resuming redoes those videos.
         """
-        self._end, first = 0, self._videos.first
-        ordered = all(first(wanted[n]) < first(wanted[n + 1]) for n in range(len(wanted) - 1))
-        for place in wanted if ordered else sorted(wanted, key=first):
-            old = self._videos[place].numbers
-            if old.start != self._end:
-                for number, to in zip(old, range(self._end, self._end + len(old)), strict=True):
+        self._end = 0
+        for name in sorted(wanted, key=lambda name: self._videos[name].video.first):
+            old = self._videos[name]
+            numbers = old.video.numbers
+            if numbers.start != self._end:
+                for number, to in zip(numbers, range(self._end, self._end + len(numbers)), strict=True):
                     self._write_clip(to, memoryview(self._read_clip(number)))
-                self._videos.move(place, self._end)
-            self._end += len(old)
+                self._videos[name] = _Written(msgspec.structs.replace(old.video, first=self._end), old.crc)
+            self._end += len(numbers)
 
     def _cut(self) -> None:
         """Give back what stands in the shards beyond the last clip."""
@@ -247,17 +255,17 @@ class ClipWriter:
         for path in self.folder.glob(".clips-*.part"):
             path.unlink()
 
-    def _rewrite(self, places: Iterable[int], *, whole: bool = False) -> None:
-        """Write the index anew with the videos at `places`; after a crash it is the old one or the new one."""
+    def _rewrite(self, names: Iterable[str], *, whole: bool = False) -> None:
+        """Write the index again with those videos; after a crash it is the old one or the new one."""
         digest, part = hashlib.sha256(), self.folder / f".{INDEX}.part"
         videos = clips = 0
         with open(part, "wb") as file:
             text = header_line(self.header)
             file.write(text)
             digest.update(text)
-            for place in places:
-                video = self._videos[place]
-                text = video_line(video, self._videos.crc_of(place))
+            for name in names:
+                video, crc = self._videos[name].video, self._videos[name].crc
+                text = video_line(video, crc)
                 file.write(text)
                 digest.update(text)
                 videos, clips = videos + 1, clips + video.clips

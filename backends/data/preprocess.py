@@ -15,7 +15,7 @@ from backends.core.events import Outcome
 from backends.core.files import write_whole
 from backends.core.messages import line
 from backends.core.sizes import size
-from backends.data.annotation import Annotation, Video, VideoView, read_annotation
+from backends.data.annotation import Annotation, Video, read_annotation
 from backends.data.clip_extraction import Extracted, extract
 from backends.data.clip_index import ClipHeader, ClipIndex
 from backends.data.clip_sampling import clip_count
@@ -58,7 +58,7 @@ def run(job: Job) -> Outcome:
     return Outcome(maker.figures(index), outputs, index.digest)
 
 
-def subset(annotation: Annotation, path: Path, name: str) -> VideoView:
+def subset(annotation: Annotation, path: Path, name: str) -> tuple[Video, ...]:
     """The subset's videos in the annotation's order; InputError, naming the annotation's `path`, where it has none."""
     videos = annotation.subset(name)
     if not videos:
@@ -77,7 +77,7 @@ def header(params: PreprocessParams) -> ClipHeader:
 class _Maker:
     """One attempt: which videos were there, are made, are set aside; and how fast."""
 
-    def __init__(self, job: Job, params: PreprocessParams, videos: VideoView) -> None:
+    def __init__(self, job: Job, params: PreprocessParams, videos: tuple[Video, ...]) -> None:
         self._job, self._params, self._videos = job, params, videos
         self._missing = self._found = self._taken = self._made = 0
         self._seconds = 0.0
@@ -90,7 +90,7 @@ class _Maker:
 
     def make(self, writer: ClipWriter, root: Path) -> None:
         """Append every video that the store does not hold yet."""
-        todo = self._videos.but(lambda name: writer.get(name) is not None)
+        todo = [video for video in self._videos if writer.get(video.id) is None]
         self._found = len(self._videos) - len(todo)
         self._room(writer.folder, todo)
         workers = int(self._job.tuning.get("workers", 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -132,10 +132,10 @@ def step_evaluate(job: Job) -> Outcome:
         make_folder(params.val.parent)
     annotation = read_annotation(params.annotation)
     val = read_val(params.val, frozenset(annotation.labels))
-    for entry in (*annotation.set_aside, *val.set_aside):
-        job.set_aside(entry.item, entry.reason)
+    for item, reason in _unusable(annotation, val, params.subset):
+        job.set_aside(item, reason)
     listed = annotation.subset(params.subset)
-    counted = listed.but(lambda name: name not in val.results) if params.ignore else listed
+    counted = [video for video in listed if video.id in val.results] if params.ignore else listed
     evaluate(annotation, val.results, params.subset, params.k)  # says what is wrong where there is nothing to count
     accuracy = hits(counted, val.results, params.k) / len(counted)
     if params.save:
@@ -148,6 +148,12 @@ def step_evaluate(job: Job) -> Outcome:
         "text": guide_text(len(listed), len(val.results), params.k, accuracy),
     }
     return Outcome(figures=figures)
+
+
+def _unusable(annotation: Annotation, val: Val, subset: str) -> Iterator[tuple[str, Line]]:
+    """What cannot be counted of a subset, and why."""
+    yield from ((entry.item, entry.reason) for entry in annotation.skipped_in(subset))
+    yield from ((entry.item, entry.reason) for entry in val.set_aside)
 
 
 def guide_text(listed: int, results: int, k: int, accuracy: float) -> str:

@@ -51,22 +51,49 @@ def test_the_reference_is_read(shared: Path) -> None:
         ({"subset": "x", "annotations": {"segment": [1, 2]}}, "not in the list of labels"),
         ({"subset": "x", "annotations": {"label": ["wave"], "segment": [1, 2]}}, "not in the list of labels"),
         ({"subset": "x", "annotations": {"label": "fly", "segment": [1, 2]}}, "'fly' is not in the list"),
-        ({"subset": "x", "annotations": {"label": "wave"}}, "not a pair"),
-        ({"subset": "x", "annotations": {"label": "wave", "segment": [1]}}, "not a pair"),
-        ({"subset": "x", "annotations": {"label": "wave", "segment": [1, 2.0]}}, "not a pair"),
-        ({"subset": "x", "annotations": {"label": "wave", "segment": [True, 2]}}, "not a pair"),
-        ({"subset": "x", "annotations": {"label": "wave", "segment": [5, 5]}}, "[5, 5] holds no frames"),
-        ({"subset": "x", "annotations": {"label": "wave", "segment": [-1, 5]}}, "holds no frames"),
-        ({"subset": "x", "annotations": {"label": "wave", "segment": [1, 10**4000]}}, "holds no frames"),
     ],
 )
-def test_a_bad_entry_is_set_aside(tmp_path: Path, entry: Any, reason: str) -> None:
-    """What one entry has wrong sets that video aside, with a short reason."""
+def test_a_bad_entry_is_skipped(tmp_path: Path, entry: Any, reason: str) -> None:
+    """What one entry has wrong leaves out that video alone, with a short reason."""
     annotation = _one(tmp_path, entry)
     assert () == annotation.videos
     assert ["a"] == [item.item for item in annotation.set_aside]
     assert reason in str(annotation.set_aside[0].reason)
     assert len(str(annotation.set_aside[0].reason)) < 400
+
+
+NO_SEGMENT = [None, [], [1], [1, 2.0], [True, 2], [5, 3], [-1, 5], [1, 10**4000], "1, 2", {"first": 1}]
+
+
+@pytest.mark.parametrize("segment", NO_SEGMENT, ids=lambda segment: str(segment)[:20])
+def test_an_entry_without_a_segment_is_a_video_without_frames(tmp_path: Path, segment: Any) -> None:
+    """The reference counts it in the accuracy; what is written again gives it no segment."""
+    annotation = _one(tmp_path, {"subset": "x", "annotations": {"label": "wave", "segment": segment}})
+    assert (Video("a", "wave", "x"),) == annotation.videos
+    assert 0 == annotation.videos[0].frames
+    assert b'{"label": "wave"}' in annotation_json(annotation)
+
+
+def test_an_empty_folder_is_a_video_without_frames(tmp_path: Path) -> None:
+    """The reference's scripts write `[1, 1]` for it."""
+    annotation = _one(tmp_path, {"subset": "x", "annotations": {"label": "wave", "segment": [1, 1]}})
+    assert [("a", 0)] == [(video.id, video.frames) for video in annotation.videos]
+
+
+def test_skipped_entries_are_of_their_subset(tmp_path: Path) -> None:
+    """What is wrong in training does not count in validation; an entry without a subset counts in each."""
+    fly = {"label": "fly", "segment": [1, 2]}
+    database = {"a": {"subset": "x", "annotations": fly}, "b": {"subset": "y", "annotations": fly}, "c": {}}
+    annotation = read_annotation(_write(tmp_path / "a.json", {"labels": ["wave"], "database": database}))
+    assert (["a", "c"], ["b", "c"]) == tuple([s.item for s in annotation.skipped_in(name)] for name in "xy")
+
+
+def test_a_file_of_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    """Its size alone is looked at."""
+    with open(tmp_path / "a.json", "wb") as file:
+        file.truncate(2 << 30)
+    with pytest.raises(InputError, match="larger than"):
+        read_annotation(tmp_path / "a.json")
 
 
 HOSTILE = ["", ".", "..", "../up", "/etc/passwd", "a\\b", "a\0b", "\x1b[31m", "a\nb", "a\u202eb", "\ud800", "\u2028",

@@ -133,6 +133,27 @@ def test_the_step_prints_what_the_guides_script_prints(make_job: Any, write_anno
     assert 0.5 == step_evaluate(make_job(StepEvaluateParams(annotation, val))).figures["accuracy"]
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "listed", "every", "with_result"),
+    [
+        ("ucf101", "ucf101_01.json", 7, 0.5714285714285714, 0.6666666666666666),
+        ("kinetics", "kinetics-700.json", 8, 0.5, 0.8),
+        ("hmdb51", "hmdb51_1.json", 6, 0.6666666666666666, 0.8),
+        ("mit", "mit.json", 8, 0.75, 0.75),
+    ],
+)
+def test_the_accuracy_is_the_references(
+    make_job: Any, shared: Path, name: str, file: str, listed: int, every: float, with_result: float
+) -> None:
+    """Without --ignore every listed video counts, also one without a segment or with an empty folder."""
+    folder = shared / "data/golden/datasets" / name
+    for ignore, expected in ((False, every), (True, with_result)):
+        params = StepEvaluateParams(folder / file, folder / "val.json", ignore=ignore)
+        figures = step_evaluate(make_job(params)).figures
+        assert expected == figures["accuracy"]
+        assert f"number of ground truth: {listed}\n" in str(figures["text"])
+
+
 def test_labels_are_ranked_by_score_whatever_their_order_in_the_file(
     make_job: Any, write_annotation: Any, tmp_path: Path
 ) -> None:
@@ -155,7 +176,7 @@ def test_a_bad_entry_sets_its_video_aside(tmp_path: Path, entry: Any) -> None:
     assert ["bad"] == [entry.item for entry in val.set_aside]
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"results": []}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"results": []}', b"\xff", b"[" * 100_000], ids=range(7))
 def test_a_file_that_is_no_val_json_is_refused_in_one_line(tmp_path: Path, content: bytes | None) -> None:
     """With its path, whatever it is."""
     path = tmp_path / "val.json"
