@@ -7,6 +7,7 @@ its few options are read here. `r3d_tui.cli` names the same ones for `--help`, a
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -41,7 +42,8 @@ def console_options(arguments: Sequence[str]) -> dict[str, Any] | None:
 def main() -> None:
     """Run the command."""
     work: list[Callable[[], object]] = []
-    options = console_options(sys.argv[1:])
+    completing = "_R3D_TUI_COMPLETE" in os.environ
+    options = None if completing else console_options(sys.argv[1:])
     if options is not None:
         gc.disable()  # start-up makes much and drops nothing; the board turns it on again with the first snapshot
         from r3d_tui.console import opened

@@ -1,4 +1,4 @@
-"""The plain face: the command line that scripts depend on. It words errors and exit codes once and works nothing.
+"""The command line that scripts depend on. Errors are worded and exit codes chosen here, once.
 
 Exit codes: 0 done; 1 a stage failed; 2 usage or bad input; 3 a need is missing; 130 interrupted. `--json` prints one
 document (or one event a line) on standard output and nothing else there; words for people go to standard error.
@@ -21,36 +21,42 @@ from backends.core.client import RunRequest
 from backends.core.errors import InputError, R3dError
 from r3d_tui.commands import bench, clean, look, make, run, serving
 from r3d_tui.commands import step as steps
+from r3d_tui.commands.help import GroupedHelp, globals_first
 from r3d_tui.commands.options import chosen_words, given, open_workspace, tell, workspace_folder
 from r3d_tui.headless import sentences
 from r3d_tui.lang.words import LANGUAGES
 from r3d_tui.terminal import tty
 
+EXAMPLES = """\
+Examples:
+  r3d-tui demo                              the whole guide on small embedded videos
+  r3d-tui init work --videos hmdb51_videos --annotation hmdb51_1.json --checkpoint save_700.pth
+  r3d-tui -w work                           the console
+  r3d-tui -w work run --headless            the same run without a screen
+  r3d-tui rerun                             what failed, and what depends on it
+  r3d-tui devices --from saved.txt          chips of a saved `npu-smi info`
+Exit codes: 0 done, 1 a stage failed, 2 usage or bad input, 3 something is missing, 130 interrupted.
+"""
+
 app = typer.Typer(
-    add_completion=False,
+    cls=GroupedHelp,
+    epilog=EXAMPLES,
     no_args_is_help=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(steps.app, name="step")
-app.add_typer(bench.app, name="bench")
-for _command in (
-    make.demo,
-    make.init,
-    run.run,
-    run.rerun,
-    look.status,
-    run.stop,
-    run.attach,
-    look.logs,
-    look.runs,
-    look.devices,
-    look.doctor,
-    clean.clean,
-    serving.serve,
+WORKSPACE, RUN, LOOK, MORE = "Workspaces", "Runs", "What there is", "More"
+for _panel, _commands in (
+    (WORKSPACE, (make.demo, make.init)),
+    (RUN, (run.run, run.rerun, run.stop, run.attach)),
+    (LOOK, (look.status, look.runs, look.logs, look.devices, look.doctor)),
+    (MORE, (clean.clean, serving.serve, look.version)),
 ):
-    app.command()(_command)
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
+app.add_typer(steps.app, name="step", rich_help_panel=RUN)
+app.add_typer(bench.app, name="bench", rich_help_panel=RUN)
 
 
 @app.callback(invoke_without_command=True)
@@ -73,9 +79,7 @@ def console(
     given.ascii_only, given.mouse, given.read_only = ascii_only, not no_mouse, read_only
     steps.show_log(debug)
     if version:
-        from importlib.metadata import version as read_version
-
-        typer.echo(read_version("r3d-tui"))
+        look.version()
         raise typer.Exit
     if context.invoked_subcommand is None:
         raise typer.Exit(run.open_console(workspace_folder()))
@@ -87,7 +91,7 @@ def _step_in_workspace(name: str) -> None:
     def command(json_lines: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False) -> None:
         raise typer.Exit(run.begin(open_workspace(), RunRequest(last=name), headless=True, json_lines=json_lines))
 
-    steps.app.command(name, help="This stage in the workspace, after whatever it hangs on that is not up to date.")(
+    steps.app.command(name, help="This stage in the workspace, after whatever it depends on that is not up to date.")(
         command
     )
 
@@ -101,6 +105,7 @@ def main(work: Callable[[], object] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=_spoken(stream), errors="backslashreplace")  # what cannot be shown ends nothing
+    sys.argv[1:] = globals_first(sys.argv[1:])
     try:
         (work or app)()
     except R3dError as error:

@@ -13,12 +13,15 @@ from backends.core.bench_report import BenchFigure, BenchReport
 from backends.core.codec import encode
 from backends.core.errors import InputError
 from backends.core.messages import Line
+from r3d_tui.commands.help import GroupedHelp
 from r3d_tui.commands.options import chosen_words, given, print_json, say, tell
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import DASH, number, percent, rate
 from r3d_tui.text.rows import cells, fit
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Pure inference beside the published figures.")
+app = typer.Typer(
+    cls=GroupedHelp, no_args_is_help=True, rich_markup_mode=None, help="Pure inference beside the published figures."
+)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Store = Annotated[Path | None, typer.Option("--store", help="A clip store; without it: the workspace's latest.")]

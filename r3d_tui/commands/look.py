@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,19 @@ import typer
 
 from backends import api
 from backends.core.errors import InputError, R3dError
-from r3d_tui.commands.options import Json, chosen_words, given, here, open_workspace, print_json, say, tell
+from r3d_tui.commands.options import (
+    Json,
+    chosen_words,
+    given,
+    here,
+    open_workspace,
+    print_json,
+    refuse,
+    say,
+    stage_names,
+    tell,
+    unknown_stages,
+)
 from r3d_tui.text import figures
 from r3d_tui.text.safe import safe_lines
 
@@ -34,10 +47,12 @@ def status(json_document: Json = False) -> None:
 
 
 def logs(
-    stage: Annotated[str | None, typer.Argument(help="One stage; without: which there are.")] = None,
+    stage: Annotated[
+        str | None, typer.Argument(autocompletion=stage_names, help="One stage; without: which there are.")
+    ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="A saved log of atc, ais_bench or msame: what it says."),
+        typer.Option("--from", metavar="FILE", help="A saved log of atc, ais_bench or msame: what it reports."),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="With --from: clips of one execution, where msame ran.")] = 10,
 ) -> None:
@@ -54,11 +69,17 @@ def logs(
         for text in log_lines(paths, chosen_words()):
             say(text)
     else:
+        refuse(unknown_stages((stage,)))
         path = client.log_path(stage)
         if path is None:
             raise InputError("{stage} has no log in the latest run", hint="r3d-tui logs", stage=stage)
         text = path.read_text(encoding="utf-8", errors="replace")
         sys.stdout.write("\n".join(safe_lines(text.rstrip("\n"))) + "\n" if sys.stdout.isatty() else text)
+
+
+def version() -> None:
+    """The version of r3d-tui."""
+    typer.echo(metadata.version("r3d-tui"))
 
 
 def runs(json_document: Json = False) -> None:
@@ -78,7 +99,7 @@ def devices(
     json_document: Json = False,
     source: Annotated[str, typer.Option("--from", help="A saved `npu-smi info`; - for standard input.")] = "live",
 ) -> None:
-    """The chips of this machine as npu-smi tells of them."""
+    """The chips of this machine as npu-smi reports them."""
     table = api.read_devices(source)
     if json_document:
         print_json(api.devices_document(table))
@@ -95,7 +116,7 @@ def doctor(
     json_document: Json = False,
     bundle: Annotated[Path | None, typer.Option("--bundle", help="A .tar.gz to write, for a colleague.")] = None,
 ) -> None:
-    """What a run needs: met or not, what was found, and the mend."""
+    """What a run needs: met or not, what was found, and the fix."""
     from r3d_tui.headless.documents import findings_document
     from r3d_tui.headless.tables import finding_lines
 

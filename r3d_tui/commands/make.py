@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import typer
 from backends import api
 from backends.core.client import RunRequest
 from backends.core.errors import InputError
-from r3d_tui.commands.options import chosen_words, tell
+from r3d_tui.commands.options import chosen_words, refuse, tell
 from r3d_tui.commands.run import begin
 from r3d_tui.terminal.tty import drawn
 
@@ -50,12 +51,7 @@ def init(
     devices: Annotated[str | None, typer.Option(help="Device numbers, such as 0,1.")] = None,
 ) -> None:
     """Write r3d.toml for a new workspace."""
-    if target not in ("cpu", "ascend"):
-        raise InputError("--target {target}: unknown", hint="cpu or ascend", target=target)
-    if videos is None and frames is None:
-        raise InputError("no videos and no frames are given", hint="give --videos or --frames")
-    if checkpoint is None:
-        raise InputError("no checkpoint is given", hint="give --checkpoint")
+    refuse(_faults(videos=videos, frames=frames, checkpoint=checkpoint, target=target, devices=devices))
     path = api.init_workspace(
         folder,
         videos=videos,
@@ -67,6 +63,22 @@ def init(
         devices=_numbers(devices),
     )
     tell(chosen_words()("plain.wrote", path=str(path), folder=shlex.quote(str(folder))))
+
+
+def _faults(
+    *, videos: Path | None, frames: Path | None, checkpoint: Path | None, target: str, devices: str | None
+) -> Iterator[InputError]:
+    """What is wrong with the options themselves; what they name is looked at later."""
+    if target not in ("cpu", "ascend"):
+        yield InputError("--target {target}: unknown", hint="cpu or ascend", target=target)
+    if videos is None and frames is None:
+        yield InputError("no videos and no frames are given", hint="give --videos or --frames")
+    if checkpoint is None:
+        yield InputError("no checkpoint is given", hint="give --checkpoint")
+    try:
+        _numbers(devices)
+    except InputError as error:
+        yield error
 
 
 def _video_count(done: int, total: int) -> None:

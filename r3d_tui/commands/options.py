@@ -1,11 +1,13 @@
-"""What every command of the plain face begins with: the options before it, its workspace, words and JSON."""
+"""What every command begins with: the global options, its workspace, its words, JSON, and its faults all at once."""
 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +16,7 @@ import typer
 
 from backends import api
 from backends.core.errors import InputError
+from r3d_tui.headless.sentences import complaint
 from r3d_tui.lang.words import Words, chosen, speakable
 from r3d_tui.terminal import tty
 
@@ -74,6 +77,31 @@ def asked_language() -> str | None:
     with contextlib.suppress(OSError, InputError):  # the folder we stand in may be gone
         return given.language or api.workspace_language(workspace_folder())
     return given.language
+
+
+def stage_names(incomplete: str) -> list[str]:
+    """Stages that begin so, for the shell's completion."""
+    return [name for name in api.STAGE_NAMES if name.startswith(incomplete)]
+
+
+def unknown_stages(names: Iterable[str | None]) -> Iterator[InputError]:
+    """An error for each name that is not a stage's, with the nearest one that is."""
+    known = ", ".join(api.STAGE_NAMES)
+    for name in names:
+        if name is None or name in api.STAGE_NAMES:
+            continue
+        near = difflib.get_close_matches(name, api.STAGE_NAMES, 1)
+        hint = "did you mean {near}? stages: {known}" if near else "stages: {known}"
+        yield InputError("unknown stage {name}", hint=hint, name=name, near=near[0] if near else "", known=known)
+
+
+def refuse(faults: Iterable[InputError]) -> None:
+    """Report every fault of a command line, not only the first; raises the last one where there is any."""
+    found = list(faults)
+    for error in found[:-1]:
+        tell(complaint(chosen_words(), error))
+    if found:
+        raise found[-1]
 
 
 def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backends import api
 from backends.core.client import RunRequest, Snapshot
 from backends.core.errors import InputError
-from r3d_tui.commands.options import chosen_words, given, in_terminal, open_workspace, say, tell
+from backends.core.messages import line
+from r3d_tui.commands.options import (
+    chosen_words,
+    given,
+    in_terminal,
+    open_workspace,
+    refuse,
+    say,
+    stage_names,
+    tell,
+    unknown_stages,
+)
 from r3d_tui.lang.words import Words
 
 if TYPE_CHECKING:
@@ -19,23 +32,32 @@ if TYPE_CHECKING:
 
 
 def run(
-    first: Annotated[str | None, typer.Option("--from", help="Run this stage and what hangs on it anew.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Go no further than this stage.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Run everything anew.")] = False,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", autocompletion=stage_names, help="Run it and what depends on it again."),
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", autocompletion=stage_names, help="Go no further than this stage.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run everything again.")] = False,
     headless: Annotated[bool, typer.Option("--headless", help="No console.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False,
 ) -> None:
     """Bring every stage up to date."""
+    refuse(unknown_stages((first, last)))
     request = RunRequest(first=first, last=last, force=force)
     raise typer.Exit(begin(open_workspace(), request, headless=headless or json_lines, json_lines=json_lines))
 
 
 def rerun(
-    stages: Annotated[list[str] | None, typer.Argument(help="Stages to run anew; without: what failed.")] = None,
+    stages: Annotated[
+        list[str] | None, typer.Argument(autocompletion=stage_names, help="Stages to run again; without: what failed.")
+    ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No console.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False,
 ) -> None:
-    """Run what failed, or the stages named, and what hangs on it."""
+    """Run what failed, or the stages named, and what depends on them."""
+    refuse(unknown_stages(stages or ()))
     request = RunRequest("rerun", tuple(stages or ()))
     raise typer.Exit(begin(open_workspace(), request, headless=headless or json_lines, json_lines=json_lines))
 
@@ -59,6 +81,8 @@ def attach(headless: Annotated[bool, typer.Option("--headless", help="No console
 
 def open_console(workspace: Path) -> int:
     """Open the console on a workspace, or on the form that makes one."""
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") == "dumb":
+        return _show_plainly(workspace)
     if not in_terminal():
         hint = "use r3d-tui status, run --headless or attach --headless"
         raise InputError("the console needs a terminal", hint=hint)
@@ -72,6 +96,19 @@ def open_console(workspace: Path) -> int:
         language=given.language,
     )
     return console()
+
+
+def _show_plainly(workspace: Path) -> int:
+    """What a terminal that only prints lines gets in place of the console: the state, and the commands that go on."""
+    from r3d_tui.headless.tables import status_lines
+
+    words = chosen_words()
+    if not (workspace / "r3d.toml").is_file():
+        raise InputError("{path}: no r3d.toml here", hint="make a workspace: r3d-tui init DIR", path=str(workspace))
+    for text in status_lines(api.open_client(workspace).snapshot(), words):
+        say(text)
+    tell(words.line(line("this terminal shows plain lines only: r3d-tui run, rerun, stop and logs work in it")))
+    return 0
 
 
 def begin(client: Client, request: RunRequest, *, headless: bool, json_lines: bool) -> int:

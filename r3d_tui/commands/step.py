@@ -13,11 +13,14 @@ import typer
 from backends import api
 from backends.core.events import Event, ItemSetAside, Outcome, StageNote, StageProgress
 from backends.core.run_state import StageRun
+from r3d_tui.commands.help import GroupedHelp
 from r3d_tui.commands.options import chosen_words, tell
 from r3d_tui.headless.sentences import figures_said, progress_said, stage_name
 from r3d_tui.views.look import dotted
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="One stage by itself, with the guide's options.")
+app = typer.Typer(
+    cls=GroupedHelp, no_args_is_help=True, rich_markup_mode=None, help="One stage by itself, with the guide's options."
+)
 
 
 _shown: list[bool] = []

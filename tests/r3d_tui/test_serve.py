@@ -19,7 +19,7 @@ from PIL import Image
 from backends.core.errors import InputError, NeedError
 from backends.core.plan import Stage
 from r3d_tui import serve
-from r3d_tui.commands import serve as command
+from r3d_tui.commands import serving as command
 from r3d_tui.commands.options import Given
 from r3d_tui.lang.words import Words
 from tests.engine.conftest import Bench

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from backends.api import STAGE_NAMES
+from r3d_tui.commands.help import globals_first
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -228,3 +230,62 @@ def test_a_steps_bad_input_is_one_line_and_code_2(tmp_path: Path) -> None:
     assert f"error: {tmp_path}/no.pth" in done.stderr
     done = r3d("step", "evaluate", "a.json", "v.json", cwd=tmp_path)
     assert (2, 1) == (done.returncode, len(done.stderr.strip().splitlines()))
+
+
+def test_options_for_all_commands_stand_in_any_place(tmp_path: Path) -> None:
+    """Before the command and behind it; what stands behind `--` is the command's own."""
+    assert ["-w", "x", "--ascii", "status", "--json"] == globals_first(["status", "-w", "x", "--json", "--ascii"])
+    assert ["--language=zh", "run"] == globals_first(["run", "--language=zh"])
+    assert ["step", "--", "--ascii"] == globals_first(["step", "--", "--ascii"])
+    assert ["run", "--language"] == globals_first(["run", "--language"])
+    done = r3d("status", "--workspace", str(tmp_path / "none"), cwd=tmp_path)
+    assert f"error: {tmp_path / 'none'}: no r3d.toml here" in done.stderr
+
+
+def test_a_mistyped_stage_names_the_nearest_one(tmp_path: Path) -> None:
+    """Every one of them, also where nothing has run yet."""
+    done = r3d("run", "--headless", "--from", "scor", "--to", "exprot", cwd=tmp_path)
+    assert (2, 2) == (done.returncode, done.stderr.count("error: unknown stage"))
+    assert "did you mean score?" in done.stderr
+    assert "did you mean export?" in done.stderr
+    assert "unknown stage xyz (stages: check" in r3d("rerun", "xyz", cwd=tmp_path).stderr
+
+
+def test_all_faults_of_a_command_line_are_reported_at_once(tmp_path: Path) -> None:
+    """Whoever fixes one does not meet the next by trying again."""
+    done = r3d("init", "w", "--target", "gpu", "--devices", "x", cwd=tmp_path)
+    assert (2, 4) == (done.returncode, done.stderr.count("error: "))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands_and_stages(tmp_path: Path, shell: str) -> None:
+    """As the script that `--install-completion` installs asks."""
+    asked = {"_R3D_TUI_COMPLETE": f"complete_{shell}", "COMP_WORDS": "r3d-tui rerun inf", "COMP_CWORD": "2"}
+    asked |= {"_TYPER_COMPLETE_ARGS": "r3d-tui rerun inf", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'r3d-tui'; from r3d_tui.__main__ import main; main()"]
+    environment = {**os.environ, **asked, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert "infer" in done.stdout, done.stderr
+
+
+def test_the_help_cuts_no_line_and_groups_the_commands(tmp_path: Path) -> None:
+    """At 80 columns."""
+    done = r3d("--help", cwd=tmp_path)
+    assert "..." not in done.stdout.partition("Options:")[2]
+    titles = [line for line in done.stdout.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert ["Options:", "Workspaces:", "Runs:", "What there is:", "More:", "Examples:"] == titles
+
+
+def test_the_version_is_one_line(tmp_path: Path) -> None:
+    """By command and by option."""
+    assert r3d("version", cwd=tmp_path).stdout == r3d("--version", cwd=tmp_path).stdout != ""
+
+
+def test_a_terminal_that_prints_lines_only_gets_the_state(tmp_path: Path) -> None:
+    """TERM=dumb, as in an editor's shell: no console, no escape sequence."""
+    (tmp_path / "r3d.toml").touch()
+    command = shlex.join([sys.executable, "-m", "r3d_tui", "-w", str(tmp_path)])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8", "TERM": "dumb"}
+    done = subprocess.run(["script", "-qec", command, "/dev/null"], env=environment, capture_output=True, check=False)
+    assert b"this terminal shows plain lines only" in done.stdout
+    assert b"\x1b" not in done.stdout
