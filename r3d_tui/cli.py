@@ -46,7 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-WORKSPACE, RUN, LOOK, MORE = "Workspaces", "Runs", "What there is", "More"
+WORKSPACE, RUN, LOOK, MORE = "Workspaces", "Runs", "Inspect", "More"
 for _panel, _commands in (
     (WORKSPACE, (make.demo, make.init)),
     (RUN, (run.run, run.rerun, run.stop, run.attach)),

@@ -255,7 +255,7 @@ def _unsaid(tree: ast.Module) -> set[ast.AST]:
             found.update(ast.walk(node.value))
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(name, ast.Name) and name.id in ("DEFAULT_CSS", "CSS") for name in targets):
+            if any(isinstance(name, ast.Name) and name.id in ("DEFAULT_CSS", "CSS", "EXAMPLES") for name in targets):
                 found.update(ast.walk(node))
     return found
 

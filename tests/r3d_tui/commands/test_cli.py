@@ -273,7 +273,7 @@ def test_the_help_cuts_no_line_and_groups_the_commands(tmp_path: Path) -> None:
     done = r3d("--help", cwd=tmp_path)
     assert "..." not in done.stdout.partition("Options:")[2]
     titles = [line for line in done.stdout.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert ["Options:", "Workspaces:", "Runs:", "What there is:", "More:", "Examples:"] == titles
+    assert ["Options:", "Workspaces:", "Runs:", "Inspect:", "More:", "Examples:"] == titles
 
 
 def test_the_version_is_one_line(tmp_path: Path) -> None:
