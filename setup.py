@@ -12,12 +12,10 @@ setup(
     packages=[
         *find_packages(include=["backends", "backends.*", "r3d_tui", "r3d_tui.*"]),
         *ASSETS,
-        "backends._simulated",  # the demo's chips are the stand-ins of the tests
     ],
-    package_dir={"backends._assets": "assets", "backends._simulated": "tests/fakes/server"},
+    package_dir={"backends._assets": "assets"},
     package_data={
         "": ["*.toml", "*.tcss", "*.html", "py.typed"],
-        "backends._simulated": ["site-packages/acl/*.py"],
         **{name: ["*.pth", "*.json", "*.txt"] for name in ASSETS},
     },
     ext_modules=[

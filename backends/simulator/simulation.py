@@ -1,48 +1,49 @@
-"""Simulated chips for a demo: a server that is not there, laid out beside the workspace's data, and used by it alone.
+"""Simulated chips for a demo: a server laid out beside the workspace's data, and used by that workspace alone.
 
-The stand-ins are those of our tests; they compute for real, on the CPU, and take at least the published time. Every
-process of such a workspace is told so by `SIMULATED`, and what it shows of a chip is labelled.
+npu-smi, atc and pyACL of this package play the server; models run for real, on the CPU, and take at least the
+published time. Every process of such a workspace has `SIMULATED` in its environment, and what it shows of a chip is
+labelled.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from backends.ascend.chip_query import SIMULATED
-from backends.core.errors import InputError, NeedError
+from backends.core.errors import InputError
 
 FOLDER = "simulated"
 """In the workspace: what makes it one of simulated chips."""
 SERVER = "server.json"
 """In that folder: what the server is. Without it nothing was laid out, or not to the end."""
+NAME, SOC, CANN = "310P3", "Ascend310P3", "8.0.RC2"
 
+_HERE = Path(__file__).resolve().parent
 _entered: dict[str, str | None] = {}
 """Environment variables that `enter` has set, and what they were before."""
 
 
-def build(workspace: Path, chips: int, name: str = "310P3") -> None:
+def build(workspace: Path, chips: int) -> None:
     """Lay out a server of `chips` chips in a workspace; one whose making was cut off is completed.
 
     InputError where the workspace is one of the CPU, or has another number of chips.
     """
-    folder = workspace / FOLDER
-    whole = (folder / SERVER).is_file()
-    if (workspace / "r3d.toml").exists() and not whole:
-        text = "{path}: a demo without simulated chips is there"
-        raise InputError(text, hint="name a new or empty folder", path=str(workspace))
-    if not whole:
-        _stand_ins().make_server(folder, chips, name=name, published=True)
+    server = workspace / FOLDER / SERVER
+    if not server.is_file():
+        if (workspace / "r3d.toml").exists():
+            text = "{path}: a demo without simulated chips is there"
+            raise InputError(text, hint="name a new or empty folder", path=str(workspace))
+        _write_scripts(server.parent)
+        _put(server, json.dumps({"chips": [_chip(number) for number in range(chips)]}, indent=1))
         return
-    there = len(_stand_ins().Server(folder).config["chips"])
+    there = len(json.loads(server.read_text(encoding="utf-8"))["chips"])
     if there != chips:
-        text, hint = (
-            "{path}: a demo of {there} simulated chips is there",
-            "name a new or empty folder, or --chips {there}",
-        )
+        text = "{path}: a demo of {there} simulated chips is there"
+        hint = "name a new or empty folder, or --chips {there}"
         raise InputError(text, hint=hint, path=str(workspace), there=there)
 
 
@@ -57,21 +58,50 @@ def enter(workspace: Path) -> None:
     folder = workspace.absolute() / FOLDER
     if not (folder / SERVER).is_file():
         return
-    stand_ins = _stand_ins()
-    stand_ins.write_scripts(folder)
-    for name, value in {**stand_ins.Server(folder).environment(), SIMULATED: "1"}.items():
+    _write_scripts(folder)
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    values = {"PATH": path, "ASCEND_TOOLKIT_HOME": str(folder / "cann/latest"), SIMULATED: str(folder)}
+    for name, value in values.items():
         _entered[name] = os.environ.get(name)
         os.environ[name] = value
 
 
-def _stand_ins() -> Any:
-    """The module that lays a server out: inside `backends` where it was installed, in `tests` of a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "_simulated", package.parent / "tests" / "fakes" / "server"):
-        spec = importlib.util.spec_from_file_location("backends_simulated", folder / "build.py")
-        if spec is not None and spec.loader is not None and (folder / "build.py").is_file():
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[spec.name] = module  # dataclasses look themselves up there
-            spec.loader.exec_module(module)
-            return module
-    raise NeedError("the simulated chips are not installed", hint="install r3d-tui again")
+def _chip(number: int) -> dict[str, Any]:
+    """Two chips to a card, as the 310P duo has them; the second one prints no power."""
+    return {
+        "npu": 1 + 3 * (number // 2),
+        "chip": number % 2,
+        "device": number,
+        "name": NAME,
+        "soc": SOC,
+        "health": "OK",
+        "power": "NA" if number % 2 else "17.5",
+    }
+
+
+def _write_scripts(folder: Path) -> None:
+    """npu-smi and the toolkit, for this interpreter; what is there and right stays, for others may be using it."""
+    latest = folder / "cann" / "latest"
+    modules = latest / "python" / "site-packages"
+    if modules.is_symlink():  # of version 0.1
+        modules.unlink()
+    _put(modules / "acl.py", f"import sys\n\nsys.path.append({str(_HERE)!r})\nfrom simulated_acl import *\n")
+    for place, name in ((folder / "bin" / "npu-smi", "npu_smi"), (latest / "bin" / "atc", "atc")):
+        _put(place, f'#!/bin/sh\nexec "{sys.executable}" -S "{_HERE / f"simulated_{name}.py"}" "$@"\n')
+    _put(latest / "version.cfg", f"toolkit_running_version=[7.3.0.1.231:{CANN}]\n")
+    _put(
+        folder / "cann" / "set_env.sh",
+        'here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/latest\n'
+        'export ASCEND_HOME_PATH="$here" PATH="$here/bin:$PATH"\n'
+        'export PYTHONPATH="$here/python/site-packages${PYTHONPATH:+:$PYTHONPATH}"\n',
+    )
+
+
+def _put(path: Path, text: str) -> None:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.chmod(0o755)
+    part.replace(path)

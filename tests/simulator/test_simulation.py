@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,8 @@ from backends.ascend.chip_query import SIMULATED, ask_chips
 from backends.core.errors import InputError
 from backends.simulator import simulation
 from backends.workspace.settings_file import read_settings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -31,16 +37,19 @@ def test_chips_are_seen_inside_their_workspace_alone(tmp_path: Path) -> None:
     assert [f"npu:{n}" for n in range(8)] == [chip.device for chip in table.chips]
     assert {"310P3 simulated"} == {chip.name for chip in table.chips}
     assert {"Ascend310P3"} == {chip.soc_version for chip in table.chips}
-    assert "1" == os.environ[SIMULATED]
+    assert str(tmp_path / "demo" / "simulated") == os.environ[SIMULATED]
     simulation.enter(tmp_path)
     assert SIMULATED not in os.environ
     assert not any(chip.name and "simulated" in chip.name for chip in ask_chips(tmp_path).chips)
 
 
-def test_a_folder_that_has_moved_is_mended(tmp_path: Path) -> None:
-    """Its scripts are written anew where they would not work any more."""
+def test_a_folder_that_has_moved_is_repaired(tmp_path: Path) -> None:
+    """Its scripts are written again where they would not work any more."""
     simulation.build(tmp_path / "a", 2)
     (tmp_path / "a").rename(tmp_path / "b")
+    modules = tmp_path / "b" / "simulated" / "cann" / "latest" / "python" / "site-packages"
+    shutil.rmtree(modules)
+    modules.symlink_to("/nowhere")  # as version 0.1 laid it out
     (tmp_path / "b" / "simulated" / "bin" / "npu-smi").write_text("#!/bin/sh\nexit 1\n")
     simulation.enter(tmp_path / "b")
     assert 2 == len(ask_chips(tmp_path).chips)
@@ -68,3 +77,20 @@ def test_a_server_whose_making_was_cut_off_is_completed(tmp_path: Path) -> None:
     simulation.build(tmp_path, 2)
     simulation.enter(tmp_path)
     assert 2 == len(ask_chips(tmp_path).chips)
+
+
+@pytest.mark.slow
+def test_the_demo_needs_no_test_tree(tmp_path: Path) -> None:
+    """A copy of the product alone, elsewhere, runs a demo of simulated chips from end to end."""
+    product = tmp_path / "product"
+    for name in ("backends", "r3d_tui", "assets"):
+        shutil.copytree(ROOT / name, product / name, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "PYTHONPATH": str(product)}
+    run = [sys.executable, "-m", "r3d_tui", "demo", str(tmp_path / "demo"), "--headless", "--chips", "2"]
+    ended = subprocess.run(run, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert 0 == ended.returncode, ended.stderr[-2000:]
+    status = [sys.executable, "-m", "r3d_tui", "-w", str(tmp_path / "demo"), "status", "--json"]
+    document = json.loads(subprocess.run(status, env=environment, cwd=tmp_path, capture_output=True, check=True).stdout)
+    assert ["npu:0", "npu:1"] == [device["id"] for device in document["devices"]]
+    assert {"310P3 simulated"} == {device["name"] for device in document["devices"]}
+    assert document["result"]["top1"] > 0.9
