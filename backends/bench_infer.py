@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from backends.core.bench_report import BenchFigure, BenchReport, beside
 from backends.core.errors import InputError
 from backends.core.messages import Line, Scalar, line
+from backends.core.published import PublishedRate, published_model, published_rates
 from backends.monitor.machine import load_note, machine, versions
 
 if TYPE_CHECKING:
@@ -46,13 +47,14 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
     figures: list[BenchFigure] = []
     notes = list(load_note(before))
     settings: dict[str, Scalar] = {"loop": asked.loop}
+    model = _model(run) if asked.model is None else ""
     asked = _filled(workspace, run, asked)
     if asked.model is None:
         notes.append(line("no model is known, so no device is measured: give --model, or run a workspace first"))
     else:
         _refuse_data_elsewhere(asked.model)
         perf = _perf(workspace or Path.cwd(), asked, say)
-        figures += _perf_figures(perf)
+        figures += _perf_figures(perf, model)
         label = " simulated" if os.environ.get(SIMULATED) else ""
         if label:
             notes.append(line("the chips are simulated: the scores are computed on the CPU, the speeds are nobody's"))
@@ -156,12 +158,16 @@ def latest_outputs(workspace: Path | None, run: Run | None) -> Mapping[str, Path
     return {name: path for name, path in found.items() if path.exists()}
 
 
-def _perf_figures(perf: Perf) -> Iterator[BenchFigure]:
-    from backends.inference.pure_inference import published
+def _model(run: Run | None) -> str:
+    """What the run's export found in the checkpoint; empty where it exported none."""
+    export = next((stage.outcome for stage in run.stages if stage.name == "export"), None) if run else None
+    return published_model(export.figures) if export else ""
 
+
+def _perf_figures(perf: Perf, model: str) -> Iterator[BenchFigure]:
     for row in perf.alone:
-        yield from _alone(row)
-    chips = [(published(row.name) or (None,))[0] for row in perf.alone]
+        yield from _alone(row, published_rates(row.name, model, perf.batch))
+    chips = [next(iter(published_rates(row.name, model, perf.batch)), None) for row in perf.alone]
     total = sum(chip.clips_per_s for chip in chips if chip) if all(chips) else None
     against = line("{n} times the published figure", n=len(chips)) if total else Line("")
     for name, what, rows in (
@@ -175,17 +181,14 @@ def _perf_figures(perf: Perf) -> Iterator[BenchFigure]:
             yield BenchFigure(f"{name}_p95_ms", text, worst, "ms")
 
 
-def _alone(row: Measured) -> Iterator[BenchFigure]:
-    from backends.inference.pure_inference import published
-
+def _alone(row: Measured, published: tuple[PublishedRate, ...]) -> Iterator[BenchFigure]:
     label = f"{row.device} {row.name}".strip()
-    figures = published(row.name)
     rate, what = row.compute_clips_per_s, line("{device} alone, compute only", device=label)
-    for number, one in enumerate(figures):
-        against = line("{chip}, {where}", chip=one.chip, where=str(one.where))
+    for number, one in enumerate(published):
+        against = line("{chip}, {where}", chip=one.chip, where=str(one.source))
         name = f"{row.device}_compute" + ("" if not number else f"_{number + 1}")
         yield beside(name, what, rate, one.clips_per_s, against)
-    if not figures:
+    if not published:
         yield BenchFigure(f"{row.device}_compute", what, rate)
     yield BenchFigure(f"{row.device}_median_ms", line("{device}: median of a batch", device=label), row.median_ms, "ms")
     yield BenchFigure(f"{row.device}_p95_ms", line("{device}: p95 of a batch", device=label), row.p95_ms, "ms")

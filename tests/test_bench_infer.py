@@ -15,6 +15,7 @@ from backends.core.errors import InputError, NeedError
 from backends.core.events import Outcome
 from backends.core.messages import Line, line
 from backends.core.model_io import DeviceSpec
+from backends.core.published import RESNET_50
 from backends.core.run_state import Run, StageRun
 from backends.core.settings import InferSettings, Settings
 from backends.engine.folders import Folders
@@ -70,12 +71,15 @@ def test_the_published_figures_stand_beside_a_chips_own() -> None:
     row = Measured("npu:0", "310P3", 20, 12.0, 12.5, 12.0, 833.33, 700.0)
     other = replace(row, device="npu:1")
     perf = Perf("acl", "acl 1", 10, 20, (row, other), (row, other))
-    figures = {figure.name: figure for figure in product._perf_figures(perf)}
+    figures = {figure.name: figure for figure in product._perf_figures(perf, RESNET_50)}
     assert (794.91, 830.72) == (figures["npu:0_compute"].reference, figures["npu:0_compute_2"].reference)
     assert pytest.approx(833.33 / 794.91) == figures["npu:0_compute"].ratio
     assert pytest.approx(1400 / (2 * 794.91)) == figures["together"].ratio
     assert figures["end_to_end"].value is None
     assert "end_to_end_p95_ms" not in figures
+    for model, batch in (("", 10), ("resnet-18", 10), (RESNET_50, 1)):
+        figures = {figure.name: figure for figure in product._perf_figures(replace(perf, batch=batch), model)}
+        assert figures["npu:0_compute"].reference is None
 
 
 def test_what_is_not_said_is_the_workspaces(tmp_path: Path) -> None:

@@ -18,14 +18,17 @@ from typing import IO, Any
 from backends.core.errors import InputError
 from backends.core.events import SetAside
 from backends.core.messages import Line, line
+from backends.core.published import HMDB51_SPLIT_1, published_accuracy
 from backends.core.values import ClassScore, Confusion, Report, VideoScore
 from backends.data.annotation import Annotation, Video
+from backends.data.class_names import HMDB51
 from backends.data.fast_json_scan import END, NAME, scan
-from backends.evaluate.published import published_top1
 from backends.evaluate.rankings import Ranking, Rankings
 
 Z95 = 1.959963984540054
 WORST = 200
+SPLIT_1_VIDEOS = 1530
+"""Videos of the validation subset of HMDB51's split 1."""
 
 _HEAD = re.compile(rb'\{"results": ?\{')
 _ENTRY = re.compile(NAME + rb": ?(\[[^\[\]]*\])" + END)
@@ -110,7 +113,13 @@ def wilson(right: int, total: int) -> tuple[float, float]:
 
 
 def evaluate(
-    annotation: Annotation, results: Mapping[str, Ranking], subset: str, k: int, *, clips: int | None = None
+    annotation: Annotation,
+    results: Mapping[str, Ranking],
+    subset: str,
+    k: int,
+    *,
+    clips: int | None = None,
+    model: str = "",
 ) -> Report:
     """The report over the subset's videos that have a result. InputError where there are none."""
     listed = annotation.subset(subset)
@@ -139,8 +148,16 @@ def evaluate(
         classes=classes,
         confusions=_confusions(pairs),
         worst=_worst(listed, results),
-        published_top1=published_top1(annotation.labels, len(listed)),
+        published_top1=_published(model, annotation.labels, len(listed)),
     )
+
+
+def _published(model: str, labels: tuple[str, ...], listed: int) -> float | None:
+    """The guide's accuracy of that model where the data are HMDB51's: its classes, all videos of split 1's subset."""
+    if set(labels) != set(HMDB51) or listed != SPLIT_1_VIDEOS:
+        return None
+    found = published_accuracy(model, HMDB51_SPLIT_1)
+    return found.top1 if found else None
 
 
 def _counted(

@@ -11,6 +11,7 @@ from backends.core.errors import InputError
 from backends.core.events import Outcome, SetAside
 from backends.core.files import make_folder, write_whole
 from backends.core.messages import Line, Scalar, line
+from backends.core.published import published_model
 from backends.core.values import Report
 from backends.data.annotation import Annotation, read_annotation
 from backends.data.class_names import HMDB51, read_class_names
@@ -51,7 +52,8 @@ def run(job: Job) -> Outcome:
     for entry in val.set_aside:
         job.set_aside(entry.item, entry.reason)
     clips = score.outcome.figures.get("clips")
-    report = evaluate(annotation, val.results, params.subset, params.k, clips=clips if isinstance(clips, int) else None)
+    clips = clips if isinstance(clips, int) else None
+    report = evaluate(annotation, val.results, params.subset, params.k, clips=clips, model=_model(job))
     unlisted = annotate.outcome.figures.get("unlisted") if annotate else None
     if isinstance(unlisted, int):  # never in the annotation, so not among its videos without a result
         report = replace(report, videos_set_aside=report.videos_set_aside + unlisted)
@@ -120,7 +122,13 @@ def _speed(job: Job) -> Speed:
         float(rate) if isinstance(rate, int | float) else None,
         float(joules) if isinstance(joules, int | float) else None,
         str(figures.get("energy") or ""),
+        _model(job),
+        batch if isinstance(batch := figures.get("batch"), int) else 0,
     )
+
+
+def _model(job: Job) -> str:
+    return published_model(job.upstream["export"].outcome.figures) if "export" in job.upstream else ""
 
 
 def step_evaluate(job: Job) -> Outcome:

@@ -30,7 +30,7 @@ def _evaluate(settings: Settings) -> Stage:
     return Stage(
         name="evaluate",
         entry="backends.evaluate.evaluate:run",
-        version=2,
+        version=3,
         after=EVALUATE.after,
         params={"subset": settings.dataset.subset, "k": settings.evaluate.top_k},
         inputs=_labels(settings),
@@ -42,4 +42,4 @@ def _labels(settings: Settings) -> dict[str, Path]:
 
 
 SCORE = StageSpec("score", ("infer", "preprocess", "annotate"), _score)
-EVALUATE = StageSpec("evaluate", ("score", "annotate", "preprocess", "infer"), _evaluate)
+EVALUATE = StageSpec("evaluate", ("score", "annotate", "preprocess", "infer", "export"), _evaluate)

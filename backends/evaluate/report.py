@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from backends.core.events import SetAside
 from backends.core.messages import Line, line
+from backends.core.published import RATES
 from backends.core.values import Report
 from backends.data.annotation import Video
-from backends.evaluate.published import PUBLISHED_CLIPS_PER_S
 from backends.evaluate.rankings import Ranking
 
 SHOWN = 50
@@ -29,6 +29,9 @@ class Speed:
     joules_per_clip: float | None = None
     energy: str = ""
     """`measured`, or why there is no energy a clip; empty: nobody asked."""
+    model: str = ""
+    """As of `published_model`."""
+    batch: int = 0
 
 
 def report_lines(report: Report, aside: Sequence[SetAside], speed: Speed) -> list[Line]:
@@ -88,13 +91,12 @@ def _speed(speed: Speed) -> list[Line]:
             line(text, rate=speed.clips_per_s, runtime=speed.runtime or "?", devices=cell(speed.devices or "?"))
         )
     rows += _energy(speed)
-    rows += [
-        Line(""),
-        line("The guide publishes, for ResNet-50 at batch 10, compute only and with filler clips counted:"),
-        Line(""),
-        *(line("- {rate:.2f} clips/s on one {chip}", rate=r, chip=c) for c, r in PUBLISHED_CLIPS_PER_S.items()),
-    ]
-    return rows
+    published = [one for one in RATES if (one.model, one.batch) == (speed.model, speed.batch)]
+    if published:
+        text = "Published for {model} at batch {batch}, compute only and with filler clips counted:"
+        rows += [Line(""), line(text, model=speed.model, batch=speed.batch), Line("")]
+    text = "- {rate:.2f} clips/s on one {chip} ({source})"
+    return rows + [line(text, rate=one.clips_per_s, chip=one.chip, source=str(one.source)) for one in published]
 
 
 def _energy(speed: Speed) -> list[Line]:

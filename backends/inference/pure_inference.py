@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import selectors
 import statistics
 import time
@@ -36,22 +35,6 @@ OPEN_S = 600.0
 """For loading the model; the CANN provider compiles it then."""
 SILENT_S = 120.0
 CLOSE_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A figure of a guide: clips a second of one chip at batch 10, compute only."""
-
-    chip: str
-    clips_per_s: float
-    where: Line
-
-
-PUBLISHED = (
-    Published("310", 392.21, line("the ModelZoo guide")),
-    Published("310P", 794.91, line("the ModelZoo guide")),
-    Published("310P3", 830.72, line("a later edition of the guide")),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +75,6 @@ class Perf:
             return None
         rates = [row.clips_per_s if row.clips_per_s is not None else row.compute_clips_per_s for row in rows]
         return sum(rates)
-
-
-def published(name: str) -> tuple[Published, ...]:
-    """The figures for a chip of that name (`310P3`, `Ascend310P3`), the guide's first; none for others and vNPUs."""
-    found = re.fullmatch(r"(?:Ascend)?\s*(310P\d?|310)(?: simulated)?", name.strip(), re.IGNORECASE)
-    if found is None:
-        return ()
-    kind = found[1].upper()
-    return tuple(one for one in PUBLISHED if one.chip in (kind, kind[:4]))
 
 
 def measure(

@@ -14,7 +14,7 @@ from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import UNITS, Device, reasons, told
 from r3d_tui.views.graph import graph
-from r3d_tui.views.infer import energy_basis, joules, milliseconds, published_rate, share_of_published
+from r3d_tui.views.infer import energy_basis, joules, milliseconds, share_of_published
 from r3d_tui.views.look import Look, facts, live_rate, marked, paragraph, rule, state_word
 from r3d_tui.views.stages import moment
 from r3d_tui.views.tracks import METRICS, Track, range_of
@@ -113,7 +113,7 @@ def _facts(device: Device, processes: Processes | None, look: Look) -> list[Row]
 
 def _work(device: Device, run: DeviceRun, snapshot: Snapshot, look: Look) -> list[Row]:
     words = look.words
-    whole = published_rate(device.name)
+    whole = device.published
     rate = f"{figures.rate(live_rate(run))} {words('chip.now')} · "
     rate += f"{figures.rate(run.mean_clips_per_s)} {words('chip.mean')}"
     latency = f"{milliseconds(run.latency_ms)} {words('infer.p50')} · "

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 from backends.core.client import Snapshot
 from backends.core.frozen import dataclass
 from backends.core.messages import Line
+from backends.core.published import published_model, published_rates
 from backends.core.run_state import DeviceRun, Run
 from backends.core.values import DeviceSample
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Grid, Row, Span, cells, cut, fit, grid, later, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views.listing import Order, filter_of
-from r3d_tui.views.look import LABEL, Look, live_rate, paragraph, sign, state_word
+from r3d_tui.views.look import LABEL, Look, live_rate, paragraph, sign, stage_of, state_word
 from r3d_tui.views.tracks import Track, range_of
 from r3d_tui.widgets.meter import load_role, meter
 from r3d_tui.widgets.spark import spark
@@ -37,6 +40,8 @@ class Device:
     id: str
     run: DeviceRun | None
     sample: DeviceSample | None
+    published: float | None = None
+    """Clips/s that were published for the run's model and batch on such a chip."""
 
     @property
     def name(self) -> str:
@@ -69,7 +74,21 @@ def _joined(snapshot: Snapshot) -> tuple[Device, ...]:
     runs = {device.id: device for device in snapshot.run.devices}
     samples = {sample.device: sample for sample in snapshot.samples}
     names = sorted({*runs, *samples}, key=_natural)
-    return tuple(Device(name, runs.get(name), samples.get(name)) for name in names)
+    devices = (Device(name, runs.get(name), samples.get(name)) for name in names)
+    model, batch = _measured(snapshot)
+    return tuple(replace(one, published=_published(one.name, model, batch)) for one in devices)
+
+
+def _measured(snapshot: Snapshot) -> tuple[str, int]:
+    """The model and the batch of the snapshot's inference, as far as they are known."""
+    export = stage_of(snapshot, "export").outcome
+    batch = snapshot.settings.infer.batch if snapshot.settings else 0
+    return published_model(export.figures) if export else "", batch
+
+
+@lru_cache(maxsize=64)
+def _published(chip: str, model: str, batch: int) -> float | None:
+    return next((one.clips_per_s for one in published_rates(chip, model, batch)), None)
 
 
 def _natural(name: str) -> tuple[tuple[int, str], ...]:

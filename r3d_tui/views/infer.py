@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from backends.core.client import Snapshot
 from backends.core.run_state import DeviceRun
@@ -30,19 +28,6 @@ from r3d_tui.views.look import (
 from r3d_tui.views.stages import asides
 from r3d_tui.widgets.meter import meter
 from r3d_tui.widgets.spark import spark
-
-PUBLISHED = (("310P", 794.91), ("310", 392.21))
-"""Clips/s of one chip at batch 10, from the ModelZoo guide for 3D-ResNets on HMDB51."""
-_CHIP = re.compile(r"(?:Ascend)?\s*(310P|310)(?![A-Za-z])", re.IGNORECASE)
-
-
-@lru_cache(maxsize=64)
-def published_rate(name: str) -> float | None:
-    """The published clips/s of a chip of that name; None where nothing was published (a CPU, a 910, a virtual NPU)."""
-    found = _CHIP.match(name.strip())
-    if found is None or "vir" in name:
-        return None
-    return dict(PUBLISHED)[found.group(1).upper()]
 
 
 def infer(
@@ -120,7 +105,7 @@ def _columns(found: Sequence[Device], look: Look) -> tuple[Column, ...]:
     words = look.words
     powered = any(one.sample is not None and one.sample.power_w is not None for one in found)
     priced = any(one.run is not None and one.run.joules_per_clip is not None for one in found)
-    known = any(published_rate(one.name) for one in found)
+    known = any(one.published for one in found)
     return (
         Column(words("devices.device"), id_width(found)),
         Column(words("stages.state"), 7),
@@ -167,7 +152,7 @@ def _device_cells(one: Device, look: Look, history: Sequence[float | None], curs
 
 def share_of_published(one: Device) -> float | None:
     """Of the published rate of such a chip, by the device's mean; None where nothing was published or measured."""
-    mean, whole = one.run.mean_clips_per_s if one.run else None, published_rate(one.name)
+    mean, whole = one.run.mean_clips_per_s if one.run else None, one.published
     return mean / whole if mean is not None and whole else None
 
 
@@ -186,7 +171,7 @@ def _total_cells(found: Sequence[Device], snapshot: Snapshot, look: Look) -> lis
     working = [one for one in found if one.state not in ("retired", "out")]
     now = [rate for rate in map(live_rate, running) if rate is not None]
     mean = [one.run.mean_clips_per_s for one in working if one.run and one.run.mean_clips_per_s is not None]
-    whole = [published_rate(one.name) for one in working]
+    whole = [one.published for one in working]
     known = sum(value for value in whole if value is not None) if whole and None not in whole else None
     stage = stage_of(snapshot, "infer")
     overall = figure(stage, "clips_per_s")

@@ -8,7 +8,6 @@ from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import joined, of_simulated
-from r3d_tui.views.infer import published_rate
 from r3d_tui.views.listing import Listing, Order
 from r3d_tui.views.look import Look, dotted, fact, figure, paragraph, rule, stage_of
 from r3d_tui.views.verdict import verdict, verdict_rows
@@ -77,7 +76,7 @@ def _speed(snapshot: Snapshot, look: Look) -> list[Row]:
     label = row(Span(f"  {words('sim.chips')}", "warn")) if of_simulated(snapshot.run) else ()
     rows = [fact(words("result.speed"), Span(figures.rate(speed), "strong"), f" {words('infer.clips_per_s')}", *label)]
     chips = [device for device in joined(snapshot) if device.run is not None]
-    rates = [published_rate(device.name) for device in chips]
+    rates = [device.published for device in chips]
     if speed is not None and rates and None not in rates:
         whole = sum(rate for rate in rates if rate is not None)
         text = words(

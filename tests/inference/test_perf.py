@@ -10,7 +10,7 @@ import pytest
 from backends.core.errors import InputError, NeedError, StageError
 from backends.core.model_io import DeviceSpec
 from backends.core.processes import leftovers
-from backends.inference.pure_inference import PUBLISHED, WARM, measure, percentile, published
+from backends.inference.pure_inference import WARM, measure, percentile
 from backends.inference.pure_inference_tool import measure_tool
 from tests.inference.ais_rig import AisRig, make_om
 from tests.inference.rig import CLASSES, CLIPS
@@ -87,16 +87,6 @@ def test_a_device_that_fails_is_told_and_nothing_is_left(
     with pytest.raises(kind, match=words):
         measure("faulty", "tests.inference.faulty:Faulty", tmp_path, devices(2, **options), tmp_path, batch=2, loop=5)
     assert [] == list(leftovers(tmp_path))
-
-
-def test_published_figures_go_by_the_chips_name() -> None:
-    """The guide's for 310 and 310P, the later one's beside it for 310P3; nothing for what nobody published."""
-    assert [392.21] == [one.clips_per_s for one in published("310")]
-    assert [794.91, 830.72] == [one.clips_per_s for one in published("Ascend310P3")]
-    assert [794.91] == [one.clips_per_s for one in published("310P1")]
-    assert [794.91, 830.72] == [one.clips_per_s for one in published("310P3 simulated")]
-    assert () == published("910B4") == published("310B4") == published("310Pvir01") == published("")
-    assert 3 == len(PUBLISHED)
 
 
 def test_the_percentile_is_a_value_that_was_measured() -> None:

@@ -111,7 +111,7 @@ def _retired() -> tuple[Device, Snapshot]:
     )
     stages = (StageRun("infer", "running", live={"energy": "measured"}),)
     snapshot = Snapshot(1, Path("w"), Run("1", "running", stages=stages, devices=(run,), notes=notes))
-    return Device("npu:0", run, _sample(8.0, power_w=17.0)), snapshot
+    return Device("npu:0", run, _sample(8.0, power_w=17.0), 794.91), snapshot
 
 
 def test_the_page_of_a_device_says_why_it_is_out_and_what_to_do(words: Words) -> None:

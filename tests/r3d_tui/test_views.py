@@ -180,26 +180,6 @@ def test_devices_stand_in_the_order_of_their_numbers() -> None:
     assert ["cpu:2", "cpu:10", "9", "10"] == [d.id for d in devices.joined(Snapshot(1, None, run))]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("310P3", 794.91),
-        ("310P", 794.91),
-        ("Ascend310P1", 794.91),
-        ("310", 392.21),
-        ("Ascend310", 392.21),
-        ("310B4", None),
-        ("310Pvir01", None),
-        ("910B3", None),
-        ("2 cores", None),
-        ("", None),
-    ],
-)
-def test_published_rates_apply_to_their_chips_only(name: str, expected: float | None) -> None:
-    """392.21 and 794.91 clips/s stand beside a 310 and a 310P, and beside nothing else."""
-    assert expected == infer.published_rate(name)
-
-
 def test_inference_sums_the_devices_and_leaves_out_the_retired(story: OpenStory) -> None:
     """The rate of all is that of the devices still at work; a retired one shows no rate of now."""
     client = story("cpu", 800.0)
