@@ -164,6 +164,13 @@ def doctor(workspace: Path | None) -> tuple[Finding, ...]:
     return diagnose(settings, place, whole_plan(place, settings).stages)
 
 
+def run_folder(workspace: Path, run_id: str) -> Path:
+    """Where what belongs to one run lies."""
+    from backends.engine.folders import Folders
+
+    return Folders(workspace.resolve()).run(run_id).path
+
+
 def find_waste(workspace: Path, keep: int) -> Cleaning:
     """What in `.r3d` nothing needs where the latest `keep` runs stay. BusyError while an engine works there."""
     from backends.engine import cleanup

@@ -19,7 +19,7 @@ import typer
 
 from backends.core.client import RunRequest
 from backends.core.errors import InputError, R3dError
-from r3d_tui.commands import bench, clean, look, make, run, serving
+from r3d_tui.commands import bench, clean, look, make, report, run, serving
 from r3d_tui.commands import step as steps
 from r3d_tui.commands.help import GroupedHelp, globals_first
 from r3d_tui.commands.options import chosen_words, given, open_workspace, tell, workspace_folder
@@ -50,7 +50,7 @@ WORKSPACE, RUN, LOOK, MORE = "Workspaces", "Runs", "Inspect", "More"
 for _panel, _commands in (
     (WORKSPACE, (make.demo, make.init)),
     (RUN, (run.run, run.rerun, run.stop, run.attach)),
-    (LOOK, (look.status, look.runs, look.logs, look.devices, look.doctor)),
+    (LOOK, (look.status, look.runs, look.logs, look.devices, look.doctor, report.report)),
     (MORE, (clean.clean, serving.serve, look.version)),
 ):
     for _command in _commands:

@@ -134,6 +134,8 @@ class RunResult:
     """None where the run did not evaluate, or where its artifacts are gone."""
     predictions: Sequence[Prediction] = ()
     """In the annotation's order."""
+    state: Run = Run()
+    """Its stages and devices as they ended."""
 
 
 @dataclass(frozen=True, slots=True)

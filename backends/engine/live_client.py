@@ -213,7 +213,7 @@ class LiveClient:
             run_results.read_report(self._folders, run),
             run_results.read_predictions(self._folders, run),
         )
-        return RunResult(summary(run_id, run, alive=alive), report, predictions)
+        return RunResult(summary(run_id, run, alive=alive), report, predictions, run)
 
     def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
         return run_results.export(self._folders, self._run(run_id), folder)

@@ -1,0 +1,71 @@
+"""`r3d-tui report`: what a run found as one HTML file in its folder."""
+
+from __future__ import annotations
+
+import contextlib
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backends import api
+from backends.core.errors import InputError, R3dError
+from backends.core.files import write_whole
+from r3d_tui.commands.options import chosen_words, open_workspace, say
+from r3d_tui.headless.html_report import WORST, PageContents, Thumbnail, html_page
+
+if TYPE_CHECKING:
+    from backends.core.client import Client
+    from backends.core.values import Report
+
+SIDE = 112
+"""Pixels of a thumbnail: a clip as the model sees it."""
+PACKAGES = ("numpy", "torch", "onnx", "onnxruntime", "openvino")
+
+
+def report(
+    run: Annotated[str | None, typer.Argument(help="A run's id, as in `r3d-tui runs`; without: the latest.")] = None,
+    opened: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Write report.html of a run: accuracy, classes, confusions, misclassified clips, chips over time."""
+    client = open_workspace()
+    known = [one.id for one in client.runs()]
+    if not known:
+        raise InputError("{path}: nothing has run here yet", hint="r3d-tui run", path=str(client.workspace))
+    if run is not None and run not in known:
+        raise InputError("unknown run {name}", hint="r3d-tui runs", name=run)
+    path = write_report(client, run or known[0])
+    say(str(path))
+    if opened:
+        webbrowser.open(path.as_uri())
+
+
+def write_report(client: Client, run_id: str) -> Path:
+    """The page of a run, written whole into the run's folder; gives its path."""
+    result = client.result(run_id)
+    settings = ""
+    with contextlib.suppress(OSError):
+        settings = (client.workspace / "r3d.toml").read_text(encoding="utf-8", errors="replace")
+    contents = PageContents(
+        f"r3d-tui · {client.workspace.name} · {run_id}",
+        result.state,
+        result.report,
+        client.history(run_id),
+        _thumbnails(client.workspace, result.report),
+        api.versions(PACKAGES),
+        settings,
+    )
+    path = api.run_folder(client.workspace, run_id) / "report.html"
+    write_whole(path, html_page(contents, chosen_words()).encode("utf-8", "replace"))
+    return path
+
+
+def _thumbnails(workspace: Path, report: Report | None) -> dict[str, Thumbnail]:
+    """The first frame of each misclassified video that is shown, of those that the latest clip store has."""
+    found = {}
+    for video in report.worst[:WORST] if report else ():
+        with contextlib.suppress(R3dError):
+            clip = api.clip_frames(workspace, video.video, 0, SIDE)
+            found[video.video] = Thumbnail(clip.width, clip.height, clip.frame(0))
+    return found

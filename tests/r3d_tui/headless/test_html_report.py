@@ -1,0 +1,108 @@
+"""report.html: one file without the network, and nothing foreign in it that a browser would obey."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from html.parser import HTMLParser
+
+import pytest
+
+from backends.core.events import Outcome, SetAside
+from backends.core.messages import line
+from backends.core.run_state import DeviceRun, Run, StageRun
+from backends.core.values import ClassScore, Confusion, DeviceSample, Report, VideoScore
+from r3d_tui.headless.html_report import PageContents, Thumbnail, html_page, png
+from r3d_tui.lang.words import Words
+
+HOSTILE = "<script>alert(1)</script>\x1b[2J&\u202e"
+REPORT = Report(
+    "validation",
+    10,
+    12,
+    2,
+    40,
+    5,
+    0.7,
+    0.9,
+    0.4,
+    0.9,
+    0.58,
+    classes=(ClassScore(HOSTILE, 5, 3, 5), ClassScore("wave", 5, 4, 4)),
+    confusions=(Confusion(HOSTILE, "wave", 2),),
+    worst=(VideoScore("v1", HOSTILE, "wave", 0.9),),
+    published_top1=0.6222,
+)
+RUN = Run(
+    id="r1",
+    state="done",
+    started=0.0,
+    ended=61.0,
+    host="server",
+    stages=(
+        StageRun("frames", "done", seconds=3.0, set_aside=(SetAside("v9", line("cannot be read")),), set_aside_count=1),
+        StageRun("infer", "done", seconds=2.0, outcome=Outcome(figures={"runtime": "acl", "clips_per_s": 794.9})),
+    ),
+    devices=(DeviceRun("npu:0", "310P3", clips=40, mean_clips_per_s=794.9),),
+)
+
+
+class Reader(HTMLParser):
+    """Tags that are open, and every attribute's value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.values: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.values += [value or "" for _, value in attrs]
+
+
+def page(language: str = "en", **contents: object) -> str:
+    return html_page(PageContents("w", RUN, REPORT, **contents), Words(language))  # type: ignore[arg-type]
+
+
+def test_it_needs_no_network_and_runs_nothing() -> None:
+    """No script, no address, no link; foreign text is text."""
+    reader = Reader()
+    reader.feed(page(settings=HOSTILE))
+    assert not {"script", "link", "iframe", "a"} & set(reader.tags)
+    assert not [value for value in reader.values if re.search(r"https?:|//", value)]
+    assert "\x1b" not in page()
+
+
+def test_it_shows_accuracy_rate_classes_and_what_was_skipped() -> None:
+    """The rate is that of inference."""
+    text = page()
+    for shown in ("70.00 %", "published 62.22 %", "794.9", "3/5", "v9", "cannot be read", "1:01"):
+        assert shown in text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_was_not_measured_is_not_shown(language: str) -> None:
+    """A run that failed before it evaluated still has its stages."""
+    text = html_page(PageContents("w", Run(id="r", stages=(StageRun("frames", "failed"),))), Words(language))
+    assert "frames" in text
+    assert not re.search(r"Accuracy|clips/s|<svg", text)
+
+
+def test_sensors_become_lines() -> None:
+    """One chart for each sensor that was read, one line a device."""
+    samples = [DeviceSample(f"npu:{n % 2}", float(n), temp_c=50.0 + n) for n in range(10)]
+    text = page(samples=samples)
+    assert 2 == text.count("<polyline")
+    assert "59" in text
+
+
+def test_a_thumbnail_is_a_png_of_the_frame() -> None:
+    """Width, height and pixels as they were given."""
+    pixels = bytes(range(24))
+    data = png(Thumbnail(4, 2, pixels))
+    assert (4, 2) == struct.unpack(">II", data[16:24])
+    start = data.index(b"IDAT") + 4
+    rows = zlib.decompress(data[start : data.index(b"IEND") - 8])
+    assert pixels == rows[1:13] + rows[14:]
+    assert "data:image/png;base64," in page(thumbnails={"v1": Thumbnail(4, 2, pixels)})
