@@ -276,12 +276,12 @@ def _card(video: VideoScore, picture: Thumbnail | None) -> str:
 
 def _sensors(samples: Sequence[DeviceSample], words: Words) -> Iterator[str]:
     """Utilisation, temperature and power of every device over the run, where they were read."""
-    kinds = (
-        (line("utilisation"), "busy_percent", "%"),
-        (line("temperature"), "temp_c", "°C"),
-        (line("power"), "power_w", "W"),
+    drawn = (
+        _chart(samples, "busy_percent", words.line(line("utilisation")) + " %"),
+        _chart(samples, "temp_c", words.line(line("temperature")) + " °C"),
+        _chart(samples, "power_w", words.line(line("power")) + " W"),
     )
-    charts = [chart for name, key, unit in kinds if (chart := _chart(samples, key, f"{words.line(name)} {unit}"))]
+    charts = [chart for chart in drawn if chart]
     if charts:
         yield "<h2>" + _text(words.line(line("Chips over time"))) + "</h2>"
         yield from charts

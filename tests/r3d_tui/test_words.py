@@ -278,7 +278,9 @@ def _said_in_english(path: Path) -> list[str]:
 
 def test_every_sentence_of_the_faces_goes_through_the_words() -> None:
     """No literal in the faces' code holds words that a person would read in English whatever their language."""
-    paths = [path for path in (ROOT / "r3d_tui").rglob("*.py") if path.parent.name != "probe"]
+    paths = [
+        path for path in (ROOT / "r3d_tui").rglob("*.py") if path.name != "html_report.py"
+    ]  # its literals are HTML
     found = {(path.relative_to(ROOT / "r3d_tui").as_posix(), text) for path in paths for text in _said_in_english(path)}
     assert [] == sorted(found)
 

@@ -289,3 +289,11 @@ def test_a_terminal_that_prints_lines_only_gets_the_state(tmp_path: Path) -> Non
     done = subprocess.run(["script", "-qec", command, "/dev/null"], env=environment, capture_output=True, check=False)
     assert b"this terminal shows plain lines only" in done.stdout
     assert b"\x1b" not in done.stdout
+
+
+def test_a_report_is_written_for_a_run_that_there_is(tmp_path: Path) -> None:
+    """An unknown run, and a workspace in which nothing ran, are one line each."""
+    (tmp_path / "r3d.toml").touch()
+    assert "nothing has run here yet (r3d-tui run)" in r3d("report", cwd=tmp_path).stderr
+    done = r3d("report", "-w", str(tmp_path), "--language", "zh", cwd=tmp_path)
+    assert (2, True) == (done.returncode, "尚未运行过" in done.stderr)
