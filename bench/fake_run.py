@@ -28,7 +28,7 @@ from backends.core.values import ClassScore, Confusion, DeviceSample, Report
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
 from backends.engine.live_client import next_id
-from backends.engine.lock import HEARTBEAT_S, Hold
+from backends.engine.lock import HEARTBEAT_S, WorkspaceLock
 from backends.pipeline import whole_plan
 from backends.workspace.settings_file import write_settings
 
@@ -71,7 +71,7 @@ class Actor:
     def __init__(self, workspace: Path, settings: Settings, chips: int) -> None:
         self._folders = Folders(workspace)
         self._folder = self._folders.run(next_id(time.strftime("%Y%m%d-%H%M%S"), ""))
-        self._hold = Hold(self._folders, self._folder.id)
+        self._hold = WorkspaceLock(self._folders, self._folder.id)
         self._plan = whole_plan(workspace, settings)
         write_whole(self._folder.plan, dumps(self._plan).encode())
         self._journal = Journal(self._folder.journal)

@@ -123,7 +123,7 @@ def done(workspace: Path) -> bool:
 def kill_one(chance: random.Random, workspace: Path, face: subprocess.Popen[bytes], kills: dict[str, int]) -> None:
     """kill -9 one process of the run, whichever kind comes."""
     kind = chance.choice(sorted(kills))
-    holder = lock.holder(Folders(workspace))
+    holder = lock.owner(Folders(workspace))
     engine = [holder.pid] if holder and holder.pid else []
     victims = {"engine": engine, "worker": sorted(set(leftovers(workspace))), "face": [face.pid]}[kind]
     if victims:

@@ -52,4 +52,4 @@ def _check(settings: Settings) -> Stage:
     )
 
 
-CHECK = StageSpec("check", (), _check)
+CHECK = StageSpec("check", {}, _check)

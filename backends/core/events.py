@@ -46,6 +46,8 @@ class Outcome:
     set_aside_count: int = 0
     temporary_count: int = 0
     """How many of those for a reason that may pass: with one or more, the next run makes the stage again."""
+    skipped_digest: str = ""
+    """Of every item set aside and its reason, whatever their order; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

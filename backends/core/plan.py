@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,17 @@ PLAN_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """What a stage reads of one that it depends on: nothing else reaches it, and this is in its cache key."""
+
+    outputs: tuple[str, ...] = ()
+    """Outputs by name; one that the other stage does not give under these settings may be among them."""
+    figures: tuple[str, ...] = ()
+    skipped: bool = False
+    """The items that it skipped, and why."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One stage of one plan, ready to be run: plain JSON when encoded."""
 
@@ -25,7 +36,7 @@ class Stage:
     version: int
     """Raised by hand when the stage's code changes what it makes; part of the fingerprint."""
     after: tuple[str, ...] = ()
-    """Stages whose outcome this one reads."""
+    """Stages that must be settled before this one."""
     params: Mapping[str, Any] = field(default_factory=dict)
     """JSON values; part of the fingerprint."""
     tuning: Mapping[str, Any] = field(default_factory=dict)
@@ -41,8 +52,8 @@ class Stage:
     """With `fresh`: its folder stays from run to run, and the stage itself judges what there still holds (compile)."""
     adds: tuple[str, ...] = ()
     """Params that only add outputs: an artifact that differs in these alone is handed to the stage as `Job.like`."""
-    python: str | None = None
-    """An interpreter of its own, or None for the engine's."""
+    reads: Mapping[str, Reads] = field(default_factory=dict)
+    """What it reads of the stages before it; of one that is missing here it reads nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +61,18 @@ class StageSpec:
     """What a room says of one of its stages: light, so that a face can list all of them without importing any work."""
 
     name: str
-    after: tuple[str, ...]
-    plan: Callable[[Settings], Stage]
+    reads: Mapping[str, Reads]
+    """The stages that it depends on, and what it reads of each; `Reads()`: it only comes after that one."""
+    make: Callable[[Settings], Stage]
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """Names of the stages that it depends on."""
+        return tuple(self.reads)
+
+    def plan(self, settings: Settings) -> Stage:
+        """The stage of these settings, with its dependencies."""
+        return replace(self.make(settings), after=self.after, reads=self.reads)
 
 
 @dataclass(frozen=True, slots=True)

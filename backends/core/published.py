@@ -47,9 +47,13 @@ RATES = (
 _CHIP = re.compile(r"(?:Ascend)?\s*(310P\d?|310)(?: simulated)?", re.IGNORECASE)
 
 
+MODEL_FIGURES = ("arch", "widen", "shortcut")
+"""The figures of the export stage that `published_model` looks at."""
+
+
 def published_model(figures: Mapping[str, Scalar]) -> str:
     """The model that the export stage's figures describe, by the name that figures stand under; empty: unknown."""
-    arch, widen, shortcut = figures.get("arch"), figures.get("widen"), figures.get("shortcut")
+    arch, widen, shortcut = (figures.get(name) for name in MODEL_FIGURES)
     if not isinstance(arch, str) or widen not in (None, 1, 1.0) or (arch == RESNET_50 and shortcut not in (None, "B")):
         return ""
     return arch

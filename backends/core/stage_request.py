@@ -7,20 +7,52 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from backends.core.events import Outcome
+from backends.core.events import Outcome, SetAside
 from backends.core.frozen import dataclass
+from backends.core.messages import Scalar
+from backends.core.plan import Reads
+
+
+class UndeclaredReadError(Exception):
+    """A stage read what its spec does not declare, so that its cache key would not know of it. A fault of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The outcome of a stage that this one hangs on, and the folder that its outputs are relative to."""
+    """What a stage may read of one that it depends on. What its spec does not declare raises UndeclaredReadError."""
 
     folder: Path
+    """The folder that the outputs are relative to."""
     outcome: Outcome
+    """Use the methods below: they know what is declared."""
+    reads: Reads | None = None
+    """None: everything is declared, as in a benchmark or a test."""
+
+    def has(self, output: str) -> bool:
+        """Whether the stage gave that output under these settings."""
+        self._check(output, None if self.reads is None else self.reads.outputs)
+        return output in self.outcome.outputs
 
     def path(self, output: str) -> Path:
         """An output by name; KeyError where the stage gave none."""
+        self._check(output, None if self.reads is None else self.reads.outputs)
         return self.folder / self.outcome.outputs[output]
+
+    def figure(self, name: str) -> Scalar:
+        """A figure by name; None where the stage gave none."""
+        self._check(name, None if self.reads is None else self.reads.figures)
+        return self.outcome.figures.get(name)
+
+    @property
+    def skipped(self) -> tuple[SetAside, ...]:
+        """The first items that the stage skipped (`events.KEPT`)."""
+        self._check("skipped", ("skipped",) if self.reads is None or self.reads.skipped else ())
+        return self.outcome.set_aside
+
+    @staticmethod
+    def _check(name: str, declared: tuple[str, ...] | None) -> None:
+        if declared is not None and name not in declared:
+            raise UndeclaredReadError(f"{name} is not among the `reads` of this stage's spec")
 
 
 @dataclass(frozen=True, slots=True)

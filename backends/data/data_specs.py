@@ -7,7 +7,7 @@ from typing import Any
 
 from backends.core.messages import line
 from backends.core.needs import module
-from backends.core.plan import Stage, StageSpec
+from backends.core.plan import Reads, Stage, StageSpec
 from backends.core.settings import DatasetSettings, Settings
 
 
@@ -19,7 +19,6 @@ def _plan_frames(settings: Settings) -> Stage:
         name="frames",
         entry="backends.data.frames:run",
         version=1,
-        after=FRAMES.after,
         params={"size": 240, **({"split": dataset.split} if "splits" in labelling else {})},
         tuning={"workers": settings.preprocess.workers},
         inputs={} if given else {**({"videos": dataset.videos} if dataset.videos else {}), **labelling},
@@ -44,7 +43,6 @@ def _plan_annotate(settings: Settings) -> Stage:
         name="annotate",
         entry="backends.data.annotate:run",
         version=2,
-        after=ANNOTATE.after,
         params=params,
         inputs=inputs,
     )
@@ -57,8 +55,8 @@ def _labelling(dataset: DatasetSettings) -> dict[str, Path]:
     return {"splits": dataset.splits} if dataset.splits else {}
 
 
-FRAMES = StageSpec("frames", ("check",), _plan_frames)
+FRAMES = StageSpec("frames", {"check": Reads()}, _plan_frames)
 """Videos to folders of JPEG files."""
 
-ANNOTATE = StageSpec("annotate", ("check", "frames"), _plan_annotate)
+ANNOTATE = StageSpec("annotate", {"check": Reads(), "frames": Reads(("frames",))}, _plan_annotate)
 """Labels and segments in the guide's form."""

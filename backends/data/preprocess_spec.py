@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from backends.core.needs import module
-from backends.core.plan import Stage, StageSpec
+from backends.core.plan import Reads, Stage, StageSpec
 from backends.core.settings import Settings
 from backends.data.preprocess_params import PreprocessParams
 
@@ -26,7 +26,6 @@ def _preprocess(settings: Settings) -> Stage:
         name="preprocess",
         entry="backends.data.preprocess:run",
         version=1,
-        after=PREPROCESS.after,
         params=asdict(params),
         adds=("write_bins",),
         tuning={"workers": pre.workers},
@@ -35,4 +34,8 @@ def _preprocess(settings: Settings) -> Stage:
     )
 
 
-PREPROCESS = StageSpec("preprocess", ("check", "frames", "annotate"), _preprocess)
+PREPROCESS = StageSpec(
+    "preprocess",
+    {"check": Reads(), "frames": Reads(("frames",)), "annotate": Reads(("annotation",))},
+    _preprocess,
+)

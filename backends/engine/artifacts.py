@@ -1,38 +1,38 @@
-"""Fingerprints of stages, and the reason when one is stale. It knows files and digests, not what stages do with them.
+"""The artifacts of a workspace: cache keys of stages, what was made under each, and why one has to be made again.
 
-A fingerprint is a digest of a stage's ingredients: its code version, its parameters, the content of its inputs from
-outside, and the digests of the outcomes that it hangs on. A finished artifact keeps its ingredients in a manifest, so
-that a later difference can be named.
+A cache key is a digest of all that a stage reads: its code version, its parameters, the content of its inputs from
+outside, and what its spec declares of other stages. A finished artifact keeps its key in a manifest, so that a later
+difference can be named, and a stamp of each output, so that damage is seen. The planner and the supervisor call it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import posixpath
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from stat import S_ISDIR
 from typing import Any
 
 from backends.core.codec import DecodeError, dumps, loads
-from backends.core.errors import InputError
 from backends.core.events import Outcome
-from backends.core.files import write_whole
+from backends.core.files import sync_folder, write_whole
 from backends.core.messages import Line, line
-from backends.core.plan import Stage
+from backends.core.plan import Reads, Stage
+from backends.engine import digests
+from backends.engine.digests import Digests, Stamp
 from backends.engine.folders import Folders
+from backends.engine.sealed import DamagedError, UnsealedError, seal, unseal
 
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Ingredients:
+class CacheKey:
     """What decides a stage's outcome."""
 
     stage: str
@@ -49,26 +49,31 @@ class Ingredients:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What stands beside a finished artifact."""
+    """What lies beside a finished artifact."""
 
-    ingredients: Ingredients
+    key: CacheKey
     outcome: Outcome
     seconds: float
     at: float
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)
+    """Of each output."""
+    doubt: Line = Line("")
+    """Why it does not count although it was finished: an input changed meanwhile."""
     accepted_from: str = ""
-    """The fingerprint under which it was really made, where a person accepted it for these ingredients."""
+    """The fingerprint under which it was really made, where a person accepted it for this key."""
     accepted: Line = Line("")
     """What had changed then, in words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Freshness:
     """Whether a stage has to run, and why."""
 
-    fingerprint: str
-    outcome: Outcome | None
-    """The earlier outcome where it need not run."""
     reason: Line
+    outcome: Outcome | None = None
+    """The earlier outcome where it need not run."""
+    stale: bool = False
+    """What the folder holds cannot be built upon: it goes first."""
 
 
 class Cache:
@@ -79,135 +84,230 @@ class Cache:
         self._digests = Digests(folders.digests)
         self._lock = threading.Lock()
 
-    def ingredients(self, stage: Stage, upstream: Mapping[str, str]) -> Ingredients:
-        """What the stage's outcome would hang on now. Raises InputError where an input is not there. Thread-safe."""
+    def key(self, stage: Stage, upstream: Mapping[str, str]) -> tuple[CacheKey, dict[str, str]]:
+        """The stage's key now, and the state of each input for `changed_input`.
+
+        Raises InputError where an input is not there. Thread-safe.
+        """
         with self._lock:
-            inputs = {name: self._digests.of(path) for name, path in stage.inputs.items()}
+            found = {name: self._digests.of(path) for name, path in stage.inputs.items()}
             self._digests.save()
         params = json.loads(dumps(stage.params))
-        return Ingredients(stage.name, stage.version, params, inputs, upstream)
+        inputs = {name: digest for name, (digest, _) in found.items()}
+        key = CacheKey(stage.name, stage.version, params, inputs, upstream)
+        return key, {name: watch for name, (_, watch) in found.items()}
 
-    def judge(self, stage: Stage, ingredients: Ingredients, *, forced: bool = False) -> Verdict:
-        """Whether `stage` has to run with these ingredients, and the reason in words."""
-        fingerprint = ingredients.fingerprint
+    def judge(self, stage: Stage, key: CacheKey, *, forced: bool = False) -> Freshness:
+        """Whether `stage` has to run with this key, and the reason in words."""
         if stage.fresh:
-            return Verdict(fingerprint, None, line("run every time"))
+            return Freshness(line("run every time"), stale=not stage.kept)
         if forced:
-            return Verdict(fingerprint, None, line("asked for"))
-        manifest = self.manifest(stage.name, fingerprint)
-        if manifest is None:
-            return Verdict(fingerprint, None, self._why_stale(stage, ingredients))
-        folder = self._folders.artifact(stage.name, fingerprint)
-        for name, path in manifest.outcome.outputs.items():
-            if not (folder / path).exists():
-                return Verdict(fingerprint, None, line("its output {name} is gone", name=name))
+            return Freshness(line("asked for"), stale=True)
+        try:
+            manifest = self._read(stage.name, key.fingerprint)
+        except DamagedError:
+            return Freshness(line("the record of its earlier result is damaged"), stale=not stage.kept)
+        except OSError:
+            return Freshness(self._why_stale(stage, key))
+        if manifest.doubt.template:
+            return Freshness(manifest.doubt, stale=True)
+        if damage := self._damage(manifest):
+            return Freshness(damage, stale=not stage.kept)
+        if manifest.outcome.temporary_count:
+            text = "{n} items were skipped for a reason that may have passed: they are tried again"
+            return Freshness(line(text, n=manifest.outcome.temporary_count))
         if manifest.accepted_from:
-            return self._judge_accepted(stage.name, fingerprint, manifest)
-        return Verdict(fingerprint, manifest.outcome, line("nothing changed since it was made"))
+            return self._judge_accepted(stage.name, manifest)
+        return Freshness(line("nothing changed since it was made"), manifest.outcome)
 
-    def _judge_accepted(self, stage: str, fingerprint: str, manifest: Manifest) -> Verdict:
+    def _judge_accepted(self, stage: str, manifest: Manifest) -> Freshness:
         """It counts only as long as the artifact that was accepted is the same one, and it always says what it is."""
         origin = self.manifest(stage, manifest.accepted_from)
-        if origin is None or _digest_of(origin) != manifest.outcome.digest:
-            return Verdict(fingerprint, None, line("what was accepted in its place is there no longer"))
-        why = line("accepted as it is, although {why}", why=str(manifest.accepted))
-        return Verdict(fingerprint, manifest.outcome, why)
+        if origin is None or origin.outcome.digest != manifest.outcome.digest:
+            return Freshness(line("what was accepted in its place is there no longer"))
+        return Freshness(line("accepted as it is, although {why}", why=str(manifest.accepted)), manifest.outcome)
 
-    def acceptable(self, stage: Stage, new: Ingredients) -> Manifest | None:
+    def acceptable(self, stage: Stage, new: CacheKey) -> Manifest | None:
         """The latest whole artifact from which `new` differs in code version or parameters alone; None: there is none.
 
-        Where an input or what it hangs on changed, nothing can be accepted: the artifact would speak of other data.
+        Where an input or what it reads of other stages changed, nothing can be accepted: the artifact is of other data.
         """
         if stage.fresh:
             return None
         fit = (
             manifest
             for manifest in self._manifests(stage.name)
-            if manifest.ingredients.inputs == new.inputs
-            and manifest.ingredients.upstream == new.upstream
-            and manifest.ingredients != new
-            and self._whole(manifest)
+            if manifest.key.inputs == new.inputs and manifest.key.upstream == new.upstream and manifest.key != new
         )
-        return max(fit, key=lambda manifest: manifest.at, default=None)
+        return self._latest_intact(fit)
 
-    def like(self, stage: Stage, new: Ingredients) -> Path | None:
+    def like(self, stage: Stage, new: CacheKey) -> Path | None:
         """The folder of the latest whole artifact that differs from `new` in the params of `stage.adds` alone."""
 
-        def bare(one: Ingredients) -> Ingredients:
+        def bare(one: CacheKey) -> CacheKey:
             return replace(one, params={name: value for name, value in one.params.items() if name not in stage.adds})
 
         fit = (
             manifest
             for manifest in (self._manifests(stage.name) if stage.adds else ())
-            if not manifest.accepted_from
-            and manifest.ingredients != new
-            and bare(manifest.ingredients) == bare(new)
-            and self._whole(manifest)
+            if not manifest.accepted_from and manifest.key != new and bare(manifest.key) == bare(new)
         )
-        found = max(fit, key=lambda manifest: manifest.at, default=None)
-        return None if found is None else self._folders.artifact(stage.name, found.ingredients.fingerprint)
+        found = self._latest_intact(fit)
+        return None if found is None else self._folders.artifact(stage.name, found.key.fingerprint)
 
-    def accept(self, stage: Stage, new: Ingredients) -> bool:
+    def accept(self, stage: Stage, new: CacheKey) -> bool:
         """Let the acceptable artifact count for `new`; False where there is none.
 
         Nothing is copied and the old artifact is not touched: a manifest of its own points at it by relative paths, so
-        that a later run in the new folder cannot write through them. The digest is the old one, so that what hangs on
+        that a later run in the new folder cannot write through them. The digest is the old one, so that what depends on
         the stage stays as it is. The manifest remembers the difference, and every verdict on it names it.
         """
         old = self.acceptable(stage, new)
         if old is None:
             return False
-        made = old.ingredients.fingerprint
+        made = old.key.fingerprint
         outputs = {name: posixpath.normpath(f"../{made}/{path}") for name, path in old.outcome.outputs.items()}
-        outcome = replace(old.outcome, outputs=outputs, digest=_digest_of(old))
-        why = why_different(old.ingredients, new, stage.inputs)
-        self._folders.artifact(stage.name, new.fingerprint).mkdir(parents=True, exist_ok=True)
-        self.keep(Manifest(new, outcome, old.seconds, time.time(), old.accepted_from or made, why))
+        outcome = replace(old.outcome, outputs=outputs)
+        why = why_different(old.key, new, stage.inputs)
+        self.keep(
+            Manifest(new, outcome, old.seconds, time.time(), old.stamps, Line(""), old.accepted_from or made, why)
+        )
         return True
 
-    def _whole(self, manifest: Manifest) -> bool:
-        folder = self._folders.artifact(manifest.ingredients.stage, manifest.ingredients.fingerprint)
-        return all((folder / path).exists() for path in manifest.outcome.outputs.values())
+    def _latest_intact(self, manifests: Iterator[Manifest]) -> Manifest | None:
+        newest_first = sorted(manifests, key=lambda manifest: manifest.at, reverse=True)
+        return next((one for one in newest_first if not one.doubt.template and not self._damage(one)), None)
+
+    def _damage(self, manifest: Manifest) -> Line | None:
+        """What is wrong with its outputs."""
+        folder = self._folders.artifact(manifest.key.stage, manifest.key.fingerprint)
+        for name, path in manifest.outcome.outputs.items():
+            if not (folder / path).exists():
+                return line("its output {name} is gone", name=name)
+            if name not in manifest.stamps or not digests.is_intact(folder / path, manifest.stamps[name]):
+                return line("its output {name} is damaged: it is not what was written", name=name)
+        return None
+
+    def finish(self, key: CacheKey, outcome: Outcome, seconds: float, doubt: Line) -> Outcome:
+        """Make what a stage gave count from here on (with a `doubt`: in this run alone). OSError: an output is missing.
+
+        Gives the outcome with a digest of its outputs where the stage gave none.
+        """
+        folder = self._folders.artifact(key.stage, key.fingerprint)
+        stamps = {name: digests.stamp(folder / path) for name, path in outcome.outputs.items()}
+        found = {name: one.content or one.listing for name, one in stamps.items()}
+        outcome = replace(outcome, digest=outcome.digest or hashlib.sha256(dumps(found).encode()).hexdigest())
+        self.keep(Manifest(key, outcome, seconds, time.time(), stamps, doubt))
+        return outcome
+
+    def changed_input(self, stage: Stage, watched: Mapping[str, str]) -> Path | None:
+        """Which input is not what it was when the stage began."""
+        return next((path for name, path in stage.inputs.items() if digests.changed(path, watched[name])), None)
 
     def manifest(self, stage: str, fingerprint: str) -> Manifest | None:
-        """The manifest of a finished artifact, None where it is not finished."""
+        """The manifest of a finished artifact, None where it is not finished or the manifest cannot be read."""
         try:
-            return loads(Manifest, (self._folders.artifact(stage, fingerprint) / MANIFEST).read_bytes())
-        except (OSError, DecodeError):
+            return self._read(stage, fingerprint)
+        except (OSError, DamagedError):
             return None
+
+    def _read(self, stage: str, fingerprint: str) -> Manifest:
+        data = (self._folders.artifact(stage, fingerprint) / MANIFEST).read_bytes()
+        try:
+            return loads(Manifest, unseal(data))
+        except DecodeError as error:
+            raise DamagedError(str(error)) from None
 
     def keep(self, manifest: Manifest) -> None:
         """Make an artifact count from here on."""
-        folder = self._folders.artifact(manifest.ingredients.stage, manifest.ingredients.fingerprint)
-        write_whole(folder / MANIFEST, dumps(manifest).encode())
+        folder = self._folders.artifact(manifest.key.stage, manifest.key.fingerprint)
+        write_whole(folder / MANIFEST, seal(dumps(manifest)).encode())
 
-    def _why_stale(self, stage: Stage, new: Ingredients) -> Line:
+    def begin(self, stage: str, fingerprint: str, *, stale: bool) -> Path:
+        """The folder for a stage that is about to run. It counts for nothing until `finish`, whatever kills us when.
+
+        What is `stale` in it is gone first; otherwise the stage builds upon what it holds.
+        """
+        folder = self._folders.artifact(stage, fingerprint)
+        if stale and folder.exists():
+            try:
+                with self._lock:
+                    remove_folder(self._folders, folder)
+            except OSError:
+                if folder.exists():
+                    raise
+        folder.mkdir(parents=True, exist_ok=True)
+        if (manifest := folder / MANIFEST).exists():
+            manifest.unlink()
+            sync_folder(folder)
+        return folder
+
+    def _why_stale(self, stage: Stage, new: CacheKey) -> Line:
         old = self.latest(stage.name)
-        if old is None:
-            begun = self._folders.artifact(stage.name, new.fingerprint)
-            return line("begun before, not finished") if begun.is_dir() else line("first time here")
-        return why_different(old.ingredients, new, stage.inputs)
+        if old is not None:
+            return why_different(old.key, new, stage.inputs)
+        if self._folders.artifact(stage.name, new.fingerprint).is_dir():
+            return line("begun before, not finished")
+        if any(self._is_older(stage.name, fingerprint) for fingerprint in self._listed(stage.name)):
+            return line("an earlier version of r3d-tui made it")
+        return line("first time here")
+
+    def _is_older(self, stage: str, fingerprint: str) -> bool:
+        try:
+            self._read(stage, fingerprint)
+        except UnsealedError:
+            return True
+        except (OSError, DamagedError):
+            pass
+        return False
 
     def latest(self, stage: str) -> Manifest | None:
         """The manifest of the stage's latest artifact, whatever it was made of."""
         return max(self._manifests(stage), key=lambda manifest: manifest.at, default=None)
 
-    def _manifests(self, stage: str) -> Iterator[Manifest]:
+    def _listed(self, stage: str) -> list[str]:
         try:
-            folders = list((self._folders.root / "artifacts" / stage).iterdir())
+            return [path.name for path in (self._folders.root / "artifacts" / stage).iterdir()]
         except OSError:
-            return
-        for folder in folders:
-            if manifest := self.manifest(stage, folder.name):
+            return []
+
+    def _manifests(self, stage: str) -> Iterator[Manifest]:
+        for fingerprint in self._listed(stage):
+            if manifest := self.manifest(stage, fingerprint):
                 yield manifest
 
 
-def _digest_of(manifest: Manifest) -> str:
-    return manifest.outcome.digest or manifest.ingredients.fingerprint
+def remove_folder(folders: Folders, folder: Path) -> None:
+    """Remove a folder of `.r3d`: it leaves its place whole, so that no kill leaves half of one there. OSError."""
+    folders.trash.mkdir(mode=0o700, exist_ok=True)
+    if folder != folders.trash:
+        folder.rename(folders.trash / f"{time.time_ns()}-{folder.name}")
+        sync_folder(folder.parent)
+    shutil.rmtree(folders.trash)  # follows no link inside
 
 
-def why_different(old: Ingredients, new: Ingredients, paths: Mapping[str, Path]) -> Line:
-    """The first difference between two sets of ingredients, in words."""
+def declared(outcome: Outcome, reads: Reads) -> Outcome:
+    """Of an outcome what `reads` names."""
+    return replace(
+        outcome,
+        outputs={name: path for name, path in outcome.outputs.items() if name in reads.outputs},
+        figures={name: value for name, value in outcome.figures.items() if name in reads.figures},
+        set_aside=outcome.set_aside if reads.skipped else (),
+    )
+
+
+def read_digest(reads: Reads, outcome: Outcome, fingerprint: str) -> str:
+    """A digest of what a stage reads of another one's outcome; empty where it reads nothing."""
+    parts: dict[str, Any] = {name: outcome.figures.get(name) for name in reads.figures}
+    if reads.outputs:
+        parts["outputs of"] = outcome.digest or fingerprint
+    if reads.skipped:
+        parts["skipped items"] = outcome.skipped_digest
+    return hashlib.sha256(dumps(parts).encode()).hexdigest()[:32] if parts else ""
+
+
+def why_different(old: CacheKey, new: CacheKey, paths: Mapping[str, Path]) -> Line:
+    """The first difference between two cache keys, in words."""
     for name in [*new.inputs, *sorted(old.inputs.keys() - new.inputs.keys())]:
         if name not in new.inputs:
             return line("the input {name} is no longer given", name=name)
@@ -227,7 +327,7 @@ def why_different(old: Ingredients, new: Ingredients, paths: Mapping[str, Path])
         return line(
             "r3d-tui makes it in a new way (version {before}, now {after})", before=old.version, after=new.version
         )
-    return line("what it hangs on changed")
+    return line("what it depends on changed")
 
 
 def _leaves(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -242,85 +342,3 @@ def _leaves(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def _brief(value: object) -> str:
     text = json.dumps(value) if value is not None else "nothing"
     return text if len(text) <= 40 else text[:39] + "…"
-
-
-class Digests:
-    """Digests of files by content, remembered by size and time, and of folders by names, sizes and times."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: dict[str, list[Any]] = {}
-        self._changed = False
-        try:
-            known = json.loads(path.read_bytes())
-            self._known = known if isinstance(known, dict) else {}
-        except (OSError, ValueError):
-            pass
-
-    def of(self, path: Path) -> str:
-        """A digest of a file's bytes or of a folder's tree. Raises InputError where there is nothing to read."""
-        try:
-            if path.is_dir():
-                return _tree_digest(path)
-            return self._file_digest(path)
-        except OSError as error:
-            text, hint = "{path}: {reason}", "mend the path in r3d.toml"
-            raise InputError(text, hint=hint, path=str(path), reason=error.strerror or str(error)) from None
-
-    def save(self) -> None:
-        """Remember what was read; where that cannot be written, it is read again."""
-        if self._changed:
-            with contextlib.suppress(OSError):
-                write_whole(self._path, json.dumps(self._known).encode())
-            self._changed = False
-
-    def _file_digest(self, path: Path) -> str:
-        stat = path.stat()
-        key, state = str(path), [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-        known = self._known.get(key)
-        if isinstance(known, list) and len(known) == 4 and known[:3] == state:
-            return str(known[3])
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        self._known[key] = [*state, digest.hexdigest()]
-        self._changed = True
-        return digest.hexdigest()
-
-
-def _tree_digest(root: Path) -> str:
-    """Names, sizes and times of all files under a folder: a second for 140,000 frames, where reading takes minutes.
-
-    Links count as what they lead to; a folder that was seen already (a link to a parent, say) counts by name alone.
-    """
-    digest = hashlib.sha256()
-    pending, seen = [(str(root), "")], {_identity(root.stat())}
-    while pending:
-        folder, prefix = pending.pop()
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda found: found.name):
-                name = f"{prefix}{entry.name}"
-                stat = _stat_through(entry)
-                if not S_ISDIR(stat.st_mode):
-                    said = f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
-                elif _identity(stat) in seen:
-                    said = f"{name}\0seen\n"
-                else:
-                    seen.add(_identity(stat))
-                    pending.append((entry.path, name + "/"))
-                    continue
-                digest.update(said.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _identity(stat: os.stat_result) -> tuple[int, int]:
-    return stat.st_dev, stat.st_ino
-
-
-def _stat_through(entry: os.DirEntry[str]) -> os.stat_result:
-    """What a link leads to, or the link itself where it leads nowhere."""
-    try:
-        return entry.stat()
-    except OSError:
-        return entry.stat(follow_symlinks=False)

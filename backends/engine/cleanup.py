@@ -10,26 +10,25 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from backends.core.cleanup_report import Cleaning, Waste
-from backends.core.errors import InputError, R3dError
+from backends.core.errors import InputError
 from backends.core.messages import line
-from backends.core.plan import Plan, Stage
+from backends.core.plan import Plan
 from backends.core.processes import leftovers
 from backends.core.run_state import Run
 from backends.engine import lock
-from backends.engine.artifacts import Cache
+from backends.engine.artifacts import Cache, remove_folder
 from backends.engine.folders import Folders
 from backends.engine.journal import read_state
+from backends.engine.planner import walk
 
 RUN = re.compile(r"\d{8}-\d{6}-\d{4,}")
 FINGERPRINT = re.compile(r"[0-9a-f]{20}")
-TRASH = "trash"
-"""In `.r3d`: what is being removed; a folder leaves its place whole, so that no half of one is ever taken for it."""
 YOUNG_S = 3600.0
 """Seconds for which a run's folder without a plan may still be about to begin."""
 
@@ -42,7 +41,7 @@ def look(folders: Folders, plan: Plan | None, keep: int) -> Cleaning:
 
     BusyError, naming the holder, while an engine works there; InputError where `.r3d` is a link.
     """
-    if lock.holder(folders):
+    if lock.owner(folders):
         raise lock.busy(folders)
     _refuse_odd(folders)
     return _found(folders, plan, keep) if folders.root.is_dir() else Cleaning()
@@ -68,7 +67,7 @@ def remove(folders: Folders, plan: Plan | None, keep: int, agreed: frozenset[Pat
         text, hint = "{path}: processes of an engine that died still work here", "r3d-tui run ends them and goes on"
         raise InputError(text, hint=hint, path=str(folders.workspace))
     lock.check_writable(folders.workspace)
-    held = lock.Hold(folders, "clean")
+    held = lock.WorkspaceLock(folders, "clean")
     try:
         found = _found(folders, plan, keep)
         went, notes = [], list(found.notes)
@@ -84,7 +83,7 @@ def remove(folders: Folders, plan: Plan | None, keep: int, agreed: frozenset[Pat
 
 
 def _refuse_odd(folders: Folders) -> None:
-    for path in (folders.root, folders.root / TRASH):
+    for path in (folders.root, folders.trash):
         if path.is_symlink():
             text, hint = "{path} is a link", "nothing is removed behind links; remove by hand what may go there"
             raise InputError(text, hint=hint, path=str(path))
@@ -134,9 +133,9 @@ def _runs(folders: Folders, kept: set[str], keep: int) -> Iterator[Waste]:
 
 
 def _rest(folders: Folders) -> Iterator[Waste]:
-    trash = folders.root / TRASH
+    trash = folders.trash
     if trash.is_dir() and _listed(trash):
-        yield Waste(Path(TRASH), "rest", _size(trash), line("left by a removal that was cut off"))
+        yield Waste(Path(folders.trash.name), "rest", _size(trash), line("left by a removal that was cut off"))
 
 
 def _artifacts(folders: Folders, needed: set[Artifact]) -> Iterator[Waste]:
@@ -164,39 +163,16 @@ def _pointed_at(runs: list[Run]) -> set[Artifact]:
 
 
 def _current(folders: Folders, plan: Plan | None) -> set[Artifact]:
-    """What the present settings would take from the cache or take up; a stage's latest where that is open."""
+    """What the present settings would take from the cache or resume; a stage's latest where that is open."""
     cache = Cache(folders)
     found: set[Artifact] = set()
-    digests: dict[str, str] = {}
-    settled: set[str] = set()
-    for stage in plan.stages if plan is not None else ():
-        if stage.skip is not None:
-            settled.add(stage.name)
-        elif all(name in settled for name in stage.after):
-            _judge(cache, stage, digests, settled, found)
-    names = (
-        {stage.name for stage in plan.stages} if plan else {path.name for path in _listed(folders.root / "artifacts")}
-    )
-    for name in names - settled:
-        if latest := cache.latest(name):
-            found.add((name, latest.ingredients.fingerprint))
-    return found
-
-
-def _judge(cache: Cache, stage: Stage, digests: dict[str, str], settled: set[str], found: set[Artifact]) -> None:
-    """Find the stage's fingerprint; where its outcome is there too, what hangs on it can be found as well."""
-    try:
-        ingredients = cache.ingredients(stage, {name: digests[name] for name in stage.after if name in digests})
-    except R3dError:
-        return
-    found.add((stage.name, ingredients.fingerprint))
-    verdict = cache.judge(stage, ingredients)
-    if verdict.outcome is not None:
-        digests[stage.name] = verdict.outcome.digest or verdict.fingerprint
-        settled.add(stage.name)
-    elif stage.fresh and (manifest := cache.manifest(stage.name, ingredients.fingerprint) or cache.latest(stage.name)):
-        digests[stage.name] = manifest.outcome.digest
-        settled.add(stage.name)
+    names = {path.name for path in _listed(folders.root / "artifacts")} if plan is None else set()
+    for stage, decision in walk(cache, replace(plan, targets=(), force=())) if plan is not None else ():
+        if decision.key is not None:
+            found.add((stage.name, decision.key.fingerprint))
+        if decision.action not in ("cached", "skip"):
+            names.add(stage.name)
+    return found | {(name, latest.key.fingerprint) for name in names if (latest := cache.latest(name))}
 
 
 def _with_origins(cache: Cache, needed: set[Artifact]) -> set[Artifact]:
@@ -234,13 +210,10 @@ def _size(path: Path) -> int:
 
 
 def _remove(folders: Folders, path: Path) -> str | None:
-    """Take it out of its place, whole, and then apart. Gives what the system had against it."""
-    trash, place = folders.root / TRASH, folders.root / path
+    """Remove one. Gives what the system had against it."""
+    place = folders.root / path
     try:
-        if path != Path(TRASH):
-            trash.mkdir(mode=0o700, exist_ok=True)
-            place.rename(trash / f"{time.time_ns()}-{place.name}")
-        shutil.rmtree(trash)  # follows no link inside
+        remove_folder(folders, place)
     except OSError as error:
         return error.strerror or str(error)
     if path.parts[0] == "artifacts":

@@ -21,7 +21,7 @@ from backends.core.errors import R3dError
 from backends.core.plan import Plan
 from backends.engine.control_socket import serve
 from backends.engine.folders import Folders, RunFolder
-from backends.engine.lock import Hold, disk_trouble
+from backends.engine.lock import WorkspaceLock, disk_trouble
 from backends.engine.supervisor import Supervisor
 
 
@@ -35,7 +35,7 @@ def main() -> int:
     try:
         plan = loads(Plan, folder.plan.read_bytes())
         folders = Folders(plan.workspace)
-        hold = Hold(folders, folder.id)
+        hold = WorkspaceLock(folders, folder.id)
         asyncio.run(_supervise(folders, folder, plan, hold, reply))
     except (R3dError, OSError) as error:
         if reply.closed:  # it had begun: the log is the place for a fault of ours
@@ -54,7 +54,7 @@ def _refuse(reply: IO[str], error: R3dError) -> int:
     return error.exit_code
 
 
-async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, hold: Hold, reply: IO[str]) -> None:
+async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, hold: WorkspaceLock, reply: IO[str]) -> None:
     supervisor = Supervisor(folders, folder, plan, hold)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, supervisor.stop)

@@ -82,6 +82,11 @@ class Folders:
         return self.root / "reserve"
 
     @property
+    def trash(self) -> Path:
+        """What is being removed: a folder leaves its place whole before it is taken apart."""
+        return self.root / "trash"
+
+    @property
     def digests(self) -> Path:
         """Digests of input files by size and time."""
         return self.root / "digests.json"

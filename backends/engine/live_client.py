@@ -116,12 +116,12 @@ class LiveClient:
             time.sleep(min(POLL_S, left))
 
     def start(self, request: RunRequest) -> str:
-        from backends.engine.select_stages import narrowed  # looking at a run needs neither this nor `preview`
+        from backends.engine.planner import narrowed  # looking at a run needs neither this nor `preview`
 
         lock.check_writable(self.workspace)
         settings = self._planner.settings(self.workspace)
         plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
-        if lock.holder(self._folders):
+        if lock.owner(self._folders):
             raise lock.busy(self._folders)
         try:
             resumed = self._resumable(plan)
@@ -156,20 +156,20 @@ class LiveClient:
 
     def accept(self, request: RunRequest, stages: tuple[str, ...]) -> tuple[Preview, ...]:
         lock.check_writable(self.workspace)
-        if lock.holder(self._folders):
+        if lock.owner(self._folders):
             raise lock.busy(self._folders)
         return self._preview(request, frozenset(stages))
 
     def _preview(self, request: RunRequest, accept: frozenset[str]) -> tuple[Preview, ...]:
-        from backends.engine.preview import preview
-        from backends.engine.select_stages import narrowed
+        from backends.engine.artifacts import Cache
+        from backends.engine.planner import narrowed, preview
 
         settings = self._planner.settings(self.workspace)
         plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
         with contextlib.suppress(OSError):  # who may only look is told all the same
             lock.make_root(self._folders)
         try:
-            return preview(self._folders, plan, accept)
+            return preview(Cache(self._folders), plan, accept)
         except OSError as error:
             raise lock.disk_trouble(error, self.workspace) from None
 
@@ -196,7 +196,7 @@ class LiveClient:
         found = []
         for number, folder in enumerate(self._folders.all_runs()):
             run = read_state(folder.journal) or Run(id=folder.id)
-            alive = number == 0 and lock.holder(self._folders) is not None
+            alive = number == 0 and lock.owner(self._folders) is not None
             found.append(summary(folder.id, run, alive=alive))
         return tuple(found)
 
@@ -208,7 +208,7 @@ class LiveClient:
 
     def result(self, run_id: str) -> RunResult:
         run = self._run(run_id)
-        alive = lock.holder(self._folders) is not None and next(iter(self._folders.all_runs())).id == run_id
+        alive = lock.owner(self._folders) is not None and next(iter(self._folders.all_runs())).id == run_id
         report, predictions = (
             run_results.read_report(self._folders, run),
             run_results.read_predictions(self._folders, run),
@@ -279,7 +279,7 @@ class LiveClient:
         now = time.monotonic()
         if now - self._looked >= LIVELINESS_S:
             self._looked = now
-            self._alive = lock.holder(self._folders) is not None
+            self._alive = lock.owner(self._folders) is not None
             self._silence = lock.silence(self._folders) if self._alive else None
 
     def _signs(self) -> tuple[object, ...]:

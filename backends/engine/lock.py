@@ -24,7 +24,7 @@ STALLED_S = 8.0
 """Seconds of silence after which a living engine is called stalled."""
 
 
-class Hold:
+class WorkspaceLock:
     """The engine's hold on a workspace for as long as this object lives and its process does."""
 
     def __init__(self, folders: Folders, run_id: str) -> None:
@@ -71,7 +71,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockOwner:
     """The living engine of a workspace, as far as its lock tells."""
 
     pid: int | None = None
@@ -79,7 +79,7 @@ class Holder:
     run: str | None = None
 
 
-def holder(folders: Folders) -> Holder | None:
+def owner(folders: Folders) -> LockOwner | None:
     """Who holds the workspace now; None where nobody does."""
     try:
         with folders.lock.open("rb") as file:
@@ -90,7 +90,7 @@ def holder(folders: Folders) -> Holder | None:
 
 def busy(folders: Folders) -> BusyError:
     """The refusal that names who holds the workspace."""
-    who = holder(folders) or Holder()
+    who = owner(folders) or LockOwner()
     text = "{path}: an engine works here already (process {pid} on {host}, run {run})"
     hint = "watch it with r3d-tui, or end it with r3d-tui stop"
     return BusyError(text, hint=hint, path=str(folders.workspace), pid=who.pid, host=who.host, run=who.run)
@@ -159,8 +159,8 @@ def _free(file: IO[bytes]) -> bool:
     return True
 
 
-def _read(file: IO[bytes]) -> Holder:
+def _read(file: IO[bytes]) -> LockOwner:
     with contextlib.suppress(ValueError, AttributeError):
         name = json.loads(file.read())
-        return Holder(name.get("pid"), name.get("host"), name.get("run"))
-    return Holder()
+        return LockOwner(name.get("pid"), name.get("host"), name.get("run"))
+    return LockOwner()

@@ -68,7 +68,7 @@ def _error(ending: StageFailed | StageStopped | int, stage: str) -> R3dError:
 async def _follow(
     request: Request, log: Path, on_event: Callable[[Event], None]
 ) -> StageFinished | StageFailed | StageStopped | int:
-    child = await spawn(None, request.workspace, log, request.scratch)
+    child = await spawn(request.workspace, log, request.scratch)
     ending: StageFinished | StageFailed | StageStopped | None = None
     stops: list[asyncio.Task[None]] = []
 

@@ -14,7 +14,7 @@ from backends.core.run_state import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class RunStage:
     """Look whether the stage is up to date, and start it where it is not."""
 
     stage: str
@@ -44,7 +44,7 @@ class End:
     reason: Line
 
 
-Action = Settle | Skip | Block | End
+Action = RunStage | Skip | Block | End
 
 
 def wanted(plan: Plan) -> frozenset[str]:
@@ -86,7 +86,7 @@ def _next(plan: Plan, run: Run, busy: frozenset[str]) -> list[Action]:
         elif culprit := _culprit(stage, run):
             actions.append(Block(stage.name, line("{stage} is not done", stage=culprit)))
         elif all(states[name].settled for name in stage.after if name in states) and room > 0:
-            actions.append(Settle(stage.name))
+            actions.append(RunStage(stage.name))
             room -= 1
     return actions
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +38,17 @@ from backends.core.events import (
 from backends.core.files import FULL, FULL_HINT, is_full
 from backends.core.messages import Line, line
 from backends.core.needs import missing
-from backends.core.plan import Plan, Stage
+from backends.core.plan import Plan, Reads, Stage
 from backends.core.processes import kill_group, reap, start_time
 from backends.core.run_state import Run, fold
 from backends.core.stage_request import Request, Upstream
 from backends.engine import stage_scheduler
-from backends.engine.artifacts import Cache, Ingredients, Manifest
+from backends.engine.artifacts import Cache, CacheKey, declared
 from backends.engine.disk_reserve import Reserve
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import Journal
-from backends.engine.lock import HEARTBEAT_S, Hold
+from backends.engine.lock import HEARTBEAT_S, WorkspaceLock
+from backends.engine.planner import Decision, decide_stage
 from backends.engine.worker_process import Child, spawn, spawn_companion
 
 COMMIT_S = 0.075
@@ -66,8 +67,8 @@ Ending = StageFinished | StageCached | StageFailed | StageStopped
 class Supervisor:
     """One run of one plan. The caller holds the workspace. OSError where the disk has no room to begin."""
 
-    def __init__(self, folders: Folders, folder: RunFolder, plan: Plan, hold: Hold) -> None:
-        self._folders, self._folder, self._plan, self._hold = folders, folder, plan, hold
+    def __init__(self, folders: Folders, folder: RunFolder, plan: Plan, lock: WorkspaceLock) -> None:
+        self._folders, self._folder, self._plan, self._lock = folders, folder, plan, lock
         self._reserve = Reserve(folders.reserve)
         self._reserve.take()  # first: what begins without it could not say why it ended
         self._cache = Cache(folders)
@@ -138,8 +139,8 @@ class Supervisor:
             if self._fault is not None:
                 raise self._fault
 
-    def _do(self, action: stage_scheduler.Skip | stage_scheduler.Block | stage_scheduler.Settle) -> None:
-        if isinstance(action, stage_scheduler.Settle):
+    def _do(self, action: stage_scheduler.Skip | stage_scheduler.Block | stage_scheduler.RunStage) -> None:
+        if isinstance(action, stage_scheduler.RunStage):
             self._busy.add(action.stage)
             self._keep(self._settle(self._plan.stage(action.stage)))
             return
@@ -167,30 +168,26 @@ class Supervisor:
             raise NeedError("the {kind} {name} is missing", hint=need.hint.template, **facts)
         mine = self._run.stage(stage.name)
         forced = stage.name in self._plan.force and mine.attempt == 0
-        upstream = self._upstream_digests(stage)
-        ingredients = await asyncio.to_thread(self._cache.ingredients, stage, upstream)
-        verdict = self._cache.judge(stage, ingredients, forced=forced)
-        if verdict.outcome is not None:
-            return StageCached(stage.name, verdict.outcome, verdict.reason, verdict.fingerprint)
-        if forced or (stage.fresh and not stage.kept):
-            folder = self._folders.artifact(stage.name, verdict.fingerprint)
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        reason = mine.reason if mine.attempt and mine.reason.template else verdict.reason
-        return await self._attempts(stage, ingredients, reason)
+        settled = {one.name: (one.outcome, one.fingerprint) for one in self._run.stages if one.outcome is not None}
+        decision = await asyncio.to_thread(decide_stage, self._cache, stage, settled, forced=forced)
+        key = decision.key
+        assert key is not None
+        if decision.outcome is not None:
+            return StageCached(stage.name, decision.outcome, decision.reason, key.fingerprint)
+        if mine.attempt and mine.reason.template and not decision.stale:
+            decision = replace(decision, reason=mine.reason)
+        return await self._attempts(stage, decision, key)
 
-    def _upstream_digests(self, stage: Stage) -> dict[str, str]:
-        digests = {}
-        for name in stage.after:
-            other = self._run.stage(name)
-            if other.outcome is not None:
-                digests[name] = other.outcome.digest or other.fingerprint
-        return digests
-
-    async def _attempts(self, stage: Stage, ingredients: Ingredients, reason: Line) -> Ending:
+    async def _attempts(self, stage: Stage, decision: Decision, key: CacheKey) -> Ending:
         """One child after another, until one ends by its own word or too many were killed from outside."""
         first, killed_by = self._run.stage(stage.name).attempt + 1, 0
+        reason, stale = decision.reason, decision.stale
         for attempt in range(first, first + LIVES):
-            ending = await self._attempt(stage, ingredients, attempt, reason)
+            await asyncio.to_thread(self._cache.begin, stage.name, key.fingerprint, stale=stale)
+            stale = False
+            ending = await self._attempt(stage, key, attempt, reason)
+            if isinstance(ending, StageFinished):
+                return await self._finished(stage, decision, key, ending)
             if not isinstance(ending, int):
                 return ending
             if self._full:
@@ -204,21 +201,31 @@ class Supervisor:
         hint = line("look for an out-of-memory killer (dmesg); fewer workers need less memory")
         return StageFailed(stage.name, attempt, message, hint)
 
-    async def _attempt(self, stage: Stage, ingredients: Ingredients, attempt: int, reason: Line) -> Ending | int:
-        """One child from spawn to end: its last word, or the number of the signal that killed it, below zero."""
-        begun, fingerprint = time.monotonic(), ingredients.fingerprint
+    async def _finished(self, stage: Stage, decision: Decision, key: CacheKey, ending: StageFinished) -> StageFinished:
+        """Keep what the stage gave; a result stands for its inputs only if they were the same before and after."""
+        doubt = Line("")
+        changed = await asyncio.to_thread(self._cache.changed_input, stage, decision.watched)
+        if changed is not None:
+            doubt = line("its input {path} changed while it was made", path=str(changed))
+            text = "{path} changed while it was read: this result is not kept, and the next run makes it again"
+            self._say(StageNote(stage.name, line(text, path=str(changed)), "warning"))
+        outcome = await asyncio.to_thread(self._cache.finish, key, ending.outcome, ending.seconds, doubt)
+        return replace(ending, outcome=outcome)
+
+    async def _attempt(self, stage: Stage, key: CacheKey, attempt: int, reason: Line) -> Ending | int:
+        """One child from spawn to end: its last event, or the number of the signal that killed it, below zero."""
+        begun = time.monotonic()
         log, scratch = self._folder.log(stage.name, attempt), self._folder.scratch(stage.name, attempt)
-        out = self._folders.artifact(stage.name, fingerprint)
-        out.mkdir(parents=True, exist_ok=True)  # first: where this fails no child is left waiting for its request
+        request = dumps(await asyncio.to_thread(self._request, stage, attempt, scratch, key))
         try:
-            child = await spawn(stage.python, self._folders.workspace, log, scratch)
+            child = await spawn(self._folders.workspace, log, scratch)
         except OSError as error:
             message = line("cannot start a process: {reason}", reason=error.strerror or str(error))
             return StageFailed(stage.name, attempt, message)
         self._children[stage.name] = child
-        self._say(StageStarted(stage.name, attempt, reason, child.pid, fingerprint))
+        self._say(StageStarted(stage.name, attempt, reason, child.pid, key.fingerprint))
         self._commit()  # the child's pid is on disk before the child has anything to do
-        await child.send(dumps(self._request(stage, attempt, out, scratch, ingredients)))
+        await child.send(request)
         if self._stopping:
             self._keep(child.stop())
         ending: Ending | None = None
@@ -229,8 +236,6 @@ class Supervisor:
                 self._say(event)
         code = await child.ended()
         self._children.pop(stage.name, None)
-        if isinstance(ending, StageFinished):
-            self._cache.keep(Manifest(ingredients, ending.outcome, ending.seconds, time.time()))
         if ending is None and self._stopping:
             return StageStopped(stage.name, attempt, time.monotonic() - begun)
         if ending is None and code >= 0:
@@ -246,24 +251,26 @@ class Supervisor:
         reason, path = error.strerror or str(error), str(error.filename or self._folders.workspace)
         return StageFailed(stage, attempt, line("{path}: {reason}", path=path, reason=reason))
 
-    def _request(self, stage: Stage, attempt: int, out: Path, scratch: Path, ingredients: Ingredients) -> Request:
+    def _request(self, stage: Stage, attempt: int, scratch: Path, key: CacheKey) -> Request:
         upstream = {}
         for name in stage.after:
             other = self._run.stage(name)
             if other.outcome is not None:
-                upstream[name] = Upstream(self._folders.artifact(name, other.fingerprint), other.outcome)
+                reads = stage.reads.get(name, Reads())
+                folder = self._folders.artifact(name, other.fingerprint)
+                upstream[name] = Upstream(folder, declared(other.outcome, reads), reads)
         return Request(
             stage=stage.name,
             entry=stage.entry,
             attempt=attempt,
             workspace=self._folders.workspace,
-            out=out,
+            out=self._folders.artifact(stage.name, key.fingerprint),
             scratch=scratch,
             params=stage.params,
             tuning=stage.tuning,
             inputs=stage.inputs,
             upstream=upstream,
-            like=self._cache.like(stage, ingredients),
+            like=self._cache.like(stage, key),
             samples=self._folder.samples if self._plan.companion else None,
         )
 
@@ -322,7 +329,7 @@ class Supervisor:
 
     async def _beat(self) -> None:
         while True:
-            self._hold.beat()
+            self._lock.beat()
             await asyncio.sleep(HEARTBEAT_S)
 
     def _keep(self, work: Any) -> asyncio.Task[None]:

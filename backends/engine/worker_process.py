@@ -72,14 +72,14 @@ class Child:
         return self.process.returncode
 
 
-async def spawn(python: str | None, workspace: Path, log: Path, scratch: Path) -> Child:
+async def spawn(workspace: Path, log: Path, scratch: Path) -> Child:
     """Start a worker in a session of its own, its standard error in `log`, its working folder `scratch`."""
     for folder in (log.parent, scratch):
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a moment's work; the loop may wait for it
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = await asyncio.create_subprocess_exec(
-            *(python or sys.executable, "-m", "backends.worker"),
+            *(sys.executable, "-m", "backends.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=descriptor,

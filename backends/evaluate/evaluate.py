@@ -11,7 +11,7 @@ from backends.core.errors import InputError
 from backends.core.events import Outcome, SetAside
 from backends.core.files import make_folder, write_whole
 from backends.core.messages import Line, Scalar, line
-from backends.core.published import published_model
+from backends.core.published import MODEL_FIGURES, published_model
 from backends.core.values import Report
 from backends.data.annotation import Annotation, read_annotation
 from backends.data.class_names import HMDB51, read_class_names
@@ -51,10 +51,10 @@ def run(job: Job) -> Outcome:
     val = read_val(score.path("val"), _labels(job, annotation))
     for entry in val.set_aside:
         job.set_aside(entry.item, entry.reason)
-    clips = score.outcome.figures.get("clips")
+    clips = score.figure("clips")
     clips = clips if isinstance(clips, int) else None
     report = evaluate(annotation, val.results, params.subset, params.k, clips=clips, model=_model(job))
-    unlisted = annotate.outcome.figures.get("unlisted") if annotate else None
+    unlisted = annotate.figure("unlisted") if annotate else None
     if isinstance(unlisted, int):  # never in the annotation, so not among its videos without a result
         report = replace(report, videos_set_aside=report.videos_set_aside + unlisted)
     return _write(job, annotation, val, report)
@@ -73,7 +73,7 @@ def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcom
     reasons = _reasons(job, val)
     missing = {v.id: reasons.get(v.id, line("no result")) for v in listed if v.id not in val.results}
     aside = [SetAside(item, reason) for item, reason in missing.items()]
-    before = job.upstream["annotate"].outcome.set_aside if "annotate" in job.upstream else ()
+    before = job.upstream["annotate"].skipped if "annotate" in job.upstream else ()
     aside += (entry for entry in before if entry.item not in missing)
     words = report_lines(report, aside, _speed(job))
     body = dumps(report).encode("ascii")
@@ -101,8 +101,8 @@ def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcom
 def _reasons(job: Job, val: Val) -> Mapping[str, Line]:
     """Why a video has no result, as the stages before said it; the first of them counts."""
     reasons: dict[str, Line] = {}
-    for name in ("frames", "annotate", "preprocess", "infer", "score"):
-        for entry in job.upstream[name].outcome.set_aside if name in job.upstream else ():
+    for stage in job.upstream.values():
+        for entry in stage.skipped:
             reasons.setdefault(entry.item, entry.reason)
     for entry in val.set_aside:
         reasons.setdefault(entry.item, entry.reason)
@@ -113,22 +113,22 @@ def _speed(job: Job) -> Speed:
     infer = job.upstream.get("infer")
     if infer is None:
         return Speed()
-    figures = infer.outcome.figures
-    rate, runtime, devices = figures.get("clips_per_s"), figures.get("runtime"), figures.get("devices")
-    joules = figures.get("joules_per_clip")
+    rate, runtime, devices = infer.figure("clips_per_s"), infer.figure("runtime"), infer.figure("devices")
+    joules = infer.figure("joules_per_clip")
     return Speed(
         None if runtime is None else str(runtime),
         None if devices is None else str(devices),
         float(rate) if isinstance(rate, int | float) else None,
         float(joules) if isinstance(joules, int | float) else None,
-        str(figures.get("energy") or ""),
+        str(infer.figure("energy") or ""),
         _model(job),
-        batch if isinstance(batch := figures.get("batch"), int) else 0,
+        batch if isinstance(batch := infer.figure("batch"), int) else 0,
     )
 
 
 def _model(job: Job) -> str:
-    return published_model(job.upstream["export"].outcome.figures) if "export" in job.upstream else ""
+    export = job.upstream.get("export")
+    return published_model({name: export.figure(name) for name in MODEL_FIGURES}) if export else ""
 
 
 def step_evaluate(job: Job) -> Outcome:

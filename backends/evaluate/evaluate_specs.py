@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from backends.core.needs import module
-from backends.core.plan import Stage, StageSpec
+from backends.core.plan import Reads, Stage, StageSpec
+from backends.core.published import MODEL_FIGURES
 from backends.core.settings import Settings
 
 
@@ -19,7 +20,6 @@ def _score(settings: Settings) -> Stage:
         name="score",
         entry="backends.evaluate.score:run",
         version=2,
-        after=SCORE.after,
         params={"k": score_k(settings)},
         inputs=_labels(settings),
         needs=(module("numpy"),),
@@ -31,7 +31,6 @@ def _evaluate(settings: Settings) -> Stage:
         name="evaluate",
         entry="backends.evaluate.evaluate:run",
         version=3,
-        after=EVALUATE.after,
         params={"subset": settings.dataset.subset, "k": settings.evaluate.top_k},
         inputs=_labels(settings),
     )
@@ -41,5 +40,22 @@ def _labels(settings: Settings) -> dict[str, Path]:
     return {} if settings.dataset.labels == "auto" else {"labels": Path(settings.dataset.labels)}
 
 
-SCORE = StageSpec("score", ("infer", "preprocess", "annotate"), _score)
-EVALUATE = StageSpec("evaluate", ("score", "annotate", "preprocess", "infer", "export"), _evaluate)
+SCORE = StageSpec(
+    "score",
+    {"annotate": Reads(("annotation",)), "preprocess": Reads(("store",)), "infer": Reads(("rows",))},
+    _score,
+)
+EVALUATE = StageSpec(
+    "evaluate",
+    {
+        "frames": Reads(skipped=True),
+        "annotate": Reads(("annotation",), ("unlisted",), skipped=True),
+        "preprocess": Reads(skipped=True),
+        "infer": Reads(
+            figures=("clips_per_s", "runtime", "devices", "joules_per_clip", "energy", "batch"), skipped=True
+        ),
+        "score": Reads(("val",), ("clips",), skipped=True),
+        "export": Reads(figures=MODEL_FIGURES, skipped=True),
+    },
+    _evaluate,
+)

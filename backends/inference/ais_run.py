@@ -379,7 +379,7 @@ def _take_up(job: Job, ledger: Ledger, base: Path, params: Params) -> None:
 def _bins(job: Job, params: Params, videos: object) -> dict[tuple[int, ...], Path]:
     """The guide's files that hold a batch each, by its clips: preprocess writes them in that layout."""
     preprocess = job.upstream["preprocess"]
-    if params.layout != "guide" or "bins" not in preprocess.outcome.outputs:
+    if params.layout != "guide" or not preprocess.has("bins"):
         return {}
     folder = preprocess.path("bins")
     return {tuple(video.numbers): folder / f"{video.id}.bin" for video in videos}  # type: ignore[attr-defined]

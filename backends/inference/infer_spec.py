@@ -7,7 +7,7 @@ from typing import Any
 from backends.core.codec import encode
 from backends.core.errors import R3dError
 from backends.core.needs import Need, module
-from backends.core.plan import Stage, StageSpec
+from backends.core.plan import Reads, Stage, StageSpec
 from backends.core.settings import InferSettings, Settings
 from backends.inference.runtime import RUNTIMES, choose
 
@@ -35,7 +35,6 @@ def plan_infer(settings: Settings) -> Stage:
         "infer",
         own or "backends.inference.infer:run",
         version=1,
-        after=INFER.after,
         params=params,
         tuning=tuning,
         needs=(module("numpy"), *_runtime_need(infer)),
@@ -51,4 +50,13 @@ def _runtime_need(infer: InferSettings) -> tuple[Need, ...]:
     return (module(known.module),) if infer.target == "cpu" else ()
 
 
-INFER = StageSpec("infer", ("preprocess", "simplify", "compile", "verify"), plan_infer)
+INFER = StageSpec(
+    "infer",
+    {
+        "preprocess": Reads(("store", "bins", "labels")),
+        "simplify": Reads(("onnx",)),
+        "compile": Reads(("om",)),
+        "verify": Reads(),
+    },
+    plan_infer,
+)

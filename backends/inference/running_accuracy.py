@@ -75,7 +75,7 @@ class Tally:
 def labels_of(job: Job) -> Path | None:
     """The file of class names that preprocess left; None where it was another program's store, or one of 0.1."""
     upstream = job.upstream.get("preprocess")
-    return upstream.path("labels") if upstream and "labels" in upstream.outcome.outputs else None
+    return upstream.path("labels") if upstream and upstream.has("labels") else None
 
 
 def _class_order(names: Path | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from backends.core.codec import encode
 from backends.core.messages import Line, line
 from backends.core.model_io import ClipShape
 from backends.core.needs import module
-from backends.core.plan import Stage, StageSpec
+from backends.core.plan import Reads, Stage, StageSpec
 from backends.core.settings import Settings
 from backends.models.checkpoint import Wanted
 from backends.models.params import ExportParams, SimplifyParams, VerifyParams
@@ -23,7 +23,6 @@ def _export(settings: Settings) -> Stage:
         name="export",
         entry="backends.models.export:run",
         version=1,
-        after=EXPORT.after,
         params=encode(ExportParams(_wanted(settings), _clip(settings))),
         inputs=_checkpoint(settings),
         needs=(_NUMPY, _ONNX, _TORCH),
@@ -36,7 +35,6 @@ def _simplify(settings: Settings) -> Stage:
         name="simplify",
         entry="backends.models.simplify:run",
         version=1,
-        after=SIMPLIFY.after,
         params=encode(SimplifyParams(normal)),
         needs=(_NUMPY, _ONNX, module("onnxslim")),
     )
@@ -59,7 +57,6 @@ def _compile(settings: Settings) -> Stage:
         name="compile",
         entry="backends.ascend.compile:run",
         version=1,
-        after=COMPILE.after,
         params=encode(params),
         tuning=encode(CompileTuning(settings.infer.devices)),
         inputs={} if cann is None else {"cann": cann},  # an .om of another CANN is another .om
@@ -85,7 +82,6 @@ def _verify(settings: Settings) -> Stage:
         name="verify",
         entry="backends.models.verify:run",
         version=1,
-        after=VERIFY.after,
         params=encode(params),
         inputs=_checkpoint(settings),
         needs=(_NUMPY, _TORCH, module("onnxruntime")),
@@ -114,7 +110,10 @@ def _checkpoint(settings: Settings) -> dict[str, Path]:
     return {} if path is None else {"checkpoint": path}
 
 
-EXPORT = StageSpec("export", ("check",), _export)
-SIMPLIFY = StageSpec("simplify", ("export",), _simplify)
-COMPILE = StageSpec("compile", ("simplify",), _compile)
-VERIFY = StageSpec("verify", ("export", "simplify", "preprocess"), _verify)
+_MODELS = Reads(("onnx", "uint8"))
+EXPORT = StageSpec("export", {"check": Reads()}, _export)
+SIMPLIFY = StageSpec("simplify", {"export": Reads(("onnx",))}, _simplify)
+COMPILE = StageSpec("compile", {"simplify": _MODELS}, _compile)
+VERIFY = StageSpec(
+    "verify", {"export": Reads(("onnx",)), "simplify": _MODELS, "preprocess": Reads(("store",))}, _verify
+)

@@ -97,7 +97,7 @@ def _models(job: Job, params: VerifyParams) -> dict[str, Callable[[forward.Clips
         "onnx": lambda clips: forward.onnxruntime_logits(exported, clips),
         "sim": lambda clips: forward.onnxruntime_logits(simplified, clips),
     }
-    if "uint8" in job.upstream["simplify"].outcome.outputs:
+    if job.upstream["simplify"].has("uint8"):
         fed_bytes = job.upstream["simplify"].path("uint8")
         models["uint8"] = lambda clips: forward.onnxruntime_logits(fed_bytes, clips)
     if params.runtime in ("auto", "openvino") and PathFinder.find_spec("openvino"):

@@ -6,12 +6,14 @@ can mend; anything else is a fault of ours and its traceback goes to the stage's
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+from backends.core.codec import dumps
 from backends.core.errors import Stopped
 from backends.core.events import (
     KEPT,
@@ -60,8 +62,7 @@ class Job:
         self._lock = threading.Lock()
         self._ticks: dict[str, float] = {}
         self._set_aside: list[SetAside] = []
-        self._set_aside_count = 0
-        self._temporary_count = 0
+        self._set_aside_count = self._temporary_count = self._skipped_sum = 0
         self._stop = threading.Event()
         self._commands: list[Mapping[str, Any]] = []
 
@@ -99,9 +100,11 @@ class Job:
 
         `is_temporary`: the reason may pass, so that the next run tries again (see `events.SetAside`).
         """
+        text = dumps(SetAside(item, reason)).encode()
         with self._lock:
             self._set_aside_count += 1
             self._temporary_count += is_temporary
+            self._skipped_sum += int.from_bytes(hashlib.sha256(text).digest()[:16], "big")  # in any order the same
             if len(self._set_aside) < KEPT:
                 self._set_aside.append(SetAside(item, reason, is_temporary))
         self._say(ItemSetAside(self.stage, item, reason, is_temporary))
@@ -142,6 +145,7 @@ class Job:
             set_aside=tuple(self._set_aside),
             set_aside_count=self._set_aside_count,
             temporary_count=self._temporary_count,
+            skipped_digest=f"{self._skipped_sum % 2**128:032x}" if self._set_aside_count else "",
         )
 
     def _due(self, key: str, *, last: bool) -> bool:

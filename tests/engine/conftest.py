@@ -6,12 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backends.core.client import RunRequest, Snapshot
-from backends.core.plan import Plan, Stage
+from backends.core.plan import Plan, Reads, Stage
 from backends.core.processes import leftovers
 from backends.core.settings import Settings
 from backends.engine import lock
@@ -19,6 +20,11 @@ from backends.engine.folders import Folders
 from backends.engine.live_client import LiveClient, Planner
 
 ENDED = ("done", "failed", "stopped", "interrupted")
+
+
+def reading(stage: Stage) -> Stage:
+    """The stage, reading what toy stages give."""
+    return replace(stage, reads={name: Reads(("items",), ("items",)) for name in stage.after})
 
 
 class Bench:
@@ -35,7 +41,7 @@ class Bench:
         return LiveClient(self.workspace, Planner(lambda _: Settings(), self._plan, lambda _: ()))
 
     def _plan(self, workspace: Path, _: Settings) -> Plan:
-        return Plan(workspace, self.stages, parallel=self.parallel)
+        return Plan(workspace, tuple(map(reading, self.stages)), parallel=self.parallel)
 
     def wait(self, when: Callable[[Snapshot], bool], seconds: float = 30) -> Snapshot:
         """The first snapshot that fits; fails the test where none does in time."""
@@ -62,7 +68,7 @@ class Bench:
 
     def engine(self) -> int:
         """The engine's pid."""
-        holder = lock.holder(Folders(self.workspace))
+        holder = lock.owner(Folders(self.workspace))
         assert holder is not None
         assert holder.pid is not None
         return holder.pid
@@ -74,7 +80,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     found = Bench(tmp_path)
     yield found
-    if (holder := lock.holder(Folders(tmp_path))) and holder.pid:
+    if (holder := lock.owner(Folders(tmp_path))) and holder.pid:
         os.kill(holder.pid, signal.SIGKILL)
     for pid in found.pids():
         os.kill(pid, signal.SIGKILL)

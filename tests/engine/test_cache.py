@@ -10,9 +10,12 @@ import pytest
 
 from backends.core.errors import InputError
 from backends.core.events import Outcome
+from backends.core.messages import Line
 from backends.core.plan import Stage
-from backends.engine.artifacts import Cache, Digests, Manifest
+from backends.engine.artifacts import Cache, CacheKey
+from backends.engine.digests import Digests
 from backends.engine.folders import Folders
+from backends.engine.sealed import seal
 
 
 def a_stage(**changes: object) -> Stage:
@@ -28,15 +31,17 @@ class Shelf:
         self.cache = Cache(self.folders)
 
     def make(self, stage: Stage, outputs: dict[str, str] | None = None, **upstream: str) -> None:
-        ingredients = self.cache.ingredients(stage, upstream)
-        folder = self.folders.artifact(stage.name, ingredients.fingerprint)
+        key = self.key(stage, **upstream)
+        folder = self.cache.begin(stage.name, key.fingerprint, stale=False)
         for path in (outputs or {}).values():
-            folder.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text("made")
-        self.cache.keep(Manifest(ingredients, Outcome({"n": 1}, outputs or {}), 1.0, 1.0))
+        self.cache.finish(key, Outcome({"n": 1}, outputs or {}), 1.0, Line(""))
+
+    def key(self, stage: Stage, **upstream: str) -> CacheKey:
+        return self.cache.key(stage, upstream)[0]
 
     def why(self, stage: Stage, **upstream: str) -> str:
-        verdict = self.cache.judge(stage, self.cache.ingredients(stage, upstream))
+        verdict = self.cache.judge(stage, self.key(stage, **upstream))
         return f"{'cached' if verdict.outcome else 'run'}: {verdict.reason}"
 
 
@@ -127,7 +132,7 @@ def test_a_lost_output_is_made_again(shelf: Shelf) -> None:
     """An artifact whose output was deleted does not count."""
     shelf.make(a_stage(), {"rows": "rows.bin"})
     assert shelf.why(a_stage()).startswith("cached")
-    fingerprint = shelf.cache.ingredients(a_stage(), {}).fingerprint
+    fingerprint = shelf.key(a_stage()).fingerprint
     (shelf.folders.artifact("a", fingerprint) / "rows.bin").unlink()
     assert "run: its output rows is gone" == shelf.why(a_stage())
 
@@ -141,25 +146,27 @@ def test_a_missing_input_is_one_line(shelf: Shelf, tmp_path: Path) -> None:
 def test_damaged_records_are_no_records(shelf: Shelf) -> None:
     """A torn manifest or digest file is as good as none."""
     shelf.make(a_stage())
-    fingerprint = shelf.cache.ingredients(a_stage(), {}).fingerprint
+    fingerprint = shelf.key(a_stage()).fingerprint
     (shelf.folders.artifact("a", fingerprint) / "manifest.json").write_text("{")
     shelf.folders.digests.write_text("[1, 2")
-    assert "run: begun before, not finished" == Shelf(shelf.folders.workspace).why(a_stage())
+    assert "run: the record of its earlier result is damaged" == Shelf(shelf.folders.workspace).why(a_stage())
 
 
 def test_what_differs_in_parameters_alone_may_be_accepted(shelf: Shelf) -> None:
     """The old artifact counts for the new parameters, says so each time, and keeps its digest for what hangs on it."""
     old = a_stage()
     shelf.make(old, {"text": "out.txt"}, up="d")
-    made = shelf.cache.ingredients(old, {"up": "d"}).fingerprint
+    made = shelf.key(old, up="d").fingerprint
     new = a_stage(params={"size": 128}, version=2)
-    ingredients = shelf.cache.ingredients(new, {"up": "d"})
-    assert shelf.cache.accept(new, ingredients)
-    verdict = shelf.cache.judge(new, ingredients)
+    key = shelf.key(new, up="d")
+    assert shelf.cache.accept(new, key)
+    verdict = shelf.cache.judge(new, key)
     assert "accepted as it is, although size changed from 112 to 128" == str(verdict.reason)
     assert verdict.outcome is not None
-    assert made == verdict.outcome.digest
-    place = shelf.folders.artifact("a", verdict.fingerprint) / verdict.outcome.outputs["text"]
+    origin = shelf.cache.manifest("a", made)
+    assert origin is not None
+    assert origin.outcome.digest == verdict.outcome.digest
+    place = shelf.folders.artifact("a", key.fingerprint) / verdict.outcome.outputs["text"]
     assert "made" == place.read_text()
     assert "cached: nothing changed since it was made" == shelf.why(old, up="d")
 
@@ -168,20 +175,20 @@ def test_an_artifact_with_other_additions_is_alike(shelf: Shelf) -> None:
     """Only where everything but the stage's additions is equal, and it is whole; fingerprints stay different."""
     plain = a_stage(params={"size": 112, "more": False}, adds=("more",))
     full = a_stage(params={"size": 112, "more": True}, adds=("more",))
-    assert shelf.cache.like(full, shelf.cache.ingredients(full, {})) is None
+    assert shelf.cache.like(full, shelf.key(full)) is None
     shelf.make(plain, {"text": "out.txt"})
-    made = shelf.cache.ingredients(plain, {})
+    made = shelf.key(plain)
     folder = shelf.folders.artifact("a", made.fingerprint)
-    assert folder == shelf.cache.like(full, shelf.cache.ingredients(full, {}))
+    assert folder == shelf.cache.like(full, shelf.key(full))
     assert "run: more changed from false to true" == shelf.why(full)
     assert shelf.cache.like(plain, made) is None
     other = a_stage(params={"size": 113, "more": True}, adds=("more",))
-    assert shelf.cache.like(other, shelf.cache.ingredients(other, {})) is None
-    assert shelf.cache.like(full, shelf.cache.ingredients(full, {"up": "d"})) is None
+    assert shelf.cache.like(other, shelf.key(other)) is None
+    assert shelf.cache.like(full, shelf.key(full, up="d")) is None
     nothing = a_stage(params={"size": 112, "more": True})
-    assert shelf.cache.like(nothing, shelf.cache.ingredients(nothing, {})) is None
+    assert shelf.cache.like(nothing, shelf.key(nothing)) is None
     (folder / "out.txt").unlink()
-    assert shelf.cache.like(full, shelf.cache.ingredients(full, {})) is None
+    assert shelf.cache.like(full, shelf.key(full)) is None
 
 
 def test_what_was_accepted_may_be_accepted_again(shelf: Shelf) -> None:
@@ -189,10 +196,10 @@ def test_what_was_accepted_may_be_accepted_again(shelf: Shelf) -> None:
     shelf.make(a_stage(), {"text": "out.txt"})
     for size in (128, 160):
         stage = a_stage(params={"size": size})
-        assert shelf.cache.accept(stage, shelf.cache.ingredients(stage, {}))
-    verdict = shelf.cache.judge(stage, shelf.cache.ingredients(stage, {}))
+        assert shelf.cache.accept(stage, shelf.key(stage))
+    verdict = shelf.cache.judge(stage, shelf.key(stage))
     assert verdict.outcome is not None
-    made = shelf.cache.ingredients(a_stage(), {}).fingerprint
+    made = shelf.key(a_stage()).fingerprint
     assert f"../{made}/out.txt" == verdict.outcome.outputs["text"]
 
 
@@ -201,23 +208,23 @@ def test_other_data_is_never_accepted(shelf: Shelf, tmp_path: Path) -> None:
     text = tmp_path / "in.txt"
     text.write_text("one")
     stage = a_stage(inputs={"text": text})
-    assert not shelf.cache.accept(stage, shelf.cache.ingredients(stage, {"up": "d"}))
+    assert not shelf.cache.accept(stage, shelf.key(stage, up="d"))
     shelf.make(stage, up="d")
     changed = a_stage(inputs={"text": text}, params={"size": 128})
-    assert not shelf.cache.accept(changed, shelf.cache.ingredients(changed, {"up": "e"}))
+    assert not shelf.cache.accept(changed, shelf.key(changed, up="e"))
     text.write_text("two!")
-    assert not shelf.cache.accept(changed, shelf.cache.ingredients(changed, {"up": "d"}))
+    assert not shelf.cache.accept(changed, shelf.key(changed, up="d"))
     fresh = a_stage(params={"size": 128}, fresh=True)
-    assert not shelf.cache.accept(fresh, shelf.cache.ingredients(fresh, {"up": "d"}))
+    assert not shelf.cache.accept(fresh, shelf.key(fresh, up="d"))
 
 
 def test_an_acceptance_ends_with_the_artifact(shelf: Shelf) -> None:
     """Where the accepted artifact was made anew with another content, or is gone, the stage runs."""
     old, new = a_stage(), a_stage(params={"size": 128})
     shelf.make(old, {"text": "out.txt"})
-    first = shelf.cache.ingredients(old, {})
-    assert shelf.cache.accept(new, shelf.cache.ingredients(new, {}))
-    shelf.cache.keep(Manifest(first, Outcome({}, {"text": "out.txt"}, digest="other"), 1.0, 2.0))
+    first = shelf.key(old)
+    assert shelf.cache.accept(new, shelf.key(new))
+    shelf.cache.finish(first, Outcome({}, {"text": "out.txt"}, digest="other"), 1.0, Line(""))
     assert "run: what was accepted in its place is there no longer" == shelf.why(new)
     (shelf.folders.artifact("a", first.fingerprint) / "out.txt").unlink()
     assert "run: its output text is gone" == shelf.why(new)
@@ -230,7 +237,7 @@ def test_remembered_digests_that_are_damaged_are_read_again(tmp_path: Path, know
     path.write_text("a")
     stat = path.stat()
     state = [stat.st_size, stat.st_mtime_ns, stat.st_ino]  # of this very file, and no digest behind it
-    (tmp_path / "digests.json").write_text(known.replace('"PATH"', json.dumps(str(path))).replace("STATE", str(state)))
-    assert "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb" == Digests(tmp_path / "digests.json").of(
-        path
-    )
+    text = known.replace('"PATH"', json.dumps(str(path))).replace("STATE", str(state))
+    (tmp_path / "digests.json").write_text(seal('{"files":' + text + "}"))
+    digest, _ = Digests(tmp_path / "digests.json").of(path)
+    assert "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb" == digest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,11 @@ from backends.core.cleanup_report import Cleaning
 from backends.core.client import RunRequest
 from backends.core.errors import BusyError, InputError
 from backends.core.events import Outcome, RunFinished, RunStarted, StageCached
-from backends.core.messages import line
+from backends.core.messages import Line, line
 from backends.core.plan import Plan, Stage
 from backends.core.run_state import Run, fold
 from backends.engine import cleanup, lock
-from backends.engine.artifacts import Cache, Manifest
+from backends.engine.artifacts import Cache
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
 from tests.engine.conftest import Bench
@@ -32,13 +31,12 @@ class Shelf:
 
     def artifact(self, stage: Stage, whole: bool = True, **upstream: str) -> str:
         """Make a stage's artifact of 8 kB; gives its fingerprint."""
-        ingredients = self.cache.ingredients(stage, upstream)
-        folder = self.folders.artifact(stage.name, ingredients.fingerprint)
-        folder.mkdir(parents=True)
+        key, _ = self.cache.key(stage, upstream)
+        folder = self.cache.begin(stage.name, key.fingerprint, stale=False)
         (folder / "rows.bin").write_bytes(b"x" * 8192)
         if whole:
-            self.cache.keep(Manifest(ingredients, Outcome({"n": 1}, {"rows": "rows.bin"}), 1.0, time.time()))
-        return ingredients.fingerprint
+            self.cache.finish(key, Outcome({"n": 1}, {"rows": "rows.bin"}), 1.0, Line(""))
+        return key.fingerprint
 
     def run(self, figures: dict[str, float] | None = None, **pointed_at: str) -> str:
         """Make a finished run that took these artifacts; gives its id."""
@@ -103,8 +101,8 @@ def test_earlier_runs_and_what_they_alone_point_at_go(shelf: Shelf) -> None:
 
 def test_what_the_present_settings_use_stays(shelf: Shelf) -> None:
     """Whole or half done, pointed at by a run or not; a half of other settings goes."""
-    chosen = shelf.artifact(a_stage(1))
-    begun = shelf.artifact(a_stage(1, "b", after=("a",)), whole=False, a=chosen)
+    shelf.artifact(a_stage(1))
+    begun = shelf.artifact(a_stage(1, "b", after=("a",)), whole=False)
     other = shelf.artifact(a_stage(9, "b"), whole=False)
     found = shelf.look(a_stage(1), a_stage(1, "b", after=("a",)))
     assert {f"artifacts/b/{other}"} == shelf.paths(found)
@@ -139,7 +137,7 @@ def test_what_was_accepted_keeps_what_it_was_made_of(shelf: Shelf) -> None:
     """An artifact that points at another's files needs that one."""
     made = shelf.artifact(a_stage(1))
     changed = a_stage(2)
-    assert shelf.cache.accept(changed, shelf.cache.ingredients(changed, {}))
+    assert shelf.cache.accept(changed, shelf.cache.key(changed, {})[0])
     assert set() == shelf.paths(shelf.look(changed))
     assert shelf.folders.artifact("a", made).is_dir()
 
@@ -220,7 +218,7 @@ def test_a_workspace_that_is_held_is_refused_by_name(shelf: Shelf) -> None:
     shelf.artifact(a_stage(2))
     agreed = frozenset(one.path for one in shelf.look(a_stage(2)).waste)
     assert 1 == len(agreed)
-    held = lock.Hold(shelf.folders, "20260101-000000-0000")
+    held = lock.WorkspaceLock(shelf.folders, "20260101-000000-0000")
     try:
         with pytest.raises(BusyError, match=rf"process {os.getpid()} on .*, run 20260101-000000-0000"):
             shelf.look(a_stage(2))
@@ -229,7 +227,7 @@ def test_a_workspace_that_is_held_is_refused_by_name(shelf: Shelf) -> None:
     finally:
         held.release()
     assert agreed == {one.path for one in shelf.remove(a_stage(2)).waste}
-    assert lock.holder(shelf.folders) is None
+    assert lock.owner(shelf.folders) is None
 
 
 def test_only_what_was_agreed_to_goes(shelf: Shelf) -> None:

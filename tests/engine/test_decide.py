@@ -17,7 +17,7 @@ from backends.core.events import (
 from backends.core.messages import line
 from backends.core.plan import Plan, Stage
 from backends.core.run_state import Run, fold
-from backends.engine.stage_scheduler import Block, End, Settle, Skip, decide, wanted
+from backends.engine.stage_scheduler import Block, End, RunStage, Skip, decide, wanted
 
 WHERE = Path("/nowhere")
 WHY = line("because")
@@ -41,13 +41,13 @@ def folded(plan: Plan, *events: object) -> Run:
 def test_starts_what_hangs_on_nothing() -> None:
     """At first the stages without predecessors are settled, as many as may run at once."""
     p = plan(stage("a"), stage("b"), stage("c"), stage("d", "a"))
-    assert (Settle("a"), Settle("b")) == decide(p, folded(p))
+    assert (RunStage("a"), RunStage("b")) == decide(p, folded(p))
 
 
 def test_room_is_for_all_that_is_busy() -> None:
     """A busy stage takes one of the places, and is not settled twice."""
     p = plan(stage("a"), stage("b"), stage("c"))
-    assert (Settle("b"),) == decide(p, folded(p), frozenset({"a"}))
+    assert (RunStage("b"),) == decide(p, folded(p), frozenset({"a"}))
     assert () == decide(p, folded(p), frozenset({"a", "b"}))
 
 
@@ -56,7 +56,7 @@ def test_goes_on_behind_finished_and_skipped_stages() -> None:
     p = plan(stage("a"), stage("b", skip=True), stage("c", "a", "b"))
     run = folded(p, StageFinished("a", 1, Outcome(), 1.0))
     assert (Skip("b", WHY),) == decide(p, run)
-    assert (Settle("c"),) == decide(p, fold(run, StageSkipped("b", WHY)))
+    assert (RunStage("c"),) == decide(p, fold(run, StageSkipped("b", WHY)))
 
 
 def test_a_failure_blocks_what_hangs_on_it_and_nothing_else() -> None:
@@ -65,7 +65,7 @@ def test_a_failure_blocks_what_hangs_on_it_and_nothing_else() -> None:
     run = folded(p, StageFailed("a", 1, WHY))
     actions = decide(p, run)
     assert Block("b", line("{stage} is not done", stage="a")) in actions
-    assert Settle("d") in actions
+    assert RunStage("d") in actions
     run = fold(fold(run, StageBlocked("b", WHY)), StageFinished("d", 1, Outcome(), 1.0))
     assert (Block("c", line("{stage} is not done", stage="b")),) == decide(p, run)
     end = decide(p, fold(run, StageBlocked("c", WHY)))
@@ -94,5 +94,5 @@ def test_a_resumed_run_takes_up_what_was_cut_off() -> None:
     p = plan(stage("a"), stage("b"), stage("c", "a"))
     run = folded(p, StageFinished("a", 1, Outcome(), 1.0), StageStarted("b", 1, WHY, 7))
     again = fold(run, RunStarted("r", ("a", "b", "c"), 2, resumed=True))
-    assert (Settle("b"), Settle("c")) == decide(p, again)
+    assert (RunStage("b"), RunStage("c")) == decide(p, again)
     assert 1 == again.resumed

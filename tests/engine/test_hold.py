@@ -24,14 +24,14 @@ def test_a_disk_without_locks_is_no_other_engine(tmp_path: Path, monkeypatch: py
     with pytest.raises(
         InputError, match=r"the disk takes no locks \(No locks available\) \(put the workspace on a local"
     ):
-        lock.Hold(Folders(tmp_path), "run")
-    assert lock.holder(Folders(tmp_path)) is None
+        lock.WorkspaceLock(Folders(tmp_path), "run")
+    assert lock.owner(Folders(tmp_path)) is None
 
 
 def test_the_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     """A second engine reads the process and the run of the first; once that has let go nobody holds the workspace."""
     folders = Folders(tmp_path)
-    held = lock.Hold(folders, "run-1")
-    assert lock.Holder(os.getpid(), os.uname().nodename, "run-1") == lock.holder(folders)
+    held = lock.WorkspaceLock(folders, "run-1")
+    assert lock.LockOwner(os.getpid(), os.uname().nodename, "run-1") == lock.owner(folders)
     held.release()
-    assert lock.holder(folders) is None
+    assert lock.owner(folders) is None

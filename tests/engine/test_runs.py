@@ -182,7 +182,7 @@ def test_a_refused_start_leaves_the_run_that_is_on_the_latest(bench: Bench, monk
     bench.stages = (counting("a", 1000, 0.05),)
     begun = bench.client.start(RunRequest())
     with monkeypatch.context() as patch:
-        patch.setattr(lock, "holder", lambda _: None)  # as it was a moment before
+        patch.setattr(lock, "owner", lambda _: None)  # as it was a moment before
         with pytest.raises(BusyError, match="an engine works here already"):
             bench.another().start(RunRequest())
     assert [begun] == [run.id for run in bench.another().runs()]

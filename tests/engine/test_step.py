@@ -95,7 +95,7 @@ def test_a_second_signal_kills_a_stage_that_does_not_listen(tmp_path: Path) -> N
 async def test_a_child_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
     """Stop gives it its time and no more."""
     request = Request("s", "toys:hang", 1, tmp_path, tmp_path / "out", tmp_path / "scratch")
-    child = await worker_process.spawn(None, tmp_path, tmp_path / "log", request.scratch)
+    child = await worker_process.spawn(tmp_path, tmp_path / "log", request.scratch)
     await child.send(dumps(request))
     await child.stop(grace_s=0.5)
     assert -signal.SIGKILL == await child.ended()

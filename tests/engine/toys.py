@@ -29,7 +29,7 @@ def count(job: Job) -> Outcome:
 
 def add(job: Job) -> Outcome:
     """Sum what the stages before gave; sets one item aside."""
-    total = sum(int(str(up.outcome.figures["items"])) for up in job.upstream.values())
+    total = sum(int(str(up.figure("items"))) for up in job.upstream.values())
     job.set_aside("odd one", line("it is odd"))
     print("a library prints to standard output")  # must land in the log, not in the protocol
     return Outcome({"total": total})

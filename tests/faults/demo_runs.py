@@ -70,7 +70,7 @@ def gone(workspace: Path, seconds: float = 10) -> bool:
     """Whether every process of the workspace has ended by then."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if not any(leftovers(workspace)) and lock.holder(Folders(workspace)) is None:
+        if not any(leftovers(workspace)) and lock.owner(Folders(workspace)) is None:
             return True
         time.sleep(0.05)
     return False

@@ -39,7 +39,7 @@ def talk(job: Job) -> Outcome:
 def tally(job: Job) -> Outcome:
     """Note outside the workspace that it was run, wait a moment, and give the sum of what it reads."""
     text = job.inputs["text"].read_text() if "text" in job.inputs else ""
-    total = len(text) + sum(int(str(up.outcome.figures["items"])) for up in job.upstream.values())
+    total = len(text) + sum(int(str(up.figure("items"))) for up in job.upstream.values())
     with open(str(job.tuning["tally"]), "a", encoding="ascii") as file:
         file.write(f"{job.stage} {job.params.get('factor', 1)} {total}\n")
     time.sleep(0.05)

@@ -36,7 +36,7 @@ from backends.core.values import DeviceSample
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
 from backends.engine.live_client import LiveClient, Planner
-from backends.engine.lock import Hold
+from backends.engine.lock import WorkspaceLock
 from r3d_tui.state.console_messages import FeedBroke, SnapshotCame
 from r3d_tui.state.feed import Feed
 from r3d_tui.views.tracks import Tracks, tracks_of
@@ -77,7 +77,7 @@ class Hours:
         self.folders = Folders(workspace)
         self.folder = self.folders.run("20261123-000000-0000")
         self.chips = [f"npu:{number}" for number in range(chips)]
-        self._hold = Hold(self.folders, self.folder.id)
+        self._hold = WorkspaceLock(self.folders, self.folder.id)
         self.folder.path.mkdir(parents=True)
         plan = Plan(workspace, (Stage("infer", "toys:count", 1),))
         self.folder.plan.write_bytes(dumps(plan).encode())

@@ -50,7 +50,7 @@ def test_two_hundred_kills_lead_to_the_scores_of_a_clean_run(tmp_path: Path) -> 
         time.sleep(chance.uniform(0.2, 4.0))
         for _ in range(chance.choice((1, 1, 1, 3))):
             kind = chance.choice(sorted(kills))
-            holder = lock.holder(Folders(killed))
+            holder = lock.owner(Folders(killed))
             engine = [holder.pid] if holder and holder.pid else []
             victims = {"engine": engine, "worker": sorted(leftovers(killed)), "face": [face.pid]}[kind]
             if victims:

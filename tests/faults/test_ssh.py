@@ -23,7 +23,7 @@ PAINTED = b"\x1b[?1049h"
 
 def engine(workspace: Path) -> int | None:
     """The pid of the workspace's living engine."""
-    holder = lock.holder(Folders(workspace))
+    holder = lock.owner(Folders(workspace))
     return holder.pid if holder else None
 
 

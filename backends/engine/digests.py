@@ -1,0 +1,173 @@
+"""What files and folders hold, in digests: of inputs from outside, and of outputs, which are checked when they are
+taken from the cache. The cache alone calls it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+from typing import Any
+
+from backends.core.errors import InputError
+from backends.core.files import write_whole
+from backends.engine.sealed import seal, unseal
+
+WHOLE_BYTES = 64 << 20
+"""Outputs up to this size are compared byte by byte; larger ones by names, sizes and times (a store has checksums)."""
+OURS = ".r3d"
+"""A workspace's own folder is no part of a data set that lies around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """One output as it was when its stage ended."""
+
+    listing: str
+    """Names, sizes and times."""
+    content: str = ""
+    """Names and bytes; empty where it is too large to be read each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """A folder's tree, or a single file."""
+
+    files: tuple[tuple[str, os.stat_result], ...]
+    """Names relative to the root; links count as what they lead to."""
+    digest: str
+    """Names, sizes and times of the files: a second for 140,000 frames, where reading takes minutes."""
+    watch: str
+    """The same with times of change, and of the folders too: it differs where something was away for a moment."""
+
+    @property
+    def bytes(self) -> int:
+        return sum(stat.st_size for _, stat in self.files)
+
+
+def stamp(path: Path) -> Stamp:
+    """The stamp of an output. OSError where it is not there."""
+    listing = _listed(path)
+    return Stamp(listing.digest, _content(path, listing) if listing.bytes <= WHOLE_BYTES else "")
+
+
+def is_intact(path: Path, known: Stamp) -> bool:
+    """Whether an output is what it was when it was stamped."""
+    try:
+        listing = _listed(path)
+        if not known.content:
+            return listing.digest == known.listing
+        return listing.bytes <= WHOLE_BYTES and _content(path, listing) == known.content
+    except OSError:
+        return False
+
+
+def _content(path: Path, listing: _Listing) -> str:
+    digest = hashlib.sha256()
+    for name, stat in listing.files:
+        digest.update(f"{name}\0{stat.st_size}\n".encode("utf-8", "surrogateescape"))
+        if S_ISREG(stat.st_mode):
+            digest.update((path / name if name else path).read_bytes())
+    return digest.hexdigest()
+
+
+class Digests:
+    """Digests of inputs from outside: files by content, remembered by size and time, folders by names, sizes, times."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, Any] = {}
+        self._changed = False
+        with contextlib.suppress(OSError, ValueError):  # damaged: every file is read again
+            files = json.loads(unseal(path.read_bytes()))["files"]
+            self._known = files if isinstance(files, dict) else {}
+
+    def of(self, path: Path) -> tuple[str, str]:
+        """A digest, and a state to compare with a later one. Raises InputError where there is nothing to read."""
+        try:
+            listing = _listed(path)
+            return (listing.digest if path.is_dir() else self._file(path)), listing.watch
+        except OSError as error:
+            text, hint = "{path}: {reason}", "mend the path in r3d.toml"
+            raise InputError(text, hint=hint, path=str(path), reason=error.strerror or str(error)) from None
+
+    def save(self) -> None:
+        """Remember what was read; where that cannot be written, it is read again."""
+        if self._changed:
+            with contextlib.suppress(OSError):
+                write_whole(self._path, seal(json.dumps({"files": self._known})).encode("ascii"))
+            self._changed = False
+
+    def _file(self, path: Path) -> str:
+        stat = path.stat()
+        key, state = str(path), [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        known = self._known.get(key)
+        if isinstance(known, list) and len(known) == 4 and known[:3] == state:
+            return str(known[3])
+        if not S_ISREG(stat.st_mode):
+            raise OSError(0, "it is no file and no folder")
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        self._known[key] = [*state, digest.hexdigest()]
+        self._changed = True
+        return digest.hexdigest()
+
+
+def changed(path: Path, watch: str) -> bool:
+    """Whether an input is in another state than `Digests.of` saw it in."""
+    try:
+        return _listed(path).watch != watch
+    except OSError:
+        return True
+
+
+def _listed(root: Path) -> _Listing:
+    """A folder that was seen already (a link to a parent, say) counts by name alone."""
+    digest, watch = hashlib.sha256(), hashlib.sha256()
+    files = []
+    for name, stat in _tree(root):
+        if S_ISDIR(stat.st_mode):
+            text = f"{name}\0seen\n" if name.endswith("\0") else ""
+        else:
+            files.append((name, stat))
+            text = f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+        digest.update(text.encode("utf-8", "surrogateescape"))
+        watch.update(f"{name}\0{stat.st_ctime_ns}\0{text}".encode("utf-8", "surrogateescape"))
+    return _Listing(tuple(files), digest.hexdigest(), watch.hexdigest())
+
+
+def _tree(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file and folder under `root` in a fixed order; a folder that was seen has a zero byte at its name's end."""
+    begin = root.stat()
+    yield "", begin
+    pending, seen = [(str(root), "")] if S_ISDIR(begin.st_mode) else [], {(begin.st_dev, begin.st_ino)}
+    while pending:
+        folder, prefix = pending.pop()
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda found: found.name):
+                stat, name = _stat_through(entry), f"{prefix}{entry.name}"
+                identity = stat.st_dev, stat.st_ino
+                if S_ISDIR(stat.st_mode) and identity in seen:
+                    yield f"{name}\0", stat
+                    continue
+                if S_ISDIR(stat.st_mode) and entry.name == OURS:
+                    continue
+                yield name, stat
+                if S_ISDIR(stat.st_mode):
+                    seen.add(identity)
+                    pending.append((entry.path, name + "/"))
+
+
+def _stat_through(entry: os.DirEntry[str]) -> os.stat_result:
+    """What a link leads to, or the link itself where it leads nowhere."""
+    try:
+        return entry.stat()
+    except OSError:
+        return entry.stat(follow_symlinks=False)

@@ -1,0 +1,138 @@
+"""What a run brings up to date, and for each stage its cache key, whether it runs, and why: the one walk of a plan.
+
+The client narrows a plan and previews it, the supervisor asks for one stage at a time, cleanup keeps what it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from backends.core.client import Preview, RunRequest
+from backends.core.errors import InputError, R3dError
+from backends.core.events import Outcome
+from backends.core.messages import Line, line
+from backends.core.plan import Plan, Reads, Stage
+from backends.core.run_state import Run
+from backends.engine.artifacts import Cache, CacheKey, read_digest
+from backends.engine.stage_scheduler import wanted
+
+Settled = Mapping[str, tuple[Outcome, str]]
+"""Outcome and fingerprint of each stage that has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one stage."""
+
+    action: Literal["run", "cached", "skip", "unknown"]
+    """`unknown`: it depends on one that will run, and runs if that gives something new."""
+    reason: Line
+    key: CacheKey | None = None
+    """None: nobody can know it yet, or an input is missing."""
+    outcome: Outcome | None = None
+    """The earlier outcome of a cached stage."""
+    stale: bool = False
+    """With `run`: what its folder holds cannot be built upon and goes first."""
+    acceptable: bool = False
+    """With `run`: an earlier artifact differs in parameters or version alone, and may be accepted."""
+    watched: Mapping[str, str] = field(default_factory=dict)
+    """State of each input when it was looked at, for `Cache.changed_input`."""
+
+
+def narrowed(plan: Plan, request: RunRequest, last: Run) -> Plan:
+    """The plan for a request, where `last` is the latest run. Raises InputError for names that are no stages."""
+    for name in (*request.stages, request.first, request.last):
+        if name is not None and name not in {stage.name for stage in plan.stages}:
+            names = ", ".join(stage.name for stage in plan.stages)
+            raise InputError("{name} is no stage", hint="one of {names}", name=name, names=names)
+    force: frozenset[str] = frozenset()
+    if request.force:
+        force = frozenset(stage.name for stage in plan.stages)
+    elif request.first:
+        force = plan.dependants(frozenset((request.first,)))
+    elif request.stages:
+        force = plan.dependants(frozenset(request.stages))
+    elif request.mode == "rerun":
+        _refuse_needless(last)
+    targets = (request.last,) if request.last else ()
+    return replace(plan, targets=targets, force=tuple(stage.name for stage in plan.stages if stage.name in force))
+
+
+def _refuse_needless(last: Run) -> None:
+    """A rerun without names is for what failed, was stopped or was cut off; the cache keeps the rest."""
+    if last.state == "new":
+        raise InputError("nothing has run here yet", hint="r3d-tui run")
+    if last.state == "done" and all(stage.settled for stage in last.stages):
+        raise InputError("nothing failed in run {run}", hint="name a stage to run it anew", run=last.id)
+
+
+def decide_stage(cache: Cache, stage: Stage, settled: Settled, *, forced: bool = False) -> Decision:
+    """What becomes of a stage whose dependencies are settled. Raises InputError where an input is missing."""
+    upstream = {}
+    for name in stage.after:
+        reads = stage.reads.get(name, Reads())
+        if name in settled and (digest := read_digest(reads, *settled[name])):
+            upstream[name] = digest
+    key, watched = cache.key(stage, upstream)
+    verdict = cache.judge(stage, key, forced=forced)
+    action: Literal["run", "cached"] = "run" if verdict.outcome is None else "cached"
+    return Decision(action, verdict.reason, key, verdict.outcome, verdict.stale, watched=watched)
+
+
+def walk(cache: Cache, plan: Plan, accept: frozenset[str] = frozenset()) -> Iterator[tuple[Stage, Decision]]:
+    """Every stage of the plan, and what becomes of it. Stages named in `accept` are accepted where they can be."""
+    asked, settled, open_ended = wanted(plan), dict[str, tuple[Outcome, str]](), set[str]()
+    for stage in plan.stages:
+        if stage.name not in asked:
+            decision = Decision("skip", line("not asked for in this run"))
+        elif stage.skip is not None:
+            decision = Decision("skip", stage.skip)
+        else:
+            decision = _decide(cache, plan, stage, settled, open_ended, accept)
+            if decision.action != "cached" and stage.name not in settled:
+                open_ended.add(stage.name)
+        yield stage, decision
+
+
+def _decide(
+    cache: Cache,
+    plan: Plan,
+    stage: Stage,
+    settled: dict[str, tuple[Outcome, str]],
+    open_ended: set[str],
+    accept: frozenset[str],
+) -> Decision:
+    forced = stage.name in plan.force
+    before = [name for name in stage.after if name in open_ended]
+    if before and not forced:
+        return Decision("unknown", line("runs if {stage} gives something new", stage=before[0]))
+    try:
+        decision = decide_stage(cache, stage, settled, forced=forced)
+    except R3dError as error:
+        return Decision("run", error.line)
+    assert decision.key is not None
+    if before:  # forced: its key is not known yet
+        return replace(decision, key=None)
+    key = decision.key
+    if decision.action == "run" and not forced and stage.name in accept and cache.accept(stage, key):
+        decision = decide_stage(cache, stage, settled)
+    if decision.outcome is not None:
+        settled[stage.name] = (decision.outcome, key.fingerprint)
+        return decision
+    if stage.fresh:  # what it gives is the same every time: what depends on it is not stale by it
+        if manifest := cache.manifest(stage.name, key.fingerprint) or cache.latest(stage.name):
+            settled[stage.name] = (manifest.outcome, manifest.key.fingerprint)
+        return decision
+    return replace(decision, acceptable=not forced and cache.acceptable(stage, key) is not None)
+
+
+def preview(cache: Cache, plan: Plan, accept: frozenset[str] = frozenset()) -> tuple[Preview, ...]:
+    """What a run would do, stage by stage, and why. Nothing is started, and nothing is written but remembered digests
+    and, for stages named in `accept`, that their earlier artifact counts as it is.
+    """
+    return tuple(
+        Preview(stage.name, decision.action, decision.reason, acceptable=decision.acceptable)
+        for stage, decision in walk(cache, plan, accept)
+    )
