@@ -45,6 +45,7 @@ SCORE = StageSpec(
     {"annotate": Reads(("annotation",)), "preprocess": Reads(("store",)), "infer": Reads(("rows",))},
     _score,
 )
+_SPEED = ("clips_per_s", "runtime", "devices", "joules_per_clip", "energy", "batch")
 EVALUATE = StageSpec(
     "evaluate",
     {
