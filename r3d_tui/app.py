@@ -191,6 +191,9 @@ def run_console(
 ) -> int:
     """Show the console until it is left; gives the exit code. A terminal that cannot draw it gets one line and 2."""
     encoding = tty.locale_encoding()
+    if not tty.is_utf8(encoding) and encoding != "ascii":
+        tty.write_in(sys.__stderr__, encoding)  # what Textual draws on
+        tty.write_in(sys.stdout, encoding)
     ascii_only = ascii_only or not tty.is_utf8(encoding)
     tty.set_charset(ascii_only=ascii_only, encoding=None if tty.is_utf8(encoding) else encoding)
     words = Words(speakable(chosen(language), encoding))

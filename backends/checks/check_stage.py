@@ -135,6 +135,9 @@ def _files() -> Finding:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     found = line("{n} files at once", n="unlimited" if soft == resource.RLIM_INFINITY else soft)
     if soft != resource.RLIM_INFINITY and soft < LEAST_FILES:
-        most = LEAST_FILES if hard == resource.RLIM_INFINITY else min(hard, LEAST_FILES)
-        return Finding("open files", "warning", found, line("ulimit -n {n}", n=most))
+        if hard == resource.RLIM_INFINITY or hard > soft:
+            most = LEAST_FILES if hard == resource.RLIM_INFINITY else min(hard, LEAST_FILES)
+            return Finding("open files", "warning", found, line("ulimit -n {n}", n=most))
+        text = "raise the hard limit: nofile in /etc/security/limits.conf, LimitNOFILE of systemd, or docker --ulimit"
+        return Finding("open files", "warning", found, line(text))
     return Finding("open files", "met", found)

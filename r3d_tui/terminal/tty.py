@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import locale
 import os
 import select
@@ -12,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import IO
 
 from rich.cells import cell_len
 
@@ -78,6 +81,16 @@ def locale_encoding() -> str:
 def is_utf8(encoding: str) -> bool:
     """True for the names that UTF-8 goes by."""
     return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8mb4")
+
+
+def write_in(stream: IO[str] | None, encoding: str) -> None:
+    """Let a stream write in the encoding that the locale names, also where that locale is not installed here.
+
+    Python then falls back to ASCII or to UTF-8, which a terminal of GBK shows as other signs.
+    """
+    if isinstance(stream, io.TextIOWrapper) and stream.isatty():
+        with contextlib.suppress(LookupError):
+            stream.reconfigure(encoding=codecs.lookup(encoding).name, errors="replace")
 
 
 def unusable() -> Line | None:

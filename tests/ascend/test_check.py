@@ -50,6 +50,16 @@ def test_the_table_is_written_and_counted(tmp_path: Path) -> None:
     assert check_stage.run(job).digest == outcome.digest != ""
 
 
+@pytest.mark.parametrize(("limits", "fix"), [((40, 4096), "ulimit -n "), ((40, 40), "raise the hard limit")])
+def test_the_fix_for_few_open_files_differs_from_what_is_there(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], fix: str
+) -> None:
+    """Where the hard limit is as low, ulimit cannot help."""
+    monkeypatch.setattr(check_stage.resource, "getrlimit", lambda _: limits)
+    found = _named(check_stage.diagnose(Settings(), Path.cwd(), ()), "open files")
+    assert fix in str(found.hint)
+
+
 def test_all_that_is_missing_is_named_in_one_line(tmp_path: Path) -> None:
     """The plan cannot go on: each by name, each mend."""
     needs = StageNeeds("infer", (module("no_such_a", "pkg-a"), Need("tool", "no-such-tool", line("install it"))))
