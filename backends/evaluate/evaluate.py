@@ -15,8 +15,9 @@ from backends.core.published import MODEL_FIGURES, published_model
 from backends.core.values import Report
 from backends.data.annotation import Annotation, read_annotation
 from backends.data.class_names import HMDB51, read_class_names
-from backends.evaluate.accuracy import Val, evaluate, hits, read_val
+from backends.evaluate.accuracy import evaluate, hits
 from backends.evaluate.report import Speed, predictions, report_lines
+from backends.evaluate.val_json import Val, read_val
 from backends.worker.job import Job
 
 
@@ -79,7 +80,7 @@ def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcom
     body = dumps(report).encode("ascii")
     write_whole(job.out / "report.json", body)
     write_whole(job.out / "report.md", ("\n".join(str(row) for row in words) + "\n").encode("utf-8", "replace"))
-    rows = predictions(listed, val.results, missing, val.results.longest or 1)
+    rows = predictions(listed, val.results, missing)
     write_whole(job.out / "predictions.csv", (row.encode("utf-8", "replace") for row in rows))
     figures: dict[str, Scalar] = {
         "top1": report.top1,
@@ -87,6 +88,7 @@ def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcom
         "k": report.k,
         "videos": report.videos,
         "videos_set_aside": report.videos_set_aside,
+        "videos_skipped": report.videos_set_aside,
         "clips": report.clips,
         "videos_listed": report.videos_listed,
         "top1_low": report.top1_low,
@@ -148,11 +150,13 @@ def step_evaluate(job: Job) -> Outcome:
     accuracy = hits(counted, val.results, params.k) / len(counted)
     if params.save:
         write_whole(params.val.parent / f"top{params.k}.txt", str(accuracy).encode("ascii"))
+    skipped = sum(video.id not in val.results for video in listed)
     figures: dict[str, Scalar] = {
         "accuracy": accuracy,
         "k": params.k,
         "videos": len(counted),
-        "videos_set_aside": sum(video.id not in val.results for video in listed),
+        "videos_set_aside": skipped,
+        "videos_skipped": skipped,
         "text": guide_text(len(listed), len(val.results), params.k, accuracy),
     }
     return Outcome(figures=figures)

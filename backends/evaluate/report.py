@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from backends.core.messages import Line, line
 from backends.core.published import RATES
 from backends.core.values import Report
 from backends.data.annotation import Video
-from backends.evaluate.rankings import Ranking
+from backends.evaluate.accuracy import is_among
+from backends.evaluate.val_json import Ranking
 
 SHOWN = 50
 """Rows of the long tables; predictions.csv has every video."""
@@ -176,26 +176,32 @@ def cell(text: str) -> str:
     return re.sub(r"([\\`*\[\]<>|#~])", r"\\\1", plain)
 
 
-def predictions(
-    videos: Iterable[Video], results: Mapping[str, Ranking], missing: Mapping[str, Line], k: int
-) -> Iterator[str]:
+def predictions(videos: Iterable[Video], results: Mapping[str, Ranking], missing: Mapping[str, Line]) -> Iterator[str]:
     """predictions.csv, row by row: one for each listed video, those without a result too, in the annotation's order."""
-    best = [name for n in range(1, k + 1) for name in (f"label_{n}", f"score_{n}")]
-    yield _row("video", "class", "right", "in_top_k", "reason", *best)
+    most = max(map(len, results.values()), default=1)
+    row = csv.writer(_Returned(), lineterminator="\n").writerow
+    yield row(("video", "class", "right", "in_top_k", "reason", *_heads(most)))
     for video in videos:
-        ranking = results.get(video.id, ())[:k]
+        name, label = _field(video.id), _field(video.label)
+        ranking = results.get(video.id)
         if not ranking:
-            yield _row(_field(video.id), _field(video.label), "", "", _field(str(missing.get(video.id, ""))))
+            yield row((name, label, "", "", _field(str(missing.get(video.id, "")))))
             continue
-        flags = [int(ranking[0][0] == video.label), int(any(label == video.label for label, _ in ranking))]
-        pairs = [value for label, score in ranking for value in (_field(label), f"{score:.6f}")]
-        yield _row(_field(video.id), _field(video.label), *flags, "", *pairs)
+        right, among = ranking[0][0] == video.label, is_among(video.label, ranking, most)
+        pairs = (value for label, score in ranking for value in (_field(label), f"{score:.6f}"))
+        yield row((name, label, int(right), int(among), "", *pairs))
 
 
-def _row(*fields: str | int) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow(fields)
-    return out.getvalue()
+def _heads(most: int) -> list[str]:
+    return [name for n in range(1, most + 1) for name in (f"label_{n}", f"score_{n}")]
+
+
+class _Returned:
+    """A file for `csv.writer` that gives back what is written, so that `writerow` returns the row."""
+
+    @staticmethod
+    def write(text: str) -> str:
+        return text
 
 
 def _field(text: str) -> str:

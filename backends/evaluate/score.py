@@ -1,10 +1,12 @@
-"""The score stage: rows of logits to val.json. It refuses to know what is right: `evaluate` does.
+"""The score stage: rows of logits to val.json, as the reference's postprocessing counts. `evaluate` judges them.
 
-A video counts only with all of its clips; one that lacks some is set aside by name.
+float32 softmax over the classes of each clip, mean over the clips, the k largest. A video counts only with all of its
+clips; one that lacks some is skipped by name.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 from backends.core.codec import decode
 from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
-from backends.core.files import make_folder
+from backends.core.files import make_folder, write_whole
 from backends.core.messages import Line, line
 from backends.data.annotation import read_labels
 from backends.data.class_names import HMDB51, read_class_names
-from backends.evaluate.label_names import class_names
 from backends.evaluate.result_files import match, read_info, read_rows, result_folder
-from backends.evaluate.val_json import ValWriter, mean_scores, top
+from backends.evaluate.val_json import val_pieces
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def run(job: Job) -> Outcome:
     params = decode(ScoreParams, dict(job.params))
     with RowsReader(job.upstream["infer"].path("rows")) as rows:
         if not len(rows):
-            raise StageError("infer gave no scores", hint="see the infer stage: what it set aside, and its log")
+            raise StageError("infer gave no scores", hint="see the infer stage: what it skipped, and its log")
         index = read_index(job.upstream["preprocess"].path("store"))
         names = _names(job, rows.classes)
         videos = (_rows_of(video, rows) for video in index.videos)
@@ -129,6 +130,25 @@ def _names(job: Job, classes: int) -> tuple[str, ...]:
     return class_names(classes, read_labels(path), str(path))
 
 
+def class_names(classes: int, labels: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """The name of each of `classes` columns: the annotation's labels in their order.
+
+    Where the annotation lists only some of HMDB51's classes and the model has all 51, HMDB51's order is taken.
+    Raises InputError where the numbers do not fit; `source` names the annotation in it.
+    """
+    if len(labels) == classes:
+        return labels
+    if classes == len(HMDB51) and set(labels) <= set(HMDB51):
+        return HMDB51
+    raise InputError(
+        "{source}: {labels} labels, but the model gives {classes} scores a clip",
+        hint="give an annotation with all classes of the checkpoint, or a file of its class names",
+        source=source,
+        labels=len(labels),
+        classes=classes,
+    )
+
+
 def _info(params: StepScoreParams, folder: Path) -> Path:
     if params.info:
         return params.info
@@ -143,25 +163,60 @@ def _info(params: StepScoreParams, folder: Path) -> Path:
 
 
 def _write(job: Job, path: Path, videos: Iterator[_VideoRows], total: int, names: tuple[str, ...], k: int) -> Outcome:
-    """Score every video into `path`; what cannot be scored is set aside. StageError where no video is left."""
-    begun, clips = time.monotonic(), 0
-    with ValWriter(path) as val:
-        for done, video in enumerate(videos, 1):
-            trouble = video.trouble if video.logits is None else _damage(video.logits)
-            if trouble.template or video.logits is None:
-                job.set_aside(video.id, trouble)
-            else:
-                val.add(video.id, top(mean_scores(video.logits), names, k))
-                clips += len(video.logits)
-            if done % 64 == 0 or done == total:
-                job.check_stop()
-                job.progress(done, total, "videos", rate=done / max(time.monotonic() - begun, 1e-9))
-        if not val.videos:
-            hint = "see what was set aside, and the stages before"
-            raise StageError("none of {total} videos has a usable result", hint=hint, total=total)
-    figures: dict[str, Any] = {"videos": val.videos, "clips": clips}
+    """Score every video into `path`; what cannot be scored is skipped. StageError where no video is left."""
+    scores, digest = _Scores(job, videos, total), hashlib.sha256()
+
+    def pieces() -> Iterator[bytes]:
+        for piece in val_pieces(scores.best(names, k)):
+            digest.update(piece)
+            yield piece
+
+    write_whole(path, pieces())
     output = path.name if path.parent == job.out else str(path)
-    return Outcome(figures=figures, outputs={"val": output}, digest=val.digest)
+    return Outcome(figures=scores.figures, outputs={"val": output}, digest=digest.hexdigest())
+
+
+class _Scores:
+    """The videos that are scored, one after the other, and how many those are."""
+
+    def __init__(self, job: Job, videos: Iterator[_VideoRows], total: int) -> None:
+        self._job, self._videos, self._total = job, videos, total
+        self._begun = time.monotonic()
+        self.figures: dict[str, Any] = {"videos": 0, "clips": 0}
+
+    def best(self, names: tuple[str, ...], k: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        for done, video in enumerate(self._videos, 1):
+            problem = video.trouble if video.logits is None else _damage(video.logits)
+            if problem.template or video.logits is None:
+                self._job.set_aside(video.id, problem)
+            else:
+                self.figures["videos"] += 1
+                self.figures["clips"] += len(video.logits)
+                yield video.id, top(mean_scores(video.logits), names, k)
+            if done % 64 == 0 or done == self._total:
+                self._job.check_stop()
+                rate = done / max(time.monotonic() - self._begun, 1e-9)
+                self._job.progress(done, self._total, "videos", rate=rate)
+        if not self.figures["videos"]:
+            hint = "see what was skipped, and the stages before"
+            raise StageError("none of {total} videos has a usable result", hint=hint, total=self._total)
+
+
+def mean_scores(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean over the clips of the softmax over the classes: (clips, classes) float32 -> (classes,) float32."""
+    import numpy as np
+
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    mean: NDArray[np.float32] = (shifted / shifted.sum(axis=1, keepdims=True)).mean(axis=0, dtype=np.float32)
+    return mean
+
+
+def top(scores: NDArray[np.float32], names: tuple[str, ...], k: int) -> list[dict[str, str | float]]:
+    """The `k` best labels, best first, as val.json lists them; of equal scores the earlier class comes first."""
+    import numpy as np
+
+    order = np.argsort(-scores, kind="stable")[:k]
+    return [{"label": names[n], "score": float(scores[n])} for n in order]
 
 
 def _damage(logits: NDArray[np.float32]) -> Line:

@@ -1,85 +1,97 @@
-"""From the logits of a video's clips to its best labels, as the guide counts, and the val.json that holds them.
-
-float32 softmax over the classes of each clip, mean over the clips, the k largest. It refuses to know whose rows they
-are.
-"""
+"""val.json as the reference has it: each video's best labels with scores; `score` writes it, `evaluate` reads it."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Any
 
-from backends.core.files import sync_folder
+import msgspec
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from backends.core.errors import InputError
+from backends.core.events import SetAside
+from backends.core.messages import Line, line
+from backends.data.annotation import read_json
 
-    Logits = NDArray[np.float32]
-
-
-def mean_scores(logits: Logits) -> Logits:
-    """Mean over the clips of the softmax over the classes: (clips, classes) float32 -> (classes,) float32."""
-    import numpy as np
-
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    mean: Logits = (shifted / shifted.sum(axis=1, keepdims=True)).mean(axis=0, dtype=np.float32)
-    return mean
+Ranking = tuple[tuple[str, float], ...]
+"""(label, score), best first; of equal scores in the file's order, as the reference sorts them."""
 
 
-def top(scores: Logits, names: tuple[str, ...], k: int) -> list[dict[str, str | float]]:
-    """The `k` best labels, best first, as val.json lists them; of equal scores the earlier class comes first."""
-    import numpy as np
+class Val(msgspec.Struct, frozen=True):
+    """A checked val.json."""
 
-    order = np.argsort(-scores, kind="stable")[:k]
-    return [{"label": names[n], "score": float(scores[n])} for n in order]
+    results: dict[str, Ranking]
+    """By video id, in the file's order; none is empty."""
+    set_aside: tuple[SetAside, ...] = ()
 
 
-class ValWriter:
-    """Writes `{"results": {video_id: [{"label", "score"}, ...]}}` video by video, whole or not at all.
+def val_pieces(results: Iterable[tuple[str, list[dict[str, Any]]]]) -> Iterator[bytes]:
+    """The file's bytes, video by video, as `json.dumps` writes them."""
+    yield b'{"results": {'
+    comma = ""
+    for video, entry in results:
+        yield f"{comma}{json.dumps(video)}: {json.dumps(entry)}".encode("ascii")
+        comma = ", "
+    yield b"}}"
 
-    The file appears under its name, synced, when the block ends well; `digest` is then the SHA-256 of its bytes.
-    """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.digest = ""
-        self.videos = 0
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        self._hash = hashlib.sha256()
+def read_val(path: Path, labels: Iterable[str]) -> Val:
+    """Read val.json. InputError where it is not one; a video with a bad entry is skipped by name."""
+    document = read_json(path, "give the val.json that the score step wrote", _table)
+    results = document.get("results") if isinstance(document, dict) else None
+    if not isinstance(results, dict):
+        hint = "it must hold results: for each video a list of labels and scores"
+        raise InputError("{path}: no results", hint=hint, path=str(path))
+    known = {name: name for name in labels}
+    rankings: dict[str, Ranking] = {}
+    skipped: list[SetAside] = []
+    for video, entry in results.items():
+        ranking = _ranking(entry, known)
+        if isinstance(ranking, Line):
+            skipped.append(SetAside(video, ranking))
+        else:
+            rankings[video] = ranking
+    return Val(rankings, tuple(skipped))
 
-    def __enter__(self) -> ValWriter:  # noqa: PYI034 - Self needs Python 3.11; this class has no heirs
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self._part, "wb")
-        self._put('{"results": {')
-        return self
 
-    def add(self, video: str, results: list[dict[str, str | float]]) -> None:
-        """One more video; the caller gives each id once."""
-        comma = ", " if self.videos else ""
-        self._put(f"{comma}{json.dumps(video)}: {json.dumps(results)}")
-        self.videos += 1
+def _table(items: list[tuple[str, Any]]) -> Any:
+    """A label with its score as a pair, which takes a third of a table's memory."""
+    if len(items) == 2 and (items[0][0], items[1][0]) == ("label", "score") and isinstance(items[0][1], str):
+        return items[0][1], items[1][1]
+    return dict(items)
 
-    def _put(self, text: str) -> None:
-        data = text.encode("ascii")
-        self._hash.update(data)
-        self._file.write(data)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if kind is not None:
-            self._file.close()
-            with contextlib.suppress(OSError):
-                self._part.unlink()
-            return
-        self._put("}}")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._part.replace(self.path)
-        sync_folder(self.path.parent)
-        self.digest = self._hash.hexdigest()
+def _ranking(entry: Any, known: dict[str, str]) -> Ranking | Line:
+    """The labels, best first, or why the entry is none."""
+    if not isinstance(entry, list) or not entry:
+        return line("its result is empty")
+    pairs = []
+    for item in entry:
+        label, score = (item.get("label"), item.get("score")) if isinstance(item, dict) else _pair(item)
+        number = _number(score)
+        if number is None:
+            return line("a score of its result is not a number")
+        if not isinstance(label, str) or label not in known:
+            return line("the label {label} of its result is not in the annotation", label=ascii(label)[:80])
+        pairs.append((known[label], number))
+    return tuple(sorted(pairs, key=_score, reverse=True))
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    return item if isinstance(item, tuple) else (None, None)
+
+
+def _number(score: Any) -> float | None:
+    """A finite number; None where it is none, or beyond what a float holds."""
+    if type(score) is float:
+        return score if math.isfinite(score) else None
+    try:
+        return float(score) if type(score) is int else None
+    except OverflowError:
+        return None
+
+
+def _score(pair: tuple[str, float]) -> float:
+    return pair[1]

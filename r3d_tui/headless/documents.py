@@ -36,6 +36,7 @@ def result_document(snapshot: Snapshot) -> dict[str, Any]:
         "top5": report.topk if report and report.k == 5 else None,
         "videos": figures.get("evaluate.videos"),
         "videos_set_aside": figures.get("evaluate.videos_set_aside"),
+        "videos_skipped": figures.get("evaluate.videos_set_aside"),
         "clips": figures.get("infer.clips"),
         "clips_per_s": figures.get("infer.clips_per_s"),
     }

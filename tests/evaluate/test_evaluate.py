@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from backends.core.events import SetAside
 from backends.core.messages import line
 from backends.core.settings import DatasetSettings, EvaluateSettings, Settings
 from backends.core.values import ClassScore, Confusion, Report
-from backends.evaluate.accuracy import read_val, wilson
+from backends.evaluate.accuracy import wilson
 from backends.evaluate.evaluate import EvaluateParams, StepEvaluateParams, run, step_evaluate
 from backends.evaluate.evaluate_specs import EVALUATE, SCORE
 from backends.evaluate.report import cell
+from backends.evaluate.val_json import read_val
 
 
 def _val(path: Path, **results: list[tuple[str, float]]) -> Path:
@@ -169,9 +171,22 @@ def test_labels_are_ranked_by_score_whatever_their_order_in_the_file(
 
 @pytest.mark.parametrize(
     "entry",
-    [[], None, {}, [1], [{"label": "sit"}], [{"label": "sit", "score": True}], [{"label": "nobody", "score": 1}]],
+    [
+        [],
+        None,
+        {},
+        [1],
+        [{"label": "sit"}],
+        [{"label": "sit", "score": True}],
+        [{"label": "sit", "score": float("nan")}],
+        [{"label": "sit", "score": 10**400}],
+        [{"label": "nobody", "score": 1}],
+        [{"label": ["sit"], "score": 1}],
+        [{"score": 1, "label": {}}],
+    ],
+    ids=range(11),
 )
-def test_a_bad_entry_sets_its_video_aside(tmp_path: Path, entry: Any) -> None:
+def test_a_video_with_a_bad_entry_is_skipped(tmp_path: Path, entry: Any) -> None:
     """Whatever is wrong with it, the others count."""
     path = tmp_path / "val.json"
     path.write_text(json.dumps({"results": {"bad": entry, "good": [{"label": "sit", "score": 0.5}]}}))
@@ -189,6 +204,27 @@ def test_a_file_that_is_no_val_json_is_refused_in_one_line(tmp_path: Path, conte
     with pytest.raises(InputError, match=r"val\.json") as caught:
         read_val(path, frozenset())
     assert "\n" not in str(caught.value)
+
+
+def test_a_val_json_of_gigabytes_or_of_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    """A file of 2 GB is not read; a pipe, a device and a link to itself are not waited for."""
+    with open(tmp_path / "large", "wb") as file:
+        file.truncate(2 << 30)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    for path in (tmp_path / "large", tmp_path / "pipe", tmp_path / "loop", Path("/dev/zero"), tmp_path):
+        with pytest.raises(InputError, match=r"larger than|not a file|symbolic links"):
+            read_val(path, ["sit"])
+
+
+def test_a_label_in_another_spelling_of_json_is_read(tmp_path: Path) -> None:
+    """Order of keys, further keys and blanks do not matter; a video may be called label."""
+    text = (
+        '{"x": 1, "results": {"label": [{"score": 1, "label": "s\\u0069t"}], '
+        '"score": [{"n": 0, "label": "sit", "score": 2}]}}'
+    )
+    (tmp_path / "val.json").write_text(text)
+    assert {"label": (("sit", 1.0),), "score": (("sit", 2.0),)} == read_val(tmp_path / "val.json", ["sit"]).results
 
 
 def test_nothing_to_count_is_an_error_and_no_zero(make_job: Any, write_annotation: Any, tmp_path: Path) -> None:

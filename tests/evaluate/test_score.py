@@ -15,8 +15,7 @@ from backends.core.errors import InputError, StageError
 from backends.data.score_rows import RowsWriter
 from backends.data.score_rows_reader import RowsReader
 from backends.evaluate.evaluate import StepEvaluateParams, step_evaluate
-from backends.evaluate.score import ScoreParams, StepScoreParams, run, step_score
-from backends.evaluate.val_json import ValWriter, mean_scores, top
+from backends.evaluate.score import ScoreParams, StepScoreParams, mean_scores, run, step_score, top
 
 
 @dataclass(frozen=True)
@@ -65,19 +64,6 @@ def test_of_equal_scores_the_earlier_class_comes_first() -> None:
     """So that the same rows always give the same file."""
     best = top(np.array([0.25, 0.5, 0.25], dtype=np.float32), ("a", "b", "c"), 3)
     assert ["b", "a", "c"] == [entry["label"] for entry in best]
-
-
-def test_a_val_json_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    """A fault while writing leaves neither file nor remains."""
-
-    def fail() -> None:
-        with ValWriter(tmp_path / "val.json") as val:
-            val.add("a", [])
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert [] == list(tmp_path.iterdir())
 
 
 def test_the_stage_scores_whole_videos_and_sets_the_others_aside(
