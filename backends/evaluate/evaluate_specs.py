@@ -52,9 +52,7 @@ EVALUATE = StageSpec(
         "frames": Reads(skipped=True),
         "annotate": Reads(("annotation",), ("unlisted",), skipped=True),
         "preprocess": Reads(skipped=True),
-        "infer": Reads(
-            figures=("clips_per_s", "runtime", "devices", "joules_per_clip", "energy", "batch"), skipped=True
-        ),
+        "infer": Reads(figures=_SPEED, skipped=True),
         "score": Reads(("val",), ("clips",), skipped=True),
         "export": Reads(figures=MODEL_FIGURES, skipped=True),
     },
