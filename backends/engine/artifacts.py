@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from backends.core.codec import DecodeError, dumps, loads
+from backends.core.codec import dumps
 from backends.core.events import Outcome
 from backends.core.files import sync_folder, write_whole
 from backends.core.messages import Line, line
@@ -212,16 +212,12 @@ class Cache:
             return None
 
     def _read(self, stage: str, fingerprint: str) -> Manifest:
-        data = (self._folders.artifact(stage, fingerprint) / MANIFEST).read_bytes()
-        try:
-            return loads(Manifest, unseal(data))
-        except DecodeError as error:
-            raise DamagedError(str(error)) from None
+        return unseal(Manifest, (self._folders.artifact(stage, fingerprint) / MANIFEST).read_bytes())
 
     def keep(self, manifest: Manifest) -> None:
         """Make an artifact count from here on."""
         folder = self._folders.artifact(manifest.key.stage, manifest.key.fingerprint)
-        write_whole(folder / MANIFEST, seal(dumps(manifest)).encode())
+        write_whole(folder / MANIFEST, seal(manifest))
 
     def begin(self, stage: str, fingerprint: str, *, stale: bool) -> Path:
         """The folder for a stage that is about to run. It counts for nothing until `finish`, whatever kills us when.

@@ -16,12 +16,13 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from backends.core.codec import dumps, encode, loads
-from backends.core.errors import R3dError
+from backends.core.codec import dumps, encode
+from backends.core.errors import InputError, R3dError
 from backends.core.plan import Plan
 from backends.engine.control_socket import serve
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.lock import WorkspaceLock, disk_trouble
+from backends.engine.sealed import DamagedError, unseal
 from backends.engine.supervisor import Supervisor
 
 
@@ -33,7 +34,7 @@ def main() -> int:
     _redirect(folder.supervisor_log)
     hold = None
     try:
-        plan = loads(Plan, folder.plan.read_bytes())
+        plan = _plan(folder)
         folders = Folders(plan.workspace)
         hold = WorkspaceLock(folders, folder.id)
         asyncio.run(_supervise(folders, folder, plan, hold, reply))
@@ -47,11 +48,28 @@ def main() -> int:
     return 0
 
 
+def _plan(folder: RunFolder) -> Plan:
+    try:
+        return unseal(Plan, folder.plan.read_bytes(), needs_seal=False)
+    except DamagedError:
+        text, hint = "{path} is damaged", "start the run again: it gets a new plan"
+        raise InputError(text, hint=hint, path=str(folder.plan)) from None
+
+
 def _refuse(reply: IO[str], error: R3dError) -> int:
     refusal = {"error": type(error).__name__, "line": encode(error.line), "hint": encode(error.hint)}
-    reply.write(json.dumps(refusal))
-    reply.close()
+    _answer(reply, json.dumps(refusal))
     return error.exit_code
+
+
+def _answer(reply: IO[str], text: str) -> None:
+    """Tell the caller, who may have been killed meanwhile: the run does not depend on it."""
+    try:
+        reply.write(text)
+        reply.close()
+    except OSError:
+        with contextlib.suppress(OSError):
+            reply.close()
 
 
 async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, hold: WorkspaceLock, reply: IO[str]) -> None:
@@ -63,8 +81,7 @@ async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, hold: Work
     async with serve(folders, supervisor):
 
         def begun() -> None:
-            reply.write(dumps({"ok": os.getpid()}))
-            reply.close()
+            _answer(reply, dumps({"ok": os.getpid()}))
 
         await supervisor.main(begun)
 

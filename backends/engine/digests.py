@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any
 
 from backends.core.errors import InputError
 from backends.core.files import write_whole
@@ -76,16 +74,21 @@ def _content(path: Path, listing: _Listing) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    files: Mapping[str, tuple[int, int, int, str]] = field(default_factory=dict)
+    """By path: size, time of change in nanoseconds, inode, SHA-256."""
+
+
 class Digests:
     """Digests of inputs from outside: files by content, remembered by size and time, folders by names, sizes, times."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, Any] = {}
+        self._known: dict[str, tuple[int, int, int, str]] = {}
         self._changed = False
         with contextlib.suppress(OSError, ValueError):  # damaged: every file is read again
-            files = json.loads(unseal(path.read_bytes()))["files"]
-            self._known = files if isinstance(files, dict) else {}
+            self._known = dict(unseal(_Remembered, path.read_bytes()).files)
 
     def of(self, path: Path) -> tuple[str, str]:
         """A digest, and a state to compare with a later one. Raises InputError where there is nothing to read."""
@@ -100,22 +103,22 @@ class Digests:
         """Remember what was read; where that cannot be written, it is read again."""
         if self._changed:
             with contextlib.suppress(OSError):
-                write_whole(self._path, seal(json.dumps({"files": self._known})).encode("ascii"))
+                write_whole(self._path, seal(_Remembered(self._known)))
             self._changed = False
 
     def _file(self, path: Path) -> str:
         stat = path.stat()
-        key, state = str(path), [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        key, state = str(path), (stat.st_size, stat.st_mtime_ns, stat.st_ino)
         known = self._known.get(key)
-        if isinstance(known, list) and len(known) == 4 and known[:3] == state:
-            return str(known[3])
+        if known is not None and known[:3] == state:
+            return known[3]
         if not S_ISREG(stat.st_mode):
             raise OSError(0, "it is no file and no folder")
         digest = hashlib.sha256()
         with path.open("rb") as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)
-        self._known[key] = [*state, digest.hexdigest()]
+        self._known[key] = (*state, digest.hexdigest())
         self._changed = True
         return digest.hexdigest()
 

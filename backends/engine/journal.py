@@ -18,10 +18,12 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from backends.core.codec import DecodeError, dumps, loads
+from backends.core.codec import DecodeError
 from backends.core.events import Event, from_json, to_json
 from backends.core.filesystems import over_network
+from backends.core.messages import line
 from backends.core.run_state import Run, fold
+from backends.engine.sealed import DamagedError, seal, unseal
 
 LEAST_FREE = 1 << 16
 """Bytes below which an error of SQLite is a full disk: it has no word of its own where its index does not fit."""
@@ -68,7 +70,9 @@ class Journal:
         try:
             self._db.executemany("INSERT INTO events (at, body) VALUES (?, ?)", rows)
             seq = self.seq + len(rows)
-            self._db.execute("INSERT OR REPLACE INTO state (id, seq, body) VALUES (1, ?, ?)", (seq, dumps(run)))
+            self._db.execute(
+                "INSERT OR REPLACE INTO state (id, seq, body) VALUES (1, ?, ?)", (seq, seal(run).decode("ascii"))
+            )
             self._db.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
@@ -105,6 +109,7 @@ class JournalReader:
         self._db = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1, check_same_thread=False
         )
+        self._db.text_factory = bytes  # a damaged letter is a reason, not an error of SQLite's
 
     def version(self) -> int:
         """Changes whenever the writer has committed; cheap."""
@@ -127,26 +132,47 @@ class JournalReader:
 
 
 def read_state(path: Path) -> Run | None:
-    """The folded state of a journal, None where there is none to read."""
+    """The folded state of a journal, None where there is none to read; of a damaged one `damaged_run`."""
     try:
         reader = JournalReader(path)
     except sqlite3.Error:
         return None
     try:
         return reader.state()
-    except sqlite3.Error:
-        return None
+    except sqlite3.Error as error:
+        return damaged_run(path) if is_damage(error) else None
     finally:
         reader.close()
+
+
+def damaged_run(path: Path) -> Run:
+    """What is known of a run whose journal is damaged: that it is no new one."""
+    text = "its journal {path} is damaged; what it made is kept, and a new run goes on from there"
+    return Run(id=path.parent.name, state="interrupted", reason=line(text, path=str(path)))
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite found what it did not write; a locked or a missing file is an OperationalError."""
+    return not isinstance(error, sqlite3.OperationalError)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a journal can be written on; one that is damaged anywhere ends its run for good."""
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=1)) as db:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.Error:
+        return False
 
 
 def _state(db: sqlite3.Connection) -> Run | None:
     row = db.execute("SELECT body FROM state WHERE id = 1").fetchone()
     if row is None:
         return None
+    body = row[0] if isinstance(row[0], bytes) else str(row[0]).encode()
     try:
-        return loads(Run, row[0])
-    except DecodeError:  # of a newer version, or damaged: what the events tell still stands
+        return unseal(Run, body, needs_seal=False)
+    except DamagedError:  # of a newer version, or damaged: the events still stand
         return _refolded(db)
 
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from backends.core.client import LogChunk, Preview, RunRequest, RunResult, RunSummary, Snapshot
-from backends.core.codec import DecodeError, decode, dumps, loads
+from backends.core.codec import decode, dumps, loads
 from backends.core.errors import BusyError, InputError, NeedError, R3dError, StageError
 from backends.core.events import Event
 from backends.core.files import write_whole
@@ -32,7 +32,8 @@ from backends.core.settings import Settings
 from backends.core.values import DeviceSample, Report
 from backends.engine import lock, run_results
 from backends.engine.folders import Folders, RunFolder
-from backends.engine.journal import JournalReader, read_state
+from backends.engine.journal import JournalReader, damaged_run, is_damage, is_whole, read_state
+from backends.engine.sealed import seal, unseal
 
 POLL_S = 0.1
 CLOSE_S = 1.0
@@ -80,9 +81,9 @@ class LiveClient:
 
     def glance(self) -> Snapshot:
         folder = self._latest()
-        with contextlib.suppress(R3dError, OSError, DecodeError):
+        with contextlib.suppress(R3dError, OSError, ValueError):
             if folder is not None and self._last.version == 0:
-                plan = loads(Plan, folder.plan.read_bytes())
+                plan = unseal(Plan, folder.plan.read_bytes(), needs_seal=False)
                 return self._taken(self._planner.settings(self.workspace), plan, Line(""))
         return self.snapshot()
 
@@ -130,7 +131,12 @@ class LiveClient:
             raise lock.disk_trouble(error, self.workspace) from None
         command = [sys.executable, "-m", "backends.engine.daemon", str(folder.path)]
         reply = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, env=our_environment()
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=False,
+            env=our_environment(),
+            start_new_session=True,  # whatever ends this process does not reach the engine
         ).stdout
         self._looked = -LIVELINESS_S
         if refusal := _refusal(reply, folder):
@@ -266,13 +272,17 @@ class LiveClient:
             return Run()
         if self._ended and self._ended[0] == folder:
             return self._ended[1]
-        with self._lock, contextlib.suppress(sqlite3.Error):
-            if reader := self._journal(folder):
-                run = reader.state() or Run(id=folder.id)
-                if run.state in ("done", "failed", "stopped"):  # let go, so that the engine can leave WAL
-                    self._ended = (folder, run)
-                    self.close()
-                return run
+        try:
+            with self._lock:
+                if reader := self._journal(folder):
+                    run = reader.state() or Run(id=folder.id)
+                    if run.state in ("done", "failed", "stopped"):  # closed, so that the engine can leave WAL
+                        self._ended = (folder, run)
+                        self.close()
+                    return run
+        except sqlite3.Error as error:
+            if is_damage(error):
+                return damaged_run(folder.journal)
         return Run(id=folder.id)
 
     def _look(self) -> None:
@@ -322,8 +332,10 @@ class LiveClient:
         folder = self._latest()
         if folder is None or self._state(folder).state != "running":
             return None
-        with contextlib.suppress(OSError, DecodeError):
-            if loads(Plan, folder.plan.read_bytes()) == loads(Plan, dumps(plan)):
+        with contextlib.suppress(OSError, ValueError):
+            if unseal(Plan, folder.plan.read_bytes(), needs_seal=False) == loads(Plan, dumps(plan)) and is_whole(
+                folder.journal
+            ):
                 return folder
         return None
 
@@ -337,7 +349,7 @@ class LiveClient:
                 folder.path.mkdir(parents=True, mode=0o700)
                 break
             last = folder.id
-        write_whole(folder.plan, dumps(plan).encode())
+        write_whole(folder.plan, seal(plan))
         return folder
 
 

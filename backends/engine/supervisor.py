@@ -10,6 +10,7 @@ until `decide` says that nothing is left
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -102,6 +103,17 @@ class Supervisor:
                 )
             self._say(RunFinished(end.state, end.reason))
             self._commit()
+        except Exception as error:  # no run ends without a reason; the log has the traceback
+            with contextlib.suppress(Exception):
+                text = "a fault of r3d-tui ended the run: {error}: {text}; please report it with {log}"
+                facts = {
+                    "error": type(error).__name__,
+                    "text": str(error)[:300],
+                    "log": str(self._folder.supervisor_log),
+                }
+                self._say(RunFinished("failed", line(text, **facts)))
+                self._commit()
+            raise
         finally:
             for task in background:
                 task.cancel()
