@@ -49,7 +49,8 @@ class Stage:
     fresh: bool = False
     """True: run every time, never taken from the cache (check)."""
     kept: bool = False
-    """With `fresh`: its folder stays from run to run, and the stage itself judges what there still holds (compile)."""
+    """Its folder stays where it runs every time (compile) or an output of it is damaged: the stage itself checks, by
+    checksums, what that still holds."""
     adds: tuple[str, ...] = ()
     """Params that only add outputs: an artifact that differs in these alone is handed to the stage as `Job.like`."""
     reads: Mapping[str, Reads] = field(default_factory=dict)

@@ -21,6 +21,7 @@ def _plan_frames(settings: Settings) -> Stage:
         version=1,
         params={"size": 240, **({"split": dataset.split} if "splits" in labelling else {})},
         tuning={"workers": settings.preprocess.workers},
+        kept=True,
         inputs={} if given else {**({"videos": dataset.videos} if dataset.videos else {}), **labelling},
         needs=(module("av"), module("numpy")),
         skip=line("the frames are there already: {path}", path=str(given)) if given else None,

@@ -181,13 +181,16 @@ def _records(path: Path) -> dict[tuple[str, str], Made]:
 
 
 def _holds(folder: Path, record: Made, source: Source) -> bool:
-    """Whether a folder is what its record says (by count and bytes), and was made of this very video file."""
+    """Whether a folder holds what its record says, byte for byte, and was made of this very video file."""
+    digest = hashlib.sha256()
     try:
-        with os.scandir(folder) as found:
-            sizes = [entry.stat(follow_symlinks=False).st_size for entry in found]
-        return (len(sizes), sum(sizes), _stamp(source.path)) == (record.frames, record.bytes, record.source)
+        if (sum(1 for _ in folder.iterdir()), _stamp(source.path)) != (record.frames, record.source):
+            return False
+        for number in range(1, record.frames + 1):
+            digest.update((folder / f"image_{number:05d}.jpg").read_bytes())
     except OSError:
         return False
+    return digest.hexdigest() == record.sha256
 
 
 def _stamp(path: Path) -> tuple[int, int]:

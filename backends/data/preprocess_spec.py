@@ -27,6 +27,7 @@ def _preprocess(settings: Settings) -> Stage:
         entry="backends.data.preprocess:run",
         version=1,
         params=asdict(params),
+        kept=True,
         adds=("write_bins",),
         tuning={"workers": pre.workers},
         inputs={} if frames is None else {"frames": frames},

@@ -113,6 +113,8 @@ def _kept(folders: Folders, keep: int) -> list[tuple[str, Run | None]]:
         if number >= max(1, keep) and scored:
             break
         run = read_state(folder.journal)
+        if run is not None and not run.stages and run.state == "interrupted":  # damaged
+            run = None
         has_score = run is not None and run.state == "done" and "top1" in run.figures_with("top1")
         if number < max(1, keep) or (has_score and not scored):
             found.append((folder.id, run if run is not None or folder.journal.exists() else Run(id=folder.id)))

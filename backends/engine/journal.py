@@ -32,6 +32,8 @@ LOCKED_S = 30.0
 LEAVE_S = 3.0
 """How long a finished journal waits for its readers to let go."""
 
+_NO_DAMAGE = ("locked", "unable to open", "no such table", "disk I/O error", "readonly")
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, body TEXT NOT NULL);
@@ -70,9 +72,8 @@ class Journal:
         try:
             self._db.executemany("INSERT INTO events (at, body) VALUES (?, ?)", rows)
             seq = self.seq + len(rows)
-            self._db.execute(
-                "INSERT OR REPLACE INTO state (id, seq, body) VALUES (1, ?, ?)", (seq, seal(run).decode("ascii"))
-            )
+            state = seal(run).decode("ascii")
+            self._db.execute("INSERT OR REPLACE INTO state (id, seq, body) VALUES (1, ?, ?)", (seq, state))
             self._db.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
@@ -152,8 +153,8 @@ def damaged_run(path: Path) -> Run:
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite found what it did not write; a locked or a missing file is an OperationalError."""
-    return not isinstance(error, sqlite3.OperationalError)
+    """Whether SQLite found what it did not write, and not a file that is locked, closed to us or just being made."""
+    return not any(text in str(error) for text in _NO_DAMAGE)
 
 
 def is_whole(path: Path) -> bool:

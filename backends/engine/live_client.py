@@ -333,9 +333,8 @@ class LiveClient:
         if folder is None or self._state(folder).state != "running":
             return None
         with contextlib.suppress(OSError, ValueError):
-            if unseal(Plan, folder.plan.read_bytes(), needs_seal=False) == loads(Plan, dumps(plan)) and is_whole(
-                folder.journal
-            ):
+            begun = unseal(Plan, folder.plan.read_bytes(), needs_seal=False)
+            if begun == loads(Plan, dumps(plan)) and is_whole(folder.journal):
                 return folder
         return None
 

@@ -105,13 +105,12 @@ class Supervisor:
             self._commit()
         except Exception as error:  # no run ends without a reason; the log has the traceback
             with contextlib.suppress(Exception):
-                text = "a fault of r3d-tui ended the run: {error}: {text}; please report it with {log}"
-                facts = {
-                    "error": type(error).__name__,
-                    "text": str(error)[:300],
-                    "log": str(self._folder.supervisor_log),
-                }
-                self._say(RunFinished("failed", line(text, **facts)))
+                text, what = (
+                    "a fault of r3d-tui ended the run: {error}; please report it with {log}",
+                    type(error).__name__,
+                )
+                fault = line(text, error=f"{what}: {str(error)[:300]}", log=str(self._folder.supervisor_log))
+                self._say(RunFinished("failed", fault))
                 self._commit()
             raise
         finally:

@@ -37,6 +37,7 @@ def plan_infer(settings: Settings) -> Stage:
         version=1,
         params=params,
         tuning=tuning,
+        kept=True,
         needs=(module("numpy"), *_runtime_need(infer)),
     )
 

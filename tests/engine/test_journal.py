@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from pathlib import Path
 
@@ -76,11 +77,34 @@ def test_readers_cannot_write(tmp_path: Path) -> None:
     reader.close()
 
 
-def test_a_file_that_is_no_journal_has_no_state(tmp_path: Path) -> None:
-    """Garbage in place of a journal is no state, not a crash."""
+def test_a_file_that_is_no_journal_says_so(tmp_path: Path) -> None:
+    """Garbage in place of a journal is a run that was interrupted, with the reason: no crash, and no new run."""
     (tmp_path / "j.db").write_bytes(b"not a database" * 100)
-    assert read_state(tmp_path / "j.db") is None
+    found = read_state(tmp_path / "j.db")
+    assert found is not None
+    assert "interrupted" == found.state
+    assert f"its journal {tmp_path / 'j.db'} is damaged" in str(found.reason)
     assert read_state(tmp_path / "none.db") is None
+
+
+def test_any_flipped_bit_of_a_journal_is_noticed_or_harmless(tmp_path: Path) -> None:
+    """The state is the one that was written, folded again from the events, or the journal is called damaged."""
+    writer = Journal(tmp_path / "j.db")
+    events = [RunStarted("r", ("a", "b"), 1), *(StageNote("a", line("note {n}", n=n)) for n in range(20))]
+    run = Run()
+    for event in events:
+        run = fold(run, event, 1.0)
+    writer.commit([(1.0, event) for event in events], run)
+    writer.close(finished=True)
+    whole = (tmp_path / "j.db").read_bytes()
+    chance = random.Random(1)
+    for place in [*range(120), *(chance.randrange(len(whole)) for _ in range(400))]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << chance.randrange(8)
+        (tmp_path / "j.db").write_bytes(damaged)
+        found = read_state(tmp_path / "j.db")
+        assert found is not None, place
+        assert found == run or "damaged" in str(found.reason), (place, found)
 
 
 def test_a_million_ticks_do_not_grow_the_journal(tmp_path: Path) -> None:
