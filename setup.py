@@ -15,7 +15,7 @@ setup(
     ],
     package_dir={"backends._assets": "assets"},
     package_data={
-        "": ["*.toml", "*.tcss", "*.html", "py.typed"],
+        "": ["*.toml", "*.po", "*.tcss", "*.html", "py.typed"],
         **{name: ["*.pth", "*.json", "*.txt"] for name in ASSETS},
     },
     ext_modules=[

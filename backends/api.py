@@ -242,16 +242,6 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
     return found(packages)
 
 
-def translations(language: str) -> Mapping[str, str]:
-    """Sentences of the catalogues of tools' error codes (atc, pyACL) in `language`, by the English. Empty for "en"."""
-    if language == "en":
-        return {}
-    from backends.ascend.acl_errors import translations as of_acl
-    from backends.ascend.atc_errors import translations as of_atc
-
-    return {**of_atc(language), **of_acl(language)}
-
-
 def list_videos(workspace: Path) -> Sequence[VideoEntry]:
     """The videos of the latest clip store and those set aside. InputError where no run has made a store yet."""
     from backends.workspace.browser import list_videos as listed

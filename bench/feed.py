@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.core.model_io import CLIP_SHAPE, Clip, DeviceSpec
 from backends.data import clip_kernels
 from backends.data.clip_store import ClipStore
@@ -110,7 +110,7 @@ def bench_feed(
     found: dict[tuple[str, int, Kind, bool], list[LoopBench]] = {key: [] for key in asked}
     for number in range(rounds):
         for key in asked:
-            text = "round {n} of {rounds}: {count} x {chip}, {kind}"
+            text = N_("round {n} of {rounds}: {count} x {chip}, {kind}")
             say(line(text, n=number + 1, rounds=rounds, count=key[1], chip=key[0], kind=key[2]))
             found[key].append(run_chips(store, *key, seconds=seconds))
     runs = tuple(

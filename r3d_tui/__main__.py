@@ -20,8 +20,8 @@ FLAGS: dict[str, tuple[str, bool]] = {
     "--read-only": ("read_only", True),
 }
 VALUED = {"--workspace": "workspace", "-w": "workspace", "--language": "language"}
-LANGUAGES = ("en", "zh")
-"""As `r3d_tui.lang.words` has them, which takes longer to import; also zh-CN, en_US and the like."""
+LOCALE = Path(__file__).with_name("locale")
+"""A folder for each language."""
 
 
 def console_options(arguments: Sequence[str]) -> dict[str, Any] | None:
@@ -36,7 +36,7 @@ def console_options(arguments: Sequence[str]) -> dict[str, Any] | None:
             found[VALUED[name]] = value if equals else left.pop(0)
         else:
             return None
-    return found if found.get("language", "en").lower().startswith(LANGUAGES) else None
+    return found if (LOCALE / found.get("language", "en").lower()[:2]).is_dir() else None
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ def console(
 ) -> None:
     """From a 3D-ResNet checkpoint and a folder of action videos to a measured accuracy and throughput."""
     if language is not None and not language.lower().startswith(LANGUAGES):
-        raise InputError("--language {language}: unknown", hint="en or zh", language=language)
+        raise InputError("--language {language}: unknown", hint="one of {known}", language=language, known=LANGUAGES)
     given.workspace, given.language, given.debug = workspace, language, debug
     given.ascii_only, given.mouse, given.read_only = ascii_only, not no_mouse, read_only
     steps.show_log(debug)

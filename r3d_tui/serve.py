@@ -26,6 +26,7 @@ from aiohttp import web
 from textual_serve.server import Server
 
 from backends.core.errors import InputError
+from backends.core.messages import N_, os_reason
 from backends.core.processes import our_environment
 from r3d_tui.lang.words import Words
 from r3d_tui.text.safe import safe
@@ -85,9 +86,8 @@ def listen(place: Place) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=16)
     except (OSError, UnicodeError) as error:  # UnicodeError: no name can be that
-        text, hint = "{host} port {port}: {reason}", "choose another: --host, --port"
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise InputError(text, hint=hint, host=place.host, port=place.port, reason=reason) from None
+        text, hint = N_("{host} port {port}: {reason}"), N_("choose another: --host, --port")
+        raise InputError(text, hint=hint, host=place.host, port=place.port, reason=os_reason(error)) from None
 
 
 def serve(listening: socket.socket, place: Place, command: str, title: str, words: Words) -> None:

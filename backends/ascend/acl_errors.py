@@ -9,13 +9,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from backends.ascend import error_catalog, tool_errors
+from backends.ascend import error_catalog
+from backends.core.messages import N_, Line
 from backends.core.model_io import Course, DeviceError
 
 CATALOGUE = Path(__file__).with_name("acl_codes.toml")
-
-_WORDS = {"en": "{call} failed ({code}): ", "zh": "{call} 失败（{code}）："}
-"""Stands before a cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +27,16 @@ class Code:
     course: Course
     batch: bool
     """The batch in compute may be the cause."""
-    cause: Mapping[str, str]
-    """By language."""
-    fix: Mapping[str, str]
+    cause: str
+    """In English, as `fix`: the msgid of its translations."""
+    fix: str
 
 
 def fault(call: str, code: int) -> DeviceError:
     """What to raise where a call such as `mdl.execute` gave `code`: one line with the cause, the mend, the course."""
     entry = find(call, code)
-    words = _WORDS["en"] + entry.cause["en"]
-    return DeviceError(words, hint=entry.fix["en"], course=entry.course, blame=entry.batch, call=call, code=code)
+    text, cause = N_("{call} failed ({code}): {cause}"), Line(entry.cause)
+    return DeviceError(text, hint=entry.fix, course=entry.course, blame=entry.batch, call=call, code=code, cause=cause)
 
 
 def find(call: str, code: int) -> Code:
@@ -47,16 +45,6 @@ def find(call: str, code: int) -> Code:
     known = [entry for entry in catalogue() if fnmatchcase(call, entry.call)]
     fits = [entry for entry in known if any(fnmatchcase(text, pattern) for pattern in entry.codes)]
     return min(fits, key=lambda entry: (text not in entry.codes, entry.call == "*"))
-
-
-def translations(language: str) -> dict[str, str]:
-    """The sentences of codes, alone and as `fault` words them, and of tools: in English, and in `language` ("zh")."""
-    causes = [(entry.cause["en"], entry.cause[language]) for entry in catalogue()]
-    return {
-        **tool_errors.translations(language),
-        **error_catalog.translated(catalogue(), language),
-        **{_WORDS["en"] + ours: _WORDS[language] + theirs for ours, theirs in causes},
-    }
 
 
 @functools.cache
@@ -81,5 +69,6 @@ def _code(number: int, entry: Mapping[str, Any]) -> Code:
         entry.get("call", "*"),
         cast(Course, course),
         bool(entry.get("batch", True)),
-        *error_catalog.sentences(entry),
+        str(entry["cause"]),
+        str(entry["fix"]),
     )

@@ -17,6 +17,7 @@ from backends.ascend import cann as toolkit
 from backends.ascend.acl_calls import Calls
 from backends.ascend.acl_memory import TO_DEVICE, TO_HOST, WITHIN_DEVICE, Slot, device_dataset, host_memory, make_slot
 from backends.core.errors import InputError
+from backends.core.messages import N_
 from backends.core.model_io import CLIP_SHAPE, INPUT, OUTPUT, Clip, DeviceError, DeviceSpec, Port, check_ports
 
 if TYPE_CHECKING:
@@ -184,6 +185,6 @@ def _ports(calls: Calls, desc: int, end: str, name: str) -> list[Port]:
 def _check_size(calls: Calls, desc: int, model: Path, wanted: int) -> None:
     found = int(calls.get("mdl.get_input_size_by_index", desc, 0))
     if found != wanted:
-        text = "{path}: the model's input takes {found} bytes a batch, not {wanted}"
-        hint = "compile the exported model with fixed shapes and without AIPP"
+        text = N_("{path}: the model's input takes {found} bytes a batch, not {wanted}")
+        hint = N_("compile the exported model with fixed shapes and without AIPP")
         raise InputError(text, hint=hint, path=str(model), found=found, wanted=wanted)

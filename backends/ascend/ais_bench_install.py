@@ -17,6 +17,7 @@ from typing import Literal
 
 from backends.ascend import cann
 from backends.core.errors import NeedError
+from backends.core.messages import N_, os_reason
 from backends.worker.tools import Ending, Tool
 
 Generation = Literal["A", "B", "C", "D"]
@@ -60,7 +61,10 @@ def command(given: Path | None = None) -> tuple[str, ...]:
     Raises NeedError where there is none of them.
     """
     if given is not None and not given.is_file():
-        text, hint = "{path}: no such file", "infer.ais_bench is the Python that has ais_bench, or an ais_infer.py"
+        text, hint = (
+            N_("{path}: no such file"),
+            N_("infer.ais_bench is the Python that has ais_bench, or an ais_infer.py"),
+        )
         raise NeedError(text, hint=hint, path=str(given))
     if given is not None and given.suffix == ".py":
         return (_python(), str(given))
@@ -81,13 +85,13 @@ def probe(given: Path | None, workspace: Path, limit_s: float = LIMIT_S) -> AisB
     start = command(given)
     ending = _ask([*start, "--help"], workspace, limit_s)
     if ending is None:
-        text = "ais_bench gave no help in {limit:.0f} s"
-        hint = "the driver or CANN may hang: run it by hand: {command} --help"
+        text = N_("ais_bench gave no help in {limit:.0f} s")
+        hint = N_("the driver or CANN may hang: run it by hand: {command} --help")
         raise NeedError(text, hint=hint, limit=limit_s, command=" ".join(start))
     generation = generation_of(ending.words) if ending.status == 0 else None
     if generation is None:
         reason = _reason(ending.words) or f"exit status {ending.status}"
-        text, hint = "ais_bench does not run: {reason}", _mend(ending.words)
+        text, hint = N_("ais_bench does not run: {reason}"), _mend(ending.words)
         raise NeedError(text, hint=hint, reason=reason, python=start[0])
     return AisBench(start, generation)
 
@@ -124,7 +128,7 @@ def _ask(line: Sequence[str], workspace: Path, limit_s: float) -> Ending | None:
     try:
         tool = Tool(sourced(line), workspace, workspace)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os_reason(error)
         raise NeedError("{tool}: {reason}", hint="mend infer.ais_bench", tool=line[0], reason=reason) from None
     try:
         tool.wait(limit_s)
@@ -142,14 +146,16 @@ def _reason(words: str) -> str:
 
 def _mend(words: str) -> str:
     if "No module named" in words and "aclruntime" in words:
-        return "install aclruntime for this Python ({python}) and this CANN: its .whl stands beside that of ais_bench"
+        return N_(
+            "install aclruntime for this Python ({python}) and this CANN: its .whl stands beside that of ais_bench"
+        )
     if "No module named" in words and "ais_bench" in words:
-        return "install ais_bench and aclruntime as the guide says, or name their Python under [infer] ais_bench"
+        return N_("install ais_bench and aclruntime as the guide says, or name their Python under [infer] ais_bench")
     if "No module named" in words:
-        return "install that module for {python}"
+        return N_("install that module for {python}")
     if ".so" in words:
-        return "source CANN's set_env.sh, or install the CANN that aclruntime was built for"
-    return "run {python} -m ais_bench --help by hand"
+        return N_("source CANN's set_env.sh, or install the CANN that aclruntime was built for")
+    return N_("run {python} -m ais_bench --help by hand")
 
 
 def _python() -> str:

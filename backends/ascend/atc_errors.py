@@ -31,9 +31,9 @@ class Failure:
     text: tuple[str, ...]
     any_text: tuple[str, ...]
     last: bool
-    cause: Mapping[str, str]
-    """By language."""
-    fix: Mapping[str, str]
+    cause: str
+    """In English, as `fix`: the msgid of its translations."""
+    fix: str
 
 
 def diagnose(words: str, failures: tuple[Failure, ...] | None = None) -> Trouble | None:
@@ -47,12 +47,7 @@ def diagnose(words: str, failures: tuple[Failure, ...] | None = None) -> Trouble
     code = next((code for code in codes if code in failure.codes), codes[0] if codes else None)
     pieces = (*failure.text, *failure.any_text)
     message = _message(words, code or next(piece for piece in pieces if piece.lower() in words.lower()))
-    return Trouble(code, message, Line(failure.cause["en"]), Line(failure.fix["en"]))
-
-
-def translations(language: str) -> dict[str, str]:
-    """The catalogue's English sentences and the same in `language` ("zh"), for a face that shows them."""
-    return error_catalog.translated(catalogue(), language)
+    return Trouble(code, message, Line(failure.cause), Line(failure.fix))
 
 
 @functools.cache
@@ -71,7 +66,7 @@ def _failure(number: int, entry: Mapping[str, Any]) -> Failure:
     if lacking or not (entry.get("code") or entry.get("text") or entry.get("any")):
         raise ValueError(f"failure {number} of the atc catalogue: {', '.join(lacking) or 'code or text'} is missing")
     texts = _list(entry.get("text")), _list(entry.get("any"))
-    return Failure(_list(entry.get("code")), *texts, bool(entry.get("last")), *error_catalog.sentences(entry))
+    return Failure(_list(entry.get("code")), *texts, bool(entry.get("last")), str(entry["cause"]), str(entry["fix"]))
 
 
 def _list(value: Any) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from backends.core.errors import NeedError
 from backends.core.frozen import dataclass
+from backends.core.messages import N_
 
 VARIABLES = ("ASCEND_TOOLKIT_HOME", "ASCEND_HOME_PATH")
 """What names an installation; a toolkit's own set_env.sh sets both, nnrt's the second one."""
@@ -104,8 +105,8 @@ def sourced(found: Toolkit | None, command: Sequence[str]) -> list[str]:
     if found is not None and found.set_env is not None:
         return ["bash", "-c", _SOURCE, "bash", str(found.set_env), *command]
     if shutil.which(command[0]) is None:
-        text = "{tool} not found: neither on PATH nor by a set_env.sh in the usual places"
-        hint = "install the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the folder that holds its set_env.sh"
+        text = N_("{tool} not found: neither on PATH nor by a set_env.sh in the usual places")
+        hint = N_("install the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the folder that holds its set_env.sh")
         raise NeedError(text, hint=hint, tool=command[0])
     return list(command)
 

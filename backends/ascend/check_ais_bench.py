@@ -40,5 +40,5 @@ def spare_findings(settings: Settings, limit_s: float = SPARE_S) -> Iterator[Fin
         if finding.state == "met":
             yield finding
         else:
-            found = line("{found}; only infer.runtime = ais_bench needs it", found=str(finding.found))
+            found = line("{found}; only infer.runtime = ais_bench needs it", found=finding.found)
             yield Finding(finding.name, "unknown", found)

@@ -48,7 +48,7 @@ def _driver(settings: Settings) -> Iterator[Finding]:
         return
     table = read_ids(LIMIT_S)
     if table.error or not table.chips:
-        cause = str(table.error.cause) if table.error else "no chips"
+        cause = table.error.cause if table.error else line("no chips")
         hint = table.error.fix if table.error else line("see `npu-smi info`")
         yield Finding("npu-smi", "missing", line("{path}: {cause}", path=path, cause=cause), hint)
         return
@@ -89,8 +89,8 @@ def _chips(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
     known = {chip.device_id for chip in table.chips if chip.device_id is not None}
     absent = sorted(set(wanted or ()) - known) if len(known) == len(table.chips) else []
     if absent:
-        hint = line("under [infer] devices, name some of {known}", known=", ".join(map(str, sorted(known))))
-        return Finding("chips", "missing", line("no device {ids}", ids=", ".join(map(str, absent))), hint)
+        hint = line("under [infer] devices, name some of {known}", known=tuple(sorted(known)))
+        return Finding("chips", "missing", line("no device {ids}", ids=tuple(absent)), hint)
     if not known and wanted is None:
         hint = line("name their ids under [infer] devices in r3d.toml, such as [0]: see `ls /dev/davinci*`")
         return Finding(

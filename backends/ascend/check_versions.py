@@ -71,7 +71,7 @@ def judge(known: Known, name: str, found: str) -> Finding:
     facts = {"found": found, "guide": known.guide}
     for below, why in known.bad:
         if numbers(found) < numbers(below):
-            text = line("{found} (the guide: {guide}), known bad: {why}", **facts, why=str(why))
+            text = line("{found} (the guide: {guide}), known bad: {why}", **facts, why=why)
             hint = line('pip install "{name}>={least}"', name=name, least=below)
             return Finding(row, "warning", text, hint)
     if numbers(found) == numbers(known.guide):
@@ -113,11 +113,11 @@ def tool_findings(versions: Mapping[str, str], generation: str) -> Iterator[Find
     setup = versions.get("setuptools")
     if setup is not None and numbers(setup) < (81,):
         return
-    found = line("setuptools {found}: no pkg_resources", found=setup or "is not there")
+    found = line("setuptools {found}: no pkg_resources", found=setup or line("is not there"))
     hint = line('for that Python ({python}): pip install "setuptools<81"', python=versions.get("python", "?"))
-    text = line("{found}: it runs slower", found=str(found))
+    text = line("{found}: it runs slower", found=found)
     if generation == "D":
-        text = line("{found}: a release of 2024 crashes without it, later ones run slower", found=str(found))
+        text = line("{found}: a release of 2024 crashes without it, later ones run slower", found=found)
     yield Finding("ais_bench, setuptools", "warning", text, hint)
 
 

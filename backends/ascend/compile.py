@@ -19,7 +19,7 @@ from backends.core.codec import DecodeError, decode, dumps, loads
 from backends.core.errors import InputError, NeedError, StageError
 from backends.core.events import Outcome
 from backends.core.files import sync_folder, write_whole
-from backends.core.messages import Scalar, line
+from backends.core.messages import N_, Scalar, line
 from backends.core.model_io import INPUT
 from backends.core.values import DeviceTable
 from backends.worker.job import Job
@@ -118,8 +118,8 @@ def atc_line(params: CompileParams, soc_version: str, model: Path, output: Path)
     for option in params.extra:
         name = option.partition("=")[0]
         if not re.fullmatch(r"--\w+", name) or name in _OURS:
-            text = "compile.extra: {option} cannot be given to atc there"
-            hint = "write --name=value; model, output, input and chip are set by the other settings"
+            text = N_("compile.extra: {option} cannot be given to atc there")
+            hint = N_("write --name=value; model, output, input and chip are set by the other settings")
             raise InputError(text, hint=hint, option=ascii(option)[1:-1])
     return ["atc", *(f"--{name}={value}" for name, value in options.items() if value is not None), *params.extra]
 
@@ -129,28 +129,28 @@ def _soc_version(params: CompileParams, job: Job) -> str:
         wanted = decode(CompileTuning, dict(job.tuning)).devices
         return told_soc_version(ask_chips(job.workspace, soc=True), wanted)
     if not re.fullmatch(r"Ascend[\w-]{3,40}", params.soc_version, re.ASCII):
-        text = "compile.soc_version is {value}"
-        hint = 'it is "Ascend" and the Name of npu-smi info, such as Ascend310P3'
+        text = N_("compile.soc_version is {value}")
+        hint = N_('it is "Ascend" and the Name of npu-smi info, such as Ascend310P3')
         raise InputError(text, hint=hint, value=ascii(params.soc_version)[1:-1])
     return params.soc_version
 
 
 def told_soc_version(table: DeviceTable, wanted: Sequence[int] | None) -> str:
     """What npu-smi and CANN say of the chips `wanted` (None: all). InputError where they do not say one thing."""
-    hint = 'set soc_version under [compile] in r3d.toml: "Ascend" and the Name of npu-smi info, such as Ascend310P3'
+    hint = N_('set soc_version under [compile] in r3d.toml: "Ascend" and the Name of npu-smi info, such as Ascend310P3')
     chips = [chip for chip in table.chips if wanted is None or chip.device_id is None or chip.device_id in wanted]
     if not chips:
-        cause = str(table.error.cause) if table.error else "npu-smi lists no such chip"
+        cause = table.error.cause if table.error else line("npu-smi lists no such chip")
         raise InputError("the chip to compile for is not known: {cause}", hint=hint, cause=cause)
     dark = next((chip for chip in chips if chip.soc_version is None), None)
     if dark is not None:
-        text = "the chip to compile for is not known: {device} is a {name}, which does not say its soc_version"
+        text = N_("the chip to compile for is not known: {device} is a {name}, which does not say its soc_version")
         raise InputError(text, hint=hint, device=dark.device, name=dark.name or "?")
     found = list(dict.fromkeys(str(chip.soc_version) for chip in chips))
     if len(found) > 1:
-        text = "the chips are of several kinds ({kinds}), an .om fits one"
-        mend = "set soc_version under [compile] in r3d.toml, and under [infer] devices the chips of that kind"
-        raise InputError(text, hint=mend, kinds=", ".join(found))
+        text = N_("the chips are of several kinds ({kinds}), an .om fits one")
+        mend = N_("set soc_version under [compile] in r3d.toml, and under [infer] devices the chips of that kind")
+        raise InputError(text, hint=mend, kinds=tuple(found))
     return found[0]
 
 
@@ -163,13 +163,13 @@ def _written(folder: Path) -> Path | None:
 def _failure(job: Job, ending: Ending) -> StageError | NeedError:
     trouble = diagnose(ending.words)
     if (trouble is None or trouble.code is None) and ending.status == NOT_FOUND:
-        hint = "repair the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the one to use"
+        hint = N_("repair the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the one to use")
         if ended := re.search(re.escape(cann.ENDED_EARLY) + r" (\d+)", ending.words):
-            text = "CANN's set_env.sh ended early, with status {status}, and atc is not found"
+            text = N_("CANN's set_env.sh ended early, with status {status}, and atc is not found")
             return NeedError(text, hint=hint, status=int(ended[1]))
         return NeedError("CANN's set_env.sh was sourced, but atc is not found", hint=hint)
     if trouble is None and ending.status == KILLED:
-        hint = "set TE_PARALLEL_COMPILER=1 in the environment and add swap space, or compile on a larger machine"
+        hint = N_("set TE_PARALLEL_COMPILER=1 in the environment and add swap space, or compile on a larger machine")
         return StageError("atc was killed (signal 9), as happens where memory runs out", hint=hint)
     if trouble is None:
         if ending.status == 0:
@@ -177,7 +177,7 @@ def _failure(job: Job, ending: Ending) -> StageError | NeedError:
         return StageError("atc failed with exit status {status}", hint="see the stage's log", status=ending.status)
     if trouble.cause.template:
         job.note(trouble.cause, "error")
-    hint = trouble.fix.template or "see the stage's log"
+    hint = trouble.fix.template or N_("see the stage's log")
     if trouble.code is None:
         return StageError("atc failed: {message}", hint=hint, message=trouble.message)
     return StageError("atc failed ({code}): {message}", hint=hint, code=trouble.code, message=trouble.message)

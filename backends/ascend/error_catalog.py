@@ -1,26 +1,10 @@
-"""Catalogue files of failures: each entry's cause and fix in every language. It refuses to know what fits an entry."""
+"""Catalogue files of failures: reading their tables. It refuses to know what fits an entry."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
-
-LANGUAGES = ("en", "zh")
-Told = Mapping[str, str]
-"""One sentence by language."""
-
-
-class Entry(Protocol):
-    """One entry, whatever else it has."""
-
-    @property
-    def cause(self) -> Told:
-        """Why it failed."""
-
-    @property
-    def fix(self) -> Told:
-        """What mends it."""
+from typing import Any
 
 
 def tables(text: str, name: str) -> Iterable[tuple[int, Mapping[str, Any]]]:
@@ -34,15 +18,4 @@ def tables(text: str, name: str) -> Iterable[tuple[int, Mapping[str, Any]]]:
 
 def lacking(table: Mapping[str, Any]) -> list[str]:
     """The sentences that a table should have and has not."""
-    return [f"{key}_{tag}" for key in ("cause", "fix") for tag in LANGUAGES if not table.get(f"{key}_{tag}")]
-
-
-def sentences(table: Mapping[str, Any]) -> tuple[Told, Told]:
-    """Cause and fix of a table that lacks nothing."""
-    cause, fix = ({tag: str(table[f"{key}_{tag}"]) for tag in LANGUAGES} for key in ("cause", "fix"))
-    return cause, fix
-
-
-def translated(entries: Iterable[Entry], language: str) -> dict[str, str]:
-    """The English sentences and the same in `language` ("zh"), for a face that shows them."""
-    return {told["en"]: told[language] for entry in entries for told in (entry.cause, entry.fix)}
+    return [key for key in ("cause", "fix") if not table.get(key)]

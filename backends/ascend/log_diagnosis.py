@@ -9,7 +9,7 @@ from backends.ascend import atc_errors, tool_diagnosis
 from backends.ascend.tool_times import ToolFigures, read_log
 from backends.core.errors import InputError
 from backends.core.frozen import dataclass
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line, os_reason
 from backends.core.values import Trouble
 
 LARGEST = 64 << 20
@@ -51,12 +51,12 @@ def read_saved_log(path: Path) -> SavedLog:
             file.seek(max(0, path.stat().st_size - LARGEST))
             data = file.read(LARGEST)
     except OSError as error:
-        hint = "give what atc, ais_bench or msame printed, saved to a file"
-        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=error.strerror or str(error)) from None
+        hint = N_("give what atc, ais_bench or msame printed, saved to a file")
+        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=os_reason(error)) from None
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     found = explain(data.decode(encoding, "replace"))
     if found is None:
-        hint = "give all that atc, ais_bench or msame printed; for npu-smi: r3d-tui devices --from FILE"
+        hint = N_("give all that atc, ais_bench or msame printed; for npu-smi: r3d-tui devices --from FILE")
         raise InputError("{path}: neither figures of a run nor a failure that is known", hint=hint, path=str(path))
     return found
 

@@ -24,7 +24,7 @@ from backends.ascend.npu_smi import parse_info
 from backends.ascend.npu_smi_errors import failure
 from backends.ascend.npu_smi_lock import turn
 from backends.core.errors import InputError
-from backends.core.messages import line
+from backends.core.messages import N_, line, os_reason
 from backends.core.values import Chip, DeviceTable, Trouble
 
 TOOL = "npu-smi"
@@ -82,7 +82,7 @@ def run(command: Sequence[str], limit_s: float, *, own_group: bool = True) -> An
             start_new_session=own_group,
         )
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os_reason(error)
         cause = line("{tool} cannot be started: {reason}", tool=str(command[0]), reason=reason)
         fix = line("run it by hand, as the user that runs r3d-tui")
         return Answer(trouble=Trouble(None, f"{command[0]}: {reason}", cause, fix))
@@ -161,8 +161,8 @@ def _saved(source: str | Path) -> str:
             with open(source, "rb") as file:
                 data = file.read(LARGEST + 1)
     except OSError as error:
-        hint = "give a file that holds the output of `npu-smi info`, or - for standard input"
-        reason = error.strerror or str(error)
+        hint = N_("give a file that holds the output of `npu-smi info`, or - for standard input")
+        reason = os_reason(error)
         raise InputError("{path}: {reason}", hint=hint, path=str(source), reason=reason) from None
     if len(data) > LARGEST:
         raise InputError("{path}: too large for an output of npu-smi", hint="give its text", path=str(source))

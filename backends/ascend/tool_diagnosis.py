@@ -15,7 +15,7 @@ from backends.ascend.acl_errors import find as find_code
 from backends.ascend.ais_bench_install import plain
 from backends.ascend.tool_errors import Said
 from backends.ascend.tool_errors import find as find_words
-from backends.core.messages import Line, Scalar, line
+from backends.core.messages import Fact, Line, line
 
 _CODE = re.compile(
     r"(?:result|ret|code|errorno|error|failed|failure|错误码|报错)[^\w\n]{0,4}(?:is|=|:)?\s*[\[(]?\s*([1235]\d{5})(?!\d)",
@@ -51,19 +51,19 @@ def diagnose(status: int, words: str) -> Failure:
         return _by_words(known, reason, number)
     if code is None:
         return Failure(line("{reason}", reason=reason), UNTOLD)
-    facts: dict[str, Scalar] = {"reason": reason, "code": number or 0, "cause": code.cause["en"]}
+    facts: dict[str, Fact] = {"reason": reason, "code": number or 0, "cause": Line(code.cause)}
     told = line("{reason} (code {code}): {cause}", **facts)
     if known is not None:
-        told = line("{what}, says the tool: {reason} (code {code}: {cause})", what=known.cause["en"], **facts)
-    return Failure(told, Line(code.fix["en"]), again=code.course != "never")
+        told = line("{what}, says the tool: {reason} (code {code}: {cause})", what=Line(known.cause), **facts)
+    return Failure(told, Line(code.fix), again=code.course != "never")
 
 
 def _by_words(known: Said, reason: str, number: int | None) -> Failure:
-    facts: dict[str, Scalar] = {"what": known.cause["en"], "reason": reason}
+    facts: dict[str, Fact] = {"what": Line(known.cause), "reason": reason}
     told = line("{what}, says the tool: {reason}", **facts)
     if number is not None and str(number) not in reason:
         told = line("{what}, says the tool: {reason} (code {code})", code=number, **facts)
-    return Failure(told, Line(known.fix["en"]), again=known.again)
+    return Failure(told, Line(known.fix), again=known.again)
 
 
 def _code(said: Sequence[str], call: str) -> tuple[int | None, Code | None]:

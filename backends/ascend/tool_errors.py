@@ -26,9 +26,9 @@ class Said:
     """The call that such a code is looked up by."""
     again: bool
     """A new process on the same chip may do better."""
-    cause: Mapping[str, str]
-    """By language."""
-    fix: Mapping[str, str]
+    cause: str
+    """In English, as `fix`: the msgid of its translations."""
+    fix: str
 
     def fits(self, status: int, words: str) -> bool:
         """Whether an exit status and words, in lower case, are of this kind."""
@@ -40,11 +40,6 @@ def find(status: int, words: str) -> Said | None:
     """The first entry that fits; None where none does."""
     lowered = words.lower()
     return next((said for said in catalogue() if said.fits(status, lowered)), None)
-
-
-def translations(language: str) -> dict[str, str]:
-    """The catalogue's English sentences and the same in `language` ("zh")."""
-    return error_catalog.translated(catalogue(), language)
 
 
 @functools.cache
@@ -66,5 +61,12 @@ def _said(number: int, entry: Mapping[str, Any]) -> Said:
     text, any_text = (tuple(str(piece).lower() for piece in entry.get(key, ())) for key in ("text", "any"))
     status, call = tuple(entry.get("status", ())), str(entry.get("call", "mdl.execute"))
     return Said(
-        text, any_text, status, bool(entry.get("last")), call, bool(entry.get("again")), *error_catalog.sentences(entry)
+        text,
+        any_text,
+        status,
+        bool(entry.get("last")),
+        call,
+        bool(entry.get("again")),
+        str(entry["cause"]),
+        str(entry["fix"]),
     )

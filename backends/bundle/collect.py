@@ -19,7 +19,7 @@ from pathlib import Path
 from backends.ascend.chip_query import SIMULATED
 from backends.core.errors import R3dError
 from backends.core.events import to_json
-from backends.core.messages import Line, line
+from backends.core.messages import Line, line, os_reason
 from backends.core.needs import Finding
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import JournalReader, read_state
@@ -189,7 +189,7 @@ def _file(name: str, path: Path, limit: int, kind: str = "text") -> Part:
     except FileNotFoundError:
         return Part(name, "")
     except OSError as error:
-        return Part(name, "", cut=line("{reason}", reason=error.strerror or str(error)))
+        return Part(name, "", cut=line("{reason}", reason=os_reason(error)))
     return Part(name, text, "text" if kind == "json" and cut.template else kind, cut)
 
 

@@ -17,7 +17,7 @@ from backends.bundle.collect import Part
 from backends.bundle.mask import Mask
 from backends.core.bundle_report import Bundle
 from backends.core.errors import InputError
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line, os_reason
 
 SUFFIXES = (".tar.gz", ".tgz")
 FOLDER = "r3d-tui-bundle"
@@ -124,6 +124,6 @@ def _write(path: Path, data: bytes) -> int:
             path.unlink(missing_ok=True)
             raise
     except OSError as error:
-        text, hint = "{path}: {reason}", "name a file that can be written"
-        raise InputError(text, hint=hint, path=str(path), reason=error.strerror or str(error)) from None
+        text, hint = N_("{path}: {reason}"), N_("name a file that can be written")
+        raise InputError(text, hint=hint, path=str(path), reason=os_reason(error)) from None
     return len(data)

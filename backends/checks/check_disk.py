@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backends.core.errors import InputError
 from backends.core.filesystems import REMOTE, existing, file_system
-from backends.core.messages import Line, line
+from backends.core.messages import Line, line, os_reason
 from backends.core.needs import Finding
 from backends.core.settings import VIDEO_SUFFIXES, Settings
 from backends.core.sizes import size
@@ -35,7 +35,7 @@ def disk_finding(settings: Settings, workspace: Path) -> Finding:
     try:
         free = shutil.disk_usage(existing(workspace)).free
     except OSError as error:
-        return Finding("disk", "unknown", line("{reason}", reason=error.strerror or str(error)))
+        return Finding("disk", "unknown", line("{reason}", reason=os_reason(error)))
     due = estimate(settings)
     if due is None:
         return Finding("disk", "met" if free > RESERVE_BYTES else "warning", line("{free} free", free=size(free)))

@@ -21,7 +21,7 @@ from backends.core.codec import decode, dumps
 from backends.core.errors import NeedError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.core.needs import Finding, Need, missing
 from backends.core.plan import Stage
 from backends.core.settings import Settings
@@ -45,15 +45,15 @@ def run(job: Job) -> Outcome:
     write_whole(job.out / "findings.json", dumps(findings).encode("ascii"))
     for finding in findings:
         if finding.state in ("missing", "warning"):
-            facts = {"name": finding.name, "found": str(finding.found), "hint": str(finding.hint)}
-            job.note(line("{name}: {found} ({hint})", **facts), "warning" if finding.state == "warning" else "error")
+            text = line("{name}: {found} ({hint})", name=finding.name, found=finding.found, hint=finding.hint)
+            job.note(text, "warning" if finding.state == "warning" else "error")
     blocking = [finding for finding in findings if finding.state == "missing" and _blocks(finding, params)]
     if blocking:
         raise NeedError(
             "missing: {names}",
             hint="{hints}",
-            names=", ".join(finding.name for finding in blocking),
-            hints="; ".join(dict.fromkeys(str(finding.hint) for finding in blocking)),
+            names=tuple(finding.name for finding in blocking),
+            hints=tuple({str(finding.hint): finding.hint for finding in blocking}.values()),
         )
     counts = {state: sum(f.state == state for f in findings) for state in ("met", "warning", "missing")}
     figures = {"met": counts["met"], "warnings": counts["warning"], "missing": counts["missing"]}
@@ -98,7 +98,7 @@ def _needs(stages: Iterable[StageNeeds]) -> Iterator[Finding]:
             users.setdefault((need.kind, need.name), (need, []))[1].append(entry.stage)
     for need, names in users.values():
         if missing((need,)):
-            found = line("not installed; needed by {stages}", stages=", ".join(names))
+            found = line("not installed; needed by {stages}", stages=tuple(names))
             yield Finding(need.name, "missing", found, need.hint)
         else:
             yield Finding(need.name, "met", _version(need))
@@ -138,6 +138,8 @@ def _files() -> Finding:
         if hard == resource.RLIM_INFINITY or hard > soft:
             most = LEAST_FILES if hard == resource.RLIM_INFINITY else min(hard, LEAST_FILES)
             return Finding("open files", "warning", found, line("ulimit -n {n}", n=most))
-        text = "raise the hard limit: nofile in /etc/security/limits.conf, LimitNOFILE of systemd, or docker --ulimit"
+        text = N_(
+            "raise the hard limit: nofile in /etc/security/limits.conf, LimitNOFILE of systemd, or docker --ulimit"
+        )
         return Finding("open files", "warning", found, line(text))
     return Finding("open files", "met", found)

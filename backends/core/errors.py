@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from backends.core.messages import Line, Scalar
+from backends.core.messages import N_, Fact, Line
 
 
 class R3dError(Exception):
@@ -22,9 +22,9 @@ class R3dError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, template: str, /, *, hint: str = "", **facts: Scalar) -> None:
+    def __init__(self, template: str, /, *, hint: str | Line = "", **facts: Fact) -> None:
         self.line = Line(template, facts)
-        self.hint = Line(hint, facts)
+        self.hint = hint if isinstance(hint, Line) else Line(hint, facts)
         super().__init__(str(self.line))
 
     def __str__(self) -> str:
@@ -57,4 +57,4 @@ class Stopped(R3dError):  # noqa: N818 - a request, not a mistake
     exit_code: ClassVar[int] = 130
 
     def __init__(self) -> None:
-        super().__init__("stopped on request")
+        super().__init__(N_("stopped on request"))

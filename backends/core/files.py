@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from backends.core.errors import InputError
+from backends.core.messages import N_, os_reason
 
 FULL = "the disk is full"
 """What every face says of it, with the folder before it."""
-LOG_HINT = "see the stage's log"
-FULL_HINT = "free some space (`r3d-tui clean` says what may go) and run again: what is done is kept"
+LOG_HINT = N_("see the stage's log")
+FULL_HINT = N_("free some space (`r3d-tui clean` says what may go) and run again: what is done is kept")
 
 
 def is_full(error: BaseException) -> bool:
@@ -34,7 +35,7 @@ def make_folder(path: Path) -> None:
     except OSError as error:
         if is_full(error):
             raise
-        text, reason = "{path}: {reason}", error.strerror or str(error)
+        text, reason = N_("{path}: {reason}"), os_reason(error)
         raise InputError(text, hint="name a folder that can be written", path=str(path), reason=reason) from None
 
 

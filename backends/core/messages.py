@@ -1,19 +1,21 @@
-"""A line of words for people: an English template and its facts. It refuses to know any language but its template's.
+"""Messages for people: an English template and its facts. Everybody who reports something to a person makes them.
 
-The template is the key by which a face finds the same line in another language, so templates are string literals
-in the code (a test collects them) and everything that varies is a fact.
+The template is the msgid by which a front end finds the sentence in another language (`r3d_tui/locale/*/*.po`), so
+templates are literals in the code, marked by `line`, an error class or `N_` (a test collects them), and everything
+that varies is a fact. A fact may be a message itself, or several: each is worded in the reader's language.
 """
 
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any
+from typing import Any, Union
 
 from backends.core.frozen import dataclass
 
 Scalar = str | int | float | bool | None
+Fact = Union[Scalar, "Line", tuple[Union[Scalar, "Line"], ...]]
 
 
 class _Formatter(string.Formatter):
@@ -37,21 +39,40 @@ _FORMATTER = _Formatter()
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A template such as "{path} has {found} classes" and the facts that fill it."""
+    """A template such as "{path} has {found} classes" and the facts that fill it. Empty where there is no message."""
 
     template: str
-    facts: Mapping[str, Scalar] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return fill(self.template, self.facts)
+        """In English."""
+        return fill(self.template, {name: joined(value) for name, value in self.facts.items()})
 
 
-def line(template: str, /, **facts: Scalar) -> Line:
+def line(template: str, /, **facts: Fact) -> Line:
     """Shorthand: `line("{n} videos", n=4)`."""
     return Line(template, facts)
 
 
-def fill(template: str, facts: Mapping[str, Scalar]) -> str:
+def N_(template: str) -> str:  # noqa: N802 - gettext's own name for it
+    """Mark a template that reaches its message by way of a variable."""
+    return template
+
+
+def os_reason(error: Exception) -> str | Line:
+    """Why the operating system refused: its own sentence, which the languages have, or what the error holds."""
+    text = getattr(error, "strerror", None)
+    return Line(text) if text else str(error)
+
+
+def joined(fact: Fact, worded: Callable[[Scalar | Line], object] = lambda one: one) -> object:
+    """A fact, each message in it `worded`; several as one text: messages with "; " between them, names with ", "."""
+    if not isinstance(fact, tuple):
+        return worded(fact)
+    return ("; " if any(isinstance(one, Line) for one in fact) else ", ").join(str(worded(one)) for one in fact)
+
+
+def fill(template: str, facts: Mapping[str, object]) -> str:
     """Put the facts into a template; never raises on foreign or missing facts."""
     if not facts and "{" not in template:
         return template

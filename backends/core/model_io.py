@@ -9,7 +9,7 @@ from typing import Literal
 
 from backends.core.errors import InputError, StageError
 from backends.core.frozen import dataclass
-from backends.core.messages import Scalar
+from backends.core.messages import N_, Fact
 
 INPUT, OUTPUT = "input", "output"
 """Names of the model's ends: the guide's atc line and its scripts rely on them."""
@@ -85,7 +85,7 @@ class DeviceError(StageError):
     """A device failed, and what that says about trying again."""
 
     def __init__(
-        self, template: str, /, *, hint: str = "", course: Course = "again", blame: bool = True, **facts: Scalar
+        self, template: str, /, *, hint: str = "", course: Course = "again", blame: bool = True, **facts: Fact
     ) -> None:
         super().__init__(template, hint=hint, **facts)
         self.course: Course = course
@@ -112,7 +112,7 @@ def check_ports(model: Path, shape: Sequence[int], inputs: Sequence[Port], outpu
     _check_end(model, "output", outputs, Port(OUTPUT, (shape[0], None), "float32"))
     classes = outputs[0].shape[1]
     if not classes:
-        hint = "export the model again"
+        hint = N_("export the model again")
         raise InputError("{path}: its output names no number of classes", hint=hint, path=str(model))
     return classes
 
@@ -123,8 +123,8 @@ def _check_end(model: Path, end: str, found: Sequence[Port], wanted: Port) -> No
         pairs = zip(found[0].shape, wanted.shape, strict=True)
         if all(have is None or want is None or have == want for have, want in pairs):
             return
-    text = "{path}: the model's {end} is {found}, not {wanted}"
-    hint = "export the model again, or set infer.batch, preprocess.clip_frames and preprocess.size to the model's"
+    text = N_("{path}: the model's {end} is {found}, not {wanted}")
+    hint = N_("export the model again, or set infer.batch, preprocess.clip_frames and preprocess.size to the model's")
     shown = "; ".join(map(_show, found)) or "nothing"
     raise InputError(text, hint=hint, path=str(model), end=end, found=shown, wanted=_show(wanted))
 

@@ -150,7 +150,7 @@ class EngineSettings:
 class ConsoleSettings:
     """What a face does in this workspace. No stage reads it, and no fingerprint holds it."""
 
-    language: Literal["en", "zh"] | None = None
+    language: str | None = None
     """None: the locale's."""
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
-from backends.core.messages import line
+from backends.core.messages import N_, line, os_reason
 from backends.data.annotation import (
     Annotation,
     Skipped,
@@ -75,7 +75,7 @@ def step_annotate(job: Job) -> Outcome:
     """
     splits, frames = _path(job, "dir_path", "splits"), _path(job, "video_path", "frames")
     if splits is None or frames is None:
-        hint = "give the folder of split files, then the folder of frames"
+        hint = N_("give the folder of split files, then the folder of frames")
         raise InputError("the split files or the frames are not given", hint=hint)
     target = Path(str(job.params.get("dst_dir_path") or job.out)).absolute()
     make_folder(target)
@@ -153,7 +153,7 @@ def _check_subset(annotation: Annotation, subset: str, videos: int) -> None:
         return
     others = Counter(video.subset for video in annotation.videos)
     there = ", ".join(f"{short(ascii(name))} ({count})" for name, count in others.most_common(5)) or "-"
-    hint = "choose one of those that are there: {there}"
+    hint = N_("choose one of those that are there: {there}")
     raise InputError("the annotation has no video of the subset {subset}", hint=hint, subset=subset, there=there)
 
 
@@ -200,7 +200,7 @@ def _folders(path: Path) -> frozenset[str]:
     except (FileNotFoundError, NotADirectoryError):
         return frozenset()
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os_reason(error)
         raise InputError("{path}: {reason}", hint="make it readable", path=str(path), reason=reason) from None
 
 
@@ -282,7 +282,7 @@ def _relabelled(annotation: Annotation, labels: tuple[str, ...], path: Path) -> 
     known = frozenset(labels)
     kept = tuple(video for video in annotation.videos if video.label in known)
     if not kept:
-        hint = "its names must be those of the annotation"
+        hint = N_("its names must be those of the annotation")
         raise InputError("{path}: none of its classes is in the annotation", hint=hint, path=str(path))
     return Annotation(labels, kept, (*annotation.set_aside, *_unlisted(annotation.videos, known)))
 

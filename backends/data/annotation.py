@@ -23,7 +23,7 @@ from typing import IO, Any
 import msgspec
 
 from backends.core.errors import InputError
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line, os_reason
 
 LONGEST_NAME = 200
 """Bytes of a video id or label; file systems allow 255 and we add suffixes."""
@@ -34,7 +34,7 @@ LARGEST_FILE = 512 << 20
 MOST_FRAMES = 10_000_000
 """Frames of one video."""
 
-_FORM = "it must hold labels and database, as the reference's json does"
+_FORM = N_("it must hold labels and database, as the reference's json does")
 _UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
@@ -113,13 +113,13 @@ def read_annotation(path: Path) -> Annotation:
     Raises InputError with the place where the file is missing, too large, is not JSON, or is not in the reference's
     form. Entries that cannot be counted (duplicate or unusable ids, unknown labels) are in `set_aside`, by name.
     """
-    labels, database = _check_form(path, read_json(path, "give the annotation json in r3d.toml", _table))
+    labels, database = _check_form(path, read_json(path, N_("give the annotation json in r3d.toml"), _table))
     return _annotation(labels, database)
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
     """The labels of an annotation file, in class order; errors as `read_annotation`."""
-    return _check_form(path, read_json(path, "give the annotation json in r3d.toml", _table))[0]
+    return _check_form(path, read_json(path, N_("give the annotation json in r3d.toml"), _table))[0]
 
 
 def annotation_json(annotation: Annotation) -> bytes:
@@ -154,11 +154,11 @@ def read_json(path: Path, hint: str, table: Callable[[list[tuple[str, Any]]], An
     try:
         return json.loads(data, object_pairs_hook=table)
     except json.JSONDecodeError as error:
-        text = "{path}, line {line}, column {column}: not JSON: {reason}"
+        text = N_("{path}, line {line}, column {column}: not JSON: {reason}")
         place = {"line": error.lineno, "column": error.colno}
         raise InputError(text, hint="fix the file there", path=str(path), reason=error.msg, **place) from None
     except (ValueError, RecursionError) as error:  # bad UTF-8, numbers of thousands of digits, nesting without end
-        text = "{path}: not JSON: {reason}"
+        text = N_("{path}: not JSON: {reason}")
         raise InputError(text, hint=hint, path=str(path), reason=type(error).__name__) from None
 
 
@@ -172,7 +172,7 @@ def _open(path: Path, hint: str) -> Iterator[IO[bytes]]:
         with open(path, "rb") as file:
             yield file
     except OSError as error:
-        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=error.strerror or str(error)) from None
+        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=os_reason(error)) from None
 
 
 class _Twice(dict[str, Any]):
@@ -240,7 +240,7 @@ def _check_form(path: Path, document: Any) -> tuple[tuple[str, ...], dict[str, A
         raise InputError("{path}: a label stands twice in labels", hint="list each class once", path=str(path))
     for name in labels:
         if problem := name_trouble(name):
-            text, label = "{path}: label {label}: {trouble}", short(ascii(name))
+            text, label = N_("{path}: label {label}: {trouble}"), short(ascii(name))
             raise InputError(text, hint="rename the class", path=str(path), label=label, trouble=str(problem))
     return tuple(labels), database
 

@@ -118,10 +118,10 @@ class Guard:
         """Raise RefusedError for an entry that would do harm, or that is one too many."""
         shown = short(ascii(entry.name)[1:-1])
         if reason := leads_out(entry.name):
-            raise RefusedError(line("its entry {entry} {reason}", entry=shown, reason=str(reason)))
+            raise RefusedError(line("its entry {entry} {reason}", entry=shown, reason=reason))
         if entry.kind in ("link", "other"):
             reason = line("is a link") if entry.kind == "link" else line("is neither a file nor a folder")
-            raise RefusedError(line("its entry {entry} {reason}", entry=shown, reason=str(reason)))
+            raise RefusedError(line("its entry {entry} {reason}", entry=shown, reason=reason))
         self._entries += 1
         if self._entries > MOST_ENTRIES:
             raise RefusedError(line("it has more than {n} entries", n=MOST_ENTRIES))

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import IO, cast
 
 from backends.core.errors import NeedError
-from backends.core.messages import line
+from backends.core.messages import N_, line
 from backends.core.processes import child_environment, kill_group
 from backends.data.archive_entries import DAMAGE, Aim, Entry, EntryKind, Guard, Placed, RefusedError, free_bytes, place
 from backends.data.archive_readers import stream_entries
@@ -35,8 +35,8 @@ LONGEST_LIST = 256 << 20
 NOT_UNDERSTOOD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What reading a list may raise where a tool says something else than it is known to say."""
 
-_INSTALL = "install one (apt install unar, libarchive-tools or unrar), or unpack it yourself and give the folder"
-_INSTALL_FOR_PARTS = "install one (apt install unar or unrar), or unpack it yourself and give the folder"
+_INSTALL = N_("install one (apt install unar, libarchive-tools or unrar), or unpack it yourself and give the folder")
+_INSTALL_FOR_PARTS = N_("install one (apt install unar or unrar), or unpack it yourself and give the folder")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from backends.core.codec import DecodeError, dumps, loads
 from backends.core.errors import InputError
 from backends.core.events import SetAside
 from backends.core.files import write_whole
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.data.annotation import short
 from backends.data.archive_entries import (
     DAMAGE,
@@ -78,7 +78,7 @@ class Unpacking:
         """
         archives = find_archives(given)
         if given.is_file() and archive_kind(given.name) is None:
-            hint = "give a folder of videos, or a .rar (its first part), .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz"
+            hint = N_("give a folder of videos, or a .rar (its first part), .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz")
             raise InputError("{path}: neither a folder nor an archive", hint=hint, path=str(given))
         roots = []
         for done, archive in enumerate(archives):
@@ -147,7 +147,7 @@ class Unpacking:
 
 
 def _refusal(archive: Path, error: RefusedError) -> InputError:
-    hint = "unpack it yourself where you trust it, and give the folder"
+    hint = N_("unpack it yourself where you trust it, and give the folder")
     return InputError("{path}: {reason}", hint=hint, path=str(archive), reason=str(error))
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from backends.core.errors import InputError
+from backends.core.messages import N_, line, os_reason
 from backends.data.annotation import name_trouble, read_labels, short
 
 # fmt: off
@@ -25,8 +26,8 @@ HMDB51: tuple[str, ...] = (
 
 LARGEST = 1 << 24
 """Bytes of a file of names."""
-_FORM = "list each class once, one name a line"
-_WANTED = "give a file with one class name a line"
+_FORM = N_("list each class once, one name a line")
+_WANTED = N_("give a file with one class name a line")
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
@@ -49,7 +50,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
                 hint=_FORM,
                 path=str(path),
                 name=short(json.dumps(name)),
-                reason=str(trouble) if trouble else "it stands twice",
+                reason=trouble or line("it stands twice"),
             )
     return names
 
@@ -68,7 +69,7 @@ def _text(path: Path) -> str:
             raise InputError("{path}: not a file of class names", hint=_WANTED, path=str(path))
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os_reason(error)
         raise InputError("{path}: {reason}", hint=_WANTED, path=str(path), reason=reason) from None
     except UnicodeDecodeError:
         raise InputError("{path}: not UTF-8 text", hint="save it as UTF-8", path=str(path)) from None

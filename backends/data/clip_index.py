@@ -25,6 +25,7 @@ import msgspec
 
 from backends.core.codec import DecodeError, decode
 from backends.core.errors import InputError
+from backends.core.messages import N_, os_reason
 from backends.core.model_io import KINETICS, Channels
 
 INDEX = "index.jsonl"
@@ -234,7 +235,7 @@ class _Lines:
                     videos, clips = videos + 1, clips + found[0].clips
         except OSError as error:
             raise _missing(self._path, error) from None
-        hint = "run the preprocess stage to its end"
+        hint = N_("run the preprocess stage to its end")
         raise InputError("{path}: the clip store is not finished", hint=hint, path=str(self._path))
 
     def _whole(self, end: dict[str, Any] | None, videos: int, clips: int) -> str:
@@ -255,11 +256,11 @@ def _by_number(videos: Sequence[VideoClips], crc: array[int]) -> Sequence[int] |
 
 
 def _missing(path: Path, error: OSError) -> InputError:
-    reason = error.strerror or str(error)
-    hint = "run the preprocess stage first"
+    reason = os_reason(error)
+    hint = N_("run the preprocess stage first")
     return InputError("{path}: no clip store: {reason}", hint=hint, path=str(path), reason=reason)
 
 
 def _unfit(path: Path, number: int) -> InputError:
-    text = "{path}, line {number}: damaged, or of another version of r3d-tui"
+    text = N_("{path}, line {number}: damaged, or of another version of r3d-tui")
     return InputError(text, hint="run the preprocess stage again", path=str(path), number=number)

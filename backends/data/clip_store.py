@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.core.errors import InputError, StageError
+from backends.core.messages import N_, os_reason
 from backends.data import clip_kernels
 from backends.data.clip_index import ClipHeader, ClipIndex, VideoClips, find_video, read_index
 
@@ -146,8 +147,8 @@ class ClipStore:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            reason = error.strerror or str(error)
-            hint = "run the preprocess stage again"
+            reason = os_reason(error)
+            hint = N_("run the preprocess stage again")
             raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=reason) from None
         if last >= 0:
             os.close(last)
@@ -155,6 +156,6 @@ class ClipStore:
 
     def _damage(self, number: int) -> StageError:
         video = next(video.id for video in self.videos if number in video.numbers)
-        text = "{folder}: clip {number} of {video} does not match its checksum"
-        hint = "run the preprocess stage again: it redoes damaged videos only"
+        text = N_("{folder}: clip {number} of {video} does not match its checksum")
+        hint = N_("run the preprocess stage again: it redoes damaged videos only")
         return StageError(text, hint=hint, folder=str(self.folder), number=number, video=video)

@@ -21,6 +21,7 @@ import msgspec
 
 from backends.core.errors import StageError
 from backends.core.files import sync_folder, write_whole
+from backends.core.messages import N_
 from backends.data import clip_kernels
 from backends.data.clip_index import (
     INDEX,
@@ -307,7 +308,9 @@ class _disk:  # noqa: N801 - reads as a word in `with _disk(folder):`
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "free some space (`r3d-tui clean` says what may go) and run again: the videos done so far are kept"
+            hint = N_(
+                "free some space (`r3d-tui clean` says what may go) and run again: the videos done so far are kept"
+            )
             raise StageError("{folder}: the disk is full", hint=hint, folder=str(self._folder)) from error
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from backends.core.messages import Line, line
+from backends.core.messages import Line, line, os_reason
 from backends.data.constant_frame_rate import Cadence, grid_time
 
 LARGEST = 8192 * 8192
@@ -65,7 +65,7 @@ def jpegs(path: Path, size: int = 240) -> Iterator[Jpeg]:
         with av.open(str(path), metadata_errors="ignore", options=_options()) as container:
             yield from _frames(container, size)
     except av.error.FFmpegError as error:
-        reason = error.strerror or type(error).__name__
+        reason = os_reason(error) if error.strerror else type(error).__name__
         raise UnreadableVideoError(line("it cannot be decoded: {reason}", reason=reason)) from None
 
 

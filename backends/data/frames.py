@@ -23,7 +23,7 @@ from backends.core.codec import DecodeError, dumps, loads
 from backends.core.errors import InputError, Stopped
 from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
-from backends.core.messages import line
+from backends.core.messages import line, os_reason
 from backends.data.annotation import read_annotation
 from backends.data.archive_tools import Keeper
 from backends.data.archives import Unpacking, find_archives
@@ -300,7 +300,7 @@ def _check_file(path: Path) -> tuple[int, int]:
         with open(path, "rb"):
             pass
     except OSError as error:
-        raise UnreadableVideoError(line("{reason}", reason=error.strerror or str(error))) from None
+        raise UnreadableVideoError(line("{reason}", reason=os_reason(error))) from None
     if not stamp[0]:
         raise UnreadableVideoError(line("the file is empty"))
     return stamp

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from backends.core.errors import StageError
 from backends.core.files import write_whole
+from backends.core.messages import N_, os_reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,8 +38,8 @@ def write_bin(path: Path, rows: NDArray[np.float32]) -> None:
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        hint = "make room there and run again: what is done is kept"
+        reason = os_reason(error)
+        hint = N_("make room there and run again: what is done is kept")
         raise StageError("{path}: {reason}", hint=hint, path=str(path), reason=reason) from error
 
 

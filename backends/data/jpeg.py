@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.core.messages import Line, Scalar, line
+from backends.core.messages import N_, Fact, Line, line, os_reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ _COLOURS = ("YCbCr", "RGB", "Gray")
 class FrameTrouble(Exception):  # noqa: N818 - an item set aside, not an error of ours
     """A frame that cannot be used, and why: a template with `{name}`, the last part of the frame's path."""
 
-    def __init__(self, template: str, path: str, /, **facts: Scalar) -> None:
+    def __init__(self, template: str, path: str, /, **facts: Fact) -> None:
         self.line: Line = line(template, name=Path(path).name, **facts)
         super().__init__(str(self.line))
 
@@ -59,10 +59,10 @@ class Decoder:
         try:
             height, width, colour, _ = self._header(data)
             if colour not in _COLOURS:
-                text = "{name}: its colours are {colour}, not RGB or grey"
+                text = N_("{name}: its colours are {colour}, not RGB or grey")
                 raise FrameTrouble(text, path, colour=str(colour))
             if height * width > MOST_PIXELS:
-                text = "{name}: {width}x{height} pixels are more than {most} million"
+                text = N_("{name}: {width}x{height} pixels are more than {most} million")
                 most = MOST_PIXELS // 1_000_000
                 raise FrameTrouble(text, path, width=int(width), height=int(height), most=most)
             wanted = height * width * 3 + SPARE
@@ -86,7 +86,7 @@ def read_jpeg(path: str) -> bytes:
     except FileNotFoundError:
         raise FrameTrouble("{name} is missing", path) from None
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os_reason(error)
         raise FrameTrouble("{name}: {reason}", path, reason=reason) from None
     if not data:
         raise FrameTrouble("{name} is empty", path)
@@ -102,7 +102,7 @@ def _read_regular(descriptor: int, path: str) -> bytes:
     if not stat.S_ISREG(found.st_mode):
         raise FrameTrouble("{name} is not a file", path)
     if found.st_size > MOST_BYTES:
-        text, most = "{name}: {size} bytes are more than {most} MiB", MOST_BYTES >> 20
+        text, most = N_("{name}: {size} bytes are more than {most} MiB"), MOST_BYTES >> 20
         raise FrameTrouble(text, path, size=found.st_size, most=most)
     return _read_all(descriptor, found.st_size)
 

@@ -13,7 +13,7 @@ from backends.core.codec import decode
 from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import line
+from backends.core.messages import N_, line
 from backends.core.sizes import size
 from backends.data.annotation import Annotation, Video, read_annotation
 from backends.data.clip_extraction import Extracted, extract
@@ -63,8 +63,8 @@ def subset(annotation: Annotation, path: Path, name: str) -> tuple[Video, ...]:
     videos = annotation.subset(name)
     if not videos:
         there = ", ".join(sorted({video.subset for video in annotation.videos})[:10])
-        text = "{path}: no video of subset {subset}; it has {there}"
-        hint = "give one of these as the subset"
+        text = N_("{path}: no video of subset {subset}; it has {there}")
+        hint = N_("give one of these as the subset")
         raise InputError(text, hint=hint, path=str(path), subset=name, there=there or "none")
     return videos
 
@@ -105,8 +105,8 @@ class _Maker:
                     synced = time.monotonic()
                 self._job.check_stop()
         if writer.empty:
-            hint = "see what was set aside; frames are expected as <class>/<video>/image_00001.jpg"
-            text = "{root}: none of the {n} videos could be used"
+            hint = N_("see what was set aside; frames are expected as <class>/<video>/image_00001.jpg")
+            text = N_("{root}: none of the {n} videos could be used")
             raise StageError(text, hint=hint, root=str(root), n=len(self._videos))
 
     def figures(self, index: ClipIndex) -> dict[str, int | float | None]:
@@ -148,8 +148,8 @@ class _Maker:
             needed += len(self._videos) * cap * 4 * header(self._params).clip_bytes
         free = shutil.disk_usage(folder).free
         if free < needed:
-            text = "{folder}: {needed} are needed and {free} are free"
-            hint = "free some space there, or make the workspace on a larger disk"
+            text = N_("{folder}: {needed} are needed and {free} are free")
+            hint = N_("free some space there, or make the workspace on a larger disk")
             raise StageError(text, hint=hint, folder=str(folder), needed=size(needed), free=size(free))
 
 

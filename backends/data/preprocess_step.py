@@ -11,6 +11,7 @@ from backends.core.codec import decode
 from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import make_folder
+from backends.core.messages import N_
 from backends.data import clip_kernels
 from backends.data.annotation import read_annotation
 from backends.data.clip_extraction import extract
@@ -56,7 +57,7 @@ def step_preprocess(job: Job) -> Outcome:
             job.progress(done, len(videos), "videos", rate=rate, figures={"clips": clips})
             job.check_stop()
     if not info:
-        hint = "frames are expected as <class>/<video>/image_00001.jpg"
+        hint = N_("frames are expected as <class>/<video>/image_00001.jpg")
         raise StageError("{path}: no video could be used", hint=hint, path=str(given.video_path))
     write_info(given.info_path, info)
     before, seconds = sum(count for _, count in info), time.monotonic() - begun
@@ -92,5 +93,5 @@ def _check(given: StepParams) -> None:
         known = ", ".join(DATASETS)
         raise InputError("--dataset={name}: not known", hint="one of {known}", name=given.dataset, known=known)
     if not given.video_path.is_dir():
-        hint = "give the folder of frames, <class>/<video>/image_00001.jpg"
+        hint = N_("give the folder of frames, <class>/<video>/image_00001.jpg")
         raise InputError("--video_path={path}: no such folder", hint=hint, path=str(given.video_path))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.core.errors import InputError
-from backends.core.messages import Scalar
+from backends.core.messages import N_, Scalar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,8 +114,8 @@ class RowsWriter:
         found = read_header(path)
         header = Header(classes, meta)
         if found is not None and found != header:
-            hint = "move that file away, or let the stage begin anew"
-            text = "{path}: holds rows of {found} classes ({meta}), not of {classes} ({wanted})"
+            hint = N_("move that file away, or let the stage begin anew")
+            text = N_("{path}: holds rows of {found} classes ({meta}), not of {classes} ({wanted})")
             facts: dict[str, Scalar] = {"found": found.classes, "meta": found.meta, "classes": classes, "wanted": meta}
             raise InputError(text, hint=hint, path=str(path), **facts)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,7 +200,7 @@ class RowsWriter:
 
 def _read_header(path: Path, data: bytes) -> Header | None:
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
-        hint = "move that file away: it was not written by the infer stage"
+        hint = N_("move that file away: it was not written by the infer stage")
         raise InputError("{path}: not a file of rows", hint=hint, path=str(path))
     if len(data) < _FIXED.size:
         return None
@@ -220,7 +220,7 @@ def all_records(path: Path) -> Iterator[Any]:
         yield records
         good += records.nbytes
     if good != path.stat().st_size:
-        hint = "run the infer stage again: it computes only what is missing"
+        hint = N_("run the infer stage again: it computes only what is missing")
         raise InputError("{path}: cut off or damaged at byte {at}", hint=hint, path=str(path), at=good)
 
 
@@ -272,7 +272,7 @@ def _lock(path: Path, descriptor: int) -> None:
         with contextlib.suppress(NotImplementedError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        hint = "wait until that process has ended, or end it"
+        hint = N_("wait until that process has ended, or end it")
         raise InputError("{path}: another process writes it", hint=hint, path=str(path)) from None
     except OSError:
         pass  # file systems without locks: the engine's own lock on the workspace still holds

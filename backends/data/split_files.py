@@ -12,7 +12,7 @@ from pathlib import Path
 
 from backends.core.errors import InputError
 from backends.core.events import SetAside
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line, os_reason
 from backends.core.settings import VIDEO_SUFFIXES
 from backends.data.annotation import name_trouble, short
 
@@ -84,7 +84,7 @@ def _files(folder: Path, split: int) -> tuple[set[str], list[tuple[str, Path]]]:
     try:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
-        reason, hint = error.strerror or str(error), "give the folder of split files, or their archive"
+        reason, hint = os_reason(error), N_("give the folder of split files, or their archive")
         raise InputError("{path}: {reason}", hint=hint, path=str(folder), reason=reason) from None
     for name in names:
         match = _FILE.fullmatch(name)
@@ -101,7 +101,7 @@ def _text(file: Path) -> str:
             raise InputError("{path}: not a split file", hint="its lines are <video>.avi and 0, 1 or 2", path=str(file))
         return file.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os_reason(error)
         raise InputError("{path}: {reason}", hint="make it readable", path=str(file), reason=reason) from None
 
 
@@ -109,9 +109,9 @@ def _read_line(text: str, label: str, place: Line, videos: list[SplitVideo], asi
     name, _, code = text.strip().rpartition(" ")
     identity = video_id(name.strip())
     if code not in _SUBSETS or not name:
-        wrong = line("{place}: not a video and 0, 1 or 2", place=str(place))
+        wrong = line("{place}: not a video and 0, 1 or 2", place=place)
         aside.append(SetAside(short(text.strip()), wrong))
     elif trouble := name_trouble(identity):
-        aside.append(SetAside(short(identity), line("{place}: {trouble}", place=str(place), trouble=str(trouble))))
+        aside.append(SetAside(short(identity), line("{place}: {trouble}", place=place, trouble=trouble)))
     elif _SUBSETS[code]:
         videos.append(SplitVideo(identity, label, _SUBSETS[code]))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from backends.core.errors import InputError
 from backends.core.events import SetAside
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line, os_reason
 from backends.core.settings import VIDEO_SUFFIXES
 from backends.data.annotation import name_trouble, short
 from backends.data.class_names import HMDB51
@@ -69,7 +69,7 @@ def find_videos(roots: Sequence[Path], known: Callable[[], Mapping[str, str]]) -
         else:
             sources.append(source)
     if not sources and not aside:
-        hint = "it must hold <class>/<video>.avi (or .mp4, .mkv, .webm, .mov, .mpg)"
+        hint = N_("it must hold <class>/<video>.avi (or .mp4, .mkv, .webm, .mov, .mpg)")
         raise InputError("{path}: no videos", hint=hint, path=str(roots[0]))
     once, twice = _apart(sources, known)
     return Found(tuple(sorted(once, key=lambda s: (s.label, s.id))), (*aside, *twice))
@@ -93,7 +93,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as found:
             return sorted((e for e in found if not e.name.startswith(".")), key=lambda e: e.name)
     except OSError as error:
-        reason, hint = error.strerror or str(error), "give a folder of videos that can be read"
+        reason, hint = os_reason(error), N_("give a folder of videos that can be read")
         raise InputError("{path}: {reason}", hint=hint, path=str(folder), reason=reason) from None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.core.errors import NeedError, StageError
 from backends.core.files import write_whole
+from backends.core.messages import N_
 from backends.demo.films import ACTIONS, HEIGHT, WIDTH, Film, draw
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def write_video(path: Path, frames: Iterable[Frame]) -> None:
     writer = cv2.VideoWriter(str(part), cv2.CAP_FFMPEG, code, FRAMES_PER_SECOND, (WIDTH, HEIGHT))
     if not writer.isOpened():
         if os.access(path.parent, os.W_OK):
-            text, hint = "this OpenCV cannot write {codec} video", "pip install opencv-python-headless"
+            text, hint = N_("this OpenCV cannot write {codec} video"), N_("pip install opencv-python-headless")
             raise NeedError(text, hint=hint, codec=CODEC)
         raise StageError("{path}: cannot be written", hint="choose another folder", path=str(path))
     written = 0
@@ -142,6 +143,6 @@ def _cv2() -> Any:
     try:
         import cv2
     except ImportError:
-        text, hint = "the Python module {module} is missing", "pip install opencv-python-headless"
+        text, hint = N_("the Python module {module} is missing"), N_("pip install opencv-python-headless")
         raise NeedError(text, hint=hint, module="cv2") from None
     return cv2

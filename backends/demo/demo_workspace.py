@@ -8,6 +8,7 @@ from pathlib import Path
 
 from backends.core.errors import InputError, NeedError
 from backends.core.files import write_whole
+from backends.core.messages import N_, os_reason
 from backends.core.settings import DatasetSettings, InferSettings, ModelSettings, Settings
 from backends.demo.demo_dataset import SEED, TRAINING_PER_CLASS, VIDEOS_PER_CLASS, Progress, make_demo_videos
 from backends.demo.films import ACTIONS
@@ -34,7 +35,7 @@ def assets_folder() -> Path:
     for folder in (package / "_assets", package.parent / "assets"):
         if (folder / "demo" / CHECKPOINT).is_file():
             return folder
-    hint = "install r3d-tui again"
+    hint = N_("install r3d-tui again")
     raise NeedError("{path}: the files that r3d-tui brings along are missing", hint=hint, path=str(package / "_assets"))
 
 
@@ -54,7 +55,7 @@ def build_demo(folder: Path, *, progress: Progress | None = None) -> None:
         write_whole(_checkpoint(folder), checkpoint)
         _mark(folder, whole=True)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os_reason(error)
         raise InputError("{path}: {reason}", hint="choose another folder", path=str(folder), reason=reason) from None
 
 
@@ -104,10 +105,10 @@ def _whole(folder: Path) -> bool:
     except (FileNotFoundError, ValueError):
         found = None
     if not isinstance(found, dict) or "demo" not in found:
-        text = "{path}: holds something that is not the demo"
+        text = N_("{path}: holds something that is not the demo")
         raise InputError(text, hint="name a new or empty folder", path=str(folder))
     whole = found.pop("whole", False)
     if found != _facts():
-        text = "{path}: holds a demo of another version"
+        text = N_("{path}: holds a demo of another version")
         raise InputError(text, hint="name a new or empty folder", path=str(folder))
     return whole is True

@@ -21,7 +21,7 @@ from typing import Any
 from backends.core.codec import dumps
 from backends.core.events import Outcome
 from backends.core.files import sync_folder, write_whole
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.core.plan import Reads, Stage
 from backends.engine import digests
 from backends.engine.digests import Digests, Stamp
@@ -114,7 +114,7 @@ class Cache:
         if damage := self._damage(manifest):
             return Freshness(damage, stale=not stage.kept)
         if manifest.outcome.temporary_count:
-            text = "{n} items were skipped for a reason that may have passed: they are tried again"
+            text = N_("{n} items were skipped for a reason that may have passed: they are tried again")
             return Freshness(line(text, n=manifest.outcome.temporary_count))
         if manifest.accepted_from:
             return self._judge_accepted(stage.name, manifest)

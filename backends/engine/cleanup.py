@@ -17,7 +17,7 @@ from pathlib import Path
 
 from backends.core.cleanup_report import Cleaning, Waste
 from backends.core.errors import InputError
-from backends.core.messages import line
+from backends.core.messages import N_, Line, line, os_reason
 from backends.core.plan import Plan
 from backends.core.processes import leftovers
 from backends.core.run_state import Run
@@ -64,7 +64,10 @@ def remove(folders: Folders, plan: Plan | None, keep: int, agreed: frozenset[Pat
     """Remove what may go and was agreed to, while no engine can start; gives what went, and notes of what did not."""
     _refuse_odd(folders)
     for _ in leftovers(folders.workspace):
-        text, hint = "{path}: processes of an engine that died still work here", "r3d-tui run ends them and goes on"
+        text, hint = (
+            N_("{path}: processes of an engine that died still work here"),
+            N_("r3d-tui run ends them and goes on"),
+        )
         raise InputError(text, hint=hint, path=str(folders.workspace))
     lock.check_writable(folders.workspace)
     held = lock.WorkspaceLock(folders, "clean")
@@ -85,7 +88,7 @@ def remove(folders: Folders, plan: Plan | None, keep: int, agreed: frozenset[Pat
 def _refuse_odd(folders: Folders) -> None:
     for path in (folders.root, folders.trash):
         if path.is_symlink():
-            text, hint = "{path} is a link", "nothing is removed behind links; remove by hand what may go there"
+            text, hint = N_("{path} is a link"), N_("nothing is removed behind links; remove by hand what may go there")
             raise InputError(text, hint=hint, path=str(path))
 
 
@@ -211,13 +214,13 @@ def _size(path: Path) -> int:
     return total
 
 
-def _remove(folders: Folders, path: Path) -> str | None:
+def _remove(folders: Folders, path: Path) -> str | Line | None:
     """Remove one. Gives what the system had against it."""
     place = folders.root / path
     try:
         remove_folder(folders, place)
     except OSError as error:
-        return error.strerror or str(error)
+        return os_reason(error)
     if path.parts[0] == "artifacts":
         with contextlib.suppress(OSError):
             place.parent.rmdir()  # a stage that has none left

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from backends.core.errors import InputError
 from backends.core.filesystems import file_system, over_network
+from backends.core.messages import N_
 from backends.engine.folders import Folders
 
 
@@ -52,8 +53,8 @@ async def serve(folders: Folders, engine: Obeys) -> AsyncIterator[None]:
             if not over_network(folders.root):
                 raise
             text, hint = (
-                "{path}: {kind} takes no sockets, which the engine is told to stop by",
-                "put the workspace on a local disk",
+                N_("{path}: {kind} takes no sockets, which the engine is told to stop by"),
+                N_("put the workspace on a local disk"),
             )
             raise InputError(text, hint=hint, path=str(folders.workspace), kind=file_system(folders.root)) from None
     folders.socket.chmod(0o600)
@@ -76,7 +77,7 @@ def ask(folders: Folders, command: Mapping[str, Any], timeout: float = 5.0) -> d
             reply = client.makefile("rb").readline()
             answer = json.loads(reply)
         except (OSError, ValueError):
-            text, hint = "{path}: no engine answers", "nothing may be running: r3d-tui status"
+            text, hint = N_("{path}: no engine answers"), N_("nothing may be running: r3d-tui status")
             raise InputError(text, hint=hint, path=str(folders.workspace)) from None
         return answer if isinstance(answer, dict) else {}
 

@@ -18,6 +18,7 @@ from typing import IO
 
 from backends.core.codec import dumps, encode
 from backends.core.errors import InputError, R3dError
+from backends.core.messages import N_
 from backends.core.plan import Plan
 from backends.engine.control_socket import serve
 from backends.engine.folders import Folders, RunFolder
@@ -52,7 +53,7 @@ def _plan(folder: RunFolder) -> Plan:
     try:
         return unseal(Plan, folder.plan.read_bytes(), needs_seal=False)
     except DamagedError:
-        text, hint = "{path} is damaged", "start the run again: it gets a new plan"
+        text, hint = N_("{path} is damaged"), N_("start the run again: it gets a new plan")
         raise InputError(text, hint=hint, path=str(folder.plan)) from None
 
 

@@ -14,6 +14,7 @@ from stat import S_ISDIR, S_ISREG
 
 from backends.core.errors import InputError
 from backends.core.files import write_whole
+from backends.core.messages import N_, os_reason
 from backends.engine.sealed import seal, unseal
 
 WHOLE_BYTES = 64 << 20
@@ -96,8 +97,8 @@ class Digests:
             listing = _listed(path)
             return (listing.digest if path.is_dir() else self._file(path)), listing.watch
         except OSError as error:
-            text, hint = "{path}: {reason}", "mend the path in r3d.toml"
-            raise InputError(text, hint=hint, path=str(path), reason=error.strerror or str(error)) from None
+            text, hint = N_("{path}: {reason}"), N_("mend the path in r3d.toml")
+            raise InputError(text, hint=hint, path=str(path), reason=os_reason(error)) from None
 
     def save(self) -> None:
         """Remember what was read; where that cannot be written, it is read again."""

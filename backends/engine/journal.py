@@ -21,7 +21,7 @@ from pathlib import Path
 from backends.core.codec import DecodeError
 from backends.core.events import Event, from_json, to_json
 from backends.core.filesystems import over_network
-from backends.core.messages import line
+from backends.core.messages import N_, line
 from backends.core.run_state import Run, fold
 from backends.engine.sealed import DamagedError, seal, unseal
 
@@ -148,7 +148,7 @@ def read_state(path: Path) -> Run | None:
 
 def damaged_run(path: Path) -> Run:
     """What is known of a run whose journal is damaged: that it is no new one."""
-    text = "its journal {path} is damaged; what it made is kept, and a new run goes on from there"
+    text = N_("its journal {path} is damaged; what it made is kept, and a new run goes on from there")
     return Run(id=path.parent.name, state="interrupted", reason=line(text, path=str(path)))
 
 

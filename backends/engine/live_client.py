@@ -24,7 +24,7 @@ from backends.core.errors import BusyError, InputError, NeedError, R3dError, Sta
 from backends.core.events import Event
 from backends.core.files import write_whole
 from backends.core.frozen import dataclass
-from backends.core.messages import Line
+from backends.core.messages import N_, Line
 from backends.core.plan import Plan
 from backends.core.processes import our_environment
 from backends.core.run_state import Run
@@ -365,7 +365,7 @@ def _refusal(reply: bytes, folder: RunFolder) -> R3dError | None:
     try:
         answer = json.loads(reply)
     except ValueError:
-        text, hint = "the engine did not start", "its last words are in {log}"
+        text, hint = N_("the engine did not start"), N_("its last words are in {log}")
         raise StageError(text, hint=hint, log=str(folder.supervisor_log)) from None
     if "ok" in answer:
         return None

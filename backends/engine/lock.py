@@ -17,6 +17,7 @@ from typing import IO
 from backends.core.errors import BusyError, InputError, R3dError, StageError
 from backends.core.files import FULL_HINT, is_full
 from backends.core.frozen import dataclass
+from backends.core.messages import N_, os_reason
 from backends.engine.folders import Folders
 
 HEARTBEAT_S = 1.0
@@ -38,8 +39,8 @@ class WorkspaceLock:
             taken = _take(self._file)
         except OSError as error:
             self._file.close()
-            text, hint = "{path}: the disk takes no locks ({reason})", "put the workspace on a local disk"
-            reason = error.strerror or str(error)
+            text, hint = N_("{path}: the disk takes no locks ({reason})"), N_("put the workspace on a local disk")
+            reason = os_reason(error)
             raise InputError(text, hint=hint, path=str(folders.workspace), reason=reason) from None
         if not taken:
             self._file.close()
@@ -91,8 +92,8 @@ def owner(folders: Folders) -> LockOwner | None:
 def busy(folders: Folders) -> BusyError:
     """The refusal that names who holds the workspace."""
     who = owner(folders) or LockOwner()
-    text = "{path}: an engine works here already (process {pid} on {host}, run {run})"
-    hint = "watch it with r3d-tui, or end it with r3d-tui stop"
+    text = N_("{path}: an engine works here already (process {pid} on {host}, run {run})")
+    hint = N_("watch it with r3d-tui, or end it with r3d-tui stop")
     return BusyError(text, hint=hint, path=str(folders.workspace), pid=who.pid, host=who.host, run=who.run)
 
 
@@ -117,14 +118,14 @@ def make_root(folders: Folders) -> None:
 def check_readable(folders: Folders) -> None:
     """Raise InputError where runs are there but closed to this user: that is not the same as no runs."""
     if folders.root.is_dir() and not os.access(folders.root, os.R_OK | os.X_OK):
-        text, hint = "{path}: closed to you", "its owner can open it for reading: chmod -R a+rX {quoted}"
+        text, hint = N_("{path}: closed to you"), N_("its owner can open it for reading: chmod -R a+rX {quoted}")
         raise InputError(text, hint=hint, path=str(folders.root), quoted=shlex.quote(str(folders.root)))
 
 
 def check_writable(folder: Path) -> None:
     """Raise InputError where the workspace cannot be written to."""
     if not os.access(folder, os.W_OK | os.X_OK):
-        text, hint = "{path}: not writable", "use a workspace of your own, or change its permissions"
+        text, hint = N_("{path}: not writable"), N_("use a workspace of your own, or change its permissions")
         raise InputError(text, hint=hint, path=str(folder))
 
 
@@ -132,7 +133,7 @@ def disk_trouble(error: OSError, folder: Path) -> R3dError:
     """The one line for a disk that cannot be written to."""
     if is_full(error):
         return StageError("{folder}: the disk is full", hint=FULL_HINT, folder=str(folder))
-    path, reason = str(error.filename or folder), error.strerror or str(error)
+    path, reason = str(error.filename or folder), os_reason(error)
     return InputError("{path}: {reason}", hint="make the workspace writable", path=path, reason=reason)
 
 

@@ -26,7 +26,7 @@ from backends.core.client import LogChunk, Prediction, Preview, RunRequest, RunR
 from backends.core.codec import DecodeError, decode
 from backends.core.errors import InputError
 from backends.core.events import Event, from_json
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.core.plan import Plan
 from backends.core.run_state import Run, fold
 from backends.core.settings import Settings
@@ -52,7 +52,7 @@ def read_story(path: Path) -> Story:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        hint = "give a recorded run, such as those of tests/stories"
+        hint = N_("give a recorded run, such as those of tests/stories")
         raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=str(error)) from None
     number = 1
     try:
@@ -64,7 +64,7 @@ def read_story(path: Path) -> Story:
         number = 1
         return _story(head, tuple(beats))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        text = "{path}, line {number}: not a recorded run: {reason}"
+        text = N_("{path}, line {number}: not a recorded run: {reason}")
         raise InputError(text, hint="record it again", path=str(path), number=number, reason=str(error)) from None
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from backends.core.client import Prediction
 from backends.core.codec import DecodeError
 from backends.core.errors import InputError
+from backends.core.messages import N_, os_reason
 from backends.core.run_state import Run
 from backends.core.values import Report
 from backends.engine.folders import Folders
@@ -57,14 +58,14 @@ def export(folders: Folders, run: Run, folder: Path) -> tuple[Path, ...]:
         pairs = [(source, folder / source.name) for source in sources]
         for source, target in pairs:
             if os.path.lexists(target) and not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
-                text, hint = "{path}: there already, with another content", "name another folder"
+                text, hint = N_("{path}: there already, with another content"), N_("name another folder")
                 raise InputError(text, hint=hint, path=str(target))
         for source, target in pairs:
             if not target.exists():
                 _copy(source, target)
     except OSError as error:
-        text, hint = "{path}: {reason}", "name a folder that can be written"
-        raise InputError(text, hint=hint, path=str(folder), reason=error.strerror or str(error)) from None
+        text, hint = N_("{path}: {reason}"), N_("name a folder that can be written")
+        raise InputError(text, hint=hint, path=str(folder), reason=os_reason(error)) from None
     return tuple(target for _, target in pairs)
 
 

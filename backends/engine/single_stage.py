@@ -14,11 +14,12 @@ from backends.core.codec import dumps
 from backends.core.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.core.events import Event, Outcome, StageFailed, StageFinished, StageStopped
 from backends.core.files import LOG_HINT
+from backends.core.messages import N_
 from backends.core.processes import kill_group
 from backends.core.stage_request import Request
 from backends.engine.worker_process import spawn
 
-DEBUG_HINT = "--debug shows what it printed"
+DEBUG_HINT = N_("--debug shows what it printed")
 _KINDS: dict[int, type[R3dError]] = {1: StageError, 2: InputError, 3: NeedError}
 
 

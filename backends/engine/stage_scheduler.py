@@ -102,7 +102,7 @@ def _culprit(stage: Stage, run: Run) -> str | None:
 def _end(run: Run, stopping: bool) -> End:
     failed = [stage.name for stage in run.stages if stage.state == "failed"]
     if failed:
-        return End("failed", line("{stages} failed", stages=", ".join(failed)))
+        return End("failed", line("{stages} failed", stages=tuple(failed)))
     if stopping or any(stage.state == "stopped" for stage in run.stages):
         return End("stopped", line("stopped on request"))
     return End("done", Line(""))

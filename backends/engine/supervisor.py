@@ -37,7 +37,7 @@ from backends.core.events import (
     StageStopped,
 )
 from backends.core.files import FULL, FULL_HINT, is_full
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line, os_reason
 from backends.core.needs import missing
 from backends.core.plan import Plan, Reads, Stage
 from backends.core.processes import kill_group, reap, start_time
@@ -106,7 +106,7 @@ class Supervisor:
         except Exception as error:  # no run ends without a reason; the log has the traceback
             with contextlib.suppress(Exception):
                 text, what = (
-                    "a fault of r3d-tui ended the run: {error}; please report it with {log}",
+                    N_("a fault of r3d-tui ended the run: {error}; please report it with {log}"),
                     type(error).__name__,
                 )
                 fault = line(text, error=f"{what}: {str(error)[:300]}", log=str(self._folder.supervisor_log))
@@ -218,7 +218,7 @@ class Supervisor:
         changed = await asyncio.to_thread(self._cache.changed_input, stage, decision.watched)
         if changed is not None:
             doubt = line("its input {path} changed while it was made", path=str(changed))
-            text = "{path} changed while it was read: this result is not kept, and the next run makes it again"
+            text = N_("{path} changed while it was read: this result is not kept, and the next run makes it again")
             self._say(StageNote(stage.name, line(text, path=str(changed)), "warning"))
         outcome = await asyncio.to_thread(self._cache.finish, key, ending.outcome, ending.seconds, doubt)
         return replace(ending, outcome=outcome)
@@ -231,7 +231,7 @@ class Supervisor:
         try:
             child = await spawn(self._folders.workspace, log, scratch)
         except OSError as error:
-            message = line("cannot start a process: {reason}", reason=error.strerror or str(error))
+            message = line("cannot start a process: {reason}", reason=os_reason(error))
             return StageFailed(stage.name, attempt, message)
         self._children[stage.name] = child
         self._say(StageStarted(stage.name, attempt, reason, child.pid, key.fingerprint))
@@ -259,7 +259,7 @@ class Supervisor:
         if is_full(error):
             message = line("{folder}: the disk is full", folder=str(self._folders.workspace))
             return StageFailed(stage, attempt, message, line(FULL_HINT))
-        reason, path = error.strerror or str(error), str(error.filename or self._folders.workspace)
+        reason, path = os_reason(error), str(error.filename or self._folders.workspace)
         return StageFailed(stage, attempt, line("{path}: {reason}", path=path, reason=reason))
 
     def _request(self, stage: Stage, attempt: int, scratch: Path, key: CacheKey) -> Request:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from backends.core.errors import InputError
+from backends.core.messages import N_
 from backends.core.published import HMDB51_SPLIT_1, published_accuracy
 from backends.core.values import ClassScore, Confusion, Report, VideoScore
 from backends.data.annotation import Annotation, Video
@@ -60,11 +61,11 @@ def evaluate(
     """The report over the subset's videos that have a result. InputError where there are none."""
     listed = annotation.subset(subset)
     if not listed:
-        text = "the annotation lists no videos of the subset {subset}"
+        text = N_("the annotation lists no videos of the subset {subset}")
         raise InputError(text, hint="it has: {known}", subset=subset, known=annotation.subsets)
     scored = [(video, ranking) for video in listed if (ranking := results.get(video.id))]
     if not scored:
-        text = "no video of the subset {subset} has a result"
+        text = N_("no video of the subset {subset} has a result")
         raise InputError(text, hint="is this the val.json of another data set?", subset=subset)
     classes = _classes(scored, k)
     videos, first, among = (sum(getattr(one, name) for one in classes) for name in ("videos", "top1", "topk"))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.core.events import SetAside
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.core.published import RATES
 from backends.core.values import Report
 from backends.data.annotation import Video
@@ -86,16 +86,16 @@ def _speed(speed: Speed) -> list[Line]:
     if speed.clips_per_s is None:
         rows.append(line("No speed was measured in this run."))
     else:
-        text = "Inference ran at {rate:.2f} clips/s, end to end ({runtime}; devices: {devices})."
+        text = N_("Inference ran at {rate:.2f} clips/s, end to end ({runtime}; devices: {devices}).")
         rows.append(
             line(text, rate=speed.clips_per_s, runtime=speed.runtime or "?", devices=cell(speed.devices or "?"))
         )
     rows += _energy(speed)
     published = [one for one in RATES if (one.model, one.batch) == (speed.model, speed.batch)]
     if published:
-        text = "Published for {model} at batch {batch}, compute only and with filler clips counted:"
+        text = N_("Published for {model} at batch {batch}, compute only and with filler clips counted:")
         rows += [Line(""), line(text, model=speed.model, batch=speed.batch), Line("")]
-    text = "- {rate:.2f} clips/s on one {chip} ({source})"
+    text = N_("- {rate:.2f} clips/s on one {chip} ({source})")
     return rows + [line(text, rate=one.clips_per_s, chip=one.chip, source=str(one.source)) for one in published]
 
 
@@ -103,7 +103,7 @@ def _energy(speed: Speed) -> list[Line]:
     if speed.joules_per_clip is not None and speed.energy == "simulated":
         return [line("Simulated chips took {joules:.3f} J a clip: nobody's energy.", joules=speed.joules_per_clip)]
     if speed.joules_per_clip is not None:
-        text = "It took {joules:.3f} J a clip, by the power that npu-smi printed while the chips were at work."
+        text = N_("It took {joules:.3f} J a clip, by the power that npu-smi printed while the chips were at work.")
         return [line(text, joules=speed.joules_per_clip)]
     reasons = {
         "no_power": line("Energy a clip is not measurable here: no tool prints the power of these devices."),

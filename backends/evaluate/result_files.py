@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.core.errors import InputError
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line, os_reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,8 +52,8 @@ def read_info(path: Path) -> Info:
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
-        hint = "give --info, the file that the preprocessing wrote"
-        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=error.strerror or str(error)) from None
+        hint = N_("give --info, the file that the preprocessing wrote")
+        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=os_reason(error)) from None
     clips: dict[str, int] = {}
     aside: dict[str, Line] = {}
     for number, row in enumerate(text.split("\n"), 1):
@@ -79,7 +79,7 @@ def result_folder(folder: Path) -> Path:
     Raises InputError where there is none, or several to choose from.
     """
     if not folder.is_dir():
-        hint = "give the folder that the inference wrote"
+        hint = N_("give the folder that the inference wrote")
         raise InputError("{path}: no such folder", hint=hint, path=str(folder))
     if any(_files(folder)):
         return folder
@@ -89,7 +89,7 @@ def result_folder(folder: Path) -> Path:
     if inside:
         names = ", ".join(entry.name for entry in inside[:4])
         raise InputError("{path}: several result folders: {names}", hint="name one", path=str(folder), names=names)
-    hint = "give the folder that the inference wrote: <video>_0.bin and so on"
+    hint = N_("give the folder that the inference wrote: <video>_0.bin and so on")
     raise InputError("{path}: no result files", hint=hint, path=str(folder))
 
 
@@ -155,13 +155,14 @@ def read_rows(path: Path, rows: int, classes: int) -> tuple[NDArray[np.float32] 
         if path.stat().st_size > LARGEST:
             return None, line("{file}: too large for a result", file=path.name)
         values = _values(path)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not in the form of its suffix"
-        return None, line("{file}: {reason}", file=path.name, reason=reason)
+    except OSError as error:
+        return None, line("{file}: {reason}", file=path.name, reason=os_reason(error))
+    except ValueError:
+        return None, line("{file}: not in the form of its suffix", file=path.name)
     if values is None:
         return None, line("{file}: not a whole number of float32 values", file=path.name)
     if values.size != wanted:
-        text = "{file}: {found} values where {rows} clips of {classes} classes are due"
+        text = N_("{file}: {found} values where {rows} clips of {classes} classes are due")
         return None, line(text, file=path.name, found=int(values.size), rows=rows, classes=classes)
     table = values.astype(np.float32, copy=False).reshape(rows, classes)
     return table, Line("")

@@ -17,7 +17,7 @@ from backends.core.codec import decode
 from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.data.annotation import read_labels
 from backends.data.class_names import HMDB51, read_class_names
 from backends.evaluate.result_files import match, read_info, read_rows, result_folder
@@ -122,8 +122,8 @@ def _names(job: Job, classes: int) -> tuple[str, ...]:
         path = job.inputs["labels"]
         names = read_class_names(path)
         if len(names) != classes:
-            text = "{path}: {labels} class names, but the model gives {classes} scores a clip"
-            hint = "name every class of the checkpoint, in its order"
+            text = N_("{path}: {labels} class names, but the model gives {classes} scores a clip")
+            hint = N_("name every class of the checkpoint, in its order")
             raise InputError(text, hint=hint, path=str(path), labels=len(names), classes=classes)
         return names
     path = job.upstream["annotate"].path("annotation") if "annotate" in job.upstream else job.inputs["annotation"]
@@ -198,7 +198,7 @@ class _Scores:
                 rate = done / max(time.monotonic() - self._begun, 1e-9)
                 self._job.progress(done, self._total, "videos", rate=rate)
         if not self.figures["videos"]:
-            hint = "see what was skipped, and the stages before"
+            hint = N_("see what was skipped, and the stages before")
             raise StageError("none of {total} videos has a usable result", hint=hint, total=self._total)
 
 

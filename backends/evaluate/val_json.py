@@ -12,7 +12,7 @@ import msgspec
 
 from backends.core.errors import InputError
 from backends.core.events import SetAside
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.data.annotation import read_json
 
 Ranking = tuple[tuple[str, float], ...]
@@ -42,7 +42,7 @@ def read_val(path: Path, labels: Iterable[str]) -> Val:
     document = read_json(path, "give the val.json that the score step wrote", _table)
     results = document.get("results") if isinstance(document, dict) else None
     if not isinstance(results, dict):
-        hint = "it must hold results: for each video a list of labels and scores"
+        hint = N_("it must hold results: for each video a list of labels and scores")
         raise InputError("{path}: no results", hint=hint, path=str(path))
     known = {name: name for name in labels}
     rankings: dict[str, Ranking] = {}

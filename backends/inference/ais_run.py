@@ -24,7 +24,7 @@ from backends.ascend.ais_bench_install import probe
 from backends.core.codec import decode
 from backends.core.errors import InputError, StageError, Stopped
 from backends.core.events import DeviceProgress, DeviceState, Outcome
-from backends.core.messages import Line, Scalar, line
+from backends.core.messages import N_, Line, Scalar, line, os_reason
 from backends.inference import ais_stage
 from backends.inference.ais_chip import Chip, Place, Verdict
 from backends.inference.ais_shares import Shares
@@ -80,7 +80,7 @@ def run(job: Job) -> Outcome:
     params, tuning = decode(AisParams, dict(job.params)), decode(Tuning, dict(job.tuning))
     model, folder = find_upstream(job)
     if model.suffix != ".om":
-        hint = "set infer.target to ascend, and run the compile stage"
+        hint = N_("set infer.target to ascend, and run the compile stage")
         raise InputError("{path}: ais_bench takes an .om", hint=hint, path=str(model))
     tool = probe(tuning.ais_bench, job.workspace)
     store = open_store(params.clips, folder)
@@ -178,8 +178,8 @@ class Hands:
         if self._shares.stuck:
             last = self._last or Verdict(ok=False, reason=line("no device was given"))
             self._ledger.flush()
-            hint = last.fix.template or "see the stage's log"
-            facts = {**last.fix.facts, "reason": str(last.reason)}
+            hint = last.fix.template or N_("see the stage's log")
+            facts = {**last.fix.facts, "reason": last.reason}
             raise StageError("no device is left: {reason}", hint=hint, **facts)
         if not self._shares.finished:
             time.sleep(TURN_S)
@@ -211,7 +211,7 @@ class Hands:
         try:
             chip.start(self._place, self._clock, self._classes)
         except OSError as error:  # R3dError is for the whole run
-            reason = line("it cannot be started: {reason}", reason=error.strerror or str(error))
+            reason = line("it cannot be started: {reason}", reason=os_reason(error))
             self._lose(device, Verdict(ok=False, unfinished=chip.share, reason=reason, again=False))
             return
         self._show(device, "loading", pid=chip.pid)
@@ -251,8 +251,8 @@ class Hands:
         self._chips[device].clear()
         self._shares.lost(device, verdict.reason, verdict.unfinished, verdict.blamed, again=verdict.again)
         self._show(device, "retired", reason=verdict.reason)
-        text = "{device} is out of the run, {files} files go back: {reason}"
-        self._job.note(line(text, device=device, files=len(verdict.unfinished), reason=str(verdict.reason)), "warning")
+        text = N_("{device} is out of the run, {files} files go back: {reason}")
+        self._job.note(line(text, device=device, files=len(verdict.unfinished), reason=verdict.reason), "warning")
         if verdict.fix.template:
             self._job.note(verdict.fix, "warning")
 
@@ -316,16 +316,16 @@ class Hands:
         self._job.progress(self._ledger.clips, left, "clips", rate=rate, figures=figures)
 
     def _tell_summary(self, device: str, chip: Chip) -> None:
-        text = "{device}: ais_bench says {rate:.2f} clips/s while computing, {mean:.2f} ms a batch"
+        text = N_("{device}: ais_bench says {rate:.2f} clips/s while computing, {mean:.2f} ms a batch")
         for one in chip.summaries[-1:]:
             self._job.note(line(text, device=device, rate=one.throughput, mean=one.mean_ms))
 
     def _held(self) -> StageError:
         first = self._shares.held[0]
-        text = "{batches} batches failed every device they were given to, the first with clips {clips}: {reasons}"
-        reasons = "; ".join(f"{device}: {reason}" for device, reason in first.failures)
-        clips = ", ".join(map(str, first.batch.clips))
-        hint = "all other scores are kept: run the stage again, which computes only these"
+        text = N_("{batches} batches failed every device they were given to, the first with clips {clips}: {reasons}")
+        reasons = tuple(line("{device}: {reason}", device=one, reason=reason) for one, reason in first.failures)
+        clips = first.batch.clips
+        hint = N_("all other scores are kept: run the stage again, which computes only these")
         return StageError(text, hint=hint, batches=len(self._shares.held), clips=clips, reasons=reasons)
 
     def _end(self) -> None:
@@ -339,7 +339,7 @@ class Hands:
         try:
             self._ledger.flush()
         except StageError as error:
-            self._job.note(line("the last scores are not durable: {reason}", reason=str(error.line)), "error")
+            self._job.note(line("the last scores are not durable: {reason}", reason=error.line), "error")
         for device, chip in self._chips.items():
             chip.clear()
             if self._shares.takes_part(device):

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from backends.ascend.ais_bench_command import RUN, result_name
 from backends.core.errors import InputError, R3dError, StageError
 from backends.core.files import sync_folder, write_whole
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line, os_reason
 from backends.inference.batch_layout import Batch
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _CLEAN = re.compile(r"[A-Za-z0-9_\-/.]+")
 def check_place(base: Path, *, strict: bool) -> None:
     """Raise InputError where the tool would refuse files in `base` for its path; `strict`: the newer generations."""
     path = os.path.realpath(base)
-    hint = "put the workspace in a folder whose path has only A-Z a-z 0-9 _ - / . , or set infer.runtime to acl"
+    hint = N_("put the workspace in a folder whose path has only A-Z a-z 0-9 _ - / . , or set infer.runtime to acl")
     if (strict and not _CLEAN.fullmatch(path)) or "," in path:
         raise InputError("{path}: ais_bench does not take such a path", hint=hint, path=path)
     if strict and path.count("/") > DEEPEST:
@@ -97,8 +97,8 @@ def portion(wanted: int, base: Path, batch: int, kind: Kind, sharers: int) -> in
     free = shutil.disk_usage(base).free - KEEP_FREE
     room = max(0, free) // (batch * CLIP_BYTES[kind]) // max(1, sharers)
     if wanted and not room:
-        text = "{path}: no room for a file of {batch} clips"
-        hint = "make room there and run the stage again: it computes only what is missing"
+        text = N_("{path}: no room for a file of {batch} clips")
+        hint = N_("make room there and run the stage again: it computes only what is missing")
         raise StageError(text, hint=hint, path=str(base), batch=batch)
     return min(wanted, room, MOST_FILES)
 
@@ -192,7 +192,7 @@ class Results:
             if sizes[name] == due and due:
                 found.extend(self._read(names[name], self._folder / name))
             elif ended:
-                text = "its output has {found} bytes, not {due}"
+                text = N_("its output has {found} bytes, not {due}")
                 self.wrong[names[name]] = line(text, found=sizes[name], due=due)
         return found
 
@@ -262,8 +262,8 @@ def _write(path: Path, rows: Any) -> None:
         while view:
             view = view[os.write(descriptor, view) :]
     except OSError as error:
-        hint = "make room there and run the stage again: it computes only what is missing"
-        reason = error.strerror or str(error)
+        hint = N_("make room there and run the stage again: it computes only what is missing")
+        reason = os_reason(error)
         raise StageError("{path}: {reason}", hint=hint, path=str(path), reason=reason) from error
     finally:
         os.close(descriptor)

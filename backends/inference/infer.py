@@ -15,7 +15,7 @@ from backends.ascend.chip_query import SIMULATED, ask_chips
 from backends.core.codec import decode
 from backends.core.errors import InputError
 from backends.core.events import Outcome
-from backends.core.messages import Line, Scalar, line
+from backends.core.messages import N_, Line, Scalar, line
 from backends.core.model_io import DeviceSpec
 from backends.data.score_rows_reader import check_rows
 from backends.inference.batch_layout import Layout, Spans, batches, count
@@ -95,7 +95,7 @@ def run(job: Job) -> Outcome:
 
         work, energy = Work.nothing(), NOTHING
         if os.environ.get(SIMULATED):
-            text = "the chips are simulated: the scores are computed on the CPU, the speeds are nobody's"
+            text = N_("the chips are simulated: the scores are computed on the CPU, the speeds are nobody's")
             job.note(line(text), "warning")
         if total:
             found = find_devices(job, params.target if name != "null" else "cpu", tuning.devices, params.options)
@@ -158,7 +158,7 @@ def find_upstream(job: Job) -> tuple[Path, Path]:
     preprocess = job.upstream.get("preprocess")
     if source is None or preprocess is None:
         missing = "a model" if source is None else "a clip store"
-        hint = "run the stages before this one"
+        hint = N_("run the stages before this one")
         raise InputError("nothing to infer: {missing} is missing", hint=hint, missing=missing)
     return source.path("om" if compiled else "onnx"), preprocess.path("store")
 
@@ -188,7 +188,7 @@ def _reader(entry: str) -> Any:
 
 def _check_fits(store: ClipIndex | ClipStore, folder: Path) -> None:
     if not store.clip_count:
-        hint = "look at what the preprocess stage set aside"
+        hint = N_("look at what the preprocess stage set aside")
         raise InputError("{path}: the clip store holds no clips", hint=hint, path=str(folder))
 
 

@@ -266,11 +266,11 @@ class Leases:
         mend = (Note(event.hint),) if event.hint.template else ()
         if event.at_once and device.retries and device.state != "leaving" and not self.stopping:
             device.retries -= 1
-            text = line("{device} failed and gets a new process: {reason}", device=device.id, reason=str(event.reason))
+            text = line("{device} failed and gets a new process: {reason}", device=device.id, reason=event.reason)
             return (Note(text), *mend, *self._start(device, event.at))
         device.state = "retired"
         steps += self._show(device, "retired", event.reason)
-        text = line("{device} is out of the run: {reason}", device=device.id, reason=str(event.reason))
+        text = line("{device} is out of the run: {reason}", device=device.id, reason=event.reason)
         return (*steps, Note(text), *mend)
 
     def _take(self, device: _Device, event: Take) -> tuple[Instruction, ...]:

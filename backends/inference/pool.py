@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from backends.core.device_samples import read_history
 from backends.core.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.core.events import DeviceProgress
-from backends.core.messages import Line, Scalar, line
+from backends.core.messages import N_, Line, Scalar, line, os_reason
 from backends.core.model_io import DeviceSpec
 from backends.inference.device_link import Link, close_all
 from backends.inference.lease_events import (
@@ -136,8 +136,8 @@ class Pool:
                     self._close(CLOSE_S)
                     raise Stopped
                 if reason := self._leases.failure:
-                    hint = self._leases.hint.template or "see the stage's log"
-                    raise StageError("no device is left: {reason}", hint=hint, reason=str(reason))
+                    hint = self._leases.hint.template or N_("see the stage's log")
+                    raise StageError("no device is left: {reason}", hint=hint, reason=reason)
             self._ledger.flush()
             ended = time.monotonic()
             self._report(total, last=True)
@@ -254,7 +254,7 @@ class Pool:
         try:
             link = self._spawn(self._specs[device])
         except OSError as error:
-            reason = line("it cannot be started: {reason}", reason=error.strerror or str(error))
+            reason = line("it cannot be started: {reason}", reason=os_reason(error))
             self._tell(Lost(device, self._clock, reason, blame=False, again=False))
             return
         self._links[device] = link
@@ -339,16 +339,16 @@ class Pool:
         try:
             self._ledger.flush()
         except StageError as error:
-            self._job.note(line("the last scores are not durable: {reason}", reason=str(error.line)), "error")
+            self._job.note(line("the last scores are not durable: {reason}", reason=error.line), "error")
 
     def _check_held(self) -> None:
         if not self._leases.held:
             return
         first = self._leases.held[0]
-        text = "{batches} batches failed every device they were given to, the first with clips {clips}: {reasons}"
-        reasons = "; ".join(f"{device}: {reason}" for device, reason in first.failures)
-        clips = ", ".join(map(str, first.batch.clips))
-        hint = "all other scores are kept: run the stage again, which computes only these"
+        text = N_("{batches} batches failed every device they were given to, the first with clips {clips}: {reasons}")
+        reasons = tuple(line("{device}: {reason}", device=one, reason=reason) for one, reason in first.failures)
+        clips = first.batch.clips
+        hint = N_("all other scores are kept: run the stage again, which computes only these")
         raise StageError(text, hint=hint, batches=len(self._leases.held), clips=clips, reasons=reasons)
 
     def drift(self) -> dict[str, Scalar]:

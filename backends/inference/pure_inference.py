@@ -20,7 +20,7 @@ from pathlib import Path
 
 from backends.ascend.cann import Toolkit
 from backends.core.errors import InputError, NeedError, StageError
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.core.model_io import DeviceSpec
 from backends.inference.blank_clips import NAME
 from backends.inference.device_link import Link, close_all
@@ -175,7 +175,7 @@ class _Open:
         links = {name: self._links[name] for name in names}
         for device, answer in self._answers(links, SILENT_S, lambda name: len(seen[name]) < WARM + loop):
             if answer.say == "refused":
-                raise StageError("a clip cannot be read: {reason}", hint="preprocess again", reason=str(answer.reason))
+                raise StageError("a clip cannot be read: {reason}", hint="preprocess again", reason=answer.reason)
             if answer.say == "scores":
                 seen[device].append((time.monotonic(), answer.seconds))
                 self._give(device, next(orders), left)
@@ -207,11 +207,11 @@ class _Open:
                         yield key.data, answer
                     if ended:
                         reason, _ = self._links.pop(key.data).ended()
-                        raise StageError("{device}: {reason}", device=key.data, reason=str(reason))
+                        raise StageError("{device}: {reason}", device=key.data, reason=reason)
                 for name, link in links.items():
                     link.flush()
                     if due(name) and time.monotonic() - heard[name] > silent_s:
-                        hint = "see `npu-smi info`, or give other --devices"
+                        hint = N_("see `npu-smi info`, or give other --devices")
                         raise StageError("{device}: no answer for {s:.0f} s", hint=hint, device=name, s=silent_s)
 
 
@@ -241,5 +241,5 @@ def percentile(values: Sequence[float], share: float) -> float:
 def _failure(device: str, answer: Answer) -> StageError | InputError | NeedError:
     kinds: dict[int, type[StageError | InputError | NeedError]] = {2: InputError, 3: NeedError}
     kind = kinds.get(answer.exit_code, StageError)
-    facts = {**answer.hint.facts, "device": device, "reason": str(answer.reason)}
+    facts = {**answer.hint.facts, "device": device, "reason": answer.reason}
     return kind("{device}: {reason}", hint=answer.hint.template, **facts)

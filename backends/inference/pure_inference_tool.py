@@ -11,7 +11,7 @@ from backends.ascend.ais_bench_command import Summary, pure_line, read_summary, 
 from backends.ascend.ais_bench_install import AisBench, probe, sourced
 from backends.ascend.tool_diagnosis import diagnose
 from backends.core.errors import StageError
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.core.model_io import DeviceSpec
 from backends.inference import ais_stage
 from backends.inference.pure_inference import Measured, Perf
@@ -78,11 +78,11 @@ def _ended(device: DeviceSpec, tool: Tool, summary: Path, batch: int, loop: int)
     over = tool.gone()
     ending = tool.end()
     if not over:
-        hint = "see `npu-smi info`, or give other --devices"
+        hint = N_("see `npu-smi info`, or give other --devices")
         raise StageError("{device}: no answer for {s:.0f} s", hint=hint, device=device.id, s=LIMIT_S)
     if ending.status != 0:
         failure = diagnose(ending.status, ending.words)
-        facts = {**failure.fix.facts, "device": device.id, "reason": str(failure.reason)}
+        facts = {**failure.fix.facts, "device": device.id, "reason": failure.reason}
         raise StageError("{device}: {reason}", hint=failure.fix.template, **facts)
     told = read_summary(summary)
     if told is None:

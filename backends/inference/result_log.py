@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from backends.core.columns import Column
 from backends.core.errors import StageError
-from backends.core.messages import Scalar
+from backends.core.messages import N_, Scalar, os_reason
 from backends.data.score_rows import RowsWriter, read_header
 from backends.inference.batch_layout import Span, Spans
 from backends.inference.running_accuracy import Tally, owners
@@ -195,8 +195,8 @@ class Ledger:
         except OSError as error:
             self._broken = True
             self._kept, self._writes = [], []
-            hint = "make room there and run the stage again: it computes only what is missing"
-            reason = error.strerror or str(error)
+            hint = N_("make room there and run the stage again: it computes only what is missing")
+            reason = os_reason(error)
             raise StageError("{path}: {reason}", hint=hint, path=str(self.path), reason=reason) from error
 
     def _take_up(self) -> None:

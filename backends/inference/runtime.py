@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from backends.ascend import cann as toolkit
 from backends.core.errors import InputError, NeedError
 from backends.core.frozen import dataclass
+from backends.core.messages import N_
 from backends.core.model_io import CLIP_SHAPE, Clip, DeviceSpec
 
 if TYPE_CHECKING:
@@ -106,13 +107,13 @@ def choose(target: Target, name: str) -> str:
     if name == "auto":
         found = [n for n in AUTO[target] if target == "ascend" or _importable(RUNTIMES[n].module)]
         if not found:
-            hint = "pip install {package}"
+            hint = N_("pip install {package}")
             raise NeedError("no runtime for the target {target} is here", hint=hint, target=target, package="openvino")
         name = found[0]
     known = RUNTIMES.get(name)
     if known is None or target not in known.targets:
         offer = ", ".join(["auto", *(n for n, k in RUNTIMES.items() if target in k.targets)])
-        text = "the runtime {name} is none of the target {target}"
+        text = N_("the runtime {name} is none of the target {target}")
         raise InputError(text, hint="infer.runtime is one of {offer}", name=name, target=target, offer=offer)
     if known.stage:
         return name  # the stage looks for its tool itself: it may be another Python's
@@ -120,9 +121,11 @@ def choose(target: Target, name: str) -> str:
         if known.module == "acl":
             if toolkit.find() is not None:
                 return name  # its set_env.sh brings the module
-            hint = "install CANN (toolkit or nnrt), or set ASCEND_TOOLKIT_HOME to the folder that holds its set_env.sh"
+            hint = N_(
+                "install CANN (toolkit or nnrt), or set ASCEND_TOOLKIT_HOME to the folder that holds its set_env.sh"
+            )
             raise NeedError("acl is not here: neither on the module path nor a set_env.sh", hint=hint)
-        text = "the runtime {name} needs the Python module {module}"
+        text = N_("the runtime {name} needs the Python module {module}")
         raise NeedError(text, hint="pip install {module}", name=name, module=known.module)
     return name
 
@@ -144,8 +147,8 @@ def read_failure(model: Path, runtime: str, error: Exception) -> InputError:
     if not model.is_file():
         return InputError("{path}: no such model", hint="run the export stage", path=str(model))
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
-    text = "{path}: {runtime} cannot read the model: {reason}"
-    hint = "export the model again; the stage's log has the whole message"
+    text = N_("{path}: {runtime} cannot read the model: {reason}")
+    hint = N_("export the model again; the stage's log has the whole message")
     return InputError(text, hint=hint, path=str(model), runtime=runtime, reason=reason)
 
 

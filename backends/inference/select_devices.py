@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backends.core.errors import InputError, NeedError
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.core.model_io import DeviceSpec
 from backends.core.values import Chip, ChipProcess, DeviceTable
 
@@ -84,21 +84,22 @@ def _name(table: DeviceTable) -> str:
 
 def none_taken(choice: Choice) -> NeedError:
     """What to raise where a run would begin with no chip."""
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in {**choice.left_out, **choice.unusable}.items())
-    hint = "end what runs there, or name chips under [infer] devices to take them as they are"
+    out = {**choice.left_out, **choice.unusable}
+    reasons = tuple(line("{device}: {reason}", device=name, reason=reason) for name, reason in out.items())
+    hint = N_("end what runs there, or name chips under [infer] devices to take them as they are")
     return NeedError("no chip is free: {reasons}", hint=hint, reasons=reasons)
 
 
 def _refuse(table: DeviceTable, wanted: Sequence[int] | None) -> None:
     if not table.chips:
-        cause = str(table.error.cause) if table.error else "npu-smi lists none"
-        hint = table.error.fix.template if table.error else "see `npu-smi info`"
+        cause = table.error.cause if table.error else line("npu-smi lists none")
+        hint = table.error.fix.template if table.error else N_("see `npu-smi info`")
         raise NeedError("no chips: {cause}", hint=hint, cause=cause, **(table.error.fix.facts if table.error else {}))
     known = [chip.device_id for chip in table.chips if chip.device_id is not None]
     absent = sorted(set(wanted or ()) - set(known))
     if len(absent) > len(table.chips) - len(known):  # those without an id may be the ones that are named
-        hint = "under [infer] devices, name some of {known}"
-        ids, there = ", ".join(map(str, absent)), ", ".join(map(str, sorted(known))) or "none"
+        hint = N_("under [infer] devices, name some of {known}")
+        ids, there = tuple(absent), tuple(sorted(known)) or line("none")
         raise InputError("there is no chip with the device id {ids}", hint=hint, ids=ids, known=there)
 
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from backends.core.errors import InputError
 from backends.core.frozen import dataclass
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.models import torch_file
 from backends.models.architecture import BLOCKS, FIRST_BOTTLENECK, WIDTHS, Architecture
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_OTHER = "give a checkpoint of kenshohara/3D-ResNets-PyTorch's models/resnet.py"
+_OTHER = N_("give a checkpoint of kenshohara/3D-ResNets-PyTorch's models/resnet.py")
 CHANNELS = 3
 """Of a clip: red, green, blue."""
 
@@ -70,7 +70,7 @@ def read_checkpoint(path: Path, wanted: Wanted | None = None) -> Checkpoint:
     epoch = content.get("epoch")
     said = content.get("arch")
     if isinstance(said, str) and re.fullmatch(r"resnet-\d+", said) and said != architecture.name:
-        text = "the checkpoint calls itself {said}, its tensors are those of {found}"
+        text = N_("the checkpoint calls itself {said}, its tensors are those of {found}")
         warnings = (*warnings, line(text, said=said, found=architecture.name))
     return Checkpoint(
         architecture,
@@ -90,7 +90,7 @@ def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
 
     inner = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(inner, Mapping):
-        text = "{path}: holds a {kind}, not a state_dict"
+        text = N_("{path}: holds a {kind}, not a state_dict")
         raise InputError(text, hint=_OTHER, path=str(path), kind=type(content).__name__)
     tensors = {name: value for name, value in inner.items() if isinstance(value, torch.Tensor)}
     if not tensors or not all(isinstance(name, str) for name in tensors):
@@ -102,14 +102,14 @@ def _architecture(path: Path, state: Mapping[str, Tensor], wanted: Wanted, said:
     """What names and shapes tell. Damage in the middle is left to `_check_tensors`, which names the tensors."""
     stem, last = state.get("conv1.weight"), state.get("fc.weight")
     if stem is None or last is None or "layer4.0.conv1.weight" not in state:
-        text = "{path}: {count} tensors such as {name} are not those of a 3D ResNet"
+        text = N_("{path}: {count} tensors such as {name} are not those of a 3D ResNet")
         raise InputError(text, hint=_OTHER, path=str(path), count=len(state), name=_quote(next(iter(state))))
     if stem.dim() != 5 or tuple(stem.shape[3:]) != (7, 7) or last.dim() != 2 or 0 in (*stem.shape, *last.shape):
-        text = "{path}: conv1.weight is {shape}, a 3D ResNet's is 64x3x7x7x7"
+        text = N_("{path}: conv1.weight is {shape}, a 3D ResNet's is 64x3x7x7x7")
         raise InputError(text, hint=_OTHER, path=str(path), shape=_shape(stem))
     depth = _depth(state) or _said_depth(said) or wanted.depth
     if depth not in BLOCKS:
-        text = "{path}: {found} blocks in its four layers are those of no depth that is known ({known})"
+        text = N_("{path}: {found} blocks in its four layers are those of no depth that is known ({known})")
         found, known = ", ".join(map(str, _counts(state))), ", ".join(map(str, BLOCKS))
         raise InputError(text, hint=_OTHER, path=str(path), found=found, known=known)
     return Architecture(
@@ -160,27 +160,27 @@ def _compare(path: Path, found: Architecture, wanted: Wanted) -> None:
     )
     for key, option, have, want in rows:
         if want not in (None, have):
-            text = "{path}: the checkpoint has {key} {found}, {wanted} was asked for"
-            hint = "set {key} = {value} in [model] of r3d.toml (--{option}={found}), or give another checkpoint"
+            text = N_("{path}: the checkpoint has {key} {found}, {wanted} was asked for")
+            hint = N_("set {key} = {value} in [model] of r3d.toml (--{option}={found}), or give another checkpoint")
             facts = {"key": key, "option": option, "found": str(have), "wanted": str(want)}
             value = f'"{have}"' if isinstance(have, str) else str(have)
             raise InputError(text, hint=hint, path=str(path), value=value, **facts)
     if found.in_channels != CHANNELS:
-        text = "{path}: the network takes {found} channels, clips have {wanted}"
+        text = N_("{path}: the network takes {found} channels, clips have {wanted}")
         raise InputError(text, hint=_OTHER, path=str(path), found=found.in_channels, wanted=CHANNELS)
 
 
 def _check_tensors(path: Path, state: Mapping[str, Tensor], architecture: Architecture) -> None:
     shapes = architecture.shapes()
     counters = {name for name in shapes if name.endswith("num_batches_tracked")}  # absent before torch 0.4.1
-    hint = "the file is damaged or of a changed network: give the checkpoint as the training script saved it"
-    text = "{path}: {count} tensors of {arch} are missing, such as {names}"
+    hint = N_("the file is damaged or of a changed network: give the checkpoint as the training script saved it")
+    text = N_("{path}: {count} tensors of {arch} are missing, such as {names}")
     _none_of([name for name in shapes if name not in state and name not in counters], text, hint, path, architecture)
-    text = "{path}: {count} tensors do not belong to {arch}, such as {names}"
+    text = N_("{path}: {count} tensors do not belong to {arch}, such as {names}")
     _none_of([name for name in state if name not in shapes], text, hint, path, architecture)
     for name, shape in shapes.items():
         if name in state and tuple(state[name].shape) != shape:
-            text = "{path}: {name} is {found}, in {arch} with shortcut {shortcut} it is {wanted}"
+            text = N_("{path}: {name} is {found}, in {arch} with shortcut {shortcut} it is {wanted}")
             facts = {"found": _shape(state[name]), "wanted": "x".join(map(str, shape)), "arch": architecture.name}
             facts["shortcut"] = architecture.shortcut
             raise InputError(text, hint=hint, path=str(path), name=name, **facts)
@@ -198,16 +198,16 @@ def _none_of(names: list[str], text: str, hint: str, path: Path, architecture: A
 def _check_values(path: Path, name: str, tensor: Tensor) -> None:
     import torch
 
-    hint = "give a checkpoint from before the training diverged"
+    hint = N_("give a checkpoint from before the training diverged")
     if not tensor.is_floating_point() or tensor.layout != torch.strided:
-        text = "{path}: {name} holds {kind}, not plain floating-point numbers"
+        text = N_("{path}: {name} holds {kind}, not plain floating-point numbers")
         raise InputError(text, hint=_OTHER, path=str(path), name=name, kind=str(tensor.dtype))
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        text = "{path}: {name} claims more values than the file holds"
+        text = N_("{path}: {name} claims more values than the file holds")
         raise InputError(text, hint=_OTHER, path=str(path), name=name)
     bad = int((~tensor.float().isfinite()).sum())
     if bad:
-        text = "{path}: {name} has {bad} values that are not finite, of {count}"
+        text = N_("{path}: {name} has {bad} values that are not finite, of {count}")
         raise InputError(text, hint=hint, path=str(path), name=name, bad=bad, count=tensor.numel())
     if name.endswith("running_var") and bool((tensor < 0).any()):
         raise InputError("{path}: {name} has a variance below zero", hint=hint, path=str(path), name=name)

@@ -10,7 +10,7 @@ from backends.core.codec import decode
 from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import Scalar, line
+from backends.core.messages import N_, Scalar, line
 from backends.core.model_io import ClipShape
 from backends.models import onnx_file
 from backends.models.checkpoint import Wanted, read_checkpoint
@@ -34,10 +34,10 @@ def step_export(job: Job) -> Outcome:
     """`step export`: the guide's `3D-ResNets_pth2onnx.py`, with `params.StepExportParams`."""
     params = decode(StepExportParams, dict(job.params))
     if params.model != "resnet":
-        text, hint = "the model {model} is not known here", "give --model=resnet: the guide's, depths 10 to 200"
+        text, hint = N_("the model {model} is not known here"), N_("give --model=resnet: the guide's, depths 10 to 200")
         raise InputError(text, hint=hint, model=ascii(params.model)[1:-1])
     if params.resnet_shortcut not in (None, "A", "B"):
-        text, hint = "there is no shortcut type {type}", "give --resnet_shortcut=A or B"
+        text, hint = N_("there is no shortcut type {type}"), N_("give --resnet_shortcut=A or B")
         raise InputError(text, hint=hint, type=ascii(params.resnet_shortcut)[1:-1])
     if params.conv1_t_stride < 1:
         raise InputError("conv1_t_stride is {n}", hint="give 1 or more; the guide's is 1", n=params.conv1_t_stride)

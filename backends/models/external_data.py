@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.core.errors import InputError
+from backends.core.messages import N_
 
 if TYPE_CHECKING:
     import onnx
@@ -34,7 +35,7 @@ def refuse_data_elsewhere(path: Path) -> None:
             continue
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         if trouble := _trouble(folder, location):
-            hint = "use a model that you trust, with its data beside it"
+            hint = N_("use a model that you trust, with its data beside it")
             raise InputError(trouble, hint=hint, path=str(path), location=ascii(location)[1:-1][:200])
 
 
@@ -43,8 +44,8 @@ def _trouble(folder: Path, location: str) -> str | None:
     beside = bool(location) and "\0" not in location and ".." not in location.replace("\\", "/").split("/")
     place = (folder / location).resolve() if beside else folder
     if not place.is_relative_to(folder) or place == folder:
-        return "{path}: its weights are to be read from {location}, which is not beside it"
-    return None if place.is_file() else "{path}: its weights are to be read from {location}, which is no file"
+        return N_("{path}: its weights are to be read from {location}, which is not beside it")
+    return None if place.is_file() else N_("{path}: its weights are to be read from {location}, which is no file")
 
 
 def _tensors(message: Any) -> Iterator[onnx.TensorProto]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from backends.core.errors import StageError
+from backends.core.messages import N_
 from backends.core.telemetry import no_telemetry
 from backends.models.checkpoint import Checkpoint
 from backends.models.network import from_architecture
@@ -91,7 +92,7 @@ def _forget_counters(network: Any) -> None:
 
 
 def _unreadable(model: Path, runtime: str, error: Exception) -> StageError:
-    text = "{name}: {runtime} cannot read the model: {reason}"
+    text = N_("{name}: {runtime} cannot read the model: {reason}")
     reason = " ".join(str(error).split())[:300]
-    hint = "see the stage's log"
+    hint = N_("see the stage's log")
     return StageError(text, hint=hint, name=model.name, runtime=runtime, reason=reason)

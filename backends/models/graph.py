@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from backends.core.errors import InputError
+from backends.core.messages import N_
 from backends.core.model_io import INPUT, OUTPUT, ClipShape
 from backends.models.architecture import EPSILON, Architecture, Block, Conv, Triple
 
@@ -42,7 +43,7 @@ def build_graph(architecture: Architecture, weights: Weights, clip: ClipShape | 
     clip = clip or ClipShape()
     size = sum(array.nbytes for array in weights.values())
     if size > MOST_BYTES - 2**20:
-        text = "the weights take {size} bytes, an ONNX file holds at most {most}"
+        text = N_("the weights take {size} bytes, an ONNX file holds at most {most}")
         raise InputError(text, hint="give a checkpoint of a smaller widen factor", size=size, most=MOST_BYTES)
     draft = _Draft(weights)
     draft.network(architecture, architecture.feature_map(clip.frames, clip.size))

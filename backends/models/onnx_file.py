@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.core.errors import StageError
+from backends.core.messages import N_
 
 if TYPE_CHECKING:
     import onnx
@@ -45,9 +46,9 @@ def check(model: onnx.ModelProto, name: str) -> None:
 
     domains = sorted({item.domain for item in model.opset_import} | {node.domain for node in model.graph.node})
     foreign = [domain for domain in domains if domain not in ("", "ai.onnx")]
-    hint = "a fault of the conversion: please report it with the stage's log"
+    hint = N_("a fault of the conversion: please report it with the stage's log")
     if foreign:
-        text = "{name}: holds operators of {domain}, which only their own runtime can read"
+        text = N_("{name}: holds operators of {domain}, which only their own runtime can read")
         raise StageError(text, hint=hint, name=name, domain=", ".join(foreign))
     if len(model.opset_import) != 1:
         raise StageError("{name}: imports {n} operator sets, not one", hint=hint, name=name, n=len(model.opset_import))

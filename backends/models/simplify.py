@@ -10,7 +10,7 @@ from backends.core.codec import decode
 from backends.core.errors import StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import Scalar, line
+from backends.core.messages import N_, Scalar, line
 from backends.core.model_io import Normalization
 from backends.models import onnx_file
 from backends.models.params import SimplifyParams
@@ -41,7 +41,10 @@ def run(job: Job) -> Outcome:
     try:
         slim = onnxslim.slim(model)
     except Exception as error:
-        text, hint = "onnxslim failed: {reason}", "see the stage's log; the exported model itself is checked and usable"
+        text, hint = (
+            N_("onnxslim failed: {reason}"),
+            N_("see the stage's log; the exported model itself is checked and usable"),
+        )
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise StageError(text, hint=hint, reason=reason) from error
     after = onnx_file.facts(slim)

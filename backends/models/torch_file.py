@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from backends.core.errors import InputError
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line, os_reason
 
-_AGAIN = "give the .pth file that the training script saved (save_700.pth in the guide)"
+_AGAIN = N_("give the .pth file that the training script saved (save_700.pth in the guide)")
 _LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the number that torch.save wrote first before it wrote zip archives
 
 _KINDS: tuple[tuple[bytes, Line], ...] = (
@@ -44,16 +44,16 @@ def load(path: Path) -> tuple[Any, tuple[Line, ...]]:
     try:
         archive = _sniff(path)
     except OSError as error:
-        hint = "give the checkpoint in r3d.toml ([model] checkpoint) or with --resume_path"
-        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=error.strerror or str(error)) from None
+        hint = N_("give the checkpoint in r3d.toml ([model] checkpoint) or with --resume_path")
+        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=os_reason(error)) from None
     damage = _damage(path) if archive else None
     try:
         content = _load(path, mapped=archive)
     except pickle.UnpicklingError as error:
         raise _refusal(path, str(error)) from None
     except (RuntimeError, EOFError, OSError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
-        text = "{path}: the file is cut off or damaged: {reason}"
-        hint = "copy it again and compare its size and checksum with the source"
+        text = N_("{path}: the file is cut off or damaged: {reason}")
+        hint = N_("copy it again and compare its size and checksum with the source")
         raise InputError(text, hint=hint, path=str(path), reason=_short(error)) from None
     return content, (damage,) if damage else ()
 
@@ -120,14 +120,14 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except zipfile.BadZipFile:
-        text = "{path}: the file is cut off: its zip archive has no end"
-        hint = "copy it again and compare its size and checksum with the source"
+        text = N_("{path}: the file is cut off: its zip archive has no end")
+        hint = N_("copy it again and compare its size and checksum with the source")
         raise InputError(text, hint=hint, path=str(path)) from None
     if any(name.endswith("/constants.pkl") for name in names):
-        hint = "give the checkpoint that it was traced from"
+        hint = N_("give the checkpoint that it was traced from")
         raise InputError("{path}: a TorchScript module, not a checkpoint", hint=hint, path=str(path))
     if not any(name.endswith("/data.pkl") for name in names):
-        text = "{path}: a zip archive without data.pkl, not a checkpoint of torch.save"
+        text = N_("{path}: a zip archive without data.pkl, not a checkpoint of torch.save")
         raise InputError(text, hint=_AGAIN, path=str(path))
 
 
@@ -146,10 +146,10 @@ def _damage(path: Path) -> Line | None:
 def _refusal(path: Path, reason: str) -> InputError:
     found = re.search(r"(?:unsupported|Unsupported global:) GLOBAL (\S+)", reason)
     if found is None:
-        text = "{path}: the file holds more than tensors and plain data, or is damaged"
+        text = N_("{path}: the file holds more than tensors and plain data, or is damaged")
         return InputError(text, hint=_AGAIN, path=str(path))
-    text = "{path}: the file holds {name}, which is neither a tensor nor plain data; nothing of it was run"
-    hint = "where you trust it, load it in Python and save its state_dict() alone with torch.save"
+    text = N_("{path}: the file holds {name}, which is neither a tensor nor plain data; nothing of it was run")
+    hint = N_("where you trust it, load it in Python and save its state_dict() alone with torch.save")
     return InputError(text, hint=hint, path=str(path), name=found.group(1)[:80])
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backends.core.errors import StageError
+from backends.core.messages import N_
 from backends.core.model_io import INPUT
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def with_uint8_input(
 
     ends = list(model.graph.input)
     if len(ends) != 1 or ends[0].name != INPUT or ends[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-        text = "the model's input is not one of floats called {name}"
+        text = N_("the model's input is not one of floats called {name}")
         raise StageError(text, hint="run the export and simplify stages again", name=INPUT)
     made = onnx.ModelProto()
     made.CopyFrom(model)

@@ -14,7 +14,7 @@ from backends.core.codec import decode
 from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import Scalar, line
+from backends.core.messages import N_, Scalar, line
 from backends.data import clip_kernels
 from backends.data.clip_store import ClipStore
 from backends.models import forward
@@ -124,16 +124,18 @@ def _owner(store: ClipStore, number: int) -> tuple[str, str]:
 
 def _hold(name: str, found: Difference, params: VerifyParams, owner: tuple[str, str]) -> None:
     """StageError with the first threshold that is passed, and by how much."""
-    hint = "see verify.json; if the difference is meant, raise the limit under [verify] in r3d.toml"
+    hint = N_("see verify.json; if the difference is meant, raise the limit under [verify] in r3d.toml")
     facts: dict[str, Any] = {"model": name, "video": owner[0]}
     if not found.max_abs <= params.max_abs:
-        text = "{model}: logits differ from the checkpoint's by {found:.3g}, {limit:.3g} is allowed (a clip of {video})"
+        text = N_(
+            "{model}: logits differ from the checkpoint's by {found:.3g}, {limit:.3g} is allowed (a clip of {video})"
+        )
         raise StageError(text, hint=hint, found=found.max_abs, limit=params.max_abs, **facts)
     if not found.cosine >= params.cosine:
-        text = "{model}: cosine similarity to the checkpoint is {found:.6f}, at least {limit:.6f} is asked for"
+        text = N_("{model}: cosine similarity to the checkpoint is {found:.6f}, at least {limit:.6f} is asked for")
         raise StageError(text, hint=hint, found=found.cosine, limit=params.cosine, **facts)
     if not found.top1 >= params.top1:
-        text = "{model}: the top class is the checkpoint's on {found:.3f} of the clips, {limit:.3f} is asked for"
+        text = N_("{model}: the top class is the checkpoint's on {found:.3f} of the clips, {limit:.3f} is asked for")
         raise StageError(text, hint=hint, found=found.top1, limit=params.top1, **facts)
 
 

@@ -48,7 +48,7 @@ def npu_samples(
     here = {sample.device for sample in found}
     lost = [sample for sample in known if sample.device not in here]
     if table.error:
-        cause = str(table.error.cause) or table.error.message
+        cause = table.error.cause if table.error.cause.template else table.error.message
         trouble = line("npu-smi: {cause}", cause=cause)
         lost = lost or ([] if found else [DeviceSample("npu", at)])
     else:

@@ -15,6 +15,7 @@ from typing import Any
 
 from backends.ascend.chip_query import SIMULATED
 from backends.core.errors import InputError
+from backends.core.messages import N_
 
 FOLDER = "simulated"
 """In the workspace: what makes it one of simulated chips."""
@@ -35,15 +36,15 @@ def build(workspace: Path, chips: int) -> None:
     server = workspace / FOLDER / SERVER
     if not server.is_file():
         if (workspace / "r3d.toml").exists():
-            text = "{path}: a demo without simulated chips is there"
+            text = N_("{path}: a demo without simulated chips is there")
             raise InputError(text, hint="name a new or empty folder", path=str(workspace))
         _write_scripts(server.parent)
         _put(server, json.dumps({"chips": [_chip(number) for number in range(chips)]}, indent=1))
         return
     there = len(json.loads(server.read_text(encoding="utf-8"))["chips"])
     if there != chips:
-        text = "{path}: a demo of {there} simulated chips is there"
-        hint = "name a new or empty folder, or --chips {there}"
+        text = N_("{path}: a demo of {there} simulated chips is there")
+        hint = N_("name a new or empty folder, or --chips {there}")
         raise InputError(text, hint=hint, path=str(workspace), there=there)
 
 

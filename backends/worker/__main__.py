@@ -31,7 +31,7 @@ from backends.core.events import (
     to_json,
 )
 from backends.core.files import FULL_HINT, LOG_HINT, is_full
-from backends.core.messages import Line, line
+from backends.core.messages import Line, line, os_reason
 from backends.core.processes import die_with_parent, kill_group
 from backends.core.telemetry import no_telemetry
 from backends.worker.job import Job, Request
@@ -131,7 +131,7 @@ def _run(request: Request, job: Job) -> tuple[Event, int]:
 def _disk_words(error: OSError, request: Request) -> tuple[Line, Line]:
     if is_full(error):
         return line("{folder}: the disk is full", folder=str(request.out)), line(FULL_HINT)
-    reason, path = error.strerror or str(error), str(error.filename or "")
+    reason, path = os_reason(error), str(error.filename or "")
     return line("{reason}: {path}", reason=reason, path=path), line(LOG_HINT)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from backends.core.codec import DecodeError, decode
 from backends.core.errors import InputError
 from backends.core.files import make_folder, write_whole
+from backends.core.messages import N_, os_reason
 from backends.core.settings import InferSettings, Settings
 
 FILE = "r3d.toml"
@@ -38,7 +39,7 @@ def read_settings(workspace: Path) -> Settings:
     try:
         settings = decode(Settings, table, FILE)
     except DecodeError as error:
-        text, reason = "{path}: {reason}", _plain(str(error).removeprefix(f"{FILE}."))
+        text, reason = N_("{path}: {reason}"), _plain(str(error).removeprefix(f"{FILE}."))
         raise InputError(text, hint="mend the value there", path=str(path), reason=reason) from None
     _check_values(path, settings)
     return settings
@@ -66,13 +67,13 @@ def refuse_unready(workspace: Path, settings: Settings) -> None:
     folders.update((key, path) for key, path in packed.items() if path is not None and not _is_archive(path))
     for key, folder in folders.items():
         if folder is not None and not folder.is_dir():
-            text = "{path}: {key}: {folder} is no folder"
+            text = N_("{path}: {key}: {folder} is no folder")
             raise InputError(text, hint="mend the path", path=path, key=key, folder=str(folder))
     labels = None if dataset.labels == "auto" else Path(dataset.labels)
     files = {"annotation": dataset.annotation, "labels": labels, "checkpoint": settings.model.checkpoint}
     for key, file in files.items():
         if file is not None and not file.is_file():
-            text = "{path}: {key}: {file} is no file"
+            text = N_("{path}: {key}: {file} is no file")
             raise InputError(text, hint="mend the path", path=path, key=key, file=str(file))
 
 
@@ -147,7 +148,7 @@ _COMMENTS: Mapping[str, str] = {
     "infer.input": "float32; uint8 on ascend with acl: the model normalises, which not every CANN takes",
     "infer.deadline_s": "seconds after which a silent device is retired; 0: from its own latency",
     "infer.ais_bench": "the Python that has ais_bench, or an ais_infer.py; without it: python3 on PATH",
-    "console.language": "en or zh; without it: the locale's",
+    "console.language": "a language of the console, en or zh; without it: the locale's",
     "engine.parallel": "stages at once, where they do not hang on each other",
 }
 _EXAMPLES: Mapping[str, str] = {
@@ -193,7 +194,7 @@ def _toml(workspace: Path, value: Any) -> str:
     if isinstance(value, Path):
         relative = os.path.relpath(value, workspace)
         if not _is_utf8(str(value)):
-            text, hint = "{path}: r3d.toml cannot hold a path that is not UTF-8", "rename the file or folder"
+            text, hint = N_("{path}: r3d.toml cannot hold a path that is not UTF-8"), N_("rename the file or folder")
             raise InputError(text, hint=hint, path=ascii(str(value))[1:-1])
         value = str(value) if relative.startswith("../../..") else relative
     if isinstance(value, str):
@@ -215,12 +216,12 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         table: dict[str, Any] = tomllib.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
-        text, hint = "{path}: {reason}", "make a workspace: r3d-tui init DIR"
-        raise InputError(text, hint=hint, path=str(path), reason=error.strerror or str(error)) from None
+        text, hint = N_("{path}: {reason}"), N_("make a workspace: r3d-tui init DIR")
+        raise InputError(text, hint=hint, path=str(path), reason=os_reason(error)) from None
     except UnicodeDecodeError:
         raise InputError("{path}: not UTF-8", hint="save it as UTF-8", path=str(path)) from None
     except tomllib.TOMLDecodeError as error:
-        text = "{path}: {reason}"
+        text = N_("{path}: {reason}")
         raise InputError(text, hint="mend the file there", path=str(path), reason=_plain(str(error))) from None
     return table
 
@@ -236,7 +237,7 @@ def _check_keys(path: Path, section: str, values: Any) -> None:
     if section not in sections:
         _refuse_key(path, f"[{section}]", section, tuple(sections))
     if not isinstance(values, dict):
-        text = "{path}: {key} is no section"
+        text = N_("{path}: {key} is no section")
         raise InputError(text, hint="write it as [{key}]", path=str(path), key=section)
     known = tuple(field.name for field in dataclasses.fields(sections[section]))
     for key in values:
@@ -246,7 +247,7 @@ def _check_keys(path: Path, section: str, values: Any) -> None:
 
 def _refuse_key(path: Path, place: str, key: str, known: tuple[str, ...]) -> None:
     near = difflib.get_close_matches(key, known, n=1)
-    hint = "did you mean {near}?" if near else "known are {known}"
+    hint = N_("did you mean {near}?") if near else N_("known are {known}")
     facts = {"path": str(path), "place": ascii(place)[1:-1], "near": near[0] if near else "", "known": ", ".join(known)}
     raise InputError("{path}: {place} is unknown", hint=hint, **facts)
 
@@ -288,7 +289,7 @@ def _check_values(path: Path, settings: Settings) -> None:
     )
     for place, fits, wanted in rules:
         if not fits:
-            text, hint = "{path}: {place} cannot be that", "it must be {wanted}"
+            text, hint = N_("{path}: {place} cannot be that"), N_("it must be {wanted}")
             raise InputError(text, hint=hint, path=str(path), place=place, wanted=wanted)
 
 

@@ -12,7 +12,7 @@ from backends import api
 from backends.core.bench_report import BenchFigure, BenchReport
 from backends.core.codec import encode
 from backends.core.errors import InputError
-from backends.core.messages import Line
+from backends.core.messages import N_, Line
 from r3d_tui.commands.help import GroupedHelp
 from r3d_tui.commands.options import chosen_words, given, print_json, say, tell
 from r3d_tui.lang.words import Words
@@ -153,5 +153,5 @@ def numbers(text: str | None, option: str) -> tuple[int, ...] | None:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        hint = "such as 0,1"
+        hint = N_("such as 0,1")
         raise InputError("{option} {text}: not numbers", hint=hint, option=option, text=ascii(text)) from None

@@ -16,6 +16,7 @@ import typer
 
 from backends import api
 from backends.core.errors import InputError
+from backends.core.messages import N_
 from r3d_tui.headless.sentences import complaint
 from r3d_tui.lang.words import Words, chosen, speakable
 from r3d_tui.terminal import tty
@@ -59,7 +60,7 @@ def open_workspace() -> Client:
     """The client of the workspace; InputError where there is none."""
     folder = workspace_folder()
     if not (folder / "r3d.toml").is_file():
-        text, hint = "{path}: no r3d.toml here", "make a workspace: r3d-tui init DIR, or try r3d-tui demo"
+        text, hint = N_("{path}: no r3d.toml here"), N_("make a workspace: r3d-tui init DIR, or try r3d-tui demo")
         raise InputError(text, hint=hint, path=str(folder))
     return api.open_client(folder)
 
@@ -91,7 +92,7 @@ def unknown_stages(names: Iterable[str | None]) -> Iterator[InputError]:
         if name is None or name in api.STAGE_NAMES:
             continue
         near = difflib.get_close_matches(name, api.STAGE_NAMES, 1)
-        hint = "did you mean {near}? stages: {known}" if near else "stages: {known}"
+        hint = N_("did you mean {near}? stages: {known}") if near else N_("stages: {known}")
         yield InputError("unknown stage {name}", hint=hint, name=name, near=near[0] if near else "", known=known)
 
 

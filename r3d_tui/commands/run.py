@@ -13,7 +13,7 @@ import typer
 from backends import api
 from backends.core.client import RunRequest, Snapshot
 from backends.core.errors import InputError
-from backends.core.messages import line
+from backends.core.messages import N_, line
 from r3d_tui.commands.options import (
     chosen_words,
     given,
@@ -84,7 +84,7 @@ def open_console(workspace: Path) -> int:
     if sys.stdout.isatty() and os.environ.get("TERM", "dumb") == "dumb":
         return _show_plainly(workspace)
     if not in_terminal():
-        hint = "use r3d-tui status, run --headless or attach --headless"
+        hint = N_("use r3d-tui status, run --headless or attach --headless")
         raise InputError("the console needs a terminal", hint=hint)
     from r3d_tui.console import prepared
 

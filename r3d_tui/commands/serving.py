@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from backends.core.errors import InputError, NeedError
+from backends.core.messages import N_
 from backends.core.needs import missing, module
 from r3d_tui.commands.options import asked_language, chosen_words, given, tell, workspace_folder
 from r3d_tui.lang.words import Words, chosen
@@ -26,7 +27,7 @@ def serve(
     Each page that is opened is a console of its own; closing it stops nothing. There is no password: see --host.
     """
     if lacking := missing((module("textual_serve", "textual-serve"),)):
-        text, hint = "the console in a browser needs {package}", "pip install {package}"
+        text, hint = N_("the console in a browser needs {package}"), N_("pip install {package}")
         raise NeedError(text, hint=hint, package=str(lacking[0].hint.facts["package"]))
     from r3d_tui import serve as server
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from backends.core.client import Snapshot
 from backends.core.errors import R3dError
-from backends.core.messages import Line, Scalar
+from backends.core.messages import Scalar, line, os_reason
 from backends.core.run_state import DeviceRun, StageRun
 from r3d_tui.headless.documents import figures_of
 from r3d_tui.lang.words import Words
@@ -151,11 +151,10 @@ def complaint(words: Words, error: R3dError) -> str:
 
 def system_complaint(words: Words, error: OSError) -> str:
     """What the operating system refused, as one line."""
-    reason = error.strerror or str(error)
-    if not error.filename:
-        return words("plain.error", what=words.line(Line("{reason}", {"reason": reason})))
-    facts = {"path": str(error.filename), "reason": reason}
-    return words("plain.error", what=words.line(Line("{path}: {reason}", facts)))
+    reason = os_reason(error)
+    if error.filename:
+        reason = line("{path}: {reason}", path=str(error.filename), reason=reason)
+    return words("plain.error", what=reason)
 
 
 def fault(words: Words, error: Exception) -> str:

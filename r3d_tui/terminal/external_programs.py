@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from backends.core.messages import Line, line
+from backends.core.messages import Line, line, os_reason
 
 
 def page(path: Path) -> Line | None:
@@ -31,6 +31,6 @@ def _run(wish: str, others: tuple[str, ...], path: Path, extra: dict[str, str]) 
             try:
                 subprocess.run([*command, str(path)], env={**os.environ, **extra}, check=False)
             except OSError as error:
-                return line("{command}: {reason}", command=command[0], reason=error.strerror or str(error))
+                return line("{command}: {reason}", command=command[0], reason=os_reason(error))
             return None
     return line("{command} is not installed; set PAGER or EDITOR", command=wish)

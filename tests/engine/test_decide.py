@@ -69,7 +69,7 @@ def test_a_failure_blocks_what_hangs_on_it_and_nothing_else() -> None:
     run = fold(fold(run, StageBlocked("b", WHY)), StageFinished("d", 1, Outcome(), 1.0))
     assert (Block("c", line("{stage} is not done", stage="b")),) == decide(p, run)
     end = decide(p, fold(run, StageBlocked("c", WHY)))
-    assert (End("failed", line("{stages} failed", stages="a")),) == end
+    assert (End("failed", line("{stages} failed", stages=("a",))),) == end
 
 
 def test_stopping_starts_nothing_and_ends_once_nothing_is_busy() -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from r3d_tui import console as console_module
-from r3d_tui.__main__ import FLAGS, LANGUAGES, VALUED, console_options, main
+from r3d_tui.__main__ import FLAGS, VALUED, console_options, main
 from r3d_tui.cli import console
-from r3d_tui.lang import words
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,8 +49,7 @@ def test_anything_else_is_the_command_lines(arguments: tuple[str, ...]) -> None:
 
 
 def test_they_are_the_command_lines_own() -> None:
-    """Every option that the command line has for the console, but for those that are about more; and the languages."""
-    assert LANGUAGES == words.LANGUAGES
+    """Every option that the command line has for the console, but for those that are about more."""
     found = set()
     for parameter in inspect.signature(console, eval_str=True).parameters.values():
         for told in getattr(parameter.annotation, "__metadata__", ()):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.core.errors import NeedError
+from backends.core.messages import N_
 from backends.core.model_io import CLIP_SHAPE, INPUT, OUTPUT, Clip, DeviceSpec, Port, check_ports
 from backends.inference.runtime import read_failure
 
@@ -37,14 +38,14 @@ class CannOnnx:
 
         self.version = f"onnxruntime-cann {ort.__version__}"
         if PROVIDER not in ort.get_available_providers():
-            hint = "pip uninstall onnxruntime, then pip install onnxruntime-cann: they exclude each other"
+            hint = N_("pip uninstall onnxruntime, then pip install onnxruntime-cann: they exclude each other")
             raise NeedError("this ONNX Runtime has no CANN provider", hint=hint)
         if not model.is_file():
             raise read_failure(model, "ONNX Runtime", FileNotFoundError())
         session = _open(ort, model, device)
         providers = session.get_providers()
         if not providers or providers[0] != PROVIDER:
-            text = "ONNX Runtime would compute on {provider} instead of the chip"
+            text = N_("ONNX Runtime would compute on {provider} instead of the chip")
             raise NeedError(text, hint=_MEND, provider=providers[0] if providers else "nothing")
         session.disable_fallback()
         ends = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
@@ -62,7 +63,7 @@ class CannOnnx:
         self._session = None
 
 
-_MEND = "source CANN's set_env.sh, see `npu-smi info`, and pair this onnxruntime-cann with its CANN; or use acl"
+_MEND = N_("source CANN's set_env.sh, see `npu-smi info`, and pair this onnxruntime-cann with its CANN; or use acl")
 
 
 def _open(ort: Any, model: Path, device: DeviceSpec) -> Any:
@@ -75,7 +76,7 @@ def _open(ort: Any, model: Path, device: DeviceSpec) -> Any:
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
         if "CPU EP" in str(error):
-            hint = "use the runtime acl: atc compiles all of the model"
+            hint = N_("use the runtime acl: atc compiles all of the model")
             raise NeedError("the CANN provider would leave part of the model to the CPU", hint=hint) from error
         if "CANN" in str(error) or "EP Error" in str(error) or "acl" in str(error).lower():
             raise NeedError("the CANN provider does not start: {reason}", hint=_MEND, reason=reason) from error
