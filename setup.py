@@ -19,7 +19,19 @@ setup(
         **{name: ["*.pth", "*.json", "*.txt"] for name in ASSETS},
     },
     ext_modules=[
-        Extension("backends.data._resize", ["backends/data/_resize.c"], extra_compile_args=FLAGS, optional=True),
-        Extension("backends.data._feed", ["backends/data/_feed.c"], extra_compile_args=FLAGS, optional=True),
+        Extension(
+            "backends.data._resize",
+            ["backends/data/_resize.c"],
+            depends=["backends/data/_resize.h"],
+            extra_compile_args=FLAGS,
+            optional=True,
+        ),
+        Extension(
+            "backends.data._feed",
+            ["backends/data/_feed.c"],
+            depends=["backends/data/_feed.h"],
+            extra_compile_args=FLAGS,
+            optional=True,
+        ),
     ],
 )
