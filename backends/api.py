@@ -104,6 +104,18 @@ def init_workspace(
     return write_settings(folder.absolute(), settings)
 
 
+def describe_dataset(workspace: Path) -> tuple[Line, ...]:
+    """What the workspace's inputs were recognised as, and what is wrong with them before any work."""
+    from backends.core.messages import line
+    from backends.data.dataset_checks import dataset_findings, described
+    from backends.workspace.settings_file import read_settings
+
+    settings = read_settings(workspace)
+    wrong = [finding for finding in dataset_findings(settings) if finding.state in ("missing", "warning")]
+    problems = (line("{found} ({hint})", found=str(one.found), hint=str(one.hint)) for one in wrong)
+    return (*(() if any(one.state == "missing" for one in wrong) else described(settings.dataset)), *problems)
+
+
 def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], None] | None = None) -> None:
     """Make the embedded demo's workspace in a folder: videos, split files, checkpoint, r3d.toml.
 

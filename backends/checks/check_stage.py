@@ -18,13 +18,15 @@ from backends.checks.check_disk import disk_finding, file_system_finding
 from backends.checks.check_login import login_finding
 from backends.checks.check_spec import CheckParams, StageNeeds, stage_needs
 from backends.core.codec import decode, dumps
-from backends.core.errors import NeedError
+from backends.core.errors import InputError, NeedError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
 from backends.core.messages import N_, Line, line
 from backends.core.needs import Finding, Need, missing
 from backends.core.plan import Stage
 from backends.core.settings import Settings
+from backends.data.dataset_checks import NAMES as DATASET_ROWS
+from backends.data.dataset_checks import dataset_findings
 from backends.monitor import cpu_groups
 from backends.worker.job import Job
 
@@ -47,6 +49,9 @@ def run(job: Job) -> Outcome:
         if finding.state in ("missing", "warning"):
             text = line("{name}: {found} ({hint})", name=finding.name, found=finding.found, hint=finding.hint)
             job.note(text, "warning" if finding.state == "warning" else "error")
+    for finding in findings:
+        if finding.state == "missing" and finding.name in DATASET_ROWS:  # a contradiction, not a need: see to it first
+            raise InputError("{found}", hint="{fix}", found=finding.found, fix=finding.hint)
     blocking = [finding for finding in findings if finding.state == "missing" and _blocks(finding, params)]
     if blocking:
         raise NeedError(
@@ -70,6 +75,7 @@ def findings_for(settings: Settings, workspace: Path, stages: Sequence[StageNeed
     rows = [_python(), *_needs(stages), _cores(), _memory(), _files()]
     rows += [file_system_finding(workspace), disk_finding(settings, workspace)]
     rows += filter(None, (login_finding(),))
+    rows += dataset_findings(settings)
     if settings.infer.target == "ascend":
         rows += ascend_findings(settings)
     return tuple(rows)

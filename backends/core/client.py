@@ -147,6 +147,8 @@ class Candidates:
     annotations: tuple[Path, ...] = ()
     splits: tuple[Path, ...] = ()
     checkpoints: tuple[Path, ...] = ()
+    recognised: tuple[tuple[Path, Line], ...] = ()
+    """What some of `splits` are: the data set, its splits."""
 
 
 class Client(Protocol):

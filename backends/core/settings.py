@@ -13,8 +13,11 @@ from typing import Literal
 from backends.core.frozen import dataclass
 from backends.core.model_io import NORMALIZATIONS, Channels, Normalization
 
-VIDEO_SUFFIXES = frozenset((".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg", ".mpeg"))
-"""What the name of a video in `dataset.videos` ends with, in lower case."""
+VIDEO_SUFFIXES = frozenset(
+    (".avi", ".divx", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".flv", ".f4v", ".wmv", ".asf",
+     ".mpg", ".mpeg", ".mpe", ".m2v", ".vob", ".ts", ".mts", ".m2ts")
+)  # fmt: skip
+"""What the name of a video in `dataset.videos` ends with, in lower case: containers that the decoder opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,11 @@ class DatasetSettings:
     annotation: Path | None = None
     """The guide's json (`hmdb51_1.json`); given instead of `splits`."""
     splits: Path | None = None
-    """The folder of HMDB51's `<class>_test_split<n>.txt`."""
+    """The folder, or its archive, of a data set's lists (HMDB51, UCF-101, Kinetics, Moments in Time, one's own)."""
     split: int = 1
+    """Which of its splits; of Kinetics the number of classes, where lists of several lie there."""
+    share: float | None = None
+    """Without annotation and lists: the share of the videos that are of `subset`; None: all of them."""
     labels: str = "auto"
     """`auto` (the annotation's, else HMDB51's where they fit, else the folder names), or the absolute path of a file of
     class names in the order of the model's classes."""

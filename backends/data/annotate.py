@@ -1,22 +1,21 @@
-"""The annotate stage: the guide's json from an annotation, from HMDB51's split files, or from the frame folders alone.
+"""The annotate stage: an annotation in the reference's form from a given one, from a data set's lists, or from folders.
 
-It knows no pixels: a video is its id, its label and how many frame files it has.
+It reads no pixels: a video is its id, its label and how many frames it has.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
-from backends.core.messages import N_, line, os_reason
+from backends.core.messages import N_, Line, line
 from backends.data.annotation import (
     Annotation,
     Skipped,
@@ -26,31 +25,61 @@ from backends.data.annotation import (
     read_annotation,
     short,
 )
-from backends.data.archive_tools import Keeper
 from backends.data.archives import Unpacking
-from backends.data.class_names import HMDB51, read_class_names
-from backends.data.split_files import read_splits
-from backends.worker.job import Job
-
-EXAMPLE = "<class>/<video>/image_00001.jpg"
+from backends.data.class_names import read_class_names
+from backends.data.datasets import Dataset, Lists, known_lists, list_names, named, read_lists
+from backends.data.datasets.folders import subset_by_share
+from backends.data.datasets.hmdb51 import HMDB51
+from backends.data.frame_files import EXAMPLE, count_frames, folder_names
+from backends.worker.job import Job, Upstream
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Annotated:
     """An annotation, and how many of its subset's videos have no frames."""
 
     annotation: Annotation
     missing: int | None
     """None: there was no folder of frames to look in."""
     unlisted: int = 0
-    """Entries and videos that are not in the annotation for what is wrong with them; they count as set aside."""
+    """Entries and videos of the subset that are not in the annotation for what is wrong with them."""
+
+
+class Frames:
+    """How many frames each video has: as the frames stage counted them, or as their folders hold."""
+
+    def __init__(self, folder: Path, index: Path | None = None) -> None:
+        if not folder.is_dir():
+            raise InputError("{path}: no folder of frames", hint="it must hold {example}", path=str(folder),
+                             example=EXAMPLE)  # fmt: skip
+        self.folder = folder
+        self._counts: dict[tuple[str, str], int] | None = None
+        if index is not None:
+            videos = json.loads(index.read_bytes())["videos"]
+            self._counts = {(video["class"], video["id"]): video["frames"] for video in videos}
+
+    @classmethod
+    def of_stage(cls, upstream: Upstream) -> Frames:
+        """Of the frames stage, which may have made only the frames that a clip uses."""
+        return cls(upstream.path("frames"), upstream.path("index") if "index" in upstream.outcome.outputs else None)
+
+    def count(self, label: str, video: str) -> int | None:
+        """Frames of a video; None where it has no folder."""
+        if self._counts is not None:
+            return self._counts.get((label, video))
+        return count_frames(self.folder / label / video)
+
+    def classes(self) -> list[str]:
+        """Class folders that hold video folders, sorted."""
+        return sorted(name for name in folder_names(self.folder) if folder_names(self.folder / name))
 
 
 def run(job: Job) -> Outcome:
-    """Stage `annotate`: `annotation.json` in the guide's form.
+    """Stage `annotate`: `annotation.json` in the reference's form.
 
-    Params: `subset`, `split`, `classes` (None: unknown). Inputs: `annotation` or `splits` (a folder or its archive) or
-    neither, `frames` unless the frames stage ran, `labels` (a file of class names) where one is given.
+    Params: `subset`, `split`, `classes` (None: unknown), `share` (of videos in the subset, where nothing lists them).
+    Inputs: `annotation` or `splits` (a folder of lists or its archive) or neither, `frames` unless the frames stage
+    ran, `labels` (a file of class names) where one is given.
     """
     subset = str(job.params.get("subset") or "validation")
     made = _make(job, subset)
@@ -68,32 +97,33 @@ def run(job: Job) -> Outcome:
 
 
 def step_annotate(job: Job) -> Outcome:
-    """`step annotate SPLITS FRAMES DESTINATION`: as the guide's `hmdb51_json.py`, writes `hmdb51_<n>.json` there.
+    """`step annotate LISTS FRAMES DESTINATION`: as the reference's `hmdb51_json.py` and its like.
 
-    Params: `dir_path` (the split files), `video_path` (the frame folders), `dst_dir_path` (else `job.out`), `split`
-    (1, 2 or 3; None or 0: all three, as the script does).
+    Params: `dir_path` (the lists), `video_path` (the frame folders), `dst_dir_path` (a folder, or the json itself; else
+    `job.out`), `split` (None or 0: all that there are, as the scripts do), `dataset` (None: what is recognised).
     """
-    splits, frames = _path(job, "dir_path", "splits"), _path(job, "video_path", "frames")
-    if splits is None or frames is None:
-        hint = N_("give the folder of split files, then the folder of frames")
-        raise InputError("the split files or the frames are not given", hint=hint)
+    given, frames = _path(job, "dir_path", "splits"), _path(job, "video_path", "frames")
+    if given is None or frames is None:
+        hint = N_("give the folder of lists, then the folder of frames")
+        raise InputError("the lists or the frames are not given", hint=hint)
+    folder = _unpacked(job, given)
+    dataset = named(str(job.params["dataset"])) if job.params.get("dataset") else known_lists(folder)
+    splits = dataset.splits(list_names(folder))
+    wanted = (int(job.params["split"]),) if job.params.get("split") else splits or (1,)
     target = Path(str(job.params.get("dst_dir_path") or job.out)).absolute()
-    make_folder(target)
-    splits = _unpacked(job, splits)
+    paths = [target] if target.suffix == ".json" else [target / dataset.json_name(split) for split in wanted]
+    make_folder(paths[0].parent)
     outcome = Outcome()
-    numbers = [int(job.params["split"])] if job.params.get("split") else [1, 2, 3]
-    for done, split in enumerate(numbers):
-        job.progress(done, len(numbers), "files")
+    for done, (split, path) in enumerate(zip(wanted, paths, strict=False)):
+        job.progress(done, len(wanted), "files")
         job.check_stop()
-        made = _from_splits(splits, split, frames, "validation")
+        made = _from_lists(read_lists(folder, split, dataset)[1], Frames(frames), "validation")
         for item in made.annotation.set_aside:
             job.set_aside(item.item, item.reason)
-        videos = len(made.annotation.subset("validation"))
-        outcome = _write(made, target / f"hmdb51_{split}.json", target, videos)
-        job.note(line("{path}: {videos} videos", path=str(target / f"hmdb51_{split}.json"),
-                      videos=len(made.annotation.videos)))  # fmt: skip
-    job.progress(len(numbers), len(numbers), "files")
-    outputs = {f"annotation_{split}": str(target / f"hmdb51_{split}.json") for split in numbers}
+        outcome = _write(made, path, path.parent, len(made.annotation.subset("validation")))
+        job.note(line("{path}: {videos} videos", path=str(path), videos=len(made.annotation.videos)))
+    job.progress(len(wanted), len(wanted), "files")
+    outputs = {f"annotation_{split}": str(path) for split, path in zip(wanted, paths, strict=False)}
     return Outcome(outcome.figures, outputs, outcome.digest)
 
 
@@ -102,34 +132,43 @@ def _path(job: Job, option: str, name: str) -> Path | None:
     return Path(str(value)).absolute() if value else None
 
 
-def _make(job: Job, subset: str) -> Made:
+def _make(job: Job, subset: str) -> Annotated:
     upstream = job.upstream.get("frames")
-    frames = upstream.path("frames") if upstream else job.inputs.get("frames")
+    given = job.inputs.get("frames")
+    frames = Frames.of_stage(upstream) if upstream else Frames(given) if given else None
+    labels = job.inputs.get("labels")
     if path := job.inputs.get("annotation"):
         annotation = read_annotation(path)
-        if labels := job.inputs.get("labels"):
+        if labels:
             annotation = _relabelled(annotation, read_class_names(labels), labels)
         missing = None if frames is None else _count_missing(annotation, frames, subset)
-        return Made(annotation, missing, len(annotation.skipped_in(subset)))
+        return Annotated(annotation, missing, len(annotation.skipped_in(subset)))
     if frames is None:
         raise InputError("no frames are given", hint="give videos or frames under [dataset] in r3d.toml")
     if path := job.inputs.get("splits"):
-        return _from_splits(_unpacked(job, path), int(job.params.get("split") or 1), frames, subset)
-    job.note(line("no annotation is given: every video found in {path} is taken, with its folder's name as its label",
-                  path=str(frames)), "warning")  # fmt: skip
-    labels = job.inputs.get("labels")
-    annotation = _from_folders(frames, subset, read_class_names(labels) if labels else None, job.params.get("classes"))
+        dataset, lists = read_lists(_unpacked(job, path), int(job.params.get("split") or 1))
+        job.note(_taken_for(path, dataset, lists))
+        return _from_lists(lists, frames, subset)
+    if job.params.get("share") is None:
+        text = N_("no annotation is given: every video found in {path} is taken, with its folder's name as its label")
+        job.note(line(text, path=str(frames.folder)), "warning")
+    order = read_class_names(labels) if labels else None
+    annotation = _from_folders(frames, subset, order, job.params.get("classes"), job.params.get("share"))
     broken = upstream.outcome.set_aside_count if upstream else 0
-    return Made(annotation, 0, len(annotation.set_aside) + broken)
+    return Annotated(annotation, 0, len(annotation.skipped_in(subset)) + broken)
 
 
-def _unpacked(job: Job, splits: Path) -> Path:
-    """The folder of split files, whether it was given or its archive."""
-    keeper = Keeper(job.workspace, job.check_stop)
-    return Unpacking(job.scratch / "unpacked", keeper, job.set_aside).splits(splits)
+def _taken_for(path: Path, dataset: Dataset, lists: Lists) -> Line:
+    text = N_("{path}: lists of {title}, {classes} classes")
+    return line(text, path=str(path), title=dataset.title, classes=len(lists.labels))
 
 
-def _write(made: Made, path: Path, root: Path, videos: int) -> Outcome:
+def _unpacked(job: Job, lists: Path) -> Path:
+    """The folder of lists, whether it was given or its archive."""
+    return Unpacking(job.scratch / "unpacked", job.check_stop, job.set_aside).splits(lists)
+
+
+def _write(made: Annotated, path: Path, root: Path, videos: int) -> Outcome:
     annotation, digest = made.annotation, hashlib.sha256()
 
     def pieces() -> Iterator[bytes]:
@@ -157,124 +196,31 @@ def _check_subset(annotation: Annotation, subset: str, videos: int) -> None:
     raise InputError("the annotation has no video of the subset {subset}", hint=hint, subset=subset, there=there)
 
 
+def _refuse_frames(frames: Frames, video: Video) -> None:
+    raise InputError(
+        "{path}: none of the subset's videos has a folder of frames here",
+        hint="it must hold {example}, such as {first}",
+        path=str(frames.folder),
+        example=EXAMPLE,
+        first=f"{video.label}/{video.id}",
+    )
+
+
 # --- an annotation that is given -------------------------------------------------------------------------------------
 
 
-def _count_missing(annotation: Annotation, frames: Path, subset: str) -> int:
+def _count_missing(annotation: Annotation, frames: Frames, subset: str) -> int:
     """Videos of the subset without a frame folder: one listing a class, not one question a video."""
-    _check_folder(frames)
     videos = annotation.subset(subset)
     missing = 0
     by_label: dict[str, list[str]] = {}
     for video in videos:
         by_label.setdefault(video.label, []).append(video.id)
     for label, names in by_label.items():  # one listing at a time: all together are all names
-        missing += len(set(names) - _folders(frames / label))
+        missing += len(set(names) - folder_names(frames.folder / label))
     if videos and missing == len(videos):
         _refuse_frames(frames, videos[0])
     return missing
-
-
-def _check_folder(frames: Path) -> None:
-    if not frames.is_dir():
-        raise InputError(
-            "{path}: no folder of frames", hint="it must hold {example}", path=str(frames), example=EXAMPLE
-        )
-
-
-def _refuse_frames(frames: Path, video: Video) -> None:
-    raise InputError(
-        "{path}: none of the subset's videos has a folder of frames here",
-        hint="it must hold {example}, such as {first}",
-        path=str(frames),
-        example=EXAMPLE,
-        first=f"{video.label}/{video.id}",
-    )
-
-
-def _folders(path: Path) -> frozenset[str]:
-    """Names of the folders in a folder, hidden ones left out; none where it is not there."""
-    try:
-        with os.scandir(path) as found:
-            return frozenset(e.name for e in found if not e.name.startswith(".") and e.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
-        return frozenset()
-    except OSError as error:
-        reason = os_reason(error)
-        raise InputError("{path}: {reason}", hint="make it readable", path=str(path), reason=reason) from None
-
-
-def _count(folder: Path) -> int:
-    """Frame files as the guide's script counts them: names with `image` in them that are not hidden."""
-    try:
-        with os.scandir(folder) as found:
-            return sum("image" in e.name and not e.name.startswith(".") for e in found)
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-
-
-# --- split files and frame folders -----------------------------------------------------------------------------------
-
-
-def _from_splits(folder: Path, split: int, frames: Path, subset: str) -> Made:
-    """What `hmdb51_json.py` makes; it ends with an error at a video without frames, here such a video is skipped."""
-    _check_folder(frames)
-    splits = read_splits(folder, split)
-    videos: list[Video] = []
-    aside = [Skipped(one.item, one.reason) for one in splits.set_aside]
-    lost: Counter[str] = Counter()
-    there = lru_cache(maxsize=None)(_folders)
-    first: Video | None = None
-    for entry in splits.videos:
-        path = frames / entry.label / entry.id
-        count = _count(path) if entry.id in there(frames / entry.label) else 0
-        video = Video(entry.id, entry.label, entry.subset, 1, count + 1)
-        if count:
-            videos.append(video)
-            continue
-        lost[entry.subset] += 1
-        first = first or video
-        aside.append(Skipped(entry.id, line("it has no frames"), entry.subset))
-    if first is not None and not any(video.subset == subset for video in videos) and lost[subset]:
-        _refuse_frames(frames, first)
-    annotation = Annotation(splits.labels, tuple(videos), tuple(aside))
-    return Made(annotation, lost[subset], len(annotation.skipped_in(subset)))
-
-
-# --- frame folders alone ---------------------------------------------------------------------------------------------
-
-
-def _from_folders(frames: Path, subset: str, labels: tuple[str, ...] | None, classes: object) -> Annotation:
-    """Every video found, in the order of class and name."""
-    _check_folder(frames)
-    names = sorted(name for name in _folders(frames) if _folders(frames / name))
-    if not names:
-        raise InputError("{path}: no frames", hint="it must hold {example}", path=str(frames), example=EXAMPLE)
-    if labels is None:
-        labels = HMDB51 if classes in (None, 51) and set(names) <= set(HMDB51) else tuple(names)
-    found: dict[str, Video] = {}
-    twice: set[str] = set()
-    aside: list[Skipped] = []
-    for label in names:
-        for identity in sorted(_folders(frames / label)):
-            trouble = name_trouble(identity) or name_trouble(label)
-            count = _count(frames / label / identity)
-            if not trouble and label not in labels:
-                trouble = line("the label {label} is not in the list of labels", label=short(ascii(label)))
-            if trouble or not count:
-                reason = trouble or line("it has no frames")
-                aside.append(Skipped(short(f"{label}/{identity}"), reason, subset))
-            elif identity in found:
-                twice.add(identity)
-            else:
-                found[identity] = Video(identity, label, subset, 1, count + 1)
-    aside += (Skipped(identity, line("the id stands in more than one class"), subset) for identity in sorted(twice))
-    usable = tuple(name for name in labels if not name_trouble(name))
-    videos = tuple(video for video in found.values() if video.id not in twice)
-    return Annotation(usable, videos, tuple(aside))
-
-
-# --- another list of classes -----------------------------------------------------------------------------------------
 
 
 def _relabelled(annotation: Annotation, labels: tuple[str, ...], path: Path) -> Annotation:
@@ -292,3 +238,55 @@ def _unlisted(videos: Iterable[Video], known: frozenset[str]) -> Iterable[Skippe
         if video.label not in known:
             reason = line("the label {label} is not in the list of labels", label=short(ascii(video.label)))
             yield Skipped(video.id, reason, video.subset)
+
+
+# --- lists of a data set, and folders --------------------------------------------------------------------------------
+
+
+def _from_lists(lists: Lists, frames: Frames, subset: str) -> Annotated:
+    """What the reference's script makes of the lists. Where it ends with an error at a video without a folder, the
+    video is listed here without a segment: it counts for the accuracy of all videos."""
+    videos = []
+    missing: list[Video] = []
+    for entry in lists.videos:
+        count = frames.count(entry.folder, entry.id)
+        first, end = (0, 0) if count is None else (1, count + 1)
+        videos.append(video := Video(entry.id, entry.label, entry.subset, first, end))
+        if not video.frames and video.subset == subset:
+            missing.append(video)
+    if missing and not any(video.subset == subset and video.frames for video in videos):
+        _refuse_frames(frames, missing[0])
+    annotation = Annotation(lists.labels, tuple(videos), lists.skipped)
+    return Annotated(annotation, len(missing), len(annotation.skipped_in(subset)))
+
+
+def _from_folders(
+    frames: Frames, subset: str, labels: tuple[str, ...] | None, classes: object, share: float | None
+) -> Annotation:
+    """Every video found, in the order of class and name. Classes are sorted by name where no file orders them."""
+    names = frames.classes()
+    if not names:
+        raise InputError("{path}: no frames", hint="it must hold {example}", path=str(frames.folder), example=EXAMPLE)
+    if labels is None:
+        labels = HMDB51 if classes in (None, 51) and set(names) <= set(HMDB51) else tuple(names)
+    found: dict[str, Video] = {}
+    twice: set[str] = set()
+    skipped: list[Skipped] = []
+    for label in names:
+        for identity in sorted(folder_names(frames.folder / label)):
+            problem = name_trouble(identity) or name_trouble(label)
+            count = frames.count(label, identity)
+            if not problem and label not in labels:
+                problem = line("the label {label} is not in the list of labels", label=short(ascii(label)))
+            if problem or not count:
+                reason = problem or line("it has no frames")
+                skipped.append(Skipped(short(f"{label}/{identity}"), reason, subset))
+            elif identity in found:
+                twice.add(identity)
+            else:
+                its = subset_by_share(label, identity, share, subset)
+                found[identity] = Video(identity, label, its, 1, count + 1)
+    skipped += (Skipped(name, line("the id stands in more than one class"), subset) for name in sorted(twice))
+    usable = tuple(name for name in labels if not name_trouble(name))
+    videos = tuple(video for video in found.values() if video.id not in twice)
+    return Annotation(usable, videos, tuple(skipped))

@@ -134,10 +134,11 @@ def annotation_pieces(annotation: Annotation) -> Iterator[bytes]:
     yield f'{{"labels": {json.dumps(annotation.labels)}, "database": {{'.encode("ascii")
     comma = ""
     for video in annotation.videos:
-        segment = f', "segment": [{video.first}, {video.end}]' if video.end else ""
+        label = (f'"label": {quoted(video.label)}',) if video.label else ()  # Kinetics keeps those of its testing part
+        segment = (f'"segment": [{video.first}, {video.end}]',) if video.end else ()
         yield (
             f'{comma}{quote(video.id)}: {{"subset": {quoted(video.subset)}, "annotations": '
-            f'{{"label": {quoted(video.label)}{segment}}}}}'
+            f"{{{', '.join((*label, *segment))}}}}}"
         ).encode("ascii")
         comma = ", "
     yield b"}}"

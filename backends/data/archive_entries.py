@@ -11,6 +11,7 @@ import lzma
 import os
 import re
 import shutil
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -24,7 +25,6 @@ from backends.core.messages import Line, line
 from backends.core.settings import VIDEO_SUFFIXES
 from backends.core.sizes import size as in_words
 from backends.data.annotation import name_trouble, short
-from backends.data.split_files import is_split_file
 
 ENDINGS = {
     ".tar.gz": "tar", ".tar.bz2": "tar", ".tar.xz": "tar", ".tgz": "tar", ".tbz2": "tar", ".txz": "tar", ".tar": "tar",
@@ -43,6 +43,13 @@ PIECE = 1 << 20
 
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, RecursionError)
 """What reading a cut or damaged archive may raise; an OSError of the disk itself is another matter."""
+
+
+def damage() -> tuple[type[Exception], ...]:
+    """`DAMAGE`, and that of rar archives where one was read."""
+    rarfile = sys.modules.get("rarfile")
+    return DAMAGE if rarfile is None else (*DAMAGE, rarfile.BadRarFile, rarfile.RarExecError)
+
 
 Aim = Callable[[str], PurePosixPath | None]
 """Where an entry of this name goes; None: it stays inside."""
@@ -67,8 +74,6 @@ class Entry:
     kind: EntryKind
     open: Callable[[], IO[bytes]] | None = None
     """Its bytes; None where they cannot be had (folders, links)."""
-    staged: Path | None = None
-    """Where a tool has put it already: it is moved instead of copied."""
     trouble: Line | None = None
     """Why this entry alone is set aside (encrypted, an unusual method)."""
     alone: bool = False
@@ -163,10 +168,10 @@ def target(name: str, unnamed: str | None) -> PurePosixPath | None:
     return PurePosixPath(file) if folder is None else PurePosixPath(folder, file)
 
 
-def split_file(name: str) -> PurePosixPath | None:
-    """Where a split file goes: its name alone, whatever folder it lies in; None for everything else. An `Aim`."""
+def list_file(name: str) -> PurePosixPath | None:
+    """Where a data set's list goes: its name alone, whatever folder it lies in; None for everything else. An `Aim`."""
     file = name.replace("\\", "/").rpartition("/")[2]
-    return PurePosixPath(file) if is_split_file(file) else None
+    return PurePosixPath(file) if file.lower().endswith((".txt", ".csv")) and not file.startswith(".") else None
 
 
 def place(entries: Iterator[Entry], guard: Guard, out: Path, aim: Aim, stop: Callable[[], None]) -> Placed:
@@ -192,7 +197,7 @@ def place(entries: Iterator[Entry], guard: Guard, out: Path, aim: Aim, stop: Cal
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             _write(entry, path, stop)
-        except DAMAGE as error:
+        except damage() as error:
             path.unlink(missing_ok=True)
             if not entry.alone:
                 raise RefusedError(line("it is cut off or damaged: {reason}", reason=str(error)[:200])) from None
@@ -205,12 +210,6 @@ def place(entries: Iterator[Entry], guard: Guard, out: Path, aim: Aim, stop: Cal
 
 def _write(entry: Entry, path: Path, stop: Callable[[], None]) -> None:
     """One file, durable, with exactly the bytes that the entry announced."""
-    if entry.staged is not None:
-        entry.staged.rename(path)
-        path.chmod(0o600)
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
-        return
     assert entry.open is not None
     left = entry.size
     with entry.open() as source, open(path, "xb") as file:

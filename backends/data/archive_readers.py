@@ -1,7 +1,7 @@
-"""Zip and tar archives, read entry by entry by the standard library. It writes nothing and trusts no name.
+"""Zip, tar and rar archives, read entry by entry: by the standard library, and by rarfile.
 
-Nothing is ever extracted by the library: each entry's bytes are handed out, and whoever takes them decides where they
-go. So neither a link nor a path inside an archive has any power, whatever this Python's `tarfile` has been taught.
+`archives` places what they give. Nothing is extracted by a library or a tool: each entry's bytes are handed out, and
+whoever takes them decides where they go. So neither a link nor a path inside an archive has any power.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import bz2
 import contextlib
 import gzip
 import lzma
+import re
 import stat
 import struct
 import tarfile
@@ -17,9 +18,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
-from backends.core.messages import line
+from backends.core.errors import NeedError
+from backends.core.messages import N_, line
 from backends.data.archive_entries import DAMAGE, Entry, EntryKind, RefusedError
 
 LONGEST_HEADER = 1 << 20
@@ -73,20 +75,16 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 
 
 def tar_entries(path: Path) -> Iterator[Entry]:
-    """The entries of a tar file, plain or compressed with gzip, bzip2 or xz. RefusedError where it is cut off."""
+    """The entries of a tar file, plain or compressed with gzip, bzip2 or xz; take each one's bytes before asking for
+    the next. RefusedError where it is cut off."""
     with unpressed(path) as stream:
-        yield from stream_entries(stream)
-
-
-def stream_entries(stream: IO[bytes]) -> Iterator[Entry]:
-    """The entries of a tar stream; take each one's bytes before asking for the next."""
-    forward = _Forward(stream)
-    with tarfile.TarFile(fileobj=cast("IO[bytes]", forward), errors="surrogateescape") as archive:
-        while (info := archive.next()) is not None:
-            archive.members.clear()  # type: ignore[attr-defined]  # a million entries would stay in memory
-            yield _tar_entry(archive, info)
-    if not forward.ended:
-        raise RefusedError(line("it is cut off"))
+        forward = _Forward(stream)
+        with tarfile.TarFile(fileobj=cast("IO[bytes]", forward), errors="surrogateescape") as archive:
+            while (info := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # a million entries would stay in memory
+                yield _tar_entry(archive, info)
+        if not forward.ended:
+            raise RefusedError(line("it is cut off"))
 
 
 def _tar_entry(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Entry:
@@ -98,6 +96,89 @@ def _tar_entry(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Entry:
     elif info.isreg() and not info.issparse():
         kind = "file"
     return Entry(info.name, info.size, kind, lambda: cast("IO[bytes]", archive.extractfile(info)))
+
+
+def rar_entries(path: Path, scratch: Path) -> Iterator[Entry]:
+    """The entries of a rar archive, of a split one by its first part. Stored entries are read here; packed ones by
+    unrar, unar, 7z or bsdtar, which write into a pipe.
+
+    rarfile puts small archives of one entry each into `scratch` for them, so that an entry's name is no pattern to a
+    tool. RefusedError where the archive cannot be read, NeedError where it takes a tool and there is none.
+    """
+    import rarfile
+
+    rarfile.HACK_TMP_DIR, rarfile.HACK_SIZE_LIMIT = str(scratch), 1 << 40
+    rarfile.CURRENT_SETUP = _rar_tool(split=len(volumes(path)) > 1)
+    try:
+        with rarfile.RarFile(path, errors="strict") as archive:
+            if archive.needs_password() and not archive.infolist():
+                raise RefusedError(line("it is encrypted"))
+            for info in archive.infolist():
+                yield _rar_entry(archive, info)
+    except rarfile.Error as error:
+        raise RefusedError(line("it is no whole rar archive: {reason}", reason=str(error)[:200])) from None
+
+
+def _rar_tool(*, split: bool) -> Any:
+    """The tool on PATH that rarfile uses for packed entries.
+
+    bsdtar is asked last and not for split archives, which it cannot read; rarfile's own command line for it does not
+    work (it puts `--` behind `-f`).
+    """
+    import rarfile
+
+    class Bsdtar(rarfile.ToolSetup):  # type: ignore[misc]
+        def open_cmdline(self, _password: object, archive: str, entry: str | None = None) -> list[str]:
+            return [rarfile.BSDTAR_TOOL, "-x", "--to-stdout", "-f", archive, *(("--", entry) if entry else ())]
+
+    try:
+        return rarfile.tool_setup(bsdtar=False, force=True)
+    except rarfile.RarCannotExec:
+        bsdtar = Bsdtar(rarfile.BSDTAR_CONFIG)
+        return bsdtar if not split and bsdtar.check() else _NoTool()
+
+
+class _NoTool:
+    """Stands where rarfile keeps its tool, so that it looks for no other."""
+
+    def open_cmdline(self, *_: object) -> list[str]:
+        import rarfile
+
+        raise rarfile.RarCannotExec("no tool")
+
+
+def _rar_entry(archive: Any, info: Any) -> Entry:
+    kind: EntryKind = "file"
+    if info.is_symlink() or info.file_redir:
+        kind = "link"
+    elif info.is_dir():
+        kind = "folder"
+    problem = line("it is encrypted") if info.needs_password() else None
+    return Entry(info.filename, info.file_size, kind, lambda: _open_rar(archive, info), trouble=problem, alone=True)
+
+
+def _open_rar(archive: Any, info: Any) -> IO[bytes]:
+    import rarfile
+
+    try:
+        return cast("IO[bytes]", archive.open(info))
+    except rarfile.RarCannotExec:
+        hint = N_("install one (apt install unar or unrar), or unpack it yourself and give the folder")
+        path = str(archive.filename)
+        raise NeedError("{path}: no tool on PATH unpacks this .rar archive", hint=hint, path=path) from None
+
+
+def volumes(path: Path) -> list[Path]:
+    """All files of a split rar archive, in order; the file itself where it is whole."""
+    split = re.fullmatch(r"(.*\.part)\d+(\.rar)", path.name, re.IGNORECASE | re.DOTALL)
+    if not split:
+        return [path]
+    pattern = re.compile(re.escape(split[1]) + r"(\d+)" + re.escape(split[2]), re.IGNORECASE)
+    found = {int(match[1]): other for other in path.parent.iterdir() if (match := pattern.fullmatch(other.name))}
+    for number in range(1, max(found) + 1):
+        if number not in found:
+            raise RefusedError(line("its part {n} is not there", n=number))
+    return [found[number] for number in sorted(found)]
 
 
 def unpressed(path: Path) -> IO[bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,18 +23,18 @@ from backends.data.annotation import short
 from backends.data.archive_entries import (
     DAMAGE,
     Aim,
+    Entry,
     Guard,
     Placed,
     RefusedError,
     archive_kind,
     archive_stem,
     free_bytes,
+    list_file,
     place,
-    split_file,
     target,
 )
-from backends.data.archive_readers import tar_entries, zip_entries
-from backends.data.archive_tools import Keeper, unpack_rar, volumes
+from backends.data.archive_readers import rar_entries, tar_entries, volumes, zip_entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,9 @@ def is_archive(path: Path) -> bool:
 class Unpacking:
     """Unpacks archives into `folder`, each once: a later attempt takes up what is whole."""
 
-    def __init__(self, folder: Path, keeper: Keeper, set_aside: Callable[[str, Line], None]) -> None:
-        self._folder, self._keeper, self._set_aside = folder, keeper, set_aside
+    def __init__(self, folder: Path, stop: Callable[[], None], set_aside: Callable[[str, Line], None]) -> None:
+        """`stop` is called often and may raise."""
+        self._folder, self._stop, self._set_aside = folder, stop, set_aside
 
     def roots(self, given: Path, told: Callable[[int, int, str], None]) -> list[Path]:
         """Unpack every archive of `given`; the folders that now hold `<class>/<video>`, or videos alone.
@@ -100,7 +101,7 @@ class Unpacking:
         if not is_archive(given):
             return given
         try:
-            return self._unpack(given, self._folder / "splits" / given.name, split_file)
+            return self._unpack(given, self._folder / "splits" / given.name, list_file)
         except RefusedError as error:
             raise _refusal(given, error) from None
 
@@ -133,12 +134,9 @@ class Unpacking:
     def _fresh(self, archive: Path, out: Path, aim: Aim) -> Placed:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        kind = archive_kind(archive.name)
         try:
-            if kind == "rar":
-                return unpack_rar(archive, out, aim, self._keeper)
-            entries = zip_entries(archive) if kind == "zip" else tar_entries(archive)
-            return place(entries, Guard(archive.stat().st_size, free_bytes(out)), out, aim, self._keeper.stop)
+            guard = Guard(sum(path.stat().st_size for path in _parts(archive)), free_bytes(out))
+            return place(_entries(archive, out.parent), guard, out, aim, self._stop)
         except (*DAMAGE, zlib.error) as error:
             raise RefusedError(line("it is cut off or damaged: {reason}", reason=str(error)[:200])) from None
         except RefusedError:
@@ -146,9 +144,16 @@ class Unpacking:
             raise
 
 
+def _entries(archive: Path, scratch: Path) -> Iterator[Entry]:
+    kind = archive_kind(archive.name)
+    if kind == "rar":
+        return rar_entries(archive, scratch)
+    return zip_entries(archive) if kind == "zip" else tar_entries(archive)
+
+
 def _refusal(archive: Path, error: RefusedError) -> InputError:
     hint = N_("unpack it yourself where you trust it, and give the folder")
-    return InputError("{path}: {reason}", hint=hint, path=str(archive), reason=str(error))
+    return InputError("{path}: {reason}", hint=hint, path=str(archive), reason=error.reason)
 
 
 def _parts(archive: Path) -> list[Path]:

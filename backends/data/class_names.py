@@ -1,7 +1,4 @@
-"""Names of classes: HMDB51's 51, and those in a person's file. It knows no video and no model.
-
-Two stages read the same file, one to label videos and one to name columns of scores: so it is read in one place.
-"""
+"""A file of class names, in class order: annotate labels videos by it, score names the columns of scores by it."""
 
 from __future__ import annotations
 
@@ -12,17 +9,6 @@ from pathlib import Path
 from backends.core.errors import InputError
 from backends.core.messages import N_, line, os_reason
 from backends.data.annotation import name_trouble, read_labels, short
-
-# fmt: off
-HMDB51: tuple[str, ...] = (
-    "brush_hair", "cartwheel", "catch", "chew", "clap", "climb", "climb_stairs", "dive", "draw_sword", "dribble",
-    "drink", "eat", "fall_floor", "fencing", "flic_flac", "golf", "handstand", "hit", "hug", "jump", "kick",
-    "kick_ball", "kiss", "laugh", "pick", "pour", "pullup", "punch", "push", "pushup", "ride_bike", "ride_horse",
-    "run", "shake_hands", "shoot_ball", "shoot_bow", "shoot_gun", "sit", "situp", "smile", "smoke", "somersault",
-    "stand", "swing_baseball", "sword", "sword_exercise", "talk", "throw", "turn", "walk", "wave",
-)
-# fmt: on
-"""Sorted, which is the order of the guide's checkpoint: class 0 is `brush_hair`, class 50 is `wave`."""
 
 LARGEST = 1 << 24
 """Bytes of a file of names."""

@@ -35,7 +35,7 @@ def _plan_annotate(settings: Settings) -> Stage:
     if "splits" in inputs:
         params["split"] = dataset.split
     if not inputs:
-        params["classes"] = settings.model.classes
+        params |= {"classes": settings.model.classes, "share": dataset.share}
     if dataset.frames:
         inputs["frames"] = dataset.frames
     if dataset.labels != "auto":
@@ -43,7 +43,7 @@ def _plan_annotate(settings: Settings) -> Stage:
     return Stage(
         name="annotate",
         entry="backends.data.annotate:run",
-        version=2,
+        version=3,
         params=params,
         inputs=inputs,
     )

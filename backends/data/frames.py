@@ -25,10 +25,9 @@ from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
 from backends.core.messages import line, os_reason
 from backends.data.annotation import read_annotation
-from backends.data.archive_tools import Keeper
 from backends.data.archives import Unpacking, find_archives
+from backends.data.datasets import read_lists
 from backends.data.decode import UnreadableVideoError, jpegs
-from backends.data.split_files import read_splits
 from backends.data.video_files import Source, find_videos
 from backends.worker.job import Job
 
@@ -146,7 +145,7 @@ def _roots(job: Job, given: Path, place: Place) -> list[Path]:
 
     if not find_archives(given):
         return [given]
-    unpacking = Unpacking(place.unpacked, Keeper(job.workspace, job.check_stop), job.set_aside)
+    unpacking = Unpacking(place.unpacked, job.check_stop, job.set_aside)
     roots = unpacking.roots(given, told)
     return [given, *roots] if given.is_dir() else [_unwrapped(job, roots[0]), *roots[1:]]
 
@@ -163,9 +162,9 @@ def _known(job: Job) -> dict[str, str]:
     if annotation := job.inputs.get("annotation"):
         return {video.id: video.label for video in read_annotation(annotation).videos}
     if splits := job.inputs.get("splits"):
-        unpacking = Unpacking(job.scratch / "unpacked", Keeper(job.workspace, job.check_stop), lambda *_: None)
+        unpacking = Unpacking(job.scratch / "unpacked", job.check_stop, lambda *_: None)
         folder = unpacking.splits(splits)  # what is wrong in it is the annotate stage's to say
-        return {video.id: video.label for video in read_splits(folder, int(job.params.get("split", 1))).videos}
+        return {video.id: video.folder for video in read_lists(folder, int(job.params.get("split", 1)))[1].videos}
     return {}
 
 

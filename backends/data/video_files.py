@@ -1,14 +1,13 @@
-"""The videos under a folder, each with its class and its id. It opens none of them.
+"""The videos under a folder, each with its class and its id, for the frames stage and the check. It opens none of them.
 
-A folder of a class holds the class's videos, as HMDB51 is unpacked; a video beside the class folders gets its class
-from the annotation or the split files, else from HMDB51's way of naming files.
+A folder of a class holds the class's videos; a video beside the class folders gets its class from the annotation or
+the lists, else from a data set's way of naming videos.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +19,21 @@ from backends.core.events import SetAside
 from backends.core.messages import N_, Line, line, os_reason
 from backends.core.settings import VIDEO_SUFFIXES
 from backends.data.annotation import name_trouble, short
-from backends.data.class_names import HMDB51
-from backends.data.split_files import video_id
+from backends.data.datasets import datasets, video_id
+from backends.data.datasets.hmdb51 import PREFIX
+from backends.data.frame_files import is_folder
 
 UNLABELLED = "unlabelled"
-"""The class of a video of which nothing tells the class."""
+"""The class of a video whose class nothing gives."""
 
-_PREFIX = "hmdb51_"
-_PATTERN = re.compile(r"(?P<head>.+)_[fhlu]_(?:cm|nm)_np\d+_(?:fr|ba|le|ri)_(?:goo|med|bad)_\d+", re.DOTALL)
+NOT_TAKEN = frozenset(
+    (".ogv", ".ogg", ".rm", ".rmvb", ".mxf", ".y4m", ".yuv", ".gif", ".h264", ".264", ".h265", ".hevc", ".dv", ".swf",
+     ".nut", ".ivf")
+)  # fmt: skip
+"""Suffixes of videos in containers that are not opened here; such a file is skipped by name."""
+
+
+_SUFFIXES = VIDEO_SUFFIXES | NOT_TAKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +75,8 @@ def find_videos(roots: Sequence[Path], known: Callable[[], Mapping[str, str]]) -
         else:
             sources.append(source)
     if not sources and not aside:
-        hint = N_("it must hold <class>/<video>.avi (or .mp4, .mkv, .webm, .mov, .mpg)")
-        raise InputError("{path}: no videos", hint=hint, path=str(roots[0]))
+        hint, taken = N_("it must hold <class>/<video>.avi (or {taken})"), ", ".join(sorted(VIDEO_SUFFIXES - {".avi"}))
+        raise InputError("{path}: no videos", hint=hint, path=str(roots[0]), taken=taken)
     once, twice = _apart(sources, known)
     return Found(tuple(sorted(once, key=lambda s: (s.label, s.id))), (*aside, *twice))
 
@@ -78,9 +84,9 @@ def find_videos(roots: Sequence[Path], known: Callable[[], Mapping[str, str]]) -
 def _files(root: Path) -> Iterator[tuple[Path, str | None]]:
     """Video files and the name of their class folder; a class folder may hold one of its own name, as archives do."""
     for entry in _entries(root):
-        if entry.is_dir():
+        if is_folder(entry):
             for inner in _entries(Path(entry.path)):
-                if inner.name == entry.name and inner.is_dir():
+                if inner.name == entry.name and is_folder(inner):
                     yield from ((Path(e.path), entry.name) for e in _entries(Path(inner.path)) if _is_video(e))
                 elif _is_video(inner):
                     yield Path(inner.path), entry.name
@@ -98,14 +104,23 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_video(entry: os.DirEntry[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in VIDEO_SUFFIXES and not entry.is_dir()  # noqa: PTH122 - names, quickly
+    """By its name; a link that leads to itself is one that cannot be opened."""
+    return suffix(entry.name) in _SUFFIXES and not is_folder(entry)
+
+
+def suffix(name: str) -> str:
+    """A file name's suffix in lower case, with its dot."""
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - names, quickly
 
 
 def _source(
     path: Path, folder: str | None, known: Callable[[], Mapping[str, str]]
 ) -> tuple[Source, Line] | tuple[None, Line]:
+    if suffix(path.name) in NOT_TAKEN:
+        taken = ", ".join(sorted(VIDEO_SUFFIXES))
+        return None, line("videos of its kind are not read: convert it to one of {taken}", taken=taken)
     identity = video_id(path.name)
-    rest = identity.removeprefix(_PREFIX)
+    rest = identity.removeprefix(PREFIX)
     if rest != identity and identity not in known() and rest in known():
         identity = rest
     trouble = name_trouble(identity)
@@ -118,11 +133,8 @@ def _source(
 
 
 def named_class(identity: str) -> str:
-    """The class in a name such as `TrumanShow_wave_f_nm_np1_fr_med_26`; `unlabelled` where it has none of HMDB51's."""
-    match = _PATTERN.fullmatch(identity)
-    head = match["head"] if match else ""
-    fitting = (label for label in HMDB51 if head == label or head.endswith("_" + label))
-    return max(fitting, key=len, default=UNLABELLED)
+    """The class that a data set reads in a video's name; `unlabelled` where none does."""
+    return next((label for one in datasets() if (label := one.class_of(identity))), UNLABELLED)
 
 
 def _apart(sources: list[Source], known: Callable[[], Mapping[str, str]]) -> tuple[list[Source], list[SetAside]]:

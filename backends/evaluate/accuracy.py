@@ -15,7 +15,7 @@ from backends.core.messages import N_
 from backends.core.published import HMDB51_SPLIT_1, published_accuracy
 from backends.core.values import ClassScore, Confusion, Report, VideoScore
 from backends.data.annotation import Annotation, Video
-from backends.data.class_names import HMDB51
+from backends.data.datasets.hmdb51 import HMDB51
 from backends.evaluate.val_json import Ranking
 
 Scored = tuple[Video, Ranking]

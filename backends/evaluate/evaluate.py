@@ -14,7 +14,8 @@ from backends.core.messages import Line, Scalar, line
 from backends.core.published import MODEL_FIGURES, published_model
 from backends.core.values import Report
 from backends.data.annotation import Annotation, read_annotation
-from backends.data.class_names import HMDB51, read_class_names
+from backends.data.class_names import read_class_names
+from backends.data.datasets.hmdb51 import HMDB51
 from backends.evaluate.accuracy import evaluate, hits
 from backends.evaluate.report import Speed, predictions, report_lines
 from backends.evaluate.val_json import Val, read_val

@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backends.core.client import Candidates
+from backends.core.messages import Line
 from backends.core.settings import VIDEO_SUFFIXES
 from backends.data.archive_entries import DAMAGE, archive_kind
 from backends.data.archive_readers import unpressed
+from backends.data.datasets import datasets
+from backends.data.frame_files import is_folder
 
 DEEPEST = 2
 MOST_ENTRIES = 2000
@@ -23,25 +26,26 @@ MOST_ARCHIVES = 200
 _VIDEO = tuple(VIDEO_SUFFIXES)
 HEAD = 64 << 10
 """Bytes of an archive's content in which a name must stand that tells what it holds."""
-_FRAME = re.compile(r"image_\d{5}\.jpg")
-_SPLIT = re.compile(r".+_test_split[123]\.txt")
-_HELD_SPLIT = re.compile(rb"_test_split[123]\.txt")
+_FRAME = re.compile(r"(?:image_|img_|frame)?\d{5,6}\.jpe?g")
+_HELD_LIST = re.compile(rb"_test_split\d\.txt|(?:train|test)list0\d\.txt|_(?:train|val)\.csv")
 _HELD_VIDEO = re.compile(rb"\.(?:avi|mp4|mkv|webm|mov|mpe?g|rar|zip|tar)", re.IGNORECASE)
 """What stands in an archive's headers; archives within are those of the classes."""
 
 
 def look_around(folder: Path) -> Candidates:
     """Candidates in `folder` and two levels below, nearest first, archives last. Unreadable folders are passed over."""
+    recognised: dict[Path, Line] = {}
     packed: dict[str, list[Path]] = {"videos": [], "splits": []}
     found: dict[str, list[Path]] = {"videos": [], "frames": [], "annotations": [], "splits": [], "checkpoints": []}
     for place, entries in _walk(folder):
-        files = [entry.name for entry in entries if entry.is_file()]
+        files = [entry.name for entry in entries if _is_file(entry)]
         found["checkpoints"].extend(place / name for name in sorted(files) if name.endswith((".pth", ".pt")))
         found["annotations"].extend(
             place / name for name in sorted(files) if name.endswith(".json") and _is_annotation(place / name)
         )
-        if any(_SPLIT.fullmatch(name) for name in files):
+        if lists := next((one for one in datasets() if one.splits(files)), None):
             found["splits"].append(place)
+            recognised[place] = lists.described(sorted(files))
         if any(_FRAME.fullmatch(name) for name in files):
             found["frames"].append(place.parent.parent)  # <root>/<class>/<video>/image_00001.jpg
         if any(name.lower().endswith(_VIDEO) for name in files):
@@ -50,7 +54,8 @@ def look_around(folder: Path) -> Candidates:
             packed[kind].extend(archives)
     for kind, archives in packed.items():
         found[kind].extend(archives)
-    return Candidates(**{kind: tuple(dict.fromkeys(paths)) for kind, paths in found.items()})
+    kinds = {kind: tuple(dict.fromkeys(paths)) for kind, paths in found.items()}
+    return Candidates(**kinds, recognised=tuple(recognised.items()))
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
@@ -63,9 +68,16 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
         except OSError:
             continue
         yield place, entries
-        below = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        below = sorted(entry.name for entry in entries if is_folder(entry) and not entry.name.startswith("."))
         if depth < DEEPEST + 1:
             pending.extend((place / name, depth + 1) for name in below[: 200 if depth < DEEPEST else 3])
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _only_videos(files: list[str]) -> bool:
@@ -77,7 +89,7 @@ def _archives(place: Path, files: list[str]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {"videos": [], "splits": []}
     for name in [name for name in files if archive_kind(name)][:MOST_ARCHIVES]:
         head = _head(place / name)
-        if _HELD_SPLIT.search(head):
+        if _HELD_LIST.search(head):
             found["splits"].append(place / name)
         elif _HELD_VIDEO.search(head):
             found["videos"].append(place / name)

@@ -120,7 +120,9 @@ _COMMENTS: Mapping[str, str] = {
     "dataset.videos": "folder of <class>/<video>.avi or .mp4, of videos alone, or of archives; or a .rar, .zip, .tar",
     "dataset.frames": "folder of <class>/<video>/image_00001.jpg, instead of videos",
     "dataset.annotation": "the guide's json (hmdb51_1.json), instead of splits",
-    "dataset.splits": "folder of <class>_test_split1.txt, or the .rar, .zip, .tar that holds them",
+    "dataset.splits": "folder of lists (HMDB51, UCF-101, Kinetics, your own val.txt), or the archive that holds them",
+    "dataset.split": "which of its splits; of Kinetics the number of classes",
+    "dataset.share": "share of the videos to evaluate, where no annotation and no lists are given",
     "dataset.labels": "auto, or a file with one class name a line",
     "model.checkpoint": "the .pth that the training script saved",
     "model.depth": "without it: as the checkpoint says",
@@ -156,6 +158,7 @@ _EXAMPLES: Mapping[str, str] = {
     "dataset.frames": '"frames"',
     "dataset.annotation": '"hmdb51_1.json"',
     "dataset.splits": '"splits"',
+    "dataset.share": "0.3",
     "model.checkpoint": '"save_700.pth"',
     "model.depth": "50",
     "model.classes": "51",
@@ -285,7 +288,8 @@ def _check_values(path: Path, settings: Settings) -> None:
         ("infer.deadline_s", infer.deadline_s >= 0, "0 or more"),
         ("evaluate.top_k", 1 <= settings.evaluate.top_k <= 1000, "1 to 1000"),
         ("engine.parallel", 1 <= settings.engine.parallel <= 64, "1 to 64"),
-        ("dataset.split", settings.dataset.split in (1, 2, 3), "1, 2 or 3"),
+        ("dataset.split", 1 <= settings.dataset.split <= 100_000, "1 or more"),
+        ("dataset.share", (share := settings.dataset.share) is None or 0 < share < 1, "between 0 and 1"),
     )
     for place, fits, wanted in rules:
         if not fits:

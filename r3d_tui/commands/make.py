@@ -62,6 +62,8 @@ def init(
         target="ascend" if target == "ascend" else "cpu",
         devices=_numbers(devices),
     )
+    for found in api.describe_dataset(folder.absolute()):
+        tell(chosen_words().line(found))
     tell(chosen_words()("plain.wrote", path=str(path), folder=shlex.quote(str(folder))))
 
 

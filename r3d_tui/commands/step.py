@@ -89,17 +89,21 @@ def frames(
 
 @app.command()
 def annotate(
-    splits: Annotated[Path, typer.Argument(help="Folder of <class>_test_split1.txt, or its archive.")],
+    splits: Annotated[Path, typer.Argument(help="Folder of the data set's lists, or its archive.")],
     video_path: Annotated[Path, typer.Argument(help="Folder of frames.")],
-    output_path: Annotated[Path, typer.Argument(help="Folder for hmdb51_1.json.")],
-    split: Annotated[int, typer.Option("--split", min=0, max=3, help="1, 2 or 3; 0: all three.")] = 0,
+    output_path: Annotated[Path, typer.Argument(help="Folder for hmdb51_1.json, or the json itself.")],
+    split: Annotated[int, typer.Option("--split", min=0, help="One split (of Kinetics: classes); 0: all.")] = 0,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="hmdb51, ucf101, kinetics, mit or folders; without: recognised.")
+    ] = None,
 ) -> None:
-    """Split files and frames to the annotation json, as hmdb51_json.py."""
+    """A data set's lists and frames to the annotation json, as hmdb51_json.py, ucf101_json.py, kinetics_json.py."""
     params = {
         "dir_path": str(splits.absolute()),
         "video_path": str(video_path.absolute()),
         "dst_dir_path": str(output_path.absolute()),
         "split": split,
+        "dataset": dataset,
     }
     run("backends.data.annotate:step_annotate", "annotate", output_path, params, {})
 

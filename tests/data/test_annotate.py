@@ -11,7 +11,7 @@ from backends.core.errors import InputError
 from backends.core.events import ItemSetAside, Outcome, StageNote
 from backends.data.annotate import run, step_annotate
 from backends.data.annotation import read_annotation
-from backends.data.class_names import HMDB51
+from backends.data.datasets.hmdb51 import HMDB51
 from backends.worker.job import Upstream
 from tests.data.conftest import JobMaker
 
@@ -141,14 +141,18 @@ def test_the_reference_is_rebuilt_from_split_files(shared: Path, tmp_path: Path,
     assert set(chosen) == set(made.videos)
 
 
-def test_split_videos_without_frames_are_set_aside(tmp_path: Path, job: JobMaker) -> None:
-    """The guide's script ends with an error there; here those of the subset are named and the others counted."""
-    text = "a.avi 2\nb.avi 2\nc.avi 1\nd.avi 1\n"
+def test_listed_videos_without_frames_stay_listed(tmp_path: Path, job: JobMaker) -> None:
+    """An empty folder gives the segment [1, 1], as the reference's script writes it, and no folder gives none: both
+    count for the accuracy of all videos."""
+    text = "a.avi 2\nb.avi 2\nc.avi 1\nd.avi 2\n"
     frames = _frames(tmp_path / "frames", wave__a=3, wave__b=0)
     made = job(inputs={"splits": _splits(tmp_path / "splits", wave_test_split1=text), "frames": frames})
     outcome = run(made)
-    assert {"b": "it has no frames"} == _aside(made)
-    assert (1, 1) == (outcome.figures["subset_videos"], outcome.figures["missing"])
+    entries = json.loads((tmp_path / "out/annotation.json").read_text())["database"]
+    segments = {name: entry["annotations"].get("segment") for name, entry in entries.items()}
+    assert {"a": [1, 4], "b": [1, 1], "c": None, "d": None} == segments
+    assert {} == _aside(made)
+    assert (3, 2) == (outcome.figures["subset_videos"], outcome.figures["missing"])
 
 
 def test_folders_alone_give_every_video(tmp_path: Path, job: JobMaker) -> None:

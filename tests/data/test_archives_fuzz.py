@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from backends.core.errors import InputError
 from backends.data.annotation import name_trouble
-from backends.data.archive_entries import leads_out, split_file, target
-from backends.data.archive_tools import NOT_UNDERSTOOD, Keeper, read_7z, read_lsar, read_unrar
+from backends.data.archive_entries import leads_out, list_file, target
 from backends.data.archives import Unpacking
-from backends.data.split_files import read_splits
+from backends.data.datasets import read_lists
 
 PARTS = st.sampled_from(
     ["..", ".", "", "/", "\\", "C:", "wave", "a.avi", "\x1b]52;c;x\x07.avi", "\u202e.avi", "n" * 300 + ".avi", ".a.avi"]
@@ -35,7 +34,7 @@ def test_where_an_entry_goes_is_always_inside(name: str) -> None:
     """Refused, passed over, or one folder and one file of it: never more, never upwards."""
     if leads_out(name) is not None:
         return
-    for place in (target(name, None), target(name, "wave"), split_file(name)):
+    for place in (target(name, None), target(name, "wave"), list_file(name)):
         assert place is None or (len(place.parts) <= 2 and not place.is_absolute() and ".." not in place.parts)
 
 
@@ -51,7 +50,7 @@ def test_archives_of_any_names_leave_nothing_outside(entries: list[tuple[str, by
             _pack(path, entries)
         if not path.exists():
             return
-        unpacking = Unpacking(root / "u" / "u", Keeper(root, lambda: None), lambda item, why: None)
+        unpacking = Unpacking(root / "u" / "u", lambda: None, lambda item, why: None)
         try:
             unpacking.roots(path, lambda *_: None)
         except InputError as error:
@@ -89,29 +88,11 @@ def _pack(path: Path, entries: list[tuple[str, bytes]]) -> None:
         max_size=6,
     )
 )
-def test_any_split_file_gives_usable_ids(rows: list[bytes]) -> None:
+def test_any_list_file_gives_usable_ids(rows: list[bytes]) -> None:
     """Lines that are none are set aside by name; what is left can be a path and be shown."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "wave_test_split1.txt").write_bytes(b"\n".join(rows))
-        splits = read_splits(Path(folder), 1)
+        splits = read_lists(Path(folder), 1)[1]
     assert ("wave",) == splits.labels
     assert [] == [video.id for video in splits.videos if name_trouble(video.id) is not None]
     assert len({video.id for video in splits.videos}) == len(splits.videos)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.one_of(st.text(max_size=300), st.text(alphabet='Name: \nSizeTypFlDrcoy=+-{}[]"0123', max_size=300)))
-@example("1]}")
-@example("[" * 100_000)
-@example('{"XADFileName": [300]}]}')
-def test_any_list_of_a_tool_is_understood_or_refused(text: str) -> None:
-    """Garbage of a tool is no crash: only the errors by which it is known not to be understood."""
-    for read, head in (
-        (read_unrar, "Details: RAR 5\n\n"),
-        (read_7z, "\n----------\n"),
-        (read_lsar, '{"lsarContents": ['),
-    ):
-        with contextlib.suppress(*NOT_UNDERSTOOD):
-            for entry in read(head + text):
-                assert isinstance(entry.name, str)
-                assert isinstance(entry.size, int)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from backends.core.settings import DatasetSettings, Settings
-from backends.data.class_names import HMDB51
 from backends.data.data_specs import ANNOTATE, FRAMES
+from backends.data.datasets.hmdb51 import HMDB51
 
 VIDEOS, FRAME_FOLDER, JSON, SPLITS = Path("/v"), Path("/f"), Path("/a.json"), Path("/s")
 
@@ -35,7 +35,7 @@ def test_annotate_depends_only_on_what_it_uses() -> None:
     """Split and class number are parameters only where they decide the outcome; the subset always is."""
     assert {"subset": "validation"} == ANNOTATE.plan(_settings(annotation=JSON)).params
     assert {"subset": "validation", "split": 3} == ANNOTATE.plan(_settings(splits=SPLITS, split=3)).params
-    assert {"subset": "training", "classes": None} == ANNOTATE.plan(_settings(subset="training")).params
+    assert {"subset": "training", "classes": None, "share": None} == ANNOTATE.plan(_settings(subset="training")).params
     assert {"labels": Path("/names.txt")} == ANNOTATE.plan(_settings(labels="/names.txt")).inputs
 
 

@@ -1,0 +1,53 @@
+"""Moments in Time: `moments_categories.txt`, `trainingSet.csv`, `validationSet.csv` and perhaps `testingSet.csv`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from backends.core.messages import line
+from backends.data.annotation import Skipped, short
+from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, usable, video_id
+
+CLASSES = "moments_categories.txt"
+_FILES = {"training": "trainingSet.csv", "validation": "validationSet.csv", "testing": "testingSet.csv"}
+
+
+class Moments(Dataset):
+    """339 classes in the order of `moments_categories.txt`."""
+
+    name = "mit"
+    title = "Moments in Time"
+    form = "moments_categories.txt, trainingSet.csv, validationSet.csv"
+
+    def splits(self, names: Sequence[str]) -> tuple[int, ...]:
+        return (1,) if {CLASSES, _FILES["validation"]} <= set(names) else ()
+
+    def read(self, folder: Path, split: int) -> Lists:  # noqa: ARG002 - it has one split
+        labels = [text.rpartition(",")[0] for text in list_lines(folder / CLASSES) if text.strip()]
+        skipped: list[Skipped] = []
+        videos = [
+            video
+            for subset, name in _FILES.items()
+            if (folder / name).exists()
+            for video in _videos(folder / name, subset, skipped)
+        ]
+        return usable(labels, videos, skipped)
+
+    def json_name(self, split: int) -> str:  # noqa: ARG002
+        return "mit.json"
+
+
+def _videos(file: Path, subset: str, skipped: list[Skipped]) -> Iterator[ListedVideo]:
+    """`<class>/<video>.mp4,<class>,...`, of the testing part `<video>.mp4` alone."""
+    rows = csv.reader(list_lines(file))
+    for row in rows:
+        name = row[0].rpartition("/")[2] if row else ""
+        if subset == "testing" and name:
+            yield ListedVideo(video_id(name), "", subset)
+        elif name and len(row) > 1:
+            yield ListedVideo(video_id(name), row[1], subset)
+        elif row:
+            wrong = line("line {n} of {file}: not a video and its class", n=rows.line_num, file=short(file.name))
+            skipped.append(Skipped(short(row[0]), wrong, subset))
