@@ -27,9 +27,9 @@ setup(
             optional=True,
         ),
         Extension(
-            "backends.data._feed",
-            ["backends/data/_feed.c"],
-            depends=["backends/data/_feed.h"],
+            "backends.device._feed",
+            ["backends/device/_feed.c"],
+            depends=["backends/device/_feed.h"],
             extra_compile_args=FLAGS,
             optional=True,
         ),

@@ -18,8 +18,8 @@ from backends.core.published import PublishedRate, published_model, published_ra
 from backends.monitor.machine import load_note, machine, versions
 
 if TYPE_CHECKING:
-    from backends.core.model_io import DeviceSpec
     from backends.core.run_state import Run
+    from backends.device.model_runtime import DeviceSpec
     from backends.inference.pure_inference import Measured, Perf
 
 Say = Callable[[Line], None]
@@ -70,23 +70,23 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
 
 def _perf(workspace: Path, asked: InferBench, say: Say) -> Perf:
     from backends.data.clip_store import ClipStore
-    from backends.inference import runtime
+    from backends.inference import runtime_registry as registry
     from backends.inference.pure_inference import measure
     from backends.inference.pure_inference_tool import measure_tool
 
     target = asked.target or "cpu"
-    name = runtime.choose(target, asked.runtime or "auto")
+    name = registry.choose(target, asked.runtime or "auto")
     model, batch = asked.model, asked.batch or 10
     assert model is not None
     if not model.is_file():
         raise InputError("{path}: no such model", hint="give --model", path=str(model))
     devices = _devices(workspace, target, name, asked.devices)
-    if runtime.RUNTIMES[name].stage:
+    if registry.known_runtimes()[name].stage:
         return measure_tool(model, devices, workspace, given=asked.ais_bench, batch=batch, loop=asked.loop, say=say)
     clips = ClipStore.open(asked.store).clip_count if asked.store else 0
     return measure(
         name,
-        runtime.RUNTIMES[name].entry,
+        registry.known_runtimes()[name].entry,
         model,
         devices,
         workspace,
@@ -94,7 +94,7 @@ def _perf(workspace: Path, asked: InferBench, say: Say) -> Perf:
         loop=asked.loop,
         store=asked.store,
         clips=clips,
-        cann=runtime.environment(name),
+        cann=registry.environment(name),
         say=say,
     )
 

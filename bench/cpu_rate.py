@@ -19,9 +19,10 @@ from typing import Any
 
 from backends.core.codec import dumps, loads
 from backends.core.errors import InputError, StageError
-from backends.core.model_io import CLIP_SHAPE, DeviceSpec
+from backends.core.model_io import CLIP_SHAPE
 from backends.core.processes import child_environment
-from backends.inference.runtime import RUNTIMES, Runtime, load
+from backends.device.model_runtime import DeviceSpec, Runtime, load
+from backends.inference.runtime_registry import known_runtimes
 
 SGEMM = "sgemm"
 SIDE = 2048
@@ -113,7 +114,7 @@ def macs_per_clip(model: Path, batch: int) -> int:
 def _there(name: str) -> bool:
     from importlib.util import find_spec
 
-    return find_spec(RUNTIMES[name].module) is not None
+    return find_spec(known_runtimes()[name].module) is not None
 
 
 def _measure(model: Path, batch: int, threads: int, rounds: int, names: Sequence[str]) -> CpuBench:
@@ -125,10 +126,10 @@ def _measure(model: Path, batch: int, threads: int, rounds: int, names: Sequence
     left, right = (random.random((SIDE, SIDE), np.float32) for _ in range(2))
     clips = random.standard_normal((batch, *CLIP_SHAPE), np.float32)
     work: dict[str, tuple[Callable[[], Any], float]] = {SGEMM: (lambda: left @ right, 2.0 * SIDE**3)}
-    opened: dict[str, Runtime] = {name: load(RUNTIMES[name].entry) for name in names}
+    opened: dict[str, Runtime] = {name: load(known_runtimes()[name].entry)() for name in names}
     macs = macs_per_clip(model, batch)
     for name, runtime in opened.items():
-        runtime.open(model, DeviceSpec("cpu:0", cores=cores), batch)
+        runtime.open(model, DeviceSpec("cpu:0", cores=cores), (batch, *CLIP_SHAPE))
         work[name] = (lambda run=runtime.run: run(clips), 2.0 * macs * batch)  # type: ignore[misc]
     seen: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
     for number in range(rounds + 1):

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from backends.core.messages import N_, Line, line
-from backends.core.model_io import CLIP_SHAPE, Clip, DeviceSpec
-from backends.data import clip_kernels
+from backends.core.model_io import CLIP_SHAPE
 from backends.data.clip_store import ClipStore
+from backends.device import clip_kernels
+from backends.device.model_runtime import DeviceSpec
 from backends.inference.runtimes.null import Null
 from bench.null_loop import PUBLISHED, LoopBench, bench_layouts, bench_loop, sample, spread
 
@@ -196,10 +197,10 @@ class Around:
 class Bytes(Null):
     """The null runtime with a model that takes uint8 clips and normalises them itself."""
 
-    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
+    def open(self, model: Path, device: DeviceSpec, shape: tuple[int, ...]) -> int:
         """As in `Null.open`."""
-        self._shape = (batch, *clip)
-        return super().open(model, device, batch, clip)
+        self._shape = shape
+        return super().open(model, device, shape)
 
     def buffers(self, count: int) -> list[NDArray[np.uint8]]:
         """Plain memory: there is no chip to copy to."""

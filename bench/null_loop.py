@@ -17,8 +17,9 @@ from typing import Any
 from backends.core.events import DeviceProgress, Event, Outcome
 from backends.core.published import RATES
 from backends.core.stage_request import Request, Upstream
+from backends.device.blank_clips import BlankClips
+from backends.device.clip_format import ClipHeader
 from backends.inference.batch_layout import Layout
-from backends.inference.blank_clips import BlankClips
 from backends.inference.infer import run
 from backends.worker.job import Job
 
@@ -62,17 +63,12 @@ class Blank(BlankClips):
     def __init__(self, sizes: Sequence[int]) -> None:
         self.videos = spread(sizes)
         self.clip_count = sum(sizes)
-        self.header = _Shape()
+        super().__init__(ClipHeader())
 
     @classmethod
     def open(cls, folder: Path) -> Blank:
         """A path's name is `blank-<videos>`: so many videos, spread as HMDB51's."""
         return cls(sample(int(folder.name.rpartition("-")[2])))
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    shape: tuple[int, int, int, int] = (3, 16, 112, 112)
 
 
 @dataclass(frozen=True, slots=True)

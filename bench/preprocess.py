@@ -20,7 +20,7 @@ from typing import Any
 
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
-from backends.data import clip_kernels, pixels
+from backends.data import pixels
 from backends.data.annotation import Video, read_annotation
 from backends.data.clip_extraction import cores, extract
 from backends.data.clip_sampling import clip_count, clips
@@ -29,6 +29,7 @@ from backends.data.clip_writer import ClipWriter
 from backends.data.jpeg import Decoder
 from backends.data.preprocess import header, subset
 from backends.data.preprocess_params import PreprocessParams
+from backends.device import clip_kernels
 from bench import guide_way
 
 BATCH = 10

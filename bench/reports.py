@@ -113,8 +113,8 @@ def bench_loop(say: Say) -> BenchReport:
 
 def _made_store(folder: Path, say: Say) -> Path:
     """A store of random clips: what is in them makes no difference to what is measured with it."""
-    from backends.data.clip_index import ClipHeader
     from backends.data.clip_writer import ClipWriter
+    from backends.device.clip_format import ClipHeader
 
     say(line("making a store of {clips} clips", clips=MADE_CLIPS))
     header = ClipHeader()

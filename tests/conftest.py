@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.telemetry import no_telemetry
+from backends.device.telemetry import no_telemetry
 
 no_telemetry()  # OpenVINO would fork the test process and call home
 

@@ -14,10 +14,10 @@ from backends.core.bench_report import BenchFigure, BenchReport
 from backends.core.errors import InputError, NeedError
 from backends.core.events import Outcome
 from backends.core.messages import Line, line
-from backends.core.model_io import DeviceSpec
 from backends.core.published import RESNET_50
 from backends.core.run_state import Run, StageRun
 from backends.core.settings import InferSettings, Settings
+from backends.device.model_runtime import DeviceSpec
 from backends.engine.folders import Folders
 from backends.inference.pure_inference import Measured, Perf
 from backends.monitor.machine import machine

@@ -10,8 +10,8 @@ from backends.core.errors import InputError
 from backends.core.events import Outcome, SetAside
 from backends.core.messages import line
 from backends.core.run_state import Run, StageRun
-from backends.data.clip_index import INDEX, ClipHeader, VideoClips, header_line, seal, video_line
-from backends.data.clip_store import shard_path
+from backends.data.clip_index import VideoClips
+from backends.device.clip_format import INDEX, ClipHeader, header_line, seal, shard_path, video_line
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
 from backends.workspace.browser import clip_frames, find_video, list_videos

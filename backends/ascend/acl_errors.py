@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from backends.ascend import error_catalog
 from backends.core.messages import N_, Line
-from backends.core.model_io import Course, DeviceError
+from backends.device.failures import DeviceError, RestartPolicy
 
+POLICIES = ("again", "retry", "never")
 CATALOGUE = Path(__file__).with_name("acl_codes.toml")
 
 
@@ -24,7 +25,7 @@ class Code:
     """Numbers, or patterns of them."""
     call: str
     """A pattern of the calls that may give it."""
-    course: Course
+    policy: RestartPolicy
     batch: bool
     """The batch in compute may be the cause."""
     cause: str
@@ -33,10 +34,10 @@ class Code:
 
 
 def fault(call: str, code: int) -> DeviceError:
-    """What to raise where a call such as `mdl.execute` gave `code`: one line with the cause, the mend, the course."""
+    """What to raise where a call such as `mdl.execute` gave `code`: one line with the cause, the fix, the policy."""
     entry = find(call, code)
     text, cause = N_("{call} failed ({code}): {cause}"), Line(entry.cause)
-    return DeviceError(text, hint=entry.fix, course=entry.course, blame=entry.batch, call=call, code=code, cause=cause)
+    return DeviceError(text, hint=entry.fix, policy=entry.policy, blame=entry.batch, call=call, code=code, cause=cause)
 
 
 def find(call: str, code: int) -> Code:
@@ -61,13 +62,13 @@ def parse(text: str) -> tuple[Code, ...]:
 def _code(number: int, entry: Mapping[str, Any]) -> Code:
     lacking = [*([] if entry.get("code") else ["code"]), *error_catalog.lacking(entry)]
     course = entry.get("course", "again")
-    if lacking or course not in get_args(Course):
+    if lacking or course not in POLICIES:
         what = ", ".join(lacking) or f"course {course!r}"
         raise ValueError(f"code {number} of the acl catalogue: {what} is missing or wrong")
     return Code(
         tuple(entry["code"]),
         entry.get("call", "*"),
-        cast(Course, course),
+        cast(RestartPolicy, course),
         bool(entry.get("batch", True)),
         str(entry["cause"]),
         str(entry["fix"]),

@@ -20,8 +20,8 @@ from backends.core.errors import InputError, NeedError, StageError
 from backends.core.events import Outcome
 from backends.core.files import sync_folder, write_whole
 from backends.core.messages import N_, Scalar, line
-from backends.core.model_io import INPUT
 from backends.core.values import DeviceTable
+from backends.device.model_runtime import INPUT
 from backends.worker.job import Job
 from backends.worker.process_guard import NOT_FOUND
 from backends.worker.tools import Ending, run_tool

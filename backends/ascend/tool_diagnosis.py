@@ -55,7 +55,7 @@ def diagnose(status: int, words: str) -> Failure:
     told = line("{reason} (code {code}): {cause}", **facts)
     if known is not None:
         told = line("{what}, says the tool: {reason} (code {code}: {cause})", what=Line(known.cause), **facts)
-    return Failure(told, Line(code.fix), again=code.course != "never")
+    return Failure(told, Line(code.fix), again=code.policy != "never")
 
 
 def _by_words(known: Said, reason: str, number: int | None) -> Failure:

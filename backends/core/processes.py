@@ -6,7 +6,6 @@ Both sides of a process boundary use this; it knows nothing of what the processe
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -15,11 +14,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
+from backends.device import lifeline
+
+die_with_parent = lifeline.die_with_parent
 MARK = "R3D_TUI_WORKSPACE"
 """Environment variable that every child carries, so that leftovers of a killed engine can be found."""
 SAFE_PATH = "PYTHONSAFEPATH"
-
-_PR_SET_PDEATHSIG = 1
 
 
 def child_environment(workspace: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -40,15 +40,6 @@ def our_environment() -> dict[str, str]:
 def mark(workspace: Path) -> str:
     """What `MARK` holds for a workspace: its real path in ASCII."""
     return os.fsencode(os.path.realpath(workspace)).hex()
-
-
-def die_with_parent(parent: int | None = None) -> None:
-    """Ask the kernel (Linux) to kill this process when the thread that spawned it ends; end at once if it has."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if parent is not None and os.getppid() != parent:
-        os._exit(1)
 
 
 def end_group_with(stream: IO[bytes]) -> None:

@@ -22,22 +22,20 @@ import msgspec
 from backends.core.errors import StageError
 from backends.core.files import sync_folder, write_whole
 from backends.core.messages import N_
-from backends.data import clip_kernels
-from backends.data.clip_index import (
+from backends.data.clip_index import ClipIndex, VideoClips, read_index, video_of
+from backends.device import clip_kernels
+from backends.device.clip_format import (
     INDEX,
     ClipHeader,
-    ClipIndex,
-    VideoClips,
     checksums,
     header_line,
     parse_header,
-    read_index,
     read_video,
     seal,
+    shard_path,
     unseal,
     video_line,
 )
-from backends.data.clip_store import shard_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +163,7 @@ class ClipWriter:
                 parsed = read_video(text)
                 if parsed is None:
                     break
-                found[parsed[0].id] = _Written(parsed[0], checksums(parsed[1]))
+                found[parsed.id] = _Written(video_of(parsed), checksums(parsed.crc))
         return found
 
     def _verify(self, found: dict[str, _Written], checked: Callable[[int, int], None] | None) -> None:

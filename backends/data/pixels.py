@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backends.data.clip_kernels import extension, kernels_wanted
 from backends.data.jpeg import Decoder
 from backends.data.resample import Geometry, resample
+from backends.device.clip_kernels import extension, kernels_wanted
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,12 +17,13 @@ from backends.core.messages import N_, line
 from backends.core.sizes import size
 from backends.data.annotation import Annotation, Video, read_annotation
 from backends.data.clip_extraction import Extracted, extract
-from backends.data.clip_index import ClipHeader, ClipIndex
+from backends.data.clip_index import ClipIndex
 from backends.data.clip_sampling import clip_count
 from backends.data.clip_store import ClipStore
 from backends.data.clip_writer import ClipWriter, borrow
 from backends.data.guide_files import bin_path, write_bin, write_info
 from backends.data.preprocess_params import PreprocessParams
+from backends.device.clip_format import ClipHeader
 from backends.worker.job import Job
 
 LABELS = "labels.json"

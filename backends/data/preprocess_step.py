@@ -12,12 +12,12 @@ from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import make_folder
 from backends.core.messages import N_
-from backends.data import clip_kernels
 from backends.data.annotation import read_annotation
 from backends.data.clip_extraction import extract
 from backends.data.guide_files import bin_path, write_bin, write_info
 from backends.data.preprocess import header, subset
 from backends.data.preprocess_params import PreprocessParams, StepParams
+from backends.device import clip_kernels
 from backends.worker.job import Job
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ class _VideoRows:
 
 def run(job: Job) -> Outcome:
     """Stage `score`: upstream infer's rows and preprocess's clip index to val.json."""
-    from backends.data.clip_store import read_index
+    from backends.data.clip_index import read_index
     from backends.data.score_rows_reader import RowsReader
 
     params = decode(ScoreParams, dict(job.params))

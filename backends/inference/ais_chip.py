@@ -17,7 +17,7 @@ from backends.ascend.ais_bench_command import Summary, bar_position, infer_line,
 from backends.ascend.ais_bench_install import AisBench, sourced
 from backends.ascend.tool_diagnosis import diagnose
 from backends.core.messages import Line, line
-from backends.core.model_io import DeviceSpec
+from backends.device.model_runtime import DeviceSpec
 from backends.inference import ais_stage
 from backends.inference.batch_layout import Batch
 from backends.inference.lease_scheduler import Limits

@@ -13,23 +13,48 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from backends import device as device_package
 from backends.ascend import cann as toolkit
-from backends.core.codec import DecodeError
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Fact, Line, line
 from backends.core.processes import child_environment
-from backends.inference.protocol import Answer, Frames, Order, Setup, to_bytes
+from backends.device.failures import DeviceError, Message
+from backends.device.model_runtime import load
+from backends.device.protocol import Answer, Frames, Order, ProtocolError, Setup, to_bytes
 
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """Signals that a person or the kernel sends; what a fault of the work raises is not among them."""
 
 
+MAIN = Path(device_package.__file__).with_name("__main__.py")
+"""What the process runs: a path, so that another Python finds it too."""
+
+
+def as_line(message: Message) -> Line:
+    """A message of a device's process for people."""
+    return Line(message.template, {name: _fact(one) for name, one in message.facts.items()})
+
+
+def _fact(value: Any) -> Fact:
+    """A message in a message came through the pipe as a list."""
+    if isinstance(value, list | Message):
+        return as_line(Message(*value))
+    fact: Fact = value
+    return fact
+
+
 class Link:
     """One process of one device. Make it on the stage's main thread: the kernel ties its life to that thread."""
 
-    def __init__(self, setup: Setup, workspace: Path, cann: toolkit.Toolkit | None = None) -> None:
-        """Spawn the process, behind the `set_env.sh` of `cann`, and send its setup. Raises OSError where it cannot."""
+    def __init__(self, setup: Setup, workspace: Path, cann: toolkit.Toolkit | None = None, explain: str = "") -> None:
+        """Spawn the process, behind the `set_env.sh` of `cann`, and send its setup. Raises OSError where it cannot.
+
+        `explain` is that of `RuntimeInfo`.
+        """
+        self._explain = explain
         self.device = setup.device.id
         self.failed: Answer | None = None
         """What it said of its own end."""
@@ -69,12 +94,20 @@ class Link:
             while data := os.read(self._up, 1 << 16):
                 try:
                     found.extend(self._frames.feed(data))
-                except DecodeError as error:
-                    reason = line("it said something that is no answer: {text}", text=str(error)[:200])
+                except ProtocolError as error:
+                    reason = Message(N_("it said something that is no answer: {text}"), {"text": str(error)[:200]})
                     self.failed = Answer("failed", reason=reason, exit_code=1)
                     return found, True
             return found, True
         return found, False
+
+    def explained(self, answer: Answer) -> Answer:
+        """What it failed with, an error code of its library in words."""
+        facts = answer.reason.facts
+        if not self._explain or "call" not in facts or "code" not in facts:
+            return answer
+        error: DeviceError = load(self._explain)(str(facts["call"]), int(facts["code"]))
+        return replace(answer, reason=error.reason, hint=error.hint, policy=error.policy, blame=error.blame)
 
     def ended(self) -> tuple[Line, bool]:
         """Kill and reap it; give why it had ended, and whether its work may be the cause."""
@@ -83,7 +116,7 @@ class Link:
         code = self._process.returncode
         self.kill()
         if self.failed is not None:
-            return self.failed.reason, self.failed.blame
+            return as_line(self.failed.reason), self.failed.blame
         if code is None:
             return line("it stopped answering"), True
         if code < 0:
@@ -95,7 +128,7 @@ class Link:
         """Why it may be silent, and whether its work may be the cause; it is not when somebody stopped it."""
         with contextlib.suppress(OSError):
             if self.failed is not None:  # it could not even let go of its device
-                return self.failed.reason, self.failed.blame
+                return as_line(self.failed.reason), self.failed.blame
             stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace")
             if stat.rpartition(")")[2].split()[0] in "Tt":
                 return line("its process was stopped (SIGSTOP) for {seconds:.0f} s", seconds=seconds), False
@@ -136,7 +169,7 @@ def close_all(links: list[Link], seconds: float) -> None:
 
 
 def _command(cann: toolkit.Toolkit | None) -> list[str]:
-    command = [sys.executable, "-m", "backends.inference.device_process"]
+    command = [sys.executable, str(MAIN)]
     if cann is not None:
         command = toolkit.sourced(cann, command)
     if setpriv := shutil.which("setpriv"):  # from the first instruction on, not only once Python has started

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backends.ascend.chip_query import SIMULATED, ask_chips
 from backends.core.codec import decode
 from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.messages import N_, Line, Scalar, line
-from backends.core.model_io import DeviceSpec
+from backends.data.clip_index import ClipIndex, read_index
 from backends.data.score_rows_reader import check_rows
+from backends.device.model_runtime import DeviceSpec, RuntimeInfo, load
+from backends.device.protocol import CLIPS, Setup
 from backends.inference.batch_layout import Layout, Spans, batches, count
 from backends.inference.device_link import Link
 from backends.inference.lease_scheduler import Leases, Limits
 from backends.inference.pool import Pool, Work
-from backends.inference.protocol import CLIPS, Setup
 from backends.inference.result_log import Ledger
 from backends.inference.running_accuracy import Tally, labels_of
-from backends.inference.runtime import RUNTIMES, Target, choose, environment
+from backends.inference.runtime_registry import Target, choose, environment, known_runtimes
 from backends.inference.select_devices import VISIBLE, Choice, choose_chips, none_taken
 from backends.monitor.energy import NOTHING
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
-    from backends.data.clip_index import ClipIndex
     from backends.data.clip_store import ClipStore
 
 ROWS = "rows.bin"
@@ -87,11 +86,13 @@ def run(job: Job) -> Outcome:
         say_found(job, ledger, store.clip_count)
         total = count(spans, params.batch, params.layout, ledger.has)
         fresh = batches(spans, params.batch, params.layout, ledger.has)
-        entry, cann = params.entry or RUNTIMES[name].entry, environment(name)
+        cann = environment(name)
+        info = RuntimeInfo(name, params.entry, "", (params.target,)) if params.entry else known_runtimes()[name]
 
         def spawn(device: DeviceSpec) -> Link:
-            setup = Setup(os.getpid(), entry, model, folder, params.batch, device, params.clips)
-            return Link(setup, job.workspace, cann)
+            spec = replace(device, options={**device.options, "cann": cann.version}) if cann else device
+            setup = Setup(os.getpid(), info.entry, str(model), str(folder), params.batch, spec, params.clips)
+            return Link(setup, job.workspace, cann, info.explain)
 
         work, energy = Work.nothing(), NOTHING
         if os.environ.get(SIMULATED):
@@ -165,7 +166,9 @@ def find_upstream(job: Job) -> tuple[Path, Path]:
 
 def open_store(entry: str, folder: Path) -> ClipStore:
     """The clip store of a run, for one who reads it. InputError as of `open_index`."""
-    store: ClipStore = _reader(entry).open(folder)
+    from backends.data.clip_store import ClipStore
+
+    store: ClipStore = ClipStore.open(folder) if entry == CLIPS else load(entry).open(folder)
     _check_fits(store, folder)
     return store
 
@@ -175,15 +178,9 @@ def open_index(entry: str, folder: Path) -> ClipIndex:
 
     InputError where it is empty or its clips are not what the model takes.
     """
-    reader = _reader(entry)
-    store: ClipIndex = reader.index(folder) if hasattr(reader, "index") else reader.open(folder)
+    store: ClipIndex = read_index(folder) if entry == CLIPS else load(entry).open(folder)
     _check_fits(store, folder)
     return store
-
-
-def _reader(entry: str) -> Any:
-    module, _, kind = entry.partition(":")
-    return getattr(importlib.import_module(module), kind)
 
 
 def _check_fits(store: ClipIndex | ClipStore, folder: Path) -> None:
@@ -218,8 +215,6 @@ def outcome(
     ledger.tally = None  # it has been told of every row: what it and the open file hold makes room for the check
     ledger.close()
     check = check_rows(job.out / ROWS)
-    if ledger.not_finite:
-        job.note(line("{rows} rows of scores are not finite numbers", rows=ledger.not_finite), "warning")
     label = " simulated" if os.environ.get(SIMULATED) else ""
     figures: dict[str, Scalar] = {
         "runtime": name + label,

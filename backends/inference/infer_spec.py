@@ -9,7 +9,7 @@ from backends.core.errors import R3dError
 from backends.core.needs import Need, module
 from backends.core.plan import Reads, Stage, StageSpec
 from backends.core.settings import InferSettings, Settings
-from backends.inference.runtime import RUNTIMES, choose
+from backends.inference.runtime_registry import choose, known_runtimes
 
 
 def plan_infer(settings: Settings) -> Stage:
@@ -26,7 +26,7 @@ def plan_infer(settings: Settings) -> Stage:
     tuning: dict[str, Any] = {"devices": encode(infer.devices), "limits": {"answer_s": infer.deadline_s}}
     if settings.dataset.labels != "auto":
         tuning["names"] = settings.dataset.labels
-    known = RUNTIMES.get(infer.runtime)
+    known = known_runtimes().get(infer.runtime)
     own = known.stage if known is not None and infer.target in known.targets else ""
     if own:
         tuning["ais_bench"] = encode(infer.ais_bench)
@@ -45,9 +45,9 @@ def plan_infer(settings: Settings) -> Stage:
 def _runtime_need(infer: InferSettings) -> tuple[Need, ...]:
     """The module that the runtime needs; where none can be chosen the stage itself says why."""
     try:
-        known = RUNTIMES[choose(infer.target, infer.runtime)]
+        known = known_runtimes()[choose(infer.target, infer.runtime)]
     except R3dError:
-        known = RUNTIMES.get(infer.runtime, RUNTIMES["onnxruntime"])
+        known = known_runtimes().get(infer.runtime, known_runtimes()["onnxruntime"])
     return (module(known.module),) if infer.target == "cpu" else ()
 
 

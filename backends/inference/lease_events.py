@@ -48,6 +48,15 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusable:
+    """The scores of a lease are no finite numbers."""
+
+    device: str
+    lease: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """The process of a device has ended or was ended."""
 
@@ -85,7 +94,7 @@ class Stopping:
     """Nothing more is handed out; what is in flight is waited for."""
 
 
-Happening = Started | Opened | Answered | Refused | Lost | Take | Tick | Stopping
+Happening = Started | Opened | Answered | Refused | Unusable | Lost | Take | Tick | Stopping
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ from backends.inference.lease_events import (
     Stopping,
     Take,
     Tick,
+    Unusable,
 )
 from backends.inference.throughput import Meter
 from backends.monitor.drift import Drift
@@ -70,6 +71,10 @@ class Limits:
     answer_s: float = 0.0
     """For a batch; 0: twenty times the device's own p95 latency, and ten seconds at least."""
 
+
+NOT_FINITE = line(
+    "its scores are not finite numbers: probably an overflow of fp16, so compile with another compile.precision_mode"
+)
 
 _None: tuple[Instruction, ...] = ()
 
@@ -224,6 +229,8 @@ class Leases:
             return self._answered(device, event)
         if isinstance(event, Refused):
             return self._refused(device, event)
+        if isinstance(event, Unusable):
+            return self._unusable(device, event)
         if isinstance(event, Lost) and device.alive:
             return self._lost(device, event)
         if isinstance(event, Take):
@@ -245,11 +252,28 @@ class Leases:
         lease = self._end(device, event.lease, event.at)
         if lease is None:
             return _None
-        if len(lease.batch.clips) == 1:
-            return (Drop(lease.batch.clips[0], event.reason),)
-        for clip in reversed(lease.batch.clips):
+        return self._one_by_one(lease.batch, event.reason)
+
+    def _one_by_one(self, batch: Batch, reason: Line) -> tuple[Instruction, ...]:
+        if len(batch.clips) == 1:
+            return (Drop(batch.clips[0], reason),)
+        for clip in reversed(batch.clips):
             self._splits += 1
             self._returned.appendleft(Batch(self._splits, (clip,)))
+        return _None
+
+    def _unusable(self, device: _Device, event: Unusable) -> tuple[Instruction, ...]:
+        """Scores that are no numbers: another device tries the batch, then its clips are tried one by one."""
+        lease = self._end(device, event.lease, event.at)
+        if lease is None:
+            return _None
+        batch = lease.batch
+        failures = (*self._failures.pop(batch.id, ()), (device.id, NOT_FINITE))
+        tried = {name for name, _ in failures}
+        if len(failures) >= FAILURES or all(d.id in tried or not d.alive for d in self.devices.values()):
+            return self._one_by_one(batch, NOT_FINITE)
+        self._failures[batch.id] = failures
+        self._returned.appendleft(batch)
         return _None
 
     def _lost(self, device: _Device, event: Lost) -> tuple[Instruction, ...]:

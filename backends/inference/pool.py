@@ -20,8 +20,9 @@ from backends.core.device_samples import read_history
 from backends.core.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.core.events import DeviceProgress
 from backends.core.messages import N_, Line, Scalar, line, os_reason
-from backends.core.model_io import DeviceSpec
-from backends.inference.device_link import Link, close_all
+from backends.device.model_runtime import DeviceSpec
+from backends.device.protocol import Answer, Order
+from backends.inference.device_link import Link, as_line, close_all
 from backends.inference.lease_events import (
     Answered,
     Close,
@@ -41,9 +42,9 @@ from backends.inference.lease_events import (
     Stopping,
     Take,
     Tick,
+    Unusable,
 )
 from backends.inference.lease_scheduler import Leases
-from backends.inference.protocol import Answer, Order
 from backends.inference.result_log import Ledger
 from backends.inference.throughput import Meter
 from backends.monitor.drift import figures as drift_figures
@@ -194,27 +195,29 @@ class Pool:
 
     def _lost(self, link: Link, reason: Line, blame: bool) -> None:
         said = link.failed or Answer("failed")
-        again, at_once = said.course != "never", said.course == "retry"
-        self._tell(Lost(link.device, self._clock, reason, blame, again, at_once, said.hint))
+        again, at_once = said.policy != "never", said.policy == "retry"
+        self._tell(Lost(link.device, self._clock, reason, blame, again, at_once, as_line(said.hint)))
 
     def _answer(self, link: Link, answer: Answer, body: bytes) -> None:
         device, now = link.device, self._clock
-        if answer.say == "started":
+        if answer.kind == "started":
             self._tell(Started(device, now))
-        elif answer.say == "ready":
+        elif answer.kind == "ready":
             self._ledger.open(answer.classes)
             self._version = answer.version
             if self._ready_at is None:
                 self._ready_at = time.monotonic()
             self._tell(Opened(device, now, answer.seconds))
-        elif answer.say == "scores":
+        elif answer.kind == "scores":
             self._body = (answer, body)
             self._tell(Answered(device, answer.lease, now, answer.seconds))
             self._body = None
-        elif answer.say == "refused":
-            self._tell(Refused(device, answer.lease, now, answer.reason))
-        elif answer.say == "failed":
-            link.failed = answer
+        elif answer.kind == "unusable":
+            self._tell(Unusable(device, answer.lease, now))
+        elif answer.kind == "refused":
+            self._tell(Refused(device, answer.lease, now, as_line(answer.reason)))
+        elif answer.kind == "failed":
+            link.failed = answer = link.explained(answer)
             if answer.exit_code in (2, 3):
                 raise _hopeless(answer)
 

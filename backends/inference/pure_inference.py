@@ -21,12 +21,12 @@ from pathlib import Path
 from backends.ascend.cann import Toolkit
 from backends.core.errors import InputError, NeedError, StageError
 from backends.core.messages import N_, Line, line
-from backends.core.model_io import DeviceSpec
-from backends.inference.blank_clips import NAME
-from backends.inference.device_link import Link, close_all
-from backends.inference.protocol import CLIPS, Answer, Order, Setup
+from backends.core.model_io import ClipShape
+from backends.device.model_runtime import DeviceSpec
+from backends.device.protocol import CLIPS, Answer, Order, Setup
+from backends.inference.device_link import Link, as_line, close_all
 
-BLANK = "backends.inference.blank_clips:BlankClips"
+BLANK = "backends.device.blank_clips:BlankClips"
 WARM = 2
 """Batches before each measurement that do not count, beside the warm-up of opening."""
 DEPTH = 2
@@ -86,22 +86,26 @@ def measure(
     *,
     batch: int = 10,
     loop: int = 20,
+    clip: ClipShape | None = None,
     store: Path | None = None,
     clips: int = 0,
     cann: Toolkit | None = None,
     say: Callable[[Line], None] = lambda _: None,
 ) -> Perf:
-    """Measure a runtime, `loop` batches of `batch` clips each time. `store` has `clips` clips.
+    """Measure a runtime, `loop` batches of `batch` clips each time.
+
+    `store` has `clips` clips; without one, `clip` is the shape of blank ones.
 
     Raises InputError or NeedError as the runtime says, StageError where a device fails or is silent.
     """
+    clip = clip or ClipShape()
     if not devices:
         raise InputError("no device to measure", hint="give --devices 0")
-    folder = store if store is not None else Path(NAME)
+    folder = store if store is not None else Path(f"blank-{clip.frames}x{clip.size}")
 
     def spawn(device: DeviceSpec) -> Link:
         reader = CLIPS if store is not None else BLANK
-        return Link(Setup(os.getpid(), entry, model, folder, batch, device, reader), workspace, cann)
+        return Link(Setup(os.getpid(), entry, str(model), str(folder), batch, device, reader), workspace, cann)
 
     with _opened(devices, spawn, say) as bench:
         alone = []
@@ -157,7 +161,7 @@ class _Open:
         """Until every device has its model loaded and its warm-up done."""
         waiting = set(self._links)
         for device, answer in self._answers(self._links, OPEN_S, waiting.__contains__):
-            if answer.say == "ready":
+            if answer.kind == "ready":
                 self.version = answer.version
                 waiting.discard(device)
                 if not waiting:
@@ -174,9 +178,11 @@ class _Open:
             self._give(name, next(orders), left)
         links = {name: self._links[name] for name in names}
         for device, answer in self._answers(links, SILENT_S, lambda name: len(seen[name]) < WARM + loop):
-            if answer.say == "refused":
-                raise StageError("a clip cannot be read: {reason}", hint="preprocess again", reason=answer.reason)
-            if answer.say == "scores":
+            if answer.kind == "refused":
+                raise StageError(
+                    "a clip cannot be read: {reason}", hint="preprocess again", reason=str(as_line(answer.reason))
+                )
+            if answer.kind == "scores":
                 seen[device].append((time.monotonic(), answer.seconds))
                 self._give(device, next(orders), left)
             if all(len(rows) == WARM + loop for rows in seen.values()):
@@ -202,8 +208,8 @@ class _Open:
                     answers, ended = links[key.data].answers()
                     heard[key.data] = time.monotonic()
                     for answer, _ in answers:
-                        if answer.say == "failed":
-                            raise _failure(key.data, answer)
+                        if answer.kind == "failed":
+                            raise _failure(key.data, links[key.data].explained(answer))
                         yield key.data, answer
                     if ended:
                         reason, _ = self._links.pop(key.data).ended()

@@ -12,7 +12,7 @@ from backends.ascend.ais_bench_install import AisBench, probe, sourced
 from backends.ascend.tool_diagnosis import diagnose
 from backends.core.errors import StageError
 from backends.core.messages import N_, Line, line
-from backends.core.model_io import DeviceSpec
+from backends.device.model_runtime import DeviceSpec
 from backends.inference import ais_stage
 from backends.inference.pure_inference import Measured, Perf
 from backends.worker.tools import Tool

@@ -48,7 +48,6 @@ class _Written:
     devices: Counter[str]
     """Clips of each."""
     numbers: NDArray[np.int64]
-    not_finite: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,6 @@ class Ledger:
         """Clips of this attempt that count, by device."""
         self.replaced = ""
         """The runtime whose rows, left by an earlier attempt, were thrown away; empty: none."""
-        self.not_finite = 0
-        """Rows that hold an infinite value or none at all."""
         self.tally: Tally | None = None
         """Told of every row of this attempt once it is written."""
         self._meta = meta
@@ -183,7 +180,6 @@ class Ledger:
         with self._disk():
             done = future.result()
         for written in done:
-            self.not_finite += written.not_finite
             self.durable.update(written.devices)
             self._count(written.numbers)
 
@@ -227,7 +223,7 @@ def _write(rows: RowsWriter, kept: Sequence[_Kept], tally: Tally | None) -> _Wri
     devices: Counter[str] = Counter()
     for item in kept:
         devices[item.device] += len(item.clips)
-    return _Written(devices, numbers, len(logits) - int(np.isfinite(logits).all(axis=1).sum()))
+    return _Written(devices, numbers)
 
 
 def _sync(rows: RowsWriter, writes: Sequence[Future[_Written]]) -> list[_Written]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from backends.core.errors import InputError, NeedError
 from backends.core.messages import N_, Line, line
-from backends.core.model_io import DeviceSpec
 from backends.core.values import Chip, ChipProcess, DeviceTable
+from backends.device.model_runtime import DeviceSpec
 
 VISIBLE = "ASCEND_RT_VISIBLE_DEVICES"
 """Environment variable by which a scheduler shows a process some chips only, counted anew from 0."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from backends.core.errors import StageError
 from backends.core.messages import N_
-from backends.core.telemetry import no_telemetry
+from backends.device.telemetry import no_telemetry
 from backends.models.checkpoint import Checkpoint
 from backends.models.network import from_architecture
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from backends.core.errors import InputError
 from backends.core.messages import N_
-from backends.core.model_io import INPUT, OUTPUT, ClipShape
+from backends.core.model_io import ClipShape
+from backends.device.model_runtime import INPUT, OUTPUT
 from backends.models.architecture import EPSILON, Architecture, Block, Conv, Triple
 
 if TYPE_CHECKING:

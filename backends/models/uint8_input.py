@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from backends.core.errors import StageError
 from backends.core.messages import N_
-from backends.core.model_io import INPUT
+from backends.device.model_runtime import INPUT
 
 if TYPE_CHECKING:
     import onnx

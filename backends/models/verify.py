@@ -15,8 +15,8 @@ from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
 from backends.core.messages import N_, Scalar, line
-from backends.data import clip_kernels
 from backends.data.clip_store import ClipStore
+from backends.device import clip_kernels
 from backends.models import forward
 from backends.models.checkpoint import Checkpoint, read_checkpoint
 from backends.models.params import VerifyParams

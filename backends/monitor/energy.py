@@ -18,8 +18,8 @@ from typing import Literal
 from backends.ascend.chip_query import SIMULATED
 from backends.core.device_samples import SampleTail
 from backends.core.messages import Scalar
-from backends.core.model_io import DeviceSpec
 from backends.core.values import DeviceSample
+from backends.device.model_runtime import DeviceSpec
 
 GAP_S = 15.0
 """Longest time that one reading speaks for: the sampler gives a call of npu-smi ten seconds, and pauses for two."""

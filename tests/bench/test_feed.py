@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.data.clip_store import ClipHeader, ClipStore
+from backends.data.clip_store import ClipStore
 from backends.data.clip_writer import ClipWriter
+from backends.device.clip_format import ClipHeader
 from bench.feed import Around, Cost, chips_fed, cores_needed, read_costs, run_chips
 from bench.null_loop import PUBLISHED, sample
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from backends.core.events import Event, ItemSetAside, Outcome
 from backends.core.stage_request import Request, Upstream
-from backends.data import clip_kernels, pixels
+from backends.data import pixels
+from backends.device import clip_kernels
 from backends.worker.job import Job
 
 FilmMaker = Callable[..., Path]

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.data import clip_kernels, pixels
+from backends.data import pixels
 from backends.data.resample import resample
+from backends.device import clip_kernels
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

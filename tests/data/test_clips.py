@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from backends.core.errors import InputError, StageError
 from backends.data import clip_writer
-from backends.data.clip_index import INDEX, ClipHeader, VideoClips, read_index
-from backends.data.clip_store import ClipStore, shard_path
+from backends.data.clip_index import VideoClips, read_index
+from backends.data.clip_store import ClipStore
 from backends.data.clip_writer import ClipWriter
+from backends.device.clip_format import INDEX, ClipHeader, shard_path
 
 SMALL = ClipHeader(frames=2, height=4, width=5, shard_clips=4)
 COUNTS = {"a": 3, "b": 1, "été (c)!": 10, "d": 2, "e": 4}
@@ -88,7 +89,7 @@ def test_batches_are_normalised_as_the_reference_does() -> None:
     expected = ramp.astype(np.float32) / np.float32(255)
     expected -= np.array(header.mean, np.float32)[:, None, None, None]
     expected /= np.array(header.std, np.float32)[:, None, None, None]
-    from backends.data import clip_kernels
+    from backends.device import clip_kernels
 
     out = np.empty((3, 1, 16, 16), np.float32)
     clip_kernels.normalise(np.ascontiguousarray(ramp), clip_kernels.levels(header.mean, header.std), out)

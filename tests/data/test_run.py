@@ -18,9 +18,10 @@ from backends.core.plan import Stage
 from backends.core.settings import DatasetSettings, InferSettings, Settings
 from backends.core.stage_request import Request, Upstream
 from backends.data import preprocess as stage
-from backends.data.clip_store import ClipStore, shard_path
+from backends.data.clip_store import ClipStore
 from backends.data.preprocess import run
 from backends.data.preprocess_spec import PREPROCESS
+from backends.device.clip_format import shard_path
 from backends.worker.job import Job
 from tests.data import reference
 from tests.data.conftest import Bench

@@ -12,9 +12,9 @@ from backends.core.events import RunStarted, StageNote
 from backends.core.files import write_whole
 from backends.core.messages import line
 from backends.core.run_state import Run, fold
-from backends.data.clip_index import ClipHeader
 from backends.data.clip_writer import ClipWriter
 from backends.data.score_rows import RowsWriter
+from backends.device.clip_format import ClipHeader
 from backends.engine.journal import Journal
 
 HEADER = ClipHeader(frames=2, height=8, width=8, shard_clips=4)

@@ -12,8 +12,8 @@ import numpy as np
 
 from backends.core.events import Outcome
 from backends.core.stage_request import Request, Upstream
-from backends.data.clip_index import ClipHeader
 from backends.data.clip_writer import ClipWriter
+from backends.device.clip_format import ClipHeader
 from backends.inference.ais_run import run
 from backends.worker.job import Job
 from tests.fakes.server.build import Server, make_server

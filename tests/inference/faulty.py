@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from backends.core.errors import InputError
-from backends.core.model_io import CLIP_SHAPE, Clip, DeviceSpec
+from backends.device.failures import DeviceError
+from backends.device.model_runtime import DeviceSpec
 from backends.inference.runtimes.null import Null
 
 
@@ -23,7 +23,7 @@ class Faulty(Null):
 
     version = "faulty 1"
 
-    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
+    def open(self, model: Path, device: DeviceSpec, shape: tuple[int, ...]) -> int:
         """Open, or fail to."""
         self.options = device.options
         self.mine = self.options.get("device") in (None, device.id)
@@ -31,10 +31,10 @@ class Faulty(Null):
         print("libraries print")  # descriptor 1 belongs to the protocol
         os.write(1, b"even past Python\n")
         if self.options.get("fault") == "input" and self.mine:
-            raise InputError("{path}: not a model", hint="export it", path=str(model))
+            raise DeviceError("{path}: not a model", hint="export it", exit_code=2, path=str(model))
         if self.options.get("fault") == "open" and self._due():
             raise OSError("the device is busy")
-        return super().open(model, device, batch, clip)
+        return super().open(model, device, shape)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Compute, or fail to."""

@@ -15,9 +15,9 @@ import numpy as np
 
 from backends.core.events import DeviceChanged, DeviceProgress, Event, Outcome, StageNote, StageProgress
 from backends.core.stage_request import Request, Upstream
-from backends.data.clip_index import ClipHeader
 from backends.data.clip_writer import ClipWriter
 from backends.data.score_rows import load_rows
+from backends.device.clip_format import ClipHeader
 from backends.inference.infer import run
 from backends.worker.job import Job
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from backends.core.errors import InputError, NeedError, StageError, Stopped
 from backends.core.events import DeviceChanged
 from backends.core.processes import leftovers
-from backends.data.clip_index import ClipHeader
+from backends.device.clip_format import ClipHeader
 from backends.models.uint8_input import with_uint8_input
 from tests.fakes.server.build import make_server
 from tests.inference.chips import SOC, ChipRig, make_om
@@ -109,7 +110,7 @@ def test_a_chip_that_hangs_while_it_loads_is_given_up(make, expected) -> None:
     rig = make(1, faults=[{"call": "mdl.load_from_file", "hang": True, "once": True}])
     rig.chips(load_s=6.0)
     same(expected, rig.rows)
-    assert "no answer for 6 s" in rig.reasons("retired")["npu:0"]
+    assert re.match(r"no answer for \d+ s", rig.reasons("retired")["npu:0"])
     assert any("no device was left: npu:0 is started again" in note for note in rig.notes)
 
 

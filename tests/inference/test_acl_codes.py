@@ -32,8 +32,8 @@ from backends.ascend.acl_errors import catalogue, fault, find, parse
 def test_a_code_says_what_the_chip_is_worth(call: str, code: int, course: str, blame: bool) -> None:
     """As the table of codes suggests: never again, one new process at once, or one when no other chip is left."""
     error = fault(call, code)
-    assert (course, blame) == (error.course, error.blame)
-    assert str(error.line).startswith(f"{call} failed ({code}): ")
+    assert (course, blame) == (error.policy, error.blame)
+    assert str(error.reason).startswith(f"{call} failed ({code}): ")
     assert error.hint.template
 
 

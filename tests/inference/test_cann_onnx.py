@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.core.errors import InputError, NeedError
-from backends.core.model_io import CLIP_SHAPE, DeviceSpec
-from backends.inference.runtime import choose
+from backends.core.model_io import CLIP_SHAPE
+from backends.device.failures import DeviceError
+from backends.device.model_runtime import DeviceSpec
+from backends.inference.runtime_registry import choose
 from backends.inference.runtimes.cann import CannOnnx
 
 FAKE = Path(__file__).resolve().parents[1] / "fakes" / "cann_onnx" / "onnxruntime.py"
@@ -46,7 +47,7 @@ def test_it_computes_on_the_device_that_is_named(use, model: Path) -> None:
     """The device's number reaches the provider; logits are the session's; closing twice is safe."""
     use()
     made = CannOnnx()
-    assert 5 == made.open(model, DEVICE, 2)
+    assert 5 == made.open(model, DEVICE, (2, *CLIP_SHAPE))
     batch = np.arange(2 * np.prod(CLIP_SHAPE), dtype=np.float32).reshape(2, *CLIP_SHAPE)
     np.testing.assert_array_equal(batch.reshape(2, -1)[:, :5] + 3, made.run(batch))
     assert "onnxruntime-cann 1.23.2" == made.version
@@ -66,23 +67,24 @@ def test_it_computes_on_the_device_that_is_named(use, model: Path) -> None:
 def test_it_never_runs_on_the_cpu(use, model: Path, mode: str, words: str, mend: str) -> None:
     """Every way in which the package would do so by itself is a need, in one line with the mend."""
     use(mode)
-    with pytest.raises(NeedError) as caught:
-        CannOnnx().open(model, DEVICE, 2)
-    assert words in str(caught.value.line)
+    with pytest.raises(DeviceError) as caught:
+        CannOnnx().open(model, DEVICE, (2, *CLIP_SHAPE))
+    assert words in str(caught.value.reason)
     assert mend in str(caught.value.hint)
+    assert 3 == caught.value.exit_code
     assert "\n" not in str(caught.value)
 
 
 def test_a_wrong_model_is_told(use, model: Path, tmp_path: Path) -> None:
     """A missing or foreign file, and another batch size, are the file's fault and not the machine's."""
     use()
-    with pytest.raises(InputError, match="no such model"):
-        CannOnnx().open(tmp_path / "none.onnx", DEVICE, 2)
-    with pytest.raises(InputError, match="not input float32 10x3x16x112x112"):
-        CannOnnx().open(model, DEVICE, 10)
+    with pytest.raises(DeviceError, match="no such model"):
+        CannOnnx().open(tmp_path / "none.onnx", DEVICE, (2, *CLIP_SHAPE))
+    with pytest.raises(DeviceError, match="not input float32 10x3x16x112x112"):
+        CannOnnx().open(model, DEVICE, (10, *CLIP_SHAPE))
     model.write_bytes(b"")
-    with pytest.raises(InputError, match="cannot read the model"):
-        CannOnnx().open(model, DEVICE, 2)
+    with pytest.raises(DeviceError, match="cannot read the model"):
+        CannOnnx().open(model, DEVICE, (2, *CLIP_SHAPE))
 
 
 def test_the_cpus_own_package_is_refused(model: Path) -> None:
@@ -90,6 +92,6 @@ def test_the_cpus_own_package_is_refused(model: Path) -> None:
     ort = pytest.importorskip("onnxruntime")
     if "CANNExecutionProvider" in ort.get_available_providers():
         pytest.skip("onnxruntime-cann is installed here")
-    with pytest.raises(NeedError, match="no CANN provider"):
-        CannOnnx().open(model, DEVICE, 2)
+    with pytest.raises(DeviceError, match="no CANN provider"):
+        CannOnnx().open(model, DEVICE, (2, *CLIP_SHAPE))
     assert "cann" == choose("ascend", "cann")

@@ -12,8 +12,8 @@ import pytest
 
 from backends.core.device_samples import SampleFile
 from backends.core.events import DeviceProgress
-from backends.core.model_io import DeviceSpec
 from backends.core.values import DeviceSample
+from backends.device.model_runtime import DeviceSpec
 from backends.monitor.energy import Energy, EnergyMeter
 from tests.inference.rig import CLIPS, Rig
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from backends.core.errors import InputError, NeedError, StageError, Stopped
-from backends.core.events import DeviceChanged, DeviceProgress, Event, StageProgress
-from backends.core.model_io import DeviceSpec
+from backends.core.events import DeviceChanged, DeviceProgress, Event, ItemSetAside, StageProgress
 from backends.data.clip_store import ClipStore
 from backends.data.score_rows import read_header, record_type
-from backends.inference import result_log, runtime
+from backends.device.model_runtime import DeviceSpec
+from backends.inference import result_log, runtime_registry
 from backends.inference.infer import cpu_devices
 from backends.inference.runtimes.null import Null
 from backends.worker.job import Job
@@ -306,10 +306,18 @@ def test_a_full_disk_is_one_clear_line(rig: Rig, expected, monkeypatch: pytest.M
     assert 0 < int(outcome.figures["clips_taken_up"] or 0) < CLIPS
 
 
-def test_scores_that_are_no_numbers_are_said(rig: Rig) -> None:
-    """NaN is kept as it came, counted and told."""
-    rig.faulty(fault="nan", device="cpu:0", devices=1)
-    assert f"{CLIPS} rows of scores are not finite numbers" in rig.notes
+def test_scores_that_are_no_numbers_are_computed_elsewhere(rig: Rig, expected) -> None:
+    """A device that gives NaN fails the batch, which another computes; no such row is ever written."""
+    rig.faulty(fault="nan", device="cpu:0", at=1, once=str(rig.folder / "failed"))
+    assert expected == rig.rows
+
+
+def test_a_clip_whose_scores_are_no_numbers_is_skipped_by_name(rig: Rig, expected) -> None:
+    """On every device: its video is named with the likely cause, all other clips have their scores."""
+    rig.faulty(fault="nan", poison=5)
+    assert {number: row for number, row in expected.items() if number != 5} == rig.rows
+    skipped = [event for event in rig.events if isinstance(event, ItemSetAside)]
+    assert [("video 2", True)] == [(event.item, "fp16" in str(event.reason)) for event in skipped]
 
 
 def test_a_wrong_model_ends_the_stage_at_once(rig: Rig, tmp_path: Path) -> None:
@@ -344,8 +352,8 @@ def test_missing_inputs_are_one_clear_line(rig: Rig, tmp_path: Path) -> None:
 
 def test_the_target_ascend_without_cann_is_a_need(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where neither acl nor a set_env.sh is there the stage says so, and what to install."""
-    monkeypatch.setattr(runtime, "_importable", lambda module: False)
-    monkeypatch.setattr(runtime.toolkit, "find", lambda: None)
+    monkeypatch.setattr(runtime_registry, "_importable", lambda module: False)
+    monkeypatch.setattr(runtime_registry.toolkit, "find", lambda: None)
     with pytest.raises(NeedError, match=r"acl is not here.*install CANN"):
         rig.infer({"target": "ascend"})
 

@@ -174,15 +174,3 @@ def test_what_an_earlier_attempt_made_durable_counts_from_the_start(tmp_path: Pa
         ledger.close()
     assert 3 == ledger.videos_done
     assert list(range(5)) == read_rows(tmp_path / "rows.bin")[0].tolist()
-
-
-def test_rows_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
-    """One infinite value makes a row not finite."""
-    ledger = Ledger(tmp_path / "rows.bin", SPANS, "null")
-    ledger.open(2)
-    logits = scores(3)
-    logits[1, 0] = np.inf
-    ledger.keep("cpu:0", (0, 1, 2), logits)
-    ledger.flush()
-    assert 1 == ledger.not_finite
-    ledger.close()

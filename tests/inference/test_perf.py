@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from backends.core.errors import InputError, NeedError, StageError
-from backends.core.model_io import DeviceSpec
 from backends.core.processes import leftovers
+from backends.device.model_runtime import DeviceSpec
 from backends.inference.pure_inference import WARM, measure, percentile
 from backends.inference.pure_inference_tool import measure_tool
 from tests.inference.ais_rig import AisRig, make_om

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from backends.core.errors import InputError, NeedError
-from backends.core.model_io import CLIP_SHAPE, DeviceSpec
+from backends.core.model_io import CLIP_SHAPE
 from backends.core.processes import child_environment
-from backends.inference import runtime
-from backends.inference.runtime import RUNTIMES, Runtime, choose, load
+from backends.device.failures import DeviceError
+from backends.device.model_runtime import DeviceSpec, Runtime, load
+from backends.inference import runtime_registry
+from backends.inference.runtime_registry import choose, known_runtimes
 from tests.inference.rig import CLASSES, make_model
 
-BUILT = [name for name, known in RUNTIMES.items() if known.entry and "cpu" in known.targets]
+BUILT = [name for name, known in known_runtimes().items() if known.entry and "cpu" in known.targets]
 REAL = [name for name in BUILT if name != "null"]
 DEVICE = DeviceSpec("cpu:0", 0, (0,), {"classes": CLASSES})
 
@@ -24,8 +26,8 @@ DEVICE = DeviceSpec("cpu:0", 0, (0,), {"classes": CLASSES})
 @pytest.fixture
 def made(request: pytest.FixtureRequest) -> Runtime:
     """The runtime by its name; skipped where its module is not installed."""
-    pytest.importorskip(RUNTIMES[request.param].module)
-    return load(RUNTIMES[request.param].entry)
+    pytest.importorskip(known_runtimes()[request.param].module)
+    return load(known_runtimes()[request.param].entry)()
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def reference(model: Path, batch: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("made", BUILT, indirect=True)
 def test_a_runtime_opens_once_and_runs_often(made: Runtime, model: Path, batch: np.ndarray) -> None:
     """It gives float32 logits (batch, classes), the same for the same clips, and they stay the caller's."""
-    assert CLASSES == made.open(model, DEVICE, 10)
+    assert CLASSES == made.open(model, DEVICE, (10, *CLIP_SHAPE))
     first = made.run(batch)
     kept = first.copy()
     made.run(np.ascontiguousarray(batch[::-1]))
@@ -64,7 +66,7 @@ def test_a_runtime_opens_once_and_runs_often(made: Runtime, model: Path, batch: 
 @pytest.mark.parametrize("made", BUILT, indirect=True)
 def test_a_clips_scores_do_not_depend_on_its_neighbours(made: Runtime, model: Path, batch: np.ndarray) -> None:
     """In another slot, among other clips, a clip has the same logits (to the last bits)."""
-    made.open(model, DEVICE, 10)
+    made.open(model, DEVICE, (10, *CLIP_SHAPE))
     turned = made.run(np.ascontiguousarray(np.roll(batch, 3, axis=0)))
     np.testing.assert_allclose(np.roll(turned, -3, axis=0), made.run(batch), rtol=1e-5, atol=1e-6)
     made.close()
@@ -73,7 +75,7 @@ def test_a_clips_scores_do_not_depend_on_its_neighbours(made: Runtime, model: Pa
 @pytest.mark.parametrize("made", REAL, indirect=True)
 def test_a_runtime_computes_the_model(made: Runtime, model: Path, batch: np.ndarray) -> None:
     """The logits are those of the same sums in NumPy."""
-    made.open(model, DEVICE, 10)
+    made.open(model, DEVICE, (10, *CLIP_SHAPE))
     np.testing.assert_allclose(reference(model, batch), made.run(batch), rtol=1e-4, atol=1e-5)
     made.close()
 
@@ -83,7 +85,7 @@ def test_a_runtime_computes_the_model(made: Runtime, model: Path, batch: np.ndar
 def test_a_free_batch_dimension_takes_any_batch(made: Runtime, tmp_path: Path, batch: np.ndarray, size: int) -> None:
     """A model whose batch is not fixed runs at the batch that is asked for."""
     model = make_model(tmp_path / "free.onnx", None)
-    assert CLASSES == made.open(model, DEVICE, size)
+    assert CLASSES == made.open(model, DEVICE, (size, *CLIP_SHAPE))
     assert (size, CLASSES) == made.run(batch[:size]).shape
     made.close()
 
@@ -102,28 +104,28 @@ def test_a_free_batch_dimension_takes_any_batch(made: Runtime, tmp_path: Path, b
 def test_a_model_of_another_form_is_one_clear_line(made: Runtime, tmp_path: Path, change, words: str) -> None:
     """What the model takes and what was wanted stand in one line with the file."""
     model = make_model(tmp_path / "other.onnx", **change)
-    with pytest.raises(InputError) as caught:
-        made.open(model, DEVICE, 10)
-    assert words in str(caught.value.line)
-    assert str(model) in str(caught.value.line)
+    with pytest.raises(DeviceError) as caught:
+        made.open(model, DEVICE, (10, *CLIP_SHAPE))
+    assert words in str(caught.value.reason)
+    assert str(model) in str(caught.value.reason)
 
 
 @pytest.mark.parametrize("made", REAL, indirect=True)
 @pytest.mark.parametrize("data", [None, b"", b"no model at all", b"\x08\x06\x12\x07pytorch"], ids=repr)
 def test_a_file_that_is_no_model_is_one_clear_line(made: Runtime, tmp_path: Path, data: bytes | None) -> None:
-    """A missing, empty or foreign file is an InputError that names it."""
+    """A missing, empty or foreign file is an DeviceError that names it."""
     model = tmp_path / "broken.onnx"
     if data is not None:
         model.write_bytes(data)
-    with pytest.raises(InputError, match=r"broken\.onnx: ") as caught:
-        made.open(model, DEVICE, 10)
+    with pytest.raises(DeviceError, match=r"broken\.onnx: ") as caught:
+        made.open(model, DEVICE, (10, *CLIP_SHAPE))
     assert "\n" not in str(caught.value)
 
 
 def test_auto_takes_the_best_that_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """On the CPU OpenVINO before ONNX Runtime; with neither, the need says what to install."""
     here = {"openvino", "onnxruntime"}
-    monkeypatch.setattr(runtime, "_importable", here.__contains__)
+    monkeypatch.setattr(runtime_registry, "_importable", here.__contains__)
     assert "openvino" == choose("cpu", "auto")
     here.discard("openvino")
     assert "onnxruntime" == choose("cpu", "auto")
@@ -134,7 +136,7 @@ def test_auto_takes_the_best_that_is_here(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_runtime_that_is_not_installed_is_a_need(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for by name it is missed by name."""
-    monkeypatch.setattr(runtime, "_importable", lambda module: False)
+    monkeypatch.setattr(runtime_registry, "_importable", lambda module: False)
     with pytest.raises(NeedError, match="the runtime onnxruntime needs the Python module onnxruntime"):
         choose("cpu", "onnxruntime")
 
@@ -148,7 +150,7 @@ def test_a_wrong_name_lists_the_right_ones(name: str) -> None:
 
 def test_every_runtime_that_is_known_is_built() -> None:
     """By a class of its own, or, where it is a tool, by a stage function of its own."""
-    assert all(bool(known.entry) != bool(known.stage) for known in RUNTIMES.values())
+    assert all(bool(known.entry) != bool(known.stage) for known in known_runtimes().values())
     assert "ais_bench" == choose("ascend", "ais_bench")
 
 
@@ -157,8 +159,8 @@ def test_openvino_calls_nobody(model: Path) -> None:
     pytest.importorskip("openvino")
     code = (
         "import sys; from pathlib import Path; from backends.inference.runtimes.openvino import OpenVino; "
-        "from backends.inference.runtime import DeviceSpec; "
-        "OpenVino().open(Path(sys.argv[1]), DeviceSpec('cpu:0'), 10); "
+        "from backends.device.model_runtime import DeviceSpec; "
+        "OpenVino().open(Path(sys.argv[1]), DeviceSpec('cpu:0'), (10, 3, 16, 112, 112)); "
         "sys.exit(any(m.startswith('openvino_telemetry.') for m in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(model)], check=False, env=child_environment(model))

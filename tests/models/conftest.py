@@ -12,8 +12,8 @@ import pytest
 from backends.core.codec import encode
 from backends.core.events import Event, Outcome
 from backends.core.stage_request import Request, Upstream
-from backends.data.clip_index import ClipHeader
 from backends.data.clip_writer import ClipWriter
+from backends.device.clip_format import ClipHeader
 from backends.worker.job import Job
 from tests.models.small import save_checkpoint
 

@@ -13,8 +13,8 @@ import pytest
 from backends.core.errors import StageError
 from backends.core.model_io import ClipShape, Normalization
 from backends.core.settings import InferSettings, Settings
-from backends.data import clip_kernels
-from backends.data.clip_index import ClipHeader
+from backends.device import clip_kernels
+from backends.device.clip_format import ClipHeader
 from backends.models import onnx_file, simplify
 from backends.models.architecture import Architecture
 from backends.models.graph import build_graph

@@ -9,14 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.core.errors import NeedError
-from backends.core.messages import N_
-from backends.core.model_io import CLIP_SHAPE, INPUT, OUTPUT, Clip, DeviceSpec, Port, check_ports
-from backends.inference.runtime import read_failure
+from backends.device.failures import N_, DeviceError
+from backends.device.model_runtime import INPUT, OUTPUT, DeviceSpec, Port, RuntimeInfo, check_ports, read_failure
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+RUNTIME = RuntimeInfo("cann", "backends.inference.runtimes.cann:CannOnnx", "onnxruntime", ("ascend",), in_cann=True)
 
 PROVIDER = "CANNExecutionProvider"
 _NO_CPU = "session.disable_cpu_ep_fallback"
@@ -31,25 +31,25 @@ class CannOnnx:
         self.version = "onnxruntime-cann"
         self._session: Any = None
 
-    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
-        """As in `Runtime.open`; NeedError where the package, CANN or the chip cannot be had, or a node would be left
-        to the CPU."""
+    def open(self, model: Path, device: DeviceSpec, shape: tuple[int, ...]) -> int:
+        """As in `Runtime.open`; DeviceError with exit code 3 where the package, CANN or the chip cannot be had, or a
+        node would be left to the CPU."""
         import onnxruntime as ort
 
         self.version = f"onnxruntime-cann {ort.__version__}"
         if PROVIDER not in ort.get_available_providers():
             hint = N_("pip uninstall onnxruntime, then pip install onnxruntime-cann: they exclude each other")
-            raise NeedError("this ONNX Runtime has no CANN provider", hint=hint)
+            raise DeviceError("this ONNX Runtime has no CANN provider", hint=hint, exit_code=3)
         if not model.is_file():
             raise read_failure(model, "ONNX Runtime", FileNotFoundError())
         session = _open(ort, model, device)
         providers = session.get_providers()
         if not providers or providers[0] != PROVIDER:
             text = N_("ONNX Runtime would compute on {provider} instead of the chip")
-            raise NeedError(text, hint=_MEND, provider=providers[0] if providers else "nothing")
+            raise DeviceError(text, hint=_FIX, exit_code=3, provider=providers[0] if providers else "nothing")
         session.disable_fallback()
         ends = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
-        classes = check_ports(model, (batch, *clip), *ends)
+        classes = check_ports(model, shape, *ends)
         self._session = session
         return classes
 
@@ -63,7 +63,7 @@ class CannOnnx:
         self._session = None
 
 
-_MEND = N_("source CANN's set_env.sh, see `npu-smi info`, and pair this onnxruntime-cann with its CANN; or use acl")
+_FIX = N_("source CANN's set_env.sh, see `npu-smi info`, and pair this onnxruntime-cann with its CANN; or use acl")
 
 
 def _open(ort: Any, model: Path, device: DeviceSpec) -> Any:
@@ -77,9 +77,12 @@ def _open(ort: Any, model: Path, device: DeviceSpec) -> Any:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
         if "CPU EP" in str(error):
             hint = N_("use the runtime acl: atc compiles all of the model")
-            raise NeedError("the CANN provider would leave part of the model to the CPU", hint=hint) from error
+            text = N_("the CANN provider would leave part of the model to the CPU")
+            raise DeviceError(text, hint=hint, exit_code=3) from error
         if "CANN" in str(error) or "EP Error" in str(error) or "acl" in str(error).lower():
-            raise NeedError("the CANN provider does not start: {reason}", hint=_MEND, reason=reason) from error
+            raise DeviceError(
+                "the CANN provider does not start: {reason}", hint=_FIX, exit_code=3, reason=reason
+            ) from error
         raise read_failure(model, "ONNX Runtime", error) from error
 
 

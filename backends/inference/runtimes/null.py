@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.core.model_io import CLIP_SHAPE, Clip, DeviceSpec
+from backends.device.model_runtime import DeviceSpec, RuntimeInfo
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+RUNTIME = RuntimeInfo("null", "backends.inference.runtimes.null:Null", "numpy", ("cpu", "ascend"))
 
 _SAMPLES = 64
 """Values of a clip that enter its logits."""
@@ -30,13 +32,7 @@ class Null:
         self._latency_s = 0.0
         self._weights: NDArray[np.float32] | None = None
 
-    def open(
-        self,
-        model: Path,  # noqa: ARG002 - no model is read
-        device: DeviceSpec,
-        batch: int,  # noqa: ARG002
-        clip: Clip = CLIP_SHAPE,  # noqa: ARG002
-    ) -> int:
+    def open(self, model: Path, device: DeviceSpec, shape: tuple[int, ...]) -> int:  # noqa: ARG002 - no model is read
         """Fix latency and classes from the device's options."""
         import numpy as np
 
@@ -53,8 +49,8 @@ class Null:
         flat = batch.reshape(len(batch), -1)
         samples = flat[:, 7 :: flat.shape[1] // _SAMPLES][:, :_SAMPLES]
         logits: NDArray[np.float32] = (samples[:, :, None] * self._weights).sum(1)
-        while (left := due - time.monotonic()) > 0:
-            time.sleep(left)
+        while time.monotonic() < due:
+            time.sleep(max(0.0, due - time.monotonic()))
         return logits
 
     def close(self) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.core.model_io import CLIP_SHAPE, INPUT, OUTPUT, Clip, DeviceSpec, Port, check_ports
-from backends.inference.runtime import read_failure
+from backends.device.model_runtime import INPUT, OUTPUT, DeviceSpec, Port, RuntimeInfo, check_ports, read_failure
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+RUNTIME = RuntimeInfo(
+    "onnxruntime", "backends.inference.runtimes.onnxruntime:OnnxRuntime", "onnxruntime", ("cpu",), rank=2
+)
 
 
 class OnnxRuntime:
@@ -20,7 +23,7 @@ class OnnxRuntime:
         self.version = "onnxruntime"
         self._session: Any = None
 
-    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
+    def open(self, model: Path, device: DeviceSpec, shape: tuple[int, ...]) -> int:
         """Read the ONNX file into a session; as in `Runtime.open`."""
         import onnxruntime as ort
 
@@ -30,7 +33,7 @@ class OnnxRuntime:
         except Exception as error:
             raise read_failure(model, "ONNX Runtime", error) from error
         ends = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
-        classes = check_ports(model, (batch, *clip), *ends)
+        classes = check_ports(model, shape, *ends)
         self._session = session
         return classes
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.core.model_io import CLIP_SHAPE, Clip, DeviceSpec, Port, check_ports
-from backends.core.telemetry import no_telemetry
-from backends.inference.runtime import read_failure
+from backends.device.model_runtime import DeviceSpec, Port, RuntimeInfo, check_ports, read_failure
+from backends.device.telemetry import no_telemetry
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+RUNTIME = RuntimeInfo("openvino", "backends.inference.runtimes.openvino:OpenVino", "openvino", ("cpu",), rank=1)
 
 
 class OpenVino:
@@ -21,7 +22,7 @@ class OpenVino:
         self.version = "openvino"
         self._request: Any = None
 
-    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
+    def open(self, model: Path, device: DeviceSpec, shape: tuple[int, ...]) -> int:
         """Read and compile the ONNX file; as in `Runtime.open`."""
         no_telemetry()
         import openvino as ov
@@ -29,13 +30,14 @@ class OpenVino:
         self.version = f"openvino {ov.__version__.partition('-')[0]}"
         core = ov.Core()
         try:
-            network = core.read_model(model)
+            network = core.read_model(str(model))
         except RuntimeError as error:
             raise read_failure(model, "OpenVINO", error) from error
-        ends = ([_port(end) for end in ends] for ends in (network.inputs, network.outputs))
-        classes = check_ports(model, (batch, *clip), *ends)
+        classes = check_ports(
+            model, shape, *([_port(end) for end in ends] for ends in (network.inputs, network.outputs))
+        )
         if network.is_dynamic():
-            network.reshape([batch, *clip])
+            network.reshape(list(shape))
         self._request = core.compile_model(network, "CPU", _settings(device)).create_infer_request()
         return classes
 

@@ -10,7 +10,7 @@ import ctypes
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from backends.ascend.acl_calls import Calls
+from backends.ascend.acl.acl_calls import Calls
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 HUGE_FIRST = 0
 TO_DEVICE, TO_HOST, WITHIN_DEVICE = 1, 2, 3
-_BYTES = 4
-"""ACL's number for uint8."""
 
 
 def host_memory(calls: Calls, size: int) -> tuple[int, NDArray[np.uint8]]:
@@ -29,7 +27,9 @@ def host_memory(calls: Calls, size: int) -> tuple[int, NDArray[np.uint8]]:
     address = calls.make("rt.malloc_host", size, release="rt.free_host")
     util = calls.acl.util
     if hasattr(util, "ptr_to_numpy") and not hasattr(util, "bytes_to_ptr"):  # older CANN
-        old: NDArray[np.uint8] = util.ptr_to_numpy(address, (size,), _BYTES)
+        old: NDArray[np.uint8] = util.ptr_to_numpy(
+            address, (size,), np.dtype(np.uint8).num
+        )  # NumPy's number, not ACL's
         return address, old
     # newer CANN gives bytes, which are a copy: the address itself is the only way to write there
     memory = (ctypes.c_uint8 * size).from_address(address)
@@ -45,9 +45,9 @@ def device_dataset(calls: Calls, size: int) -> tuple[int, int]:
     return dataset, address
 
 
-@dataclass(slots=True)
+@dataclass
 class Slot:
-    """Room for one batch: on the host, on the device, and a stream of its own that brings it over."""
+    """Memory for one batch: on the host, on the device, and a stream of its own that brings it over."""
 
     host: int
     batch: NDArray[Any]

@@ -12,4 +12,4 @@ def no_telemetry() -> None:
     OpenVINO 2026.4 does so from a forked copy of the importing process, with its threads' locks held, which stays
     behind when they deadlock, and writes to ~/intel. Its own code falls back to a stub where the module is missing.
     """
-    cast(Any, sys.modules).setdefault("openvino_telemetry", None)  # None: importing it raises ModuleNotFoundError
+    cast("Any", sys.modules).setdefault("openvino_telemetry", None)  # None: importing it raises ModuleNotFoundError

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.core.model_io import DeviceSpec
 from backends.core.processes import child_environment
-from backends.inference.protocol import Answer, Frames, Order, Setup, to_bytes
+from backends.device.model_runtime import DeviceSpec
+from backends.device.protocol import Answer, Frames, Order, Setup, to_bytes
+from backends.inference.device_link import MAIN
 from tests.inference.rig import CLASSES
 
 
@@ -25,13 +26,13 @@ def spawn(store: Path, **options: Any) -> subprocess.Popen[bytes]:
     """A device with the faulty runtime and batches of four."""
     device = DeviceSpec("cpu:0", 0, (min(os.sched_getaffinity(0)),), {"classes": CLASSES, **options})
     child = subprocess.Popen(
-        [sys.executable, "-m", "backends.inference.device_process"],
+        [sys.executable, str(MAIN)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=child_environment(store),
     )
     assert child.stdin is not None
-    child.stdin.write(to_bytes(Setup(os.getpid(), "tests.inference.faulty:Faulty", store, store, 4, device)))
+    child.stdin.write(to_bytes(Setup(os.getpid(), "tests.inference.faulty:Faulty", str(store), str(store), 4, device)))
     child.stdin.flush()
     return child
 
@@ -64,7 +65,7 @@ def test_a_device_answers_orders_and_closes(store: Path) -> None:
     child = spawn(store)
     order(child, Order(1, (5, 0, 37, 9)), Order(2, (3,)), Order(close=True))
     said = list(answers(child))
-    assert ["started", "ready", "scores", "scores", "closed"] == [answer.say for answer, _ in said]
+    assert ["started", "ready", "scores", "scores", "closed"] == [answer.kind for answer, _ in said]
     assert ("faulty 1", CLASSES) == (said[1][0].version, said[1][0].classes)
     assert [(1, 4), (2, 1)] == [(answer.lease, answer.rows) for answer, _ in said[2:4]]
     scores = np.frombuffer(said[2][1] + said[3][1], np.float32).reshape(5, CLASSES)
@@ -77,7 +78,7 @@ def test_clips_that_cannot_be_read_are_refused_and_others_go_on(store: Path) -> 
     child = spawn(store)
     order(child, Order(1, (5, 99)), Order(2, (5,)), Order(close=True))
     said = [answer for answer, _ in answers(child)]
-    assert [("refused", 1), ("scores", 2)] == [(answer.say, answer.lease) for answer in said[2:4]]
+    assert [("refused", 1), ("scores", 2)] == [(answer.kind, answer.lease) for answer in said[2:4]]
     assert "99" in str(said[2].reason)
     assert 0 == end(child)
 
@@ -91,7 +92,7 @@ def test_a_fault_is_said_before_the_end(store: Path, fault: str, code: int, word
     child = spawn(store, fault=fault)
     order(child, Order(1, (5,)))
     last = [answer for answer, _ in answers(child)][-1]
-    assert ("failed", code) == (last.say, last.exit_code)
+    assert ("failed", code) == (last.kind, last.exit_code)
     assert words in str(last.reason)
     assert code == end(child)
 
@@ -101,7 +102,7 @@ def test_a_device_ends_with_its_standard_input(store: Path) -> None:
     child = spawn(store, fault="hang")
     order(child, Order(1, (5,)))
     said = answers(child)
-    assert ["started", "ready"] == [next(said)[0].say, next(said)[0].say]
+    assert ["started", "ready"] == [next(said)[0].kind, next(said)[0].kind]
     time.sleep(0.1)
     assert 1 == end(child)
 
@@ -120,10 +121,10 @@ PARENT = """
 import json, os, sys, time
 from pathlib import Path
 from backends.inference.device_link import Link
-from backends.inference.runtime import DeviceSpec
-from backends.inference.protocol import Setup
+from backends.device.model_runtime import DeviceSpec
+from backends.device.protocol import Setup
 store = Path(sys.argv[1])
-setup = Setup(os.getpid(), "tests.inference.faulty:Faulty", store, store, 4, DeviceSpec("cpu:0"))
+setup = Setup(os.getpid(), "tests.inference.faulty:Faulty", str(store), str(store), 4, DeviceSpec("cpu:0"))
 links = [Link(setup, store) for _ in range(2)]
 print(json.dumps([link.pid for link in links]), flush=True)
 time.sleep(60)

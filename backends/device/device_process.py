@@ -1,15 +1,14 @@
-"""The process of one device: it opens a runtime once and computes what it is given.
+"""The process of one device: it opens a runtime once and computes the clips of the leases that it is given.
 
 Three threads: one reads orders, one reads their clips from the store ahead of time (and has them brought to a chip's
 memory), the main one computes and answers.
 Descriptor 1 belongs to the protocol and libraries print to the log. The end of standard input, or of the stage's
-process, ends it at once. It refuses to know queues, retries and files of scores.
+process, ends it at once. It knows no queues, retries and files of scores.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import queue
 import signal
@@ -17,22 +16,31 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from backends.core.codec import loads
-from backends.core.errors import R3dError
-from backends.core.messages import Line, line
-from backends.core.model_io import Clip, DeviceError
-from backends.core.processes import die_with_parent
-from backends.data import clip_kernels
-from backends.inference.protocol import Answer, Order, Setup, to_bytes, to_order
-from backends.inference.runtime import Runtime, load, staging
+from backends.device import clip_kernels
+from backends.device.failures import DeviceError, Message, in_one_line
+from backends.device.lifeline import die_with_parent
+from backends.device.model_runtime import Runtime, load, staging
+from backends.device.protocol import Answer, Order, Setup, to_bytes, to_order, to_setup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Protocol
+
     import numpy as np
     from numpy.typing import NDArray
+
+    class Clips(Protocol):
+        """What a device needs of a clip store: its clips, and in its `header` their shape."""
+
+        header: Any
+
+        def batch(self, numbers: Sequence[int], out: NDArray[Any], *, pad_to: int | None = None) -> Any:
+            """Clips, float32 or uint8 as `out` is, into `out`; slots beyond them are zero."""
+            ...
+
 
 BUFFERS = 3
 """Batches in memory: one in compute, one loaded, one being loaded."""
@@ -40,36 +48,14 @@ READ_NICE = 5
 """Of the thread that reads ahead, so that eight chips' answers and orders do not wait behind copying clips: on two
 cores eight 310P were busy 91 % of their time with it and 89 without (bytes; means of three runs each)."""
 CLOSE_S = 8
-"""How long letting go may take; then the kernel ends the process, whatever a driver holds it in."""
+"""How long releasing may take; then the kernel ends the process, whatever a driver holds it in."""
 
 
-class Header(Protocol):
-    """What all clips of a store share."""
-
-    @property
-    def shape(self) -> Clip:
-        """Of one clip."""
-        ...
-
-
-class Clips(Protocol):
-    """What a device needs of a clip store."""
-
-    @property
-    def header(self) -> Header:
-        """What its clips share."""
-        ...
-
-    def batch(self, numbers: Sequence[int], out: NDArray[Any], pad_to: int | None = None) -> Any:
-        """Clips (n, *shape), float32 or uint8 as `out` is, into `out`; slots beyond them are zero."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
+class _Loaded(NamedTuple):
     order: Order
     buffer: NDArray[Any]
-    trouble: Line | None = None
+    unreadable: Message | None = None
+    """Why the clips cannot be read."""
     fault: Exception | None = None
     """The device could not be brought the batch."""
 
@@ -83,7 +69,7 @@ def main() -> int:
     first = sys.stdin.buffer.readline()
     if not first:
         return 1
-    setup = loads(Setup, first)
+    setup = to_setup(first)
     die_with_parent(setup.parent)
 
     def say(answer: Answer, body: bytes = b"") -> None:
@@ -108,15 +94,17 @@ def _serve(setup: Setup, say: Callable[..., None]) -> int:
     reader: _Reader | None = None
     code = 0
     try:
-        store = _open_clips(setup)
-        runtime = load(setup.runtime)
-        classes = runtime.open(setup.model, setup.device, setup.batch, store.header.shape)
-        reader = _Reader(store, orders, runtime, (setup.batch, *store.header.shape))
+        store: Clips = load(setup.clips).open(Path(setup.store))
+        opened: Runtime = load(setup.runtime)()
+        runtime = opened
+        shape = (setup.batch, *store.header.shape)
+        classes = opened.open(Path(setup.model), setup.device, shape)
+        reader = _Reader(store, orders, opened, shape)
         begun = time.monotonic()
-        _compute(runtime, reader.buffers[0], classes)
-        say(Answer("ready", classes=classes, seconds=time.monotonic() - begun, version=runtime.version))
+        _compute(opened, reader.buffers[0], classes)
+        say(Answer("ready", classes=classes, seconds=time.monotonic() - begun, version=opened.version))
         reader.start()
-        _work(runtime, classes, reader, say)
+        _work(opened, classes, reader, say)
     except Exception as error:  # noqa: BLE001 - the boundary: one line goes up, the traceback into the log
         traceback.print_exc()
         failed = _failed(error)
@@ -131,15 +119,21 @@ def _serve(setup: Setup, say: Callable[..., None]) -> int:
 
 
 def _failed(error: Exception) -> Answer:
-    if isinstance(error, DeviceError):
-        return Answer("failed", reason=error.line, hint=error.hint, exit_code=1, course=error.course, blame=error.blame)
-    if isinstance(error, R3dError):
-        return Answer("failed", reason=error.line, hint=error.hint, exit_code=error.exit_code)
-    text = line("{error}: {text}", error=type(error).__name__, text=str(error).strip()[:300])
-    return Answer("failed", reason=text, exit_code=1)
+    if not isinstance(error, DeviceError):
+        return Answer("failed", reason=in_one_line(error), exit_code=1)
+    return Answer(
+        "failed",
+        reason=error.reason,
+        hint=error.hint,
+        exit_code=error.exit_code,
+        policy=error.policy,
+        blame=error.blame,
+    )
 
 
 def _work(runtime: Runtime, classes: int, reader: _Reader, say: Callable[..., None]) -> None:
+    import numpy as np
+
     while True:
         idle = time.monotonic()
         item = reader.loaded.get()
@@ -149,13 +143,16 @@ def _work(runtime: Runtime, classes: int, reader: _Reader, say: Callable[..., No
             return
         if item.fault is not None:
             raise item.fault
-        if item.trouble is not None:
-            say(Answer("refused", order.lease, reason=item.trouble))
+        if item.unreadable is not None:
+            say(Answer("refused", order.lease, reason=item.unreadable))
         else:
-            logits = _compute(runtime, item.buffer, classes)
+            logits = _compute(runtime, item.buffer, classes)[:rows]
             seconds = time.monotonic() - begun
-            answer = Answer("scores", order.lease, rows, classes, seconds, begun - idle)
-            say(answer, logits[:rows].astype("<f4", copy=False).tobytes())
+            if np.isfinite(logits).all():
+                answer = Answer("scores", order.lease, rows, classes, seconds, begun - idle)
+                say(answer, logits.astype("<f4", copy=False).tobytes())
+            else:
+                say(Answer("unusable", order.lease, seconds=seconds))
         reader.free.put(item.buffer)
 
 
@@ -169,7 +166,9 @@ def _compute(runtime: Runtime, batch: NDArray[np.float32], classes: int) -> NDAr
 class _Reader:
     """Fills free buffers with the clips of the orders, in order, in a thread, until the order that closes."""
 
-    def __init__(self, store: Clips, orders: queue.SimpleQueue[Order], runtime: Runtime, shape: Sequence[int]) -> None:
+    def __init__(
+        self, store: Clips, orders: queue.SimpleQueue[Order], runtime: Runtime, shape: tuple[int, ...]
+    ) -> None:
         import numpy as np
 
         self._store, self._orders, self._staging = store, orders, staging(runtime)
@@ -188,7 +187,7 @@ class _Reader:
         self._thread.start()
 
     def stop(self) -> bool:
-        """End the thread, which must not write where memory is let go of; False where it does not end."""
+        """End the thread, which must not write where memory is released; False where it does not end."""
         if self._thread.is_alive():
             self.free.put(None)
             self._orders.put(Order(close=True))
@@ -213,23 +212,22 @@ class _Reader:
     def _load(self, order: Order, buffer: NDArray[Any]) -> _Loaded:
         try:
             self._store.batch(order.clips, out=buffer, pad_to=len(buffer))
-        except R3dError as error:
-            return _Loaded(order, buffer, error.line)
+        except DeviceError as error:
+            return _Loaded(order, buffer, error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, these clips cannot be read, and others may be
             traceback.print_exc()
-            text = line("{error}: {text}", error=type(error).__name__, text=str(error).strip()[:300])
-            return _Loaded(order, buffer, text)
+            return _Loaded(order, buffer, in_one_line(error))
         try:
             if self._staging is not None:
                 self._staging.stage(buffer)
-        except Exception as error:  # noqa: BLE001 - told by the main thread, as a failure of the device
+        except Exception as error:  # noqa: BLE001 - raised by the main thread, as a failure of the device
             return _Loaded(order, buffer, fault=error)
         return _Loaded(order, buffer)
 
 
 def _give_way() -> None:
     """Let threads that compute go before this one, which reads ahead: Linux has a niceness for each thread."""
-    if hasattr(os, "setpriority"):
+    if hasattr(os, "setpriority") and hasattr(threading, "get_native_id"):  # Python 3.8
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), READ_NICE)
 
@@ -239,12 +237,3 @@ def _listen(stream: IO[bytes], orders: queue.SimpleQueue[Order]) -> None:
         for text in iter(stream.readline, b""):
             orders.put(to_order(text))
     os._exit(1)
-
-
-def _open_clips(setup: Setup) -> Clips:
-    module, _, kind = setup.clips.partition(":")
-    return cast(Clips, getattr(importlib.import_module(module), kind).open(setup.store))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

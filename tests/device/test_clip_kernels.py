@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.data import clip_kernels
-from backends.data.clip_index import ClipHeader
+from backends.device import clip_kernels
+from backends.device.clip_format import ClipHeader
 
 REFERENCE = ClipHeader()
 
 needs_kernel = pytest.mark.skipif(
-    clip_kernels.extension("backends.data._feed", 2) is None, reason="no C kernel was built"
+    clip_kernels.extension("backends.device._feed", 2) is None, reason="no C kernel was built"
 )
 
 
@@ -162,5 +162,5 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 
 def test_an_extension_of_another_interface_is_left_alone() -> None:
     """One built from older source does not do the work."""
-    assert clip_kernels.extension("backends.data._feed", -1) is None
+    assert clip_kernels.extension("backends.device._feed", -1) is None
     assert clip_kernels.extension("backends.stores.no_such_module", 1) is None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import math
 import os
 import zlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -31,7 +31,7 @@ def extension(name: str, interface: int) -> Any:
     return module if getattr(module, "INTERFACE", None) == interface else None
 
 
-_feed = extension("backends.data._feed", 2)
+_feed = extension("backends.device._feed", 2)
 
 
 def kernels_wanted() -> bool:
@@ -67,13 +67,13 @@ def buffer(shape: Sequence[int], kind: str | type[np.generic]) -> NDArray[Any]:
     """Zeros, C-contiguous, that begin at a multiple of `ALIGNMENT`: what files are read into."""
     import numpy as np
 
-    size = math.prod(shape) * np.dtype(kind).itemsize
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
     memory = np.zeros(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size].view(kind).reshape(shape)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Levels:
     """What the reference makes of each byte: `((byte / 255) - mean) / std`, each step rounded to float32."""
 

@@ -13,12 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.ascend import cann as toolkit
-from backends.ascend.acl_calls import Calls
-from backends.ascend.acl_memory import TO_DEVICE, TO_HOST, WITHIN_DEVICE, Slot, device_dataset, host_memory, make_slot
-from backends.core.errors import InputError
-from backends.core.messages import N_
-from backends.core.model_io import CLIP_SHAPE, INPUT, OUTPUT, Clip, DeviceError, DeviceSpec, Port, check_ports
+from backends.ascend.acl.acl_calls import Calls
+from backends.ascend.acl.acl_memory import (
+    TO_DEVICE,
+    TO_HOST,
+    WITHIN_DEVICE,
+    Slot,
+    device_dataset,
+    host_memory,
+    make_slot,
+)
+from backends.device.failures import N_, DeviceError
+from backends.device.model_runtime import INPUT, OUTPUT, DeviceSpec, Port, check_ports
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,21 +56,21 @@ class Acl:
         self._shape: tuple[int, ...] = ()
         self._kind = ""
 
-    def open(self, model: Path, device: DeviceSpec, batch: int, clip: Clip = CLIP_SHAPE) -> int:
+    def open(self, model: Path, device: DeviceSpec, shape: tuple[int, ...]) -> int:
         """Take the chip and load the `.om`; as in `Runtime.open`.
 
         The input may be float32 or uint8 (then the graph normalises), the output float32 or float16: the model says
         which. Raises DeviceError where the chip or CANN refuses, an `.om` for another chip among others.
         """
         if not model.is_file():
-            raise InputError("{path}: no such model", hint="run the compile stage", path=str(model))
+            raise DeviceError("{path}: no such model", hint="run the compile stage", exit_code=2, path=str(model))
         os.environ.setdefault("ASCEND_LOG_DEVICE_FLUSH_TIMEOUT", "0")  # or finalize waits two seconds for logs
         import acl
 
         calls = self._calls = Calls(acl)
         try:
-            self._take_chip(calls, device.index)
-            return self._load(calls, model, (batch, *clip))
+            self._take_chip(calls, device)
+            return self._load(calls, model, shape)
         except BaseException:
             self.close()
             raise
@@ -100,7 +106,7 @@ class Acl:
         return self._scores.astype(np.float32)  # a copy in every case
 
     def close(self) -> None:
-        """Let go of everything in the order that CANN asks for, whatever has failed before."""
+        """Release everything in the order that CANN asks for, whatever has failed before."""
         with self._lock:
             calls, self._calls = self._calls, None
             slots, self._slots, self._foreign = self._slots, {}, None
@@ -111,7 +117,8 @@ class Acl:
             if calls is not None:
                 calls.release()
 
-    def _take_chip(self, calls: Calls, index: int) -> None:
+    def _take_chip(self, calls: Calls, device: DeviceSpec) -> None:
+        index = device.index
         calls.do("init")
         calls.hold("finalize")
         calls.do("rt.set_device", index)
@@ -120,9 +127,8 @@ class Acl:
         self._threads = {threading.get_ident()}
         alone = calls.get("rt.get_run_mode") == ON_DEVICE
         self._over, self._back = (WITHIN_DEVICE, WITHIN_DEVICE) if alone else (TO_DEVICE, TO_HOST)
-        cann = toolkit.find()
-        parts = ("CANN", cann.version if cann else None, calls.soc_name())
-        self.version = " ".join(["acl", *(part for part in parts if part)])
+        parts = ("CANN", device.options.get("cann"), calls.soc_name())
+        self.version = " ".join(["acl", *(str(part) for part in parts if part)])
 
     def _load(self, calls: Calls, model: Path, shape: tuple[int, ...]) -> int:
         """Load the model, check its ends and make room for its scores; gives its number of classes."""
@@ -151,7 +157,8 @@ class Acl:
     def _copied(self, batch: NDArray[Any]) -> Slot:
         """Memory of somebody else's, copied into a slot kept for that."""
         if batch.shape != self._shape or batch.dtype != self._kind:
-            raise ValueError(f"a batch of {batch.dtype} {batch.shape}, not {self._kind} {self._shape}")
+            found = "a batch of {} {}, not {} {}"
+            raise ValueError(found.format(batch.dtype, batch.shape, self._kind, self._shape))
         if self._foreign is None:
             self._foreign = self._new_slot()
         self._foreign.batch[:] = batch
@@ -187,4 +194,4 @@ def _check_size(calls: Calls, desc: int, model: Path, wanted: int) -> None:
     if found != wanted:
         text = N_("{path}: the model's input takes {found} bytes a batch, not {wanted}")
         hint = N_("compile the exported model with fixed shapes and without AIPP")
-        raise InputError(text, hint=hint, path=str(model), found=found, wanted=wanted)
+        raise DeviceError(text, hint=hint, exit_code=2, path=str(model), found=found, wanted=wanted)

@@ -1,18 +1,19 @@
-"""pyACL's calls, each one checked, and what was acquired let go of again in the documented order.
+"""pyACL's calls, each one checked, and what was acquired released again in the documented order.
 
 Nothing of pyACL raises: a call gives `ret`, `(value, ret)` or, some creators, the value alone. Here a bad code raises
-DeviceError. It refuses to know models and batches.
+DeviceError with the call and the code; the stage looks up what they mean (`ascend.acl_errors`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from backends.ascend.acl_errors import fault
-from backends.core.model_io import DeviceError
+from backends.device.failures import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ORDER = (
     "destroy_data_buffer",
@@ -26,13 +27,13 @@ ORDER = (
     "rt.reset_device",
     "finalize",
 )
-"""How CANN's documents let go of things, first to last."""
+"""How CANN's documents release things, first to last."""
 FAILED = 500000
 """ACL's own number for a failure that it does not name; stands where a creator gives nothing."""
 
 
 class Calls:
-    """`acl` behind one door: `do` for what gives a code, `get` for what gives a value."""
+    """`acl`, each call checked: `do` for what gives a code, `get` for what gives a value."""
 
     def __init__(self, acl: Any) -> None:
         self.acl = acl
@@ -54,7 +55,7 @@ class Calls:
         return answer
 
     def make(self, name: str, *arguments: object, release: str) -> Any:
-        """`get`, and remember to let go of it by the call `release`."""
+        """`get`, and remember to release it by the call `release`."""
         value = self.get(name, *arguments)
         self.hold(release, value)
         return value
@@ -70,7 +71,7 @@ class Calls:
             try:
                 call()
             except DeviceError as error:
-                sys.stderr.write(f"letting go: {name}: {error}\n")
+                sys.stderr.write(f"releasing: {name}: {error}\n")
 
     def soc_name(self) -> str:
         """The chip as CANN names it; empty where this CANN cannot tell."""
@@ -88,4 +89,4 @@ class Calls:
             return
         with contextlib.suppress(Exception):  # older releases have no such call, and it must not hide the code
             sys.stderr.write(f"acl.{name} gave {code}: {self.acl.get_recent_err_msg()}\n")
-        raise fault(name, int(code))
+        raise DeviceError("{call} {code}", call=name, code=int(code))
