@@ -13,9 +13,9 @@ from backends.ascend import cann
 from backends.ascend.check_ais_bench import ais_bench_findings, spare_findings
 from backends.ascend.check_atc_python import atc_python_finding
 from backends.ascend.check_versions import cann_finding, driver_is_known, package_findings
+from backends.ascend.diagnosis import diagnose_run
 from backends.ascend.npu_names import parse_fields
 from backends.ascend.npu_smi_calls import call, import_acl, read_ids, tool
-from backends.ascend.tool_diagnosis import diagnose
 from backends.core.messages import line
 from backends.core.needs import Finding
 from backends.core.settings import Settings
@@ -170,7 +170,7 @@ def _acl(found: cann.Toolkit | None, other: bool) -> Finding:
     if result.python:
         facts = {"python": result.python, "soc": result.soc_name or "?"}
         return Finding("acl", "met", line("imports in Python {python}; chip {soc}", **facts))
-    trouble, failure = result.answer.trouble, diagnose(result.answer.code or 1, result.answer.text)
+    trouble, failure = result.answer.trouble, diagnose_run(result.answer.code or 1, result.answer.text)
     cause, fix = (trouble.cause, trouble.fix) if trouble else (failure.reason, failure.fix)
     if other:
         return Finding("acl", "warning", line("{cause}; ais_bench is used instead", cause=str(cause)), fix)

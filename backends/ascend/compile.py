@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.ascend import cann
-from backends.ascend.atc_errors import diagnose
+from backends.ascend import cann, plog
 from backends.ascend.chip_query import ask_chips
 from backends.ascend.compile_params import CompileParams, CompileTuning
+from backends.ascend.diagnosis import diagnose
 from backends.core.codec import DecodeError, decode, dumps, loads
 from backends.core.errors import InputError, NeedError, StageError
 from backends.core.events import Outcome
@@ -69,13 +69,14 @@ def run(job: Job) -> Outcome:
         job.workspace,
         stop=lambda: job.stopping,
         heard=lambda lines: job.progress(lines, None, "lines", note=note),
+        extra=plog.environment(job.scratch / plog.FOLDER),
     )
     job.check_stop()
     written = _written(job.out)
     if ending.status != 0 or written is None:
         if params.input == "uint8":
             job.note(line("not every CANN takes a model of bytes: infer.input = float32 needs none"), "warning")
-        raise _failure(job, ending)
+        raise _failure(job, ending, plog.first_errors(job.scratch / plog.FOLDER))
     target = job.out / OM
     written.replace(target)
     sync_folder(job.out)
@@ -160,27 +161,26 @@ def _written(folder: Path) -> Path | None:
     return next((path for path in names if path.is_file() and path.stat().st_size), None)
 
 
-def _failure(job: Job, ending: Ending) -> StageError | NeedError:
-    trouble = diagnose(ending.words)
-    if (trouble is None or trouble.code is None) and ending.status == NOT_FOUND:
+def _failure(job: Job, ending: Ending, errors: tuple[str, ...]) -> StageError | NeedError:
+    """What to raise: by atc's words, else by its plog, whose first errors are quoted either way."""
+    found = diagnose(ending.words, "atc", ending.status)
+    if (found is None or found.code is None) and ending.status == NOT_FOUND:
         hint = N_("repair the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the one to use")
         if ended := re.search(re.escape(cann.ENDED_EARLY) + r" (\d+)", ending.words):
             text = N_("CANN's set_env.sh ended early, with status {status}, and atc is not found")
             return NeedError(text, hint=hint, status=int(ended[1]))
         return NeedError("CANN's set_env.sh was sourced, but atc is not found", hint=hint)
-    if trouble is None and ending.status == KILLED:
+    for row in errors:
+        job.note(line("plog: {row}", row=row), "error")
+    found = found or diagnose("\n".join(errors), "atc")
+    if found is None and ending.status == KILLED:
         hint = N_("set TE_PARALLEL_COMPILER=1 in the environment and add swap space, or compile on a larger machine")
         return StageError("atc was killed (signal 9), as happens where memory runs out", hint=hint)
-    if trouble is None:
+    if found is None:
         if ending.status == 0:
-            return StageError("atc said nothing is wrong, but wrote no .om file", hint="see the stage's log")
+            return StageError("atc reported no error, but wrote no .om file", hint="see the stage's log")
         return StageError("atc failed with exit status {status}", hint="see the stage's log", status=ending.status)
-    if trouble.cause.template:
-        job.note(trouble.cause, "error")
-    hint = trouble.fix.template or N_("see the stage's log")
-    if trouble.code is None:
-        return StageError("atc failed: {message}", hint=hint, message=trouble.message)
-    return StageError("atc failed ({code}): {message}", hint=hint, code=trouble.code, message=trouble.message)
+    return StageError("atc failed: {reason}", hint=found.fix, reason=found.reason)
 
 
 def _digest(path: Path) -> str:

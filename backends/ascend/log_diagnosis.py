@@ -3,45 +3,46 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from backends.ascend import atc_errors, tool_diagnosis
+from backends.ascend.diagnosis import Diagnosis, diagnose, diagnose_run
+from backends.ascend.tool_errors import ToolKind
 from backends.ascend.tool_times import ToolFigures, read_log
 from backends.core.errors import InputError
 from backends.core.frozen import dataclass
 from backends.core.messages import N_, Line, line, os_reason
-from backends.core.values import Trouble
 
 LARGEST = 64 << 20
 """Bytes; of a larger log, its end."""
-_ATC = re.compile(r"\bATC (?:run|start|is)\b|(?:^|[\s/$#])atc\s[^\n]*--(?:model|framework)\b|\bGE\(\d+,atc\b")
-_STATUS = 1
-"""A saved log does not tell it: the common one of a failure."""
-_DONE = "ATC run success"
-_INFERENCE = re.compile(
-    r"\bacl ?(?:init|open|rt|mdl)|acl\.so|\baclruntime|\bais_(?:bench|infer)|\bmsame\b|load model (?:from|failed)|"
-    r"\bret(?:Code)?\b|error ?code|result ?\[|RuntimeError",
+_ATC = re.compile(
+    r"\bATC (?:run|start|is|model)\b"
+    r"|(?:^|[\s/$#])atc(?:\.bin)?\b[^\n]*(?:--(?:model|framework)\b|error while|not found)"
+    r"|\bGE\(\d+,atc\b|\batc\.bin\b|FILE:omg\.cc|\btbe/|\bte_fusion\b|\bAMCT\("
+)
+_RUN = re.compile(
+    r"\bacl ?(?:init|open|rt|mdl|set)|acl\.so|\baclruntime|\bais_(?:bench|infer)|\bmsame\b|load model (?:from|failed)"
+    r"|\bret(?:Code)?\b|error ?code|result ?\[|RuntimeError|\bPerformance Summary\b|torch_npu|import acl\b",
     re.IGNORECASE,
 )
+_ATC_CODE = re.compile(r"\b(?:E(?:1[0-8]|2|4)\d{3,4}|E19010|E[BCF]\d{4})\b")
+_DONE, _FAILED = "ATC run success", "ATC run failed"
 
 
 @dataclass(frozen=True, slots=True)
 class SavedLog:
-    """What a log says: the figures of a run that ended, or why one failed."""
+    """What a log says: the figures of the runs that ended, or why one failed."""
 
-    figures: ToolFigures | None = None
-    trouble: Trouble | None = None
-    done: bool = False
-    """An atc that says that it succeeded."""
+    figures: tuple[ToolFigures, ...] = ()
+    failure: Diagnosis | None = None
 
     def lines(self, batch: int) -> tuple[Line, ...]:
         """For people; `batch` is the number of clips of one execution, which msame does not print."""
-        if self.trouble is not None:
-            said = line("{message}", message=self.trouble.message)
-            return tuple(one for one in (said, self.trouble.cause, self.trouble.fix) if str(one))
-        if self.figures is not None:
-            return _figure_lines(self.figures, batch)
-        return (line("atc says that it succeeded"),) if self.done else ()
+        found = list(_figure_lines(self.figures, batch))
+        if self.failure is not None:
+            said = line("{message}", message=self.failure.message)
+            found += [one for one in (said, self.failure.cause, self.failure.fix) if str(one)]
+        return tuple(found) or (line("atc reports success"),)
 
 
 def read_saved_log(path: Path) -> SavedLog:
@@ -62,33 +63,44 @@ def read_saved_log(path: Path) -> SavedLog:
 
 
 def explain(text: str) -> SavedLog | None:
-    """The figures of a log, else its failure by the catalogue of the tool that it is of; None where it has neither."""
-    if figures := read_log(text):
-        return SavedLog(figures)
-    if _DONE in text and "ATC run failed" not in text:
-        return SavedLog(done=True)
-    of_atc = _ATC.search(text) is not None or _INFERENCE.search(text) is None
-    both = (atc_errors.diagnose(text), _inference(text))
-    found = [trouble for trouble in (both if of_atc else both[::-1]) if trouble is not None]
-    known = [trouble for trouble in found if trouble.fix.template not in ("", tool_diagnosis.UNTOLD.template)]
-    return next((SavedLog(trouble=trouble) for trouble in (*known, *found)), None)
+    """The figures of a log, else its failure; None where it has neither."""
+    figures, end = read_log(text)
+    if figures:
+        return SavedLog(figures, diagnose(text[end:], "run"))
+    if _DONE in text and _FAILED not in text and not _RUN.search(text.rpartition(_DONE)[2]):
+        return SavedLog()
+    tool = tool_of(text)
+    failure = diagnose(text, tool or "run") or (diagnose(text, "atc") if tool == "" else None)
+    if failure is None:
+        headed = diagnose_run(1, text)
+        failure = headed if headed.message else None
+    return SavedLog(failure=failure) if failure else None
 
 
-def _inference(text: str) -> Trouble | None:
-    failure = tool_diagnosis.diagnose(_STATUS, text)
-    if str(failure.reason) == tool_diagnosis.UNTOLD_STATUS.format(status=_STATUS):
-        return None
-    code = failure.reason.facts.get("code")
-    return Trouble(None if code is None else str(code), "", failure.reason, failure.fix)
+def tool_of(text: str) -> ToolKind:
+    """Which tool printed it: advice for atc is for what atc printed alone."""
+    if _ATC.search(text) and not (_DONE in text and _FAILED not in text):
+        return "atc"
+    if _RUN.search(text):
+        return "run"
+    return "atc" if _ATC_CODE.search(text) else ""
 
 
-def _figure_lines(figures: ToolFigures, batch: int) -> tuple[Line, ...]:
+def _figure_lines(figures: tuple[ToolFigures, ...], batch: int) -> Iterator[Line]:
+    if len(figures) > 1:
+        yield line("{n} summaries; no sum: the log does not show whether they ran side by side", n=len(figures))
+    for one in figures:
+        yield from _of_one(one, batch)
+
+
+def _of_one(figures: ToolFigures, batch: int) -> Iterator[Line]:
     rate, mean = figures.rate(batch), figures.compute.mean or 0.0
     clips = figures.batch or (batch if figures.throughput is None else None)
-    told = line("{tool}: {mean:.3f} ms an execution", tool=figures.tool, mean=mean)
-    if clips is not None:
-        told = line("{tool}: {mean:.3f} ms for {clips:.0f} clips", tool=figures.tool, mean=mean, clips=clips)
-    if rate is None:
-        return (told,)
-    each = tuple(line("device {id}: {rate:.1f} clips/s", id=id_, rate=found) for id_, found in sorted(figures.devices))
-    return (told, line("{rate:.1f} clips/s while computing, filler included", rate=rate), *each)
+    if clips is None:
+        yield line("{tool}: {mean:.3f} ms an execution", tool=figures.tool, mean=mean)
+    else:
+        yield line("{tool}: {mean:.3f} ms for {clips:.0f} clips", tool=figures.tool, mean=mean, clips=clips)
+    if rate is not None:
+        yield line("{rate:.1f} clips/s while computing, filler included", rate=rate)
+        for device, found in sorted(figures.devices):
+            yield line("device {id}: {rate:.1f} clips/s", id=device, rate=found)

@@ -1,4 +1,4 @@
-"""What ais_bench, ais_infer and msame print of a run's times, read from their words. It refuses to judge a run by them.
+"""What ais_bench, ais_infer and msame print of a run's times, read from their words. It judges none.
 
 Every generation words the same line another way, with any number of decimals, behind any prefix of a log:
 `throughput 1000*batchsize.mean(10)/NPU_compute_time.mean(2.26): 4424.7` and `Inference average time : 2.41 ms`.
@@ -6,8 +6,10 @@ Every generation words the same line another way, with any number of decimals, b
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _NUMBER = r"([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)"
@@ -17,6 +19,7 @@ _RATE = re.compile(rf"\bthroughput\b(?!:)[^\n:]*:\s*{_NUMBER}")
 _BATCH = re.compile(rf"\bbatchsize(?:\.mean)?\({_NUMBER}\)")
 _DEVICE = re.compile(rf"\bdevice_(\d+) throughput:\s*{_NUMBER}")
 _SUM = re.compile(rf"\bsummary throughput:\s*{_NUMBER}")
+_HEADING = "Performance Summary"
 _AVERAGE = re.compile(rf"Inference average time\s*:\s*{_NUMBER}\s*ms")
 _LATER = re.compile(rf"Inference average time without first time\s*:\s*{_NUMBER}\s*ms")
 _EACH = re.compile(rf"Inference time\s*:\s*{_NUMBER}\s*ms")
@@ -36,7 +39,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class ToolFigures:
-    """What one output says of its run; of several devices, the last that was printed and all rates."""
+    """What one output says of a run; of several devices under one sum, the last that was printed and all rates."""
 
     tool: str
     """`ais_bench` (and ais_infer), or `msame`."""
@@ -61,10 +64,25 @@ class ToolFigures:
         return 1000 * batch / self.compute.mean
 
 
-def read_log(text: str) -> ToolFigures | None:
-    """The figures of an output; None where it prints none, as a failed run does not. Never raises: text is foreign."""
+def read_log(text: str) -> tuple[tuple[ToolFigures, ...], int]:
+    """The figures of each run in an output, and where the last one ends in the text; none where it prints none."""
     plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace("\r", "\n")
-    return _ais_bench(plain) or _msame(plain)
+    ends = [0, *(match.end() for match in _SUM.finditer(plain))]  # a sum ends the summaries of several devices
+    rest = plain[ends[-1] :]
+    starts = [match.start() for match in _TIMES.finditer(rest) if match[1] == "NPU_compute_time"]
+    parts = [*(plain[begin:end] for begin, end in itertools.pairwise(ends)), *_parts(rest, starts)]
+    found = tuple(figures for part in parts if (figures := _ais_bench(part)) is not None) or tuple(_msame(plain))
+    marks = (match.end() for pattern in (_TIMES, _SUM, _AVERAGE, _LATER) for match in pattern.finditer(text))
+    return found, max(marks, default=0)
+
+
+def _parts(text: str, starts: list[int]) -> list[str]:
+    """One part for each summary: from its heading on, where it has one before it, to the next one's."""
+    edges = [0]
+    for before, start in itertools.pairwise(starts):
+        heading = text.rfind(_HEADING, before, start)
+        edges.append(heading if heading >= 0 else start)
+    return [text[begin:end] for begin, end in itertools.pairwise([*edges, len(text)])] if starts else []
 
 
 def _ais_bench(text: str) -> ToolFigures | None:
@@ -89,14 +107,15 @@ def _times(text: str) -> Times:
     return Times(**{name: value for name, value in found.items() if math.isfinite(value)})
 
 
-def _msame(text: str) -> ToolFigures | None:
+def _msame(text: str) -> Iterator[ToolFigures]:
     """Its mean is without the first execution where it says so; times of each execution give least and most."""
-    mean = _last(_LATER, text)
-    mean = _last(_AVERAGE, text) if mean is None else mean
-    if mean is None:
-        return None
-    each = [float(value) for value in _EACH.findall(text)]
-    return ToolFigures("msame", Times(mean, min(each, default=None), max(each, default=None)))
+    starts = [match.start() for match in _AVERAGE.finditer(text)]
+    for before, start, after in zip([0, *starts], starts, [*starts[1:], len(text)], strict=False):
+        mean = _last(_LATER, text[start:after])
+        mean = _last(_AVERAGE, text[start:after]) if mean is None else mean
+        each = [float(value) for value in _EACH.findall(text[before:start])]
+        if mean is not None:
+            yield ToolFigures("msame", Times(mean, min(each, default=None), max(each, default=None)))
 
 
 def _last(pattern: re.Pattern[str], text: str) -> float | None:

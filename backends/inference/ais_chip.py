@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from backends.ascend.ais_bench_command import Summary, bar_position, infer_line, read_summary, summary_path
 from backends.ascend.ais_bench_install import AisBench, sourced
-from backends.ascend.tool_diagnosis import diagnose
+from backends.ascend.diagnosis import diagnose_run
 from backends.core.messages import Line, line
 from backends.device.model_runtime import DeviceSpec
 from backends.inference import ais_stage
@@ -188,7 +188,7 @@ class Chip:
             reason = line("no new output for {seconds:.0f} s", seconds=silent_s)
             return Verdict(ok=False, unfinished=unfinished, blamed=unfinished[:1], reason=reason)
         if ending.status != 0:
-            failure = diagnose(ending.status, ending.words)
+            failure = diagnose_run(ending.status, ending.words)
             outside = ending.status in (128 + 2, 128 + 9, 128 + 15)  # a person or the kernel, not its work
             blamed = () if outside or not self._shown else unfinished[:1]
             return Verdict(False, unfinished, blamed, failure.reason, failure.fix, failure.again)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backends.ascend.ais_bench_command import Summary, pure_line, read_summary, summary_path
 from backends.ascend.ais_bench_install import AisBench, probe, sourced
-from backends.ascend.tool_diagnosis import diagnose
+from backends.ascend.diagnosis import diagnose_run
 from backends.core.errors import StageError
 from backends.core.messages import N_, Line, line
 from backends.device.model_runtime import DeviceSpec
@@ -81,7 +81,7 @@ def _ended(device: DeviceSpec, tool: Tool, summary: Path, batch: int, loop: int)
         hint = N_("see `npu-smi info`, or give other --devices")
         raise StageError("{device}: no answer for {s:.0f} s", hint=hint, device=device.id, s=LIMIT_S)
     if ending.status != 0:
-        failure = diagnose(ending.status, ending.words)
+        failure = diagnose_run(ending.status, ending.words)
         facts = {**failure.fix.facts, "device": device.id, "reason": failure.reason}
         raise StageError("{device}: {reason}", hint=failure.fix.template, **facts)
     told = read_summary(summary)

@@ -133,14 +133,20 @@ class Tool:
 
 
 def run_tool(
-    command: Sequence[str], folder: Path, workspace: Path, *, stop: Callable[[], bool], heard: Callable[[int], None]
+    command: Sequence[str],
+    folder: Path,
+    workspace: Path,
+    *,
+    stop: Callable[[], bool],
+    heard: Callable[[int], None],
+    extra: Mapping[str, str] | None = None,
 ) -> Ending:
     """Run `command` in `folder` until it ends or `stop()`, copying what it says to our standard output.
 
-    `heard(lines)` is called whenever it said something, with the number of lines so far. Afterwards no process of its
-    group is left.
+    `heard(lines)` is called whenever it said something, with the number of lines so far; `extra` is added to its
+    environment. Afterwards no process of its group is left.
     """
-    tool = Tool(command, folder, workspace)
+    tool = Tool(command, folder, workspace, extra=extra)
     try:
         _listen(tool, stop, heard)
         return tool.end(0.5, GRACE_S)

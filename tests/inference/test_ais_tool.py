@@ -11,7 +11,7 @@ import pytest
 from backends.ascend import ais_bench_install
 from backends.ascend.ais_bench_command import Summary, bar_position, pure_line, read_summary, summary_path
 from backends.ascend.ais_bench_install import AisBench, generation_of, probe, versions
-from backends.ascend.tool_diagnosis import diagnose
+from backends.ascend.diagnosis import diagnose_run
 from backends.core.errors import NeedError
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
@@ -168,7 +168,7 @@ CLOSING = "[INFO] unload model success, model Id is 1\n[INFO] end to reset devic
 )
 def test_failures_are_told_by_what_was_said_first(status: int, words: str, reason: str, again: bool) -> None:
     """The closing lines come after failures too; whether a new process could do better goes with the reason."""
-    found = diagnose(status, words + CLOSING)
+    found = diagnose_run(status, words + CLOSING)
     assert reason in str(found.reason)
     assert again == found.again
 
@@ -176,7 +176,7 @@ def test_failures_are_told_by_what_was_said_first(status: int, words: str, reaso
 def test_foreign_words_are_made_plain() -> None:
     """Colours and control characters do not reach a face."""
     said = "Error: [\x1b[1;32mSOLUTION\x1b[0m] visit\x07"
-    assert "Error: [SOLUTION] visit" == str(diagnose(1, "\x1b[31m" + said).reason)
+    assert "Error: [SOLUTION] visit" == str(diagnose_run(1, "\x1b[31m" + said).reason)
 
 
 def test_the_guides_pure_measurement_is_its_line(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ CASES = {
 def test_what_was_printed_is_read(name: str) -> None:
     """Every figure of the text, and none that it does not say."""
     text, expected = CASES[name]
-    assert expected == read_log(text)
+    assert ((expected,) if expected else ()) == read_log(text)[0]
 
 
 def test_a_rate_is_the_tools_own_or_by_its_mean() -> None:
@@ -93,3 +93,18 @@ def test_a_rate_is_the_tools_own_or_by_its_mean() -> None:
     rates = {name: figures.rate(10) for name, (_, figures) in CASES.items() if figures is not None}
     assert (2995.5, 4776.11) == (rates["two devices"], rates["A and B"])
     assert 1000 * 10 / 2.41 == rates["msame on one file"]
+
+
+def test_runs_that_follow_each_other_or_overlap_are_told_apart() -> None:
+    """By their headings, by their times where headings overlap, and of msame by its averages."""
+    rate = "[INFO] throughput 1000*batchsize.mean(1)/NPU_compute_time.mean({0}): {1}\n"
+    first = NPU + rate.format(13.4, 74.6)
+    second = NPU.replace("13.4", "26.8") + rate.format(26.8, 37.3)
+    for text in (RULE + first + RULE + second, RULE + RULE + first + second, first + second):
+        found, end = read_log(text + "after")
+        assert [(13.4, 74.6), (26.8, 37.3)] == [(one.compute.mean, one.throughput) for one in found]
+        assert end <= len(text)
+    summed = "[INFO] summary throughput:111.9\n"
+    assert [111.9, None] == [one.summed for one in read_log(first + second + summed + RULE + first)[0]]
+    msame = "Inference time: {0}ms\nInference average time : {0} ms\n"
+    assert [2.0, 3.0] == [one.compute.min for one in read_log(msame.format(2) + msame.format(3))[0]]
