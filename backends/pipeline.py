@@ -7,8 +7,7 @@ from pathlib import Path
 from backends.checks.check_spec import CHECK, with_needs
 from backends.core.plan import Plan, StageSpec
 from backends.core.settings import Settings
-from backends.data.data_specs import ANNOTATE, FRAMES
-from backends.data.preprocess_spec import PREPROCESS
+from backends.data.data_specs import ANNOTATE, FRAMES, PREPROCESS
 from backends.evaluate.evaluate_specs import EVALUATE, SCORE
 from backends.inference.infer_spec import INFER
 from backends.models.model_specs import COMPILE, EXPORT, SIMPLIFY, VERIFY

@@ -23,12 +23,11 @@ from backends.core.messages import Line, line
 from backends.data import pixels
 from backends.data.annotation import Video, read_annotation
 from backends.data.clip_extraction import cores, extract
-from backends.data.clip_sampling import clip_count, clips
 from backends.data.clip_store import ClipStore
 from backends.data.clip_writer import ClipWriter
 from backends.data.jpeg import Decoder
 from backends.data.preprocess import header, subset
-from backends.data.preprocess_params import PreprocessParams
+from backends.data.preprocess_params import PreprocessParams, clip_count, clips
 from backends.device import clip_kernels
 from bench import guide_way
 
@@ -267,7 +266,7 @@ def _batches(store: Path) -> int:
 
 
 def _kept(video: Video, params: PreprocessParams) -> int:
-    return min(clip_count(video.first, video.end, params.clip_stride), params.max_clips)
+    return min(clip_count(video.first, video.end, params.clip_frames, params.clip_stride), params.max_clips)
 
 
 def _real(annotation: Path, root: Path, most_clips: int) -> list[Video]:

@@ -14,6 +14,7 @@ from backends.core.needs import Finding
 from backends.core.settings import VIDEO_SUFFIXES, Settings
 from backends.core.sizes import size
 from backends.data.annotation import read_annotation
+from backends.data.preprocess_params import clip_count
 
 CLIP_BYTES = 3 * 16 * 112 * 112
 """A packed clip: uint8 pixels."""
@@ -73,14 +74,15 @@ def estimate(settings: Settings) -> int | None:
 def _annotated(settings: Settings) -> tuple[int, int] | None:
     """(videos, clips) of the subset by the annotation's segments, read in pieces: 650,000 videos take 32 MB."""
     path, cap = settings.dataset.annotation, settings.preprocess.max_clips
-    stride, subset = max(1, settings.preprocess.clip_stride), settings.dataset.subset
+    pre, subset = settings.preprocess, settings.dataset.subset
     if path is None:
         return None
     try:
         annotation = read_annotation(path)
     except InputError:
         return None  # what is wrong with it is the annotate stage's to say
-    clips = [min(cap, math.ceil((v.end - v.first) / stride)) for v in annotation.videos if v.subset == subset]
+    videos = [video for video in annotation.videos if video.subset == subset and video.frames]
+    clips = [min(cap, clip_count(one.first, one.end, pre.clip_frames, pre.clip_stride)) for one in videos]
     return len(clips), sum(clips)
 
 

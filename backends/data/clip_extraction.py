@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from backends.core.messages import Line, line
 from backends.data.annotation import Video
-from backends.data.clip_sampling import clip_count, clips
+from backends.data.frame_files import names_in
 from backends.data.jpeg import FrameTrouble
 from backends.data.pixels import FrameReader
-from backends.data.preprocess_params import PreprocessParams
+from backends.data.preprocess_params import PreprocessParams, clip_count, clips
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,8 +42,12 @@ class Extracted:
     """(clips kept, 3, frames, size, size)."""
     clips_before_cut: int
     trouble: Line = Line("")
-    absent: bool = False
+    missing: str = ""
+    """The path of a file or folder that was not there when it was read."""
+    is_absent: bool = False
     """The video has no folder of frames at all."""
+    is_temporary: bool = False
+    """The reason may pass."""
 
 
 def extract(
@@ -51,8 +55,8 @@ def extract(
 ) -> Generator[Extracted, None, None]:
     """The clips of each video, in order. `workers` threads; 0: one a core, up to MOST_THREADS.
 
-    Frames are `<root>/<label>/<id>/image_%05d.jpg`; only those that a kept clip uses are read. Close the iterator to
-    end early: what is being read is finished, the rest is dropped.
+    Frames are `<root>/<label>/<id>/image_%05d.jpg`, or named as `frame_files` says; only those that a kept clip uses
+    are read. Close the iterator to end early: what is being read is finished, the rest is dropped.
     """
     threads = workers or min(cores(), MOST_THREADS)
     readers = threading.local()
@@ -67,7 +71,7 @@ def extract(
     with ThreadPoolExecutor(threads, "clips") as pool:
         try:
             for video in videos:
-                weight = min(clip_count(video.first, video.end, params.clip_stride), params.max_clips)
+                weight = min(_count(video, params), params.max_clips)
                 while pending and waiting + weight > threads * AHEAD:
                     done, future = pending.popleft()
                     waiting -= done
@@ -87,27 +91,36 @@ def extract_video(video: Video, root: Path, params: PreprocessParams, reader: Fr
     if not video.frames:
         reason = line("its segment [{first}, {end}] holds no frames", first=video.first, end=video.end)
         return Extracted(video, None, 0, reason)
-    before = clip_count(video.first, video.end, params.clip_stride)
+    before = _count(video, params)
     folder = root / video.label / video.id
+    names = names_in(folder)
     made = np.empty((min(before, params.max_clips), 3, params.clip_frames, params.size, params.size), np.uint8)
     windows = clips(video.first, video.end, params.clip_frames, params.clip_stride, params.max_clips)
     try:
         for clip, numbers in enumerate(windows):
-            _fill(made, clip, numbers, str(folder), reader)  # a Path for each frame costs 3 % of all time
+            paths = {number: f"{folder}/{names.name(number, video.first)}" for number in numbers}
+            _fill(made, clip, numbers, paths, reader)
     except FrameTrouble as trouble:
-        if not folder.is_dir():
-            return Extracted(video, None, before, line("no frames in {folder}", folder=str(folder)), absent=True)
-        return Extracted(video, None, before, trouble.line)
+        if trouble.missing and not folder.is_dir():
+            reason = line("no frames in {folder}", folder=str(folder))
+            return Extracted(video, None, before, reason, missing=str(folder), is_absent=True)
+        return Extracted(video, None, before, trouble.line, missing=trouble.missing, is_temporary=trouble.is_temporary)
     return Extracted(video, made, before)
 
 
-def _fill(made: NDArray[np.uint8], clip: int, numbers: tuple[int, ...], folder: str, reader: FrameReader) -> None:
+def _count(video: Video, params: PreprocessParams) -> int:
+    return clip_count(video.first, video.end, params.clip_frames, params.clip_stride)
+
+
+def _fill(
+    made: NDArray[np.uint8], clip: int, numbers: tuple[int, ...], paths: Mapping[int, str], reader: FrameReader
+) -> None:
     """One clip's frames; those that a looped window repeats are copied, not decoded again."""
     places: dict[int, int] = {}
     for place, number in enumerate(numbers):
         seen = places.setdefault(number, place)
         if seen == place:
-            reader.read(f"{folder}/image_{number:05d}.jpg", made, clip, place)
+            reader.read(paths[number], made, clip, place)
         else:
             made[clip, :, place] = made[clip, :, seen]
 

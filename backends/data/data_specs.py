@@ -1,7 +1,8 @@
-"""The dataset room's stages: what they read, what they need, when they do not apply. It imports none of their work."""
+"""The stages frames, annotate and preprocess for the pipeline: what they read and need. It imports none of the work."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from backends.core.messages import line
 from backends.core.needs import module
 from backends.core.plan import Reads, Stage, StageSpec
 from backends.core.settings import DatasetSettings, Settings
+from backends.data.preprocess_params import PreprocessParams
 
 
 def _plan_frames(settings: Settings) -> Stage:
@@ -49,8 +51,33 @@ def _plan_annotate(settings: Settings) -> Stage:
     )
 
 
+def _preprocess(settings: Settings) -> Stage:
+    pre, frames = settings.preprocess, settings.dataset.frames
+    params = PreprocessParams(
+        subset=settings.dataset.subset,
+        clip_frames=pre.clip_frames,
+        clip_stride=pre.clip_stride,
+        size=pre.size,
+        max_clips=pre.max_clips,
+        mean=pre.normalization.mean,
+        std=pre.normalization.std,
+        write_bins=settings.infer.layout == "guide",
+    )
+    return Stage(
+        name="preprocess",
+        entry="backends.data.preprocess:run",
+        version=2,
+        params=asdict(params),
+        kept=True,
+        adds=("write_bins",),
+        tuning={"workers": pre.workers},
+        inputs={} if frames is None else {"frames": frames},
+        needs=(module("numpy"), module("simplejpeg"), module("PIL", "pillow")),
+    )
+
+
 def _labelling(dataset: DatasetSettings) -> dict[str, Path]:
-    """The annotation, or else the split files, or nothing."""
+    """The annotation, or else the lists, or nothing."""
     if dataset.annotation:
         return {"annotation": dataset.annotation}
     return {"splits": dataset.splits} if dataset.splits else {}
@@ -59,5 +86,12 @@ def _labelling(dataset: DatasetSettings) -> dict[str, Path]:
 FRAMES = StageSpec("frames", {"check": Reads()}, _plan_frames)
 """Videos to folders of JPEG files."""
 
-ANNOTATE = StageSpec("annotate", {"check": Reads(), "frames": Reads(("frames",))}, _plan_annotate)
-"""Labels and segments in the guide's form."""
+ANNOTATE = StageSpec("annotate", {"check": Reads(), "frames": Reads(("frames", "index"))}, _plan_annotate)
+"""Labels and segments in the reference's form."""
+
+PREPROCESS = StageSpec(
+    "preprocess",
+    {"check": Reads(), "frames": Reads(("frames",)), "annotate": Reads(("annotation",))},
+    _preprocess,
+)
+"""Frames to a clip store."""

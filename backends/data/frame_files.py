@@ -63,6 +63,16 @@ def frame_names(folder: Path) -> FrameNames | None:
     return FrameNames(*kind, lowest[kind]) if lowest[kind] <= 1 else None
 
 
+def names_in(folder: Path) -> FrameNames:
+    """How a video's frames are named; as the reference's where it is not known, so that what is missing has a name."""
+    if (folder / REFERENCE.name(1)).exists() and not (folder / REFERENCE.name(0)).exists():
+        return REFERENCE
+    try:
+        return frame_names(folder) or REFERENCE
+    except OSError:
+        return REFERENCE
+
+
 def _names(folder: Path) -> list[str]:
     with os.scandir(folder) as found:
         return [entry.name for entry in found if not entry.name.startswith(".")]

@@ -1,11 +1,13 @@
-"""One frame file to RGB pixels, or the reason why it cannot be trusted. It refuses to know where the pixels go.
+"""One frame file to RGB pixels, or the reason why it cannot be trusted; `pixels` puts them into clips.
 
 A file is looked at before it is decoded: kind, size, format, dimensions, colour space. Decoding is strict: what makes
-the decoder warn (a cut end, a damaged middle) makes the frame unusable, where others would give grey pixels.
+the decoder warn (a cut end, a damaged middle) makes the frame unusable, where others would give grey pixels. CMYK and
+PNG files, under whatever name, are decoded by Pillow, as the reference does it for all.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -24,13 +26,23 @@ MOST_PIXELS = 36_000_000
 SPARE = 64
 """Bytes of a decode buffer beyond its pixels: the kernel reads four bytes where a pixel has three."""
 
-_START, _END = b"\xff\xd8\xff", b"\xff\xd9"
+MAY_PASS = frozenset(
+    (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EMFILE, errno.ENFILE, errno.EINTR)
+)
+"""Errors of a disk or of this machine that say nothing about the file."""
+
+_START, _END, _PNG = b"\xff\xd8\xff", b"\xff\xd9", b"\x89PNG\r\n\x1a\n"
 _COLOURS = ("YCbCr", "RGB", "Gray")
-"""Colour spaces that decoders agree on. CMYK and YCCK become RGB in a different way in each."""
+"""Colour spaces that decoders agree on. CMYK and YCCK become RGB in a different way in each: there Pillow's counts."""
 
 
 class FrameTrouble(Exception):  # noqa: N818 - an item set aside, not an error of ours
     """A frame that cannot be used, and why: a template with `{name}`, the last part of the frame's path."""
+
+    missing = ""
+    """The path, where there is no such file."""
+    is_temporary = False
+    """The reason may pass: an error of the disk."""
 
     def __init__(self, template: str, path: str, /, **facts: Fact) -> None:
         self.line: Line = line(template, name=Path(path).name, **facts)
@@ -54,28 +66,50 @@ class Decoder:
 
     def decode(self, data: bytes, path: str) -> NDArray[np.uint8]:
         """The pixels of a JPEG file's bytes; the last part of `path` is for words. Raises FrameTrouble."""
-        import numpy as np
-
+        if data.startswith(_PNG):
+            return self._by_pillow(data, path)
         try:
             height, width, colour, _ = self._header(data)
             if colour not in _COLOURS:
-                text = N_("{name}: its colours are {colour}, not RGB or grey")
-                raise FrameTrouble(text, path, colour=str(colour))
-            if height * width > MOST_PIXELS:
-                text = N_("{name}: {width}x{height} pixels are more than {most} million")
-                most = MOST_PIXELS // 1_000_000
-                raise FrameTrouble(text, path, width=int(width), height=int(height), most=most)
-            wanted = height * width * 3 + SPARE
-            if len(self.buffer) < wanted:
-                self.buffer = np.empty(wanted, np.uint8)
+                return self._by_pillow(data, path)
+            self._reserve(int(width), int(height), path)
             frame: NDArray[np.uint8] = self._decode(data, "RGB", buffer=self.buffer, strict=True)
         except ValueError as error:
             raise FrameTrouble("{name}: not a sound JPEG: {reason}", path, reason=str(error)[:200]) from None
         return frame
 
+    def _reserve(self, width: int, height: int, path: str) -> None:
+        """Make the buffer large enough; FrameTrouble for a frame that is too large to decode."""
+        import numpy as np
+
+        if height * width > MOST_PIXELS:
+            text, most = N_("{name}: {width}x{height} pixels are more than {most} million"), MOST_PIXELS // 1_000_000
+            raise FrameTrouble(text, path, width=width, height=height, most=most)
+        wanted = height * width * 3 + SPARE
+        if len(self.buffer) < wanted:
+            self.buffer = np.empty(wanted, np.uint8)
+
+    def _by_pillow(self, data: bytes, path: str) -> NDArray[np.uint8]:
+        """As the reference: open, convert to RGB."""
+        import io
+
+        import numpy as np
+        from PIL import Image
+
+        try:
+            with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+                width, height = image.size
+                self._reserve(width, height, path)
+                pixels = np.asarray(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise FrameTrouble("{name}: not a sound image: {reason}", path, reason=str(error)[:200]) from None
+        frame = self.buffer[: height * width * 3].reshape(height, width, 3)
+        frame[:] = pixels
+        return frame
+
 
 def read_jpeg(path: str) -> bytes:
-    """The bytes of a frame file that begins as a JPEG does and is of a sane size. Raises FrameTrouble."""
+    """The bytes of a frame file that begins as a JPEG or a PNG does and is of a sane size. Raises FrameTrouble."""
     try:
         # O_NONBLOCK: a pipe under a frame's name must not hold the run up
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -84,15 +118,18 @@ def read_jpeg(path: str) -> bytes:
         finally:
             os.close(descriptor)
     except FileNotFoundError:
-        raise FrameTrouble("{name} is missing", path) from None
+        trouble = FrameTrouble("{name} is missing", path)
+        trouble.missing = path
+        raise trouble from None
     except OSError as error:
-        reason = os_reason(error)
-        raise FrameTrouble("{name}: {reason}", path, reason=reason) from None
+        trouble = FrameTrouble("{name}: {reason}", path, reason=os_reason(error))
+        trouble.is_temporary = error.errno in MAY_PASS
+        raise trouble from None
     if not data:
         raise FrameTrouble("{name} is empty", path)
-    if not data.startswith(_START):
+    if not data.startswith((_START, _PNG)):
         raise FrameTrouble("{name} is not a JPEG", path)
-    if _END not in data[-1024:]:
+    if _END not in data[-1024:] and not data.startswith(_PNG):
         raise FrameTrouble("{name} is cut off: it has no end marker", path)
     return data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -18,11 +19,10 @@ from backends.core.sizes import size
 from backends.data.annotation import Annotation, Video, read_annotation
 from backends.data.clip_extraction import Extracted, extract
 from backends.data.clip_index import ClipIndex
-from backends.data.clip_sampling import clip_count
 from backends.data.clip_store import ClipStore
 from backends.data.clip_writer import ClipWriter, borrow
 from backends.data.guide_files import bin_path, write_bin, write_info
-from backends.data.preprocess_params import PreprocessParams
+from backends.data.preprocess_params import PreprocessParams, clip_count
 from backends.device.clip_format import ClipHeader
 from backends.worker.job import Job
 
@@ -82,6 +82,7 @@ class _Maker:
         self._job, self._params, self._videos = job, params, videos
         self._missing = self._found = self._taken = self._made = 0
         self._seconds = 0.0
+        self._away: list[Extracted] = []
 
     def checked(self, done: int, total: int) -> None:
         """Progress of comparing what an earlier attempt left with its checksums."""
@@ -105,6 +106,8 @@ class _Maker:
                     writer.sync()
                     synced = time.monotonic()
                 self._job.check_stop()
+        for made in self._away:  # away for the whole time: then the engine sees that the input changed, or it never was
+            self._job.set_aside(made.video.id, made.trouble, is_temporary=os.path.lexists(made.missing))
         if writer.empty:
             hint = N_("see what was set aside; frames are expected as <class>/<video>/image_00001.jpg")
             text = N_("{root}: none of the {n} videos could be used")
@@ -125,8 +128,11 @@ class _Maker:
         self._taken += 1
         video = made.video
         if made.clips is None:
-            self._missing += made.absent
-            self._job.set_aside(video.id, made.trouble)
+            self._missing += made.is_absent
+            if made.missing:
+                self._away.append(made)  # whether it is back is to be seen at the end
+            else:
+                self._job.set_aside(video.id, made.trouble, is_temporary=made.is_temporary)
             return
         segment, data = (video.first, video.end), made.clips.data
         writer.append(video.id, video.label, segment, made.clips_before_cut, data)
@@ -143,8 +149,10 @@ class _Maker:
 
     def _room(self, folder: Path, todo: Sequence[Video]) -> None:
         """StageError at once where the disk cannot hold what is to come."""
-        cap, stride = self._params.max_clips, self._params.clip_stride
-        needed = sum(min(clip_count(v.first, v.end, stride), cap) for v in todo) * header(self._params).clip_bytes
+        cap, frames, stride = self._params.max_clips, self._params.clip_frames, self._params.clip_stride
+        needed = (
+            sum(min(clip_count(v.first, v.end, frames, stride), cap) for v in todo) * header(self._params).clip_bytes
+        )
         if self._params.write_bins:
             needed += len(self._videos) * cap * 4 * header(self._params).clip_bytes
         free = shutil.disk_usage(folder).free

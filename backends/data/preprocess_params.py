@@ -1,7 +1,12 @@
-"""What decides the outcome of preprocessing, as frozen values."""
+"""What decides the clips: the parameters of preprocessing, and which frames of a video make each clip.
+
+The stages frames and preprocess, the disk check and the benches count by it. Pure; it knows no files and no pixels.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 
 from backends.core.frozen import dataclass
@@ -35,3 +40,27 @@ class StepParams:
     dataset: str = "hmdb51"
     inference_batch_size: int = 1
     subset: str = "validation"
+
+
+def clip_count(first: int, end: int, frames: int, stride: int) -> int:
+    """Clips that the frames [first, end) give before any cap: one at every `stride`-th frame, up to and with the
+    first one that runs over the end, as the reference's sliding window has it."""
+    length = end - first
+    whole = (length - frames) // stride + 1 if length >= frames else 0
+    return min(-(-length // stride), whole + 1)
+
+
+def clips(first: int, end: int, frames: int, stride: int, cap: int) -> Iterator[tuple[int, ...]]:
+    """The frame numbers of each clip, at most `cap` clips.
+
+    A window that runs over the end is filled by looping its own frames from its start: [1, 6) gives
+    1 2 3 4 5 1 2 3 4 5 1 2 3 4 5 1 for 16 frames.
+    """
+    for clip in range(min(cap, clip_count(first, end, frames, stride))):
+        begin = first + clip * stride
+        yield tuple(islice(cycle(range(begin, min(begin + frames, end))), frames))
+
+
+def frames_used(first: int, frames: int, stride: int, cap: int) -> int:
+    """The number that follows the last frame of the last clip that may count, of a segment that begins at `first`."""
+    return first + (cap - 1) * stride + frames

@@ -23,11 +23,15 @@ def pixels(image: Image.Image, size: int = 112) -> np.ndarray:
     return everything[top : top + size, left : left + size].transpose(2, 0, 1)
 
 
-def clip_frames(first: int, end: int) -> list[list[int]]:
-    """The frame numbers of every clip before the cap."""
-    numbers = list(range(first, end))
-    clips = [numbers[begin : begin + 16] for begin in range(0, len(numbers), 16)]
-    return [(clip * 16)[:16] for clip in clips]
+def clip_frames(first: int, end: int, size: int = 16, stride: int = 16) -> list[list[int]]:
+    """The frame numbers of every clip before the cap: a window that is short is filled and is the last one."""
+    numbers, clips = list(range(first, end)), []
+    for begin in range(0, len(numbers), stride):
+        window = numbers[begin : begin + size]
+        clips.append((window * size)[:size])
+        if len(window) < size:
+            break
+    return clips
 
 
 def clips(folder: Path, first: int, end: int) -> np.ndarray:

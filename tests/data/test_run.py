@@ -19,8 +19,8 @@ from backends.core.settings import DatasetSettings, InferSettings, Settings
 from backends.core.stage_request import Request, Upstream
 from backends.data import preprocess as stage
 from backends.data.clip_store import ClipStore
+from backends.data.data_specs import PREPROCESS
 from backends.data.preprocess import run
-from backends.data.preprocess_spec import PREPROCESS
 from backends.device.clip_format import shard_path
 from backends.worker.job import Job
 from tests.data import reference
@@ -207,7 +207,7 @@ def test_other_shapes_are_made_as_asked(bench: Bench) -> None:
     folder = bench.add("a", 9)
     outcome = run(bench.job({"size": 16, "clip_frames": 4, "clip_stride": 2, "max_clips": 3}))
     store = ClipStore.open(bench.folder / "out" / "store")
-    assert (3, 5) == (outcome.figures["clips"], outcome.figures["clips_before_cut"])
+    assert (3, 4) == (outcome.figures["clips"], outcome.figures["clips_before_cut"])
     with Image.open(folder / "image_00005.jpg") as image:
         assert np.array_equal(reference.pixels(image, 16), store.clip(1)[:, 2])
 
@@ -274,3 +274,39 @@ def test_names_with_brackets_and_accents_work(bench: Bench) -> None:
     run(bench.job({"write_bins": True}))
     assert [f"{name}.bin"] == [path.name for path in (bench.folder / "out" / "bins").iterdir()]
     assert f"{name} 1\n".encode() == (bench.folder / "out" / "hmdb51.info").read_bytes()
+
+
+@pytest.mark.parametrize("pattern", ["image_{:05d}.jpg", "img_{:05d}.jpg", "frame{:06d}.jpg", "{:05d}.jpg"])
+@pytest.mark.parametrize("lowest", [0, 1])
+def test_frames_of_other_names_give_the_same_clips(bench: Bench, pattern: str, lowest: int) -> None:
+    """Whatever the name and the first number, frame 1 of the segment is the first file."""
+    folder = bench.add("a", 20)
+    run(bench.job())
+    wanted = ClipStore.open(bench.folder / "out" / "store").clip(1).tobytes()
+    for number in range(20, 0, -1) if lowest else range(1, 21):
+        (folder / f"image_{number:05d}.jpg").rename(folder / ("new " + pattern.format(number - 1 + lowest)))
+    for path in folder.iterdir():
+        path.rename(folder / path.name.removeprefix("new "))
+    run(bench.job(out="other"))
+    assert {} == bench.set_aside
+    assert wanted == ClipStore.open(bench.folder / "other" / "store").clip(1).tobytes()
+
+
+@pytest.mark.parametrize("is_back", [True, False])
+def test_frames_that_were_away_for_a_moment_are_a_reason_that_may_pass(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, is_back: bool
+) -> None:
+    """A folder that is back at the end of the stage: the next run tries its video again."""
+    bench.add("a", 20)
+    folder = bench.add("b", 20)
+    away = folder.rename(bench.folder / "away")
+    job = bench.job()
+
+    def progress(*_: object, **__: object) -> None:
+        if is_back and away.exists():
+            away.rename(folder)
+
+    monkeypatch.setattr(job, "progress", progress)
+    outcome = job.complete(run(job))
+    assert [("b", is_back)] == [(entry.item, entry.is_temporary) for entry in outcome.set_aside]
+    assert int(is_back) == outcome.temporary_count

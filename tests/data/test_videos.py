@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,21 @@ def test_all_classes_are_found_in_names(shared: Path) -> None:
     annotation = read_annotation(shared / "data/reference/hmdb51_1.json")
     assert HMDB51 == annotation.labels
     assert [] == [video.id for video in annotation.videos if named_class(video.id) != video.label]
+
+
+def test_links_that_lead_to_themselves_and_pipes_end_nothing(tmp_path: Path) -> None:
+    """Under a video's name they cannot be opened, and the stage skips them; under another they are nothing."""
+    root = _files(tmp_path, "wave/good.avi")
+    (root / "wave/loop.avi").symlink_to("loop.avi")
+    (root / "wave/loop").symlink_to("loop")
+    (root / "loop").symlink_to("loop")
+    os.mkfifo(root / "wave/pipe.avi")
+    assert ["wave/good", "wave/loop", "wave/pipe"] == _found(root)
+
+
+def test_videos_of_other_kinds_are_skipped_by_name(tmp_path: Path) -> None:
+    """What the decoder opens is taken; another video is named with the kinds that are."""
+    found = find_videos([_files(tmp_path, "wave/a.WMV", "wave/b.ts", "wave/c.3gp", "wave/d.rmvb", "wave/e.txt")], dict)
+    assert ["wave/a", "wave/b", "wave/c"] == [source.name for source in found.videos]
+    assert ["wave/d.rmvb"] == [item.item for item in found.set_aside]
+    assert "videos of its kind are not read" in str(found.set_aside[0].reason)
