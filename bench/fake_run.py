@@ -25,9 +25,9 @@ from backends.core.messages import line
 from backends.core.run_state import Run, fold
 from backends.core.settings import DatasetSettings, InferSettings, ModelSettings, Settings
 from backends.core.values import ClassScore, Confusion, DeviceSample, Report
+from backends.engine.daemon import next_id
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
-from backends.engine.live_client import next_id
 from backends.engine.lock import HEARTBEAT_S, WorkspaceLock
 from backends.pipeline import whole_plan
 from backends.workspace.settings_file import write_settings

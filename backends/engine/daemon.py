@@ -1,7 +1,8 @@
-"""`python -m backends.engine.daemon RUN_FOLDER`: leave the terminal for good, then supervise the run.
+"""`python -m backends.engine.daemon WORKSPACE RUN`: leave the terminal for good, then supervise a run.
 
-The caller reads one line of JSON from standard output: {"ok": pid} once the engine takes commands and its
-beginning is on disk, or the refusal.
+`RUN` is the id of one to resume; empty: a new one. The caller, who may be killed at any moment, writes the sealed plan
+to standard input and reads one line of JSON from standard output: {"ok": pid, "run": id} once the engine takes commands
+and its beginning is on disk, or the refusal.
 After that the supervisor is a daemon of its own: two forks, a session of its own, no terminal, no inherited descriptor.
 """
 
@@ -11,14 +12,16 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import IO
 
 from backends.core.codec import dumps, encode
-from backends.core.errors import InputError, R3dError
-from backends.core.messages import N_
+from backends.core.errors import R3dError
+from backends.core.files import write_whole
 from backends.core.plan import Plan
 from backends.engine.control_socket import serve
 from backends.engine.folders import Folders, RunFolder
@@ -28,33 +31,54 @@ from backends.engine.supervisor import Supervisor
 
 
 def main() -> int:
-    """Become the supervisor of the run in `sys.argv[1]`."""
-    folder = RunFolder(Path(sys.argv[1]))
+    """Become the supervisor of the run `sys.argv[2]`, or of a new one, in the workspace `sys.argv[1]`."""
+    folders, resumed = Folders(Path(sys.argv[1])), sys.argv[2]
+    sealed = sys.stdin.buffer.read()
     _leave()
     reply = os.fdopen(os.dup(1), "w", encoding="ascii")
-    _redirect(folder.supervisor_log)
-    hold = None
+    held: WorkspaceLock | None = None
+    folder: RunFolder | None = None
     try:
-        plan = _plan(folder)
-        folders = Folders(plan.workspace)
-        hold = WorkspaceLock(folders, folder.id)
-        asyncio.run(_supervise(folders, folder, plan, hold, reply))
+        plan = unseal(Plan, sealed)
+        held = WorkspaceLock(folders, resumed)
+        folder = folders.run(resumed) if resumed else _new_run(folders, sealed)
+        held.name(folder.id)
+        _redirect(folder.supervisor_log)
+        asyncio.run(_supervise(folders, folder, plan, held, reply))
+    except DamagedError:  # whoever wrote it was killed meanwhile: nothing has begun
+        return 1
     except (R3dError, OSError) as error:
         if reply.closed:  # it had begun: the log is the place for a fault of ours
             raise
-        if hold is not None:
-            hold.release()  # first: whoever hears the refusal may start again at once
-        return _refuse(reply, error if isinstance(error, R3dError) else disk_trouble(error, folder.path))
-    hold.release()
+        if folder is not None and not resumed:  # it never began, and would stand for the latest run
+            shutil.rmtree(folder.path, ignore_errors=True)
+        if held is not None:
+            held.release()  # first: whoever hears the refusal may start again at once
+        return _refuse(reply, error if isinstance(error, R3dError) else disk_trouble(error, folders.workspace))
+    held.release()
     return 0
 
 
-def _plan(folder: RunFolder) -> Plan:
-    try:
-        return unseal(Plan, folder.plan.read_bytes(), needs_seal=False)
-    except DamagedError:
-        text, hint = N_("{path} is damaged"), N_("start the run again: it gets a new plan")
-        raise InputError(text, hint=hint, path=str(folder.plan)) from None
+def _new_run(folders: Folders, sealed_plan: bytes) -> RunFolder:
+    """Make a run's folder. Only the engine does, so that whoever sees one may wait for its run."""
+    latest = folders.latest_run()
+    last = latest.id if latest else ""
+    while True:
+        folder = folders.run(next_id(time.strftime("%Y%m%d-%H%M%S"), last))
+        with contextlib.suppress(FileExistsError):  # left by one that was cut off here
+            folder.path.mkdir(parents=True, mode=0o700)
+            break
+        last = folder.id
+    write_whole(folder.plan, sealed_plan)
+    return folder
+
+
+def next_id(stamp: str, latest: str) -> str:
+    """The id of a run begun at `stamp` (YYYYMMDD-HHMMSS): it sorts after `latest`, even where the clock went back."""
+    before, _, number = latest.rpartition("-")
+    if before < stamp:
+        return f"{stamp}-0000"
+    return f"{before}-{int(number) + 1 if number.isdigit() else 1:04d}"
 
 
 def _refuse(reply: IO[str], error: R3dError) -> int:
@@ -73,8 +97,8 @@ def _answer(reply: IO[str], text: str) -> None:
             reply.close()
 
 
-async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, hold: WorkspaceLock, reply: IO[str]) -> None:
-    supervisor = Supervisor(folders, folder, plan, hold)
+async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, held: WorkspaceLock, reply: IO[str]) -> None:
+    supervisor = Supervisor(folders, folder, plan, held)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, supervisor.stop)
     for name in (signal.SIGINT, signal.SIGHUP):
@@ -82,7 +106,7 @@ async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, hold: Work
     async with serve(folders, supervisor):
 
         def begun() -> None:
-            _answer(reply, dumps({"ok": os.getpid()}))
+            _answer(reply, dumps({"ok": os.getpid(), "run": folder.id}))
 
         await supervisor.main(begun)
 

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -22,9 +21,8 @@ from backends.core.client import LogChunk, Preview, RunRequest, RunResult, RunSu
 from backends.core.codec import decode, dumps, loads
 from backends.core.errors import BusyError, InputError, NeedError, R3dError, StageError
 from backends.core.events import Event
-from backends.core.files import write_whole
 from backends.core.frozen import dataclass
-from backends.core.messages import N_, Line
+from backends.core.messages import Line
 from backends.core.plan import Plan
 from backends.core.processes import our_environment
 from backends.core.run_state import Run
@@ -124,26 +122,17 @@ class LiveClient:
         plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
         if lock.owner(self._folders):
             raise lock.busy(self._folders)
-        try:
-            resumed = self._resumable(plan)
-            folder = resumed or self._new_run(plan)
-        except OSError as error:
-            raise lock.disk_trouble(error, self.workspace) from None
-        command = [sys.executable, "-m", "backends.engine.daemon", str(folder.path)]
+        command = [sys.executable, "-m", "backends.engine.daemon", str(self.workspace), self._resumable(plan)]
         reply = subprocess.run(
             command,
-            stdin=subprocess.DEVNULL,
+            input=seal(plan),
             stdout=subprocess.PIPE,
             check=False,
             env=our_environment(),
             start_new_session=True,  # whatever ends this process does not reach the engine
         ).stdout
         self._looked = -LIVELINESS_S
-        if refusal := _refusal(reply, folder):
-            if resumed is None:  # it never began, and would stand for the latest run
-                shutil.rmtree(folder.path, ignore_errors=True)
-            raise refusal
-        return folder.id
+        return _begun(reply, self._folders)
 
     def stop(self) -> None:
         from backends.engine.control_socket import ask  # it brings asyncio: 40 ms that `status` does not need
@@ -327,51 +316,31 @@ class LiveClient:
             self._report = (key, run_results.read_report(self._folders, run, CONFUSIONS))
         return self._report[1]
 
-    def _resumable(self, plan: Plan) -> RunFolder | None:
-        """The latest run where its engine died on this very plan."""
+    def _resumable(self, plan: Plan) -> str:
+        """The id of the latest run where its engine died on this very plan; empty: there is none."""
         folder = self._latest()
         if folder is None or self._state(folder).state != "running":
-            return None
+            return ""
         with contextlib.suppress(OSError, ValueError):
             begun = unseal(Plan, folder.plan.read_bytes(), needs_seal=False)
             if begun == loads(Plan, dumps(plan)) and is_whole(folder.journal):
-                return folder
-        return None
-
-    def _new_run(self, plan: Plan) -> RunFolder:
-        lock.make_root(self._folders)
-        latest = self._latest()
-        last = latest.id if latest else ""
-        while True:
-            folder = self._folders.run(next_id(time.strftime("%Y%m%d-%H%M%S"), last))
-            with contextlib.suppress(FileExistsError):  # of another console, or left by one that was cut off here
-                folder.path.mkdir(parents=True, mode=0o700)
-                break
-            last = folder.id
-        write_whole(folder.plan, seal(plan))
-        return folder
+                return folder.id
+        return ""
 
 
-def next_id(stamp: str, latest: str) -> str:
-    """The id of a run begun at `stamp` (YYYYMMDD-HHMMSS): it sorts after `latest`, even where the clock went back."""
-    before, _, number = latest.rpartition("-")
-    if before < stamp:
-        return f"{stamp}-0000"
-    return f"{before}-{int(number) + 1 if number.isdigit() else 1:04d}"
-
-
-def _refusal(reply: bytes, folder: RunFolder) -> R3dError | None:
-    """What the engine had against the run; None where it began. StageError where it said nothing: its log stays."""
+def _begun(reply: bytes, folders: Folders) -> str:
+    """The id of the run that began. Raises what the engine had against it; StageError where it said nothing."""
     try:
         answer = json.loads(reply)
     except ValueError:
-        text, hint = N_("the engine did not start"), N_("its last words are in {log}")
-        raise StageError(text, hint=hint, log=str(folder.supervisor_log)) from None
+        text, hint = "the engine did not start", "its last words are in {log}"
+        folder = folders.latest_run()
+        raise StageError(text, hint=hint, log=str(folder.supervisor_log if folder else folders.runs)) from None
     if "ok" in answer:
-        return None
+        return str(answer["run"])
     words, hint_words = decode(Line, answer["line"]), decode(Line, answer["hint"])
     kind = _KINDS.get(answer["error"], StageError)
-    return kind(words.template, hint=hint_words.template, **words.facts)
+    raise kind(words.template, hint=hint_words.template, **words.facts)
 
 
 def summary(run_id: str, run: Run, *, alive: bool) -> RunSummary:

@@ -45,11 +45,12 @@ class WorkspaceLock:
         if not taken:
             self._file.close()
             raise busy(folders)
-        self._name(run_id)
+        self.name(run_id)
         self._heart = os.open(folders.heartbeat, os.O_WRONLY | os.O_CREAT, 0o600)
         self.beat()
 
-    def _name(self, run_id: str) -> None:
+    def name(self, run_id: str) -> None:
+        """Write down who holds the workspace, and for which run."""
         me = {
             "pid": os.getpid(),
             "host": socket.gethostname(),

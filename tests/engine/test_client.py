@@ -12,7 +12,8 @@ import pytest
 from backends.core.events import Outcome
 from backends.core.run_state import Run, StageRun
 from backends.engine import live_client as clients
-from backends.engine.live_client import LiveClient, next_id, summary
+from backends.engine.daemon import next_id
+from backends.engine.live_client import LiveClient, summary
 
 
 def test_run_ids_sort_by_age_even_within_a_second_and_over_a_clock_that_goes_back() -> None:
