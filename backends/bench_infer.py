@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from backends.core.bench_report import BenchFigure, BenchReport, beside
 from backends.core.errors import InputError
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 Say = Callable[[Line], None]
 
 
-@dataclass(frozen=True, slots=True)
-class InferBench:
+class InferBench(Struct, frozen=True):
     """What `bench infer` is asked for; None is the workspace's, or the default."""
 
     model: Path | None = None

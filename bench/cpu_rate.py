@@ -13,9 +13,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from backends.core.codec import dumps, loads
 from backends.core.errors import InputError, StageError
@@ -30,8 +31,7 @@ SIDE = 2048
 MOST_S = 600
 
 
-@dataclass(frozen=True, slots=True)
-class CpuRate:
+class CpuRate(Struct, frozen=True):
     """One contender: the matrix product, or a runtime by name. Medians of the rounds."""
 
     name: str
@@ -44,8 +44,7 @@ class CpuRate:
     """None of the matrix product."""
 
 
-@dataclass(frozen=True, slots=True)
-class CpuBench:
+class CpuBench(Struct, frozen=True):
     """What one run found."""
 
     threads: int

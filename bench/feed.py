@@ -10,9 +10,10 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
 
 from backends.core.messages import N_, Line, line
 from backends.core.model_io import CLIP_SHAPE
@@ -33,8 +34,7 @@ CLIPS_A_VIDEO = 8492 / 1530
 """HMDB51's validation, at most ten clips a video."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """What one clip costs the host on one part of its way."""
 
     name: str
@@ -48,8 +48,7 @@ class Cost:
         return 1 / self.cpu_s
 
 
-@dataclass(frozen=True, slots=True)
-class ChipRun:
+class ChipRun(Struct, frozen=True):
     """So many chips at the published latency, fed from a real store."""
 
     chip: str
@@ -62,8 +61,7 @@ class ChipRun:
     clips_per_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
+class Feed(Struct, frozen=True):
     """What one run of the bench found. `costs` are of `batches` (float32, checked), `batches_unchecked`, `bytes`,
     `bytes_unchecked` and `loop` (handing out, answers, rows)."""
 

@@ -8,9 +8,10 @@ nothing with the code that it is compared with but the frame numbers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import torch
@@ -23,8 +24,7 @@ MEAN = (0.4345, 0.4051, 0.3775)
 STD = (0.2768, 0.2713, 0.2737)
 
 
-@dataclass(frozen=True, slots=True)
-class Frames:
+class Frames(Struct, frozen=True):
     """One video for the reference: its folder and its frames [first, end)."""
 
     id: str

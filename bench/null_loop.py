@@ -10,9 +10,10 @@ import resource
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from backends.core.events import DeviceProgress, Event, Outcome
 from backends.core.published import RATES
@@ -29,8 +30,7 @@ HMDB51: Mapping[int, int] = {2: 30, 3: 233, 4: 178, 5: 553, 6: 146, 7: 129, 8: 4
 """Videos by number of clips (at most ten) in HMDB51's split 1, validation; counted from the guide's annotation."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoopBench:
+class LoopBench(Struct, frozen=True):
     """One run of the loop."""
 
     chip: str
@@ -71,8 +71,7 @@ class Blank(BlankClips):
         return cls(sample(int(folder.name.rpartition("-")[2])))
 
 
-@dataclass(frozen=True, slots=True)
-class _Video:
+class _Video(Struct, frozen=True):
     id: str
     first: int
     clips: int

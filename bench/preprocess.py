@@ -12,11 +12,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
@@ -34,8 +36,7 @@ from bench import guide_way
 BATCH = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """One contender's throughput."""
 
     name: str
@@ -49,8 +50,7 @@ class Rate:
         return statistics.median(self.runs) if self.runs else None
 
 
-@dataclass(frozen=True, slots=True)
-class PreprocessBench:
+class PreprocessBench(Struct, frozen=True):
     """What one run of `bench preprocess` found."""
 
     cores: int
@@ -115,8 +115,7 @@ def bench_preprocess(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
-class FrameCost:
+class FrameCost(Struct, frozen=True):
     """What it takes to make a store of frames, and the store."""
 
     store: Path

@@ -14,9 +14,11 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backends.core.bench_report import BenchFigure, BenchReport, beside
 from backends.core.codec import decode, dumps, loads
@@ -48,8 +50,7 @@ GROWTH = 1.2
 LOOK_S = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class StageRun:
+class StageRun(Struct, frozen=True):
     """One stage in a process of its own."""
 
     outcome: Outcome

@@ -18,11 +18,11 @@ import socket
 import string
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from msgspec import Struct
 from textual_serve.server import Server
 
 from backends.core.errors import InputError
@@ -43,8 +43,7 @@ END_S = 3.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where the console is served."""
 
     host: str

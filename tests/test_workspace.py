@@ -66,7 +66,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[dataset]\nvideo = 'x'\n", r"dataset\.video is unknown \(did you mean videos\?\)"),
         ("[model]\ndepth = 0\n", r"model\.depth cannot be that \(it must be 1 to 1000"),
         ("[model]\ndepth = '50'\n", r"r3d\.toml: model\.depth: '50' is not a whole number"),
-        ("[infer]\ntarget = 'gpu'\n", r"r3d\.toml: infer\.target: 'gpu' is not one of cpu, ascend"),
+        ("[infer]\ntarget = 'gpu'\n", r"r3d\.toml: infer\.target: 'gpu' is not one of ascend, cpu"),
         ("[infer]\ndevices = [0, '1']\n", r"infer\.devices\[1\]: '1' is not a whole number"),
         ("[dataset]\nvideos = 3\n", r"dataset\.videos: 3 is not a path"),
         ("[model]\nno_max_pool = 1\n", r"model\.no_max_pool: 1 is not true or false"),

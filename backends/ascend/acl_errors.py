@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
+
+from msgspec import Struct
 
 from backends.ascend import error_catalog
 from backends.core.messages import N_, Line
@@ -17,8 +18,7 @@ POLICIES = ("again", "retry", "never")
 CATALOGUE = Path(__file__).with_name("acl_codes.toml")
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """One entry of the catalogue."""
 
     codes: tuple[str, ...]

@@ -7,8 +7,9 @@ import math
 import re
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.ascend.ais_bench_install import AisBench
 
@@ -21,8 +22,7 @@ _BAR = re.compile(r"Processing[^\r\n|]*?(\d+)%\|[^|\r\n]*\|\s*(\d+)/(\d+)")
 _LOOP = re.compile(r"loop inference exec: \((\d+)/(\d+)\)")
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """What the tool says of one run. Times are of the chip's computing alone, in milliseconds."""
 
     throughput: float

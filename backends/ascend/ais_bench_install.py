@@ -10,10 +10,11 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from backends.ascend import cann
 from backends.core.errors import NeedError
@@ -41,8 +42,7 @@ print(json.dumps(found))
 """
 
 
-@dataclass(frozen=True, slots=True)
-class AisBench:
+class AisBench(Struct, frozen=True):
     """An ais_bench that answered."""
 
     command: tuple[str, ...]

@@ -13,8 +13,9 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from backends.core.errors import NeedError
-from backends.core.frozen import dataclass
 from backends.core.messages import N_
 
 VARIABLES = ("ASCEND_TOOLKIT_HOME", "ASCEND_HOME_PATH")
@@ -52,8 +53,7 @@ _SOURCE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Toolkit:
+class Toolkit(Struct, frozen=True):
     """An installation of CANN."""
 
     folder: Path

@@ -8,8 +8,9 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import metadata
+
+from msgspec import Struct
 
 from backends.core.messages import Line, line
 from backends.core.needs import Finding
@@ -22,8 +23,7 @@ OLDEST_DRIVER, NEWEST_DRIVER = (20, 2), (26, 1)
 """Drivers whose npu-smi was read: see tests/ascend/outputs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """A package of the guide's table."""
 
     package: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.ascend import cann, plog
 from backends.ascend.chip_query import ask_chips
@@ -35,8 +36,7 @@ KILLED = 128 + 9
 """The exit status of what the kernel killed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """What stands beside an `.om`: for which chip it is, and its content."""
 
     soc_version: str

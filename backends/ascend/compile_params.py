@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Literal
 
-from backends.core.frozen import dataclass
+from msgspec import Struct, field
+
 from backends.core.model_io import ClipShape
 
 
-@dataclass(frozen=True, slots=True)
-class CompileTuning:
+class CompileTuning(Struct, frozen=True):
     """Of stage `compile`, what does not decide the `.om` by itself."""
 
     devices: tuple[int, ...] | None = None
     """Logic ids of the chips whose soc_version counts where none is set; None: all."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompileParams:
+class CompileParams(Struct, frozen=True):
     """Stage `compile`: atc's options beyond the model and its input."""
 
     soc_version: str | None = None

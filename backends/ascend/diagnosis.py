@@ -10,7 +10,8 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backends.ascend.acl_errors import Code
 from backends.ascend.acl_errors import find as find_number
@@ -39,8 +40,7 @@ _COMPONENT = re.compile(r"(?:\[ACL ERROR\]\s*)?E[A-Z0-9]\d{4}\b")
 UNKNOWN_FIX = line("see the stage's log, the plog under ~/ascend/log, `dmesg` and `npu-smi info`")
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """Why a tool failed."""
 
     code: str | None

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec import Struct
+
 from backends.ascend.diagnosis import Diagnosis, diagnose, diagnose_run
 from backends.ascend.tool_errors import ToolKind
 from backends.ascend.tool_times import ToolFigures, read_log
 from backends.core.errors import InputError
-from backends.core.frozen import dataclass
 from backends.core.messages import N_, Line, line, os_reason
 
 LARGEST = 64 << 20
@@ -29,8 +30,7 @@ _ATC_CODE = re.compile(r"\b(?:E(?:1[0-8]|2|4)\d{3,4}|E19010|E[BCF]\d{4})\b")
 _DONE, _FAILED = "ATC run success", "ATC run failed"
 
 
-@dataclass(frozen=True, slots=True)
-class SavedLog:
+class SavedLog(Struct, frozen=True):
     """What a log says: the figures of the runs that ended, or why one failed."""
 
     figures: tuple[ToolFigures, ...] = ()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping as Environment
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from backends.ascend.npu_names import Mapping, with_mapping
 from backends.core.values import DeviceTable

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backends.core.values import Chip, DeviceTable
 
@@ -68,8 +70,7 @@ def socs_from_boards(text: str) -> dict[tuple[int, int | None], str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """One chip of `npu-smi info -m`."""
 
     npu_id: int

@@ -9,8 +9,10 @@ What the text does not say is None. It refuses to run any tool.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backends.ascend.npu_names import soc_version
 from backends.ascend.npu_smi_errors import failure
@@ -34,8 +36,7 @@ ABSENT_TEMP_C = -200.0
 _VERSION = re.compile(r"npu-smi\b.*?\bVersion:\s*([0-9A-Za-z][0-9A-Za-z._+-]*)")
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     """What the rows so far have said."""
 
     headed: bool = False
@@ -229,9 +230,9 @@ def to_document(table: DeviceTable) -> dict[str, Any]:
             "fix": str(error.fix) or None,
         },
         "driver_version": table.driver_version,
-        "chips": [{name: encode(getattr(chip, name)) for name in Chip.__slots__} for chip in table.chips],
+        "chips": [{name: encode(getattr(chip, name)) for name in Chip.__struct_fields__} for chip in table.chips],
         "processes": [
-            {**{name: getattr(entry, name) for name in ChipProcess.__slots__}, "name": entry.name or None}
+            {**{name: getattr(entry, name) for name in ChipProcess.__struct_fields__}, "name": entry.name or None}
             for entry in table.processes
         ],
     }

@@ -12,9 +12,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backends.ascend import cann
 from backends.ascend.chip_query import SIMULATED
@@ -42,8 +44,7 @@ print("\\nacl", sys.version.split()[0], name or "-")
 """CANN before 5.1 has no `get_soc_name`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a call printed, on both outputs; `trouble` where it could not be made or did not end."""
 
     text: str = ""
@@ -194,8 +195,7 @@ def _with_acl(chips: tuple[Chip, ...], limit_s: float) -> tuple[Chip, ...]:
     return tuple(replace(chip, soc_version=name) for chip in chips)
 
 
-@dataclass(frozen=True, slots=True)
-class AclImport:
+class AclImport(Struct, frozen=True):
     """What `import acl` gave."""
 
     answer: Answer

@@ -8,10 +8,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from backends.ascend import error_catalog
 from backends.core.messages import Line
@@ -24,8 +25,7 @@ _KEYS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What a text holds, once for all entries."""
 
     text: str
@@ -38,8 +38,7 @@ class Evidence:
     tool: ToolKind = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """How an entry fits a text."""
 
     entry: ToolError
@@ -61,8 +60,7 @@ class Match:
         return Line(self.entry.fix, self.facts)
 
 
-@dataclass(frozen=True, slots=True)
-class ToolError:
+class ToolError(Struct, frozen=True):
     """One entry of the catalogue."""
 
     cause: str

@@ -10,7 +10,8 @@ import itertools
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _NUMBER = r"([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)"
 _TIMES = re.compile(r"\b(NPU_compute_time|H2D_latency|D2H_latency) \(ms\):([^\n]*)")
@@ -25,8 +26,7 @@ _LATER = re.compile(rf"Inference average time without first time\s*:\s*{_NUMBER}
 _EACH = re.compile(rf"Inference time\s*:\s*{_NUMBER}\s*ms")
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(Struct, frozen=True):
     """One line of times, in milliseconds; None where the generation does not print it."""
 
     mean: float | None = None
@@ -37,8 +37,7 @@ class Times:
     """The 99th."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolFigures:
+class ToolFigures(Struct, frozen=True):
     """What one output says of a run; of several devices under one sum, the last that was printed and all rates."""
 
     tool: str

@@ -12,9 +12,10 @@ import platform
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.ascend.chip_query import SIMULATED
 from backends.core.errors import R3dError
@@ -52,8 +53,7 @@ VARIABLES = (
 """All of the environment that goes along."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One file of the bundle. `kind` says how it is masked: as a text, as one JSON value, or as one value a line."""
 
     name: str

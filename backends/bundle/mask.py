@@ -17,10 +17,11 @@ import socket
 import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 COMMON = frozenset({"", "root", "user", "admin", "ubuntu", "debian", "nobody", "localhost", "localhost.localdomain"})
 """Names that tell nobody apart."""
@@ -73,8 +74,7 @@ _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8
 _HOMES = re.compile(r"/(home|Users)/(?!<)[^/\s\"'`:,;)\]}]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Private:
+class Private(Struct, frozen=True):
     """What tells this person and this machine apart."""
 
     paths: Mapping[str, str]

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backends.core.codec import encode
-from backends.core.frozen import dataclass
 from backends.core.needs import Need
 from backends.core.plan import Stage, StageSpec
 from backends.core.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class StageNeeds:
+class StageNeeds(Struct, frozen=True):
     """What one stage of the plan cannot work without."""
 
     stage: str
     needs: tuple[Need, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckParams:
+class CheckParams(Struct, frozen=True):
     """The settings, and the needs of the stages that apply under them."""
 
     settings: Settings

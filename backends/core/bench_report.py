@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 
-from backends.core.frozen import dataclass
+from msgspec import Struct, field
+
 from backends.core.messages import Line, Scalar
 
 
-@dataclass(frozen=True, slots=True)
-class BenchFigure:
+class BenchFigure(Struct, frozen=True):
     """One figure. What nobody measured is None."""
 
     name: str
@@ -31,8 +30,7 @@ class BenchFigure:
     """The value that is asked for at most; None where nothing is."""
 
 
-@dataclass(frozen=True, slots=True)
-class BenchReport:
+class BenchReport(Struct, frozen=True):
     """One benchmark, measured in one run."""
 
     name: str

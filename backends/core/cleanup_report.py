@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
+
 from backends.core.messages import Line
 
 
-@dataclass(frozen=True, slots=True)
-class Waste:
+class Waste(Struct, frozen=True):
     """One folder that may go."""
 
     path: Path
@@ -21,8 +21,7 @@ class Waste:
     reason: Line
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaning:
+class Cleaning(Struct, frozen=True):
     """All that may go, or what went."""
 
     waste: tuple[Waste, ...] = ()

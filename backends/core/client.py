@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
 from backends.core.events import Event
-from backends.core.frozen import dataclass
 from backends.core.lazy_sequence import Made
 from backends.core.messages import Line
 from backends.core.plan import Plan
@@ -17,8 +18,7 @@ from backends.core.settings import Settings
 from backends.core.values import DeviceSample, Report
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """All that a face draws, in one value. Equal `version` means equal content."""
 
     version: int
@@ -39,8 +39,7 @@ class Snapshot:
     """Of the latest run's evaluate stage, once it is done."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
+class RunRequest(Struct, frozen=True):
     """What to bring up to date."""
 
     mode: Literal["run", "rerun"] = "run"
@@ -55,8 +54,7 @@ class RunRequest:
     """Run everything anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Struct, frozen=True):
     """What a run would do with one stage, and why."""
 
     stage: str
@@ -66,8 +64,7 @@ class Preview:
     """It would run only because its code or its parameters changed: what it made before may be accepted as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogChunk:
+class LogChunk(Struct, frozen=True):
     """A piece of a stage's log. Foreign text: make it safe before showing it."""
 
     text: str
@@ -77,8 +74,7 @@ class LogChunk:
     """Where the next piece begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(Struct, frozen=True):
     """One line of the list of runs."""
 
     id: str
@@ -92,8 +88,7 @@ class RunSummary:
     """The throughput is of simulated chips."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(Struct, frozen=True):
     """One listed video in a run's predictions.csv. Foreign text: make it safe before showing it."""
 
     video: str
@@ -125,8 +120,7 @@ def by_name(predictions: Sequence[Prediction]) -> Mapping[str, Prediction]:
     return {one.video: one for one in predictions}
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+class RunResult(Struct, frozen=True):
     """What one run, the latest or an earlier one, found."""
 
     run: RunSummary
@@ -138,8 +132,7 @@ class RunResult:
     """Its stages and devices as they ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(Struct, frozen=True):
     """What lies about in a folder that a workspace could be made of, best first."""
 
     videos: tuple[Path, ...] = ()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
+
 from backends.core.messages import Line
 
 
-@dataclass(frozen=True, slots=True)
-class VideoEntry:
+class VideoEntry(Struct, frozen=True):
     """One video of the subset. Foreign text: make it safe before showing it."""
 
     video: str
@@ -26,8 +26,7 @@ class VideoEntry:
     """The stage that set it aside."""
 
 
-@dataclass(frozen=True, slots=True)
-class AsideEntry:
+class AsideEntry(Struct, frozen=True):
     """One item that a stage set aside. Foreign text: make it safe before showing it."""
 
     stage: str
@@ -35,8 +34,7 @@ class AsideEntry:
     reason: Line = Line("")
 
 
-@dataclass(frozen=True, slots=True)
-class ClipFrames:
+class ClipFrames(Struct, frozen=True):
     """The frames of one clip after resize and crop, scaled down to what a terminal can show."""
 
     video: str

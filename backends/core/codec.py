@@ -1,224 +1,160 @@
-"""Frozen dataclasses to JSON values and back, by their type hints. It knows no class of ours by name."""
+"""Frozen values (`msgspec.Struct`) to JSON and back, by their types. It knows no class of ours by name."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
-import types
-import typing
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from backends.core.messages import Line, line
 
 T = TypeVar("T")
-Decoder = Callable[[Any], Any]
+_PLACE = re.compile(r" - at `(?:key` in `)?\$\.?(.*)`$")
+_PART = re.compile(r"[^.\[\]]+|\.\.\.")
 
 
 class DecodeError(ValueError):
-    """The JSON value does not fit the type; the message names the place."""
+    """A JSON value does not fit its type, or the text is no JSON."""
+
+    def __init__(self, problem: Line, kind: str = "", place: str = "") -> None:
+        self.problem = problem
+        self.place = place
+        """Keys and numbers on the way to it: `infer.devices[1]`; empty for the whole."""
+        where = kind + ("." if kind and place and place[0] != "[" else "") + place
+        super().__init__(f"{where}: {problem}" if where else str(problem))
 
 
 def encode(value: object) -> Any:
-    """A JSON value of dataclasses, tuples, mappings, paths and scalars; fields equal to their default are left out."""
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, Path):
-        return str(value)
+    """The JSON value of structs, tuples, mappings, paths and scalars.
+
+    Fields equal to their default are left out. Cache keys hold what this gives: it depends on values alone.
+    """
+    if isinstance(value, msgspec.Struct):
+        defaults = _defaults(type(value))
+        fields = ((name, getattr(value, name), default) for name, default in defaults.items())
+        return {name: encode(one) for name, one, default in fields if type(one) is not type(default) or one != default}
     if isinstance(value, Mapping):
-        return {str(k): encode(v) for k, v in value.items()}
+        return {str(name): encode(one) for name, one in value.items()}
     if isinstance(value, list | tuple | frozenset):
-        return [encode(v) for v in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value) if not _is_default(value, f)}
-    raise TypeError(f"cannot encode {type(value).__name__}")
+        return [encode(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def dumps(value: object) -> str:
     """One line of JSON, in ASCII, so that no control or foreign character leaves the protocol."""
-    return json.dumps(encode(value), ensure_ascii=True, separators=(",", ":"), allow_nan=True)
+    return json.dumps(encode(value), ensure_ascii=True, separators=(",", ":"))
 
 
-class _UnfitError(Exception):
-    """A value does not fit; the place is told from the inside out."""
+def decode(kind: type[T], value: Any) -> T:
+    """The `kind` of a JSON value; DecodeError where it does not fit.
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text, self.place = text, ""
-
-    def inside(self, place: str) -> _UnfitError:
-        """The same, seen from one level above."""
-        self.place = place + self.place
-        return self
-
-
-def decode(kind: type[T], value: Any, place: str = "") -> T:
-    """The dataclass `kind` from a JSON value.
-
-    Raises DecodeError with the place of the first value that does not fit. Fields that the class does not have are
-    ignored, so that an older reader survives a newer writer.
+    Fields that a struct does not have are passed over, so that an older reader survives a newer writer.
     """
     try:
-        return typing.cast(T, _decoder(typing.cast(Any, kind))(value))
-    except _UnfitError as unfit:
-        raise DecodeError(f"{place or kind.__name__}{unfit.place}: {unfit.text}") from None
+        return msgspec.convert(value, kind, dec_hook=_read_path)
+    except msgspec.ValidationError as error:
+        found = _PLACE.search(str(error))
+        path = found[1] if found else ""
+        raise DecodeError(_problem(kind, value, str(error), path), getattr(kind, "__name__", ""), path) from None
+    except RecursionError:
+        raise DecodeError(line("too deeply nested")) from None
 
 
 def loads(kind: type[T], text: str | bytes) -> T:
     """`decode` of one JSON document; DecodeError where it is not JSON."""
+    return decode(kind, parse_json(text))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Any JSON value; lone surrogates, NaN and infinities pass, for names and figures hold them. DecodeError."""
     try:
-        return decode(kind, json.loads(text))
-    except json.JSONDecodeError as error:
-        raise DecodeError(f"not JSON: {error}") from None
+        return json.loads(text)
+    except RecursionError:
+        raise DecodeError(line("too deeply nested")) from None
+    except ValueError as error:  # malformed, not UTF-8, or a number of more than 4,300 digits
+        raise DecodeError(line("not JSON: {reason}", reason=str(error)[:200])) from None
 
 
-def _is_default(value: object, field: dataclasses.Field[Any]) -> bool:
-    mine = getattr(value, field.name)
-    if field.default is not dataclasses.MISSING:
-        return bool(mine == field.default and type(mine) is type(field.default))
-    if field.default_factory is not dataclasses.MISSING:
-        return bool(mine == field.default_factory())
-    return False
+@functools.cache
+def _defaults(kind: type[msgspec.Struct]) -> Mapping[str, object]:
+    """By field; msgspec's NODEFAULT where it has none."""
+    fields = msgspec.structs.fields(kind)
+    factories = {one.name: one.default_factory for one in fields if callable(one.default_factory)}
+    return {one.name: factories[one.name]() if one.name in factories else one.default for one in fields}
 
 
-@functools.lru_cache(maxsize=1024)
-def _decoder(kind: Any) -> Decoder:
-    """What decodes a type, made once: a console decodes the same thousands of values twice a second."""
-    origin = typing.get_origin(kind)
-    if kind is Any or kind is object:
-        return lambda value: value
-    if origin is Union or origin is types.UnionType:
-        return _union(kind)
-    if origin is Literal:
-        known = typing.get_args(kind)
-        return lambda value: value if value in known else _refuse(value, _in_words(kind))
-    if origin is tuple:
-        return _tuple(kind)
-    if origin is not None and issubclass(origin, Mapping):
-        return _mapping(_decoder(typing.get_args(kind)[1]))
-    if kind is Path:
-        return lambda value: Path(value) if isinstance(value, str) else _refuse(value, "a path")
-    if dataclasses.is_dataclass(kind):
-        return _dataclass(typing.cast(type, kind))
-    return _scalar(kind)
+def _read_path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str) and "\0" not in value:
+        return Path(value)
+    raise ValueError("not a path")
 
 
-def _refuse(value: Any, wanted: object) -> Any:
-    raise _UnfitError(f"{value!r} is not {wanted}")
+def _problem(kind: Any, value: Any, text: str, path: str) -> Line:
+    """What msgspec says of a value that does not fit, with the value itself and in words of people."""
+    if missing := re.match("Object missing required field `(.*?)`", text):
+        return line("{name} is missing", name=missing[1])
+    wanted = inspect.type_info(kind)
+    for part in _PART.findall(path):
+        wanted, value = _inside(wanted, part), _item(value, part)
+    return line("{value} is not {wanted}", value=repr(value)[:80], wanted=_in_words(wanted))
 
 
-def _scalar(kind: Any) -> Decoder:
-    def real(value: Any) -> Any:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        return _refuse(value, "a number")
-
-    def whole(value: Any) -> Any:
-        return value if isinstance(value, int) and not isinstance(value, bool) else _refuse(value, "a whole number")
-
-    if kind is float:
-        return real
-    if kind is int:
-        return whole
-    if kind is type(None):
-        return lambda value: value if value is None else _refuse(value, "null")
-    return lambda value: value if isinstance(value, kind) else _refuse(value, _in_words(kind))
+def _item(value: Any, part: str) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(part, ...)
+    return value[int(part)] if isinstance(value, list | tuple) and part.isdigit() else ...
 
 
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
+def _inside(kind: Any, part: str) -> Any:
+    """The type of a field or an item; where a union leaves it open, of the first arm that has it."""
+    for one in _arms(kind):
+        if found := [field.type for field in getattr(one, "fields", ()) if field.name == part]:
+            return found[0]
+        if isinstance(one, inspect.TupleType):
+            return one.item_types[int(part)]
+        if found := [getattr(one, name) for name in ("item_type", "value_type") if hasattr(one, name)]:
+            return found[0]
+    return inspect.AnyType()
 
 
-def _in_words(kind: Any) -> str:
+def _arms(kind: Any) -> list[Any]:
+    if isinstance(kind, inspect.Metadata):
+        return _arms(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return [arm for one in kind.types if not isinstance(one, inspect.NoneType) for arm in _arms(one)]
+    return [kind]
+
+
+_NAMES: Mapping[type, Line] = {
+    inspect.StrType: line("text"),
+    inspect.BoolType: line("true or false"),
+    inspect.CustomType: line("a path"),
+    inspect.VarTupleType: line("a list"),
+}
+
+
+def _in_words(kind: Any) -> Line:
     """A type as a person who wrote the value would call it."""
-    if typing.get_origin(kind) is Literal:
-        return "one of " + ", ".join(map(str, typing.get_args(kind)))
-    if typing.get_origin(kind) is tuple:
-        return "a list"
-    return _WORDS.get(kind, "a table")
-
-
-def _union(kind: Any) -> Decoder:
-    arms = typing.get_args(kind)
-    some = [arm for arm in arms if arm is not type(None)]
-    if len(some) == 1:  # `X | None`: what does not fit X is told in its own words
-        only = _decoder(some[0])
-        return lambda value: value if value is None else only(value)
-    exact = frozenset(arm for arm in arms if arm in (str, int, float, bool, type(None)))
-    decoders = [_decoder(arm) for arm in arms]
-    wanted = " or ".join(map(_in_words, some))
-
-    def union(value: Any) -> Any:
-        if type(value) in exact:  # first, so that 1 stays an int where the arms are `float | int`
-            return value
-        for decoder in decoders:
-            try:
-                return decoder(value)
-            except _UnfitError:
-                continue
-        return _refuse(value, wanted)
-
-    return union
-
-
-def _tuple(kind: Any) -> Decoder:
-    items = typing.get_args(kind)
-    endless = len(items) == 2 and items[1] is Ellipsis
-    decoders = [_decoder(item) for item in items if item is not Ellipsis]
-
-    def several(value: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            return _refuse(value, "a list")
-        if not endless and len(value) != len(items):
-            return _refuse(value, f"a list of {len(items)}")
-        found: list[Any] = []
-        try:
-            for one, decoder in zip(value, decoders * len(value) if endless else decoders, strict=True):
-                found.append(decoder(one))
-        except _UnfitError as unfit:
-            raise unfit.inside(f"[{len(found)}]") from None
-        return tuple(found)
-
-    return several
-
-
-def _mapping(item: Decoder) -> Decoder:
-    def table(value: Any) -> Any:
-        if not isinstance(value, dict):
-            return _refuse(value, "a table")
-        found = {}
-        for key, one in value.items():
-            try:
-                found[key] = item(one)
-            except _UnfitError as unfit:
-                raise unfit.inside(f".{key}") from None
-        return found
-
-    return table
-
-
-def _dataclass(kind: type) -> Decoder:
-    @functools.lru_cache(maxsize=1)
-    def known() -> tuple[dict[str, Decoder], tuple[str, ...]]:
-        """Decoders of the fields, and which fields must be there; asked for late, for a class may hold itself."""
-        hints = typing.get_type_hints(kind)
-        fields = [field for field in dataclasses.fields(kind) if field.init]
-        needed = (f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING)
-        return {field.name: _decoder(hints[field.name]) for field in fields}, tuple(needed)
-
-    def table(value: Any) -> Any:
-        if not isinstance(value, dict):
-            return _refuse(value, "a table")
-        decoders, needed = known()
-        given = {}
-        for name, one in value.items():
-            if (decoder := decoders.get(name)) is not None:
-                try:
-                    given[name] = decoder(one)
-                except _UnfitError as unfit:
-                    raise unfit.inside(f".{name}") from None
-        for name in needed:
-            if name not in given:
-                raise _UnfitError(f"{name} is missing")
-        return kind(**given)
-
-    return table
+    arm, *others = _arms(kind)
+    if others:
+        return line("{one} or {other}", one=_in_words(arm), other=_in_words(others[-1]))
+    if isinstance(arm, inspect.LiteralType):
+        return line("one of {names}", names=tuple(arm.values))
+    if isinstance(arm, inspect.TupleType):
+        return line("a list of {n}", n=len(arm.item_types))
+    if not isinstance(arm, inspect.IntType | inspect.FloatType):
+        return _NAMES.get(type(arm), line("a table"))
+    kind = line("a whole number") if isinstance(arm, inspect.IntType) else line("a number")
+    if arm.ge is not None and arm.le is not None:
+        return line("{kind} from {least} to {most}", kind=kind, least=arm.ge, most=arm.le)
+    if arm.gt is not None:
+        kind = line("{kind} above {least}", kind=kind, least=arm.gt)
+    if arm.ge is not None:
+        kind = line("{kind} of at least {least}", kind=kind, least=arm.ge)
+    return kind if arm.le is None else line("{kind}, at most {most}", kind=kind, most=arm.le)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any, Literal, get_args
 
-from backends.core.codec import DecodeError, decode, encode
-from backends.core.frozen import dataclass
-from backends.core.messages import Line, Scalar
+from msgspec import Struct, field
+
+from backends.core.codec import DecodeError, decode, encode, parse_json
+from backends.core.messages import Line, Scalar, line
 
 KEPT = 200
 """How many items set aside an outcome and the folded state name, and how many notes; the journal has all."""
@@ -22,8 +22,7 @@ DeviceState = Literal["found", "loading", "ready", "working", "idle", "stalled",
 RunState = Literal["new", "running", "done", "failed", "stopped", "interrupted"]
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(Struct, frozen=True):
     """One item that does not count, and why."""
 
     item: str
@@ -32,8 +31,7 @@ class SetAside:
     """The reason may pass (an I/O error, missing, changed, killed): the next run tries the item again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a stage gives: figures to show, outputs by name (paths under its folder), and a digest of their content."""
 
     figures: Mapping[str, Scalar] = field(default_factory=dict)
@@ -50,8 +48,7 @@ class Outcome:
     """Of every item set aside and its reason, whatever their order; empty where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(Struct, frozen=True):
     """A supervisor began (or, `resumed`, went on with) a run. `host` and `pid` name it to a second one."""
 
     run: str
@@ -61,8 +58,7 @@ class RunStarted:
     resumed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StageStarted:
+class StageStarted(Struct, frozen=True):
     """A child process was spawned for a stage and waits for its request."""
 
     stage: str
@@ -72,8 +68,7 @@ class StageStarted:
     fingerprint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StageProgress:
+class StageProgress(Struct, frozen=True):
     """A tick: `done` of `total` units. `rate` is units a second as the stage measured it, None before it can."""
 
     stage: str
@@ -85,8 +80,7 @@ class StageProgress:
     figures: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class StageNote:
+class StageNote(Struct, frozen=True):
     """A line worth keeping: a warning, a decision, a thing found."""
 
     stage: str
@@ -94,8 +88,7 @@ class StageNote:
     level: Literal["info", "warning", "error"] = "info"
 
 
-@dataclass(frozen=True, slots=True)
-class ItemSetAside:
+class ItemSetAside(Struct, frozen=True):
     """One video, image or line that will not count, by name, and why; the stage goes on."""
 
     stage: str
@@ -105,8 +98,7 @@ class ItemSetAside:
     """As of `SetAside`."""
 
 
-@dataclass(frozen=True, slots=True)
-class StageFinished:
+class StageFinished(Struct, frozen=True):
     """A stage is done; its outputs count from here on."""
 
     stage: str
@@ -116,8 +108,7 @@ class StageFinished:
     """Wall time of the attempt on a monotonic clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class StageCached:
+class StageCached(Struct, frozen=True):
     """A stage need not run: an earlier outcome has the same fingerprint."""
 
     stage: str
@@ -126,24 +117,21 @@ class StageCached:
     fingerprint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StageSkipped:
+class StageSkipped(Struct, frozen=True):
     """A stage does not apply: what hangs on it goes on without it."""
 
     stage: str
     reason: Line
 
 
-@dataclass(frozen=True, slots=True)
-class StageBlocked:
+class StageBlocked(Struct, frozen=True):
     """A stage will not be reached in this run: what it hangs on failed, or nobody asked for it. It goes on waiting."""
 
     stage: str
     reason: Line
 
 
-@dataclass(frozen=True, slots=True)
-class StageFailed:
+class StageFailed(Struct, frozen=True):
     """An attempt ended without an outcome."""
 
     stage: str
@@ -155,8 +143,7 @@ class StageFailed:
     """What a face ends with: 1, 2 or 3 as in `errors`."""
 
 
-@dataclass(frozen=True, slots=True)
-class StageStopped:
+class StageStopped(Struct, frozen=True):
     """An attempt was ended on request; what it made so far is kept and taken up again."""
 
     stage: str
@@ -164,8 +151,7 @@ class StageStopped:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceChanged:
+class DeviceChanged(Struct, frozen=True):
     """A device of the run entered a state; `reason` says why it is out or retired."""
 
     device: str
@@ -175,8 +161,7 @@ class DeviceChanged:
     pid: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceProgress:
+class DeviceProgress(Struct, frozen=True):
     """A tick of one device in inference. Clips count once their scores are durable."""
 
     device: str
@@ -194,16 +179,14 @@ class DeviceProgress:
     """By the power that npu-smi reads while it is at work; of a card with one reading, the card's over its clips."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunFinished:
+class RunFinished(Struct, frozen=True):
     """The supervisor ends; nothing of this run goes on."""
 
     state: Literal["done", "failed", "stopped"]
     reason: Line = Line("")
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """An event of a kind that this version does not know."""
 
     kind: str
@@ -245,12 +228,9 @@ def to_json(event: Event) -> str:
 
 def from_json(text: str | bytes) -> Event:
     """The event of a line; DecodeError where the line is not one."""
-    try:
-        body = json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DecodeError(f"not an event: {error}") from None
+    body = parse_json(text)
     if not isinstance(body, dict) or not isinstance(body.get("kind"), str):
-        raise DecodeError("not an event: no kind")
+        raise DecodeError(line("not an event: no kind"))
     kind = body.pop("kind")
     if kind not in _KINDS:
         return Unknown(kind, body)

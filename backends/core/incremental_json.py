@@ -6,13 +6,14 @@ document's long lists are read and decoded one after the other, and no more of t
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import typing
 from collections.abc import Mapping
 from itertools import count
 from typing import Any, TypeVar
+
+import msgspec
 
 from backends.core.codec import decode, loads
 from backends.core.cooperative import giving_way
@@ -32,15 +33,15 @@ def loads_stepwise(kind: type[T], data: bytes, most: Mapping[str, int] | None = 
     except (ValueError, IndexError):
         return _shortened(loads(kind, text), most or {})
     long = {name: tuple(found.pop(name)) for name in lists if isinstance(found.get(name), list)}
-    return dataclasses.replace(decode(kind, found), **long)  # type: ignore[type-var]
+    return msgspec.structs.replace(decode(kind, found), **long)  # type: ignore[type-var]
 
 
 def _lists(kind: type) -> dict[str, type]:
     """The fields that are lists of dataclasses and may be left out, and of which."""
     hints = typing.get_type_hints(kind)
-    empty = (field.name for field in dataclasses.fields(kind) if field.default == ())
+    empty = (field.name for field in msgspec.structs.fields(kind) if field.default == ())
     several = {name: args[0] for name in empty if (args := typing.get_args(hints[name]))[1:] == (...,)}
-    return {name: one for name, one in several.items() if isinstance(one, type) and dataclasses.is_dataclass(one)}
+    return {name: one for name, one in several.items() if isinstance(one, type) and issubclass(one, msgspec.Struct)}
 
 
 def _table(text: str, lists: Mapping[str, type], most: Mapping[str, int]) -> dict[str, Any]:
@@ -90,4 +91,4 @@ def _end(text: str, at: int) -> int:
 
 
 def _shortened(value: T, most: Mapping[str, int]) -> T:
-    return dataclasses.replace(value, **{name: getattr(value, name)[:count] for name, count in most.items()})  # type: ignore[type-var]
+    return msgspec.structs.replace(value, **{name: getattr(value, name)[:count] for name, count in most.items()})  # type: ignore[type-var]

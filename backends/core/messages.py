@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from typing import Any, Union
 
-from backends.core.frozen import dataclass
+from msgspec import Struct, field
 
 Scalar = str | int | float | bool | None
 Fact = Union[Scalar, "Line", tuple[Union[Scalar, "Line"], ...]]
@@ -37,8 +36,7 @@ class _Formatter(string.Formatter):
 _FORMATTER = _Formatter()
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A template such as "{path} has {found} classes" and the facts that fill it. Empty where there is no message."""
 
     template: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
+
 from backends.device.clip_format import KINETICS_MEAN, KINETICS_STD
 
 
-@dataclass(frozen=True, slots=True)
-class ClipShape:
+class ClipShape(Struct, frozen=True):
     """What the model is made for: clips of `frames` x `size` x `size`, `batch` at a time."""
 
     batch: int = 10
@@ -34,8 +34,7 @@ Channels = tuple[float, float, float]
 """A number for each of red, green and blue."""
 
 
-@dataclass(frozen=True, slots=True)
-class Normalization:
+class Normalization(Struct, frozen=True):
     """What a model's input is made of: ((byte / 255) - mean) / std for each channel."""
 
     mean: Channels

@@ -9,14 +9,14 @@ import shutil
 from importlib.machinery import PathFinder
 from typing import Literal
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
+
 from backends.core.messages import Line, line
 
 NeedKind = Literal["module", "tool"]
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """One thing that must be there. `name` is a module's import name or a tool's command name."""
 
     kind: NeedKind
@@ -24,8 +24,7 @@ class Need:
     hint: Line = Line("")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One row of the check stage's table: what was looked for, what was found, and the mend where it is not met."""
 
     name: str

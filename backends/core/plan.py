@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
-from backends.core.frozen import dataclass
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from backends.core.messages import Line
 from backends.core.needs import Need
 from backends.core.settings import Settings
@@ -15,8 +16,7 @@ from backends.core.settings import Settings
 PLAN_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Reads:
+class Reads(Struct, frozen=True):
     """What a stage reads of one that it depends on: nothing else reaches it, and this is in its cache key."""
 
     outputs: tuple[str, ...] = ()
@@ -26,8 +26,7 @@ class Reads:
     """The items that it skipped, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """One stage of one plan, ready to be run: plain JSON when encoded."""
 
     name: str
@@ -57,8 +56,7 @@ class Stage:
     """What it reads of the stages before it; of one that is missing here it reads nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class StageSpec:
+class StageSpec(Struct, frozen=True):
     """What a room says of one of its stages: light, so that a face can list all of them without importing any work."""
 
     name: str
@@ -76,8 +74,7 @@ class StageSpec:
         return replace(self.make(settings), after=self.after, reads=self.reads)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The stages of a run in an order that respects `after`."""
 
     workspace: Path

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backends.core.messages import Line, Scalar, line
 
@@ -16,8 +17,7 @@ RESNET_50 = "resnet-50"
 HMDB51_SPLIT_1 = "HMDB51, split 1, validation"
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedAccuracy:
+class PublishedAccuracy(Struct, frozen=True):
     """A top-1 accuracy, 0 to 1, over a subset of a data set."""
 
     model: str
@@ -26,8 +26,7 @@ class PublishedAccuracy:
     source: Line
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedRate:
+class PublishedRate(Struct, frozen=True):
     """Clips/s of one chip: compute only, filler clips counted."""
 
     model: str

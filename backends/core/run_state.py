@@ -6,8 +6,10 @@ It knows no clock and no disk: `at` is the wall time that the journal wrote besi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
 from typing import Literal, NoReturn
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backends.core.events import (
     KEPT,
@@ -32,7 +34,6 @@ from backends.core.events import (
     StageStopped,
     Unknown,
 )
-from backends.core.frozen import dataclass
 from backends.core.messages import Line, Scalar, line
 
 _Moved = StageStarted | StageProgress | ItemSetAside
@@ -41,8 +42,7 @@ _Settled = StageFinished | StageCached | StageSkipped | StageBlocked | StageFail
 StageState = Literal["waiting", "running", "done", "cached", "skipped", "failed", "stopped", "interrupted"]
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """One line worth keeping; `at` is the wall time in seconds."""
 
     stage: str
@@ -51,8 +51,7 @@ class Note:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class StageRun:
+class StageRun(Struct, frozen=True):
     """One stage of the run."""
 
     name: str
@@ -87,8 +86,7 @@ class StageRun:
         return self.state in ("done", "cached", "skipped")
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceRun:
+class DeviceRun(Struct, frozen=True):
     """One device of the run. A figure that nobody measured is None."""
 
     id: str
@@ -105,8 +103,7 @@ class DeviceRun:
     joules_per_clip: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """A run, so far."""
 
     id: str = ""

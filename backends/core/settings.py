@@ -6,11 +6,11 @@ are those of the ModelZoo guide for 3D-ResNets.
 
 from __future__ import annotations
 
-from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
-from backends.core.frozen import dataclass
+from msgspec import Struct, field
+
 from backends.core.model_io import NORMALIZATIONS, Channels, Normalization
 
 VIDEO_SUFFIXES = frozenset(
@@ -20,8 +20,7 @@ VIDEO_SUFFIXES = frozenset(
 """What the name of a video in `dataset.videos` ends with, in lower case: containers that the decoder opens."""
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetSettings:
+class DatasetSettings(Struct, frozen=True):
     """Where the videos or frames and their labels are."""
 
     name: str = "hmdb51"
@@ -43,8 +42,7 @@ class DatasetSettings:
     subset: str = "validation"
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSettings:
+class ModelSettings(Struct, frozen=True):
     """The checkpoint and the network that it holds."""
 
     checkpoint: Path | None = None
@@ -62,8 +60,7 @@ class ModelSettings:
     opset: int = 11
 
 
-@dataclass(frozen=True, slots=True)
-class PreprocessSettings:
+class PreprocessSettings(Struct, frozen=True):
     """How frames become clips: the reference's numbers."""
 
     clip_frames: int = 16
@@ -93,8 +90,7 @@ class PreprocessSettings:
         return given and (given[0] / scale, given[1] / scale, given[2] / scale)
 
 
-@dataclass(frozen=True, slots=True)
-class CompileSettings:
+class CompileSettings(Struct, frozen=True):
     """atc's options beyond the guide's."""
 
     soc_version: str | None = None
@@ -104,8 +100,7 @@ class CompileSettings:
     extra: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class VerifySettings:
+class VerifySettings(Struct, frozen=True):
     """Thresholds over which the verify stage fails."""
 
     clips: int = 10
@@ -118,8 +113,7 @@ class VerifySettings:
     """Least share of clips on which the top class is the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class InferSettings:
+class InferSettings(Struct, frozen=True):
     """What runs the model, on which devices."""
 
     target: Literal["cpu", "ascend"] = "cpu"
@@ -137,31 +131,27 @@ class InferSettings:
     """The Python that has ais_bench, or the ais_infer.py to run; None: this Python, else python3 on PATH."""
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluateSettings:
+class EvaluateSettings(Struct, frozen=True):
     """How the accuracy is counted."""
 
     top_k: int = 5
 
 
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
+class EngineSettings(Struct, frozen=True):
     """How the stages are run."""
 
     parallel: int = 2
     """Stages at once, where they do not depend on each other."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConsoleSettings:
+class ConsoleSettings(Struct, frozen=True):
     """What a face does in this workspace. No stage reads it, and no fingerprint holds it."""
 
     language: str | None = None
     """None: the locale's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """The whole of `r3d.toml`."""
 
     dataset: DatasetSettings = field(default_factory=DatasetSettings)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
+
 from backends.core.events import Outcome, SetAside
-from backends.core.frozen import dataclass
 from backends.core.messages import Scalar
 from backends.core.plan import Reads
 
@@ -17,8 +17,7 @@ class UndeclaredReadError(Exception):
     """A stage read what its spec does not declare, so that its cache key would not know of it. A fault of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
+class Upstream(Struct, frozen=True):
     """What a stage may read of one that it depends on. What its spec does not declare raises UndeclaredReadError."""
 
     folder: Path
@@ -55,8 +54,7 @@ class Upstream:
             raise UndeclaredReadError(f"{name} is not among the `reads` of this stage's spec")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """The whole of what a child is to do."""
 
     stage: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
+
 from backends.core.messages import Line
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
+class Chip(Struct, frozen=True):
     """One chip as `npu-smi info` tells of it; field names are those of `devices --json`."""
 
     npu_id: int
@@ -37,8 +37,7 @@ class Chip:
         return f"npu:{self.npu_id}.{self.chip_id or 0}"
 
 
-@dataclass(frozen=True, slots=True)
-class ChipProcess:
+class ChipProcess(Struct, frozen=True):
     """One process on a chip."""
 
     npu_id: int
@@ -48,8 +47,7 @@ class ChipProcess:
     memory_mb: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """What a tool's failure means: a code where it gave one, the cause and the mend."""
 
     code: str | None
@@ -58,8 +56,7 @@ class Trouble:
     fix: Line = Line("")
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceTable:
+class DeviceTable(Struct, frozen=True):
     """One reading of `npu-smi info`, in print order."""
 
     source: str
@@ -69,8 +66,7 @@ class DeviceTable:
     processes: tuple[ChipProcess, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceSample:
+class DeviceSample(Struct, frozen=True):
     """One live reading of one device of a run (a chip, or a group of cores)."""
 
     device: str
@@ -91,8 +87,7 @@ class DeviceSample:
     """Why the reading is not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClassScore:
+class ClassScore(Struct, frozen=True):
     """One class of the evaluation."""
 
     label: str
@@ -102,8 +97,7 @@ class ClassScore:
     topk: int
 
 
-@dataclass(frozen=True, slots=True)
-class Confusion:
+class Confusion(Struct, frozen=True):
     """How often videos of one class were taken for another."""
 
     label: str
@@ -111,8 +105,7 @@ class Confusion:
     videos: int
 
 
-@dataclass(frozen=True, slots=True)
-class VideoScore:
+class VideoScore(Struct, frozen=True):
     """One video's result."""
 
     video: str
@@ -124,8 +117,7 @@ class VideoScore:
     """Of the true label, where it is among the top k."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """The evaluation of one run."""
 
     subset: str

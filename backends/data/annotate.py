@@ -9,8 +9,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.core.errors import InputError
 from backends.core.events import Outcome
@@ -34,8 +35,7 @@ from backends.data.frame_files import EXAMPLE, count_frames, folder_names
 from backends.worker.job import Job, Upstream
 
 
-@dataclass(frozen=True, slots=True)
-class Annotated:
+class Annotated(Struct, frozen=True):
     """An annotation, and how many of its subset's videos have no frames."""
 
     annotation: Annotation

@@ -16,9 +16,10 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
+
+from msgspec import Struct
 
 from backends.core.events import SetAside
 from backends.core.messages import Line, line
@@ -65,8 +66,7 @@ class RefusedError(Exception):
         super().__init__(str(reason))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One entry as an archive tells of it."""
 
     name: str
@@ -80,8 +80,7 @@ class Entry:
     """Damage to it says nothing about the others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """What an archive gave."""
 
     files: int

@@ -10,9 +10,10 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.core.codec import DecodeError, dumps, loads
 from backends.core.errors import InputError
@@ -37,8 +38,7 @@ from backends.data.archive_entries import (
 from backends.data.archive_readers import rar_entries, tar_entries, volumes, zip_entries
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacked:
+class Unpacked(Struct, frozen=True):
     """The record beside a folder that holds all that an archive gives."""
 
     stamps: tuple[tuple[str, int, int], ...]

@@ -11,9 +11,10 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from backends.core.messages import Line, line
 from backends.data.annotation import Video
@@ -33,8 +34,7 @@ MOST_THREADS = 12
 """Threads by default: about a tenth of a frame's time holds the interpreter's lock, so more would only wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extracted:
+class Extracted(Struct, frozen=True):
     """One video's outcome: its clips, or why it has none."""
 
     video: Video

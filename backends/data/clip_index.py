@@ -6,10 +6,10 @@ import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from backends.core.errors import InputError, StageError
 from backends.core.messages import Line
@@ -47,8 +47,7 @@ class VideoClips(msgspec.Struct, frozen=True, gc=False):
         return range(self.first, self.first + self.clips)
 
 
-@dataclass(frozen=True, slots=True)
-class ClipIndex:
+class ClipIndex(Struct, frozen=True):
     """A whole store's header and videos."""
 
     header: ClipHeader

@@ -13,11 +13,11 @@ import os
 import shutil
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
+from msgspec import Struct
 
 from backends.core.errors import StageError
 from backends.core.files import sync_folder, write_whole
@@ -38,8 +38,7 @@ from backends.device.clip_format import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(Struct, frozen=True):
     """A video of the store and CRC-32 of each of its clips."""
 
     video: VideoClips

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.core.errors import InputError
 from backends.core.messages import N_, Fact, Line, line
@@ -30,8 +31,7 @@ SAMPLED = 5
 """Classes of which a folder is looked into."""
 
 
-@dataclass(frozen=True, slots=True)
-class Labelling:
+class Labelling(Struct, frozen=True):
     """What gives the labels, and what it lists."""
 
     title: Line

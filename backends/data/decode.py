@@ -7,11 +7,12 @@ defaults, fed through the range conversion that those versions used (see docs/de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from backends.core.messages import Line, line, os_reason
 from backends.data.constant_frame_rate import Cadence, grid_time
@@ -45,8 +46,7 @@ class UnreadableVideoError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Jpeg:
+class Jpeg(Struct, frozen=True):
     """One encoded frame."""
 
     data: bytes

@@ -10,8 +10,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.core.errors import InputError
 from backends.core.messages import os_reason
@@ -23,8 +24,7 @@ IMAGES = (".jpg", ".jpeg", ".png")
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,9})(?P<suffix>\.[A-Za-z]+)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class FrameNames:
+class FrameNames(Struct, frozen=True):
     """How the frames of one folder are named: `image_%05d.jpg`, the first one with the number `lowest` (0 or 1)."""
 
     prefix: str = "image_"

@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.core.codec import DecodeError, dumps, loads
 from backends.core.errors import InputError, Stopped
@@ -35,8 +36,7 @@ SIZE = 240
 """Pixels of a frame's shorter side, as the guide's script has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """The record of a video whose frames are there."""
 
     label: str
@@ -52,8 +52,7 @@ class Made:
     """The video file's size, and its time of change in nanoseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where frames go. `own`: the folder is the stage's; otherwise a person's, and what we did not make stays."""
 
     frames: Path

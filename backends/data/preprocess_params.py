@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
+
 from backends.core.model_io import KINETICS, Channels
 
 
-@dataclass(frozen=True, slots=True)
-class PreprocessParams:
+class PreprocessParams(Struct, frozen=True):
     """Of the stage `preprocess`. Defaults are the reference's numbers."""
 
     subset: str = "validation"
@@ -29,8 +29,7 @@ class PreprocessParams:
     """Also write the guide's `.bin` files and `hmdb51.info`."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepParams:
+class StepParams(Struct, frozen=True):
     """Of `step preprocess`: the guide's options, which subset it is, and where `hmdb51.info` goes."""
 
     video_path: Path

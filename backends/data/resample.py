@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import functools
 from array import array
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 FRACTION_BITS = 22
 """Fractional bits of a weight: 32 less 8 for the pixel and 2 spare."""
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
+class Geometry(Struct, frozen=True):
     """Where a frame goes: scaled to `scaled_width` x `scaled_height`, then cut at `left`, `top` to a square."""
 
     scaled_width: int
@@ -25,8 +25,7 @@ class Geometry:
     top: int
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(Struct, frozen=True):
     """How one axis is resampled: for each result that is kept, an int32 start and `taps` int32 weights from there on.
 
     All results have the same number of taps, with weights of zero where the filter is narrower: a kernel's inner loop
@@ -38,8 +37,7 @@ class Axis:
     weights: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Resample:
+class Resample(Struct, frozen=True):
     """Both axes of one frame size."""
 
     geometry: Geometry

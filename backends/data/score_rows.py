@@ -16,9 +16,10 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from backends.core.errors import InputError
 from backends.core.messages import N_, Scalar
@@ -34,8 +35,7 @@ _CHUNK = 1024
 """Records read at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """What a rows file says of itself."""
 
     classes: int
@@ -49,8 +49,7 @@ class Header:
         return start + _CRC.pack(zlib.crc32(start))
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """All rows of a file, sorted by clip number, each number once."""
 
     header: Header

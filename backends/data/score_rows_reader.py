@@ -6,10 +6,11 @@ import hashlib
 import os
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from backends.core.errors import InputError
 from backends.data.score_rows import all_records, read_header, record_type
@@ -95,8 +96,7 @@ class RowsReader:
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class RowsCheck:
+class RowsCheck(Struct, frozen=True):
     """A finished file, read through."""
 
     rows: int

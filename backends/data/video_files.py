@@ -10,9 +10,10 @@ import itertools
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.core.errors import InputError
 from backends.core.events import SetAside
@@ -36,8 +37,7 @@ NOT_TAKEN = frozenset(
 _SUFFIXES = VIDEO_SUFFIXES | NOT_TAKEN
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A video file, and where its frames belong."""
 
     path: Path
@@ -50,8 +50,7 @@ class Source:
         return f"{self.label}/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What a folder holds, sorted by class and id."""
 
     videos: tuple[Source, ...]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from backends.core.errors import NeedError, StageError
 from backends.core.files import write_whole
@@ -41,8 +42,7 @@ Progress = Callable[[int, int], None]
 """Told after each video how many are done, and how many there are in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class DemoVideo:
+class DemoVideo(Struct, frozen=True):
     """One video of the data set: its id, the film that it shows and how many frames of it."""
 
     id: str

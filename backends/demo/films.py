@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,8 +49,7 @@ OUTLINES: tuple[tuple[tuple[float, float], ...], ...] = (
 """Corners in units of the radius; none looks the same after a turn of less than 180 degrees."""
 
 
-@dataclass(frozen=True, slots=True)
-class Film:
+class Film(Struct, frozen=True):
     """What decides every pixel of one film; equal films have equal frames."""
 
     action: str
@@ -58,8 +58,7 @@ class Film:
     seed: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Motion:
+class _Motion(Struct, frozen=True):
     """How the shape moves. Lengths in pixels, times in frames, angles in radians."""
 
     x: float

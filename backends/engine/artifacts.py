@@ -14,9 +14,11 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backends.core.codec import dumps
 from backends.core.events import Outcome
@@ -31,8 +33,7 @@ from backends.engine.sealed import DamagedError, UnsealedError, seal, unseal
 MANIFEST = "manifest.json"
 
 
-@dataclass(frozen=True, slots=True)
-class CacheKey:
+class CacheKey(Struct, frozen=True):
     """What decides a stage's outcome."""
 
     stage: str
@@ -47,8 +48,7 @@ class CacheKey:
         return hashlib.sha256(dumps(self).encode()).hexdigest()[:20]
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """What lies beside a finished artifact."""
 
     key: CacheKey
@@ -65,8 +65,7 @@ class Manifest:
     """What had changed then, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(Struct, frozen=True):
     """Whether a stage has to run, and why."""
 
     reason: Line

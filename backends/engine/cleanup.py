@@ -12,8 +12,9 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from backends.core.cleanup_report import Cleaning, Waste
 from backends.core.errors import InputError

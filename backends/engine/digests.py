@@ -8,9 +8,10 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+
+from msgspec import Struct, field
 
 from backends.core.errors import InputError
 from backends.core.files import write_whole
@@ -23,8 +24,7 @@ OURS = ".r3d"
 """A workspace's own folder is no part of a data set that lies around it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """One output as it was when its stage ended."""
 
     listing: str
@@ -33,8 +33,7 @@ class Stamp:
     """Names and bytes; empty where it is too large to be read each time."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
+class _Listing(Struct, frozen=True):
     """A folder's tree, or a single file."""
 
     files: tuple[tuple[str, os.stat_result], ...]
@@ -75,8 +74,7 @@ def _content(path: Path, listing: _Listing) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
+class _Remembered(Struct, frozen=True):
     files: Mapping[str, tuple[int, int, int, str]] = field(default_factory=dict)
     """By path: size, time of change in nanoseconds, inode, SHA-256."""
 

@@ -7,11 +7,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class RunFolder:
+class RunFolder(Struct, frozen=True):
     """One run's folder: plan, journal, logs, samples."""
 
     path: Path
@@ -50,8 +49,7 @@ class RunFolder:
         return self.path / "attempts" / f"{stage}-{attempt}"
 
 
-@dataclass(frozen=True, slots=True)
-class Folders:
+class Folders(Struct, frozen=True):
     """The `.r3d/` of a workspace."""
 
     workspace: Path

@@ -14,15 +14,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backends.core.client import LogChunk, Preview, RunRequest, RunResult, RunSummary, Snapshot
 from backends.core.codec import decode, dumps, loads
 from backends.core.errors import BusyError, InputError, NeedError, R3dError, StageError
 from backends.core.events import Event
-from backends.core.frozen import dataclass
-from backends.core.messages import Line
+from backends.core.messages import N_, Line
 from backends.core.plan import Plan
 from backends.core.processes import our_environment
 from backends.core.run_state import Run
@@ -43,8 +44,7 @@ CONFUSIONS = 200
 _KINDS: dict[str, type[R3dError]] = {kind.__name__: kind for kind in (BusyError, InputError, NeedError)}
 
 
-@dataclass(frozen=True, slots=True)
-class Planner:
+class Planner(Struct, frozen=True):
     """How the engine, which knows no stage, gets at a workspace's settings and plan."""
 
     settings: Callable[[Path], Settings]
@@ -333,7 +333,7 @@ def _begun(reply: bytes, folders: Folders) -> str:
     try:
         answer = json.loads(reply)
     except ValueError:
-        text, hint = "the engine did not start", "its last words are in {log}"
+        text, hint = N_("the engine did not start"), N_("its last words are in {log}")
         folder = folders.latest_run()
         raise StageError(text, hint=hint, log=str(folder.supervisor_log if folder else folders.runs)) from None
     if "ok" in answer:

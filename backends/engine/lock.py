@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 from typing import IO
 
+from msgspec import Struct
+
 from backends.core.errors import BusyError, InputError, R3dError, StageError
 from backends.core.files import FULL_HINT, is_full
-from backends.core.frozen import dataclass
 from backends.core.messages import N_, os_reason
 from backends.engine.folders import Folders
 
@@ -72,8 +73,7 @@ class WorkspaceLock:
         self._file.close()
 
 
-@dataclass(frozen=True, slots=True)
-class LockOwner:
+class LockOwner(Struct, frozen=True):
     """The living engine of a workspace, as far as its lock tells."""
 
     pid: int | None = None

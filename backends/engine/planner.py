@@ -6,8 +6,10 @@ The client narrows a plan and previews it, the supervisor asks for one stage at 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backends.core.client import Preview, RunRequest
 from backends.core.errors import InputError, R3dError
@@ -22,8 +24,7 @@ Settled = Mapping[str, tuple[Outcome, str]]
 """Outcome and fingerprint of each stage that has one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What becomes of one stage."""
 
     action: Literal["run", "cached", "skip", "unknown"]

@@ -18,9 +18,11 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backends.core.client import LogChunk, Prediction, Preview, RunRequest, RunResult, RunSummary, Snapshot
 from backends.core.codec import DecodeError, decode
@@ -33,8 +35,7 @@ from backends.core.settings import Settings
 from backends.core.values import DeviceSample, Report
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(Struct, frozen=True):
     """A recording: how it begins, and what happened when (seconds after the beginning, in order)."""
 
     source: str
@@ -94,7 +95,7 @@ def _beat(body: dict[str, Any]) -> tuple[float, str, Any]:
     for kind in ("alive", "stalled_s"):
         if kind in body:
             return at, kind, body[kind]
-    raise DecodeError("neither event, sample, report, log, alive nor stalled_s")
+    raise DecodeError(line("neither event, sample, report, log, alive nor stalled_s"))
 
 
 class ReplayClient:

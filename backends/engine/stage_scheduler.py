@@ -5,39 +5,36 @@ The supervisor's loop is: ask `decide`, do what it says, write down what happene
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from backends.core.messages import Line, line
 from backends.core.plan import Plan, Stage
 from backends.core.run_state import Run
 
 
-@dataclass(frozen=True, slots=True)
-class RunStage:
+class RunStage(Struct, frozen=True):
     """Look whether the stage is up to date, and start it where it is not."""
 
     stage: str
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True):
     """Write down that the stage does not apply."""
 
     stage: str
     reason: Line
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Write down that the stage will not be reached."""
 
     stage: str
     reason: Line
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """Nothing is left to do."""
 
     state: Literal["done", "failed", "stopped"]

@@ -16,9 +16,10 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from backends.core.codec import dumps
 from backends.core.errors import NeedError, R3dError

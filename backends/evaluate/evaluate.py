@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backends.core.codec import decode, dumps
 from backends.core.errors import InputError
@@ -22,16 +24,14 @@ from backends.evaluate.val_json import Val, read_val
 from backends.worker.job import Job
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluateParams:
+class EvaluateParams(Struct, frozen=True):
     """What decides the stage's outcome."""
 
     subset: str = "validation"
     k: int = 5
 
 
-@dataclass(frozen=True, slots=True)
-class StepEvaluateParams:
+class StepEvaluateParams(Struct, frozen=True):
     """`step evaluate ANNOTATION VAL --subset S -k K [--ignore] [--save]`; paths are absolute."""
 
     annotation: Path

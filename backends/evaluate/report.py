@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backends.core.events import SetAside
 from backends.core.messages import N_, Line, line
@@ -19,8 +20,7 @@ SHOWN = 50
 """Rows of the long tables; predictions.csv has every video."""
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
+class Speed(Struct, frozen=True):
     """What infer measured; None where it did not."""
 
     runtime: str | None = None

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line, os_reason
@@ -29,16 +30,14 @@ _DEVICE = re.compile(r"^device\d+(_\d+)?$")
 _NAMELESS = re.compile(r"^input\d+_output_\d+$")
 
 
-@dataclass(frozen=True, slots=True)
-class Info:
+class Info(Struct, frozen=True):
     """hmdb51.info: how many clips each video had before the cut, in the file's order."""
 
     clips: dict[str, int]
     set_aside: tuple[tuple[str, Line], ...] = ()
 
 
-@dataclass(slots=True)
-class Results:
+class Results(Struct):
     """The result file of each video of an info file, and the files of none."""
 
     files: dict[str, Path] = field(default_factory=dict)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from backends.core.codec import decode
 from backends.core.errors import InputError, StageError
@@ -33,16 +34,14 @@ if TYPE_CHECKING:
     from backends.data.score_rows_reader import RowsReader
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreParams:
+class ScoreParams(Struct, frozen=True):
     """What decides the stage's outcome."""
 
     k: int = 5
     """Labels a video in val.json, best first; as many as there are where the classes are fewer."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepScoreParams:
+class StepScoreParams(Struct, frozen=True):
     """`step score RESULT_DIR K [--info I] [--output O] [--labels L]`; paths are absolute."""
 
     result: Path
@@ -57,8 +56,7 @@ class StepScoreParams:
     """Clips that each result file holds, filler included."""
 
 
-@dataclass(frozen=True, slots=True)
-class _VideoRows:
+class _VideoRows(Struct, frozen=True):
     """One video and its clips' logits, or why they cannot be used."""
 
     id: str

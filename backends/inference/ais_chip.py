@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
 
 from backends.ascend.ais_bench_command import Summary, bar_position, infer_line, read_summary, summary_path
 from backends.ascend.ais_bench_install import AisBench, sourced
@@ -34,8 +35,7 @@ CLOSE_S = 60.0
 """From the last output to the end: the summary, and CANN letting go of the chip."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What all chips of a stage share."""
 
     tool: AisBench
@@ -49,8 +49,7 @@ class Place:
     workspace: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """How a run ended."""
 
     ok: bool
@@ -63,8 +62,7 @@ class Verdict:
     again: bool = True
 
 
-@dataclass(slots=True)
-class Chip:
+class Chip(Struct):
     """One chip, over all its runs."""
 
     spec: DeviceSpec

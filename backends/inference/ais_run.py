@@ -16,9 +16,10 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from backends.ascend.ais_bench_install import probe
 from backends.core.codec import decode
@@ -52,16 +53,14 @@ TURN_S = 0.25
 FOLDER = "ais_bench"
 
 
-@dataclass(frozen=True, slots=True)
-class AisParams(Params):
+class AisParams(Params, frozen=True):
     """What decides the scores."""
 
     input: ais_stage.Kind = "float32"
     """What the model takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
+class Tuning(Struct, frozen=True):
     """What decides the speed."""
 
     devices: tuple[int, ...] | None = None

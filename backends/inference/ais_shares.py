@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from backends.core.messages import Line
 from backends.inference.batch_layout import Batch
@@ -20,8 +21,7 @@ RESTARTS = 2
 """How often a chip is tried again where none is left."""
 
 
-@dataclass(slots=True)
-class _Chip:
+class _Chip(Struct):
     state: Literal["free", "busy", "out", "retired"] = "free"
     restarts: int = RESTARTS
     again: bool = True
@@ -31,8 +31,7 @@ class _Chip:
     share: tuple[Batch, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A file that failed its chips, and how."""
 
     batch: Batch
@@ -40,8 +39,7 @@ class Held:
     """(chip, reason)"""
 
 
-@dataclass(slots=True)
-class Shares:
+class Shares(Struct):
     """The state; the first three are given, the rest follows."""
 
     chips: Iterable[str]

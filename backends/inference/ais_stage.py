@@ -17,9 +17,10 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, field
 
 from backends.ascend.ais_bench_command import RUN, result_name
 from backends.core.errors import InputError, R3dError, StageError
@@ -71,8 +72,7 @@ def place(source: Path, target: Path) -> None:
     target.chmod(0o640)
 
 
-@dataclass(slots=True)
-class Run:
+class Run(Struct):
     """One run of the tool on one device, staged."""
 
     folder: Path

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Literal, overload
+
+from msgspec import Struct
 
 from backends.core.columns import Column
 
 Layout = Literal["packed", "guide"]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Clips that are computed together, in slot order; slots beyond them are padding."""
 
     id: int
     clips: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """The clips of one video: `clips` numbers from `first` on."""
 
     first: int

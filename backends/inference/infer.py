@@ -6,9 +6,11 @@ import os
 import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from backends.ascend.chip_query import SIMULATED, ask_chips
 from backends.core.codec import decode
@@ -38,8 +40,7 @@ AGAIN_S = 2.0
 """Where every chip is taken, one more look after that time: what a run before left there may still be going."""
 
 
-@dataclass(frozen=True, slots=True)
-class Params:
+class Params(Struct, frozen=True):
     """What decides the scores."""
 
     target: Target = "cpu"
@@ -54,8 +55,7 @@ class Params:
     """The reader of clips; likewise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
+class Tuning(Struct, frozen=True):
     """What decides the speed."""
 
     devices: tuple[int, ...] | None = None

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from backends.core.events import DeviceState
 from backends.core.messages import Line
 from backends.inference.batch_layout import Batch
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """The process of a device is there."""
 
     device: str
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A device has its model loaded; its warm-up batch took `latency_s`."""
 
     device: str
@@ -27,8 +26,7 @@ class Opened:
     latency_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """The scores of a lease are here, after `seconds` in compute."""
 
     device: str
@@ -37,8 +35,7 @@ class Answered:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The clips of a lease could not be read: not the device's fault."""
 
     device: str
@@ -47,8 +44,7 @@ class Refused:
     reason: Line
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
+class Unusable(Struct, frozen=True):
     """The scores of a lease are no finite numbers."""
 
     device: str
@@ -56,8 +52,7 @@ class Unusable:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """The process of a device has ended or was ended."""
 
     device: str
@@ -73,8 +68,7 @@ class Lost:
     """The mend, where one is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(Struct, frozen=True):
     """The user takes a device out of the run, or puts it back."""
 
     device: str
@@ -82,30 +76,26 @@ class Take:
     into: Literal["out", "in"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """Time has passed."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Stopping:
+class Stopping(Struct, frozen=True):
     """Nothing more is handed out; what is in flight is waited for."""
 
 
 Happening = Started | Opened | Answered | Refused | Unusable | Lost | Take | Tick | Stopping
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Spawn a process for the device."""
 
     device: str
 
 
-@dataclass(frozen=True, slots=True)
-class Give:
+class Give(Struct, frozen=True):
     """Send a batch to the device."""
 
     device: str
@@ -113,31 +103,27 @@ class Give:
     batch: Batch
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """The scores that just came are those of this batch: write them down."""
 
     device: str
     batch: Batch
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """The clip cannot be read and does not count."""
 
     clip: int
     reason: Line
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """Ask the device to let go of everything and end."""
 
     device: str
 
 
-@dataclass(frozen=True, slots=True)
-class Overdue:
+class Overdue(Struct, frozen=True):
     """The device is silent past its limit: kill it, and say `Lost` with the reason found."""
 
     device: str
@@ -145,8 +131,7 @@ class Overdue:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Show:
+class Show(Struct, frozen=True):
     """The device's state as people see it has changed."""
 
     device: str
@@ -154,8 +139,7 @@ class Show:
     reason: Line
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """A line worth keeping."""
 
     text: Line

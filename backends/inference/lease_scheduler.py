@@ -21,8 +21,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from backends.core.events import DeviceState
 from backends.core.messages import Line, line
@@ -60,8 +61,7 @@ FAILURES = 2
 """Devices that a batch may fail before it is held back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How long a device may be silent, in seconds."""
 
     start_s: float = 30.0
@@ -79,14 +79,12 @@ NOT_FINITE = line(
 _None: tuple[Instruction, ...] = ()
 
 
-@dataclass(slots=True)
-class _Lease:
+class _Lease(Struct):
     number: int
     batch: Batch
 
 
-@dataclass(slots=True)
-class _Device:
+class _Device(Struct):
     id: str
     restarts: int
     retries: int = 1
@@ -114,8 +112,7 @@ class _Device:
         return self.state in ("starting", "loading", "ready", "leaving")
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A batch that failed its devices, and how."""
 
     batch: Batch

@@ -14,7 +14,8 @@ from __future__ import annotations
 import selectors
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backends.core.device_samples import read_history
 from backends.core.errors import InputError, NeedError, R3dError, StageError, Stopped
@@ -62,8 +63,7 @@ LOOK_S = 0.5
 """How often silences are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """What one attempt did. Seconds are on a monotonic clock."""
 
     version: str | None

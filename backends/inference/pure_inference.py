@@ -15,8 +15,9 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.ascend.cann import Toolkit
 from backends.core.errors import InputError, NeedError, StageError
@@ -37,8 +38,7 @@ SILENT_S = 120.0
 CLOSE_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """One device in one measurement. Times are of a batch, in milliseconds; padding counts as clips do."""
 
     device: str
@@ -54,8 +54,7 @@ class Measured:
     """By the wall clock; None where only the tool saw it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Perf:
+class Perf(Struct, frozen=True):
     """What one measurement found."""
 
     runtime: str

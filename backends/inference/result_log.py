@@ -11,10 +11,11 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from backends.core.columns import Column
 from backends.core.errors import StageError
@@ -34,15 +35,13 @@ BEHIND = 1 << 25
 """Bytes of scores that may wait for a disk that takes none; half a minute of what one 310P computes."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     device: str
     clips: tuple[int, ...]
     logits: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(Struct, frozen=True):
     """What stands in the file."""
 
     devices: Counter[str]
@@ -50,8 +49,7 @@ class _Written:
     numbers: NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
+class _Write(Struct, frozen=True):
     """What is on its way into the file."""
 
     future: Future[_Written]

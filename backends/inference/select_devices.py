@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backends.core.errors import InputError, NeedError
 from backends.core.messages import N_, Line, line
@@ -14,8 +15,7 @@ VISIBLE = "ASCEND_RT_VISIBLE_DEVICES"
 """Environment variable by which a scheduler shows a process some chips only, counted anew from 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """The chips of a run."""
 
     devices: tuple[DeviceSpec, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
 
 Shape = tuple[int, ...]
 Triple = tuple[int, int, int]
@@ -35,8 +35,7 @@ EPSILON = 1e-5
 """Of every batch normalisation: torch's default, which the reference does not change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conv:
+class Conv(Struct, frozen=True):
     """A convolution without bias and the batch normalisation after it; `name` and `norm` prefix their tensors."""
 
     name: str
@@ -53,8 +52,7 @@ class Conv:
         return (t // 2, h // 2, w // 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """One residual block. `project` is shortcut B's convolution; without it and with `resized`, shortcut A pads."""
 
     name: str
@@ -70,8 +68,7 @@ class Block:
         return self.stride != 1 or self.inputs != self.outputs
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
+class Architecture(Struct, frozen=True):
     """All that decides a network's tensors and its forward pass; the names are the reference's options."""
 
     depth: int

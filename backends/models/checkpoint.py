@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import Struct
+
 from backends.core.errors import InputError
-from backends.core.frozen import dataclass
 from backends.core.messages import N_, Line, line
 from backends.models import torch_file
 from backends.models.architecture import BLOCKS, FIRST_BOTTLENECK, WIDTHS, Architecture
@@ -27,8 +28,7 @@ NAMED = 3
 """How many tensors a message names before it only counts them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What the user says of the network; None: as the checkpoint says. The last two cannot be read off tensors."""
 
     depth: int | None = None
@@ -40,8 +40,7 @@ class Wanted:
     no_max_pool: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """A checked checkpoint: every tensor that the architecture has, float32, finite, in the reference's order."""
 
     architecture: Architecture

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from backends.core.errors import StageError
 from backends.core.messages import N_
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     import onnx
 
 
-@dataclass(frozen=True, slots=True)
-class OnnxFacts:
+class OnnxFacts(Struct, frozen=True):
     """What a person asks about a model file."""
 
     opset: int

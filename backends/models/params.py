@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from pathlib import Path
 
-from backends.core.frozen import dataclass
+from msgspec import Struct, field
+
 from backends.core.model_io import ClipShape, Normalization
 from backends.models.checkpoint import Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class ExportParams:
+class ExportParams(Struct, frozen=True):
     """Stage `export`."""
 
     wanted: Wanted = field(default_factory=Wanted)
     clip: ClipShape = field(default_factory=ClipShape)
 
 
-@dataclass(frozen=True, slots=True)
-class StepExportParams:
+class StepExportParams(Struct, frozen=True):
     """`step export`, named as the guide's `3D-ResNets_pth2onnx.py` names its options; paths are absolute.
 
     That script's other options (root_path, video_path, annotation_path, result_path, dataset) decide nothing here and
@@ -43,16 +41,14 @@ class StepExportParams:
     sample_size: int = 112
 
 
-@dataclass(frozen=True, slots=True)
-class SimplifyParams:
+class SimplifyParams(Struct, frozen=True):
     """Stage `simplify`."""
 
     uint8: Normalization | None = None
     """Make a second model as well, which takes bytes and normalises them so."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyParams:
+class VerifyParams(Struct, frozen=True):
     """Stage `verify`: the thresholds are those of `settings.VerifySettings`."""
 
     wanted: Wanted = field(default_factory=Wanted)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
-class ClipDifference:
+class ClipDifference(Struct, frozen=True):
     """One clip under a model and under the reference."""
 
     max_abs: float
@@ -22,8 +22,7 @@ class ClipDifference:
     """True where the best class is the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """All clips: the worst of each measure."""
 
     max_abs: float

@@ -10,8 +10,9 @@ import platform
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.core.values import DeviceSample
 
@@ -23,8 +24,7 @@ Ticks = Mapping[int, tuple[int, int]]
 """Core number to (busy, all) clock ticks since boot."""
 
 
-@dataclass(frozen=True, slots=True)
-class CpuGroup:
+class CpuGroup(Struct, frozen=True):
     """Some cores of this machine, watched and lost as one device."""
 
     id: str

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct, field
 
 from backends.ascend.chip_query import SIMULATED
 from backends.core.device_samples import SampleTail
@@ -36,8 +37,7 @@ NOTHING: Mapping[str, Scalar] = {"joules": None, "joules_per_clip": None, "energ
 """The figures of a run in which nothing was computed."""
 
 
-@dataclass(slots=True)
-class _Window:
+class _Window(Struct):
     """One stretch of work; times are wall times in seconds."""
 
     begun: float
@@ -67,8 +67,7 @@ class _Window:
             self.known_s += seconds
 
 
-@dataclass(slots=True)
-class _Source:
+class _Source(Struct):
     """What power is read of: a device, or a card."""
 
     devices: set[str] = field(default_factory=set)

@@ -10,8 +10,9 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from backends.core.codec import dumps
 from backends.core.errors import Stopped

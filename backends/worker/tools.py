@@ -16,8 +16,9 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.core.processes import child_environment, kill_group
 
@@ -28,8 +29,7 @@ GRACE_S = 5.0
 """Seconds between asking a tool to end and killing it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """How a tool ended."""
 
     status: int

@@ -5,7 +5,6 @@ Paths in the file are relative to it. Every complaint is one line: the file, the
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import functools
 import os
@@ -14,6 +13,8 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from backends.core.codec import DecodeError, decode
 from backends.core.errors import InputError
@@ -37,10 +38,10 @@ def read_settings(workspace: Path) -> Settings:
     _make_absolute(workspace, table.get("model"), "checkpoint")
     _make_absolute(workspace, table.get("infer"), "ais_bench")
     try:
-        settings = decode(Settings, table, FILE)
+        settings = decode(Settings, table)
     except DecodeError as error:
-        text, reason = N_("{path}: {reason}"), _plain(str(error).removeprefix(f"{FILE}."))
-        raise InputError(text, hint="mend the value there", path=str(path), reason=reason) from None
+        text, hint = N_("{path}: {place}: {problem}"), N_("fix the value there")
+        raise InputError(text, hint=hint, path=str(path), place=error.place, problem=error.problem) from None
     _check_values(path, settings)
     return settings
 
@@ -100,10 +101,10 @@ def write_settings(workspace: Path, settings: Settings) -> Path:
 def draft(workspace: Path, settings: Settings) -> str:
     """The text of an r3d.toml: what differs from the defaults is set, the rest stands there as a comment."""
     parts = ["# What r3d-tui works on. Paths are relative to this file. Lines with # show the defaults.\n"]
-    for section in dataclasses.fields(settings):
+    for section in msgspec.structs.fields(settings):
         value = getattr(settings, section.name)
         parts.append(f"\n[{section.name}]\n")
-        fields = dataclasses.fields(value)
+        fields = msgspec.structs.fields(value)
         parts.extend(_draft_line(workspace, section.name, field, getattr(value, field.name)) for field in fields)
     return "".join(parts)
 
@@ -178,9 +179,9 @@ _EXAMPLES: Mapping[str, str] = {
 }
 
 
-def _draft_line(workspace: Path, section: str, field: dataclasses.Field[Any], value: Any) -> str:
+def _draft_line(workspace: Path, section: str, field: msgspec.structs.FieldInfo, value: Any) -> str:
     name = f"{section}.{field.name}"
-    default = field.default if field.default is not dataclasses.MISSING else None
+    default = field.default if field.default is not msgspec.NODEFAULT else None
     if value is None:
         text = f"# {field.name} = {_EXAMPLES.get(name, '...')}"
     else:
@@ -242,7 +243,7 @@ def _check_keys(path: Path, section: str, values: Any) -> None:
     if not isinstance(values, dict):
         text = N_("{path}: {key} is no section")
         raise InputError(text, hint="write it as [{key}]", path=str(path), key=section)
-    known = tuple(field.name for field in dataclasses.fields(sections[section]))
+    known = tuple(field.name for field in msgspec.structs.fields(sections[section]))
     for key in values:
         if key not in known:
             _refuse_key(path, f"{section}.{key}", key, known)

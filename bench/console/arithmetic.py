@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from statistics import median
+
+from msgspec import Struct
 
 from bench.console.grid import Grid
 
@@ -61,8 +62,7 @@ def painted(recording: Recording, columns: int, rows: int) -> float | None:
     return since
 
 
-@dataclass(frozen=True, slots=True)
-class Press:
+class Press(Struct, frozen=True):
     """A key that was pressed at a time, and what the screen must show then."""
 
     at: float

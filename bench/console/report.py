@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from backends.core.bench_report import BenchFigure, BenchReport
 from backends.core.errors import InputError
@@ -31,8 +32,7 @@ ON_A_LINK = 500.0
 """Milliseconds."""
 
 
-@dataclass(slots=True)
-class Found:
+class Found(Struct):
     """What all rounds found, by scene."""
 
     starts: dict[str, list[Start]] = field(default_factory=dict)
@@ -40,8 +40,7 @@ class Found:
     flood: tuple[float | None, float | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What is measured, and how long."""
 
     rounds: int = 3

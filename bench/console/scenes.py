@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backends.core.messages import Line, line
 from backends.core.processes import our_environment
@@ -29,8 +30,7 @@ LINK = 8000.0
 """Bytes a second of the slow link."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """One thing to watch. Without `chips` it is a workspace in which nothing has run; without `hz` the run is done."""
 
     name: str
@@ -44,16 +44,14 @@ class Scene:
     """False: an empty application of Textual instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """How a program began: seconds to its first whole picture, processor seconds until then and a little more."""
 
     paint_s: float | None
     cpu_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Struct, frozen=True):
     """What a program cost once it stood. Shares of one core, bytes a second, seconds, MiB."""
 
     cpu: float

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import msgspec
 import typer
 
 from backends.core.errors import InputError, NeedError
@@ -33,7 +33,7 @@ def serve(
 
     place = server.Place(host, port, _checked(public_url))
     with server.listen(place) as listening:
-        place = dataclasses.replace(place, port=listening.getsockname()[1])
+        place = msgspec.structs.replace(place, port=listening.getsockname()[1])
         words, watching = chosen_words(), read_only or given.read_only
         tell(words("serve.at", url=place.url))
         if place.own_account:

@@ -53,7 +53,7 @@ def figures_of(run: Run) -> dict[str, Any]:
 
 def runs_document(runs: tuple[RunSummary, ...]) -> dict[str, Any]:
     """The document of `runs --json`, latest first."""
-    return {"runs": [{name: getattr(run, name) for name in RunSummary.__slots__} for run in runs]}
+    return {"runs": [{name: getattr(run, name) for name in RunSummary.__struct_fields__} for run in runs]}
 
 
 def findings_document(findings: tuple[Finding, ...]) -> dict[str, Any]:

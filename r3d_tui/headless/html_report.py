@@ -10,8 +10,9 @@ import html
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from backends.core.messages import line
 from backends.core.run_state import Run, StageRun
@@ -47,8 +48,7 @@ padding:.8em}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Thumbnail:
+class Thumbnail(Struct, frozen=True):
     """One frame of a video as the model sees it: uint8 RGB, height x width x 3 in C order."""
 
     width: int
@@ -56,8 +56,7 @@ class Thumbnail:
     pixels: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PageContents:
+class PageContents(Struct, frozen=True):
     """All that the page shows. What is None or empty was not measured and is not shown."""
 
     title: str

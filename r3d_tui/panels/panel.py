@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import ClassVar
 
+from msgspec import Struct, field
 from textual import events
 
 from backends.core.client import Snapshot
-from backends.core.frozen import dataclass
 from r3d_tui.lang.words import Words
 from r3d_tui.state.log_buffer import LogBook
 from r3d_tui.text.rows import Row, Span, cells, cut, row
@@ -20,8 +19,7 @@ from r3d_tui.views.tracks import Track
 from r3d_tui.widgets.sheet import Sheet
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """All that the panels draw from: the snapshot, and where the person is."""
 
     snapshot: Snapshot

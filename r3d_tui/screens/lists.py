@@ -8,9 +8,9 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from textual import on
 from textual.binding import Binding, BindingType
 
@@ -31,8 +31,7 @@ TEXT = 5_000
 """Rows that are copied or written down at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A listing, and how its entries are drawn."""
 
     listing: Listing[Any]

@@ -6,9 +6,9 @@ It refuses to know where panels stand.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from textual import events
 
 from r3d_tui.panels.log import LogPanel

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import Struct
 from textual.message import Message
 
 from backends.core.client import Snapshot
-from backends.core.frozen import dataclass
 from backends.core.messages import Line
 
 
@@ -23,8 +23,7 @@ class SnapshotCame(Message, bubble=False):
         return isinstance(message, SnapshotCame)
 
 
-@dataclass(frozen=True, slots=True)
-class LogPiece:
+class LogPiece(Struct, frozen=True):
     """Harmless lines of a stage's log; `fresh`: what was shown before is gone."""
 
     stage: str

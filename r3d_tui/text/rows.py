@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
+from msgspec import Struct
 from rich.cells import cell_len, set_cell_size
-
-from backends.core.frozen import dataclass
 
 ELLIPSIS = "…"
 
@@ -188,8 +187,7 @@ def _words(text: str) -> Iterable[str]:
         yield word
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One column of a table. Widths are given, not measured, so that nothing jumps when a figure grows."""
 
     head: str
@@ -211,8 +209,7 @@ GAP = 2
 _GAP = Span(" " * GAP)
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """Columns with their widths settled for a place: rows of it are aligned, whenever each is drawn."""
 
     columns: tuple[Column, ...]

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
 
 Group = Literal["run", "look", "move", "out", "console"]
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """One thing that a person can do on the board."""
 
     name: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backends.core.client import Snapshot
 from backends.core.messages import Line, line
@@ -25,8 +26,7 @@ LEFT = 9
 """Cells of the scale beside a graph."""
 
 
-@dataclass(frozen=True, slots=True)
-class Processes:
+class Processes(Struct, frozen=True):
     """What npu-smi says of the processes on a device, once it was asked; `trouble` where it did not answer."""
 
     found: tuple[ChipProcess, ...] = ()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backends.core.client import Prediction, RunResult, by_name
 from backends.core.cooperative import giving_way
@@ -16,8 +17,7 @@ from r3d_tui.views.look import Look, paragraph, rule
 from r3d_tui.views.stages import moment
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One video that two runs do not agree on. None: the run has no result for it."""
 
     before: Prediction | None
@@ -56,8 +56,7 @@ def changes(before: Sequence[Prediction], after: Sequence[Prediction]) -> tuple[
     return tuple(change for kind in KINDS for change in found[kind])
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """Two results beside each other, once they were compared: with many videos that takes a thread's time."""
 
     now: RunResult

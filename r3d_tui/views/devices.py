@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from backends.core.client import Snapshot
-from backends.core.frozen import dataclass
 from backends.core.messages import Line
 from backends.core.published import published_model, published_rates
 from backends.core.run_state import DeviceRun, Run
@@ -33,8 +34,7 @@ SIMULATED = " simulated"
 Tracked = Mapping[str, Track]
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     """One device: what the run knows of it and what was last read from it."""
 
     id: str
@@ -123,8 +123,7 @@ ORDERS: tuple[Order[Device], ...] = (
 """What devices may be ordered by, here and in the inference panel; without any, by their numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrangement:
+class Arrangement(Struct, frozen=True):
     """Which devices are shown, and in which order."""
 
     pattern: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
 
 PANELS = ("stages", "dataset", "model", "devices", "infer", "log", "result")
 """In the order of their keys 1 to 7."""
@@ -29,8 +29,7 @@ class Box(NamedTuple):
 Mode = Literal["small", "rail", "dashboard"]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The mode and the boxes by name: panels, `header`, `footer`, and `rail` and `tabs`, or only `small`."""
 
     mode: Mode

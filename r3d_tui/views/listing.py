@@ -12,15 +12,14 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
 
 T = TypeVar("T")
 PIECE = 20_000
 """Places sorted at once: a sort holds the interpreter, and other threads wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order(Generic[T]):
+class Order(Struct, Generic[T], frozen=True):
     """One way to order entries."""
 
     heading: str

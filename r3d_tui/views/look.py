@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec import Struct
+
 from backends.core.client import Snapshot
-from backends.core.frozen import dataclass
 from backends.core.messages import Line, Scalar
 from backends.core.run_state import DeviceRun, StageRun
 from r3d_tui.lang.words import Words
@@ -38,8 +39,7 @@ SIGNS: dict[str, tuple[str, str]] = {
 """State or action: its sign and its role. The word stands beside it in every panel; the help lists them all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """The place to draw on and the language to draw in."""
 
     words: Words

@@ -5,7 +5,7 @@ It refuses to know runs: a report and a room in, rows out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from backends.core.values import Report
 from r3d_tui.text.rows import Row, Span, cells, cut, fit, row
@@ -19,8 +19,7 @@ CELLS = (3, 2)
 """Cells of a count: apart where there is room, else side by side where colours part them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heat:
+class Heat(Struct, frozen=True):
     """The colours of shares: from the ground (0) to `right` on the diagonal and `wrong` beside it (1)."""
 
     ground: Colour
@@ -37,8 +36,7 @@ class Heat:
         return red, green, blue
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(Struct, frozen=True):
     """Counts by class (row) and best label (column). Rows are the scored classes; columns may hold more labels."""
 
     rows: tuple[str, ...]

@@ -10,7 +10,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
-from backends.core.frozen import dataclass
+from msgspec import Struct
+
 from backends.core.values import DeviceSample
 
 METRICS = ("power_w", "temp_c", "busy_percent", "memory_used_mb")
@@ -107,8 +108,7 @@ def _held(means: list[float | None], columns: int) -> list[float | None]:
     return means
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """What one figure was over a run."""
 
     now: float | None

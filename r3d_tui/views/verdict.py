@@ -6,8 +6,9 @@ from beginning to end, nobody else on them. What nobody measured is no reason; i
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from backends.core.client import Snapshot
-from backends.core.frozen import dataclass
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut
 from r3d_tui.text.safe import safe
@@ -24,16 +25,14 @@ DRIFT = 0.10
 adds them up. Steady runs of one batch size stay within a few hundredths."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """One reason against a figure: keys `verdict.<key>` and `verdict.<key>_mend`, and the facts that fill the first."""
 
     key: str
     facts: tuple[tuple[str, str | int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """VALID where there are no reasons against it."""
 
     reasons: tuple[Reason, ...]

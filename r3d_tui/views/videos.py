@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backends.core.client import Prediction
 from backends.core.clip_entries import VideoEntry
@@ -20,8 +21,7 @@ from r3d_tui.views.look import Look, fact, facts, stage_word
 Predictions = Mapping[str, Prediction]
 
 
-@dataclass(frozen=True, slots=True)
-class ClassEntry:
+class ClassEntry(Struct, frozen=True):
     """One class's videos, counted."""
 
     label: str
@@ -70,8 +70,7 @@ def classes(videos: Sequence[VideoEntry], predictions: Predictions) -> tuple[Cla
     return tuple(_entry(name, videos, groups[name]) for name in names)
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """One class while its videos are counted."""
 
     places: array[int] = field(default_factory=lambda: array("I"))

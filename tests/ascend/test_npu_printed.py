@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import textwrap
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,11 +110,11 @@ def test_a_table_cut_at_the_right_says_nothing_wrong(
     layout, chips, processes = table
     found = parse_info("\n".join(row[:width] for row in printed(layout, chips, processes).splitlines()))
     for part, whole in zip(found.chips, chips, strict=False):
-        for field in dataclasses.fields(Chip):
+        for field in msgspec.structs.fields(Chip):
             assert getattr(part, field.name) in (None, getattr(whole, field.name)), field.name
     assert len(found.chips) <= len(chips)
     for entry in found.processes:
-        assert any(entry in (whole, dataclasses.replace(whole, memory_mb=None)) for whole in processes)
+        assert any(entry in (whole, msgspec.structs.replace(whole, memory_mb=None)) for whole in processes)
 
 
 _TOKEN = re.compile(r"-?\d+(?:\.\d+)?|N/?A|-+")
@@ -166,7 +166,7 @@ A3 = (
     Chip(4, 0, None, 8, "Ascend910", None, "OK", "0000:9D:00.0", 166.9, 38, 0, 46536, 65536, 0, 0, 46536, 65536),
     Chip(4, 1, None, 9, "Ascend910", None, "OK", "0000:9F:00.0", None, 37, 5, 3187, 65536, 0, 0, 3187, 65536),
 )
-OTHER = (dataclasses.replace(A3[0], power_w=1.0, hbm_used_mb=7, memory_used_mb=7),)
+OTHER = (msgspec.structs.replace(A3[0], power_w=1.0, hbm_used_mb=7, memory_used_mb=7),)
 TEXT = printed(LAYOUTS["A3_24"], A3, (ChipProcess(4, 1, 3328327, "python", 50119),))
 EARLIER = printed(LAYOUTS["A3_24"], OTHER)
 _SCREEN = (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,10 +182,10 @@ def test_a_table_cut_off_anywhere_says_nothing_wrong(output: Callable[[str], str
         part = parse_info(text[:end])
         assert part.driver_version in (None, whole.driver_version)
         for chip, full in zip(part.chips, whole.chips, strict=False):
-            for field in dataclasses.fields(Chip):
+            for field in msgspec.structs.fields(Chip):
                 assert getattr(chip, field.name) in (None, getattr(full, field.name)), (text[:end], field.name)
         for process, entire in zip(part.processes, whole.processes, strict=False):
-            assert process in (entire, dataclasses.replace(entire, memory_mb=None))
+            assert process in (entire, msgspec.structs.replace(entire, memory_mb=None))
         assert len(part.chips) <= len(whole.chips)
 
 

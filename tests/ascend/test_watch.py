@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from backends.ascend.npu_names import parse_mapping, with_mapping
 from backends.ascend.npu_smi import parse_info

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct, field
 
 from backends.core.codec import DecodeError, decode, dumps, encode, loads
 from backends.core.messages import Line, Scalar
 from backends.core.settings import Settings
 
 
-@dataclass(frozen=True)
-class Inner:
+class Inner(Struct, frozen=True):
     n: int = 0
     ratio: float | None = None
 
 
-@dataclass(frozen=True)
-class Outer:
+class Outer(Struct, frozen=True):
     name: str
     where: Path = Path()
     inner: tuple[Inner, ...] = ()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from backends.core.codec import DecodeError, dumps, loads
 from backends.core.incremental_json import loads_stepwise

@@ -6,10 +6,10 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from backends.core.client import RunRequest, Snapshot
 from backends.core.plan import Plan, Reads, Stage

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from backends.core.codec import decode, dumps, encode
 from backends.core.settings import DatasetSettings, InferSettings, ModelSettings, Settings

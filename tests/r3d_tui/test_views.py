@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import unicodedata
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from backends.core.client import Snapshot
 from backends.core.errors import InputError

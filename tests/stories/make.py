@@ -9,9 +9,10 @@ import json
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from backends.core import events as ev
 from backends.core.client import RunSummary

@@ -11,10 +11,11 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
+
+from msgspec import Struct
 
 from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line, os_reason
@@ -28,8 +29,7 @@ UNLABELLED = "test"
 """Folder of the frames of videos whose class the data set keeps to itself, as the reference has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedVideo:
+class ListedVideo(Struct, frozen=True):
     """One video of a list; `label` is empty where the list gives none."""
 
     id: str
@@ -42,8 +42,7 @@ class ListedVideo:
         return self.label or UNLABELLED
 
 
-@dataclass(frozen=True, slots=True)
-class Lists:
+class Lists(Struct, frozen=True):
     """All lists of one split."""
 
     labels: tuple[str, ...]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -42,5 +42,5 @@ def test_a_stage_knows_every_option_that_its_step_takes(
     monkeypatch.setattr(steps, "run", run)
     done = CliRunner().invoke(steps.app, arguments.split())
     assert 0 == done.exit_code, done.output
-    known = {field.name for field in dataclasses.fields(kind)}
+    known = {field.name for field in msgspec.structs.fields(kind)}
     assert set() == handed.keys() - known - ignored

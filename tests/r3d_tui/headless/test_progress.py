@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import replace
 
 import pyte
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from backends.core.client import Snapshot
