@@ -18,6 +18,8 @@ _DIRECT = re.compile(
 _FAMILY = re.compile(r"Ascend(?:910|950(?:PR|DT))")
 """Names that only `-t board` makes whole: Ascend910 is every A3, Ascend950PR every 950PR."""
 _SUFFIX = re.compile(r"[0-9][0-9A-Za-z]{2,5}")
+_BOARD = re.compile(r"-t board(?=.*-i ([0-9]+))(?:.*-c ([0-9]+))?")
+"""The command above an answer, for drivers whose answer has no ids."""
 _COLUMNS = re.compile(r"NPU ID|Slot ID|Chip Logic ID|Logic ID|Chip Phy-?\s?ID|Phy-?\s?ID|Chip ID|Chip Name")
 
 
@@ -38,6 +40,11 @@ def soc_version(name: str | None) -> str | None:
 def needs_board(name: str | None) -> bool:
     """Whether `npu-smi info -t board` must be asked for this chip's soc_version."""
     return name is not None and _FAMILY.fullmatch(re.sub(r"\s+", "", name)) is not None
+
+
+def is_masked(name: str | None) -> bool:
+    """Whether whoever saved the output took the name out (`xxx`); every name of a chip has a digit."""
+    return name is None or not any(sign.isdecimal() for sign in name)
 
 
 def parse_fields(text: str) -> dict[str, str]:
@@ -62,9 +69,10 @@ def soc_from_board(text: str) -> str | None:
 def socs_from_boards(text: str) -> dict[tuple[int, int | None], str]:
     """soc_version by (NPU id, chip id) of each answer of `-t board` that a text holds; chip None where it has none."""
     found: dict[tuple[int, int | None], str] = {}
-    for block in re.split(r"(?m)^(?=[ \t]*NPU ID[ \t]*:)", text)[1:]:
+    for block in re.split(r"(?m)^(?=[ \t]*NPU ID[ \t]*:|.*npu-smi info .*\bboard\b)", text)[1:]:
         fields, soc = parse_fields(block), soc_from_board(block)
-        npu, chip = fields["NPU ID"], fields.get("Chip ID", "")
+        asked = _BOARD.search(block)
+        npu, chip = fields.get("NPU ID", asked[1] if asked else ""), fields.get("Chip ID", (asked and asked[2]) or "")
         if npu.isdecimal() and soc is not None:
             found.setdefault((int(npu), int(chip) if chip.isdecimal() else None), soc)
     return found
@@ -131,6 +139,8 @@ def _mapped(chip: Chip, chips: Sequence[Chip], mappings: Sequence[Mapping]) -> C
     if len(same) != 1:
         return chip
     entry = same[0]
+    if is_masked(chip.name) and not is_masked(entry.name):
+        chip = replace(chip, name=entry.name, soc_version=soc_version(entry.name))
     return replace(
         chip,
         device_id=entry.device_id if chip.device_id is None else chip.device_id,

@@ -21,10 +21,18 @@ from msgspec.structs import replace
 from backends.ascend import cann
 from backends.ascend.chip_query import SIMULATED
 from backends.ascend.logic_ids import live_ids
-from backends.ascend.npu_names import needs_board, parse_mapping, soc_from_board, socs_from_boards, with_mapping
+from backends.ascend.npu_names import (
+    is_masked,
+    needs_board,
+    parse_mapping,
+    soc_from_board,
+    socs_from_boards,
+    with_mapping,
+)
 from backends.ascend.npu_smi import parse_info
 from backends.ascend.npu_smi_errors import failure
 from backends.ascend.npu_smi_lock import turn
+from backends.ascend.npu_text import without_services
 from backends.core.errors import InputError
 from backends.core.messages import N_, line, os_reason
 from backends.core.values import Chip, DeviceTable, Trouble
@@ -143,7 +151,7 @@ def read_devices(source: str | Path = "live", limit_s: float = LIMIT_S) -> Devic
     `acl.get_soc_name()` where CANN is there. Raises InputError where the file cannot be read.
     """
     if str(source) != "live":
-        text = _saved(source)
+        text = without_services(_saved(source))
         table = with_mapping(parse_info(text, str(source)), parse_mapping(text))
         boards = socs_from_boards(text)
         return replace(table, chips=tuple(_with_saved_board(chip, boards) for chip in table.chips))
@@ -179,9 +187,10 @@ def _with_board(chip: Chip, limit_s: float) -> Chip:
 
 
 def _with_saved_board(chip: Chip, boards: Mapping[tuple[int, int | None], str]) -> Chip:
-    if not needs_board(chip.name):
+    if not (needs_board(chip.name) or is_masked(chip.name)):
         return chip
-    return replace(chip, soc_version=boards.get((chip.npu_id, chip.chip_id), boards.get((chip.npu_id, None))))
+    found = boards.get((chip.npu_id, chip.chip_id), boards.get((chip.npu_id, None)))
+    return chip if found is None else replace(chip, soc_version=found)
 
 
 def _with_acl(chips: tuple[Chip, ...], limit_s: float) -> tuple[Chip, ...]:

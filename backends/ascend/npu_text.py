@@ -1,10 +1,12 @@
-"""A saved or piped output as rows of cells between bars: colours, wraps, marks and prompts are taken off. It knows no
-table.
+"""A saved or piped output as rows of cells between bars: colours, wraps, marks and prompts are taken off.
+
+`npu_smi` reads tables from the rows.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 Cells = tuple[str, ...]
@@ -15,7 +17,27 @@ _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|.)|[\x00-\x08\x0e-\x1a\x7f]"
 )
 _SIGNS = str.maketrans({"│": "|", "┃": "|", "｜": "|", "\xa0": " ", "\u3000": " "})
+_SERVICE = re.compile(r"(?P<name>(?=[^|]*[A-Za-z])[\w./-]+)[ \t]*\|(?: |$)(?P<rest>.*)")
+"""What `docker compose logs` puts before each line: the name of a container, and a bar."""
+_STAMP = re.compile(r"(?:\[pod/[^]\s]+\] )?\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) |\[pod/[^]\s]+\] ")
+"""And the times and pods of `docker logs -t` and `kubectl logs --prefix`."""
 _RULE = re.compile(r"\+(?:[-+|]*|[=+|]*)")
+
+
+def without_services(text: str) -> str:
+    """The lines without what logs of containers put before them, those of each service together."""
+    lines = [_STAMP.sub("", row) for row in _ESCAPES.sub("", text).splitlines()]
+    found = [_SERVICE.fullmatch(row) for row in lines]
+    counts = Counter(match["name"] for match in found if match)
+    if max(counts.values(), default=0) < 2:
+        return "\n".join(lines)
+    groups: dict[str, list[str]] = {}
+    for row, match in zip(lines, found, strict=True):
+        named = match is not None and counts[match["name"]] > 1
+        groups.setdefault(match["name"] if match and named else "", []).append(
+            _STAMP.sub("", match["rest"]) if match and named else row
+        )
+    return "\n".join(row for rows in groups.values() for row in rows)
 
 
 def rows(text: str) -> Iterator[Cells]:

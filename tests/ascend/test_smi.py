@@ -129,6 +129,58 @@ def test_a_saved_output_may_hold_the_other_questions_too(output: Callable[[str],
     ]
 
 
+SERVICES = {
+    "compose": "npu-exporter-1  | {row}",
+    "compose v1": "worker_1      | {row}",
+    "compose in colours": "\x1b[36mworker-1  |\x1b[0m {row}",
+    "compose with times": "worker-1  | 2026-01-01T00:00:00.123456789Z {row}",
+    "docker with times": "2026-01-01T00:00:00.123456789Z {row}",
+    "pods": "[pod/npu-0/worker] {row}",
+}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_logs_of_containers_put_before_a_line_is_taken_off(
+    output: Callable[[str], str], tmp_path: Path, name: str
+) -> None:
+    """Of a transcript of table, ids and boards: all three are read as without it."""
+    board = output("board_A3")
+    other = board.replace("Chip ID                        : 0", "Chip ID                        : 1")
+    parts = ["$ npu-smi info", output("A3_driver_25.3"), "[root@x ~]# npu-smi info -m", output("mapping_logic_phy")]
+    parts += ["# npu-smi info -t board -i 4 -c 0", board, "# npu-smi info -t board -i 4 -c 1", other]
+    rows = "\n".join(parts).splitlines()
+    tables = []
+    for text in ("\n".join(rows), "\n".join(SERVICES[name].format(row=row).rstrip() for row in rows)):
+        (tmp_path / "saved.txt").write_text(text)
+        tables.append(npu_smi_calls.read_devices(tmp_path / "saved.txt"))
+    assert tables[0] == tables[1]
+    assert [(0, 8, "Ascend910_9392"), (1, 9, "Ascend910_9392")] == [
+        (chip.device_id, chip.phy_id, chip.soc_version) for chip in tables[1].chips
+    ]
+
+
+def test_logs_of_two_containers_are_held_apart(output: Callable[[str], str], tmp_path: Path) -> None:
+    """However their lines meet, each table is whole; the last one counts."""
+    rows = output("310P3_driver_22.0").splitlines()
+    mixed = "\n".join(f"{name} | {row}" for row in rows for name in ("a-1", "b-1"))
+    (tmp_path / "saved.txt").write_text(mixed)
+    (tmp_path / "one.txt").write_text("\n".join(rows))
+    assert (
+        npu_smi_calls.read_devices(tmp_path / "one.txt").chips
+        == npu_smi_calls.read_devices(tmp_path / "saved.txt").chips
+    )
+
+
+def test_a_name_that_was_taken_out_is_read_from_the_mapping(output: Callable[[str], str], tmp_path: Path) -> None:
+    """`xxx` in the table; `-m` in the same file has the name, and with it the soc_version."""
+    table = output("910B3_driver_26.1").replace("910B3", "xxx  ")
+    npu = npu_smi_calls.parse_info(table).chips[0].npu_id
+    mapping = f"\tNPU ID   Chip ID   Chip Logic ID   Chip Name\n\t{npu}   0   0   Ascend 910B3\n"
+    (tmp_path / "saved.txt").write_text(f"{table}\n$ npu-smi info -m\n{mapping}")
+    chip = npu_smi_calls.read_devices(tmp_path / "saved.txt").chips[0]
+    assert ("Ascend 910B3", "Ascend910B3", 0) == (chip.name, chip.soc_version, chip.device_id)
+
+
 def test_two_calls_of_one_user_do_not_meet(fake_smi: Fake, tmp_path: Path) -> None:
     """The sampler's and a stage's: a small board would refuse the second."""
     flag = tmp_path / "at work"
