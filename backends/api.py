@@ -240,6 +240,16 @@ def bench_infer(
     return measure(workspace, _latest(workspace), asked, say)
 
 
+def bench_batches(
+    workspace: Path, batches: Sequence[int], *, say: Callable[[Line], None], loop: int = 20, **given: Any
+) -> BenchReport:
+    """The model made for each batch size and measured on the workspace's devices; `given` as for `bench_infer`."""
+    from backends.batch_sweep import sweep
+    from backends.bench_infer import InferBench
+
+    return sweep(workspace, _latest(workspace), batches, InferBench(loop=loop, **given), say)
+
+
 def machine() -> dict[str, Scalar]:
     """What is measured on. A value that the system does not tell is None."""
     from backends.monitor.machine import machine as found

@@ -48,12 +48,12 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
     notes = list(load_note(before))
     settings: dict[str, Scalar] = {"loop": asked.loop}
     model = _model(run) if asked.model is None else ""
-    asked = _filled(workspace, run, asked)
+    asked = filled(workspace, run, asked)
     if asked.model is None:
         notes.append(line("no model is known, so no device is measured: give --model, or run a workspace first"))
     else:
         _refuse_data_elsewhere(asked.model)
-        perf = _perf(workspace or Path.cwd(), asked, say)
+        perf = measure_devices(workspace or Path.cwd(), asked, say)
         figures += _perf_figures(perf, model)
         label = " simulated" if os.environ.get(SIMULATED) else ""
         if label:
@@ -68,7 +68,7 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
     return BenchReport("infer", before, versions(packages), settings, tuple(figures), tuple(notes))
 
 
-def _perf(workspace: Path, asked: InferBench, say: Say) -> Perf:
+def measure_devices(workspace: Path, asked: InferBench, say: Say) -> Perf:
     from backends.data.clip_store import ClipStore
     from backends.inference import runtime_registry as registry
     from backends.inference.pure_inference import measure
@@ -122,7 +122,7 @@ def _refuse_data_elsewhere(model: Path) -> None:
         refuse_data_elsewhere(model)
 
 
-def _filled(workspace: Path | None, run: Run | None, asked: InferBench) -> InferBench:
+def filled(workspace: Path | None, run: Run | None, asked: InferBench) -> InferBench:
     """What was not said is taken from the workspace: its settings, and what its latest run made."""
     if workspace is None:
         return asked
@@ -164,12 +164,17 @@ def _model(run: Run | None) -> str:
     return published_model(export.figures) if export else ""
 
 
+def published_total(perf: Perf, model: str) -> float | None:
+    """Clips/s that were published for these devices with this model and batch; None where one of them has no figure."""
+    chips = [next(iter(published_rates(row.name, model, perf.batch)), None) for row in perf.alone]
+    return sum(chip.clips_per_s for chip in chips if chip) if all(chips) else None
+
+
 def _perf_figures(perf: Perf, model: str) -> Iterator[BenchFigure]:
     for row in perf.alone:
         yield from _alone(row, published_rates(row.name, model, perf.batch))
-    chips = [next(iter(published_rates(row.name, model, perf.batch)), None) for row in perf.alone]
-    total = sum(chip.clips_per_s for chip in chips if chip) if all(chips) else None
-    against = line("{n} times the published figure", n=len(chips)) if total else Line("")
+    total = published_total(perf, model)
+    against = line("{n} times the published figure", n=len(perf.alone)) if total else Line("")
     for name, what, rows in (
         ("together", line("{n} devices together", n=len(perf.together)), perf.together),
         ("end_to_end", line("end to end: store, host, device and back"), perf.end_to_end),

@@ -90,10 +90,10 @@ def test_what_is_not_said_is_the_workspaces(tmp_path: Path) -> None:
     model = Folders(tmp_path).artifact("simplify", "f" * 20) / "m.onnx"
     model.parent.mkdir(parents=True)
     model.touch()
-    found = product._filled(tmp_path, Run(stages=(stage, gone)), InferBench(batch=7))
+    found = product.filled(tmp_path, Run(stages=(stage, gone)), InferBench(batch=7))
     assert InferBench(model, None, "cpu", "onnxruntime", (0, 1), 7) == found
     given = InferBench(Path("x.onnx"), Path("s"), "cpu", "openvino", (3,), 2, 5)
-    assert given == product._filled(tmp_path, Run(stages=(stage,)), given)
+    assert given == product.filled(tmp_path, Run(stages=(stage,)), given)
 
 
 def test_devices_of_the_cpu_are_groups_of_cores(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from backends.core.events import Event, Outcome, StageFailed, StageFinished, Sta
 from backends.core.files import LOG_HINT
 from backends.core.messages import N_
 from backends.core.processes import kill_group
-from backends.core.stage_request import Request
+from backends.core.stage_request import Request, Upstream
 from backends.engine.worker_process import spawn
 
 DEBUG_HINT = N_("--debug shows what it printed")
@@ -32,6 +32,7 @@ def run_step(
     on_event: Callable[[Event], None],
     inputs: Mapping[str, Path],
     tuning: Mapping[str, Any],
+    upstream: Mapping[str, Upstream] | None = None,
     on_log: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Run `entry` in a child and give its outcome. Raises the error that it ended with.
@@ -41,7 +42,7 @@ def run_step(
     `on_log` is handed what the child and its libraries printed, tracebacks too.
     """
     scratch = Path(tempfile.mkdtemp(prefix="r3d-tui-step-"))
-    request = Request(stage, entry, 1, scratch, out, scratch / "work", params, tuning, inputs)
+    request = Request(stage, entry, 1, scratch, out, scratch / "work", params, tuning, inputs, upstream or {})
     try:
         ending = asyncio.run(_follow(request, scratch / "log", on_event))
         if on_log:

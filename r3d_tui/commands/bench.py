@@ -12,9 +12,9 @@ from backends import api
 from backends.core.bench_report import BenchFigure, BenchReport
 from backends.core.codec import encode
 from backends.core.errors import InputError
-from backends.core.messages import N_, Line
+from backends.core.messages import N_, Line, line
 from r3d_tui.commands.help import GroupedHelp
-from r3d_tui.commands.options import chosen_words, given, print_json, say, tell
+from r3d_tui.commands.options import chosen_words, given, open_workspace, print_json, say, tell
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import DASH, number, percent, rate
 from r3d_tui.text.rows import cells, fit
@@ -42,11 +42,16 @@ def infer(
     batch: Annotated[int | None, typer.Option(min=1, max=1024, help="Clips a batch.")] = None,
     loop: Annotated[int, typer.Option(min=1, max=100_000, help="Batches a measurement, as the guide's --loop.")] = 20,
     ais_bench: Annotated[Path | None, typer.Option(help="The Python that has ais_bench, or an ais_infer.py.")] = None,
+    batches: Annotated[str | None, typer.Option(help="Batch sizes to compare, such as 1,4,8,16,32.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="With --batches: write the best to r3d.toml.")] = False,
     json_document: Json = False,
 ) -> None:
     """Pure inference, each device alone and all together, beside the published figures."""
     if target not in (None, "cpu", "ascend"):
         raise InputError("--target {target}: unknown", hint="cpu or ascend", target=target)
+    if batches is not None:
+        show(_compared(batches, loop, runtime, devices, ais_bench, apply=apply), json_document=json_document)
+        return
     report = api.bench_infer(
         _workspace(),
         say=aloud(),
@@ -62,16 +67,51 @@ def infer(
     show(report, json_document=json_document)
 
 
+def _compared(
+    batches: str, loop: int, runtime: str | None, devices: str | None, ais_bench: Path | None, *, apply: bool
+) -> BenchReport:
+    """The report of a batch sweep in the workspace; with `apply` its best batch is written to r3d.toml."""
+    folder = open_workspace().workspace
+    report = api.bench_batches(
+        folder,
+        numbers(batches, "--batches") or (),
+        say=aloud(),
+        loop=loop,
+        runtime=runtime,
+        devices=numbers(devices, "--devices"),
+        ais_bench=ais_bench,
+    )
+    if apply:
+        change = api.change_setting(folder, "infer.batch", str(report.settings["best_batch"]))
+        tell(chosen_words().line(line("r3d.toml: {setting}", setting=change.after)))
+    return report
+
+
 def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
     """A report as a person reads it: one line a figure, what it stands beside, then the machine and the versions."""
     width = max((cells(words.line(figure.what)) for figure in report.figures), default=0)
-    for figure in report.figures:
+    if report.name == "batches":
+        yield from _batch_table(report)
+    for figure in report.figures if report.name != "batches" else ():
         yield _figure(figure, words, min(width, 56))
     for note in report.notes:
         yield words("bench.note", text=words.line(note))
     for title, table in (("machine", report.machine), ("settings", report.settings), ("versions", report.versions)):
         told = ", ".join(f"{key} {value_text(value)}" for key, value in table.items())
         yield words(f"bench.{title}", told=told)
+
+
+def _batch_table(report: BenchReport) -> Iterator[str]:
+    """One row a batch size, as the guides' tables have it; the best rate is marked."""
+    found = {figure.name: figure for figure in report.figures}
+    yield f"  {'batch':>6}{'clips/s':>12}{'% of ref':>10}{'p50 ms':>10}{'p95 ms':>10}"
+    for figure in report.figures:
+        batch = figure.name.removeprefix("batch_")
+        if batch.isdecimal():
+            p50, p95 = (found[f"{figure.name}_{name}_ms"].value for name in ("p50", "p95"))
+            mark = "*" if batch == str(report.settings["best_batch"]) else " "
+            share = percent(figure.ratio) if figure.ratio is not None else DASH
+            yield f"{mark} {batch:>6}{rate(figure.value):>12}{share:>10}{number(p50):>10}{number(p95):>10}"
 
 
 def wanted_text(figure: BenchFigure, words: Words) -> str:
