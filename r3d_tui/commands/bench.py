@@ -12,7 +12,7 @@ from backends import api
 from backends.core.bench_report import BenchFigure, BenchReport
 from backends.core.codec import encode
 from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, Line
 from r3d_tui.commands.help import GroupedHelp
 from r3d_tui.commands.options import chosen_words, given, open_workspace, print_json, say, tell
 from r3d_tui.lang.words import Words
@@ -43,14 +43,13 @@ def infer(
     loop: Annotated[int, typer.Option(min=1, max=100_000, help="Batches a measurement, as the guide's --loop.")] = 20,
     ais_bench: Annotated[Path | None, typer.Option(help="The Python that has ais_bench, or an ais_infer.py.")] = None,
     batches: Annotated[str | None, typer.Option(help="Batch sizes to compare, such as 1,4,8,16,32.")] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="With --batches: write the best to r3d.toml.")] = False,
     json_document: Json = False,
 ) -> None:
     """Pure inference, each device alone and all together, beside the published figures."""
     if target not in (None, "cpu", "ascend"):
         raise InputError("--target {target}: unknown", hint="cpu or ascend", target=target)
     if batches is not None:
-        show(_compared(batches, loop, runtime, devices, ais_bench, apply=apply), json_document=json_document)
+        show(_compared(batches, loop, runtime, devices, ais_bench), json_document=json_document)
         return
     report = api.bench_infer(
         _workspace(),
@@ -67,13 +66,10 @@ def infer(
     show(report, json_document=json_document)
 
 
-def _compared(
-    batches: str, loop: int, runtime: str | None, devices: str | None, ais_bench: Path | None, *, apply: bool
-) -> BenchReport:
-    """The report of a batch sweep in the workspace; with `apply` its best batch is written to r3d.toml."""
-    folder = open_workspace().workspace
-    report = api.bench_batches(
-        folder,
+def _compared(batches: str, loop: int, runtime: str | None, devices: str | None, ais_bench: Path | None) -> BenchReport:
+    """The report of a batch sweep in the workspace."""
+    return api.bench_batches(
+        open_workspace().workspace,
         numbers(batches, "--batches") or (),
         say=aloud(),
         loop=loop,
@@ -81,10 +77,6 @@ def _compared(
         devices=numbers(devices, "--devices"),
         ais_bench=ais_bench,
     )
-    if apply:
-        change = api.change_setting(folder, "infer.batch", str(report.settings["best_batch"]))
-        tell(chosen_words().line(line("r3d.toml: {setting}", setting=change.after)))
-    return report
 
 
 def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
@@ -130,11 +122,10 @@ def wanted_text(figure: BenchFigure, words: Words) -> str:
 def _figure(figure: BenchFigure, words: Words, width: int) -> str:
     unit = f" {figure.unit}" if figure.unit and figure.unit != "busy" else ""
     text = f"{fit(words.line(figure.what), width)}  {figure_text(figure.value, figure.unit):>10}{unit}"
-    if figure.most is not None and figure.value is not None:
-        met = words("bench.met" if figure.value <= figure.most else "bench.not_met")
-        text += words("bench.at_most", wanted=figure_text(figure.most, figure.unit), met=met)
+    wanted = wanted_text(figure, words)
+    wanted = wanted and f", {wanted}"
     if figure.reference is None:
-        return text.rstrip()
+        return (text + wanted).rstrip()
     shown = percent(figure.ratio, 1) if (figure.ratio or 0) < 1.5 else f"{number(figure.ratio, 2)} x"
     against = words.line(figure.against)
     if figure.unit == "busy":  # a share already: nothing to divide
@@ -142,11 +133,7 @@ def _figure(figure: BenchFigure, words: Words, width: int) -> str:
     else:
         reference = figure_text(figure.reference, figure.unit)
         text += "  " + words("bench.of", share=shown, reference=reference, against=against)
-    if figure.wanted is not None and figure.ratio is not None:
-        met = words("bench.met" if figure.ratio >= figure.wanted else "bench.not_met")
-        wanted = percent(figure.wanted) if figure.wanted < 1.5 else f"{figure.wanted:g} x"
-        text += words("bench.wanted", wanted=wanted, met=met)
-    return text
+    return text + wanted
 
 
 def figure_text(value: float | None, unit: str) -> str:

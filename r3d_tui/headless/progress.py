@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable
-from typing import IO, Any
+from typing import IO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -37,7 +31,6 @@ WIDEST = 118
 """Cells of the live display at most: a line that is read at one look."""
 LEAST = 24
 """Cells that a stage's sentence takes beside its name at least."""
-SHOW_CURSOR = b"\x1b[?25h"
 STYLES = {
     "good": "green",
     "bad": "bold red",
@@ -99,108 +92,52 @@ class LiveDisplay:
     """The stages that run and their devices, below the lines of those that ended. For terminals.
 
     It is drawn again when a row changed and never by a clock of its own, so nothing flickers and a stopped engine
-    is not covered up by a moving bar. Ctrl+Z gives the terminal back with its cursor; in the background nothing is
-    drawn, and back in the foreground it is drawn anew.
+    is not covered up by a moving bar.
     """
 
     def __init__(self, words: Words, console: Console | None = None) -> None:
         self._words = words
         self._console = console or Console(highlight=False, soft_wrap=True)
-        self._live = self._new_live()
-        self._size = self._console.size
-        self._above: list[Callable[[int], list[Row]]] = []
+        self._live = Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
         self._rows: list[Row] = []
         self._states: dict[str, str] = {}
         self._devices: dict[str, str] = {}
-        self._before: dict[int, Any] = {}
-        self._back = False
-        """The process was stopped and goes on: others may have written on the terminal meanwhile."""
 
     def __enter__(self) -> LiveDisplay:  # noqa: PYI034 - typing.Self needs Python 3.11
-        if threading.current_thread() is threading.main_thread():
-            self._before = {signal.SIGCONT: signal.signal(signal.SIGCONT, self._woken)}
-            if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:  # a shell without job control ignores it
-                self._before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._rest)
         self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _rest(self, _number: int, _frame: object) -> None:
-        """Ctrl+Z: show the cursor, and stop as if nobody had listened. Goes on here after SIGCONT."""
-        with contextlib.suppress(OSError, ValueError):
-            os.write(self._console.file.fileno(), SHOW_CURSOR)
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
-        signal.signal(signal.SIGTSTP, self._rest)
-        self._back = True
-
-    def _woken(self, _number: int, _frame: object) -> None:
-        self._back = True
-
-    def _away(self) -> bool:
-        """Whether the terminal belongs to another group of processes now: the shell's, after `bg`."""
-        try:
-            return os.tcgetpgrp(self._console.file.fileno()) != os.getpgrp()
-        except (OSError, ValueError):  # no terminal, or not ours to ask
-            return False
 
     def __call__(self, snapshot: Snapshot) -> None:
-        if self._away():
-            self._back = True
-            return
-        words, size = self._words, self._console.size
-        before = len(self._above)
+        words, above = self._words, list[Row]()
         for stage in snapshot.run.stages:
             if stage.state not in ("running", self._states.get(stage.name, "waiting")):
-                self._above.append(functools.partial(ended_rows, words, stage))
+                above += ended_rows(words, stage, self._width)
             self._states[stage.name] = stage.state
         for device in snapshot.run.devices:
             if device.state in TROUBLED and self._devices.get(device.id) != device.state:
-                self._above.append(functools.partial(_warning, f"{device.id}  {sentences.device_said(words, device)}"))
+                above += _warning(f"{device.id}  {sentences.device_said(words, device)}", self._width)
             self._devices[device.id] = device.state
-        rows = live_rows(words, snapshot, self._width, size.height - 2, time.time())
-        if size != self._size or self._back:
-            self._size, self._back = size, False
-            self._begin_anew(size.height, size.height - len(rows))
-            before, self._rows = len(self._above), []
+        rows = live_rows(words, snapshot, self._width, self._console.size.height - 2, time.time())
         if rows != self._rows:
             self._rows = rows
             self._live.update(Group(*map(_text, rows)), refresh=True)
-        self._print(self._above[before:])
+        self._print(above)
 
     def say(self, key: str) -> None:
         """A sentence above what runs."""
-        self._above.append(functools.partial(_warning, self._words(key)))
-        self._print(self._above[-1:])
+        self._print(_warning(self._words(key), self._width))
 
     @property
     def _width(self) -> int:
         return min(self._console.size.width - 1, WIDEST)
 
-    def _print(self, above: list[Callable[[int], list[Row]]]) -> None:
+    def _print(self, above: list[Row]) -> None:
         """Above what runs, which is drawn again below it: all in one writing."""
         if above:
-            self._console.print(Group(*(_text(line) for rows in above for line in rows(self._width))))
-
-    def _begin_anew(self, height: int, room: int) -> None:
-        """After a resize or a rest: some terminals wrapped old lines, some cut them, so none can be written over.
-
-        They are pushed out at the top, and what still fits of the lines above is drawn for the new width.
-        """
-        self._live.stop()
-        self._console.file.write("\n" * height + "\x1b[H\x1b[J")
-        above = [line for rows in self._above for line in rows(self._width)]
-        if room > 0 and above:
-            self._console.print(Group(*map(_text, above[-room:])))
-        self._live = self._new_live()
-        self._live.start()
-
-    def _new_live(self) -> Live:
-        return Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
+            self._console.print(Group(*map(_text, above)))
 
 
 def _warning(text: str, width: int) -> list[Row]:

@@ -141,18 +141,6 @@ def test_the_end_leaves_only_lines_that_stay() -> None:
     assert screen.out.getvalue().rstrip().endswith("\x1b[?25h")
 
 
-@pytest.mark.parametrize("size", [(60, 20), (120, 40), (80, 8), (20, 5)])
-def test_a_resize_leaves_no_rest(size: tuple[int, int]) -> None:
-    """The screen is what it would be had it always been so large, however the terminal treated its old lines."""
-    always, turned = Screen(*size), Screen(100, 30)
-    with always.display, turned.display:
-        turned.display(_running())
-        turned.resize(*size)
-        for screen in (always, turned):
-            screen.display(_running())
-        assert always.lines() == turned.lines()
-
-
 def test_ctrl_c_is_answered_above_what_runs() -> None:
     """The sentence stays; the bar goes on below it."""
     screen = Screen(80, 24, ZH)
