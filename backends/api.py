@@ -122,7 +122,7 @@ def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], N
     With `chips` it has so many simulated chips, labelled as such. `progress` is told videos done and in all. Raises
     InputError where the folder holds something else, a demo without chips among others.
     """
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from backends.core.settings import InferSettings
     from backends.demo.demo_workspace import build_demo as build

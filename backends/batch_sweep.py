@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from backends.bench_infer import InferBench, filled, measure_devices, published_total
 from backends.core.bench_report import BenchFigure, BenchReport, beside

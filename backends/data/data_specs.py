@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from backends.core.codec import encode
 from backends.core.messages import line
 from backends.core.needs import module
 from backends.core.plan import Reads, Stage, StageSpec
@@ -67,7 +67,7 @@ def _preprocess(settings: Settings) -> Stage:
         name="preprocess",
         entry="backends.data.preprocess:run",
         version=2,
-        params=asdict(params),
+        params=encode(params),
         kept=True,
         adds=("write_bins",),
         tuning={"workers": pre.workers},
