@@ -27,7 +27,7 @@ from textual_serve.server import Server
 
 from backends.core.errors import InputError
 from backends.core.messages import N_, os_reason
-from backends.core.processes import our_environment
+from backends.core.processes import our_environment, python_command
 from r3d_tui.lang.words import Words
 from r3d_tui.text.safe import safe
 
@@ -75,7 +75,7 @@ class Place(Struct, frozen=True):
 
 def console_command(workspace: Path, options: Sequence[str]) -> str:
     """The shell line of one console: `exec`, so that no shell stays between, and words quoted as data."""
-    words = [sys.executable, "-m", "r3d_tui.served", "--parent", str(os.getpid()), *options, "--", str(workspace)]
+    words = python_command("r3d_tui.served", "--parent", str(os.getpid()), *options, "--", str(workspace))
     return f"exec {shlex.join(words)}"
 
 

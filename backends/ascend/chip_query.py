@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 from backends.core.codec import DecodeError, loads
 from backends.core.messages import line
-from backends.core.processes import child_environment
+from backends.core.processes import child_environment, python_command
 from backends.core.values import DeviceTable, Trouble
 
 SIMULATED = "R3D_TUI_SIMULATED"
@@ -22,7 +21,7 @@ LIMIT_S = 120.0
 def ask_chips(workspace: Path, *, soc: bool = False) -> DeviceTable:
     """A reading of the chips, with logic ids; `soc` asks for soc_version by every way there is. Never raises."""
     # in the group of the stage, which dies as one; the calls of the module have limits of their own
-    command = [sys.executable, "-m", PROBE, *(["--soc"] if soc else [])]
+    command = python_command(PROBE, *(["--soc"] if soc else []))
     environment = child_environment(workspace)
     try:
         ended = subprocess.run(

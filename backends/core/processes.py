@@ -19,7 +19,7 @@ from backends.device import lifeline
 die_with_parent = lifeline.die_with_parent
 MARK = "R3D_TUI_WORKSPACE"
 """Environment variable that every child carries, so that leftovers of a killed engine can be found."""
-SAFE_PATH = "PYTHONSAFEPATH"
+_RUN_MODULE = Path(__file__).with_name("run_module.py")
 
 
 def child_environment(workspace: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -27,14 +27,19 @@ def child_environment(workspace: Path, extra: Mapping[str, str] | None = None) -
     return {**our_environment(), MARK: mark(workspace), **(extra or {})}
 
 
+def python_command(module: str, *arguments: str) -> tuple[str, ...]:
+    """What runs a module of ours in a process of its own, whatever lies in the current folder."""
+    return (sys.executable, str(_RUN_MODULE), module, *arguments)
+
+
 def our_environment() -> dict[str, str]:
     """This process's environment for a Python process of ours: UTF-8, and able to import what we can.
 
-    It imports nothing from the folder that it stands in, which may be anybody's (Python 3.11 and later).
+    Pythons that libraries start import nothing from the current folder either, from Python 3.11 on.
     """
     roots = [str(Path(__file__).resolve().parents[2]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     path = os.pathsep.join(root for root in roots if root)
-    return {**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1", SAFE_PATH: "1"}
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"}
 
 
 def mark(workspace: Path) -> str:

@@ -10,7 +10,6 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from backends.core.errors import BusyError, InputError, NeedError, R3dError, Sta
 from backends.core.events import Event
 from backends.core.messages import N_, Line
 from backends.core.plan import Plan
-from backends.core.processes import our_environment
+from backends.core.processes import our_environment, python_command
 from backends.core.run_state import Run
 from backends.core.settings import Settings
 from backends.core.values import DeviceSample, Report
@@ -122,7 +121,7 @@ class LiveClient:
         plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
         if lock.owner(self._folders):
             raise lock.busy(self._folders)
-        command = [sys.executable, "-m", "backends.engine.daemon", str(self.workspace), self._resumable(plan)]
+        command = python_command("backends.engine.daemon", str(self.workspace), self._resumable(plan))
         reply = subprocess.run(
             command,
             input=seal(plan),

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from backends.core.codec import DecodeError
 from backends.core.events import Event, from_json
-from backends.core.processes import child_environment, kill_group
+from backends.core.processes import child_environment, kill_group, python_command
 
 LONGEST_LINE = 64 * 1024 * 1024
 GRACE_S = 30.0
@@ -79,7 +78,7 @@ async def spawn(workspace: Path, log: Path, scratch: Path) -> Child:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "backends.worker"),
+            *python_command("backends.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=descriptor,
@@ -98,7 +97,7 @@ async def spawn_companion(companion: tuple[str, ...], workspace: Path, output: P
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", *companion, str(output)),
+            *python_command(*companion, str(output)),
             stdin=asyncio.subprocess.PIPE,
             stdout=descriptor,
             stderr=descriptor,

@@ -1,4 +1,4 @@
-"""A guard between us and a foreign tool: `python -m backends.worker.process_guard COMMAND ...`.
+"""A guard between us and a foreign tool: `run_module.py backends.worker.process_guard COMMAND ...`.
 
 It leads a session of its own, runs the command, and gives its exit status. When its standard input ends, because the
 worker that holds the other end is gone however it went, it kills the whole group: the tool's wrapper, its compiler
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from backends.core.processes import SAFE_PATH, end_group_with
+from backends.core.processes import end_group_with
 
 NOT_FOUND = 127
 """Exit status where there is no such command, as shells give it."""
@@ -32,7 +32,7 @@ def main(command: list[str]) -> int:
 def _environment() -> dict[str, str]:
     """Ours without what our children import by: atc starts a Python of its own, which must find its own modules."""
     environment = dict(os.environ)
-    environment.pop(SAFE_PATH, None)
+    environment.pop("PYTHONSAFEPATH", None)
     root = str(Path(__file__).resolve().parents[2])
     paths = [path for path in environment.pop("PYTHONPATH", "").split(os.pathsep) if path not in ("", root)]
     return {**environment, "PYTHONPATH": os.pathsep.join(paths)} if paths else environment

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.core.processes import child_environment, kill_group
+from backends.core.processes import child_environment, kill_group, python_command
 
 KEPT = 1 << 18
 """Bytes of the tool's words that are kept for a diagnosis; the log has all."""
@@ -57,7 +57,7 @@ class Tool:
         self._out, theirs = _terminal() if terminal else os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "backends.worker.process_guard", *command],
+                python_command("backends.worker.process_guard", *command),
                 cwd=folder,
                 env=child_environment(workspace, extra),
                 stdin=subprocess.PIPE,

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from backends.core.processes import child_environment, leftovers, reap, start_time
+from backends.core.processes import child_environment, leftovers, python_command, reap, start_time
 
 CHILD = """
 import os, sys, time
@@ -76,3 +76,17 @@ def test_a_stopped_leftover_is_found_by_its_mark_and_reaped(tmp_path: Path) -> N
         assert -signal.SIGKILL == ours.wait(5)
         assert other.poll() is None
         other.kill()
+
+
+def test_a_child_of_ours_imports_nothing_from_the_current_folder(tmp_path: Path) -> None:
+    """Where a `json.py` lies, on every Python: PYTHONSAFEPATH is not what keeps it out. Others may write nothing."""
+    (tmp_path / "json.py").write_text("open('imported', 'w').close()\n")
+    code = "import json, sys; open('made', 'w').close(); print(sys.argv[1:])"
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "some_module.py").write_text(code)
+    environment = {"PYTHONPATH": str(tmp_path / "lib"), "PATH": os.environ["PATH"]}
+    command = python_command("some_module", "a b", "-c")
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True, umask=0)
+    assert (b"['a b', '-c']\n", b"") == (ended.stdout, ended.stderr)
+    assert {"json.py", "lib", "made"} == {path.name for path in tmp_path.iterdir()}
+    assert 0o664 == (tmp_path / "made").stat().st_mode & 0o777

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +27,6 @@ def counting(name: str, items: int = 3, pause: float = 0.0, after: tuple[str, ..
     return Stage(name, "toys:count", 1, after, {"items": items}, {"pause": pause})
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 cannot leave the folder it stands in out")
 def test_nothing_is_imported_from_the_folder_that_one_stands_in(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,8 +53,8 @@ def test_a_workspace_of_any_name_is_one_argument(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(sys, "executable", str(echo))
     line = serve.console_command(Path(name), ["--read-only"])
     said = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, check=True).stdout
-    expected = ["-m", "r3d_tui.served", "--parent", str(os.getpid()), "--read-only", "--", name]
-    assert expected == [os.fsdecode(word) for word in said.split(b"\0")[:-1]]
+    expected = ["r3d_tui.served", "--parent", str(os.getpid()), "--read-only", "--", name]
+    assert expected == [os.fsdecode(word) for word in said.split(b"\0")[1:-1]]
     assert [echo] == list(tmp_path.iterdir())
 
 
