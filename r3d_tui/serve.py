@@ -40,6 +40,9 @@ FOCUS = "addEventListener('load', () => document.querySelector('.xterm-helper-te
 END_S = 3.0
 """How long consoles may take to leave when the server is told to end."""
 
+ESTABLISHED = "01"
+"""The state of an open connection in /proc/net/tcp."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -51,6 +54,8 @@ class Place(Struct, frozen=True):
     """0: one that is free."""
     public_url: str = ""
     """How browsers reach it where that is another address, as behind a proxy."""
+    consoles: int = 8
+    """Consoles that may be open at once; each is a process of some 60 MB."""
 
     @property
     def loopback(self) -> bool:
@@ -145,7 +150,7 @@ class ConsoleServer(Server):
         asked = request.headers.get("Host", "")
         if not self._is_ours(asked):
             raise web.HTTPForbidden(text=self._words("serve.foreign_name", name=asked) + "\n")
-        if self._place.own_account and _caller(request.transport) not in (None, 0, os.getuid()):
+        if self._place.own_account and _caller(request.transport) not in (0, os.getuid()):  # unknown: refused too
             raise web.HTTPForbidden(text=self._words("serve.foreign_user") + "\n")
         response = await handler(request)
         if not response.prepared:
@@ -179,6 +184,7 @@ class ConsoleServer(Server):
 
     async def handle_index(self, request: web.Request) -> web.StreamResponse:
         """The page with one terminal."""
+        self._refuse_full()
         base, asked = self._base(request), request.query.get("fontsize", "")
         size = int(asked) if asked.isdecimal() and asked.isascii() and int(asked[:4]) in FONT_SIZES else FONT_SIZE
         facts = {
@@ -202,6 +208,7 @@ class ConsoleServer(Server):
         origin = request.headers.get("Origin")  # what is no browser sends none
         if origin is not None and origin.partition("//")[2] not in (request.host, self._public.netloc or request.host):
             raise web.HTTPForbidden(text=self._words("serve.foreign_page", page=origin) + "\n")
+        self._refuse_full()
         task = asyncio.current_task()
         assert task is not None
         self._consoles.add(task)
@@ -209,6 +216,11 @@ class ConsoleServer(Server):
             return await self.handle_websocket(request)
         finally:
             self._consoles.discard(task)
+
+
+    def _refuse_full(self) -> None:
+        if len(self._consoles) >= self._place.consoles:
+            raise web.HTTPServiceUnavailable(text=self._words("serve.full", n=self._place.consoles) + "\n")
 
 
 def _host(url: str) -> str:
@@ -220,22 +232,38 @@ def _host(url: str) -> str:
 
 
 def _caller(transport: asyncio.BaseTransport | None) -> int | None:
-    """The account (uid) at the other end of a connection within this machine; None where the system does not say."""
+    """The account (uid) at the other end of a connection within this machine; None where the system does not say.
+
+    The row of their end is looked for. It may be of the other family: a socket of IPv6 that is connected to
+    ::ffff:127.0.0.1 is in tcp6, and we see 127.0.0.1. Once its owner has closed it, it belongs to nobody: the kernel
+    then writes 0 for the account, which is not root, and 0 for the inode.
+    """
     if transport is None:
         return None
     theirs, ours = (transport.get_extra_info(name) for name in ("peername", "sockname"))
-    table = Path("/proc/net/tcp6" if len(ours) == 4 else "/proc/net/tcp")
-    with contextlib.suppress(OSError):
-        for row in table.read_text(encoding="ascii").splitlines()[1:]:
-            cells = row.split()
-            if cells[1:3] == [_in_table(theirs), _in_table(ours)]:  # their end of it
-                return int(cells[7])
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for table, mapped in (("/proc/net/tcp", False), ("/proc/net/tcp6", True)):
+            ends = [_in_table(theirs, mapped=mapped), _in_table(ours, mapped=mapped)]
+            for row in Path(table).read_text(encoding="ascii").splitlines()[1:] if all(ends) else ():
+                cells = row.split()
+                if cells[1:3] == ends:
+                    return int(cells[7]) if cells[3] == ESTABLISHED and cells[9] != "0" else None
     return None
 
 
-def _in_table(address: tuple[str, int]) -> str:
-    """An address as /proc/net/tcp writes it: words of the machine's byte order, then the port."""
-    packed = ipaddress.ip_address(address[0]).packed
+def _in_table(address: tuple[str, int], *, mapped: bool) -> str:
+    """An address as /proc/net/tcp writes it: words of the machine's byte order, then the port.
+
+    `mapped`: as tcp6 has it; otherwise as tcp has it, empty for an address that cannot be there.
+    """
+    ip = ipaddress.ip_address(address[0])
+    if mapped and ip.version == 4:
+        ip = ipaddress.ip_address(f"::ffff:{ip}")
+    elif not mapped and isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is None:
+            return ""
+        ip = ip.ipv4_mapped
+    packed = ip.packed
     words = (int.from_bytes(packed[at : at + 4], sys.byteorder) for at in range(0, len(packed), 4))
     return f"{''.join(f'{word:08X}' for word in words)}:{address[1]:04X}"
 

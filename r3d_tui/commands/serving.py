@@ -21,6 +21,7 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: one that is free.")] = 8000,
     public_url: Annotated[str, typer.Option("--public-url", help="How browsers reach it, as behind a proxy.")] = "",
     read_only: Annotated[bool, typer.Option("--read-only", help="Watch only: no key starts or stops.")] = False,
+    consoles: Annotated[int, typer.Option("--consoles", min=1, max=64, help="How many may be open at once.")] = 8,
 ) -> None:
     """Show the console in a browser, to this machine alone unless told.
 
@@ -31,7 +32,7 @@ def serve(
         raise NeedError(text, hint=hint, package=str(lacking[0].hint.facts["package"]))
     from r3d_tui import serve as server
 
-    place = server.Place(host, port, _checked(public_url))
+    place = server.Place(host, port, _checked(public_url), consoles)
     with server.listen(place) as listening:
         place = msgspec.structs.replace(place, port=listening.getsockname()[1])
         words, watching = chosen_words(), read_only or given.read_only

@@ -285,6 +285,8 @@ class Doing(HeldScreen):
 
     def write_text(self, name: str, text: str) -> None:
         """A text to a file in the workspace, and say where."""
+        if not self.allowed():
+            return
         folder = self.client.workspace
 
         def write() -> str:
@@ -299,7 +301,8 @@ class Doing(HeldScreen):
         """A bundle to send to a colleague, in the workspace."""
         from r3d_tui.screens.opening import make_bundle
 
-        make_bundle(self)
+        if self.allowed():
+            make_bundle(self)
 
     def action_pager(self) -> None:
         """The raw log in $PAGER."""

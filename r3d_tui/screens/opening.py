@@ -52,7 +52,8 @@ def open_results(board: Doing, wanted: str = "") -> None:
             board.ask(both, then)
 
         def export(folder: Path) -> None:
-            board.ask(lambda: client.export(run, folder), lambda _: board.say("say.exported", path=str(folder)))
+            if board.allowed():
+                board.ask(lambda: client.export(run, folder), lambda _: board.say("say.exported", path=str(folder)))
 
         play = player(board, latest)
         board.app.push_screen(
