@@ -6,10 +6,12 @@ import asyncio
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import ClientSession, WSServerHandshakeError, web
@@ -35,7 +37,9 @@ NEEDS_IPV6 = pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason=
 ASK = """
 import encodings.idna, os, socket, sys
 os.setuid(int(sys.argv[1]))
-with socket.create_connection((sys.argv[2], int(sys.argv[3]))) as connection:
+family = socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET
+with socket.socket(family) as connection:
+    connection.connect((sys.argv[2], int(sys.argv[3])))
     connection.sendall(b"GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n")
     print(connection.recv(12).decode())
 """
@@ -62,9 +66,11 @@ class Server(serve.ConsoleServer):
     """One whose consoles are no processes."""
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        return socket
+        answer = web.WebSocketResponse()
+        await answer.prepare(request)
+        async for _ in answer:
+            pass
+        return answer
 
 
 async def _client(place: serve.Place = serve.Place("127.0.0.1", 0), title: str = "x") -> TestClient:  # noqa: B008
@@ -115,6 +121,46 @@ async def test_another_account_of_the_machine_is_refused(host: str) -> None:
                 process = await asyncio.create_subprocess_exec(*line, stdout=asyncio.subprocess.PIPE)
                 said, _ = await asyncio.wait_for(process.communicate(), 20)
                 assert answer == said.strip()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to call as another account")
+@NEEDS_IPV6
+async def test_an_address_of_the_other_family_hides_nobody() -> None:
+    """A caller through ::ffff:127.0.0.1 stands in the kernel's other table: another account is refused there too."""
+    server = Server(serve.Place("127.0.0.1", 0), "exec false", "x", Words("en"))
+    async with TestServer(await server._make_app(), host="127.0.0.1") as running:
+        for user, answer in ((65534, b"HTTP/1.0 403"), (0, b"HTTP/1.0 200")):
+            line = [sys.executable, "-c", ASK, str(user), "::ffff:127.0.0.1", str(running.port)]
+            process = await asyncio.create_subprocess_exec(*line, stdout=asyncio.subprocess.PIPE)
+            said, _ = await asyncio.wait_for(process.communicate(), 20)
+            assert answer == said.strip()
+
+
+def test_a_connection_that_its_owner_closed_is_nobodys() -> None:
+    """The kernel gives 0 for the account of what was closed, which is not root: whoever sends and closes is refused."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        ours, theirs = listening.accept()
+        with ours:
+            ends = {"peername": theirs, "sockname": ours.getsockname()}
+            transport = SimpleNamespace(get_extra_info=ends.__getitem__)
+            assert os.getuid() == serve._caller(transport)  # type: ignore[arg-type]
+            client.close()
+            assert serve._caller(transport) is None  # type: ignore[arg-type]
+    assert serve._caller(None) is None
+
+
+async def test_so_many_consoles_and_no_more() -> None:
+    """The next page is refused with a sentence, and let in once one has closed."""
+    async with await _client(serve.Place("127.0.0.1", 0, consoles=2)) as client:
+        opened = [await client.ws_connect("/ws") for _ in range(2)]
+        with pytest.raises(WSServerHandshakeError, match="503"):
+            await client.ws_connect("/ws")
+        answer = await client.get("/")
+        assert 503 == answer.status
+        assert "2 consoles are open already" in await answer.text()
+        for one in opened:
+            await one.close()
 
 
 async def test_behind_a_proxy_the_public_address_counts() -> None:
