@@ -217,7 +217,6 @@ class ConsoleServer(Server):
         finally:
             self._consoles.discard(task)
 
-
     def _refuse_full(self) -> None:
         if len(self._consoles) >= self._place.consoles:
             raise web.HTTPServiceUnavailable(text=self._words("serve.full", n=self._place.consoles) + "\n")
