@@ -26,8 +26,9 @@ from msgspec import Struct
 COMMON = frozenset({"", "root", "user", "admin", "ubuntu", "debian", "nobody", "localhost", "localhost.localdomain"})
 """Names that tell nobody apart."""
 _TELLING = (
-    r"(?:pass(?:word|wd|phrase)|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|authorization|auth(?![a-z])"
-    r"|credential|cookie|session[_-]?id|signature|\bsig(?![a-z]))"
+    r"(?:pass(?:word|wd|phrase|code)|(?<![a-z])pass(?![a-z])|pwd|(?<![a-z])pw(?![a-z])|secret|token|api[_-]?key|access[_-]?key"
+    r"|private[_-]?key|authorization|auth(?![a-z])|credential|cookie|session[_-]?id|signature|\bsig(?![a-z])"
+    r"|密码|口令|密钥|令牌)"
 )
 _QUOTED = r"\"[^\"\n]*\"|'[^'\n]*'"
 _KEYS = re.compile(_TELLING, re.IGNORECASE)
@@ -45,7 +46,7 @@ _UNSEEN = re.compile(
 _KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/\"'<>]*@", re.IGNORECASE)
 _ASSIGNED = re.compile(
-    rf"(?P<name>{_TELLING}[\w.-]{{0,40}}[\"']?\s{{0,8}}(?:=>|[:=])\s{{0,8}})"
+    rf"(?P<name>{_TELLING}[\w.-]{{0,40}}[\"']?\s{{0,8}}(?:=>|[:=：])\s{{0,8}})"
     rf"(?P<value>{_QUOTED}|(?:bearer|basic|token|digest)\s+\S+|[^\s,;&\"'<]+)",
     re.IGNORECASE,
 )
@@ -53,6 +54,13 @@ _OPTION = re.compile(
     rf"(?P<name>(?<![\w-])--?[\w-]{{0,40}}?{_TELLING}[\w-]{{0,40}}[ \t]+)(?P<value>{_QUOTED}|[^\s\"'<]+)",
     re.IGNORECASE,
 )
+_LOGIN = re.compile(r"(?P<name>(?<![\w-])(?:-[uU]|--(?:proxy-)?user)[ \t=]*[\"']?)(?P<value>[^\s:\"'/]+:[^\s\"']+)")
+"""`curl -u user:password`."""
+_ATTACHED = re.compile(
+    r"(?P<name>(?<![\w-])-p(?!(?:ix_fmt|reset|rofile|ort|arallel|ath|refix|rint|ython|rogress|attern|rune|ass)\b)"
+    r"|\bsshpass[ \t]+-p[ \t]+)(?P<value>[^\s<-][^\s<]*)"
+)
+"""`mysql -pPASSWORD`; what is known to begin so otherwise stays."""
 _BEARER = re.compile(r"(?P<name>\b(?:bearer|basic)[ \t]+)(?P<value>[A-Za-z0-9+/_.=-]{8,})", re.IGNORECASE)
 _ISSUED = re.compile(
     r"\b(?:gh[opusr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{12,}|hf_\w{12,}|sk-[\w-]{12,}|xox[abprs]-[\w-]{8,}"
@@ -60,6 +68,8 @@ _ISSUED = re.compile(
     r"|ya29\.[\w-]{8,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"
 )
 """Tokens whose issuers gave them a shape, UUIDs among them."""
+_WITH_SLASHES = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+"""What may be a secret of AWS."""
 _LONG = re.compile(r"[A-Za-z0-9_+/=-]{24,}")
 """Words that may be keys, or lines of one that begins elsewhere."""
 _SERIAL = re.compile(
@@ -71,7 +81,14 @@ _MAC = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A
 _IPV4 = re.compile(r"(?<![\d.])(?<!==)(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_HOMES = re.compile(r"/(home|Users)/(?!<)[^/\s\"'`:,;)\]}]+")
+_HOMES = re.compile(r"(/(?:homes?|users?)/)(?!<)[^/\s\"'`:,;)\]}]+", re.IGNORECASE)
+_DISK = r"(?:data|mnt|media|scratch|nas|nfs|shared?|storage|export|work|ssd|nvme|disk)[\d_-]*"
+_SHARED = re.compile(
+    rf"((?:^|(?<=[\s\"'`=:(\[,]))(?:/{_DISK})+/)"
+    rf"(?!(?:{_DISK}|(?:datasets?|videos?|frames|models?|public|projects?|tmp|hmdb|ucf|kinetics|homes?|users?|root)[\w-]*)/)"
+    r"[^/\s\"'`:,;)\]}<]+(?=/)"
+)
+"""A disk of many: its folders are named after people, but for those that everybody has."""
 
 
 class Private(Struct, frozen=True):
@@ -124,17 +141,19 @@ class Mask:
         text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
         text = _KEY_BLOCK.sub(self._put("<secret>"), text)
         text = _IN_URL.sub(lambda found: f"{found[1]}{self._put('<secret>')(found)}@", text)
-        for pattern in (_ASSIGNED, _OPTION, _BEARER):
+        for pattern in (_LOGIN, _ASSIGNED, _OPTION, _ATTACHED, _BEARER):
             text = pattern.sub(self._valued("<secret>"), text)
         text = _ISSUED.sub(self._put("<secret>"), text)
         text = _EMAIL.sub(self._put("<email>"), text)
         text = self._paths.sub(lambda found: self._put(self._spelt[found[0]])(found), text)
-        text = _HOMES.sub(lambda found: f"/{found[1]}/{self._put('<user>')(found)}", text)
+        for pattern in (_HOMES, _SHARED):
+            text = pattern.sub(lambda found: f"{found[1]}{self._put('<user>')(found)}", text)
         text = _SERIAL.sub(self._valued("<serial>"), text)
         text = _MAC.sub(self._put("<mac>"), text)
         text = _IPV4.sub(self._address, text)
         text = _IPV6.sub(self._address, text)
         text = self._names.sub(lambda found: self._put(self._named.get(found[0].lower(), "<host>"))(found), text)
+        text = _WITH_SLASHES.sub(lambda found: self._random(found, 0.25), text)
         return _LONG.sub(self._random, text)
 
     def value(self, value: Any, key: str = "") -> Any:
@@ -186,17 +205,20 @@ class Mask:
                 return self._put("<ip>")(found) + found[0][len(text) :]
         return found[0]
 
-    def _random(self, found: re.Match[str]) -> str:
-        return self._put("<secret>")(found) if _looks_random(found[0]) else found[0]
+    def _random(self, found: re.Match[str], turns: float = 0.35) -> str:
+        return self._put("<secret>")(found) if _looks_random(found[0], turns) else found[0]
 
 
-def _looks_random(word: str) -> bool:
-    """Long hexadecimal, or capitals, small letters and digits in turn; names of videos are words with few turns."""
+def _looks_random(word: str, least: float) -> bool:
+    """Long hexadecimal, or capitals, small letters and digits in turn; names of videos are words with few turns.
+
+    `least` turns a letter.
+    """
     if re.fullmatch(r"[0-9a-f]{32,}|[0-9A-F]{32,}", word):
         return True
     kinds = list(_kinds(word))
     turns = sum(one != other for one, other in itertools.pairwise(kinds))
-    return len(set(kinds)) == 3 and turns >= 0.35 * len(word)
+    return len(set(kinds)) == 3 and turns >= least * len(word)
 
 
 def _kinds(word: str) -> Iterator[str]:
