@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of all others
     from backends.core.bench_report import BenchReport
     from backends.core.bundle_report import Bundle
+    from backends.core.catalog_pages import Catalog, ClipFrames
     from backends.core.cleanup_report import Cleaning
     from backends.core.client import Candidates
-    from backends.core.clip_entries import AsideEntry, ClipFrames, VideoEntry
     from backends.core.events import Event, Outcome
     from backends.core.messages import Line, Scalar
     from backends.core.needs import Finding
@@ -264,25 +264,15 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
     return found(packages)
 
 
-def list_videos(workspace: Path) -> Sequence[VideoEntry]:
-    """The videos of the latest clip store and those set aside. InputError where no run has made a store yet."""
-    from backends.workspace.browser import list_videos as listed
+def open_catalog(workspace: Path, run_id: str = "", *, keep: bool = True) -> Catalog:
+    """Videos, classes, predictions and skipped items of a run, by default of the latest one that made clips.
 
-    return listed(workspace)
+    Without `keep` nothing is written. InputError where there is none. Slow: call it from a thread, and close what it
+    gives.
+    """
+    from backends.workspace.browser import open_catalog as opened
 
-
-def find_video(workspace: Path, video: str) -> VideoEntry | None:
-    """One video of the latest clip store by its name; None where it has none of that name. Errors as `list_videos`."""
-    from backends.workspace.browser import find_video as found
-
-    return found(workspace, video)
-
-
-def read_asides(workspace: Path, run: Run) -> Sequence[AsideEntry]:
-    """Everything that the run's stages set aside, as far as it is known by name. Slow: call it from a thread."""
-    from backends.engine.skipped_items import read_asides as read
-
-    return read(workspace, run)
+    return opened(workspace, run_id, keep=keep)
 
 
 def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames:

@@ -11,9 +11,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +23,6 @@ from backends.core.codec import decode, dumps, loads
 from backends.core.errors import StageError
 from backends.core.events import Outcome
 from backends.core.messages import line
-from backends.core.name_table import Names
 from backends.core.processes import child_environment
 from backends.core.stage_request import Request, Upstream
 from backends.data.clip_store import ClipStore
@@ -45,9 +42,8 @@ ENTRIES: Mapping[str, str] = {
     "evaluate": "backends.evaluate.evaluate:run",
 }
 SUBSET, LABELS = "validation", 51
-GROWTH = 1.2
-"""Peak memory of many videos over that of few, at most, names aside."""
-LOOK_S = 0.02
+BYTES_A_VIDEO = 1_500
+"""By which the peak memory of a stage may grow with each video."""
 
 
 class StageRun(Struct, frozen=True):
@@ -56,8 +52,6 @@ class StageRun(Struct, frozen=True):
     outcome: Outcome
     peak_mb: float
     """Of the stage's process."""
-    names_mb: float
-    """The most that packed names took in it, as looked at fifty times a second."""
     child_peak_mb: float
     """Of the largest process that it started; 0 where it started none."""
     cpu_s: float
@@ -76,20 +70,14 @@ def bench_scale(few: int, many: int, say: Say) -> BenchReport:
         less, more = found[few][name], found[many][name]
         what = line("{stage}: peak memory, {n} videos", stage=name, n=many)
         against = line("{n} videos", n=few)
-        figures.append(beside(f"{name}_mb", what, more.peak_mb, less.peak_mb, against, unit="MB"))
-        own, its = more.peak_mb - more.names_mb, less.peak_mb - less.names_mb
-        what = line("{stage}: the same without the bytes of names, {n} videos", stage=name, n=many)
-        aside = beside(f"{name}_aside", what, own, its, against, unit="MB")
-        figures.append(replace(aside, most=GROWTH * its))
+        figure = beside(f"{name}_mb", what, more.peak_mb, less.peak_mb, against, unit="MB")
+        figures.append(replace(figure, most=less.peak_mb + BYTES_A_VIDEO * (many - few) / (1 << 20)))
         if more.child_peak_mb:
             what = line("{stage}: peak memory of a device, {n} videos", stage=name, n=many)
             value, reference = more.child_peak_mb, less.child_peak_mb
             figures.append(beside(f"{name}_device_mb", what, value, reference, against, unit="MB"))
         what = line("{stage}: processor time, {n} videos", stage=name, n=many)
         figures.append(BenchFigure(f"{name}_cpu", what, more.cpu_s, "s"))
-    for name in STAGES:
-        what = line("{stage}: bytes of names held, {n} videos", stage=name, n=many)
-        figures.append(BenchFigure(f"{name}_names", what, found[many][name].names_mb, "MB"))
     return BenchReport("scale", before, versions(("numpy", "pillow")), {"few": few, "many": many}, tuple(figures),
                        load_note(before))  # fmt: skip
 
@@ -191,36 +179,11 @@ def _main() -> None:
     request.out.mkdir(parents=True, exist_ok=True)
     module, _, function = request.entry.partition(":")
     job = Job(request, lambda _: None)
-    names = _watch_names()
     outcome = job.complete(getattr(import_module(module), function)(job))
     own, child = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     cpu = own.ru_utime + own.ru_stime + child.ru_utime + child.ru_stime
-    run = StageRun(outcome, _peak_mb(), names() / (1 << 20), child.ru_maxrss / 1024, cpu)
+    run = StageRun(outcome, _peak_mb(), child.ru_maxrss / 1024, cpu)
     sys.stdout.write(dumps(run) + "\n")
-
-
-def _watch_names() -> Callable[[], int]:
-    """Look at all packed names of this process from now on; what is given tells the most that they took, in bytes."""
-    made: list[weakref.ref[Names]] = []
-    most = [0]
-    first = Names.__init__
-
-    def begin(self: Names, *given: Any) -> None:
-        made.append(weakref.ref(self))
-        first(self, *given)
-
-    def look() -> None:
-        while not ended.wait(LOOK_S):
-            most[0] = max(most[0], sum(names.held for one in list(made) if (names := one()) is not None))
-
-    def end() -> int:
-        ended.set()
-        return most[0]
-
-    ended = threading.Event()
-    Names.__init__ = begin  # type: ignore[method-assign,assignment]
-    threading.Thread(target=look, daemon=True).start()
-    return end
 
 
 def _peak_mb() -> float:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from backends.core.events import Event
-from backends.core.lazy_sequence import Made
 from backends.core.messages import Line
 from backends.core.plan import Plan
 from backends.core.run_state import Run
@@ -88,46 +85,12 @@ class RunSummary(Struct, frozen=True):
     """The throughput is of simulated chips."""
 
 
-class Prediction(Struct, frozen=True):
-    """One listed video in a run's predictions.csv. Foreign text: make it safe before showing it."""
-
-    video: str
-    label: str
-    predicted: str | None = None
-    """The best label; None where the video has no result, `reason` says why."""
-    score: float | None = None
-    reason: str = ""
-
-    @property
-    def right(self) -> bool | None:
-        """Whether the best label is the video's; None where there is no result."""
-        return None if self.predicted is None else self.predicted == self.label
-
-
-class Predictions(Made[Prediction]):
-    """Many predictions, none of which is held as such."""
-
-    @property
-    @abstractmethod
-    def by_name(self) -> Mapping[str, Prediction]:
-        """The same by the video's name."""
-
-
-def by_name(predictions: Sequence[Prediction]) -> Mapping[str, Prediction]:
-    """Predictions by the video's name. Slow for many: call it from a thread."""
-    if isinstance(predictions, Predictions):
-        return predictions.by_name
-    return {one.video: one for one in predictions}
-
-
 class RunResult(Struct, frozen=True):
     """What one run, the latest or an earlier one, found."""
 
     run: RunSummary
     report: Report | None = None
     """None where the run did not evaluate, or where its artifacts are gone."""
-    predictions: Sequence[Prediction] = ()
-    """In the annotation's order."""
     state: Run = Run()
     """Its stages and devices as they ended."""
 

@@ -38,8 +38,6 @@ CLOSE_S = 1.0
 """How long letting go waits for a reading that is on."""
 LIVELINESS_S = 0.5
 """How often the lock and the heartbeat are looked at."""
-CONFUSIONS = 200
-"""Of the latest run's report as far as a snapshot has it: 700 classes may have some 200,000 pairs."""
 _KINDS: dict[str, type[R3dError]] = {kind.__name__: kind for kind in (BusyError, InputError, NeedError)}
 
 
@@ -203,11 +201,7 @@ class LiveClient:
     def result(self, run_id: str) -> RunResult:
         run = self._run(run_id)
         alive = lock.owner(self._folders) is not None and next(iter(self._folders.all_runs())).id == run_id
-        report, predictions = (
-            run_results.read_report(self._folders, run),
-            run_results.read_predictions(self._folders, run),
-        )
-        return RunResult(summary(run_id, run, alive=alive), report, predictions, run)
+        return RunResult(summary(run_id, run, alive=alive), run_results.read_report(self._folders, run), run)
 
     def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
         return run_results.export(self._folders, self._run(run_id), folder)
@@ -312,7 +306,7 @@ class LiveClient:
             return None
         key = f"{stage.name}/{stage.fingerprint}/{stage.seconds}"
         if self._report[0] != key:
-            self._report = (key, run_results.read_report(self._folders, run, CONFUSIONS))
+            self._report = (key, run_results.read_report(self._folders, run))
         return self._report[1]
 
     def _resumable(self, plan: Plan) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backends.core.client import LogChunk, Prediction, Preview, RunRequest, RunResult, RunSummary, Snapshot
+from backends.core.client import LogChunk, Preview, RunRequest, RunResult, RunSummary, Snapshot
 from backends.core.codec import DecodeError, decode
 from backends.core.errors import InputError
 from backends.core.events import Event, from_json
@@ -265,13 +265,12 @@ class ReplayClient:
         return tuple(replace(value, at=self.story.began + when) for when, kind, value in told if kind == "sample")
 
     def result(self, run_id: str) -> RunResult:
-        """Of the recorded run its report and, as far as that names them, its predictions; of earlier ones a line."""
+        """Of the recorded run its report; of earlier ones a line."""
         summary = next((one for one in self.runs() if one.id == run_id), None)
         if summary is None:
             raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
         report = self._snapshot.report if run_id == self._snapshot.run.id else None
-        worst = report.worst if report else ()
-        return RunResult(summary, report, tuple(Prediction(v.video, v.label, v.predicted, v.score) for v in worst))
+        return RunResult(summary, report)
 
     def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
         """Write it down; a recording has no files."""

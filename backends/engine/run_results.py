@@ -6,11 +6,9 @@ import contextlib
 import filecmp
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
-from backends.core.client import Prediction
-from backends.core.codec import DecodeError
+from backends.core.codec import DecodeError, loads
 from backends.core.errors import InputError
 from backends.core.messages import N_, os_reason
 from backends.core.run_state import Run
@@ -29,23 +27,12 @@ def output(folders: Folders, run: Run, name: str) -> Path | None:
     return None
 
 
-def read_report(folders: Folders, run: Run, confusions: int | None = None) -> Report | None:
-    """The run's report with its most frequent `confusions`; None where it has none or it cannot be read."""
-    from backends.core.incremental_json import loads_stepwise
-
+def read_report(folders: Folders, run: Run) -> Report | None:
+    """The run's report; None where it has none or it cannot be read."""
     path = output(folders, run, "report")
-    most = None if confusions is None else {"confusions": confusions}
     with contextlib.suppress(OSError, DecodeError):
-        return loads_stepwise(Report, path.read_bytes(), most) if path else None
+        return loads(Report, path.read_bytes().decode("ascii")) if path else None
     return None
-
-
-def read_predictions(folders: Folders, run: Run) -> Sequence[Prediction]:
-    """The rows of the run's predictions.csv; none where it has none or it cannot be read."""
-    from backends.engine.predictions import read_predictions as read
-
-    path = output(folders, run, "predictions")
-    return read(path) if path else ()
 
 
 def export(folders: Folders, run: Run, folder: Path) -> tuple[Path, ...]:

@@ -1,57 +1,197 @@
-"""A look into a workspace's data set: its videos, and one clip's pixels from the clip store. It changes nothing."""
+"""A look into what a workspace's runs made: the catalog of a run, and one clip's pixels. The API hands both out.
+
+The catalog is derived: `.r3d/runs/<id>/catalog.db` is written by who first asks for it, and again where what it was
+made from has changed (docs/decisions/0014-catalog.md).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+import csv
+import errno
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.core.clip_entries import ClipFrames, VideoEntry
-from backends.core.cooperative import giving_way
+from backends.core.catalog_pages import ClipFrames, SkippedEntry, VideoEntry
+from backends.core.codec import DecodeError, dumps, loads
 from backends.core.errors import InputError
-from backends.core.messages import Line
+from backends.core.messages import Line, line
+from backends.core.plan import Plan
+from backends.core.processes import our_environment
 from backends.core.run_state import Run
 from backends.data.annotation import read_annotation
-from backends.data.clip_index import each_video
-from backends.data.clip_index import find_video as find_clips
-from backends.data.video_entries import VideoEntries
+from backends.data.catalog import SqlCatalog, key_of, memory_catalog, write_catalog
+from backends.data.clip_index import VideoClips, each_video
 from backends.engine.folders import Folders
 from backends.engine.journal import read_state
 from backends.engine.run_results import output
+from backends.engine.skipped_items import each_skipped
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-STAGES = ("frames", "annotate", "preprocess", "infer", "score", "evaluate")
-"""Those that set videos aside; the first that did says why."""
+CATALOG = "catalog.db"
+LARGE = 8 << 20
+"""Bytes to read from which a catalog is made in a process of its own: beside it the console answers keys at once."""
+_Result = tuple[str | None, float | None, Line]
+"""Best label, its score, and why there is none."""
+_NO_REASON = Line("")
+_NO_RESULT: _Result = (None, None, _NO_REASON)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def list_videos(workspace: Path) -> Sequence[VideoEntry]:
-    """Every video of the latest clip store, and those set aside (the first 200 of each stage, as outcomes name them).
+def open_catalog(workspace: Path, run_id: str = "", *, keep: bool = True) -> SqlCatalog:
+    """The catalog of a run, or of the latest one that made clips. InputError where there is none.
 
-    InputError where no run has made a store yet.
+    It is made first where it is not there: seconds for hundreds of thousands of videos. Without `keep`, on a full disk
+    and in a workspace of somebody else's it is made in memory, for this process alone.
     """
-    folders = Folders(workspace)
-    run, store = _latest(folders)
-    aside = _aside(run)
-    found = VideoEntries()
-    for video in giving_way(each_video(store)):
-        found.add(video, aside.pop(video.id, None))
-    labels = _labels(folders, run) if aside else {}
-    found.others += [VideoEntry(item, labels.get(item, ""), reason=why, stage=by) for item, (why, by) in aside.items()]
-    return found
+    sources = _Sources(Folders(workspace.resolve()), run_id)
+    earlier = partial(open_catalog, workspace, keep=keep)
+    if key_of(sources.catalog) != sources.key:
+        try:
+            sources.write(keep=keep, beside=sources.bytes > LARGE)
+        except (OSError, sqlite3.Error):
+            return memory_catalog(sources.videos(), sources.skipped(), earlier)
+    return SqlCatalog.open(sources.catalog, earlier)
 
 
-def find_video(workspace: Path, video: str) -> VideoEntry | None:
-    """One video of the latest clip store by its name; None where it has none of that name. Errors as `list_videos`."""
-    run, store = _latest(Folders(workspace))
-    place = find_clips(store, video)
-    if place is None:
+class _Sources:
+    """What the catalog of a run is made from."""
+
+    def __init__(self, folders: Folders, run_id: str) -> None:
+        self._folders = folders
+        self.run, self._folder = _run(folders, run_id)
+        self.catalog = self._folder / CATALOG
+        self._store, self._predictions, self._annotation = (
+            output(folders, self.run, name) for name in ("store", "predictions", "annotation")
+        )
+
+    @property
+    def key(self) -> str:
+        """Changes with everything that the catalog is made from."""
+        stages = [(one.name, one.fingerprint, one.state, one.set_aside_count, one.outcome and one.outcome.digest)
+                  for one in self.run.stages]  # fmt: skip
+        return hashlib.sha256(dumps(stages).encode()).hexdigest()
+
+    @property
+    def bytes(self) -> int:
+        """To be read."""
+        paths = (self._predictions, self._annotation, self._store and self._store / "index.jsonl")
+        return sum(path.stat().st_size for path in paths if path and path.is_file())
+
+    def write(self, *, keep: bool = True, beside: bool = False) -> None:
+        """Write the file whole, where it is to be kept; `beside`: in a process of its own."""
+        if not keep:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        if beside:
+            command = [sys.executable, "-m", __name__, str(self._folders.workspace), self.run.id]
+            done = subprocess.run(
+                command, env=our_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+            if done.returncode:
+                raise OSError(done.stderr.decode("utf-8", "replace")[-400:])
+            return
+        part = self.catalog.with_name(f".{CATALOG}.{os.getpid()}.part")
+        part.unlink(missing_ok=True)
+        try:
+            with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as db:
+                write_catalog(db, self.key, self.videos(), self.skipped())
+            part.replace(self.catalog)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def skipped(self) -> Iterator[SkippedEntry]:
+        """What the run's stages skipped."""
+        return each_skipped(self._folders, self.run)
+
+    def videos(self) -> Iterator[VideoEntry]:
+        """The listed videos in the annotation's order, as far as the run got, and clips that nobody listed."""
+        skipped: dict[str, SkippedEntry] = {}
+        for entry in self.skipped():
+            skipped.setdefault(entry.item, entry)
+        clips = {video.id: video for video in each_video(self._store)} if self._store else {}
+        for name, label, segment, result in self._listed():
+            yield _entry(name, label, clips.pop(name, None), segment, result, skipped.get(name))
+        for name, video in clips.items():
+            yield _entry(name, video.label, video, video.segment, _NO_RESULT, skipped.get(name))
+
+    def _listed(self) -> Iterator[tuple[str, str, tuple[int, int], _Result]]:
+        if self._predictions and self._predictions.is_file():
+            yield from _predicted(self._predictions)
+        elif self._annotation and self._annotation.is_file():
+            for video in read_annotation(self._annotation).subset(self._subset()):
+                yield video.id, video.label, (video.first, video.end), _NO_RESULT
+
+    def _subset(self) -> str:
+        with contextlib.suppress(OSError, DecodeError):
+            plan = loads(Plan, self._folders.run(self.run.id).plan.read_text(encoding="utf-8"))
+            found = (stage.params.get("subset") for stage in plan.stages)
+            return next(str(subset) for subset in found if subset)
+        return "validation"
+
+
+def _run(folders: Folders, run_id: str) -> tuple[Run, Path]:
+    for folder in folders.all_runs():
+        if run_id in ("", folder.id) and (run := read_state(folder.journal)):
+            store = output(folders, run, "store")
+            if run_id or (store and store.is_dir()):
+                return run, folder.path
+    if run_id:
+        raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
+    raise InputError("no run here has made clips yet", hint="run the preprocess stage")
+
+
+def _entry(
+    name: str,
+    label: str,
+    clips: VideoClips | None,
+    segment: tuple[int, int],
+    result: _Result,
+    skipped: SkippedEntry | None,
+) -> VideoEntry:
+    """A video with its clips and its result, and why it was skipped."""
+    predicted, score, reason = result
+    stage, reason = (skipped.stage, skipped.reason) if skipped else ("", reason)
+    count, before = (clips.clips, clips.clips_before_cut) if clips else (0, None)
+    first, end = segment = clips.segment if clips else segment
+    frames = end - first if end > first else None
+    return VideoEntry(name, label, frames, count, before, segment, predicted, score, stage, reason)
+
+
+def _predicted(path: Path) -> Iterator[tuple[str, str, tuple[int, int], _Result]]:
+    """The rows of a predictions.csv."""
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        rows = csv.reader(file)
+        head = {name: place for place, name in enumerate(next(rows, ()))}
+        places = [head.get(name, -1) for name in ("video", "class", "label_1", "score_1", "reason")]
+        cells, width = itemgetter(*places), len(head) + 1
+        for row in rows:
+            row.extend([""] * (width - len(row)))  # what a short row has not is empty, and what is last
+            name, label, best, score, why = cells(row)
+            reason = line("{reason}", reason=_plain(why)) if why else _NO_REASON
+            yield _plain(name), _plain(label), (0, 0), (_plain(best) or None, _number(score), reason)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
         return None
-    found = VideoEntries()
-    found.add(place[1], _aside(run).get(video))
-    return found[0]
+
+
+def _plain(field: str) -> str:
+    """Without the quote that keeps a spreadsheet from taking a field for a formula."""
+    return field[1:] if field[:1] == "'" and field[1:2] in _FORMULA else field
 
 
 def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames:
@@ -63,8 +203,8 @@ def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames
 
     from backends.data.clip_store import ClipStore
 
-    _, folder = _latest(Folders(workspace))
-    store = ClipStore.open_one(folder, video)
+    folders = Folders(workspace)
+    store = ClipStore.open_one(_latest_store(folders), video)
     place = store.videos[0] if store else None
     if store is None or place is None or not 0 <= clip < place.clips:
         raise InputError("{video} has no clip {n}", hint="choose another", video=video, n=clip + 1)
@@ -89,35 +229,11 @@ def _scaled(pixels: NDArray[np.float64], axis: int, side: int) -> NDArray[np.flo
     return scaled
 
 
-def _latest(folders: Folders) -> tuple[Run, Path]:
-    for folder in folders.all_runs():
-        run = read_state(folder.journal)
-        store = output(folders, run, "store") if run else None
-        if run is not None and store is not None and store.is_dir():
-            return run, store
-    raise InputError("no run here has made clips yet", hint="run the preprocess stage")
+def _latest_store(folders: Folders) -> Path:
+    store = output(folders, _run(folders, "")[0], "store")
+    assert store is not None
+    return store
 
 
-def _aside(run: Run) -> dict[str, tuple[Line, str]]:
-    found: dict[str, tuple[Line, str]] = {}
-    for name, item, reason in _told(run):
-        found.setdefault(item, (reason, name))
-    return found
-
-
-def _told(run: Run) -> Iterator[tuple[str, str, Line]]:
-    by_name = {stage.name: stage for stage in run.stages}
-    for name in STAGES:
-        stage = by_name.get(name)
-        for entry in stage.set_aside if stage else ():
-            yield name, entry.item, entry.reason
-        for entry in stage.outcome.set_aside if stage and stage.outcome else ():
-            yield name, entry.item, entry.reason
-
-
-def _labels(folders: Folders, run: Run) -> Mapping[str, str]:
-    """Labels by video, as far as the annotation that the run made names them."""
-    path = output(folders, run, "annotation")
-    if path is None or not path.is_file():
-        return {}
-    return {video.id: video.label for video in read_annotation(path).videos}
+if __name__ == "__main__":
+    _Sources(Folders(Path(sys.argv[1])), sys.argv[2]).write()

@@ -28,7 +28,6 @@ from r3d_tui.panels.log import LogPanel
 from r3d_tui.panels.panel import Panel, Scene
 from r3d_tui.screens.beginning import Beginning
 from r3d_tui.screens.dialog import Dialog
-from r3d_tui.screens.heavy import reading
 from r3d_tui.state.console_messages import Answer, FeedBroke, LogCame, SnapshotCame
 from r3d_tui.state.log_buffer import LogBook
 from r3d_tui.state.rate_history import History
@@ -148,7 +147,7 @@ class Board(Beginning):
     @on(SnapshotCame)
     def take(self, message: SnapshotCame) -> None:
         """A newer snapshot."""
-        if not gc.isenabled() and not reading():
+        if not gc.isenabled():
             gc.freeze()
             gc.enable()
         self.snapshot, self.broken = message.snapshot, ""

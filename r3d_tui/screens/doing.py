@@ -207,15 +207,16 @@ class Doing(HeldScreen):
 
     def action_runs(self) -> None:
         """The runs of this workspace."""
-        from r3d_tui.screens.opening import open_runs
+        from r3d_tui.screens.browsing import open_runs
+        from r3d_tui.screens.opening import open_kept
 
-        open_runs(self)
+        open_runs(self, lambda run: open_kept(self, run))
 
     def action_asides(self) -> None:
         """What the run set aside."""
-        from r3d_tui.screens.opening import open_asides
+        from r3d_tui.screens.browsing import open_skipped
 
-        open_asides(self)
+        open_skipped(self)
 
     def action_open(self) -> None:
         """What is behind the panel: the results, else all about the stage."""
@@ -234,13 +235,13 @@ class Doing(HeldScreen):
 
     def action_results(self) -> None:
         """The latest result large, with an earlier one beside it."""
-        from r3d_tui.screens.opening import open_results
+        from r3d_tui.screens.browsing import open_results
 
         open_results(self)
 
     def action_videos(self) -> None:
         """The data set's classes, videos and clips."""
-        from r3d_tui.screens.opening import open_videos
+        from r3d_tui.screens.browsing import open_videos
 
         open_videos(self)
 

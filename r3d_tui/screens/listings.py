@@ -1,4 +1,4 @@
-"""The lists of a workspace over the board: its runs, and what was set aside. Others open what is behind a row."""
+"""The lists of a workspace over the board: its runs, and what was skipped. Others open what is behind a row."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from backends.core.catalog_pages import SkippedEntry
 from backends.core.client import RunSummary
-from backends.core.clip_entries import AsideEntry
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.lists import Large, Listed, Lists
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views import lists as view
+from r3d_tui.views.listing import Listing
 from r3d_tui.views.look import Look, facts, paragraph, stage_word
 
 
@@ -64,27 +65,25 @@ class Runs(Lists):
             self._devices(chosen.id)
 
 
-class Asides(Lists):
-    """What a run set aside, by name, with the reason."""
+class SkippedItems(Lists):
+    """What a run skipped, by name, with the reason."""
 
     DEFAULT_CSS = """
-    Asides { align: center middle; }
+    SkippedItems { align: center middle; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("a", "back", show=False)]
 
-    def __init__(self, found: Sequence[AsideEntry], more: int, words: Words, *, play: Callable[[str], None]) -> None:
-        """`more` are set aside and no longer known by name; `play` shows a video's clips by its name."""
+    def __init__(self, found: Listing[SkippedEntry], more: int, words: Words, *, play: Callable[[str], None]) -> None:
+        """`more` were skipped and are no longer known by name; `play` shows a video's clips by its name."""
         count = figures.count(len(found) + more)
-        super().__init__(f"{words('list.asides')}  {count}" if found else words("list.asides"), words)
+        super().__init__(f"{words('list.asides')}  {count}" if len(found) else words("list.asides"), words)
         self._more, self._play = more, play
-        self._asides = Listed(
-            view.aside_listing(found, words), view.aside_columns, view.aside_cells, "list.no_aside", above=self._above
-        )
+        self._skipped = Listed(found, view.skipped_columns, view.skipped_cells, "list.no_aside", above=self._above)
 
     @property
     def listed(self) -> Listed:
-        """What was set aside."""
-        return self._asides
+        """What was skipped."""
+        return self._skipped
 
     @property
     def keys(self) -> list[tuple[str, str, str]]:
@@ -98,21 +97,21 @@ class Asides(Lists):
 
     def action_deeper(self) -> None:
         """The reason in full, and the video's clips where it has some."""
-        chosen = self._asides.listing.chosen
+        chosen = self._skipped.listing.chosen
         if chosen is not None:
-            self.app.push_screen(AsideWhole(chosen, self._words, play=self._play))
+            self.app.push_screen(SkippedWhole(chosen, self._words, play=self._play))
 
 
-class AsideWhole(Large):
-    """One item that was set aside, its reason in full."""
+class SkippedWhole(Large):
+    """One item that was skipped, its reason in full."""
 
     WIDE = 100
     DEFAULT_CSS = """
-    AsideWhole { align: center middle; }
+    SkippedWhole { align: center middle; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,b", "play", show=False)]
 
-    def __init__(self, one: AsideEntry, words: Words, *, play: Callable[[str], None]) -> None:
+    def __init__(self, one: SkippedEntry, words: Words, *, play: Callable[[str], None]) -> None:
         super().__init__(safe(one.item), self._whole, words)
         self._one, self._play = one, play
 

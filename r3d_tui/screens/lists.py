@@ -1,6 +1,7 @@
-"""A list over the board, of any length: rows are drawn when they are seen, filtered with / and ordered with s.
+"""A list over the board, of any length: rows are read and drawn when they are seen, filtered with / and ordered with s.
 
-It refuses to know what is listed. Long lists are filtered and ordered in a thread, so that keys are answered meanwhile.
+What a source calls slow is asked in a thread, so that keys are answered meanwhile. `listings`, `videos` and `results`
+are lists of this kind.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from r3d_tui.views.listing import Listing
 from r3d_tui.views.look import Look, paragraph
 from r3d_tui.widgets.sheet import Sheet
 
-AT_ONCE = 4_000
-"""Entries up to which a list is arranged in the event loop: some milliseconds."""
 GAP = 2
 """Cells between two keys of the last line."""
 TEXT = 5_000
 """Rows that are copied or written down at most."""
+NEAR = 100
+"""Rows; what is asked for so near to what is being read comes with it."""
 
 
 class Listed(Struct, frozen=True):
@@ -53,6 +54,8 @@ class ListSheet(Sheet):
         self._above = 0
         self._count: int | None = None
         self._draw: Callable[[int], Row] = lambda _: ()
+        self.read_all: Callable[[], None] = lambda: None
+        """Have the rows at hand that are to be copied."""
 
     def show_list(
         self,
@@ -107,6 +110,7 @@ class ListSheet(Sheet):
     def _all_rows(self) -> Iterator[Row]:
         if self._count is None:
             return super()._all_rows()
+        self.read_all()
         return map(self._whole_at, range(min(self.row_count, TEXT)))
 
 
@@ -157,6 +161,7 @@ class Lists(Large):
     def __init__(self, title: str, words: Words, *, also_shuts: str = "") -> None:
         super().__init__(title, lambda _: [], words, also_shuts=also_shuts)
         self._wanted: tuple[Listing[Any], str, int] | None = None
+        self._reading: tuple[Listing[Any], int] | None = None
 
     @property
     def listed(self) -> Listed | None:
@@ -190,27 +195,52 @@ class Lists(Large):
             return
         listing, settled = listed.listing, grid(listed.columns(look), width)
         above = listed.above(look) if listed.above else []
-        order = listing.orders[listing.order] if listing.order >= 0 else None
-        head = settled.head(self._words(order.heading) if order else "")
+        head = settled.head(self._words(order.heading) if (order := listing.ordered_by) else "")
         head = tuple(self._sorting(span, listing) for span in head)
 
         def one(index: int) -> Row:
             entry = listing.at(index)
+            if entry is None:
+                self._read(listing, index)
+                return ()
             line = listed.finish(settled.row(listed.cells(entry, look)), entry)
             return tuple(span._replace(action=f"screen.pick({index})") for span in line)
 
+        self._body.read_all = lambda: listing.hold(0, listing.read(0, TEXT))
         self._body.show_list([*above, head], len(listing), one, title, listing.here, self._foot(listed))
+
+    def _read(self, listing: Listing[Any], index: int) -> None:
+        """Read the entries around a row in a thread, and draw them."""
+        if self._reading is not None and self._reading[0] is listing and abs(self._reading[1] - index) < NEAR:
+            return
+        self._reading = listing, index
+
+        def take(found: tuple[int, Sequence[Any]]) -> None:
+            self._reading = None
+            listing.hold(*found)
+            self.draw()
+
+        self.in_thread(lambda: listing.around(index), take)
+
+    def in_thread(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Ask something that may take its time."""
+
+        def run() -> None:
+            found = work()
+            self.post_message(Answer(lambda: then(found)))
+
+        threading.Thread(target=run, name="list", daemon=True).start()
 
     def _sorting(self, span: Span, listing: Listing[Any]) -> Span:
         """A click on a heading orders by it."""
-        for place, order in enumerate(listing.orders):
+        for place, order in enumerate(listing.source.orders):
             if self._words(order.heading) == span.text.strip():
                 return span._replace(action=f"screen.order_by({place})")
         return span
 
     def _nothing(self, listed: Listed, look: Look) -> list[Row]:
         above = listed.above(look) if listed.above else []
-        if listed.listing.entries:
+        if listed.listing.total:
             text = look.words("list.no_match", pattern=listed.listing.pattern)
         else:
             text = look.words(listed.none) if listed.none else ""
@@ -218,7 +248,7 @@ class Lists(Large):
 
     def _foot(self, listed: Listed | None) -> Row:
         keys = list(self.keys)
-        if listed is not None and listed.listing.entries:
+        if listed is not None and listed.listing.total:
             keys[1:1] = [("/", "list.filter", "filter"), ("s", "list.order", "order")]
             if listed.listing.pattern or listed.listing.order >= 0:
                 keys.append(("u", "list.clear", "all"))
@@ -227,15 +257,14 @@ class Lists(Large):
 
     def state(self, listed: Listed | None) -> str:
         """What the list is filtered by and ordered by, and where one is in it."""
-        if listed is None or not listed.listing.entries:
+        if listed is None or not listed.listing.total:
             return ""
-        listing = listed.listing
-        order = listing.orders[listing.order] if listing.order >= 0 else None
+        listing, order = listed.listing, listed.listing.ordered_by
         parts = [
             f"/{listing.pattern}" if listing.pattern else "",
             f"{order.arrow}{self._words(order.heading)}" if order else "",
             f"{figures.count(min(listing.here + 1, len(listing)))}/{figures.count(len(listing))}",
-            self._words("list.of", n=figures.count(len(listing.entries))) if listing.pattern else "",
+            self._words("list.of", n=figures.count(listing.total)) if listing.pattern else "",
         ]
         return " ".join(part for part in parts if part)
 
@@ -245,48 +274,43 @@ class Lists(Large):
 
         if (listed := self.listed) is not None:
             listing = listed.listing
-            changed = lambda text: self._list_anew(listing, text, listing.order)  # noqa: E731
+            changed = lambda text: self.rearrange(listing, text, listing.order)  # noqa: E731
             self.app.push_screen(FilterLine(listing.pattern, self._words("list.hint"), changed))
 
     def action_order(self) -> None:
         """The next column to order by; after the last, as the entries came."""
         if (listed := self.listed) is not None:
-            self._list_anew(listed.listing, listed.listing.pattern, listed.listing.turned)
+            self.rearrange(listed.listing, listed.listing.pattern, listed.listing.turned(1))
 
     def action_order_back(self) -> None:
         """The column before."""
         if (listed := self.listed) is not None:
-            order = listed.listing.order
-            self._list_anew(listed.listing, listed.listing.pattern, order - 1 if order >= 0 else listed.listing.last)
+            self.rearrange(listed.listing, listed.listing.pattern, listed.listing.turned(-1))
 
     def action_order_by(self, place: int) -> None:
         """Order by a column."""
         if (listed := self.listed) is not None:
-            self._list_anew(listed.listing, listed.listing.pattern, -1 if listed.listing.order == place else place)
+            self.rearrange(listed.listing, listed.listing.pattern, -1 if listed.listing.order == place else place)
 
     def action_all(self) -> None:
         """All entries, as they came."""
         if (listed := self.listed) is not None:
-            self._list_anew(listed.listing, "", -1)
+            self.rearrange(listed.listing, "", -1)
 
-    def _list_anew(self, listing: Listing[Any], pattern: str, order: int) -> None:
+    def rearrange(self, listing: Listing[Any], pattern: str, order: int) -> None:
+        """Filter and order a list; of several that are asked for at once the last one counts."""
         wanted = (listing, pattern, order)
         self._wanted = wanted
 
-        def take(places: Sequence[int]) -> None:
+        def take(put: Callable[[], None]) -> None:
             if self._wanted == wanted:
-                listing.put(pattern, order, places)
+                put()
                 self.draw()
 
-        if len(listing.entries) <= AT_ONCE:
+        if listing.source.is_slow:
+            self.in_thread(lambda: listing.arranged(pattern, order), take)
+        else:
             take(listing.arranged(pattern, order))
-            return
-
-        def work() -> None:
-            found = listing.arranged(pattern, order, lambda: self._wanted != wanted)
-            self.post_message(Answer(lambda: take(found)))
-
-        threading.Thread(target=work, name="arrange", daemon=True).start()
 
     @on(Answer)
     def take_answer(self, message: Answer) -> None:
@@ -313,7 +337,7 @@ class Lists(Large):
         """Forget the filter where there is one, else go back."""
         listed = self.listed
         if listed is not None and listed.listing.pattern:
-            self._list_anew(listed.listing, "", listed.listing.order)
+            self.rearrange(listed.listing, "", listed.listing.order)
         else:
             self.action_back()
 

@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from backends.core.client import Prediction
-from backends.core.clip_entries import ClipFrames, VideoEntry
+from backends.core.catalog_pages import ClipFrames, VideoEntry
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.lists import Large
 from r3d_tui.text.rows import Row, Span, cut, row, width_of
@@ -45,14 +44,13 @@ class Player(Large):
         self,
         videos: Sequence[VideoEntry],
         start: int,
-        predictions: view.Predictions,
         words: Words,
         *,
         fetch: Fetch,
     ) -> None:
         """`videos` have one clip at least."""
         super().__init__(words("videos.title"), self._page, words)
-        self._videos, self._place, self._predictions, self._fetch = tuple(videos), start, predictions, fetch
+        self._videos, self._place, self._fetch = tuple(videos), start, fetch
         self._clip = self._frame = self._left = 0
         self._frames: ClipFrames | None = None
         self._pictures: Pictures = ()
@@ -75,9 +73,7 @@ class Player(Large):
             return
         video = self._videos[self._place]
         width = self._body.size.width
-        title = cut(
-            row(Span(safe(video.label), "strong"), "  ", view.outcome(video, self._found, self._look(40))), width
-        )
+        title = cut(row(Span(safe(video.label), "strong"), "  ", view.outcome(video, self._look(40))), width)
         keys = [("n/N", "videos.next_clip", "clip(1)"), ("j/k", "videos.next_video", "move(1)")]
         keys += [
             ("Space", "videos.pause" if self.playing else "videos.play", "pause"),
@@ -87,10 +83,6 @@ class Player(Large):
         self._body.show(self._page(self._look(self._body.size.width)), title, foot=self.keyline(keys))
         self._ask()
 
-    @property
-    def _found(self) -> Prediction | None:
-        return self._predictions.get(self._videos[self._place].video)
-
     def _page(self, look: Look) -> list[Row]:
         if not self._pictures or self._frames is None:
             return paragraph(look.words("videos.reading"), look.width, "dim")
@@ -99,7 +91,7 @@ class Player(Large):
         if space < BESIDE:
             return list(picture)
         beside = Look(look.words, space, look.height)
-        words = view.clip_facts(video, self._clip, self._frame, self._frames.frames, self._found, beside)
+        words = view.clip_facts(video, self._clip, self._frame, self._frames.frames, beside)
         words += [()] * (len(picture) - len(words))
         return [(*line, Span("  "), *told) for line, told in zip(picture, words, strict=False)]
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.color import Color
 
+from backends.core.catalog_pages import Change
 from backends.core.client import RunResult, RunSummary
 from backends.core.values import ClassScore, VideoScore
 from r3d_tui.lang.words import Words
@@ -20,7 +21,8 @@ from r3d_tui.screens.prompt import Prompt
 from r3d_tui.text.rows import Row, Span, cut, width_of
 from r3d_tui.text.safe import safe
 from r3d_tui.views import result as view
-from r3d_tui.views.compare import Change, Comparison, above, change_cells, change_columns
+from r3d_tui.views.compare import Comparison, above, change_cells, change_columns
+from r3d_tui.views.listing import Entries, Listing
 from r3d_tui.views.look import Look, paragraph
 from r3d_tui.views.matrix import Heat, matrix
 
@@ -121,8 +123,9 @@ class Results(Lists):
     def _take_earlier(self, found: Comparison) -> None:
         if found.before.run.id == self._earlier[self._other].id:
             self._compared = found
+            rows = found.listing or Listing(Entries[Change]((), (), str))
             self._lists["compare"] = Listed(
-                found.listing, change_columns, change_cells, "", above=lambda look: above(found, look)
+                rows, change_columns, change_cells, "", above=lambda look: above(found, look)
             )
             self.draw()
 
@@ -142,14 +145,12 @@ class Results(Lists):
         """Show the clips of the video under the cursor; of a class, its wrong videos."""
         listed = self.listed
         chosen = listed.listing.chosen if listed is not None else None
-        if isinstance(chosen, VideoScore):
+        if isinstance(chosen, VideoScore | Change):
             self._play(chosen.video)
-        elif isinstance(chosen, Change) and (one := chosen.after or chosen.before):
-            self._play(one.video)
         elif isinstance(chosen, ClassScore):
             self.action_page_at(PAGES.index("worst"))
             worst = self._lists["worst"].listing
-            self._list_anew(worst, chosen.label, worst.order)
+            self.rearrange(worst, chosen.label, worst.order)
 
     def title_row(self) -> Row:
         """The pages, and the run where there is room."""

@@ -1,24 +1,19 @@
-"""The data set, class by class and video by video. It refuses to know where the videos that it is handed come from."""
+"""The data set, class by class and video by video, out of a catalog."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from backends.core.clip_entries import VideoEntry
+from backends.core.catalog_pages import Catalog, ClassEntry, VideoEntry
 from r3d_tui.lang.words import Words
-from r3d_tui.screens.heavy import let_go
 from r3d_tui.screens.lists import Listed, Lists
 from r3d_tui.screens.player import Fetch, Player
 from r3d_tui.text.rows import Row, Span, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views import videos as view
-from r3d_tui.views.look import Look
-
-NEAR = 2_000
-"""Videos before and behind the chosen one that a player goes through: some milliseconds to look up."""
+from r3d_tui.views.listing import BEFORE, BEHIND, Listing
 
 
 class Videos(Lists):
@@ -29,24 +24,22 @@ class Videos(Lists):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("b,left", "back", show=False)]
 
-    def __init__(
-        self, groups: Sequence[view.ClassEntry], predictions: view.Predictions, words: Words, *, fetch: Fetch
-    ) -> None:
+    def __init__(self, catalog: Catalog, classes: Listing[ClassEntry], words: Words, *, fetch: Fetch) -> None:
+        """`classes` are those of the catalog, which is closed with the screen."""
         super().__init__(words("videos.title"), words)
-        self._predictions, self._fetch = predictions, fetch
-        self._all = list(groups)
-        self._groups = Listed(view.class_listing(self._all), view.class_columns, view.class_cells, "videos.none")
-        self._inside: view.ClassEntry | None = None
-        self._entries = self._groups
+        self._catalog, self._fetch = catalog, fetch
+        self._labels = Listed(classes, view.class_columns, view.class_cells, "videos.none")
+        self._inside: Listed | None = None
+        self._label = ""
 
     def on_unmount(self) -> None:
-        """Hundreds of thousands of videos go bit by bit."""
-        let_go(self._all)
+        """Let go of the file."""
+        self._catalog.close()
 
     @property
     def listed(self) -> Listed:
         """The classes, or the videos of one."""
-        return self._entries if self._inside else self._groups
+        return self._inside or self._labels
 
     @property
     def keys(self) -> list[tuple[str, str, str]]:
@@ -58,33 +51,25 @@ class Videos(Lists):
         title = row(Span(self._heading, "focus"))
         if self._inside is None:
             return title
-        return title + row(Span(f" › {safe(self._inside.label) or self._words('videos.unknown')}", "strong"))
+        return title + row(Span(f" › {safe(self._label) or self._words('videos.unknown')}", "strong"))
 
     def action_deeper(self) -> None:
         """Into the class, or to the video's clips."""
-        if self._inside is None:
-            if (group := self._groups.listing.chosen) is not None:
-                self._enter(group)
-            return
-        listing = self._entries.listing
+        listing = self.listed.listing
         chosen = listing.chosen
-        if chosen is None:
-            return
-        if not chosen.clips:
+        if isinstance(chosen, ClassEntry):
+            self.in_thread(
+                lambda: view.video_listing(self._catalog, chosen.label), lambda found: self._enter(chosen.label, found)
+            )
+        elif isinstance(chosen, VideoEntry) and not chosen.clips:
             self.app.notify(self._words("videos.no_clips"), markup=False, timeout=4)
-            return
-        near = range(max(0, listing.here - NEAR), min(len(listing), listing.here + NEAR + 1))
-        playable = [row for row in near if listing.at(row).clips]
-        videos, start = [listing.at(row) for row in playable], playable.index(listing.here)
-        self.app.push_screen(Player(videos, start, self._predictions, self._words, fetch=self._fetch))
+        elif isinstance(chosen, VideoEntry):
+            near = map(listing.at, range(max(0, listing.here - BEFORE), listing.here + BEHIND))
+            playable = [video for video in near if video is not None and video.clips]
+            self.app.push_screen(Player(playable, playable.index(chosen), self._words, fetch=self._fetch))
 
-    def _enter(self, group: view.ClassEntry) -> None:
-        listing = view.video_listing(group.videos, self._predictions, self._words)
-
-        def cells(video: VideoEntry, look: Look) -> tuple[str | Span, ...]:
-            return view.video_cells(video, self._predictions, look)
-
-        self._inside, self._entries = group, Listed(listing, view.video_columns, cells)
+    def _enter(self, label: str, found: Listing[VideoEntry]) -> None:
+        self._label, self._inside = label, Listed(found, view.video_columns, view.video_cells)
         self._body.top = 0
         self.draw()
 

@@ -1,103 +1,59 @@
-"""Two runs side by side: their figures, and the videos whose best label changed. Pure: results in, rows out."""
+"""Two runs side by side: their figures, and the videos whose best label changed."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from backends.core.client import Prediction, RunResult, by_name
-from backends.core.cooperative import giving_way
+from backends.core.catalog_pages import Catalog, Change, Query
+from backends.core.client import RunResult
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, table
 from r3d_tui.text.safe import safe
-from r3d_tui.views.listing import Listing, Order
+from r3d_tui.views.listing import Listing, Order, Pages, by_column
 from r3d_tui.views.look import Look, paragraph, rule
 from r3d_tui.views.stages import moment
 
-
-class Change(Struct, frozen=True):
-    """One video that two runs do not agree on. None: the run has no result for it."""
-
-    before: Prediction | None
-    after: Prediction | None
-
-    @property
-    def kind(self) -> str:
-        """`mended`, `broken`, `other` (wrong in another way), `gained` or `lost` (a result)."""
-        was, now = (one.right if one else None for one in (self.before, self.after))
-        if was is None or now is None:
-            return "gained" if was is None else "lost"
-        if was == now:
-            return "other"
-        return "mended" if now else "broken"
-
-
-KINDS = ("broken", "mended", "lost", "gained", "other")
+KINDS = ("broken", "fixed", "lost", "gained", "other")
 """In the order in which they are listed: what got worse first."""
-ROLES = {"broken": ("✗", "bad"), "mended": ("✓", "good"), "lost": ("–", "warn"), "gained": ("·", "good")}
-
-
-def changes(before: Sequence[Prediction], after: Sequence[Prediction]) -> tuple[Change, ...]:
-    """The videos whose best label changed between two runs, by kind; a score that moved is no change."""
-    old, new = by_name(before), by_name(after)
-    found: dict[str, list[Change]] = {kind: [] for kind in KINDS}
-    for now in giving_way(after):
-        was = old.get(now.video)
-        if was is None or was.predicted != now.predicted:
-            change = Change(was, now)
-            if was is not None or now.predicted is not None:
-                found[change.kind].append(change)
-    for was in giving_way(before):
-        if was.predicted is not None and was.video not in new:
-            change = Change(was, None)
-            found[change.kind].append(change)
-    return tuple(change for kind in KINDS for change in found[kind])
+ROLES = {"broken": ("✗", "bad"), "fixed": ("✓", "good"), "lost": ("–", "warn"), "gained": ("·", "good")}
+ORDERS: tuple[Order[Change], ...] = (
+    by_column("result.video", "video"),
+    by_column("result.label", "label"),
+    by_column("compare.before", "before"),
+    by_column("compare.now", "after"),
+)
 
 
 class Comparison(Struct, frozen=True):
-    """Two results beside each other, once they were compared: with many videos that takes a thread's time."""
+    """Two results beside each other."""
 
     now: RunResult
     before: RunResult
-    listing: Listing[Change]
+    listing: Listing[Change] | None
+    """None where the predictions of one are gone."""
     counts: Mapping[str, int]
+    """Changed videos by kind."""
 
 
-def compared(now: RunResult, before: RunResult) -> Comparison:
-    """Compare two results."""
-    found = changes(before.predictions, now.predictions) if now.predictions and before.predictions else ()
-    return Comparison(now, before, Listing(found, ORDERS, _text), Counter(change.kind for change in found))
-
-
-def _text(change: Change) -> str:
-    one = change.after or change.before
-    labels = [side.predicted or "" for side in (change.before, change.after) if side]
-    return " ".join([change.kind, one.video if one else "", one.label if one else "", *labels])
-
-
-def _name(change: Change) -> str:
-    one = change.after or change.before
-    return one.video if one else ""
-
-
-ORDERS: tuple[Order[Change], ...] = (
-    Order("result.video", _name),
-    Order("result.label", lambda one: one.after.label if one.after else one.before.label if one.before else None),
-    Order("compare.before", lambda one: one.before.predicted if one.before else None),
-    Order("compare.now", lambda one: one.after.predicted if one.after else None),
-)
+def compared(now: RunResult, before: RunResult, catalog: Catalog | None) -> Comparison:
+    """Compare two results; `catalog` is that of `now`. Slow: call it from a thread."""
+    if catalog is None:
+        return Comparison(now, before, None, {})
+    counts = catalog.compare(before.run.id)
+    listing = Listing(Pages(catalog, Query("changes"), ORDERS, lambda one: one.video))
+    return Comparison(now, before, listing, counts)
 
 
 def above(found: Comparison, look: Look) -> list[Row]:
     """The figures of both, and how many videos changed and how."""
     words = look.words
     rows = _figures(found.now, found.before, look)
-    if not found.now.predictions or not found.before.predictions:
+    if found.listing is None:
         return [*rows, (), *paragraph(words("compare.gone"), look.width, "warn")]
-    rows += [(), rule(words("compare.changed", n=figures.count(len(found.listing.entries))), look.width)]
-    if not found.listing.entries:
+    rows += [(), rule(words("compare.changed", n=figures.count(found.listing.total)), look.width)]
+    if not found.listing.total:
         return [*rows, *paragraph(words("compare.same"), look.width, "good")]
     known = " · ".join(words(f"compare.{kind}", n=found.counts[kind]) for kind in KINDS if found.counts.get(kind))
     return [*rows, *paragraph(known, look.width, "strong")]
@@ -168,11 +124,6 @@ def change_columns(look: Look) -> tuple[Column, ...]:
 
 def change_cells(change: Change, look: Look) -> tuple[str | Span, ...]:  # noqa: ARG001 - as all cells are drawn
     """One changed video."""
-    one = change.after or change.before
     sign, role = ROLES.get(change.kind, ("·", "dim"))
-    name, label = (safe(one.video), safe(one.label)) if one else ("", "")
-    return Span(sign, role), name, label, _label(change.before), Span(_label(change.after), role)
-
-
-def _label(one: Prediction | None) -> str:
-    return figures.DASH if one is None or one.predicted is None else safe(one.predicted)
+    before, after = (figures.DASH if label is None else safe(label) for label in (change.before, change.after))
+    return Span(sign, role), safe(change.video), safe(change.label), before, Span(after, role)

@@ -1,22 +1,23 @@
-"""A list of any length, filtered and ordered: which entries are shown, and in which order. Pure.
+"""A list of any length, filtered and ordered: which entries are shown, in which order, and which one is looked at.
 
-Entries stay where they are; only their places are ordered, so that a list of 650,000 videos costs one number each.
-It refuses to know what an entry is and how it is drawn.
+Entries come from a source: a tuple that is all there, or the pages of a catalog. What a source gives may take its time;
+the screen asks for it in a thread. Nothing here draws.
 """
 
 from __future__ import annotations
 
-import heapq
-import time
-from array import array
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from backends.core.catalog_pages import Catalog, Query
 
 T = TypeVar("T")
-PIECE = 20_000
-"""Places sorted at once: a sort holds the interpreter, and other threads wait for it."""
+T_co = TypeVar("T_co", covariant=True)
+BEFORE, BEHIND = 200, 400
+"""Entries that are read around the one that is looked at."""
 
 
 class Order(Struct, Generic[T], frozen=True):
@@ -25,9 +26,11 @@ class Order(Struct, Generic[T], frozen=True):
     heading: str
     """Key of the column's heading in the language files."""
     value: Callable[[T], Any]
-    """What is compared: a number or a text; None comes last, whichever way."""
+    """What is compared, a number or a text; None comes last, whichever way."""
     down: bool = False
     """The largest first."""
+    column: str = ""
+    """Of a catalog, what it orders by in place of `value`."""
 
     @property
     def arrow(self) -> str:
@@ -35,95 +38,170 @@ class Order(Struct, Generic[T], frozen=True):
         return "↓" if self.down else "↑"
 
 
-class Listing(Generic[T]):
-    """Entries, what they are filtered by, how they are ordered, and which one is looked at."""
+def by_column(heading: str, column: str, *, down: bool = False) -> Order[Any]:
+    """An order of a catalog's entries."""
+    return Order(heading, lambda _: None, down, column)
+
+
+class Rows(Protocol[T_co]):
+    """Entries that were filtered and ordered."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, begin: int, count: int) -> Sequence[T_co]:
+        """Some of them."""
+        ...
+
+    def place(self, entry: Any) -> int | None:
+        """Where an entry stands among them."""
+        ...
+
+
+class Source(Protocol[T_co]):
+    """Where entries come from."""
+
+    orders: tuple[Order[Any], ...]
+    is_slow: bool
+    """Asking holds the caller up: use a thread."""
+
+    def arranged(self, pattern: str, order: Order[Any] | None) -> Rows[T_co]:
+        """The entries that hold every word of the pattern, in that order; None: as they came."""
+        ...
+
+
+class Entries(Generic[T]):
+    """A source whose entries are all there, some thousands at most."""
+
+    is_slow = False
 
     def __init__(self, entries: Sequence[T], orders: Sequence[Order[T]], text: Callable[[T], str]) -> None:
         """`text` is what an entry is filtered by."""
-        self.entries, self.orders, self.text = entries, tuple(orders), text
-        self.pattern = ""
-        self.order = -1
-        """Which of `orders`; -1: as the entries came."""
-        self.places: Sequence[int] = range(len(entries))
-        self.here = 0
-        """The row under the cursor."""
+        self._entries, self.orders, self._text = entries, tuple(orders), text
+
+    def arranged(self, pattern: str, order: Order[Any] | None) -> Rows[T]:
+        fits = filter_of(pattern)
+        found = [entry for entry in self._entries if fits(self._text(entry))]
+        if order is not None:
+            value = order.value
+            known = [entry for entry in found if value(entry) is not None]
+            unknown = [entry for entry in found if value(entry) is None]
+            found = [*sorted(known, key=value, reverse=order.down), *unknown]
+        return _Held(found)
+
+
+class _Held(list[T]):
+    """Rows that are all there."""
+
+    def read(self, begin: int, count: int) -> Sequence[T]:
+        return self[begin : begin + count]
+
+    def place(self, entry: Any) -> int | None:
+        return self.index(entry) if entry in self else None
+
+
+class Pages(Generic[T]):
+    """A table of a catalog as a source."""
+
+    is_slow = True
+
+    def __init__(self, catalog: Catalog, query: Query, orders: Sequence[Order[T]], name: Callable[[T], str]) -> None:
+        """`name` is what the catalog finds an entry by."""
+        self._catalog, self._query, self.orders, self._name = catalog, query, tuple(orders), name
+
+    def arranged(self, pattern: str, order: Order[Any] | None) -> Rows[T]:
+        query = replace(self._query, text=pattern)
+        if order is not None:
+            query = replace(query, order=order.column, is_descending=order.down)
+        return _Paged(self._catalog, query, self._catalog.count(query), self._name)
+
+
+class _Paged(Generic[T]):
+    """Rows that are read when they are asked for."""
+
+    def __init__(self, catalog: Catalog, query: Query, count: int, name: Callable[[T], str]) -> None:
+        self._catalog, self._query, self._count, self._name = catalog, query, count, name
 
     def __len__(self) -> int:
-        return len(self.places)
+        return self._count
 
-    def at(self, row: int) -> T:
-        """The entry on a row."""
-        return self.entries[self.places[row]]
+    def read(self, begin: int, count: int) -> Sequence[T]:
+        return self._catalog.page(self._query, begin, count)
+
+    def place(self, entry: Any) -> int | None:
+        return self._catalog.place(self._query, self._name(entry))
+
+
+class Listing(Generic[T]):
+    """What is shown of a source: filter, order, cursor, and the entries around it."""
+
+    def __init__(self, source: Source[T]) -> None:
+        """Asks the source: in a thread, where that is slow."""
+        self.source = source
+        self.pattern = ""
+        self.order = -1
+        """Which of the source's orders; -1: as the entries came."""
+        self.here = 0
+        """The row under the cursor."""
+        self._rows = source.arranged("", None)
+        self.total = len(self._rows)
+        """Entries without any filter."""
+        self._begin, self._page = 0, self._rows.read(0, BEHIND)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def at(self, row: int) -> T | None:
+        """The entry on a row; None where it has not been read yet."""
+        if not 0 <= row - self._begin < len(self._page) and not self.source.is_slow:
+            self.hold(*self.around(row))
+        place = row - self._begin
+        return self._page[place] if 0 <= place < len(self._page) else None
 
     @property
     def chosen(self) -> T | None:
         """The entry under the cursor."""
-        return self.at(self.here) if 0 <= self.here < len(self.places) else None
+        return self.at(self.here)
 
     @property
-    def turned(self) -> int:
-        """The order after this one; after the last, as the entries came."""
-        return self.order + 1 if self.order + 1 < len(self.orders) else -1
+    def ordered_by(self) -> Order[Any] | None:
+        """None: as the entries came."""
+        return self.source.orders[self.order] if self.order >= 0 else None
 
-    @property
-    def last(self) -> int:
-        """The last of the orders; -1 where there is none."""
-        return len(self.orders) - 1
+    def read(self, begin: int, count: int) -> Sequence[T]:
+        """Entries by their rows. Slow as the source is."""
+        return self._rows.read(begin, count)
 
-    def put(self, pattern: str, order: int, places: Sequence[int]) -> None:
-        """Show these; the cursor stays on its entry where that is still shown."""
-        mine = self.places[self.here] if self.here < len(self.places) else -1
-        self.pattern, self.order, self.places = pattern, order, places
-        try:
-            self.here = places.index(mine)
-        except ValueError:
-            self.here = 0
+    def around(self, row: int) -> tuple[int, Sequence[T]]:
+        """Entries around a row, and the row of the first one. Slow as the source is."""
+        begin = max(0, row - BEFORE)
+        return begin, self._rows.read(begin, BEFORE + BEHIND)
+
+    def hold(self, begin: int, page: Sequence[T]) -> None:
+        """Have those entries at hand."""
+        self._begin, self._page = begin, page
+
+    def arranged(self, pattern: str, order: int) -> Callable[[], None]:
+        """Filter and order; changes nothing before the answer is called. Slow as the source is."""
+        mine = self.chosen
+        rows = self.source.arranged(pattern, self.source.orders[order] if order >= 0 else None)
+        here = (rows.place(mine) if mine is not None else None) or 0
+        begin = max(0, here - BEFORE)
+        page = rows.read(begin, BEFORE + BEHIND)
+
+        def put() -> None:
+            self.pattern, self.order, self._rows, self.here = pattern, order, rows, here
+            self.hold(begin, page)
+
+        return put
+
+    def turned(self, step: int) -> int:
+        """The order after this one (or before it); after the last, as the entries came."""
+        count = len(self.source.orders) + 1
+        return (self.order + 1 + step) % count - 1
 
     def move(self, rows: int) -> None:
         """Move the cursor, no further than the ends."""
-        self.here = max(0, min(len(self.places) - 1, self.here + rows))
-
-    def arranged(self, pattern: str, order: int, ended: Callable[[], bool] = lambda: False) -> Sequence[int]:
-        """The places of the entries that hold `pattern`, in that order; changes nothing, so a thread may do it.
-
-        `ended` is asked now and then whether the answer is still wanted.
-        """
-        places: Sequence[int] = range(len(self.entries))
-        if pattern.strip():
-            places = self._holding(pattern, ended)
-        if order < 0:
-            return places
-        return self._sorted(places, self.orders[order], ended)
-
-    def _holding(self, pattern: str, ended: Callable[[], bool]) -> array[int]:
-        fits = filter_of(pattern)
-        found = array("I")
-        for begin in range(0, len(self.entries), PIECE):
-            if ended():
-                break
-            end = min(begin + PIECE, len(self.entries))
-            found.extend(place for place in range(begin, end) if fits(self.text(self.entries[place])))
-        return found
-
-    def _sorted(self, places: Sequence[int], order: Order[T], ended: Callable[[], bool]) -> array[int]:
-        keys: dict[int, Any] = {}
-        unknown = array("I")
-        pieces: list[array[int]] = []
-        for begin in range(0, len(places), PIECE):
-            if ended():
-                break
-            known: list[int] = []
-            for place in places[begin : begin + PIECE]:
-                keys[place] = order.value(self.entries[place])
-                (unknown if keys[place] is None else known).append(place)
-            known.sort(key=keys.__getitem__, reverse=order.down)
-            pieces.append(array("I", known))
-            time.sleep(0)
-        found = array("I", heapq.merge(*pieces, key=keys.__getitem__, reverse=order.down))
-        found.extend(unknown)
-        while keys:  # one by one: let go of all at once they hold the interpreter
-            keys.popitem()
-        return found
+        self.here = max(0, min(len(self) - 1, self.here + rows))
 
 
 def filter_of(pattern: str) -> Callable[[str], bool]:
@@ -131,9 +209,4 @@ def filter_of(pattern: str) -> Callable[[str], bool]:
     words = pattern.split()
     if pattern != pattern.lower():
         return lambda text: all(word in text for word in words)
-
-    def holds(text: str) -> bool:
-        text = text.lower()
-        return all(word in text for word in words)
-
-    return holds
+    return lambda text: all(word in text.lower() for word in words)

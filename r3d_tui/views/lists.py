@@ -1,16 +1,16 @@
-"""The lists of a workspace as columns and cells: its runs, and what was set aside in one of them. Pure."""
+"""The lists of a workspace as columns and cells: its runs, and what was skipped in one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backends.core.catalog_pages import Catalog, Query, SkippedEntry
 from backends.core.client import RunSummary, Snapshot
-from backends.core.clip_entries import AsideEntry
 from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span
 from r3d_tui.text.safe import safe
-from r3d_tui.views.listing import Listing, Order
+from r3d_tui.views.listing import Entries, Listing, Order, Pages, by_column
 from r3d_tui.views.look import Look, paragraph, sign, stage_word, stages, state_word
 from r3d_tui.views.stages import moment
 
@@ -30,7 +30,7 @@ def run_listing(found: Sequence[RunSummary], words: Words) -> Listing[RunSummary
         started = moment(one.started) if one.started is not None else ""
         return f"{one.id} {state_word(words, one.state)} {started}"
 
-    return Listing(found, RUN_ORDERS, text)
+    return Listing(Entries(found, RUN_ORDERS, text))
 
 
 def run_columns(look: Look) -> tuple[Column, ...]:
@@ -71,23 +71,25 @@ def run_note(found: Sequence[RunSummary], look: Look) -> list[Row]:
     return [*paragraph(look.words("sim.bracket"), look.width, "warn"), ()]
 
 
-def set_aside_count(snapshot: Snapshot) -> int:
-    """How many were set aside, named or not."""
+def skipped_count(snapshot: Snapshot) -> int:
+    """How many were skipped, named or not."""
     return sum(stage.set_aside_count for stage in stages(snapshot))
 
 
-def aside_listing(found: Sequence[AsideEntry], words: Words) -> Listing[AsideEntry]:
-    """What was set aside; found by name, stage and reason."""
-    orders: tuple[Order[AsideEntry], ...] = (
-        Order("list.item", lambda one: one.item),
-        Order("stages.stage", lambda one: one.stage),
-        Order("list.reason", lambda one: words.line(one.reason)),
-    )
-    return Listing(found, orders, lambda one: f"{one.item} {stage_word(words, one.stage)} {words.line(one.reason)}")
+SKIPPED_ORDERS: tuple[Order[SkippedEntry], ...] = (
+    by_column("list.item", "item"),
+    by_column("stages.stage", "stage"),
+    by_column("list.reason", "reason"),
+)
 
 
-def aside_columns(look: Look) -> tuple[Column, ...]:
-    """Of the list of what was set aside."""
+def skipped_listing(catalog: Catalog) -> Listing[SkippedEntry]:
+    """What was skipped; found by name, stage and reason. Slow: call it from a thread."""
+    return Listing(Pages(catalog, Query("skipped"), SKIPPED_ORDERS, lambda one: one.item))
+
+
+def skipped_columns(look: Look) -> tuple[Column, ...]:
+    """Of the list of what was skipped."""
     words = look.words
     return (
         Column(words("list.item"), 20, flex=True),
@@ -96,6 +98,6 @@ def aside_columns(look: Look) -> tuple[Column, ...]:
     )
 
 
-def aside_cells(one: AsideEntry, look: Look) -> tuple[str | Span, ...]:
+def skipped_cells(one: SkippedEntry, look: Look) -> tuple[str | Span, ...]:
     """One item."""
     return safe(one.item), Span(stage_word(look.words, one.stage), "dim"), Span(look.words.line(one.reason), "warn")

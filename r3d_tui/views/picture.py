@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from backends.core.clip_entries import ClipFrames
+from backends.core.catalog_pages import ClipFrames
 from r3d_tui.text.rows import Row, Span
 
 RAMP = " .:-=+*#%@"

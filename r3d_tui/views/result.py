@@ -8,7 +8,7 @@ from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import joined, of_simulated
-from r3d_tui.views.listing import Listing, Order
+from r3d_tui.views.listing import Entries, Listing, Order
 from r3d_tui.views.look import Look, dotted, fact, figure, paragraph, rule, stage_of
 from r3d_tui.views.verdict import verdict, verdict_rows
 from r3d_tui.widgets.meter import meter
@@ -109,8 +109,8 @@ CLASS_ORDERS: tuple[Order[ClassScore], ...] = (
 def class_listing(report: Report | None) -> Listing[ClassScore]:
     """Every scored class, weakest first."""
     scored = [one for one in report.classes if one.videos] if report else []
-    scored.sort(key=CLASS_ORDERS[0].value)
-    return Listing(scored, CLASS_ORDERS, lambda one: one.label)
+    scored.sort(key=lambda one: (one.top1 / one.videos, one.label))
+    return Listing(Entries(scored, CLASS_ORDERS, lambda one: one.label))
 
 
 def class_columns(look: Look) -> tuple[Column, ...]:
@@ -177,7 +177,7 @@ WORST_ORDERS: tuple[Order[VideoScore], ...] = (
 def worst_listing(report: Report | None) -> Listing[VideoScore]:
     """The wrong videos, most certain first."""
     found = report.worst if report else ()
-    return Listing(found, WORST_ORDERS, lambda one: f"{one.video} {one.label} {one.predicted}")
+    return Listing(Entries(found, WORST_ORDERS, lambda one: f"{one.video} {one.label} {one.predicted}"))
 
 
 def worst_columns(look: Look) -> tuple[Column, ...]:

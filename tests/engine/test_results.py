@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.client import Prediction
 from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.run_state import Run, StageRun
 from backends.engine.folders import Folders
-from backends.engine.run_results import export, read_predictions, read_report
+from backends.engine.run_results import export, read_report
 
 CSV = (
     "video,class,right,in_top_k,reason,label_1,score_1\n"
@@ -38,25 +37,13 @@ def ended(tmp_path: Path) -> tuple[Folders, Run]:
     return folders, Run(id="r1", stages=tuple(stages))
 
 
-def test_predictions_come_back_as_they_were_written(ended: tuple[Folders, Run]) -> None:
-    """A right one, a wrong one whose name looked like a formula, and one without a result and its reason."""
-    expected = (
-        Prediction("a", "wave", "wave", 0.75),
-        Prediction("=b", "wave", "clap", 0.5),
-        Prediction("c", "clap", reason="its frames are gone"),
-    )
-    found = read_predictions(*ended)
-    assert expected == found
-    assert [True, False, None] == [one.right for one in found]
-
-
 def test_what_is_gone_is_not_there(ended: tuple[Folders, Run]) -> None:
     """Artifacts that somebody deleted or that are no report give nothing instead of an error."""
     folders, run = ended
-    (folders.artifact("evaluate", "f1") / "predictions.csv").unlink()
-    assert () == read_predictions(folders, run)
     assert read_report(folders, run) is None
-    assert () == read_predictions(folders, Run(id="r2"))
+    (folders.artifact("evaluate", "f1") / "report.json").unlink()
+    assert read_report(folders, run) is None
+    assert read_report(folders, Run(id="r2")) is None
 
 
 def test_results_are_copied_out(ended: tuple[Folders, Run], tmp_path: Path) -> None:

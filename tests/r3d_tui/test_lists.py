@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,16 @@ import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from backends import api
+from backends.core.catalog_pages import VideoEntry
 from backends.core.client import RunSummary
-from backends.core.clip_entries import VideoEntry
-from backends.core.messages import line
+from backends.data.catalog import memory_catalog
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.lists import Lists, ListSheet
 from r3d_tui.screens.videos import Videos
-from r3d_tui.views import listing as listing_module
-from r3d_tui.views.listing import Listing, Order, filter_of
+from r3d_tui.views.listing import Entries, Listing, Order, filter_of
+from r3d_tui.views.videos import video_listing
 from tests.r3d_tui.waiting import until
 
 OpenStory = Callable[..., ReplayClient]
@@ -36,11 +34,11 @@ MANY = 12_000
 
 
 def _fruits() -> Listing[Fruit]:
-    return Listing(FRUITS, ORDERS, lambda one: one[0])
+    return Listing(Entries(FRUITS, ORDERS, lambda one: one[0]))
 
 
-def _names(listing: Listing[Fruit]) -> list[str]:
-    return [listing.at(row)[0] for row in range(len(listing))]
+def _names(rows: Any) -> list[str]:
+    return [one[0] for one in rows.read(0, len(rows))]
 
 
 @pytest.mark.parametrize(
@@ -55,22 +53,11 @@ def test_a_filter_holds_every_word(pattern: str, expected: int) -> None:
 
 def test_an_order_puts_what_is_not_known_last() -> None:
     """Up and down alike; without an order entries stand as they came."""
-    listing = _fruits()
-    orders = {order: [FRUITS[place][0] for place in listing.arranged("", order)] for order in (-1, 0, 1)}
-    assert [name for name, _ in FRUITS] == orders[-1]
-    assert ["Apple", "apricot", "fig", "pear"] == orders[0]
-    assert ["pear", "apricot", "fig", "Apple"] == orders[1]
-
-
-def test_long_lists_are_ordered_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces give the same order as the whole, gaps last; an answer that nobody wants any more is left off."""
-    monkeypatch.setattr(listing_module, "PIECE", 7)
-    values = [random.Random(number).random() if number % 5 else None for number in range(100)]
-    listing = Listing(values, (Order("x", lambda one: one), Order("y", lambda one: one, down=True)), str)
-    known = sorted(value for value in values if value is not None)
-    assert [*known, *[None] * 20] == [values[place] for place in listing.arranged("", 0)]
-    assert [*known[::-1], *[None] * 20] == [values[place] for place in listing.arranged("", 1)]
-    assert [] == list(listing.arranged("0", -1, lambda: True))
+    source = _fruits().source
+    orders = [_names(source.arranged("", order)) for order in (None, *source.orders)]
+    assert [name for name, _ in FRUITS] == orders[0]
+    assert ["Apple", "apricot", "fig", "pear"] == orders[1]
+    assert ["pear", "apricot", "fig", "Apple"] == orders[2]
 
 
 def test_the_cursor_stays_on_its_entry() -> None:
@@ -78,14 +65,27 @@ def test_the_cursor_stays_on_its_entry() -> None:
     listing = _fruits()
     listing.move(3)
     assert ("apricot", 2.0) == listing.chosen
-    listing.put("ap", 0, listing.arranged("ap", 0))
+    listing.arranged("ap", 0)()
     assert ("apricot", 2.0) == listing.chosen
-    listing.put("fig", -1, listing.arranged("fig", -1))
+    listing.arranged("fig", -1)()
     assert ("fig", 1.0) == listing.chosen
-    listing.put("x", -1, listing.arranged("x", -1))
+    listing.arranged("x", -1)()
     assert listing.chosen is None
     listing.move(1)
     assert 0 == listing.here
+
+
+def test_a_long_list_has_only_a_page_at_hand() -> None:
+    """Entries of a catalog come with their page; what is not there yet is None until it has been read."""
+    catalog = memory_catalog((VideoEntry(f"v{n:05d}", "wave") for n in range(MANY)), ())
+    listing = video_listing(catalog, "wave")
+    assert (MANY, "v00000") == (len(listing), listing.at(0).video)  # type: ignore[union-attr]
+    assert listing.at(MANY - 1) is None
+    listing.hold(*listing.around(MANY - 1))
+    assert ("v11999", None) == (listing.at(MANY - 1).video, listing.at(0))  # type: ignore[union-attr]
+    listing.here = MANY - 1
+    listing.arranged("", 0)()
+    assert (MANY - 1, "v11999") == (listing.here, listing.chosen.video)  # type: ignore[union-attr]
 
 
 def _text(app: ConsoleApp, screen: Screen[Any] | None = None) -> str:
@@ -103,10 +103,10 @@ async def _opened(pilot: Pilot[Any], key: str) -> Lists:
 
 
 @pytest.fixture
-def many(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def many(catalogs: list[Any], monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A class of many videos, and which rows were asked for."""
     videos = tuple(VideoEntry(f"video_{n * 7919 % MANY:05d}", "wave", n % 90, 1) for n in range(MANY))
-    monkeypatch.setattr(api, "list_videos", lambda _: videos)
+    catalogs.append(lambda _: memory_catalog(videos, ()))
     drawn: list[int] = []
     whole = ListSheet._whole_at
 
@@ -124,12 +124,10 @@ async def test_only_rows_that_are_seen_are_drawn(many: list[int], story: OpenSto
     async with app.run_test(size=(80, 24)) as pilot:
         await _opened(pilot, "b")
         await pilot.press("enter")
-        await pilot.pause()
-        assert "1/12,000" in _text(app)
+        await until(pilot, lambda: "1/12,000" in _text(app))
         many.clear()
         await pilot.press("G")
-        await pilot.pause()
-        assert "12,000/12,000" in _text(app)
+        await until(pilot, lambda: "12,000/12,000" in _text(app) and "│ video_0" in _text(app))
         assert min(many) > MANY - 40
         assert "video" in _text(app).splitlines()[2]
 
@@ -142,7 +140,9 @@ async def test_a_long_list_is_filtered_and_ordered_while_one_types(
     app = console(story("finished"))
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await _opened(pilot, "b")
-        await pilot.press("enter", "slash", *"1199")
+        await pilot.press("enter")
+        await until(pilot, lambda: "1/12,000" in _text(app))
+        await pilot.press("slash", *"1199")
         await until(pilot, lambda: "/1199 1/12 of 12,000" in _text(app, screen))
         await pilot.press("enter")
         await pilot.pause()
@@ -225,7 +225,7 @@ async def test_a_class_leads_to_its_wrong_videos(story: OpenStory, console: Cons
         await pilot.pause()
         worst = screen.listed.listing
         assert label == worst.pattern
-        assert all(label in worst.text(worst.at(n)) for n in range(len(worst)))
+        assert all(label in (worst.at(n).label, worst.at(n).predicted) for n in range(len(worst)))
 
 
 async def test_a_click_on_a_heading_orders_and_on_a_row_opens(
@@ -238,8 +238,7 @@ async def test_a_click_on_a_heading_orders_and_on_a_row_opens(
         screen = await _opened(pilot, "b")
         assert isinstance(screen, Videos)
         await pilot.click(screen._body, offset=(4, 3))
-        await pilot.pause()
-        assert screen._inside is not None
+        await until(pilot, lambda: screen._inside is not None)
         heading = _text(app).splitlines()[2]
         await pilot.click(screen._body, offset=(heading.index("video"), 2))
         await until(pilot, lambda: "↑video" in _text(app))
@@ -260,7 +259,7 @@ async def test_text_gets_out_of_a_list(
         await pilot.press("y")
         assert 3 == app.clipboard.count("_FIRST_DATES") + app.clipboard.count("prelinger")
         await pilot.press("w")
-        await until(pilot, lambda: list((tmp_path / ".r3d" / "texts").glob("asides-*.txt")))
+        await until(pilot, lambda: list((tmp_path / ".r3d" / "texts").glob("skippeditems-*.txt")))
 
 
 async def test_the_runs_lead_to_their_results(story: OpenStory, console: Console) -> None:
@@ -283,11 +282,8 @@ async def test_the_runs_lead_to_their_results(story: OpenStory, console: Console
         assert ["This run kept no readings of its devices."] == [note.message for note in app._notifications]
 
 
-async def test_words_of_an_item_that_has_no_clips(
-    story: OpenStory, console: Console, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_words_of_an_item_that_has_no_clips(story: OpenStory, console: Console) -> None:
     """What was set aside before it had clips cannot be played, and a word says so."""
-    monkeypatch.setattr(api, "find_video", lambda _, video: VideoEntry(video, "", reason=line("no frames")))
     app = console(story("finished"))
     async with app.run_test(size=(80, 24)) as pilot:
         await _opened(pilot, "a")

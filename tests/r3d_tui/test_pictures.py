@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from rich.segment import Segment
@@ -26,11 +27,15 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from backends import api
-from backends.core.client import Candidates, Prediction, RunResult
-from backends.core.clip_entries import ClipFrames, VideoEntry
+from backends.core.catalog_pages import ClipFrames, VideoEntry
+from backends.core.client import Candidates, RunResult
 from backends.core.messages import line
+from backends.core.run_state import Run
 from backends.core.values import Report
+from backends.data.catalog import SqlCatalog, memory_catalog
+from backends.engine.folders import Folders
 from backends.engine.replay import ReplayClient, Story, read_story
+from backends.engine.skipped_items import each_skipped
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens import player, seeking, setup
 from r3d_tui.screens.board import Board
@@ -108,48 +113,40 @@ class Told(ReplayClient):
     """A recorded run beside an earlier one, all of whose videos are known."""
 
     def result(self, run_id: str) -> RunResult:
-        """The report's videos, of which the earlier run took some for others."""
-        found = super().result(run_id)
-        report = self.snapshot().report
-        if report is None:
+        """The report; the earlier run was a little worse."""
+        found, report = super().result(run_id), self.snapshot().report
+        if report is None or run_id == self.snapshot().run.id:
             return found
-        now = predicted(report)
-        if run_id == self.snapshot().run.id:
-            return replace(found, predictions=now)
-        before = replace(report, top1=report.top1 - 0.0033, topk=report.topk + 0.0013)
-        return replace(found, report=before, predictions=tuple(_earlier(now)))
+        return replace(found, report=replace(report, top1=report.top1 - 0.0033, topk=report.topk + 0.0013))
 
 
-def entries(report: Report) -> tuple[VideoEntry, ...]:
-    """Videos as the report counts them; the last is set aside."""
+def entries(report: Report) -> list[VideoEntry]:
+    """As many of each class are right as the report says, the others are taken for the next class; one is skipped."""
+    right = {group.label: group.top1 for group in report.classes}
+    labels = [group.label for group in report.classes]
     found = []
     for group in report.classes:
         for number in range(group.videos):
             frames = 40 + (number * 37) % 160
             clips = min(10, -(-frames // 16))
             name = f"Film{number:02d}_{group.label}_u_cm_np1_fr_med_{number % 4}"
-            found.append(VideoEntry(name, group.label, frames, clips, clips, (1, frames + 1)))
+            hit = number < right[group.label]
+            best = group.label if hit else labels[(labels.index(group.label) + 1) % len(labels)]
+            score = 0.91 if hit else 0.47
+            found.append(VideoEntry(name, group.label, frames, clips, clips, (1, frames + 1), best, score))
     gone = found[-1].video
     reason = line("no frames in {folder}", folder=f"/data/hmdb51/frames/wave/{gone}")
-    return (*found[:-1], VideoEntry(gone, "wave", reason=reason, stage="preprocess"))
+    return [*found[:-1], VideoEntry(gone, "wave", stage="preprocess", reason=reason)]
 
 
-def predicted(report: Report) -> tuple[Prediction, ...]:
-    """As many of each class are right as the report says; the others were taken for the next class."""
-    right = {group.label: group.top1 for group in report.classes}
-    labels = [group.label for group in report.classes]
-    found = []
-    for video in entries(report)[:-1]:
-        hit = right[video.label] > 0
-        right[video.label] -= 1
-        taken = video.label if hit else labels[(labels.index(video.label) + 1) % len(labels)]
-        found.append(Prediction(video.video, video.label, taken, 0.91 if hit else 0.47))
-    return tuple(found)
-
-
-def _earlier(now: tuple[Prediction, ...]) -> Iterator[Prediction]:
-    for number, one in enumerate(now):
-        yield replace(one, predicted="walk", score=0.38) if number % 149 == 7 else one
+def catalog(report: Report, run: Run, run_id: str = "") -> SqlCatalog:
+    """Of the recorded run, or of the earlier one, which took some videos for others."""
+    videos = entries(report)
+    if run_id not in ("", run.id):
+        for place in range(7, len(videos) - 1, 149):
+            videos[place] = msgspec.structs.replace(videos[place], predicted="walk", score=0.38)
+    skipped = each_skipped(Folders(Path("none")), run)
+    return memory_catalog(videos, skipped, lambda other: catalog(report, run, other))
 
 
 def frames(_workspace: Path, video: str, clip: int, side: int) -> ClipFrames:
@@ -200,7 +197,7 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     report = _told_report()
     monkeypatch.setattr(seeking, "LATER_S", 0.01)
     monkeypatch.setattr(player, "ROUNDS", 0)
-    monkeypatch.setattr(api, "list_videos", lambda _: entries(report))
+    monkeypatch.setattr(api, "open_catalog", lambda _, run_id="", **__: catalog(report, _told_run(), run_id))
     monkeypatch.setattr(api, "clip_frames", frames)
     here = Path("/home/li/hmdb51")
     found = Candidates(videos=(here / "videos",), splits=(here / "splits",), checkpoints=(here / "save_700.pth",))
@@ -220,6 +217,10 @@ def _told_report() -> Report:
     report = client("finished").snapshot().report
     assert report is not None
     return report
+
+
+def _told_run() -> Run:
+    return client("finished").snapshot().run
 
 
 async def settled(pilot: Pilot[Any], quiet: float) -> None:

@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from backends.core.client import Prediction, RunResult, RunSummary
+from backends.core.catalog_pages import Catalog, VideoEntry
+from backends.core.client import RunResult, RunSummary
+from backends.core.messages import line
 from backends.core.values import ClassScore, Confusion, Report
+from backends.data.catalog import memory_catalog
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.results import Results
 from r3d_tui.text.rows import Row, table, text_of, width_of
-from r3d_tui.views.compare import Comparison, above, change_cells, change_columns, changes, compared
+from r3d_tui.views.compare import Comparison, above, change_cells, change_columns, compared
 from r3d_tui.views.look import Look
 from r3d_tui.views.matrix import Heat, counted, matrix
 
@@ -102,40 +105,39 @@ def test_the_matrix_stays_inside(width: int, room: int, classes: int, language: 
 
 
 BEFORE = (
-    Prediction("a", "wave", "wave", 0.9),
-    Prediction("b", "wave", "clap", 0.6),
-    Prediction("c", "wave", "clap", 0.6),
-    Prediction("d", "wave", "wave", 0.6),
-    Prediction("e", "wave", reason="no frames"),
-    Prediction("f", "wave", "wave", 0.6),
+    VideoEntry("a", "wave", predicted="wave", score=0.9),
+    VideoEntry("b", "wave", predicted="clap", score=0.6),
+    VideoEntry("c", "wave", predicted="clap", score=0.6),
+    VideoEntry("d", "wave", predicted="wave", score=0.6),
+    VideoEntry("e", "wave", reason=line("no frames")),
+    VideoEntry("f", "wave", predicted="wave", score=0.6),
 )
 AFTER = (
-    Prediction("a", "wave", "clap", 0.9),
-    Prediction("b", "wave", "wave", 0.6),
-    Prediction("c", "wave", "run", 0.6),
-    Prediction("d", "wave", "wave", 0.7),
-    Prediction("e", "wave", "wave", 0.7),
+    VideoEntry("a", "wave", predicted="clap", score=0.9),
+    VideoEntry("b", "wave", predicted="wave", score=0.6),
+    VideoEntry("c", "wave", predicted="run", score=0.6),
+    VideoEntry("d", "wave", predicted="wave", score=0.7),
+    VideoEntry("e", "wave", predicted="wave", score=0.7),
 )
 
 
-def test_the_videos_that_changed_are_named() -> None:
-    """What broke first; a score that moved is no change; a video that one run lacks is lost or gained."""
-    found = changes(BEFORE, AFTER)
-    expected = [("a", "broken"), ("b", "mended"), ("f", "lost"), ("e", "gained"), ("c", "other")]
-    assert expected == [((change.after or change.before).video, change.kind) for change in found]  # type: ignore[union-attr]
+def _catalog() -> Catalog:
+    return memory_catalog(AFTER, (), lambda _: memory_catalog(BEFORE, ()))
 
 
 def _page(found: Comparison, look: Look) -> list[Row]:
     """The whole page of a comparison, as its list would draw it."""
-    body = (change_cells(change, look) for change in found.listing.entries)
+    listing = found.listing
+    changes = [one for one in map(listing.at, range(len(listing))) if one] if listing else []
+    body = (change_cells(change, look) for change in changes)
     return [*above(found, look), *table(change_columns(look), body, look.width)]
 
 
 def test_two_runs_stand_side_by_side(words: Words) -> None:
     """Figures with their difference, then the changed videos."""
-    now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75, 30.0), _report(3), AFTER)
-    before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5, 40.0), None, BEFORE)
-    text = "\n".join(map(text_of, _page(compared(now, before), Look(words, 92))))
+    now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75, 30.0), _report(3))
+    before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5, 40.0))
+    text = "\n".join(map(text_of, _page(compared(now, before, _catalog()), Look(words, 92))))
     assert "0.5000" in text
     assert "+0.2500" in text
     assert "-10.0" in text
@@ -146,18 +148,17 @@ def test_two_runs_stand_side_by_side(words: Words) -> None:
 @pytest.mark.parametrize("width", [56, 72, 92, 186])
 def test_the_comparison_stays_inside(width: int, words: Words) -> None:
     """Columns go before a row is cut."""
-    run = RunSummary("20261123-070123-0000", "done", 2.0, 20.0, 0.75, 30.0)
-    found = RunResult(run, _report(3), AFTER)
-    rows = _page(compared(found, RunResult(run, _report(3), BEFORE)), Look(words, width))
+    found = RunResult(RunSummary("20261123-070123-0000", "done", 2.0, 20.0, 0.75, 30.0), _report(3))
+    rows = _page(compared(found, found, _catalog()), Look(words, width))
     assert max(map(width_of, rows)) <= width
     assert [] == [text_of(row) for row in rows if text_of(row).endswith("…")]
 
 
 def test_a_run_whose_files_are_gone_is_said_so(words: Words) -> None:
     """Its figures stay, and no video is said to have changed."""
-    now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75), _report(3), AFTER)
+    now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75), _report(3))
     before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5))
-    text = "\n".join(map(text_of, _page(compared(now, before), Look(words, 92))))
+    text = "\n".join(map(text_of, _page(compared(now, before, None), Look(words, 92))))
     assert "no longer there" in text
     assert "changed" not in text
 

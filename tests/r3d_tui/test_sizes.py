@@ -11,8 +11,9 @@ import pytest
 from textual.pilot import Pilot
 
 from backends import api
-from backends.core.clip_entries import ClipFrames, VideoEntry
+from backends.core.catalog_pages import ClipFrames, SkippedEntry, VideoEntry
 from backends.core.messages import line
+from backends.data.catalog import memory_catalog
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.setup import Setup
@@ -24,7 +25,7 @@ Console = Callable[..., ConsoleApp]
 SIZES = ((60, 20), (80, 24), (120, 40), (200, 60), (250, 80))
 LONG = "Faith_Rewarded_swing_baseball_f_cm_np1_ri_med_17_ein_sehr_langer_Name_eines_Videos_摆动_棒球"
 VIDEOS = tuple(
-    VideoEntry(f"{LONG}_{n}", f"class {n % 3}", 30, 2, 3, (1, 31), line("{path}: no frames", path=LONG * 2))
+    VideoEntry(f"{LONG}_{n}", f"class {n % 3}", 30, 2, 3, (1, 31), reason=line("{path}: no frames", path=LONG * 2))
     for n in range(120)
 )
 SCREENS: tuple[tuple[str, ...], ...] = (
@@ -53,10 +54,12 @@ RUNNING: tuple[tuple[str, ...], ...] = (("1",), ("4", "S"), ("5",), ("5", "S", "
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> None:
+def store(catalogs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A data set with long names."""
     frames = ClipFrames("v", 0, 2, 8, 8, bytes(range(192)) * 2)
-    monkeypatch.setattr(api, "list_videos", lambda _: VIDEOS)
+    reason = line("{path}: no frames", path=LONG * 2)
+    skipped = [SkippedEntry("preprocess", video.video, reason) for video in VIDEOS]
+    catalogs.append(lambda _: memory_catalog(VIDEOS, skipped))
     monkeypatch.setattr(api, "clip_frames", lambda *_: frames)
     monkeypatch.setattr(api, "find_workspace", lambda _: Path("/"))
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backends import api
-from backends.core.client import Prediction
-from backends.core.clip_entries import ClipFrames, VideoEntry
+from backends.core.catalog_pages import ClipFrames, VideoEntry
 from backends.core.errors import InputError
 from backends.core.messages import line
+from backends.data.catalog import SqlCatalog, memory_catalog
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
@@ -22,14 +23,22 @@ from r3d_tui.screens.videos import Videos
 from r3d_tui.text.rows import table, text_of, width_of
 from r3d_tui.views.look import Look
 from r3d_tui.views.picture import pictures
-from r3d_tui.views.videos import class_cells, class_columns, classes, clip_facts, video_cells, video_columns
+from r3d_tui.views.videos import (
+    class_cells,
+    class_columns,
+    class_listing,
+    clip_facts,
+    video_cells,
+    video_columns,
+    video_listing,
+)
 from tests.r3d_tui.waiting import until
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]
 
 ENTRIES = (
-    VideoEntry("w1", "wave", 41, 2, 2, (1, 42)),
+    VideoEntry("w1", "wave", 41, 2, 2, (1, 42), "clap", 0.5),
     VideoEntry("c1", "clap", 17, 1, 1, (1, 18)),
     VideoEntry("w\x1b[2J2", "wave", reason=line("no frames"), stage="frames"),
 )
@@ -52,9 +61,15 @@ def store(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
         asked.append((video, clip, side))
         return _frames(side, video, clip)
 
-    monkeypatch.setattr(api, "list_videos", lambda _: ENTRIES)
     monkeypatch.setattr(api, "clip_frames", frames)
     return asked
+
+
+@pytest.fixture
+def browsed(story: OpenStory, catalogs: list[Any]) -> ReplayClient:
+    """A finished run whose catalog holds `ENTRIES`."""
+    catalogs.append(lambda _: memory_catalog(ENTRIES, ()))
+    return story("finished")
 
 
 def _text(app: ConsoleApp) -> str:
@@ -81,35 +96,34 @@ def test_without_colours_a_frame_is_drawn_in_shades() -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("width", [30, 56, 76, 126])
 def test_tables_stay_inside_and_say_why(width: int, language: str) -> None:
-    """A video set aside shows its reason, one with a result what it was taken for."""
-    look = Look(Words(language), width)
-    predictions = {"w1": Prediction("w1", "wave", "clap", 0.5)}
-    groups = classes(ENTRIES, predictions)
-    assert [("clap", 1), ("wave", 2)] == [(group.label, len(group.videos)) for group in groups]
-    body = [video_cells(video, predictions, look) for video in groups[1].videos]
+    """A skipped video shows its reason, one with a result what it was predicted as."""
+    look, catalog = Look(Words(language), width), memory_catalog(ENTRIES, ())
+    groups, videos = class_listing(catalog), video_listing(catalog, "wave")
+    classes = [group for group in map(groups.at, range(len(groups))) if group]
+    assert [("clap", 1, 0), ("wave", 2, 1)] == [(group.label, group.videos, group.skipped) for group in classes]
+    body = [video_cells(video, look) for video in map(videos.at, range(len(videos))) if video]
     rows = table(video_columns(look), body, width)
-    whole = table(class_columns(look), [class_cells(group, look) for group in groups], width)
+    whole = table(class_columns(look), [class_cells(group, look) for group in classes], width)
     assert max(map(width_of, [*rows, *whole])) <= width
     if width >= 76:
         assert "✗ clap" in text_of(rows[1])
         assert "no frames" in text_of(rows[2])
     assert "\x1b" not in "".join(map(text_of, rows))
-    facts = clip_facts(ENTRIES[0], 0, 3, 16, predictions["w1"], look)
+    facts = clip_facts(ENTRIES[0], 0, 3, 16, look)
     assert max(map(width_of, facts)) <= width
 
 
 async def test_one_goes_from_class_to_video_to_clip(
-    story: OpenStory, console: Console, store: list[tuple[str, int, int]]
+    browsed: ReplayClient, console: Console, store: list[tuple[str, int, int]]
 ) -> None:
     """b lists classes, Enter goes deeper until a clip plays, q comes back level by level."""
-    app = console(story("finished"))
+    app = console(browsed)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.board.snapshot)
         await pilot.press("b")
         await until(pilot, lambda: isinstance(app.screen, Videos))
         await pilot.press("j", "enter")
-        await pilot.pause()
-        assert "Videos › wave" in _text(app)
+        await until(pilot, lambda: "Videos › wave" in _text(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Player) and "▀▀▀" in _text(app))
         assert [("w1", 0, 40)] == store
@@ -126,17 +140,19 @@ async def test_one_goes_from_class_to_video_to_clip(
 
 
 async def test_a_clip_rests_after_its_rounds(
-    story: OpenStory, console: Console, store: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
+    browsed: ReplayClient, console: Console, store: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It plays by itself, stops by itself, and a key shows frame by frame."""
     monkeypatch.setattr("r3d_tui.screens.player.ROUNDS", 1)
     monkeypatch.setattr("r3d_tui.screens.player.FRAMES_A_SECOND", 100)
-    app = console(story("finished"))
+    app = console(browsed)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.board.snapshot)
         await pilot.press("2", "enter")
         await until(pilot, lambda: isinstance(app.screen, Videos))
-        await pilot.press("enter", "enter")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Videos › clap" in _text(app))
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Player) and app.screen._pictures)
         player = app.screen
         assert isinstance(player, Player)
@@ -150,29 +166,30 @@ async def test_a_clip_rests_after_its_rounds(
 
 
 async def test_a_video_without_clips_is_not_played(
-    story: OpenStory, console: Console, store: list[tuple[str, int, int]]
+    browsed: ReplayClient, console: Console, store: list[tuple[str, int, int]]
 ) -> None:
     """A word says so instead."""
-    app = console(story("finished"))
+    app = console(browsed)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.board.snapshot)
         await pilot.press("b")
         await until(pilot, lambda: isinstance(app.screen, Videos))
-        await pilot.press("G", "enter", "G", "enter")
-        await pilot.pause()
+        await pilot.press("G", "enter")
+        await until(pilot, lambda: "Videos › wave" in _text(app))
+        await pilot.press("G", "enter")
+        await until(pilot, lambda: app._notifications)
         assert ["This video has no clips."] == [note.message for note in app._notifications]
         assert [] == store
 
 
 async def test_a_wrong_video_is_played_from_the_results(
-    story: OpenStory, console: Console, store: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
+    story: OpenStory, console: Console, store: list[tuple[str, int, int]]
 ) -> None:
     """Enter on the page of the worst videos shows the clips of the one under the cursor."""
     client = story("finished")
     report = client.snapshot().report
     assert report is not None
     wrong = report.worst[1]
-    monkeypatch.setattr(api, "find_video", lambda _, video: VideoEntry(video, wrong.label, 30, 1))
     app = console(client)
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: app.board.snapshot)
@@ -184,15 +201,13 @@ async def test_a_wrong_video_is_played_from_the_results(
         assert [(wrong.video, 0, 68)] == store
 
 
-async def test_no_clips_yet_is_told_with_its_mend(
-    story: OpenStory, console: Console, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_clips_yet_is_reported_with_the_fix(story: OpenStory, console: Console, catalogs: list[Any]) -> None:
     """b before the preprocess stage has run shows what to do."""
 
-    def none(_: Path) -> tuple[VideoEntry, ...]:
+    def none(*_: object) -> SqlCatalog:
         raise InputError("no run here has made clips yet", hint="run the preprocess stage")
 
-    monkeypatch.setattr(api, "list_videos", none)
+    catalogs.append(none)
     app = console(story("new"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.board.snapshot)

@@ -1,0 +1,301 @@
+"""A run's catalog in SQLite: videos with their predictions, classes and skipped items, for lists of any length.
+
+`backends.workspace.browser` writes it from what the stages made and the console pages through it. A query is arranged
+once, into a temporary table of row numbers, so that each of its pages is read by number whatever the order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from backends.core.catalog_pages import Change, ClassEntry, Query, SkippedEntry, VideoEntry
+from backends.core.codec import dumps, loads
+from backends.core.errors import InputError
+from backends.core.messages import Line
+
+FORMAT = 1
+"""Of the tables below; a file of another format is written again."""
+_MEMORY = itertools.count()
+ARRANGED = 4
+"""Arrangements that a connection keeps."""
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE reasons (number INTEGER PRIMARY KEY, line TEXT NOT NULL);
+CREATE TABLE videos (number INTEGER PRIMARY KEY, video TEXT NOT NULL, label TEXT NOT NULL, frames INTEGER,
+    clips INTEGER NOT NULL, before INTEGER, first INTEGER NOT NULL, last INTEGER NOT NULL, predicted TEXT, score REAL,
+    stage TEXT NOT NULL, reason INTEGER NOT NULL);
+CREATE TABLE skipped (number INTEGER PRIMARY KEY, stage TEXT NOT NULL, item TEXT NOT NULL, reason INTEGER NOT NULL);
+"""
+_FINISH = """
+CREATE INDEX videos_by_name ON videos (video);
+CREATE INDEX videos_by_label ON videos (label);
+CREATE TABLE classes (number INTEGER PRIMARY KEY, label TEXT NOT NULL, videos INTEGER, frames INTEGER, clips INTEGER,
+    skipped INTEGER, judged INTEGER, right INTEGER);
+INSERT INTO classes (label, videos, frames, clips, skipped, judged, right)
+    SELECT label, count(*), sum(frames), sum(clips), sum(stage != ''), count(predicted), total(predicted = label)
+    FROM videos GROUP BY label ORDER BY label = '', label;
+"""
+_VIDEO = "v.video, v.label, v.frames, v.clips, v.before, v.first, v.last, v.predicted, v.score, v.stage, r.line"
+_SELECT = {
+    "videos": f"SELECT {_VIDEO} FROM videos v LEFT JOIN reasons r ON r.number = v.reason",  # noqa: S608 - constants
+    "classes": "SELECT v.label, v.videos, v.frames, v.clips, v.skipped, v.judged, v.right FROM classes v",
+    "skipped": "SELECT v.stage, v.item, r.line FROM skipped v LEFT JOIN reasons r ON r.number = v.reason",
+    "changes": "SELECT v.video, v.label, v.was, v.now, v.kind FROM changes v",
+}
+_SAID = " LEFT JOIN said s ON s.number = v.reason"
+_WAS = " || ' ' || ifnull(v.was, '') || ' ' || ifnull(v.now, '')"
+_FROM = {
+    "videos": ("videos v" + _SAID, "v.video || ' ' || ifnull(v.predicted, '') || ' ' || ifnull(s.text, '')"),
+    "classes": ("classes v", "v.label"),
+    "skipped": ("skipped v" + _SAID, "v.item || ' ' || v.stage || ' ' || ifnull(s.text, '')"),
+    "changes": ("changes v", f"v.kind || ' ' || v.video || ' ' || v.label{_WAS}"),
+}  # fmt: skip
+"""Where a query looks, and the text that it is filtered by."""
+ORDERS: Mapping[str, Mapping[str, str]] = {
+    "videos": {
+        "video": "v.video",
+        "frames": "v.frames",
+        "clips": "v.clips",
+        "outcome": "CASE WHEN ifnull(s.text, '') = '' THEN 'b' || v.predicted ELSE 'a' || s.text END",
+        "score": "v.score",
+    },
+    "classes": {
+        **{name: f"v.{name}" for name in ("label", "videos", "frames", "clips", "skipped")},
+        "accuracy": "v.right * 1.0 / nullif(v.judged, 0)",
+    },
+    "skipped": {"item": "v.item", "stage": "v.stage", "reason": "s.text"},
+    "changes": {"video": "v.video", "label": "v.label", "before": "v.was", "after": "v.now"},
+}
+"""Columns that each table may be ordered by."""
+NAMES = {"videos": "video", "classes": "label", "skipped": "item", "changes": "video"}
+_KIND = """CASE WHEN was IS NULL THEN 'gained' WHEN now IS NULL THEN 'lost'
+    WHEN (was = label) = (now = label) THEN 'other' WHEN now = label THEN 'fixed' ELSE 'broken' END"""
+_CHANGES = f"""
+DROP TABLE IF EXISTS temp.changes;
+CREATE TEMP TABLE changes AS SELECT *, {_KIND} AS kind FROM (
+    SELECT v.video, v.label, o.predicted AS was, v.predicted AS now FROM main.videos v
+        LEFT JOIN other.videos o ON o.video = v.video WHERE v.predicted IS NOT o.predicted
+    UNION ALL SELECT o.video, o.label, o.predicted, NULL FROM other.videos o
+        WHERE o.predicted IS NOT NULL AND NOT EXISTS (SELECT 1 FROM main.videos v WHERE v.video = o.video));
+CREATE TEMP TABLE ordered AS SELECT * FROM changes ORDER BY
+    CASE kind WHEN 'broken' THEN 0 WHEN 'fixed' THEN 1 WHEN 'lost' THEN 2 WHEN 'gained' THEN 3 ELSE 4 END, rowid;
+DROP TABLE changes;
+CREATE TEMP TABLE changes (number INTEGER PRIMARY KEY, video, label, was, now, kind);
+INSERT INTO changes (video, label, was, now, kind) SELECT * FROM ordered;
+DROP TABLE ordered;
+"""  # noqa: S608 - constants
+
+
+def write_catalog(
+    db: sqlite3.Connection, key: str, videos: Iterable[VideoEntry], skipped: Iterable[SkippedEntry]
+) -> None:
+    """Fill an empty database; `key` says what it was made from."""
+    db.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA} BEGIN")
+    reasons = _Reasons()
+    db.executemany("INSERT INTO videos VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _rows(videos, reasons))
+    entries = ((one.stage, _storable(one.item), reasons.number(one.reason)) for one in skipped)
+    db.executemany("INSERT INTO skipped VALUES (NULL, ?, ?, ?)", entries)
+    db.executemany("INSERT INTO reasons VALUES (?, ?)", enumerate(reasons.lines))
+    db.execute("INSERT INTO meta VALUES ('key', ?)", (f"{FORMAT} {key}",))
+    db.executescript(_FINISH)  # which commits first
+
+
+def _rows(videos: Iterable[VideoEntry], reasons: _Reasons) -> Iterator[tuple[Any, ...]]:
+    for one in videos:
+        first, end = one.segment
+        reason = reasons.number(one.reason) if one.reason.template else 0
+        yield (one.video, one.label, one.frames, one.clips, one.clips_before_cut, first, end, one.predicted, one.score,
+               one.stage, reason)  # fmt: skip
+
+
+def _storable(text: str) -> str:
+    """A name of any bytes as SQLite takes it."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+class _Reasons:
+    """Reasons by number, each once; 0 is none."""
+
+    def __init__(self) -> None:
+        self.lines = [dumps(Line(""))]
+        self._numbers = {self.lines[0]: 0}
+
+    def number(self, reason: Line) -> int:
+        text = dumps(reason)
+        number = self._numbers.setdefault(text, len(self.lines))
+        if number == len(self.lines):
+            self.lines.append(text)
+        return number
+
+
+def memory_catalog(
+    videos: Iterable[VideoEntry],
+    skipped: Iterable[SkippedEntry],
+    earlier: Callable[[str], SqlCatalog] | None = None,
+) -> SqlCatalog:
+    """A catalog that no file holds."""
+    where = f"file:catalog-{os.getpid()}-{next(_MEMORY)}?mode=memory&cache=shared"
+    db = sqlite3.connect(where, uri=True, isolation_level=None, check_same_thread=False)
+    write_catalog(db, "", videos, skipped)
+    return SqlCatalog(db, where, earlier)
+
+
+def key_of(path: Path) -> str:
+    """What a catalog was made from; empty where there is none that can be read."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(_opened(path)) as db:
+        row = db.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()
+        made, _, key = str(row[0] if row else "").partition(" ")
+        return key if made == str(FORMAT) else ""
+    return ""
+
+
+class SqlCatalog:
+    """A catalog that was written; see `backends.core.catalog_pages.Catalog`. Threads may share it."""
+
+    def __init__(self, db: sqlite3.Connection, where: str, earlier: Callable[[str], SqlCatalog] | None = None) -> None:
+        """`where` is what another connection may attach it by, `earlier` opens the catalog of another run."""
+        self.where = where
+        self._db, self._earlier = db, earlier
+        self._lock = threading.Lock()
+        self._tables: dict[Query, tuple[str, int]] = {}
+        self._numbers = itertools.count(1)
+        db.execute("PRAGMA temp_store=MEMORY")
+        self.say(str)
+
+    @classmethod
+    def open(cls, path: Path, earlier: Callable[[str], SqlCatalog] | None = None) -> SqlCatalog:
+        """The catalog in a file, which is not written to."""
+        return cls(_opened(path), f"{path.resolve().as_uri()}?mode=ro", earlier)
+
+    def say(self, words: Callable[[Line], str]) -> None:
+        with self._lock:
+            rows = self._db.execute("SELECT number, line FROM reasons WHERE number").fetchall()
+            self._db.executescript(
+                "DROP TABLE IF EXISTS temp.said; CREATE TEMP TABLE said (number INTEGER PRIMARY KEY, text)"
+            )
+            self._db.executemany("INSERT INTO said VALUES (?, ?)", ((n, words(loads(Line, line))) for n, line in rows))
+            self._forget(0)
+
+    def count(self, query: Query) -> int:
+        with self._lock:
+            return self._arranged(query)[1]
+
+    def page(self, query: Query, offset: int, limit: int) -> tuple[Any, ...]:
+        make = _MAKE[query.table]
+        with self._lock:
+            table, _ = self._arranged(query)
+            wanted = f"{_SELECT[query.table]} JOIN temp.{table} a ON a.number = v.number WHERE a.row > ? AND a.row <= ?"
+            rows = self._db.execute(f"{wanted} ORDER BY a.row", (offset, offset + limit)).fetchall()
+        return tuple(make(*row) for row in rows)
+
+    def place(self, query: Query, name: str) -> int | None:
+        with self._lock:
+            table, _ = self._arranged(query)
+            look = f"SELECT a.row FROM {query.table} v JOIN temp.{table} a ON a.number = v.number WHERE v.{NAMES[query.table]} = ?"  # noqa: S608, E501 - constants
+            row = self._db.execute(look, (name,)).fetchone()
+        return row[0] - 1 if row else None
+
+    def video(self, name: str) -> VideoEntry | None:
+        with self._lock:
+            row = self._db.execute(f"{_SELECT['videos']} WHERE v.video = ?", (name,)).fetchone()
+        return _video(*row) if row else None
+
+    def compare(self, run_id: str) -> Mapping[str, int]:
+        if self._earlier is None:
+            raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
+        with contextlib.closing(self._earlier(run_id)) as other, self._lock:
+            self._forget(0)
+            self._db.execute("ATTACH ? AS other", (other.where,))
+            try:
+                for side in ("main", "other"):
+                    if not self._db.execute(f"SELECT 1 FROM {side}.videos WHERE predicted IS NOT NULL").fetchone():  # noqa: S608
+                        raise InputError("the predictions of both runs are needed", hint="evaluate again")
+                self._db.executescript(_CHANGES)
+            finally:
+                self._db.execute("DETACH other")
+            return dict(self._db.execute("SELECT kind, count(*) FROM changes GROUP BY kind").fetchall())
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def _arranged(self, query: Query) -> tuple[str, int]:
+        """The table that holds the query's rows in order, and how many they are."""
+        if found := self._tables.get(query):
+            return found
+        self._forget(ARRANGED - 1)
+        source, text = _FROM[query.table]
+        tests, values = _tests(query, text)
+        table = f"arranged_{next(self._numbers)}"
+        order = _order(query)
+        self._db.execute(f"CREATE TEMP TABLE {table} (row INTEGER PRIMARY KEY, number INTEGER)")
+        fill = f"INSERT INTO temp.{table} (number) SELECT v.number FROM {source}{tests} ORDER BY {order}v.number"  # noqa: S608 - constants
+        count = self._db.execute(fill, values).rowcount
+        self._tables[query] = table, count
+        return table, count
+
+    def _forget(self, most: int) -> None:
+        while len(self._tables) > most:
+            table, _ = self._tables.pop(next(iter(self._tables)))
+            self._db.execute(f"DROP TABLE temp.{table}")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=5, check_same_thread=False)
+
+
+def _tests(query: Query, text: str) -> tuple[str, list[str]]:
+    """The WHERE of a query and its values."""
+    words = query.text.split()
+    exact = query.text != query.text.lower()
+    tests = [f"instr({text}, ?)" if exact else f"({text}) LIKE ? ESCAPE '\\'" for _ in words]
+    values = words if exact else [f"%{_escaped(word)}%" for word in words]
+    if query.label is not None:
+        tests.append("v.label = ?")
+        values.append(query.label)
+    return (f" WHERE {' AND '.join(tests)}" if tests else ""), values
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _order(query: Query) -> str:
+    column = ORDERS[query.table].get(query.order)
+    if column is None:
+        return ""
+    return f"{column} IS NULL, {column}{' DESC' if query.is_descending else ''}, "
+
+
+def _video(
+    video: str, label: str, frames: int | None, clips: int, before: int | None, first: int, end: int,
+    predicted: str | None, score: float | None, stage: str, reason: str,
+) -> VideoEntry:  # fmt: skip
+    why = loads(Line, reason)
+    return VideoEntry(video, label, frames, clips, before, (first, end), predicted, score, stage, why)
+
+
+def _class(
+    label: str, videos: int, frames: int | None, clips: int, skipped: int, judged: int, right: float
+) -> ClassEntry:
+    return ClassEntry(label, videos, frames, clips, skipped, judged, int(right))
+
+
+def _skipped(stage: str, item: str, reason: str) -> SkippedEntry:
+    return SkippedEntry(stage, item, loads(Line, reason))
+
+
+_MAKE: Mapping[str, Callable[..., Any]] = {
+    "videos": _video,
+    "classes": _class,
+    "skipped": _skipped,
+    "changes": Change,
+}
