@@ -14,18 +14,20 @@ from backends.data.preprocess_params import PreprocessParams
 
 
 def _plan_frames(settings: Settings) -> Stage:
-    dataset = settings.dataset
+    dataset, pre = settings.dataset, settings.preprocess
     given = dataset.frames
-    labelling = _labelling(dataset)
+    clips = {"frames": pre.clip_frames, "stride": pre.clip_stride, "most": pre.max_clips}
+    needed = {"subset": dataset.subset, "split": dataset.split, "share": dataset.share, "clips": clips}
     return Stage(
         name="frames",
         entry="backends.data.frames:run",
-        version=1,
-        params={"size": 240, **({"split": dataset.split} if "splits" in labelling else {})},
-        tuning={"workers": settings.preprocess.workers},
+        version=2,
+        params={"size": 240, **needed},
+        adds=tuple(needed),
+        tuning={"workers": pre.workers},
         kept=True,
-        inputs={} if given else {**({"videos": dataset.videos} if dataset.videos else {}), **labelling},
-        needs=(module("av"), module("numpy")),
+        inputs={} if given else {**({"videos": dataset.videos} if dataset.videos else {}), **_labelling(dataset)},
+        needs=(module("av"), module("numpy"), module("cv2", "opencv-python-headless")),
         skip=line("the frames are there already: {path}", path=str(given)) if given else None,
     )
 

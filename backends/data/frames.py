@@ -1,88 +1,113 @@
-"""The frames stage: each video to a folder of JPEG files, as the guide's `generate_video_jpgs.py` does with ffmpeg.
+"""The frames stage: videos to folders of JPEG files, as the reference's `generate_video_jpgs.py` makes them by ffmpeg.
 
-It knows folders, threads and records; what a frame looks like is `decode`'s. A video's folder appears under its name
-once it is whole, and a record of it follows, so that an attempt that was cut off anywhere is taken up again.
+In a run it makes what the run uses: the subset's videos, up to the last frame of the last clip that counts.
+`step frames` makes all. A video's folder appears under its name once it is whole, and a record of it follows, so that
+an attempt that was cut off anywhere is resumed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import os
 import shutil
-import threading
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from msgspec import Struct
 
 from backends.core.codec import DecodeError, dumps, loads
-from backends.core.errors import InputError, Stopped
+from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
-from backends.core.messages import line, os_reason
+from backends.core.messages import N_, line
 from backends.data.annotation import read_annotation
 from backends.data.archives import Unpacking, find_archives
 from backends.data.datasets import read_lists
-from backends.data.decode import UnreadableVideoError, jpegs
+from backends.data.datasets.folders import subset_by_share
+from backends.data.frame_pool import (
+    Failed,
+    VideoFrames,
+    VideoTask,
+    holds,
+    link_frames,
+    make_all,
+    part_folders,
+    stamp_of,
+)
+from backends.data.preprocess_params import frames_used
 from backends.data.video_files import Source, find_videos
 from backends.worker.job import Job
 
 SIZE = 240
-"""Pixels of a frame's shorter side, as the guide's script has it."""
-
-
-class Made(Struct, frozen=True):
-    """The record of a video whose frames are there."""
-
-    label: str
-    id: str
-    frames: int
-    width: int
-    height: int
-    bytes: int
-    """Of all its JPEG files."""
-    sha256: str
-    """Of its JPEG files, one after the other."""
-    source: tuple[int, int]
-    """The video file's size, and its time of change in nanoseconds."""
+"""Pixels of a frame's shorter side, as the reference's script has it."""
+RECORDS = "made.jsonl"
 
 
 class Place(Struct, frozen=True):
-    """Where frames go. `own`: the folder is the stage's; otherwise a person's, and what we did not make stays."""
+    """Where frames go. `is_own`: the folder is the stage's; otherwise a person's, and what we did not make stays."""
 
     frames: Path
     records: Path
     parts: Path
     unpacked: Path
     """Where archives are unpacked while their frames are made."""
-    own: bool
+    is_own: bool
+
+
+class Needed:
+    """Which videos are wanted, and how many frames of each."""
+
+    def __init__(self, job: Job, labels: Mapping[str, str], wanted: Mapping[str, int | None] | None = None) -> None:
+        self.labels = labels
+        """Class folder of each video that is listed, by its id."""
+        self._wanted = wanted
+        self._share, self._subset = job.params.get("share"), str(job.params.get("subset") or "validation")
+        self._limit = _limit(job, 1)
+
+    def __len__(self) -> int:
+        return len(self._wanted or ())
+
+    def takes(self, source: Source) -> bool:
+        """Whether a video is of the subset; without lists the share of the videos decides, or all are."""
+        if self._wanted is not None:
+            return source.id in self._wanted
+        return subset_by_share(source.label, source.id, self._share, self._subset) == self._subset
+
+    def limit(self, source: Source) -> int | None:
+        """How many frames are needed; None: all."""
+        wanted = self._wanted.get(source.id) if self._wanted is not None else None
+        return self._limit if wanted is None else wanted
 
 
 def run(job: Job) -> Outcome:
-    """Stage `frames`: `job.inputs["videos"]` to `frames/<class>/<video>/image_%05d.jpg` and `frames.json`."""
-    place = Place(job.out / "frames", job.out / "made.jsonl", job.out / "parts", job.out / "unpacked", own=True)
+    """Stage `frames`: `job.inputs["videos"]` to `frames/<class>/<video>/image_%05d.jpg` and `frames.json`.
+
+    Params: `size`; `subset`, `split`, `share` and `clips` (frames, stride and most clips of a video) decide what is
+    needed; without `clips` it is everything.
+    """
+    place = Place(job.out / "frames", job.out / RECORDS, job.out / "parts", job.out / "unpacked", is_own=True)
     made = extract(job, _given(job, "videos"), place)
-    index = {"videos": [{"class": m.label, "id": m.id, "frames": m.frames, "width": m.width, "height": m.height}
-                        for m in made]}  # fmt: skip
-    write_whole(job.out / "frames.json", json.dumps(index, separators=(",", ":")).encode("ascii"))
+    index = [{"class": one.label, "id": one.id, "frames": one.frames, "files": one.written, "width": one.width,
+              "height": one.height} for one in made]  # fmt: skip
+    write_whole(job.out / "frames.json", json.dumps({"videos": index}, separators=(",", ":")).encode("ascii"))
     return _outcome(made, {"frames": "frames", "index": "frames.json"})
 
 
 def step_frames(job: Job) -> Outcome:
-    """`step frames VIDEOS DESTINATION`: as the guide's script, into `DESTINATION/<class>/<video>/`.
+    """`step frames VIDEOS DESTINATION`: as the reference's script, into `DESTINATION/<class>/<video>/`.
 
-    Params: `video_path` (or `dir_path`), `output_path` (or `dst_path`; else `job.out`), `size` (240). Folders that are
-    there and were not made by this step are left as they are, and named.
+    Params: `video_path` (or `dir_path`), `output_path` (or `dst_path`; else `job.out`), `size` (240), `fps` (-1: the
+    video's own), `n_jobs` (processes; -1: one a core). Folders that are there and were not made by this step are left
+    as they are, and named.
     """
     videos = _given(job, "videos", "video_path", "dir_path")
     target = Path(str(job.params.get("output_path") or job.params.get("dst_path") or job.out)).absolute()
     parts, unpacked = target / ".r3d-parts", target / ".r3d-unpacked"
-    place = Place(target, target / ".r3d-frames.jsonl", parts, unpacked, own=False)
+    place = Place(target, target / ".r3d-frames.jsonl", parts, unpacked, is_own=False)
     return _outcome(extract(job, videos, place), {"frames": str(target)})
 
 
@@ -93,227 +118,201 @@ def _given(job: Job, name: str, *options: str) -> Path:
     return Path(str(path)).absolute()
 
 
-def _outcome(made: list[Made], outputs: Mapping[str, str]) -> Outcome:
+def _outcome(made: list[VideoFrames], outputs: Mapping[str, str]) -> Outcome:
     digest = hashlib.sha256()
-    for m in made:
-        digest.update(f"{m.label}/{m.id} {m.frames} {m.width}x{m.height} {m.sha256}\n".encode("utf-8", "replace"))
-    classes, frames = len({m.label for m in made}), sum(m.frames for m in made)
-    figures = {"classes": classes, "videos": len(made), "frames": frames, "bytes": sum(m.bytes for m in made)}
+    for one in made:
+        text = f"{one.label}/{one.id} {one.frames} {one.written} {one.width}x{one.height} {one.sha256}\n"
+        digest.update(text.encode("utf-8", "replace"))
+    classes, files = len({one.label for one in made}), sum(one.written for one in made)
+    figures = {"classes": classes, "videos": len(made), "frames": files, "bytes": sum(one.bytes for one in made)}
     return Outcome(figures=figures, outputs=outputs, digest=digest.hexdigest())
 
 
-def extract(job: Job, root: Path, place: Place) -> list[Made]:
-    """Make the frames of every video under `root` that are not there yet; all records, sorted by class and id.
+def extract(job: Job, root: Path, place: Place) -> list[VideoFrames]:
+    """Make the frames that are needed of every video under `root` and are not there yet; all records, sorted.
 
     `root` is a folder of videos, of archives, or an archive.
     """
-    found = find_videos(_roots(job, root, place), lambda: _known(job))
+    needed = _needed(job)
+    found = find_videos(_roots(job, root, place, needed), lambda: needed.labels)
     for item in found.set_aside:
         job.set_aside(item.item, item.reason)
+    sources = [source for source in found.videos if needed.takes(source)]
+    if found.videos and not sources:
+        text = N_("{path}: none of the subset's {n} videos is among its {found}")
+        hint = N_("see that the annotation or the lists are those of these videos, and dataset.subset")
+        raise InputError(text, hint=hint, path=str(root), n=len(needed), found=len(found.videos))
     make_folder(place.frames)
     shutil.rmtree(place.parts, ignore_errors=True)
-    records = _records(place.records)
-    made: list[Made] = []
-    todo: list[Source] = []
-    for source in found.videos:
-        record = records.get((source.label, source.id))
-        if record is not None and _holds(place.frames / source.label / source.id, record, source):
-            made.append(record)
-        else:
-            todo.append(source)
-    if made:
-        job.note(line("{n} of {total} videos were there already", n=len(made), total=len(found.videos)))
-    made += _Extraction(job, place, records, len(made), len(found.videos)).run(todo)
+    made = _Extraction(job, place, needed, sources).run()
     shutil.rmtree(place.parts, ignore_errors=True)
     shutil.rmtree(place.unpacked, ignore_errors=True)
     if not made:
         raise InputError(
             "{path}: none of its {n} videos could be used",
-            hint="the list of videos set aside says why of each",
+            hint="the list of skipped videos gives the reason of each",
             path=str(root),
-            n=len(found.videos) + len(found.set_aside),
+            n=len(sources) + len(found.set_aside),
         )
-    return sorted(made, key=lambda m: (m.label, m.id))
+    return sorted(made, key=lambda one: (one.label, one.id))
 
 
-def _roots(job: Job, given: Path, place: Place) -> list[Path]:
+def _roots(job: Job, given: Path, place: Place, needed: Needed) -> list[Path]:
     """The folders to look for videos in: the one that is given, and those that its archives were unpacked to."""
 
-    def told(done: int, total: int, name: str) -> None:
+    def report(done: int, total: int, name: str) -> None:
         job.progress(done, total, "archives", note=line("unpacking {name}", name=name) if name else None)
 
     if not find_archives(given):
         return [given]
-    unpacking = Unpacking(place.unpacked, job.check_stop, job.set_aside)
-    roots = unpacking.roots(given, told)
-    return [given, *roots] if given.is_dir() else [_unwrapped(job, roots[0]), *roots[1:]]
+    roots = Unpacking(place.unpacked, job.check_stop, job.set_aside).roots(given, report)
+    return [given, *roots] if given.is_dir() else [_unwrapped(needed, roots[0]), *roots[1:]]
 
 
-def _unwrapped(job: Job, root: Path) -> Path:
+def _unwrapped(needed: Needed, root: Path) -> Path:
     """The only folder of an archive where that is no class of the annotation: it merely holds the videos."""
     there = list(root.iterdir())
-    labels = set(_known(job).values()) if len(there) == 1 and there[0].is_dir() else set()
+    labels = set(needed.labels.values()) if len(there) == 1 and there[0].is_dir() else set()
     return there[0] if labels and there[0].name not in labels else root
 
 
-def _known(job: Job) -> dict[str, str]:
-    """Id to label as the annotation or the split files have it; empty where neither is given."""
-    if annotation := job.inputs.get("annotation"):
-        return {video.id: video.label for video in read_annotation(annotation).videos}
-    if splits := job.inputs.get("splits"):
-        unpacking = Unpacking(job.scratch / "unpacked", job.check_stop, lambda *_: None)
-        folder = unpacking.splits(splits)  # what is wrong in it is the annotate stage's to say
-        return {video.id: video.folder for video in read_lists(folder, int(job.params.get("split", 1)))[1].videos}
-    return {}
+def _needed(job: Job) -> Needed:
+    """By the annotation, the lists, or neither; what is wrong in them is the annotate stage's to report."""
+    subset, is_limited = str(job.params.get("subset") or "validation"), "clips" in job.params
+    if path := job.inputs.get("annotation"):
+        videos = read_annotation(path).videos
+        wanted = {one.id: _last(job, one.first, one.end) for one in videos if one.subset == subset}
+        return Needed(job, {one.id: one.label for one in videos}, wanted if is_limited else None)
+    if path := job.inputs.get("splits"):
+        folder = Unpacking(job.scratch / "unpacked", job.check_stop, lambda *_: None).splits(path)
+        listed = read_lists(folder, int(job.params.get("split") or 1))[1].videos
+        labels = {one.id: one.folder for one in listed}
+        return Needed(job, labels, {one.id: None for one in listed if one.subset == subset} if is_limited else None)
+    return Needed(job, {})
 
 
-def _records(path: Path) -> dict[tuple[str, str], Made]:
+def _last(job: Job, first: int, end: int) -> int | None:
+    """Frame files that a segment [first, end) needs; None where it has no frames, or everything is made."""
+    limit = _limit(job, first)
+    return None if limit is None or end <= first else min(end - (first > 0), limit + (first == 0))
+
+
+def _limit(job: Job, first: int) -> int | None:
+    """The number of the last frame that a clip may use, of a segment that begins at `first`; None: no limit."""
+    if (clips := job.params.get("clips")) is None:
+        return None
+    return frames_used(first, int(clips["frames"]), int(clips["stride"]), int(clips["most"])) - 1
+
+
+def read_records(path: Path) -> dict[tuple[str, str], VideoFrames]:
     """The records of earlier attempts; a line that was cut off, or that is not ours, is passed over."""
-    records: dict[tuple[str, str], Made] = {}
+    records: dict[tuple[str, str], VideoFrames] = {}
     with suppress(FileNotFoundError), open(path, "rb") as file:
         for text in file:
             with suppress(DecodeError, ValueError):
-                record = loads(Made, text)
+                record = loads(VideoFrames, text)
                 records[record.label, record.id] = record
     return records
 
 
-def _holds(folder: Path, record: Made, source: Source) -> bool:
-    """Whether a folder holds what its record says, byte for byte, and was made of this very video file."""
-    digest = hashlib.sha256()
-    try:
-        if (sum(1 for _ in folder.iterdir()), _stamp(source.path)) != (record.frames, record.source):
-            return False
-        for number in range(1, record.frames + 1):
-            digest.update((folder / f"image_{number:05d}.jpg").read_bytes())
-    except OSError:
-        return False
-    return digest.hexdigest() == record.sha256
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
-
-
 class _Extraction:
-    """One attempt's work: videos side by side in threads (the codecs let go of the interpreter)."""
+    """One attempt: what is there, what an artifact of another subset has, and what is left to make."""
 
-    def __init__(self, job: Job, place: Place, ours: Container[tuple[str, str]], before: int, total: int) -> None:
-        self._job, self._place, self._ours = job, place, ours
-        self._size = int(job.params.get("size") or SIZE)
-        self._done = self._before = before
-        self._total = total
-        self._frames = 0
-        self._numbers = itertools.count()
-        self._halt = threading.Event()
-        self._lock = threading.Lock()
+    def __init__(self, job: Job, place: Place, needed: Needed, sources: list[Source]) -> None:
+        self._job, self._place, self._needed, self._sources = job, place, needed, sources
+        self._size, self._fps = int(job.params.get("size") or SIZE), max(0, int(job.params.get("fps") or 0))
+        self._records = read_records(place.records)
+        self._made: list[VideoFrames] = []
+        self._skipped = self._before = self._files = 0
         self._begun = time.monotonic()
 
-    def run(self, todo: list[Source]) -> list[Made]:
-        """The records of those videos that gave frames; the others are set aside; Stopped on request."""
-        workers = int(self._job.tuning.get("workers") or 0) or len(os.sched_getaffinity(0))
-        made: list[Made] = []
-        waiting: dict[Future[Made], Source] = {}
-        self._tell()
-        with _appending(self._place.records) as record, ThreadPoolExecutor(workers, "frames") as pool:
-            try:
-                for source in todo:
-                    waiting[pool.submit(self._video, source)] = source
-                    while len(waiting) >= 2 * workers:
-                        made += self._collect(waiting, record)
-                while waiting:
-                    made += self._collect(waiting, record)
-            except BaseException:
-                self._halt.set()
-                pool.shutdown(cancel_futures=True)
-                raise
-        return made
+    def run(self) -> list[VideoFrames]:
+        """The records of those videos that gave frames; the others are skipped by name; Stopped on request."""
+        jobs = int(self._job.params.get("n_jobs") or 0)
+        workers = max(jobs, 0) or int(self._job.tuning.get("workers") or 0) or len(os.sched_getaffinity(0))
+        with _appending(self._place.records) as self._record:
+            tasks = list(self._tasks())
+            self._before = len(self._made)
+            if self._before:
+                text = line("{n} of {total} videos were there already", n=self._before, total=len(self._sources))
+                self._job.note(text)
+            self._progress()
+            make_all(tasks, workers, self._take, self._check)
+        return self._made
 
-    def _collect(self, waiting: dict[Future[Made], Source], record: Callable[[Made], None]) -> list[Made]:
-        """What ended within half a second."""
-        made = []
-        for future in wait(waiting, 0.5, FIRST_COMPLETED).done:
-            source = waiting.pop(future)
-            try:
-                one = future.result()
-            except UnreadableVideoError as error:
-                self._job.set_aside(source.name, error.reason)
+    def _tasks(self) -> Iterator[VideoTask]:
+        """What is left; frames that another artifact of the same videos has are linked from there."""
+        like = self._job.like
+        others = read_records(like / RECORDS) if like is not None else {}
+        parts = part_folders(self._place.parts)
+        for source in self._sources:
+            target = self._place.frames / source.label / source.id
+            limit, key = self._needed.limit(source), (source.label, source.id)
+            record, other = self._records.get(key), others.get(key)
+            if record is not None and _fits(source, record, limit) and holds(target, record):
+                self._made.append(record)
+            elif like is not None and other is not None and _borrowed(like, source, other, limit, target):
+                self._keep(other)
+            elif not self._place.is_own and record is None and target.exists():
+                reason = line("its folder of frames is there and is not ours: move it away to have it made")
+                self._job.set_aside(source.name, reason)
+                self._skipped += 1
             else:
-                record(one)
-                made.append(one)
-            self._done += 1
-        self._tell()
+                yield VideoTask(source.path, *key, next(parts), target, self._size, self._fps, limit)
+
+    def _keep(self, record: VideoFrames) -> None:
+        self._record(record)
+        self._made.append(record)
+
+    def _take(self, task: VideoTask, made: VideoFrames | Failed) -> None:
+        if isinstance(made, Failed):
+            self._job.set_aside(task.name, made.reason, is_temporary=made.is_temporary)
+            self._skipped += 1
+        else:
+            self._keep(made)
+            self._files += made.written
+        self._progress()
+
+    def _check(self) -> None:
         self._job.check_stop()
-        return made
 
-    def _tell(self) -> None:
+    def _progress(self) -> None:
         seconds = time.monotonic() - self._begun
-        fresh = self._done - self._before
-        rate = fresh / seconds if fresh else None
-        figures = {"frames_per_s": round(self._frames / seconds, 1)} if self._frames else {}
-        self._job.progress(self._done, self._total, "videos", rate=rate, figures=figures)
-
-    def _video(self, source: Source) -> Made:
-        """Write one video's frames aside, and move them to their place once they are whole."""
-        target = self._place.frames / source.label / source.id
-        if not self._place.own and (source.label, source.id) not in self._ours and target.exists():
-            reason = line("its folder of frames is there and is not ours: move it away to have it made")
-            raise UnreadableVideoError(reason)
-        part = self._place.parts / str(next(self._numbers))
-        part.mkdir(parents=True)
-        try:
-            made = self._write(source, part)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if target.exists():
-                shutil.rmtree(target)
-            part.rename(target)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-        return made
-
-    def _write(self, source: Source, part: Path) -> Made:
-        stamp = _check_file(source.path)
-        digest = hashlib.sha256()
-        number = size = width = height = 0
-        for number, jpeg in enumerate(jpegs(source.path, self._size), 1):
-            if self._job.stopping or self._halt.is_set():
-                raise Stopped
-            with open(part / f"image_{number:05d}.jpg", "wb") as file:
-                file.write(jpeg.data)
-            digest.update(jpeg.data)
-            size, width, height = size + len(jpeg.data), jpeg.width, jpeg.height
-            with self._lock:
-                self._frames += 1
-        return Made(source.label, source.id, number, width, height, size, digest.hexdigest(), stamp)
+        done = len(self._made) + self._skipped
+        rate = (done - self._before) / seconds if done > self._before else None
+        figures = {"frames_per_s": round(self._files / seconds, 1)} if self._files else {}
+        self._job.progress(done, len(self._sources), "videos", rate=rate, figures=figures)
 
 
-def _check_file(path: Path) -> tuple[int, int]:
-    """The stamp of a video file that can be opened at all; a pipe would be waited for without end."""
+def _fits(source: Source, record: VideoFrames, limit: int | None) -> bool:
+    """Whether a record is of this very video file, and has as many frames as are needed."""
     try:
-        stamp = _stamp(path)
-        if not path.is_file():
-            raise UnreadableVideoError(line("it is not a file"))
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        raise UnreadableVideoError(line("{reason}", reason=os_reason(error))) from None
-    if not stamp[0]:
-        raise UnreadableVideoError(line("the file is empty"))
-    return stamp
+        enough = record.written >= min(record.frames, record.frames if limit is None else limit)
+        return enough and record.source == stamp_of(source.path)
+    except OSError:
+        return False
+
+
+def _borrowed(like: Path, source: Source, other: VideoFrames, limit: int | None, target: Path) -> bool:
+    """Link the frames of a finished artifact; whether it has what is needed, and that could be done."""
+    folder = like / "frames" / source.label / source.id
+    if not _fits(source, other, limit) or not holds(folder, other):
+        return False
+    shutil.rmtree(target, ignore_errors=True)
+    return link_frames(folder, target)
 
 
 @contextmanager
-def _appending(path: Path) -> Iterator[Callable[[Made], None]]:
+def _appending(path: Path) -> Iterator[Callable[[VideoFrames], None]]:
     """A function that appends a record; a line that an earlier attempt left unfinished is ended first."""
+
+    def record(made: VideoFrames) -> None:
+        file.write(dumps(made).encode("ascii") + b"\n")
+        file.flush()
+
+    file: IO[bytes]
     with open(path, "ab") as file:
         if file.tell():
             file.write(b"\n")
-
-        def record(made: Made) -> None:
-            file.write(dumps(made).encode("ascii") + b"\n")
-            file.flush()
-
         yield record
         os.fsync(file.fileno())

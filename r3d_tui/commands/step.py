@@ -81,9 +81,13 @@ def frames(
     video_path: Annotated[Path, typer.Argument(help="Folder of <class>/<video>.avi.")],
     output_path: Annotated[Path, typer.Argument(help="Folder for <class>/<video>/image_%05d.jpg.")],
     dataset: Annotated[str, typer.Argument(help="As in the guide; every data set is laid out alike here.")] = "hmdb51",
+    fps: Annotated[int, typer.Option("--fps", help="Frames a second, interpolated; -1: the video's own.")] = -1,
+    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Pixels of the shorter side.")] = 240,
+    n_jobs: Annotated[int, typer.Option("--n_jobs", "--n-jobs", help="Processes; -1: one a core.")] = -1,
 ) -> None:
     """Videos to frames, as generate_video_jpgs.py."""
-    params = {"video_path": str(video_path.absolute()), "output_path": str(output_path.absolute()), "dataset": dataset}
+    paths = {"video_path": str(video_path.absolute()), "output_path": str(output_path.absolute())}
+    params = {**paths, "dataset": dataset, "fps": fps, "size": size, "n_jobs": n_jobs}
     run("backends.data.frames:step_frames", "frames", output_path, params, {})
 
 

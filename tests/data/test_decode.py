@@ -154,3 +154,13 @@ def test_damaged_videos_give_frames_or_a_reason(tmp_path: Path, film: FilmMaker,
     path.write_bytes(broken)
     with suppress(UnreadableVideoError):
         assert list(jpegs(path))
+
+
+@pytest.mark.parametrize("limit", [1, 40, 72, 100])
+def test_the_first_frames_have_the_bytes_of_all(shared: Path, limit: int) -> None:
+    """Frames beyond a limit are counted and not encoded; those before it are the same files."""
+    path = shared / "data/hmdb51_clips/RATRACE_wave_f_nm_np1_fr_goo_37.avi"
+    every, some = list(jpegs(path)), list(jpegs(path, limit=limit))
+    assert len(every) == len(some) == 72
+    assert every[:limit] == some[:limit]
+    assert {None} >= set(some[limit:])

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from backends.core.codec import dumps
 from backends.core.errors import InputError, Stopped
@@ -37,7 +38,7 @@ def test_each_video_becomes_a_folder(tmp_path: Path, film: FilmMaker, job: JobMa
     assert {"run/c": 5, "wave/a [b] é": 3} == _tree(tmp_path / "out/frames")
     names = sorted(path.name for path in (tmp_path / "out/frames/wave/a [b] é").iterdir())
     assert ["image_00001.jpg", "image_00002.jpg", "image_00003.jpg"] == names
-    assert {"class": "run", "id": "c", "frames": 5, "width": 320, "height": 240} == json.loads(
+    assert {"class": "run", "id": "c", "frames": 5, "files": 5, "width": 320, "height": 240} == json.loads(
         (tmp_path / "out/frames.json").read_bytes()
     )["videos"][0]
     assert {"frames": "frames", "index": "frames.json"} == outcome.outputs
@@ -213,3 +214,73 @@ def test_real_clips_through_the_worker(shared: Path, tmp_path: Path) -> None:
         "wave/SchoolRulesHowTheyHelpUs_wave_f_nm_np1_ba_med_0": 74,
         "wave/TrumanShow_wave_f_nm_np1_fr_med_26": 48,
     } == _tree(out / "frames")
+
+
+CLIPS = {"frames": 4, "stride": 4, "most": 2}
+
+
+def _lists(folder: Path, **videos: int) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "wave_test_split1.txt").write_text("".join(f"{name}.avi {code}\n" for name, code in videos.items()))
+    return folder
+
+
+def test_a_run_makes_what_its_clips_use(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """The subset's videos up to the last frame of the last clip; the index has the whole count of frames."""
+    for name, frames in {"a": 20, "b": 5, "c": 20}.items():
+        film(tmp_path / f"videos/wave/{name}.avi", frames)
+    inputs = {"videos": tmp_path / "videos", "splits": _lists(tmp_path / "lists", a=2, b=2, c=1)}
+    outcome = run(job(inputs=inputs, params={"clips": CLIPS}))
+    assert {"wave/a": 8, "wave/b": 5} == _tree(tmp_path / "out/frames")
+    assert 13 == outcome.figures["frames"]
+    index = json.loads((tmp_path / "out/frames.json").read_bytes())["videos"]
+    assert [("a", 20, 8), ("b", 5, 5)] == [(one["id"], one["frames"], one["files"]) for one in index]
+
+
+def test_an_annotations_segment_may_begin_late(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """Frames up to the end of its last clip are made, no further than the segment."""
+    film(tmp_path / "videos/wave/a.avi", 30)
+    film(tmp_path / "videos/wave/b.avi", 30)
+    database = {
+        name: {"subset": "validation", "annotations": {"label": "wave", "segment": segment}}
+        for name, segment in {"a": [11, 28], "b": [5, 9]}.items()
+    }
+    (tmp_path / "a.json").write_text(json.dumps({"labels": ["wave"], "database": database}))
+    run(job(inputs={"videos": tmp_path / "videos", "annotation": tmp_path / "a.json"}, params={"clips": CLIPS}))
+    assert {"wave/a": 18, "wave/b": 8} == _tree(tmp_path / "out/frames")
+
+
+def test_another_subset_makes_only_what_is_missing(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """Videos that an earlier artifact has are linked from there, those that it has too short are made."""
+    for name in ("a", "b", "c"):
+        film(tmp_path / f"videos/wave/{name}.avi", 20)
+    inputs = {"videos": tmp_path / "videos", "splits": _lists(tmp_path / "lists", a=2, b=2, c=1)}
+    run(job(inputs=inputs, params={"clips": CLIPS}))
+    (tmp_path / "out").rename(tmp_path / "first")
+    _lists(tmp_path / "lists", a=2, b=1, c=2)
+    made = job(inputs=inputs, params={"clips": CLIPS}, like=tmp_path / "first")
+    run(made)
+    assert {"wave/a": 8, "wave/c": 8} == _tree(tmp_path / "out/frames")
+    old, new = (tmp_path / place / "frames/wave/a/image_00001.jpg" for place in ("first", "out"))
+    assert old.stat().st_ino == new.stat().st_ino
+    (tmp_path / "out").rename(tmp_path / "second")
+    run(job(inputs=inputs, params={"clips": {**CLIPS, "most": 4}}, like=tmp_path / "second"))
+    assert {"wave/a": 16, "wave/c": 16} == _tree(tmp_path / "out/frames")
+
+
+def test_a_list_of_other_videos_is_refused_before_any_frame(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """None of the subset's videos lies there: one line, and nothing is made."""
+    film(tmp_path / "videos/wave/x.avi", 5)
+    inputs = {"videos": tmp_path / "videos", "splits": _lists(tmp_path / "lists", a=2)}
+    with pytest.raises(InputError, match="none of the subset's 1 videos is among its 1"):
+        run(job(inputs=inputs, params={"clips": CLIPS}))
+
+
+def test_the_steps_size_rate_and_jobs(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """`--size`, `--fps` and `--n_jobs` as the reference's script has them: frames are interpolated to the rate."""
+    film(tmp_path / "videos/wave/a.avi", 30, 64, 48)
+    params = {"video_path": str(tmp_path / "videos"), "output_path": str(tmp_path / "jpg"), "n_jobs": 1}
+    outcome = step_frames(job(params={**params, "size": 32, "fps": 60}))
+    assert 55 <= outcome.figures["frames"] <= 60
+    with Image.open(tmp_path / "jpg/wave/a/image_00001.jpg") as image:
+        assert (43, 32) == image.size
