@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of a
     from backends.core.needs import Finding
     from backends.core.plan import Plan
     from backends.core.run_state import Run
+    from backends.core.setting_change import SettingChange
     from backends.core.settings import Settings
-    from backends.core.values import DeviceTable
+    from backends.core.values import DeviceSample, DeviceTable
     from backends.engine.live_client import LiveClient
 
 STAGE_NAMES = (
@@ -114,6 +116,47 @@ def describe_dataset(workspace: Path) -> tuple[Line, ...]:
     wrong = [finding for finding in dataset_findings(settings) if finding.state in ("missing", "warning")]
     problems = (line("{found} ({hint})", found=str(one.found), hint=str(one.hint)) for one in wrong)
     return (*(() if any(one.state == "missing" for one in wrong) else described(settings.dataset)), *problems)
+
+
+def plan_change(workspace: Path, setting: str, value: str | None) -> SettingChange:
+    """The line of r3d.toml that `change_setting` would write. InputError as there."""
+    from backends.workspace.settings_edit import plan_change as planned
+
+    return planned(workspace, setting, value)
+
+
+def change_setting(workspace: Path, setting: str, value: str | None) -> SettingChange:
+    """Write one setting, such as `infer.devices`, in TOML's form; None takes it out. Every other line stays."""
+    from backends.workspace.settings_edit import change
+
+    return change(workspace, setting, value)
+
+
+@contextlib.contextmanager
+def sample_devices(target: str) -> Iterator[Iterator[tuple[DeviceSample, ...]]]:
+    """Readings of the devices of a target, by a process that lives as long as the block. Each may take seconds."""
+    import subprocess
+    import sys
+
+    from backends.core.processes import our_environment
+    from backends.monitor.sampler import from_line
+
+    command = [sys.executable, "-m", "backends.monitor.sampler", "--target", target, "-"]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, env=our_environment()
+    ) as child:
+        try:
+            yield map(from_line, child.stdout or ())
+        finally:
+            child.kill()
+
+
+def likely_target() -> Literal["cpu", "ascend"]:
+    """What this machine has: `ascend` where npu-smi or a chip's device file is there, else `cpu`."""
+    from backends.ascend.npu_smi_calls import tool
+
+    return "ascend" if tool() or any(Path("/dev").glob("davinci[0-9]*")) else "cpu"
 
 
 def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], None] | None = None) -> None:

@@ -16,6 +16,8 @@ from textual.theme import Theme
 from backends.core.client import Client
 from r3d_tui.lang.words import Words, chosen, speakable
 from r3d_tui.screens.board import Board
+from r3d_tui.screens.commands import COMMANDS
+from r3d_tui.screens.questions import Questions
 from r3d_tui.state.feed import Feed
 from r3d_tui.terminal import tty
 from r3d_tui.terminal.textual_workarounds import ConsoleBase
@@ -91,7 +93,9 @@ class ConsoleApp(ConsoleBase):
         ascii_only: bool = False,
         clock: Callable[[], float] = time.time,
         theme: str = "",
+        read_devices: bool = False,
     ) -> None:
+        """`read_devices`: those of this machine are read while no run does; a recorded run has its own."""
         super().__init__()
         self.client = client
         self.words = words
@@ -99,7 +103,8 @@ class ConsoleApp(ConsoleBase):
         self.ascii_only = ascii_only
         self.clock = clock
         self.animation_level = "none"
-        self.board = Board()
+        self.questions = Questions(read_devices=read_devices)
+        self.board = Board(COMMANDS, self.questions.changed)
         self.feed = Feed(client, self.board.post_message)
         for mine in THEMES:
             self.register_theme(mine)
@@ -123,6 +128,7 @@ class ConsoleApp(ConsoleBase):
     def on_unmount(self) -> None:
         """Follow no longer."""
         self.feed.end()
+        self.questions.end()
 
     def caught_up(self) -> None:
         """Draw what was left out."""
@@ -162,11 +168,11 @@ class ConsoleApp(ConsoleBase):
 
     def action_help_quit(self) -> None:
         """Ctrl+C with nothing marked: say how to leave."""
-        self.notify(self.words("say.ctrl_c"), markup=False, timeout=3)
+        self.board.say("say.ctrl_c")
 
     def farewell(self) -> str:
         """What is said after the console closed: whether something goes on."""
-        snapshot = self.board.snapshot
+        snapshot = self.board.state.snapshot
         if snapshot is None or snapshot.run.state != "running" or not snapshot.alive:
             return ""
         run = snapshot.run
@@ -202,7 +208,7 @@ def run_console(
         return 2
     tty.give_size()
     theme = _first_theme()
-    app = ConsoleApp(client, words=words, read_only=read_only, ascii_only=ascii_only, theme=theme)
+    app = ConsoleApp(client, words=words, read_only=read_only, ascii_only=ascii_only, theme=theme, read_devices=True)
     gc.disable()  # start-up makes much and drops nothing; the board turns it on again with the first snapshot
     with tty.leaving_clean(app.leave_from_signal):
         code = app.run(mouse=mouse)

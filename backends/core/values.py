@@ -85,6 +85,10 @@ class DeviceSample(Struct, frozen=True):
     processes: int | None = None
     trouble: Line = Line("")
     """Why the reading is not there."""
+    used_by: str = ""
+    """The process that holds most of its memory. Foreign text."""
+    not_taken: Line = Line("")
+    """Why a run takes it only where `infer.devices` names it."""
 
 
 class ClassScore(Struct, frozen=True):

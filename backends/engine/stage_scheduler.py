@@ -81,7 +81,7 @@ def _next(plan: Plan, run: Run, busy: frozenset[str]) -> list[Action]:
         elif stage.skip is not None:
             actions.append(Skip(stage.name, stage.skip))
         elif culprit := _culprit(stage, run):
-            actions.append(Block(stage.name, line("{stage} is not done", stage=culprit)))
+            actions.append(Block(stage.name, line("blocked by {stage}", stage=culprit)))
         elif all(states[name].settled for name in stage.after if name in states) and room > 0:
             actions.append(RunStage(stage.name))
             room -= 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
+from backends.ascend.chip_state import why_not_taken
 from backends.core.errors import InputError, NeedError
 from backends.core.messages import N_, Line, line
 from backends.core.values import Chip, ChipProcess, DeviceTable
@@ -114,10 +115,4 @@ def _places(visible: str | None) -> dict[int, int] | None:
 def _reason(chip: Chip, processes: Sequence[ChipProcess], wanted: Sequence[int] | None) -> Line | None:
     if wanted is not None:
         return None if chip.device_id in wanted else line("not among infer.devices")
-    if chip.health not in (None, "OK"):
-        return line("npu-smi says {health}", health=chip.health)
-    busy = [one for one in processes if one.npu_id == chip.npu_id and one.chip_id in (None, chip.chip_id)]
-    if busy:
-        names = ", ".join(dict.fromkeys(one.name or str(one.pid) for one in busy))
-        return line("busy: {names}", names=names[:80])
-    return None
+    return why_not_taken(chip, processes)

@@ -159,9 +159,9 @@ def _compare(path: Path, found: Architecture, wanted: Wanted) -> None:
     )
     for key, option, have, want in rows:
         if want not in (None, have):
-            text = N_("{path}: the checkpoint has {key} {found}, {wanted} was asked for")
-            hint = N_("set {key} = {value} in [model] of r3d.toml (--{option}={found}), or give another checkpoint")
-            facts = {"key": key, "option": option, "found": str(have), "wanted": str(want)}
+            text = N_("{path}: the checkpoint has {key} {found}, {wanted} was requested")
+            hint = N_("set {setting} = {value} in r3d.toml (--{option}={found}), or give another checkpoint")
+            facts = {"key": key, "setting": f"model.{key}", "option": option, "found": str(have), "wanted": str(want)}
             value = f'"{have}"' if isinstance(have, str) else str(have)
             raise InputError(text, hint=hint, path=str(path), value=value, **facts)
     if found.in_channels != CHANNELS:

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from backends.ascend.chip_state import processes_of, used_by, why_not_taken
 from backends.ascend.logic_ids import live_ids
 from backends.ascend.npu_names import parse_mapping
 from backends.ascend.npu_smi_calls import call, read_table
+from backends.core.codec import dumps, loads
 from backends.core.device_samples import SampleFile, read_history, read_samples
 from backends.core.messages import Line, line
 from backends.core.processes import die_with_parent, end_group_with
@@ -70,7 +72,7 @@ def _card_powers(chips: Sequence[Chip]) -> dict[int, float]:
 def _chip_sample(
     chip: Chip, processes: Sequence[ChipProcess], at: float, card_power_w: float | None = None
 ) -> DeviceSample:
-    mine = [p for p in processes if p.npu_id == chip.npu_id and p.chip_id in (None, chip.chip_id)]
+    mine = processes_of(chip, processes)
     bad = chip.health is not None and chip.health != "OK"
     return DeviceSample(
         device=chip_device(chip),
@@ -84,7 +86,9 @@ def _chip_sample(
         memory_used_mb=chip.memory_used_mb,
         memory_total_mb=chip.memory_total_mb,
         processes=len({entry.pid for entry in mine}),
-        trouble=line("npu-smi says {health}", health=chip.health) if bad else Line(""),
+        trouble=line("npu-smi reports {health}", health=chip.health) if bad else Line(""),
+        used_by=used_by(chip, processes),
+        not_taken=why_not_taken(chip, processes) or Line(""),
     )
 
 
@@ -109,7 +113,23 @@ class NpuSampler:
         return self._last
 
 
-def follow(file: SampleFile, sample: Callable[[], Sequence[DeviceSample]], period_s: float, rounds: int = 0) -> None:
+class LineOutput:
+    """Writes each reading as one line on standard output, for a front end that shows the devices before any run."""
+
+    def append(self, samples: Sequence[DeviceSample]) -> None:
+        """One reading of all devices. BrokenPipeError where nobody reads any more."""
+        sys.stdout.write(dumps(tuple(samples)) + "\n")
+        sys.stdout.flush()
+
+
+def from_line(text: bytes) -> tuple[DeviceSample, ...]:
+    """The reading that `LineOutput` wrote."""
+    return loads(tuple[DeviceSample, ...], text)
+
+
+def follow(
+    file: SampleFile | LineOutput, sample: Callable[[], Sequence[DeviceSample]], period_s: float, rounds: int = 0
+) -> None:
     """Write a reading each period; `rounds` of them, or without end. A slow reading delays the next, none piles up."""
     due = time.monotonic()
     done = 0
@@ -125,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="backends.monitor.sampler")
     parser.add_argument("--target", choices=tuple(PERIOD_S), default="cpu")
     parser.add_argument("--devices", default=None, help="ids, such as 0,1")
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, help="- for lines on standard output")
     given = parser.parse_args(arguments)
     devices = tuple(int(number) for number in given.devices.split(",")) if given.devices else None
     die_with_parent()
@@ -133,7 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.setpgid(0, 0)  # the lifeline ends the group that this process leads
     end_group_with(sys.stdin.buffer)
     sampler = CpuSampler(groups(devices)) if given.target == "cpu" else NpuSampler(devices)
-    follow(SampleFile(given.file), sampler.sample, PERIOD_S[given.target])
+    output = LineOutput() if str(given.file) == "-" else SampleFile(given.file)
+    follow(output, sampler.sample, PERIOD_S[given.target])
     return 0
 
 

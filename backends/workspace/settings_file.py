@@ -28,7 +28,7 @@ FILE = "r3d.toml"
 def read_settings(workspace: Path) -> Settings:
     """The settings of a workspace. Raises InputError where the file is missing, malformed, or says what cannot be."""
     path = workspace / FILE
-    table = _load(path)
+    table = load(path)
     for section, values in table.items():
         _check_keys(path, section, values)
     for key in ("frames", "videos", "annotation", "splits"):
@@ -49,7 +49,7 @@ def read_settings(workspace: Path) -> Settings:
 def language(workspace: Path) -> str | None:
     """The language that the file asks for, whatever else is wrong with it; None where it asks for none."""
     try:
-        found = _load(workspace / FILE).get("console", {}).get("language")
+        found = load(workspace / FILE).get("console", {}).get("language")
     except (InputError, AttributeError):
         return None
     return found if isinstance(found, str) else None
@@ -212,21 +212,22 @@ def _is_utf8(text: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load(path: Path, text: str | None = None) -> dict[str, Any]:
+    """The tables of a file, or of a `text` that would stand in it. InputError where it cannot be read."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_bytes().decode("utf-8"))
+        table: dict[str, Any] = tomllib.loads(path.read_bytes().decode("utf-8") if text is None else text)
     except OSError as error:
-        text, hint = N_("{path}: {reason}"), N_("make a workspace: r3d-tui init DIR")
-        raise InputError(text, hint=hint, path=str(path), reason=os_reason(error)) from None
+        template, hint = N_("{path}: {reason}"), N_("make a workspace: r3d-tui init DIR")
+        raise InputError(template, hint=hint, path=str(path), reason=os_reason(error)) from None
     except UnicodeDecodeError:
         raise InputError("{path}: not UTF-8", hint="save it as UTF-8", path=str(path)) from None
     except tomllib.TOMLDecodeError as error:
-        text = N_("{path}: {reason}")
-        raise InputError(text, hint="mend the file there", path=str(path), reason=_plain(str(error))) from None
+        reason = _plain(str(error))
+        raise InputError("{path}: {reason}", hint="fix the file there", path=str(path), reason=reason) from None
     return table
 
 

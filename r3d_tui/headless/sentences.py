@@ -52,7 +52,7 @@ def stage_said(words: Words, stage: StageRun) -> list[str]:
     if stage.outcome and stage.state in ("done", "cached"):
         parts += figures_said(words, stage.name, stage.outcome.figures)
     if stage.set_aside_count:
-        parts.append(words("stages.aside", n=figures.count(stage.set_aside_count)))
+        parts.append(words("stages.skipped", n=figures.count(stage.set_aside_count)))
     return [part for part in parts if part]
 
 
@@ -128,7 +128,7 @@ def _accuracy(words: Words, snapshot: Snapshot, measured: Mapping[str, Scalar]) 
     videos, aside = measured.get("evaluate.videos"), measured.get("evaluate.videos_set_aside")
     parts.append(words("plain.over", videos=figures.count(figures.as_number(videos))))
     if aside:
-        parts.append(words("stages.aside", n=figures.count(figures.as_number(aside))))
+        parts.append(words("stages.skipped", n=figures.count(figures.as_number(aside))))
     return dotted(parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r3d_tui.panels.panel import Panel, Scene
+from r3d_tui.panels.panel import Panel, Scene, View
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row
 from r3d_tui.views import stages
@@ -13,10 +13,8 @@ from r3d_tui.views.look import Look, paragraph, stage_word
 class LogPanel(Panel):
     """Rows are asked for one by one, so that a long log costs what is seen of it."""
 
-    panel = "log"
-
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(View("log", _no_rows, _info))
         self.at_end = True
         """The end is shown, and stays shown as the log grows."""
         self._wrapped: list[tuple[int, str]] = []
@@ -53,19 +51,26 @@ class LogPanel(Panel):
             self.at_end = False
             self.scroll_rows(self.scene.log.row_of(line) - self.top - self.page // 2)
 
-    def cursor(self, scene: Scene) -> int | None:
-        """The match that is looked at."""
+    def draw(self, scene: Scene) -> None:
+        """Show the scene, the match that is looked at under the cursor."""
+        super().draw(scene)
         here = scene.log.here
-        return scene.log.row_of(here) if here is not None and self._wrapped else None
+        if here is not None and self._wrapped:
+            self.put_cursor(scene.log.row_of(here))
 
-    def info(self, scene: Scene) -> str:
-        """The stage, and the search."""
-        book = scene.log
-        name = stage_word(scene.words, scene.selected)
-        if book.dropped:
-            name = f"{name}  {scene.words('log.older', n=figures.count(book.dropped))}"
-        if not book.pattern:
-            return name
-        place = f"{book.place + 1}/{figures.count(len(book.found))}"
-        only = f" {scene.words('log.only')}" if book.only else ""
-        return f"{name}  /{book.pattern}{only}  {place}"
+
+def _no_rows(_scene: Scene, _look: Look) -> list[Row]:
+    return []
+
+
+def _info(scene: Scene, _look: Look) -> str:
+    """The stage, and the search."""
+    book = scene.log
+    name = stage_word(scene.words, scene.selected)
+    if book.dropped:
+        name = f"{name}  {scene.words('log.older', n=figures.count(book.dropped))}"
+    if not book.pattern:
+        return name
+    place = f"{book.place + 1}/{figures.count(len(book.found))}"
+    only = f" {scene.words('log.only')}" if book.only else ""
+    return f"{name}  /{book.pattern}{only}  {place}"

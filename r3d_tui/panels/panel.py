@@ -1,92 +1,110 @@
-"""What all panels share: a sheet with a title line, drawn from the scene by a view. It refuses to know clients."""
+"""What all panels share: a sheet drawn from the scene by a view, in a box where there is room for one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct, field
 from textual import events
 
-from backends.core.client import Snapshot
+from backends.core.client import Preview, RunSummary, Snapshot
+from backends.core.messages import Line
+from backends.core.overview import Overview
+from backends.core.setting_change import SettingChange
 from r3d_tui.lang.words import Words
 from r3d_tui.state.log_buffer import LogBook
 from r3d_tui.text.rows import Row, Span, cells, cut, row
-from r3d_tui.views.devices import Arrangement
-from r3d_tui.views.layout import PANELS
+from r3d_tui.views.devices import Arrangement, Device
 from r3d_tui.views.look import Look, squeeze
 from r3d_tui.views.tracks import Track
 from r3d_tui.widgets.sheet import Sheet
 
 
 class Scene(Struct, frozen=True):
-    """All that the panels draw from: the snapshot, and where the person is."""
+    """All that the panels draw from: the snapshot, what was asked beside it, and where the person is."""
 
     snapshot: Snapshot
     words: Words
     now: float
-    selected: str
+    selected: str = ""
     """The stage."""
-    device: str
+    device: str = ""
     """The device under the cursor."""
-    current: str
+    current: str = "main"
     """The panel."""
-    dashboard: bool
-    history: Mapping[str, Sequence[float | None]]
+    boxed: bool = False
+    devices: tuple[Device, ...] = ()
+    """All of them, by number."""
+    listed: tuple[Device, ...] = ()
+    """Those that are shown, in order."""
+    history: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     """Clips/s."""
-    log: LogBook
+    log: LogBook = field(default_factory=LogBook)
     tracks: Mapping[str, Track] = field(default_factory=dict)
-    """What the devices' sensors said."""
+    """What the devices' sensors reported."""
     arrangement: Arrangement = field(default_factory=Arrangement)
-    """Which devices are listed, and in which order."""
+    plan: tuple[Preview, ...] | None = None
+    """What a run would do; None as long as it is not known."""
+    overview: Overview | None = None
+    change: SettingChange | None = None
+    """The fix of what failed, where it is a setting."""
+    runs: tuple[RunSummary, ...] = ()
+    read_only: bool = False
+    unread: Line = Line("")
+    """Why no device could be read."""
+
+
+class View(Struct, frozen=True):
+    """What one panel shows. `rows` is pure; the others say what stands in its title."""
+
+    name: str
+    rows: Callable[[Scene, Look], list[Row]]
+    info: Callable[[Scene, Look], str] | None = None
+    """At the right of the title."""
+    cursor: Callable[[Scene, list[Row]], int | None] | None = None
+    title: Callable[[Scene], str] | None = None
+    """In place of the panel's own name."""
 
 
 class Panel(Sheet):
-    """One panel. A subclass names itself and gives rows, and a row for the cursor where it has one."""
+    """One panel: a view in a sheet."""
 
-    panel: ClassVar[str]
-    DEFAULT_CSS = "Panel { padding: 0 1; }"
+    DEFAULT_CSS = "Panel { padding: 0; }"
 
-    def __init__(self) -> None:
-        super().__init__(id=self.panel, focusable=False)
+    def __init__(self, view: View) -> None:
+        super().__init__(id=view.name, focusable=False)
+        self.view = view
         self.scene: Scene | None = None
-        self.drawn: list[Row] = []
-        """The rows that stand, once blank ones have made room."""
 
     def rows(self, scene: Scene, look: Look) -> list[Row]:
         """What the panel shows."""
-        raise NotImplementedError
+        return self.view.rows(scene, look)
 
-    def cursor(self, scene: Scene) -> int | None:  # noqa: ARG002 - for those that have one
-        """The row of the cursor."""
-        return None
-
-    def info(self, scene: Scene) -> str:  # noqa: ARG002 - for those that have some
-        """A word at the right of the title."""
-        return ""
-
-    def warning(self, scene: Scene) -> str:  # noqa: ARG002 - for those that have some
-        """A word at the right of the title that must not be missed."""
-        return ""
+    def look(self, scene: Scene, width: int, height: int) -> Look:
+        """The room for rows in a box of this size."""
+        inner = (width - 4, height - 2) if scene.boxed else (width, height - self._titled(scene))
+        return Look(scene.words, max(2, inner[0]), max(1, inner[1]), scene.now, scene.selected)
 
     def draw(self, scene: Scene) -> None:
         """Show the scene."""
-        self.scene = scene
-        if self.size.width < 2:
+        self.scene, self.boxed = scene, scene.boxed
+        if self.size.width < 4:
             return
-        look = Look(scene.words, self.size.width, self.size.height - 1, scene.now, scene.selected)
-        self.drawn = squeeze(self.rows(scene, look), look.height)
-        self.show(self.drawn, lambda: self._head(scene), self.cursor(scene))
+        look = self.look(scene, *self.size)
+        drawn = squeeze(self.rows(scene, look), look.height)
+        title = (lambda: self._head(scene)) if scene.boxed or self._titled(scene) else None
+        foot = self._bottom(scene) if scene.boxed else None
+        self.show(drawn, title, self.view.cursor(scene, drawn) if self.view.cursor else None, foot)
 
-    def retitle(self) -> None:
-        """Draw the title again: it says what part of the rows is shown."""
-        if self.scene is not None:
-            self.put_title(self._head(self.scene))
+    def _titled(self, scene: Scene) -> bool:
+        """Outside a box only what takes the whole body has a line for its title."""
+        return scene.boxed or self.view.name not in ("main", "chips")
 
     def scroll_rows(self, rows: int) -> None:
-        """Scroll and say so in the title."""
+        """Scroll, and say so in the title."""
         super().scroll_rows(rows)
-        self.retitle()
+        if self.scene is not None and self._titled(self.scene):
+            self.put_title(self._head(self.scene))
 
     def on_resize(self, event: events.Resize) -> None:
         """Another width, other rows."""
@@ -95,18 +113,22 @@ class Panel(Sheet):
             self.draw(self.scene)
 
     def _head(self, scene: Scene) -> Row:
-        here = scene.current == self.panel
-        number = f"{PANELS.index(self.panel) + 1} " if self.panel in PANELS else ""
-        name = scene.words(f"panel.{self.panel}")
-        left = row(Span("▸ " if here else "─ ", "focus" if here else "rule"), Span(number, "key"))
-        left += row(Span(name, "focus" if here else "head"), " ")
-        parts = [self.info(scene), self._part()]
-        right = "  ".join(part for part in parts if part)
-        tail = row(Span(f" {right}", "dim")) if right else ()
-        if warning := self.warning(scene):
-            tail = row(Span(f" {warning}", "warn"), *tail)
+        here = scene.current == self.view.name
+        look = self.look(scene, *self.size)
+        name = self.view.title(scene) if self.view.title is not None else scene.words(f"panel.{self.view.name}")
+        right = "  ".join(
+            part for part in (self.view.info(scene, look) if self.view.info else "", self._part()) if part
+        )
+        corner, end = ("╭ ", " ─╮" if right else "─╮") if scene.boxed else ("─ ", "")
+        role = "focus" if here else "rule"
+        left = row(Span(corner, role), Span(name, "focus" if here else "head"), " ")
+        tail = row(Span(f" {right}" if right else "", "dim"), Span(end, role))
         space = self.size.width - sum(cells(span.text) for span in (*left, *tail))
-        return cut((*left, Span("─" * max(0, space), "rule"), *tail), self.size.width)
+        return cut((*left, Span("─" * max(0, space), role), *tail), self.size.width)
+
+    def _bottom(self, scene: Scene) -> Row:
+        role = "focus" if scene.current == self.view.name else "rule"
+        return row(Span(f"╰{'─' * max(0, self.size.width - 2)}╯", role))
 
     def _part(self) -> str:
         if self.row_count <= self.page or not self.page:

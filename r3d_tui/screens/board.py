@@ -1,46 +1,48 @@
-"""The board: the one screen on which a run is watched. It lays out the panels and moves among them; it starts nothing.
+"""The board: the one screen on which a workspace is set up, run and watched. It draws its state, and takes messages.
 
-What asks the client (run, stop, preview, logs to a pager) is in `doing`.
+What keys do stands in `r3d_tui.screens.commands`, a function each; the application hands that table in.
 """
 
 from __future__ import annotations
 
 import gc
+import threading
 import time
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar, cast
 
 from textual import events, on
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
-from backends.core.client import Snapshot
-from backends.core.run_state import Run
-from r3d_tui.panels.all import (
-    DatasetPanel,
-    DevicesPanel,
-    InferPanel,
-    ModelPanel,
-    RailPanel,
-    ResultPanel,
-    StagesPanel,
-)
+from backends.core.errors import R3dError
+from backends.core.messages import Line, line
+from r3d_tui.lang.words import Words
+from r3d_tui.panels.catalogue import VIEWS
 from r3d_tui.panels.log import LogPanel
 from r3d_tui.panels.panel import Panel, Scene
-from r3d_tui.screens.beginning import Beginning
 from r3d_tui.screens.dialog import Dialog
-from r3d_tui.state.console_messages import Answer, FeedBroke, LogCame, SnapshotCame
-from r3d_tui.state.log_buffer import LogBook
-from r3d_tui.state.rate_history import History
-from r3d_tui.views import frame
+from r3d_tui.screens.host import Host
+from r3d_tui.state.board_state import STATUS_S, BoardState, Status
+from r3d_tui.state.console_messages import Answer, DevicesRead, FeedBroke, LogCame, SnapshotCame
+from r3d_tui.terminal.textual_workarounds import HeldScreen
+from r3d_tui.text.rows import Row, Span, cut, row
+from r3d_tui.text.safe import safe
+from r3d_tui.views import dialogs, frame
 from r3d_tui.views.actions import ACTIONS
-from r3d_tui.views.devices import Arrangement, joined
-from r3d_tui.views.layout import PANELS, Box, Plan, plan
-from r3d_tui.views.look import Look
-from r3d_tui.views.look import stages as stages_of
-from r3d_tui.views.tracks import Tracks
+from r3d_tui.views.layout import PANELS, Box, Plan, Wishes, plan
+from r3d_tui.views.look import Look, stage_of
+from r3d_tui.views.strip import strip
 from r3d_tui.widgets.sheet import Sheet
 from r3d_tui.widgets.tiles import Tiles
 
+T = TypeVar("T")
+Command = Callable[["Board"], object]
+FIRST_S = 0.4
+"""So long the first snapshot is waited for before a picture without it is drawn."""
+REST_S = 0.1
+"""Panels that the first picture does not show come so long after it."""
 SOON_S = 0.2
 """Until it is asked again whether the terminal has caught up."""
 TICK_S = 1.0
@@ -49,70 +51,156 @@ LATE_S = 1.25
 """Snapshots that come by themselves bring the time along; after so long without one the clocks go by themselves."""
 
 
-class Board(Beginning):
-    """Header, rail or dashboard, footer."""
+def bindings() -> list[BindingType]:
+    """Every key once; of two actions that share one the first decides what it does now."""
+    keys = {key: action.name for action in reversed(ACTIONS) for key in action.keys}
+    found: list[BindingType] = [Binding(key, f"do({name!r})", show=False) for key, name in keys.items()]
+    return [*found, *(Binding(str(n), f"panel({name!r})", show=False) for n, name in enumerate(PANELS, 1))]
+
+
+class Board(HeldScreen):
+    """Header, strip of stages, panels, status line, keys."""
 
     DEFAULT_CSS = """
     Board { background: $background; }
-    Board #header { background: $surface; }
-    Board #footer { background: $surface; }
+    Board #header, Board #footer { background: $surface; }
     Board #search, Board #search:focus { height: 1; border: none; padding: 0 1; background: $surface; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(",".join(action.keys), action.name, show=False) for action in ACTIONS),
-        *(Binding(str(number), f"panel({name!r})", show=False) for number, name in enumerate(PANELS, 1)),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings()
 
-    def __init__(self) -> None:
+    def __init__(self, commands: Mapping[str, Command], changed: Callable[[Board], None]) -> None:
+        """`changed` is called after each snapshot: it asks for what the state lacks."""
         super().__init__()
-        self.snapshot: Snapshot | None = None
-        self.broken = ""
-        self.current = "stages"
-        self.zoomed = False
-        self.device = ""
-        self.book = LogBook()
-        self._pinned: str | None = None
-        self._history = History()
-        self.tracks = Tracks()
-        self.arrangement = Arrangement()
-        self._mode = ""
-        self._placed: dict[str, Box] = {}
-        """Where what stands."""
+        self.state = BoardState()
+        self._commands, self._changed = commands, changed
+        self.log_panel = LogPanel()
+        self.panels: dict[str, Panel] = {view.name: Panel(view) for view in VIEWS}
+        self.panels["log"] = self.log_panel
+        self._frames = {name: Sheet(id=name, focusable=False) for name in FRAMES}
+        self._tiles = Tiles(place=self._place)
+        self._rest: tuple[Sheet, ...] = ()
+        self._plan = Plan("small", {})
         self._drawn = self._came = 0.0
         self._stale = self._asking = self._drawing = False
-        self._header = Sheet(id="header", focusable=False)
-        self._footer = Sheet(id="footer", focusable=False)
-        self._tabs = Sheet(id="tabs", focusable=False)
-        self._small = Sheet(id="small", focusable=False)
-        self.log_panel = LogPanel()
-        self._panels: dict[str, Panel] = {
-            panel.panel: panel
-            for panel in (
-                RailPanel(),
-                StagesPanel(),
-                DatasetPanel(),
-                ModelPanel(),
-                DevicesPanel(),
-                InferPanel(),
-                self.log_panel,
-                ResultPanel(),
-            )
-        }
-        self._tiles = Tiles(place=self._place)
+        self.searching = False
 
-    def sheets(self) -> Iterable[Sheet]:
-        """All of them; what is seen is the layout's matter."""
-        return (self._header, self._tabs, *self._panels.values(), self._footer, self._small)
+    @property
+    def host(self) -> Host:
+        """The application."""
+        return cast(Host, self.app)
+
+    @property
+    def words(self) -> Words:
+        """The language."""
+        return self.host.words
+
+    @property
+    def now(self) -> float:
+        """Wall time."""
+        return self.host.clock()
+
+    def compose(self) -> ComposeResult:
+        """What the first picture shows; the rest comes behind it."""
+        self._plan = self._planned()
+        sheets = (*self._frames.values(), *self.panels.values())
+        self._rest = tuple(sheet for sheet in sheets if sheet.id not in self._plan.boxes)
+        self._tiles = Tiles(*(sheet for sheet in sheets if sheet.id in self._plan.boxes), place=self._place)
+        yield self._tiles
 
     def on_mount(self) -> None:
-        """Clocks begin to go."""
-        self.set_timer(TICK_S, self._tick)
-        self.begin_in_time()
+        """Clocks begin to go; without a snapshot in time begin all the same: the disk may be slow."""
+        self.set_timer(TICK_S, self.tick)
+        self.set_timer(FIRST_S, self._begin)
+
+    def _begin(self) -> None:
+        if not self.begun:
+            self.begun = True
+            self.refresh()
+            self.draw()
+            self.set_timer(REST_S, self._mount_rest)
+
+    def _mount_rest(self) -> None:
+        rest, self._rest = self._rest, ()
+        self._tiles.mount_all(rest)
 
     def on_resize(self, event: events.Resize) -> None:
         """Another size: other boxes, other lines."""
         del event
         self.draw_soon()
+
+    @on(SnapshotCame)
+    def take(self, message: SnapshotCame) -> None:
+        """A newer snapshot."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+        self._came = time.monotonic()
+        self.state.take(message.snapshot, self.now)
+        if self.begun:
+            self.draw_news()
+        self._begin()
+        self._changed(self)
+
+    @on(DevicesRead)
+    def take_devices(self, message: DevicesRead) -> None:
+        """The devices were read outside a run."""
+        self.state.take_polled(message.samples)
+        self.draw_news()
+
+    @on(LogCame)
+    def take_log(self, message: LogCame) -> None:
+        """More of the log."""
+        if message.piece.stage == self.state.selected:
+            self.state.book.take(message.piece)
+            self.draw_news()
+
+    @on(FeedBroke)
+    def take_broken(self, message: FeedBroke) -> None:
+        """The workspace cannot be read now."""
+        self.state.broken = self.words.line(message.text)
+        self._begin()
+        self.draw_news()
+
+    @on(Answer)
+    def take_answer(self, message: Answer) -> None:
+        """A thread is done."""
+        message.then()
+
+    def ask(self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[], None] | None = None) -> None:
+        """Do `work` in a thread and `then` in the event loop; an error is shown, or `failed` is called."""
+
+        def run() -> None:
+            try:
+                found = work()
+            except Exception as error:  # noqa: BLE001 - shown as a sentence; the console goes on
+                known = isinstance(error, R3dError)
+                text = line("{error}: {text}", error=type(error).__name__, text=str(error)[:300])
+                shown = error if known else text
+                self.post_message(Answer(failed or (lambda: self.show_error(cast(R3dError | Line, shown)))))
+            else:
+                self.post_message(Answer(lambda: then(found)))
+
+        threading.Thread(target=run, name="ask", daemon=True).start()
+
+    def say(self, key: str, **facts: str | int) -> None:
+        """A notice in the status line, for some seconds."""
+        self.tell(self.words(key, **facts))
+
+    def tell(self, text: str, role: str = "accent") -> None:
+        """The same in words that are there already; over a dialog in its last line."""
+        if isinstance(self.app.screen, Dialog):
+            self.app.screen.say(text)
+            return
+        self.state.status = Status(text, role, time.monotonic() + STATUS_S)
+        self.draw()
+        self.set_timer(STATUS_S + 0.05, self.draw)
+
+    def show_error(self, error: R3dError | Line) -> None:
+        """An error and its fix, until it is closed."""
+        title = self.words("dialog.error")
+        self.app.push_screen(
+            Dialog(title, lambda look: dialogs.error_rows(error, look), self.words, width=76, bad=True)
+        )
 
     def draw_soon(self) -> None:
         """Draw once all have their sizes."""
@@ -124,70 +212,9 @@ class Board(Beginning):
         self._drawing = False
         self.draw()
 
-    @property
-    def selected(self) -> str:
-        """The stage that is looked at: the one chosen, else the one that runs, failed or came last."""
-        if self.snapshot is None:
-            return ""
-        found = stages_of(self.snapshot)
-        if self._pinned is not None and any(stage.name == self._pinned for stage in found):
-            return self._pinned
-        for state in ("running", "failed", "interrupted"):
-            names = [stage.name for stage in found if stage.state == state]
-            if names:
-                return names[-1] if state == "running" else names[0]
-        ended = [stage.name for stage in found if stage.state in ("done", "cached", "stopped")]
-        return ended[-1] if ended else found[0].name if found else ""
-
-    @property
-    def log_seen(self) -> bool:
-        """The log panel is on the screen."""
-        return self._mode == "dashboard" or (self._mode == "rail" and self.current == "log")
-
-    @on(SnapshotCame)
-    def take(self, message: SnapshotCame) -> None:
-        """A newer snapshot."""
-        if not gc.isenabled():
-            gc.freeze()
-            gc.enable()
-        self.snapshot, self.broken = message.snapshot, ""
-        self._came = time.monotonic()
-        self._history.add(message.snapshot.run, self.app_clock())
-        self.tracks.add(message.snapshot.run.id, message.snapshot.samples)
-        self.fetch_tracks(message.snapshot.run.id)
-        ids = [device.id for device in joined(message.snapshot)]
-        if self.device not in ids:
-            self.device = ids[0] if ids else ""
-        if self.begun:
-            self.draw_news()
-        self.begin()
-        self.offer_setup()
-
-    @on(LogCame)
-    def take_log(self, message: LogCame) -> None:
-        """More of the log."""
-        if message.piece.stage == self.selected:
-            self.book.take(message.piece)
-            if self.console_app.behind:
-                self.draw_news()
-            elif self.log_seen and (scene := self.scene()) is not None:
-                self.log_panel.draw(scene)
-
-    @on(FeedBroke)
-    def say_broken(self, message: FeedBroke) -> None:
-        """The workspace cannot be read now."""
-        self.broken = self.words.line(message.text)
-        self.begin()
-        self.draw_news()
-
-    @on(Answer)
-    def take_answer(self, message: Answer) -> None:
-        """A thread is done."""
-        message.then()
-
     def draw_news(self) -> None:
         """Draw what came by itself, once the terminal has shown what came before: pictures are left out, not queued."""
-        self._stale = self.console_app.behind
+        self._stale = self.host.behind
         if not self._stale:
             self.draw()
         elif not self._asking:
@@ -203,79 +230,105 @@ class Board(Beginning):
         if self._stale:
             self.draw_news()
 
+    def tick(self) -> None:
+        """Let clocks go on while no snapshot brings the time."""
+        now = time.monotonic()
+        wait = max(self._came + LATE_S, self._drawn + TICK_S) - now
+        if wait <= 0:
+            wait = TICK_S
+            if self._stale or self.state.running:
+                self.draw_news()
+        self.set_timer(wait, self.tick)
+
     def draw(self) -> None:
         """Draw everything that is on the screen; only cells that changed are sent."""
         if not (self.is_mounted and self.begun):
             return
         self._drawn = time.monotonic()
-        width, height = self.app.size
-        placed = self._plan(width, height)
-        self._mode = placed.mode
-        if placed.boxes != self._placed:
+        placed, before = self._planned(), self._plan
+        self._plan = placed
+        if placed.boxes != before.boxes:
             self._tiles.place_again()
-        look = Look(self.words, width, height, self.app_clock(), self.selected)
-        if placed.mode == "small":
-            self._small.show(frame.too_small(look))
-            return
+            self.draw_soon()
+        self._draw_frame()
         scene = self.scene()
-        header = frame.header(self.snapshot, look, read_only=self.read_only, broken=self.broken)
-        self._header.show([header])
-        self._footer.show([frame.footer(self.snapshot, look, read_only=self.read_only, panel=self.current)])
-        self._tabs.show([frame.tabs(look, self.current)])
         if scene is None:
             return
-        self.watch_log()
+        self._watch_log()
         for name in placed.boxes:
-            if name in self._panels:
-                self._panels[name].draw(scene)
+            if name in self.panels:
+                self.panels[name].draw(scene)
         for screen in self.app.screen_stack:
             if isinstance(screen, Dialog):
                 screen.draw()
 
+    def _draw_frame(self) -> None:
+        state, look = self.state, Look(self.words, *self.app.size, self.now, self.state.selected)
+        read_only = self.host.read_only
+        if self._plan.mode == "small":
+            self._frames["small"].show(frame.too_small(look))
+            return
+        chips = bool(state.devices)
+        lines = {
+            "header": frame.header(state.snapshot, look, read_only=read_only, broken=state.broken),
+            "strip": strip(state.snapshot, look),
+            "status": self._status(look),
+            "footer": frame.footer(state.snapshot, look, read_only=read_only, panel=state.current, chips=chips),
+        }
+        for name, text in lines.items():
+            self._frames[name].show([text])
+
+    def _status(self, look: Look) -> Row:
+        status = self.state.status
+        if status.until < time.monotonic():
+            return ()
+        return cut(row(Span(f" {safe(status.text)}", status.role)), look.width)
+
     def scene(self) -> Scene | None:
         """What the panels draw from."""
-        if self.snapshot is None:
+        state = self.state
+        if state.snapshot is None:
             return None
         return Scene(
-            self.snapshot,
+            state.snapshot,
             self.words,
-            self.app_clock(),
-            self.selected,
-            self.device,
-            self.current,
-            self._mode == "dashboard",
-            self._history.rates,
-            self.book,
-            self.tracks.by_device,
-            self.arrangement,
+            self.now,
+            state.selected,
+            state.device,
+            state.current,
+            self._plan.mode == "boxed",
+            state.devices,
+            state.listed(self.words),
+            state.rates.rates,
+            state.book,
+            state.tracks.by_device,
+            state.arrangement,
+            state.plan,
+            state.overview,
+            state.change,
+            state.runs,
+            self.host.read_only,
+            state.unread,
         )
 
-    def _plan(self, width: int, height: int) -> Plan:
-        count = len(stages_of(self.snapshot)) if self.snapshot else 11
-        return plan(width, height, self.current, chips=self._chips(), stages=max(1, count), zoomed=self.zoomed)
-
-    def boxes(self) -> dict[str, Box]:
-        """Where what stands now."""
-        return self._plan(*self.app.size).boxes
+    def _planned(self) -> Plan:
+        width, height = self.app.size
+        state, scene = self.state, self.scene()
+        wishes = Wishes(state.phase, state.current, zoomed=state.zoomed)
+        if scene is not None:
+            inner = width - 4 if width >= 120 and height >= 40 else width
+            look = Look(self.words, inner, height, self.now, state.selected)
+            rows = {name: len(self.panels[name].rows(scene, look)) for name in ("main", "chips")}
+            chips = rows["chips"]
+            wishes = Wishes(state.phase, state.current, rows["main"], chips, state.zoomed)
+        return plan(width, height, wishes)
 
     def _place(self, width: int, height: int) -> dict[str, Box]:
-        self._placed = self._plan(width, height).boxes
-        boxes = dict(self._placed)
+        del width, height
+        boxes = dict(self._plan.boxes)
         if self.searching and "footer" in boxes:
             boxes["search"] = boxes.pop("footer")
         return boxes
-
-    def _chips(self) -> int:
-        return len(joined(self.snapshot)) if self.snapshot else 0
-
-    def _tick(self) -> None:
-        now = time.monotonic()
-        left = max(self._came + LATE_S, self._drawn + TICK_S) - now
-        if left <= 0:
-            left = TICK_S
-            if self.snapshot is not None and (self._stale or self.snapshot.run.state == "running"):
-                self.draw_news()
-        self.set_timer(left, self._tick)
 
     def relayout(self) -> None:
         """Boxes changed: place and draw again."""
@@ -283,97 +336,104 @@ class Board(Beginning):
         self.draw()
         self.draw_soon()
 
+    @property
+    def boxes(self) -> Mapping[str, Box]:
+        """What is on the screen, and where."""
+        return self._plan.boxes
+
+    @property
     def panel_now(self) -> Panel:
         """The panel that keys go to."""
-        return self._panels[self.current]
+        return self.panels[self.state.current]
+
+    @property
+    def log_seen(self) -> bool:
+        """The log is on the screen, in its panel or on the card of a failure."""
+        return "log" in self._plan.boxes or self.state.phase == "failed"
+
+    def _watch_log(self) -> None:
+        state = self.state
+        stage = state.selected if self.log_seen and state.selected else None
+        attempt = stage_of(state.snapshot, stage).attempt if stage and state.snapshot else 0
+        self.host.feed.watch(stage, attempt)
+
+    def allowed(self) -> bool:
+        """False, with a notice, where the console only watches."""
+        if self.host.read_only:
+            self.say("say.read_only")
+        return not self.host.read_only
+
+    def do(self, name: str) -> Any:
+        """Do a command by its name."""
+        return self._commands[name](self)
+
+    def action_do(self, name: str) -> None:
+        """A key, or a click on it."""
+        self.do(name)
 
     def action_panel(self, name: str) -> None:
         """Go to a panel."""
-        self.current = name
+        self.state.current = name
         self.relayout()
-
-    def action_next_panel(self, step: int = 1) -> None:
-        """Go to the next panel."""
-        self.action_panel(PANELS[(PANELS.index(self.current) + step) % len(PANELS)])
-
-    def action_previous_panel(self) -> None:
-        """Go to the panel before."""
-        self.action_next_panel(-1)
-
-    def action_log(self) -> None:
-        """Go to the log of the selected stage."""
-        self.action_panel("log")
-
-    def action_zoom(self) -> None:
-        """One panel large, or all together."""
-        self.zoomed = not self.zoomed
-        self.relayout()
-
-    def action_down(self, step: int = 1) -> None:
-        """Move the cursor, or scroll."""
-        if self.current == "stages":
-            self.action_next_stage(step)
-        elif self.current in ("devices", "infer") and (ids := self.listed_devices()):
-            place = ids.index(self.device) if self.device in ids else 0
-            self.action_pick_device(ids[max(0, min(len(ids) - 1, place + step))])
-        else:
-            self.panel_now().scroll_rows(step)
-
-    def action_up(self) -> None:
-        """Move the cursor, or scroll, the other way."""
-        self.action_down(-1)
-
-    def action_page_down(self, way: int = 1) -> None:
-        """Scroll by what is seen."""
-        self.panel_now().scroll_rows(way * max(1, self.panel_now().page - 1))
-
-    def action_page_up(self) -> None:
-        """Scroll back by what is seen."""
-        self.action_page_down(-1)
-
-    def action_first(self) -> None:
-        """To the beginning."""
-        self.panel_now().scroll_rows(-self.panel_now().row_count)
-
-    def action_last(self) -> None:
-        """To the end."""
-        self.panel_now().scroll_rows(self.panel_now().row_count)
-
-    def action_next_stage(self, step: int = 1) -> None:
-        """Look at the next stage."""
-        if self.snapshot is None:
-            return
-        names = [stage.name for stage in stages_of(self.snapshot)]
-        if names:
-            place = names.index(self.selected) if self.selected in names else 0
-            self.action_choose(names[max(0, min(len(names) - 1, place + step))])
-
-    def action_previous_stage(self) -> None:
-        """Look at the stage before."""
-        self.action_next_stage(-1)
 
     def action_choose(self, name: str) -> None:
         """Look at a stage, and stay with it."""
-        self._pinned = name
+        self.state.pinned = name
         self.log_panel.at_end = True
         self.draw()
 
-    def action_follow(self) -> None:
-        """Look at whatever runs, from here on."""
-        self._pinned = None
-        self.log_panel.at_end = True
+    def action_pick_device(self, name: str) -> None:
+        """Put the cursor on a device."""
+        self.state.device = name
+        if self.state.current not in ("main", "chips"):
+            self.action_panel("chips")
         self.draw()
+        panel = self.panels["chips"]
+        place = next((n for n, one in enumerate(self.state.listed(self.words)) if one.id == name), None)
+        if place is not None:
+            panel.reveal(place + 1)
 
-    def action_failure(self) -> None:
-        """Look at the first stage that failed, in its log at its end."""
-        failed = _failed(self.snapshot.run) if self.snapshot else ""
-        if failed:
-            self._pinned = failed
-            self.log_panel.at_end = True
-            self.action_panel("log" if self._mode == "rail" and self.current == "stages" else "stages")
-        else:
-            self.say("say.no_failure")
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show the last match while typing."""
+        self.state.book.search(safe(event.value))
+        self.show_match(self.state.book.here)
+
+    def on_input_submitted(self) -> None:
+        """Enter: back to the keys, matches stay marked."""
+        self.searching = False
+        self.query_one("#search").remove()
+        self.set_focus(None)
+        self.relayout()
+
+    def on_key(self, event: events.Key) -> None:
+        """Esc forgets the search and goes back to the main pane."""
+        if event.key != "escape" and not (self.searching and event.key == "ctrl+g"):
+            return
+        event.stop()
+        if self.searching:
+            self.on_input_submitted()
+        elif not self.state.book.pattern and not self.state.arrangement.pattern:
+            self.state.current, self.state.zoomed = "main", False
+            self.relayout()
+        self.do("show_all")
+
+    def search_log(self) -> None:
+        """Type what to look for in the log."""
+        entry = Input(
+            placeholder=self.words("log.search"), id="search", select_on_focus=False, value=self.state.book.pattern
+        )
+        self.searching = True
+        self.state.current = "log"
+        self._tiles.mount(entry)
+        entry.focus()
+        self.relayout()
+
+    def show_match(self, number: int | None) -> None:
+        """Bring a line of the log into sight."""
+        self.draw()
+        if number is not None:
+            self.log_panel.show_line(number)
+            self.draw()
 
 
-def _failed(run: Run) -> str:
-    return next((stage.name for stage in run.stages if stage.state == "failed"), "")
+FRAMES = ("header", "strip", "status", "footer", "small")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -11,12 +11,15 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from r3d_tui.lang.words import Words
+from r3d_tui.screens.host import Host, write_text
 from r3d_tui.terminal.textual_workarounds import bind
 from r3d_tui.text.rows import Row, Span, cut, row
+from r3d_tui.text.safe import safe
 from r3d_tui.views.look import Look
 from r3d_tui.widgets.sheet import Sheet
 
 Rows = Callable[[Look], list[Row]]
+NOTICE_S = 4.0
 
 
 class Dialog(ModalScreen[str]):
@@ -60,6 +63,7 @@ class Dialog(ModalScreen[str]):
             bind(self, keys, f"choose({keys.split(',')[0]!r})")
         if also_shuts:
             bind(self, also_shuts, "shut")
+        self._notice = ""
         if not choices:
             bind(self, "y", "copy")
             bind(self, "w", "write")
@@ -103,6 +107,8 @@ class Dialog(ModalScreen[str]):
         self._body.styles.width, self._body.styles.height = max(5, wide), max(4, tall)
 
     def _keys(self) -> Row:
+        if self._notice:
+            return cut(row(Span(safe(self._notice), "accent")), max(1, self._body.size.width))
         spans: list[Span] = []
         for keys, text in self._choices:
             first = keys.split(",")[0]
@@ -137,13 +143,33 @@ class Dialog(ModalScreen[str]):
     def action_copy(self) -> None:
         """The text to the terminal's clipboard (OSC 52)."""
         self.app.copy_to_clipboard(self._body.plain_text())
-        self.app.notify(self._words("say.copied"), markup=False, timeout=4)
+        self.say(self._words("say.copied"))
 
     def action_write(self) -> None:
         """The text to a file in the workspace."""
-        board: Any = getattr(self.app, "board", None)
-        if board is not None:
-            board.write_text(type(self).__name__.lower(), self._body.plain_text())
+        if cast(Host, self.app).read_only:
+            self.say(self._words("say.read_only"))
+            return
+        host, text, name = cast(Host, self.app), self._body.plain_text(), type(self).__name__.lower()
+
+        def work() -> None:
+            try:
+                said = self._words("say.written", path=str(write_text(host.client.workspace, name, text, host.clock())))
+            except OSError as error:
+                said = str(error)
+            self.app.call_from_thread(self.say, said)
+
+        self.run_worker(work, thread=True)
+
+    def say(self, text: str) -> None:
+        """A notice in place of the keys, for some seconds."""
+        self._notice = text
+        self.draw()
+        self.set_timer(NOTICE_S, self._say_no_more)
+
+    def _say_no_more(self) -> None:
+        self._notice = ""
+        self.draw()
 
     def action_nothing(self) -> None:
         """Tab has nowhere to go here."""

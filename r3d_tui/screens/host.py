@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from backends.core.client import Client
@@ -45,3 +46,11 @@ class Host(Protocol):
     def leave(self, code: int = 0) -> None:
         """End the console; the run goes on."""
         ...
+
+
+def write_text(folder: Path, name: str, text: str, now: float) -> Path:
+    """A text to a file in a workspace, where a clipboard does not work; gives its path. `now` is wall time."""
+    place = folder / ".r3d" / "texts" / f"{name}-{int(now)}.txt"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text, encoding="utf-8")
+    return place

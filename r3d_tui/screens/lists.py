@@ -20,6 +20,7 @@ from r3d_tui.screens.dialog import Dialog, Rows
 from r3d_tui.state.console_messages import Answer
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, cut, ends, grid, row, width_of
+from r3d_tui.text.safe import safe
 from r3d_tui.views.listing import Listing
 from r3d_tui.views.look import Look, paragraph
 from r3d_tui.widgets.sheet import Sheet
@@ -131,6 +132,8 @@ class Large(Dialog):
     def keyline(self, pairs: Sequence[tuple[str, str, str]], state: str = "") -> Row:
         """Keys, words and what a click does at the left, a state at the right; keys go where all do not fit."""
         width = max(1, self._body.size.width)
+        if self._notice:
+            return cut(row(Span(safe(self._notice), "accent")), width)
         tail = row(Span(f" {state}", "dim")) if state else ()
         kept = [_key(key, self._words(text), action) for key, text, action in pairs]
         while len(kept) > 1 and sum(map(width_of, kept)) - GAP + (width_of(tail) + 1 if tail else 0) > width:

@@ -8,26 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from r3d_tui.screens.board import Board
 from r3d_tui.text import figures
 
 if TYPE_CHECKING:
     from backends.core.bundle_report import Bundle
     from backends.core.values import DeviceTable
-    from r3d_tui.screens.doing import Doing
-    from r3d_tui.screens.seeking import Seeking
     from r3d_tui.views.chip import Processes
     from r3d_tui.views.devices import Device
     from r3d_tui.views.tracks import Track
 
 
-def open_chip(board: Seeking) -> None:
+def open_chip(board: Board) -> None:
     """The device under the cursor, live."""
     from r3d_tui.screens.chip import ChipPage
     from r3d_tui.views.chip import processes_on
-    from r3d_tui.views.devices import joined
 
-    def devices() -> tuple[Device, ...]:
-        return joined(board.snapshot) if board.snapshot is not None else ()
+    state = board.state
 
     def ask(device: str, then: Callable[[Processes], None]) -> None:
         def work() -> DeviceTable:
@@ -37,30 +34,30 @@ def open_chip(board: Seeking) -> None:
 
         board.ask(work, lambda table: then(processes_on(device, table)))
 
-    def take_out(device: str) -> None:
-        board.device = device
-        board.action_device()
+    def toggle(device: str) -> None:
+        state.device = device
+        board.do("device")
 
-    if not board.device:
+    if not state.device:
         board.say("devices.none")
         return
     page = ChipPage(
-        board.device,
+        state.device,
         board.words,
-        devices=devices,
-        tracks=lambda: board.tracks.by_device,
-        rates=lambda: board.rates,
-        snapshot=lambda: board.snapshot,
+        devices=lambda: state.devices,
+        tracks=lambda: state.tracks.by_device,
+        rates=lambda: state.rates.rates,
+        snapshot=lambda: state.snapshot,
         ask=ask,
-        take=None if board.read_only else take_out,
-        clock=board.app_clock,
+        take=None if board.host.read_only else toggle,
+        clock=board.host.clock,
     )
     board.app.push_screen(page)
 
 
-def open_kept(board: Doing, run: str) -> None:
+def open_kept(board: Board, run: str) -> None:
     """What the devices of an earlier run did, as far as their readings were kept."""
-    client = board.client
+    client = board.host.client
 
     def show(found: tuple[dict[str, Track], tuple[Device, ...]]) -> None:
         from r3d_tui.screens.chip import ChipPage
@@ -90,10 +87,12 @@ def open_kept(board: Doing, run: str) -> None:
     board.ask(find, show)
 
 
-def make_bundle(board: Doing) -> None:
-    """What `doctor --bundle` writes, into the workspace; what is said stays until it is closed."""
-    client, snapshot = board.client, board.snapshot
-    place = client.workspace / ".r3d" / "texts" / f"bundle-{int(board.app_clock())}.tar.gz"
+def make_bundle(board: Board) -> None:
+    """What `doctor --bundle` writes, into the workspace."""
+    if not board.allowed():
+        return
+    client, snapshot = board.host.client, board.state.snapshot
+    place = client.workspace / ".r3d" / "texts" / f"bundle-{int(board.now)}.tar.gz"
 
     def pack() -> Bundle:
         from backends import api
@@ -105,7 +104,15 @@ def make_bundle(board: Doing) -> None:
 
     def tell(made: Bundle) -> None:
         text = board.words("bundle.wrote", path=str(made.path), n=len(made.files), size=figures.size(made.bytes))
-        board.app.notify(text, markup=False, timeout=20)
+        board.tell(text)
 
     board.say("bundle.packing")
     board.ask(pack, tell)
+
+
+def open_setup(board: Board) -> None:
+    """The form that makes a workspace."""
+    from r3d_tui.screens.setup import Setup
+
+    if board.allowed():
+        board.app.push_screen(Setup(board.host.client.workspace, board.words))

@@ -273,7 +273,6 @@ class Setup(Screen[Path | None]):
         self._in_thread(work)
 
     def _done(self, written: Path) -> None:
-        self.app.notify(self._words("setup.written", path=str(written)), markup=False, timeout=4)
         self.dismiss(written)
 
     def action_leave(self) -> None:

@@ -62,7 +62,7 @@ class Videos(Lists):
                 lambda: view.video_listing(self._catalog, chosen.label), lambda found: self._enter(chosen.label, found)
             )
         elif isinstance(chosen, VideoEntry) and not chosen.clips:
-            self.app.notify(self._words("videos.no_clips"), markup=False, timeout=4)
+            self.say(self._words("videos.no_clips"))
         elif isinstance(chosen, VideoEntry):
             near = map(listing.at, range(max(0, listing.here - BEFORE), listing.here + BEHIND))
             playable = [video for video in near if video is not None and video.clips]

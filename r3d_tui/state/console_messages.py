@@ -9,6 +9,7 @@ from textual.message import Message
 
 from backends.core.client import Snapshot
 from backends.core.messages import Line
+from backends.core.values import DeviceSample
 
 
 class SnapshotCame(Message, bubble=False):
@@ -39,6 +40,18 @@ class LogCame(Message, bubble=False):
     def __init__(self, piece: LogPiece) -> None:
         super().__init__()
         self.piece = piece
+
+
+class DevicesRead(Message, bubble=False):
+    """Readings of the devices outside a run."""
+
+    def __init__(self, samples: tuple[DeviceSample, ...]) -> None:
+        super().__init__()
+        self.samples = samples
+
+    def can_replace(self, message: Message) -> bool:
+        """A later reading of all devices stands for an earlier one."""
+        return isinstance(message, DevicesRead)
 
 
 class FeedBroke(Message, bubble=False):

@@ -1,6 +1,6 @@
-"""Every action of the console, once: its keys, its words, its place in the footer. Footer, palette and help read it.
+"""Every action of the console, once: its keys, its words, its group. Bottom line, palette and help read it.
 
-It refuses to know what an action does: the board has a method `action_<name>` for each.
+It refuses to know what an action does: `r3d_tui.screens.commands` has a function for each.
 """
 
 from __future__ import annotations
@@ -16,31 +16,32 @@ class Action(Struct, frozen=True):
     """One thing that a person can do on the board."""
 
     name: str
-    """`action_<name>` of the board; its words are `action.<name>` in the language files."""
+    """Its words are `action.<name>` in the language files, and `key.<name>` in the bottom line."""
     keys: tuple[str, ...]
     """In Textual's names; the first is the one that is shown."""
     group: Group
-    footer: int = 0
-    """0: not in the footer; else the lower stays the longer where the width does not suffice."""
     writes: bool = False
     """Starts, stops or changes something: not there in read-only mode."""
     palette: bool = True
 
 
 ACTIONS = (
-    Action("run", ("r",), "run", 3, writes=True),
-    Action("rerun_failed", ("f",), "run", 5, writes=True),
+    Action("run", ("r",), "run", writes=True),
+    Action("fix", ("f",), "run", writes=True),
+    Action("rerun_failed", ("f",), "run", writes=True),
+    Action("new", ("i",), "run", writes=True),
     Action("rerun_from", ("R", "shift+r"), "run", writes=True),
-    Action("stop", ("s",), "run", 4, writes=True),
+    Action("stop", ("s",), "run", writes=True),
     Action("device", ("space",), "run", writes=True),
-    Action("details", ("d",), "look", 6),
+    Action("details", ("d",), "look"),
+    Action("next", ("enter",), "look", palette=False),
     Action("open", ("enter",), "look", palette=False),
     Action("chip", ("p",), "look"),
-    Action("results", ("o",), "look", 9),
-    Action("videos", ("b",), "look", 10),
-    Action("asides", ("a",), "look"),
-    Action("log", ("l",), "look", 7),
-    Action("search", ("slash",), "look", 8),
+    Action("results", ("o",), "look"),
+    Action("videos", ("b",), "look"),
+    Action("skipped", ("a",), "look"),
+    Action("log", ("l",), "look"),
+    Action("search", ("slash",), "look"),
     Action("only", ("ampersand",), "look"),
     Action("order", ("S", "shift+s"), "look"),
     Action("show_all", ("u",), "look"),
@@ -50,7 +51,7 @@ ACTIONS = (
     Action("follow", ("full_stop",), "look"),
     Action("zoom", ("z",), "look"),
     Action("runs", ("h",), "look"),
-    Action("next_panel", ("tab",), "move", 11, palette=False),
+    Action("next_panel", ("tab",), "move", palette=False),
     Action("previous_panel", ("shift+tab",), "move", palette=False),
     Action("down", ("j", "down"), "move", palette=False),
     Action("up", ("k", "up"), "move", palette=False),
@@ -68,9 +69,9 @@ ACTIONS = (
     Action("language", ("L", "shift+l"), "console"),
     Action("theme", ("T", "shift+t"), "console"),
     Action("redraw", ("ctrl+l",), "console"),
-    Action("palette", ("colon", "ctrl+p"), "console", 12, palette=False),
-    Action("help", ("question_mark", "f1"), "console", 1),
-    Action("quit", ("q",), "console", 2),
+    Action("palette", ("colon", "ctrl+p"), "console", palette=False),
+    Action("help", ("question_mark", "f1"), "console"),
+    Action("quit", ("q",), "console"),
 )
 
 _SHOWN = {

@@ -13,10 +13,10 @@ from backends.core.values import ChipProcess, DeviceTable
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.text.safe import safe
-from r3d_tui.views.devices import UNITS, Device, reasons, told
+from r3d_tui.views.devices import UNITS, Device, metric_text, reasons
 from r3d_tui.views.graph import graph
-from r3d_tui.views.infer import energy_basis, joules, milliseconds, share_of_published
 from r3d_tui.views.look import Look, facts, live_rate, marked, paragraph, rule, state_word
+from r3d_tui.views.reference import energy_basis, joules, milliseconds, share_of_reference
 from r3d_tui.views.stages import moment
 from r3d_tui.views.tracks import METRICS, Track, range_of
 
@@ -58,7 +58,7 @@ def chip(
         rows += _said(device, snapshot.run.notes, look)
     rows += _facts(device, processes, look)
     if device.run is not None and snapshot is not None:
-        rows += [(), rule(look.words("panel.infer"), look.width), *_work(device, device.run, snapshot, look)]
+        rows += [(), rule(look.words("stage.infer"), look.width), *_work(device, device.run, snapshot, look)]
     if track is None or not len(track):
         return [*rows, (), *paragraph(look.words("chip.no_history"), look.width, "dim")]
     rows += [(), *_ranges(track, look), *_graphs(track, rates, look, max(2, min(6, (look.height - 6) // 6)))]
@@ -127,7 +127,7 @@ def _work(device: Device, run: DeviceRun, snapshot: Snapshot, look: Look) -> lis
     rows += facts(words("chip.latency"), latency, look.width)
     rows += facts(words("infer.busy"), figures.percent(run.utilisation), look.width)
     if whole is not None:
-        text = words("chip.share", share=figures.percent(share_of_published(device)), rate=figures.rate(whole))
+        text = words("chip.share", share=figures.percent(share_of_reference(device)), rate=figures.rate(whole))
         rows += facts(words("result.published"), text, look.width)
     return rows + facts(words("infer.energy"), energy, look.width)
 
@@ -142,7 +142,7 @@ def _ranges(track: Track, look: Look) -> list[Row]:
     body = []
     for metric in METRICS:
         found = range_of(track, metric)
-        key = told(metric, track, None)[0]
+        key = metric_text(metric, track, None)[0]
         values = (found.now, found.least, found.mean, found.most)
         body.append([words(key), *(_unit(metric, value) for value in values), ""])
     return table(columns, body, look.width)
@@ -169,7 +169,7 @@ def _graphs(track: Track, rates: Sequence[float | None], look: Look, height: int
         if metric == "busy_percent":
             low, high = 0.0, 100.0
         scale = (_unit(metric, high), _unit(metric, low))
-        rows += [(), row(Span(words(told(metric, track, None)[0]), "head"))]
+        rows += [(), row(Span(words(metric_text(metric, track, None)[0]), "head"))]
         rows += _drawn(track.spread(metric, wide), height, low, high, scale)
     if rows:
         begun, ended = moment(track.at[0])[11:], moment(track.at[-1])[11:]

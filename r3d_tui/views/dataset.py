@@ -8,7 +8,7 @@ from backends.core.client import Snapshot
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, fit, row
 from r3d_tui.text.safe import safe
-from r3d_tui.views.look import LABEL, Look, dotted, fact, figure, share, stage_of, stage_word
+from r3d_tui.views.look import LABEL, Look, dotted, fact, figure, paragraph, share, stage_of, stage_word
 from r3d_tui.views.stages import asides, progress_words
 from r3d_tui.widgets.meter import meter
 
@@ -23,6 +23,25 @@ def dataset(snapshot: Snapshot, look: Look) -> list[Row]:
         if stage.set_aside_count:
             rows += [(), row(Span(stage_word(look.words, name), "head")), *asides(stage, look, len(stage.set_aside))]
     return rows
+
+
+def brief(snapshot: Snapshot, look: Look) -> list[Row]:
+    """The same in four lines: what is there, what was made of it, what was skipped, what works on it."""
+    words = look.words
+    frames, annotate, pre = (stage_of(snapshot, name) for name in STAGES)
+    classes = figure(annotate, "classes") or figure(frames, "classes")
+    counts = (
+        ("ready.classes", classes),
+        ("data.videos_n", figure(annotate, "subset_videos") or figure(frames, "videos")),
+        ("data.frames_n", figure(frames, "frames")),
+        ("infer.clips", figure(pre, "clips")),
+    )
+    known = [words(key, n=figures.count(value)) for key, value in counts if value is not None]
+    rows = [*paragraph(dotted(known[:2]), look.width), *paragraph(dotted(known[2:]), look.width)] if known else []
+    skipped = sum(stage.set_aside_count for stage in (frames, annotate, pre))
+    if skipped:
+        rows.append(row(Span(words("stages.skipped", n=figures.count(skipped)), "warn")))
+    return [*(rows or _sources(snapshot, look)), *_work(snapshot, look)]
 
 
 def _sources(snapshot: Snapshot, look: Look) -> list[Row]:

@@ -1,8 +1,8 @@
-"""The devices: each chip or group of cores with its health, power, temperature, load and memory, and why it is out."""
+"""Devices as the console knows them: what the run says of each, and what was last read from it; order and filter."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -14,24 +14,19 @@ from backends.core.published import published_model, published_rates
 from backends.core.run_state import DeviceRun, Run
 from backends.core.values import DeviceSample
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Grid, Row, Span, cells, cut, fit, grid, later, row
+from r3d_tui.text.rows import Row, Span, cut, fit, row
 from r3d_tui.text.safe import safe
+from r3d_tui.views.graph import graph
 from r3d_tui.views.listing import Order, filter_of
-from r3d_tui.views.look import LABEL, Look, live_rate, paragraph, sign, stage_of, state_word
+from r3d_tui.views.look import LABEL, Look, live_rate, stage_of, state_word
 from r3d_tui.views.tracks import Track, range_of
-from r3d_tui.widgets.meter import load_role, meter
-from r3d_tui.widgets.spark import spark
 
-OLD_S = 10.0
-"""A reading older than this says its age."""
 SHORT_S = 120.0
 """What a short history shows."""
-SPARK = 6
 UNITS = {"power_w": ("devices.power", 1, "W"), "temp_c": ("devices.temp", 0, "°C")}
 """Metric: its word, digits and unit; the others are shares."""
 SIMULATED = " simulated"
 """How the name of a simulated chip ends."""
-Tracked = Mapping[str, Track]
 
 
 class Device(Struct, frozen=True):
@@ -59,20 +54,13 @@ class Device(Struct, frozen=True):
         return any(one is not None and one.name.endswith(SIMULATED) for one in (self.run, self.sample))
 
 
-_LATEST: list[tuple[Snapshot, tuple[Device, ...]]] = []
-"""The snapshot that was asked for last: one picture asks a dozen times."""
-
-
-def joined(snapshot: Snapshot) -> tuple[Device, ...]:
-    """The devices of the run and those that were only seen, each once."""
-    if not _LATEST or _LATEST[0][0] is not snapshot:
-        _LATEST[:] = [(snapshot, _joined(snapshot))]
-    return _LATEST[0][1]
-
-
-def _joined(snapshot: Snapshot) -> tuple[Device, ...]:
+def joined(snapshot: Snapshot, polled: Sequence[DeviceSample] = ()) -> tuple[Device, ...]:
+    """The devices of the run and those that were only seen, each once; of two readings the later."""
     runs = {device.id: device for device in snapshot.run.devices}
-    samples = {sample.device: sample for sample in snapshot.samples}
+    samples: dict[str, DeviceSample] = {sample.device: sample for sample in polled}
+    for sample in snapshot.samples:
+        if sample.device not in samples or sample.at >= samples[sample.device].at:
+            samples[sample.device] = sample
     names = sorted({*runs, *samples}, key=_natural)
     devices = (Device(name, runs.get(name), samples.get(name)) for name in names)
     model, batch = _measured(snapshot)
@@ -89,6 +77,11 @@ def _measured(snapshot: Snapshot) -> tuple[str, int]:
 @lru_cache(maxsize=64)
 def _published(chip: str, model: str, batch: int) -> float | None:
     return next((one.clips_per_s for one in published_rates(chip, model, batch)), None)
+
+
+def short_id(device: str) -> str:
+    """A device's number alone, where its kind is a chip's: `npu:3` → 3, `cpu:0` stays."""
+    return safe(device.removeprefix("npu:"))
 
 
 def _natural(name: str) -> tuple[tuple[int, str], ...]:
@@ -120,7 +113,7 @@ ORDERS: tuple[Order[Device], ...] = (
     Order("infer.mean", lambda one: one.run.mean_clips_per_s if one.run else None),
     Order("infer.p95", lambda one: one.run.latency_p95_ms if one.run else None, down=True),
 )
-"""What devices may be ordered by, here and in the inference panel; without any, by their numbers."""
+"""What devices may be ordered by; without any, by their numbers."""
 
 
 class Arrangement(Struct, frozen=True):
@@ -130,7 +123,7 @@ class Arrangement(Struct, frozen=True):
     order: int = -1
     """Which of `ORDERS`; -1: by number."""
 
-    def told(self, look: Look) -> str:
+    def described(self, look: Look) -> str:
         """In words, for a title; empty where all are shown by number."""
         order = ORDERS[self.order] if self.order >= 0 else None
         parts = (
@@ -152,98 +145,6 @@ def arranged(found: Sequence[Device], how: Arrangement, look: Look) -> tuple[Dev
     return (*known, *(one for one in shown if order.value(one) is None))
 
 
-def devices(
-    snapshot: Snapshot,
-    look: Look,
-    cursor: str = "",
-    found: Sequence[Device] | None = None,
-    tracks: Tracked | None = None,
-    shown: str = "",
-) -> list[Row]:
-    """The devices panel: the table, why some do not work, and the short histories of the device `shown`."""
-    everything, tracks = joined(snapshot), tracks or {}
-    found = everything if found is None else found
-    if not everything:
-        return _none(snapshot, look)
-    if not found:
-        return paragraph(look.words("devices.no_match"), look.width, "dim")
-    rows = [*_table(found, look, cursor, tracks), *_why(found, look)]
-    mine = next((device for device in everything if device.id == shown), None)
-    below = histories(mine, tracks.get(shown), look) if mine is not None else []
-    return [*rows, (), *below] if below and len(rows) + 1 + len(below) <= look.height else rows
-
-
-def id_width(found: Sequence[Device]) -> int:
-    """Cells of a device with its cursor and its sign."""
-    return min(16, max(8, *(cells(safe(one.id)) + 3 for one in found)))
-
-
-def _none(snapshot: Snapshot, look: Look) -> list[Row]:
-    key = "devices.none_yet" if not snapshot.run.id else "devices.none"
-    rows = paragraph(look.words(key), look.width, "dim")
-    target = snapshot.settings.infer if snapshot.settings else None
-    if target is not None:
-        asked = "–" if target.devices is None else ", ".join(map(str, target.devices))
-        text = look.words("devices.asked", target=target.target, devices=asked)
-        rows += paragraph(text, look.width, "dim")
-    return rows
-
-
-def _table(found: Sequence[Device], look: Look, cursor: str, tracks: Tracked) -> list[Row]:
-    words = look.words
-    unread = all(device.sample is None or device.sample.power_w is None for device in found)
-    cold = all(device.sample is None or device.sample.temp_c is None for device in found)
-    name = 15 if any(device.simulated for device in found) else 10
-    columns = (
-        Column(words("devices.device"), id_width(found)),
-        Column(words("devices.name"), name, rank=4),
-        Column(words("stages.state"), 8),
-        Column(words("devices.health"), 7, rank=7),
-        Column(words("devices.power"), 7, right=True, rank=8 if unread else 2),
-        Column("", SPARK, rank=9),
-        Column(words("devices.temp"), 5, right=True, rank=8 if cold else 1),
-        Column("", SPARK, rank=10),
-        Column(words("devices.busy"), 5, right=True),
-        Column("", SPARK if look.width < 90 else 10, rank=5 if look.width >= 52 else 3),
-        Column(words("devices.memory"), 9, right=True, rank=3),
-        Column("", SPARK if look.width < 90 else 10, rank=9),
-        Column(words("devices.procs"), 5, right=True, rank=6),
-        Column("", 0, flex=True, rank=11),
-    )
-    settled = grid(columns, look.width)
-    return [settled.head(), *(_device_row(one, look, cursor, tracks, settled) for one in found)]
-
-
-def _device_row(one: Device, look: Look, cursor: str, tracks: Tracked, settled: Grid) -> Row:
-    return later(one.id, lambda: _drawn(settled.row(_cells(one, look, cursor)), one, tracks))
-
-
-def _cells(device: Device, look: Look, cursor: str) -> list[str | Span]:
-    sample = device.sample
-    mark = sign(device.state)
-    here = "›" if cursor == device.id else " "
-    action = f"screen.pick_device({device.id!r})" if safe(device.id) == device.id else ""
-    power = figures.number(sample.power_w, 1, "W") if sample else figures.DASH
-    temp = figures.number(sample.temp_c, 0, "°C") if sample else figures.DASH
-    health = safe(sample.health or "") if sample else ""
-    return [
-        Span(f"{here}{mark.text} {safe(device.id)}", mark.role, action),
-        safe(device.name) or figures.DASH,
-        Span(state_word(look.words, device.state), mark.role if mark.role in ("warn", "bad", "dim") else "", action),
-        Span(health or figures.DASH, "warn" if health and health.upper() != "OK" else ""),
-        power,
-        "\0power_w",
-        temp,
-        "\0temp_c",
-        figures.percent(_share(sample.busy_percent, 100) if sample else None),
-        "\0busy_percent",
-        memory_text(sample),
-        "\0memory_used_mb",
-        figures.count(sample.processes if sample else None),
-        "",
-    ]
-
-
 def memory_text(sample: DeviceSample | None) -> str:
     """Gigabytes used of how many."""
     if sample is None or sample.memory_used_mb is None:
@@ -256,51 +157,28 @@ def _share(value: float | None, whole: float | None) -> float | None:
     return value / whole if value is not None and whole else None
 
 
-def _drawn(line: Row, device: Device, tracks: Tracked) -> Row:
-    """Put meters and short histories where the table kept their place."""
-    spans: list[Span] = []
-    for span in line:
-        if span.text.startswith("\0"):
-            spans += _history(span.text.strip("\0 …"), cells(span.text), device, tracks.get(device.id))
-        else:
-            spans.append(span)
-    return tuple(spans)
-
-
-def _history(metric: str, wide: int, device: Device, track: Track | None) -> tuple[Span, ...]:
-    sample = device.sample
-    if metric.startswith("mem"):
-        share = _share(sample.memory_used_mb, sample.memory_total_mb) if sample else None
-        return meter(share, wide, load_role(share))
-    name = next(name for name in ("power_w", "temp_c", "busy_percent") if name.startswith(metric))
-    if track is None or len(track) < 2:
-        return (Span("╌" * wide, "off"),)
-    top = None if name == "power_w" else 100.0
-    return (spark(track.spread(name, wide, SHORT_S), wide, "accent", top=top),)
-
-
-def histories(device: Device, track: Track | None, look: Look) -> list[Row]:
-    """Four lines: what each figure of a device was over the last minutes, is now, and its range over the run."""
+def histories(device: Device, track: Track | None, look: Look, height: int = 1) -> list[Row]:
+    """What each figure of a device was over the last minutes, `height` lines each, from its least to its most."""
     if track is None or len(track) < 2:
         return []
     words = look.words
-    rows: list[Row] = []
-    wide = max(6, min(60, look.width - LABEL - 32))
+    rows = [row(Span(words("devices.last", time=figures.clock(SHORT_S)), "head"))]
+    wide = max(6, look.width - 8)
     total = device.sample.memory_total_mb if device.sample else None
     for metric in ("power_w", "temp_c", "busy_percent", "memory_used_mb"):
-        if range_of(track, metric).most is None:
+        found = range_of(track, metric)
+        if found.least is None or found.most is None:
             continue  # what a group of cores does not tell needs no line
-        key, now, span, top = told(metric, track, total)
-        values = track.spread(metric, wide, SHORT_S)
-        line = row(
-            Span(fit(words(key), LABEL), "dim"), spark(values, wide, top=top), " ", Span(fit(now, 9, right=True))
+        key, now, span, _ = metric_text(metric, track, total)
+        rows.append(
+            cut(row(Span(fit(words(key), LABEL), "dim"), Span(now, "strong"), Span(f"  {span}", "dim")), look.width)
         )
-        rows.append(cut((*line, Span(f"  {span}", "dim")), look.width))
-    head = words("devices.last", device=safe(device.id), time=figures.clock(SHORT_S))
-    return [row(Span(head, "head")), *rows]
+        lines = graph(track.spread(metric, wide, SHORT_S), height, found.least, found.most)
+        rows += [row("  ", Span(text, "accent")) for text in lines]
+    return rows
 
 
-def told(metric: str, track: Track, memory_mb: int | None) -> tuple[str, str, str, float | None]:
+def metric_text(metric: str, track: Track, memory_mb: int | None) -> tuple[str, str, str, float | None]:
     """A figure's word, its value now, its range over the run, and the top of its scale."""
     found = range_of(track, metric)
     if metric == "memory_used_mb":
@@ -319,20 +197,10 @@ def _range(least: float | None, most: float | None, digits: int) -> str:
     return "" if least is None or most is None else f"{least:.{digits}f} – {most:.{digits}f}"
 
 
-def _why(found: Sequence[Device], look: Look) -> list[Row]:
-    rows: list[Row] = []
-    for device in found:
-        for text in reasons(device):
-            mark = sign(device.state)
-            rows += paragraph(f"{safe(device.id)}: {look.words.line(text)}", look.width, mark.role, 2)
-        age = look.now - device.sample.at if device.sample else 0.0
-        if device.sample and device.run and device.run.pid and age > OLD_S:
-            text_age = look.words("devices.age", device=safe(device.id), time=figures.clock(age))
-            rows += paragraph(text_age, look.width, "warn", 2)
-    return [(), *rows] if rows else []
-
-
 def reasons(device: Device) -> list[Line]:
-    """Why a device is out or retired, and why a reading of it is not there."""
+    """Why a device is excluded or dropped, or would not be taken, and why a reading of it is not there."""
     texts = [device.run.reason] if device.run and device.run.reason.template else []
-    return [*texts, *([device.sample.trouble] if device.sample and device.sample.trouble.template else [])]
+    if device.sample is None:
+        return texts
+    read = device.sample.trouble if device.sample.trouble.template else device.sample.not_taken
+    return [*texts, *([read] if (read.template and device.run is None) or device.sample.trouble.template else [])]

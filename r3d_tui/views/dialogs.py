@@ -11,17 +11,16 @@ from r3d_tui.text.rows import Row, Span, fit, row, wrap
 from r3d_tui.views.actions import ACTIONS, all_shown
 from r3d_tui.views.look import SIGNS, Look, paragraph, rule, sign, stage_word, state_word
 
-ACTION_SIGNS = {"run": "run", "cached": "cached", "skip": "skipped", "unknown": "unknown"}
+ACTION_SIGNS = {"run": "run", "cached": "cached", "skip": "skipped", "unknown": "run"}
 
 
 def preview(found: Sequence[Preview], look: Look) -> list[Row]:
     """What would run and why."""
     words = look.words
     rows: list[Row] = []
-    will = [one for one in found if one.action == "run"]
-    maybe = [one for one in found if one.action == "unknown"]
+    will = [one for one in found if one.action in ("run", "unknown")]
     kept = [one for one in found if one.action == "cached"]
-    summary = words("preview.summary", run=len(will), maybe=len(maybe), kept=len(kept))
+    summary = words("preview.summary", run=len(will), kept=len(kept))
     rows += [row(Span(summary, "strong")), ()]
     space = max(10, look.width - 27)
     for one in found:
@@ -58,8 +57,8 @@ def help_rows(look: Look) -> list[Row]:
     return [*rows, (), *paragraph(words("help.dash"), look.width, "dim")]
 
 
-def trouble(error: R3dError | Line, look: Look) -> list[Row]:
-    """An error with its mend."""
+def error_rows(error: R3dError | Line, look: Look) -> list[Row]:
+    """An error with its fix."""
     text, hint = (error.line, error.hint) if isinstance(error, R3dError) else (error, Line(""))
     rows = paragraph(look.words.line(text), look.width, "bad")
     return [*rows, (), *paragraph(look.words.line(hint), look.width)] if hint.template else rows

@@ -1,8 +1,6 @@
-"""What frames the panels: the header, the tabs, the footer, and the words for a window that is too small."""
+"""What frames the panes: the header, the status line, the bottom line of keys, the words for a small window."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from backends.core.client import Snapshot
 from r3d_tui.text import figures
@@ -10,33 +8,83 @@ from r3d_tui.text.rows import Row, Span, cells, cut, ends, row, shorten, width_o
 from r3d_tui.text.safe import safe
 from r3d_tui.views.actions import ACTIONS, Action, shown
 from r3d_tui.views.devices import simulated
-from r3d_tui.views.layout import LEAST, PANELS
-from r3d_tui.views.look import Look, paragraph, sign, stage_of, state_word
+from r3d_tui.views.layout import LEAST
+from r3d_tui.views.look import Look, left, paragraph, sign, stage_of, stage_word, state_word
+from r3d_tui.views.phase import Phase, failed_stage, fix_of, phase_of, running_stages
+
+MOST = 7
+"""Keys in the bottom line."""
+KEYS: dict[Phase, tuple[str, ...]] = {
+    "setup": ("new", "edit", "palette", "help", "quit"),
+    "ready": ("run", "device", "edit", "videos", "palette", "help", "quit"),
+    "running": ("device", "open", "log", "stop", "palette", "help", "quit"),
+    "failed": ("fix", "rerun_failed", "edit", "run", "log", "palette", "help", "quit"),
+    "done": ("results", "videos", "runs", "run", "palette", "help", "quit"),
+}
+"""Phase: what may be done, the recommended first."""
+IN_LOG = ("search", "only", "next_match", "pager", "palette", "help", "quit")
+NEXT: dict[Phase, str] = {"setup": "new", "ready": "start", "running": "open", "failed": "details", "done": "results"}
+"""Phase: what Enter does."""
 
 
 def header(snapshot: Snapshot | None, look: Look, *, read_only: bool = False, broken: str = "") -> Row:
-    """The workspace, the run and its state, and what stands in the way."""
+    """What is worked on, and how it stands."""
     words = look.words
     name = Span(" r3d-tui ", "chip")
     if snapshot is None:
         return cut(row(name, " ", Span(broken or words("header.reading"), "bad" if broken else "dim")), look.width)
-    run = snapshot.run
     right: list[str | Span] = []
     if simulated(snapshot):
-        right += [Span(words("sim.chips" if look.width >= 80 else "sim.word"), "warn"), " "]
+        right += [Span(words("sim.chips" if look.width >= 100 else "sim.word"), "warn"), "  "]
     if read_only:
-        right += [Span(words("header.read_only"), "warn"), " "]
-    if run.id:
-        right += [words("header.run", run=safe(run.id)), " ", sign(run.state), " "]
-        right += [Span(state_word(words, run.state), "strong"), " ", figures.clock(_took(snapshot, look.now)), " "]
-    else:
-        right += [Span(words("header.no_run"), "dim"), " "]
-    trouble = _trouble(snapshot, look, broken)
+        right += [Span(words("header.read_only"), "warn"), "  "]
+    right += [*_standing(snapshot, look, broken), " "]
     tail = row(*right)
-    space = max(8, look.width - width_of(tail) - cells(trouble) - 14)
-    place = shorten(safe(str(snapshot.workspace)), space, keep_end=True)
-    front = row(name, " ", Span(place, "strong"), "  ", Span(trouble, "bad"))
-    return ends(front, tail, look.width)
+    space = max(8, look.width - width_of(tail) - 12)
+    about = f"  {_about(snapshot, look)}" if look.width >= 70 else ""
+    place = shorten(_home(safe(str(snapshot.workspace))), max(8, space - cells(about)), keep_end=True)
+    return ends(row(name, "  ", Span(place, "strong"), Span(about, "dim")), tail, look.width)
+
+
+def _home(place: str) -> str:
+    from pathlib import Path
+
+    home = str(Path.home())
+    return f"~{place[len(home) :]}" if place == home or place.startswith(home + "/") else place
+
+
+def _about(snapshot: Snapshot, look: Look) -> str:
+    if (settings := snapshot.settings) is None:
+        return ""
+    export = stage_of(snapshot, "export").outcome
+    arch = safe(str(export.figures.get("arch") or "")) if export is not None else ""
+    parts = [look.words("data.split", n=settings.dataset.split) if settings.dataset.splits else "", arch]
+    return " · ".join(part for part in parts if part)
+
+
+def _standing(snapshot: Snapshot, look: Look, broken: str) -> list[str | Span]:
+    words, run = look.words, snapshot.run
+    took = figures.clock(_took(snapshot, look.now))
+    if broken:
+        return [Span(broken, "bad")]
+    if run.state == "running" and not snapshot.alive:
+        return [Span(words("header.dead"), "bad")]
+    if snapshot.stalled_s is not None:
+        return [Span(words("header.stalled", time=figures.clock(snapshot.stalled_s)), "bad")]
+    if run.state == "running":
+        failed = failed_stage(snapshot)
+        found = running_stages(snapshot)
+        rest = [seconds for seconds in map(left, found) if seconds is not None]
+        tail = f" · {words('stages.left', time=figures.clock(max(rest)))}" if rest else ""
+        lead = [Span(f"✗ {stage_word(words, failed.name)}  ", "bad")] if failed is not None else []
+        name = stage_word(words, found[-1].name) if found else state_word(words, "running")
+        return [*lead, Span(f"▸ {name} ", "accent"), f"{took}{tail}"]
+    if failed := failed_stage(snapshot):
+        return [Span(f"✗ {words('header.failed', stage=stage_word(words, failed.name))}", "bad"), f" {took}"]
+    if run.state == "new":
+        ready = snapshot.settings is not None and not snapshot.problem.template
+        return [Span(words("header.ready" if ready else "header.no_run"), "good" if ready else "dim")]
+    return [sign(run.state), f" {state_word(words, run.state)} {took}"]
 
 
 def _took(snapshot: Snapshot, now: float) -> float | None:
@@ -46,85 +94,74 @@ def _took(snapshot: Snapshot, now: float) -> float | None:
     return (run.ended if run.ended is not None else now) - run.started
 
 
-def _trouble(snapshot: Snapshot, look: Look, broken: str) -> str:
-    words, run = look.words, snapshot.run
-    if broken:
-        return broken
-    if snapshot.stalled_s is not None:
-        return words("header.stalled", time=figures.clock(snapshot.stalled_s))
-    if run.state == "running" and not snapshot.alive:
-        return words("header.dead")
-    return ""
-
-
-def tabs(look: Look, current: str) -> Row:
-    """The panels with their keys; names shrink to numbers where the width does not suffice."""
-    for names in ("panel", "panel_short", ""):
-        spans: list[Span] = []
-        for number, panel in enumerate(PANELS, 1):
-            here = panel == current
-            name = look.words(f"{names or 'panel_short'}.{panel}") if names or here else ""
-            text = f" {number} {name} " if name else f" {number} "
-            spans.append(Span(text, "chip" if here else "dim", f"screen.panel({panel!r})"))
-        if width_of(tuple(spans)) <= look.width:
-            break
-    return cut(tuple(spans), look.width)
-
-
 def possible(action: Action, snapshot: Snapshot | None, *, read_only: bool) -> bool:
-    """Whether the footer and the palette should offer an action now."""
+    """Whether the bottom line and the palette should offer an action now."""
     if action.writes and read_only:
         return False
     state = snapshot.run.state if snapshot else "new"
+    alive = state == "running" and snapshot is not None and snapshot.alive
     if action.name == "stop":
-        return state == "running"
-    if action.name in ("run", "rerun_from"):
-        return state != "running"
+        return alive
+    if action.name in ("run", "rerun_from", "start"):
+        return not alive and snapshot is not None and snapshot.settings is not None
+    if action.name == "fix":
+        return fix_of(snapshot) is not None
     if action.name == "rerun_failed":
-        return state in ("failed", "stopped", "interrupted")
-    if action.name == "device":
-        return snapshot is not None and stage_of(snapshot, "infer").state == "running"
+        broken = state in ("failed", "stopped", "interrupted") or phase_of(snapshot) == "failed"
+        return broken and fix_of(snapshot) is None
+    if action.name == "new":
+        return snapshot is not None and snapshot.settings is None and not snapshot.run.id
+    if action.name == "results":
+        return snapshot is None or snapshot.report is not None or bool(snapshot.run.id)
     return True
 
 
-_DEVICES = {"open": 6, "device": 7, "order": 8, "search": 9, "details": 0, "log": 0, "results": 0, "videos": 0}
-NEAR: dict[str, dict[str, int]] = {
-    "devices": _DEVICES,
-    "infer": _DEVICES,
-    "dataset": {"open": 6, "asides": 7, "videos": 0},
-    "result": {"open": 6, "results": 0},
-    "log": {"search": 7, "next_match": 8, "only": 9, "pager": 10, "log": 0},
-}
-"""Panel: ranks in the footer that differ while one is there; 0: not at all."""
+def offered(snapshot: Snapshot | None, *, read_only: bool = False, panel: str = "", chips: bool = True) -> list[Action]:
+    """What the bottom line holds: the keys that do something here, the recommended first, at most seven."""
+    names = IN_LOG if panel == "log" else KEYS[phase_of(snapshot)]
+    known = {action.name: action for action in ACTIONS}
+    found = [known[name] for name in names if possible(known[name], snapshot, read_only=read_only)]
+    found = [one for one in found if _worth(one, snapshot, chips=chips)]
+    while len(found) > MOST:
+        found.pop(-4)
+    return found
 
 
-def footer(snapshot: Snapshot | None, look: Look, *, read_only: bool = False, panel: str = "") -> Row:
-    """The keys that matter now and in this panel, as many as fit."""
-    near = NEAR.get(panel, {})
-    ranks = {action: near.get(action.name, action.footer) for action in ACTIONS}
-    offered = [a for a in ACTIONS if ranks[a] and possible(a, snapshot, read_only=read_only) and _worth(a, snapshot)]
-    while offered:
-        line = _keys(offered, look)
+def _worth(action: Action, snapshot: Snapshot | None, *, chips: bool) -> bool:
+    """Whether there is anything behind an action yet; the palette offers it all the same."""
+    if action.name == "device":
+        return chips
+    if action.name == "videos":
+        return snapshot is not None and stage_of(snapshot, "preprocess").state in ("done", "cached")
+    if action.name == "edit":
+        return snapshot is not None and bool(snapshot.settings or snapshot.problem.template)
+    return True
+
+
+def footer(
+    snapshot: Snapshot | None, look: Look, *, read_only: bool = False, panel: str = "", chips: bool = True
+) -> Row:
+    """The keys, as many as fit; the first in reverse where it is what should be done next."""
+    actions = offered(snapshot, read_only=read_only, panel=panel, chips=chips)
+    main = phase_of(snapshot) in ("setup", "ready", "failed", "done") and panel != "log"
+    while actions:
+        line = _keys(actions, look, main=main and not read_only)
         if width_of(line) <= look.width:
             return line
-        offered.remove(max(offered, key=lambda action: ranks[action]))
+        actions.pop({4: 1, 3: 2}.get(len(actions), -4 if len(actions) > 4 else -1))  # help stays the longest
     return ()
 
 
-def _worth(action: Action, snapshot: Snapshot | None) -> bool:
-    """Whether there is anything behind an action yet; the palette offers it all the same, for earlier runs."""
-    if action.name == "results":
-        return snapshot is not None and snapshot.report is not None
-    if action.name == "videos":
-        return snapshot is not None and stage_of(snapshot, "preprocess").state in ("done", "cached")
-    return True
-
-
-def _keys(actions: Sequence[Action], look: Look) -> Row:
+def _keys(actions: list[Action], look: Look, *, main: bool) -> Row:
     spans: list[Span] = [Span(" ")]
-    for action in actions:
-        act = f"screen.{action.name}"
-        spans += [Span(shown(action.keys[0]), "key", act), Span(f" {look.words(f'key.{action.name}')}  ", "", act)]
+    for place, action in enumerate(actions):
+        act = f"screen.do({action.name!r})"
+        word = look.words(f"key.{action.name}")
+        key = "Enter" if place == 0 and action.name in ("run", "new", "results") else shown(action.keys[0])
+        if place == 0 and main:
+            spans += [Span(f" {key} {word.upper()} ", "chip", act), Span("  ")]
+        else:
+            spans += [Span(key, "key", act), Span(f" {word}  ", "", act)]
     return tuple(spans)
 
 
@@ -133,8 +170,3 @@ def too_small(look: Look) -> list[Row]:
     columns, lines = LEAST
     text = look.words("small.window", columns=columns, lines=lines, width=look.width, height=look.height)
     return paragraph(text, look.width)
-
-
-def problem(snapshot: Snapshot, look: Look) -> str:
-    """What stands in the way of a run, in words; empty where nothing does."""
-    return look.words.line(snapshot.problem) if snapshot.problem.template else ""

@@ -1,4 +1,4 @@
-"""Where each panel stands for a size of the terminal. Pure: sizes in, boxes out; nothing overlaps or is outside."""
+"""Where each panel stands for a size of the terminal. Pure: sizes and wishes in, boxes out; nothing overlaps."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-PANELS = ("stages", "dataset", "model", "devices", "infer", "log", "result")
-"""In the order of their keys 1 to 7."""
+from r3d_tui.views.phase import Phase
+
+PANELS = ("main", "chips", "data", "model", "accuracy", "stages", "log")
+"""In the order of their keys 1 to 7. One that has no place in the layout takes the body when it is chosen."""
 LEAST = (60, 20)
 """Columns and lines below which the console asks for a larger window."""
-DASHBOARD = (120, 40)
-"""Columns and lines from which all panels are shown together."""
-THREE = 180
-"""Columns from which the dashboard has three columns."""
-RAIL = 23
+BOXED = (120, 40)
+"""Columns and lines from which panels stand in boxes beside each other."""
+WIDE = (190, 50)
+"""Columns and lines from which the stages stand at the left and the marked chip at the right."""
+
+
+LOG = 6
+"""Lines that a log needs to be of use."""
 
 
 class Box(NamedTuple):
-    """A place inside the body: column, line, columns, lines."""
+    """A place on the screen: column, line, columns, lines."""
 
     x: int
     y: int
@@ -26,72 +31,111 @@ class Box(NamedTuple):
     height: int
 
 
-Mode = Literal["small", "rail", "dashboard"]
+Mode = Literal["small", "stacked", "boxed"]
+
+
+class Wishes(Struct, frozen=True):
+    """What the panels would take, and what matters now."""
+
+    phase: Phase = "ready"
+    current: str = "main"
+    main: int = 8
+    """Lines of the main pane's rows."""
+    chips: int = 4
+    """Lines of the chip table and what is said below it; 0: there are none."""
+    zoomed: bool = False
 
 
 class Plan(Struct, frozen=True):
-    """The mode and the boxes by name: panels, `header`, `footer`, and `rail` and `tabs`, or only `small`."""
+    """The mode and the boxes by name: panels, `header`, `strip`, `status`, `footer`, or only `small`."""
 
     mode: Mode
     boxes: dict[str, Box]
 
 
-def plan(width: int, height: int, current: str, *, chips: int = 2, stages: int = 11, zoomed: bool = False) -> Plan:
-    """The boxes for a terminal of `width` columns and `height` lines: header, footer and what stands between them."""
+def plan(width: int, height: int, wishes: Wishes) -> Plan:
+    """The boxes for a terminal of `width` columns and `height` lines."""
     if width < LEAST[0] or height < LEAST[1]:
         return Plan("small", {"small": Box(0, 0, width, height)})
-    mode: Mode = "rail"
-    body = height - 2
-    if zoomed or width < DASHBOARD[0] or height < DASHBOARD[1]:
-        boxes = _rail(width, body, current)
-    elif width < THREE:
-        mode, boxes = "dashboard", _two(width, body, chips, stages)
+    body = Box(0, 2, width, height - 4)
+    boxed = width >= BOXED[0] and height >= BOXED[1]
+    if boxed and width >= WIDE[0] and height >= WIDE[1]:
+        boxes = _wide(body, wishes)
     else:
-        mode, boxes = "dashboard", _three(width, body, chips, stages)
-    below = {name: box._replace(y=box.y + 1) for name, box in boxes.items()}
-    frame = {"header": Box(0, 0, width, 1), "footer": Box(0, height - 1, width, 1)}
-    return Plan(mode, {**frame, **below})
-
-
-def _rail(width: int, height: int, current: str) -> dict[str, Box]:
-    return {
-        "tabs": Box(0, 0, width, 1),
-        "rail": Box(0, 1, RAIL, height - 1),
-        current: Box(RAIL + 1, 1, width - RAIL - 1, height - 1),
+        boxes = _boxed(body, wishes) if boxed else _stacked(body, wishes)
+    if wishes.zoomed or wishes.current not in boxes:
+        boxes = {wishes.current: body}
+    frame = {
+        "header": Box(0, 0, width, 1),
+        "strip": Box(0, 1, width, 1),
+        "status": Box(0, height - 2, width, 1),
+        "footer": Box(0, height - 1, width, 1),
     }
+    return Plan("boxed" if boxed else "stacked", {**frame, **boxes})
 
 
-def _two(width: int, height: int, chips: int, stages: int) -> dict[str, Box]:
-    left = (width * 57) // 100
-    chips = max(chips, 4)
-    boxes = _column(0, left, height, (("stages", stages + 3, 8), ("infer", chips + 9, 10), ("log", None, 8)))
-    right = (("dataset", 12, 9), ("model", 12, 11), ("devices", chips + 9, min(chips + 2, 8)), ("result", None, 8))
-    return {**boxes, **_column(left + 1, width - left - 1, height, right)}
+def _stacked(body: Box, wishes: Wishes) -> dict[str, Box]:
+    """The main pane over the chips, which have what they need before a run and while devices work."""
+    chips = wishes.chips
+    if wishes.phase in ("failed", "done", "setup") and wishes.main + chips + 1 > body.height:
+        chips = 0  # the card and the result have the room; Tab goes to the chips
+    if not chips:
+        return {"main": body}
+    if wishes.phase == "running" and wishes.main < body.height:
+        main = min(wishes.main + 1, body.height - 4)
+    else:
+        main = max(4, min(wishes.main + 1, body.height - min(chips, body.height // 2)))
+    boxes = {"main": body._replace(height=main)}
+    rest = body.height - main
+    if wishes.phase == "running" and rest - chips >= LOG:
+        rest = chips + 1
+        boxes["log"] = body._replace(y=body.y + main + rest, height=body.height - main - rest)
+    return {**boxes, "chips": body._replace(y=body.y + main, height=rest)}
 
 
-def _three(width: int, height: int, chips: int, stages: int) -> dict[str, Box]:
-    first = (width * 36) // 100
-    second = (width - first) // 2
-    chips = max(chips, 4)
-    boxes = _column(0, first, height, (("stages", stages + 9, 8), ("log", None, 8)))
-    middle = (("infer", chips + 11, 10), ("devices", chips + 10, 8), ("dataset", None, 11))
-    boxes |= _column(first + 1, second - 1, height, middle)
-    third = (("model", 15, 11), ("result", None, 9))  # the longest of all gets what is left
-    return boxes | _column(first + second + 1, width - first - second - 1, height, third)
+def _boxed(body: Box, wishes: Wishes) -> dict[str, Box]:
+    """Main, chips, three small ones beside each other, the log."""
+    small, log = 7, 6
+    chips = min(wishes.chips + 2, body.height - small - log - 6) if wishes.chips else 0
+    main = body.height - small - log - chips
+    if wishes.phase == "running":
+        main = min(main, max(4, wishes.main + 2))
+    log = body.height - main - small - chips
+    boxes, y = {}, body.y
+    for name, tall in (("main", main), ("chips", chips)):
+        if tall:
+            boxes[name] = Box(0, y, body.width, tall)
+            y += tall
+    third = body.width // 3
+    boxes["data"] = Box(0, y, third, small)
+    boxes["model"] = Box(third, y, body.width - 2 * third, small)
+    boxes["accuracy"] = Box(body.width - third, y, third, small)
+    boxes["log"] = Box(0, y + small, body.width, log)
+    return boxes
 
 
-def _column(x: int, width: int, height: int, wants: tuple[tuple[str, int | None, int], ...]) -> dict[str, Box]:
-    """Boxes one under the other: each its wish, shrunk towards its least from the last; one without a wish fills up."""
-    sizes = [want if want is not None else least for _, want, least in wants]
-    over = sum(sizes) - height
-    for place in reversed(range(len(wants))):
-        give = min(max(0, over), sizes[place] - wants[place][2])
-        sizes[place] -= give
-        over -= give
-    filler = next((place for place, (_, want, _least) in enumerate(wants) if want is None), len(wants) - 1)
-    sizes[filler] += height - sum(sizes)
-    boxes, y = {}, 0
-    for (name, _, _), size in zip(wants, sizes, strict=True):
-        boxes[name] = Box(x, y, width, size)
-        y += size
+def _wide(body: Box, wishes: Wishes) -> dict[str, Box]:
+    """Stages and runs at the left, the stack in the middle, the marked chip and the accuracy at the right."""
+    left, right, log = 42, 54, 12
+    middle = body.width - left - right
+    tall = body.height - log
+    chips = min(wishes.chips + 2, tall // 2) if wishes.chips else 0
+    main = tall - chips - 9
+    if wishes.phase == "running":
+        main = min(main, max(6, wishes.main + 2))
+    half = middle // 2
+    low = body.y + main + chips
+    stages = min(tall - 8, 18)
+    boxes = {
+        "stages": Box(0, body.y, left, stages),
+        "runs": Box(0, body.y + stages, left, tall - stages),
+        "main": Box(left, body.y, middle, main),
+        "data": Box(left, low, half, tall - main - chips),
+        "model": Box(left + half, low, middle - half, tall - main - chips),
+        "marked": Box(left + middle, body.y, right, tall // 2),
+        "accuracy": Box(left + middle, body.y + tall // 2, right, tall - tall // 2),
+        "log": Box(0, body.y + tall, body.width, log),
+    }
+    if chips:
+        boxes["chips"] = Box(left, body.y + main, middle, chips)
     return boxes

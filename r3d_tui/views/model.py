@@ -35,6 +35,27 @@ def model(snapshot: Snapshot, look: Look) -> list[Row]:
     return [*rows, *_verify(snapshot, look)]
 
 
+def brief(snapshot: Snapshot, look: Look) -> list[Row]:
+    """The same in four lines: the chain with its sizes, the parity of each model, the chip it is compiled for."""
+    words = look.words
+    steps = [figure_text(stage_of(snapshot, "export"), "arch") or "pth"]
+    for short, name in CHAIN:
+        stage = stage_of(snapshot, name)
+        size = figures.size(figure(stage, "bytes")) if figure(stage, "bytes") is not None else ""
+        if stage.state != "skipped":
+            steps.append(f"{short} {size or sign(stage.state).text}")
+    rows = paragraph(" → ".join(steps), look.width, "strong" if len(steps) > 1 else "")
+    verify = stage_of(snapshot, "verify")
+    apart = {short: figure(verify, f"{short}_max_abs") for short in _compared(verify)}
+    parity = [f"{short} {figures.small(value)}" for short, value in apart.items() if value is not None]
+    if parity:
+        rows += paragraph(f"{words('model.verify')} {'  '.join(parity)}", look.width)
+    compiled = stage_of(snapshot, "compile")
+    took = figures.seconds(compiled.seconds) if compiled.seconds is not None else ""
+    rows += paragraph(dotted([figure_text(compiled, "soc_version"), _cann(compiled), took]), look.width, "dim")
+    return rows + _troubles(snapshot, look)
+
+
 def _network(snapshot: Snapshot, look: Look) -> list[Row]:
     words, export = look.words, stage_of(snapshot, "export")
     path = snapshot.settings.model.checkpoint if snapshot.settings else None
@@ -118,7 +139,7 @@ def _verify(snapshot: Snapshot, look: Look) -> list[Row]:
         Column(words("model.verify"), 12),
         Column(words("model.max_abs"), 12, right=True),
         Column(words("model.cosine"), 10, right=True),
-        Column(words("model.top1"), 8, right=True),
+        Column(words("model.top1"), 12, right=True),
         Column("", 0, flex=True, rank=1),
     )
     body: list[list[str | Span]] = []

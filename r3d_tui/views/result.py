@@ -1,102 +1,185 @@
-"""The result: accuracy and speed beside what is published, the classes that are weak, what is taken for what."""
+"""The result: accuracy and throughput beside what is published, the lowest classes, what is confused with what."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from backends.core.client import Snapshot
 from backends.core.values import ClassScore, Report, VideoScore
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table
+from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, width_of
 from r3d_tui.text.safe import safe
-from r3d_tui.views.devices import joined, of_simulated
+from r3d_tui.views.devices import Device
 from r3d_tui.views.listing import Entries, Listing, Order
-from r3d_tui.views.look import Look, dotted, fact, figure, paragraph, rule, stage_of
-from r3d_tui.views.verdict import verdict, verdict_rows
+from r3d_tui.views.look import Look, dotted, figure, paragraph, stage_of
+from r3d_tui.views.verdict import verdict, verdict_line
 from r3d_tui.widgets.meter import meter
 
 BAR = "\0"
 """Keeps the place of a bar in a table."""
 
 
-def result(snapshot: Snapshot, look: Look) -> list[Row]:
-    """The result panel."""
+def result(snapshot: Snapshot, look: Look, devices: Sequence[Device] = ()) -> list[Row]:
+    """The result pane: accuracy with its interval, throughput, then the lowest classes and what is confused."""
     report = snapshot.report
     if report is None:
         key = "result.none" if snapshot.run.state != "running" else "result.not_yet"
-        return paragraph(look.words(key), look.width, "dim")
-    rows = [*_accuracy(report, look), *_counts(snapshot, report, look), *_speed(snapshot, look)]
-    rows += _classes(report, look)
-    rows += _confusions(report, look)
-    return rows + _worst(report, look)
+        return paragraph(look.words(key), look.width, "dim", 1)
+    rows = [*_accuracy(report, look), *_counts(report, look), *_speed(snapshot, look, devices)]
+    space = look.height - len(rows) - 1
+    if space < 3:
+        return rows
+    blocks = [block for block in (_classes(report, look), _confusions(report, look), _worst(report, look)) if block]
+    return [*rows, (), *_beside(blocks, look.width, space)]
 
 
-def _accuracy(report: Report, look: Look) -> list[Row]:
-    words = look.words
-    right = round(report.top1 * report.videos)
-    rows = [
-        fact(
-            words("result.top1"),
-            Span(f"{report.top1:.4f}", "strong"),
-            f"  {words('result.of', right=figures.count(right), n=figures.count(report.videos))}",
-        ),
-        fact("", words("result.interval", low=f"{report.top1_low:.4f}", high=f"{report.top1_high:.4f}")),
-    ]
-    if report.published_top1 is not None:
-        apart = report.top1 - report.published_top1
-        inside = report.top1_low <= report.published_top1 <= report.top1_high
-        verdict = words("result.inside" if inside else "result.outside")
-        text = f"{report.published_top1:.4f}  ({apart:+.4f}, {verdict})"
-        rows.append(fact(words("result.published"), Span(text, "good" if inside else "warn")))
-    if report.k > 1:
-        rows.append(fact(words("result.topk", k=report.k), f"{report.topk:.4f}"))
-    if report.videos != report.videos_listed:
-        rows.append(
-            fact(
-                words("result.all"),
-                f"{report.top1_all:.4f}  {words('result.all_of')}",
-            )
-        )
+def accuracy_so_far(report: Report | None, look: Look) -> list[Row]:
+    """For a small pane: the lowest classes and the first confusions."""
+    if report is None:
+        return paragraph(look.words("result.not_yet"), look.width, "dim")
+    rows = [*_classes(report, look)[:5], *_confusions(report, look)[: max(0, look.height - 5)]]
     return [cut(line, look.width) for line in rows]
 
 
-def _counts(snapshot: Snapshot, report: Report, look: Look) -> list[Row]:
+def _beside(blocks: Sequence[list[Row]], width: int, height: int) -> list[Row]:
+    """Blocks side by side where there is room, else one under the other, in at most `height` lines."""
+    if width < 100 or len(blocks) < 2:
+        each = max(2, height // max(1, len(blocks)))
+        return [cut(line, width) for block in blocks for line in block[:each]][:height]
+    wide = (width - 2 * (len(blocks) - 1)) // len(blocks)
+    blank = row(" " * wide)
+    rows = []
+    for number in range(min(height, max(map(len, blocks)))):
+        parts = [_padded(block[number], wide) if number < len(block) else blank for block in blocks]
+        rows.append(tuple(span for part in parts for span in (*part, Span("  ")))[:-1])
+    return rows
+
+
+def _padded(line: Row, wide: int) -> Row:
+    line = cut(line, wide)
+    return (*line, Span(" " * (wide - width_of(line))))
+
+
+def _accuracy(report: Report, look: Look) -> list[Row]:
+    words, right = look.words, round(report.top1 * report.videos)
+    of = words("result.of", right=figures.count(right), n=figures.count(report.videos))
+    more = [f"{words('result.topk', k=report.k)} {report.topk:.4f}"] if report.k > 1 else []
+    if report.videos != report.videos_listed:
+        more.append(f"{report.top1_all:.4f} {words('result.all_of')}")
+    first = row(
+        " ", Span(f" {words('result.top1')} {report.top1:.4f} ", "chip"), f"  {of}", Span("   " + dotted(more), "dim")
+    )
+    return [cut(line, look.width) for line in (first, *axis(report, look))]
+
+
+def axis(report: Report, look: Look) -> list[Row]:
+    """The accuracy's interval and the published value on one axis, and under it whether the one lies in the other."""
+    low, high, top1, published = report.top1_low, report.top1_high, report.top1, report.published_top1
+    known = [low, high, top1, *([published] if published is not None else [])]
+    pad = max(0.02, (max(known) - min(known)) * 0.15)
+    first, last = max(0.0, min(known) - pad), min(1.0, max(known) + pad)
+    wide = max(16, min(70, look.width - 20))
+
+    def place(value: float) -> int:
+        return max(0, min(wide - 1, round((value - first) / max(1e-9, last - first) * (wide - 1))))
+
+    line = ["─"] * wide
+    for spot in range(place(low), place(high) + 1):
+        line[spot] = "━"
+    line[place(low)], line[place(high)], line[place(top1)] = "┣", "┫", "●"
+    left, middle = place(low), place(high) + 1
+    text = "".join(line)
+    bar = row(
+        " ", Span(f"{first:.3f} ", "dim"), Span(text[:left], "rule"), Span(text[left:middle], "accent"),
+        Span(text[middle:], "rule"), Span(f" {last:.3f}", "dim"),
+    )  # fmt: skip
+    said = look.words("result.interval", low=f"{low:.4f}", high=f"{high:.4f}")
+    if published is None:
+        return [bar, row(" " * 7, Span(said, "dim"))]
+    inside = low <= published <= high
+    verdict = look.words("result.inside" if inside else "result.outside")
+    note = f"{look.words('result.published')} {published:.4f} ({top1 - published:+.4f}, {verdict})"
+    spot = place(published)
+    role = "good" if inside else "warn"
+    if spot + 2 + cells(note) <= wide:
+        mark = row(" " * (7 + spot), Span(f"▲ {note}", role))
+    else:
+        mark = row(" " * max(0, 7 + spot - cells(note) - 1), Span(f"{note} ▲", role))
+    return [bar, mark, row(" " * 7, Span(said, "dim"))]
+
+
+def _counts(report: Report, look: Look) -> list[Row]:
     words = look.words
-    aside = words("stages.aside", n=report.videos_set_aside) if report.videos_set_aside else ""
-    videos = dotted([f"{figures.count(report.videos)}/{figures.count(report.videos_listed)}", aside])
-    clips = report.clips if report.clips is not None else figure(stage_of(snapshot, "infer"), "clips")
-    subset = look.words.get(f"subset.{report.subset}", report.subset)
-    return [
-        cut(fact(words("result.videos"), Span(videos, "warn" if aside else ""), f"  {subset}"), look.width),
-        fact(words("result.clips"), figures.count(clips)),
-    ]
+    skipped = words("stages.skipped", n=report.videos_set_aside) if report.videos_set_aside else ""
+    subset = words.get(f"subset.{report.subset}", report.subset)
+    clips = words("infer.clips", n=figures.count(report.clips)) if report.clips is not None else ""
+    videos = words("result.videos_of", n=figures.count(report.videos), of=figures.count(report.videos_listed))
+    line = row(" ", Span(dotted([f"{videos} ({subset})", clips])))
+    return [cut((*line, Span(f" · {skipped}" if skipped else "", "warn")), look.width)]
 
 
-def _speed(snapshot: Snapshot, look: Look) -> list[Row]:
+def _speed(snapshot: Snapshot, look: Look, devices: Sequence[Device]) -> list[Row]:
     words = look.words
     speed = figure(stage_of(snapshot, "infer"), "clips_per_s")
-    label = row(Span(f"  {words('sim.chips')}", "warn")) if of_simulated(snapshot.run) else ()
-    rows = [fact(words("result.speed"), Span(figures.rate(speed), "strong"), f" {words('infer.clips_per_s')}", *label)]
-    chips = [device for device in joined(snapshot) if device.run is not None]
-    rates = [device.published for device in chips]
-    if speed is not None and rates and None not in rates:
+    if speed is None:
+        return []
+    line = [Span(" "), Span(figures.rate(speed), "strong"), Span(f" {words('infer.clips_per_s')}")]
+    rates = [one.published for one in devices if one.run is not None]
+    if rates and None not in rates:
         whole = sum(rate for rate in rates if rate is not None)
         text = words(
-            "result.speed_published", n=len(rates), rate=figures.rate(whole), share=figures.percent(speed / whole)
+            "result.speed_published", n=len(rates), rate=figures.rate(whole), share=f"{100 * speed / whole:.0f}"
         )
-        rows.append(fact("", Span(text, "dim")))
+        line.append(Span(f"  {text}"))
     found = verdict(snapshot)
-    told = verdict_rows(found, look) if found is not None else []
-    return [*(cut(line, look.width) for line in rows), *told]
+    if found is not None:
+        line.append(Span("  "))
+        line += verdict_line(found, look)
+    return [cut(tuple(line), look.width)]
 
 
 def _classes(report: Report, look: Look) -> list[Row]:
     scored = [score for score in report.classes if score.videos]
     if not scored:
         return []
-    weak = sorted(scored, key=lambda score: (score.top1 / score.videos, score.label))
-    shown = 12 if look.height < 40 else len(weak)
-    rows: list[Row] = [(), rule(look.words("result.weakest", n=min(shown, len(weak)), of=len(scored)), look.width)]
-    wide = max(8, min(40, look.width - 38))
-    return rows + [_bar(score, wide, look.width) for score in weak[:shown]]
+    weak = sorted(scored, key=lambda score: (score.top1 / score.videos, score.label))[:12]
+    wide = 10 if look.width < 100 else 12
+    return [_heading(look, "result.lowest"), *(_bar(score, wide) for score in weak)]
+
+
+def _heading(look: Look, key: str) -> Row:
+    return row(" ", Span(look.words(key), "head"))
+
+
+def _bar(score: ClassScore, wide: int) -> Row:
+    text = f" {figures.percent(score.top1 / score.videos):>5}  {score.top1:>3}/{score.videos}"
+    return row(" ", fit(safe(score.label), 16), " ", *_meter(score, wide), text)
+
+
+def _confusions(report: Report, look: Look) -> list[Row]:
+    if not report.confusions:
+        return []
+    pairs = (
+        row(f" {pair.videos:>3}  ", fit(safe(pair.label), 14), Span(" → ", "dim"), safe(pair.predicted))
+        for pair in report.confusions[:12]
+    )
+    return [_heading(look, "result.confused"), *pairs]
+
+
+def _worst(report: Report, look: Look) -> list[Row]:
+    if not report.worst:
+        return []
+    wrong = (
+        row(
+            f" {video.score:.2f}  ",
+            safe(video.label),
+            Span(" → ", "dim"),
+            safe(video.predicted),
+            Span(f"  {safe(video.video)}", "dim"),
+        )
+        for video in report.worst[:12]
+    )
+    return [_heading(look, "result.worst"), *wrong]
 
 
 CLASS_ORDERS: tuple[Order[ClassScore], ...] = (
@@ -146,26 +229,6 @@ def _meter(score: ClassScore, wide: int) -> tuple[Span, ...]:
     return meter(part, wide, "bad" if part < 0.34 else "warn" if part < 0.5 else "good")
 
 
-def _bar(score: ClassScore, wide: int, width: int) -> Row:
-    text = f" {figures.percent(score.top1 / score.videos):>5}  {score.top1:>3}/{score.videos}"
-    return cut(row(fit(safe(score.label), 18), " ", *_meter(score, wide), text), width)
-
-
-def _confusions(report: Report, look: Look) -> list[Row]:
-    if not report.confusions:
-        return []
-    pairs = (
-        row(f"{pair.videos:>4}  ", fit(safe(pair.label), 18), Span("→ ", "dim"), safe(pair.predicted))
-        for pair in report.confusions[:10]
-    )
-    return [(), rule(look.words("result.confused"), look.width), *(cut(line, look.width) for line in pairs)]
-
-
-def _worst(report: Report, look: Look) -> list[Row]:
-    rows = worst_rows(report, look, 50)
-    return [(), rule(look.words("result.worst"), look.width), *rows] if rows else []
-
-
 WORST_ORDERS: tuple[Order[VideoScore], ...] = (
     Order("result.score", lambda one: one.score, down=True),
     Order("result.video", lambda one: one.video),
@@ -194,10 +257,3 @@ def worst_columns(look: Look) -> tuple[Column, ...]:
 def worst_cells(video: VideoScore, look: Look) -> tuple[str | Span, ...]:  # noqa: ARG001 - as all cells are drawn
     """One wrong video."""
     return safe(video.video), safe(video.label), safe(video.predicted), f"{video.score:.3f}"
-
-
-def worst_rows(report: Report, look: Look, shown: int) -> list[Row]:
-    """The first `shown` wrong videos under a heading; none where all are right."""
-    if not report.worst:
-        return []
-    return table(worst_columns(look), (worst_cells(video, look) for video in report.worst[:shown]), look.width)

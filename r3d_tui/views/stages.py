@@ -139,7 +139,7 @@ def _what(stage: StageRun, look: Look) -> tuple[str, str]:
         return text, "bad"
     warnings = ""
     if stage.set_aside_count:
-        warnings = words("stages.aside", n=stage.set_aside_count)
+        warnings = words("stages.skipped", n=stage.set_aside_count)
     return dotted([warnings, text]), "warn" if warnings else ""
 
 
@@ -184,8 +184,6 @@ def brief(snapshot: Snapshot, look: Look) -> list[Row]:
     for text, role in ((stage.reason, "bad" if stage.state == "failed" else ""), (stage.hint, ""), (stage.note, "dim")):
         if text.template:
             rows += paragraph(words.line(text), look.width, role)
-    if not snapshot.run.id and not snapshot.problem.template:
-        rows += paragraph(words("stages.begin"), look.width, "accent")
     return rows + asides(stage, look, 5)
 
 
@@ -194,7 +192,7 @@ def asides(stage: StageRun, look: Look, limit: int) -> list[Row]:
     if not stage.set_aside_count:
         return []
     words = look.words
-    rows: list[Row] = [row(Span(words("stages.aside", n=stage.set_aside_count), "warn"))]
+    rows: list[Row] = [row(Span(words("stages.skipped", n=stage.set_aside_count), "warn"))]
     for item in stage.set_aside[:limit]:
         rows.append(cut(row(Span("  ! ", "warn"), safe(item.item)), look.width))
         rows += paragraph(words.line(item.reason), look.width, "dim", 4)

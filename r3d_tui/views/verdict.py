@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from backends.core.client import Snapshot
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cut
+from r3d_tui.text.rows import Row, Span, cut, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import joined, of_simulated
 from r3d_tui.views.look import LABEL, Look, fact, figure, figure_text, paragraph, stage_of
@@ -26,7 +26,7 @@ adds them up. Steady runs of one batch size stay within a few hundredths."""
 
 
 class Reason(Struct, frozen=True):
-    """One reason against a figure: keys `verdict.<key>` and `verdict.<key>_mend`, and the facts that fill the first."""
+    """One reason against a figure: keys `verdict.<key>` and `verdict.<key>_fix`, and the facts that fill the first."""
 
     key: str
     facts: tuple[tuple[str, str | int], ...] = ()
@@ -61,16 +61,28 @@ def verdict(snapshot: Snapshot) -> Verdict | None:
     return Verdict(tuple(known), doubts, tuple(unknown))
 
 
-def verdict_rows(found: Verdict, look: Look) -> list[Row]:
-    """VALID or INVALID in a line, then each reason with what to change, and what nobody measured."""
+def verdict_line(found: Verdict, look: Look) -> Row:
+    """Whether the throughput is significant, and the first reason why not: amber, for the accuracy stands."""
     words = look.words
-    word = Span(f"✓ {words('verdict.valid')}", "good") if found.valid else Span(f"✗ {words('verdict.invalid')}", "bad")
-    rows = [cut(fact(words("verdict.title"), word), look.width)]
+    if found.valid:
+        return row(Span(f"✓ {words('verdict.valid')}", "good"))
+    if any(reason.key == "simulated" for reason in found.reasons):
+        return row(Span(words("sim.speed"), "dim"))
+    first, more = found.reasons[0], len(found.reasons) - 1
+    text = f"! {words('verdict.invalid')}: {words(f'verdict.{first.key}', **dict(first.facts))}"
+    return row(Span(f"{text} +{more}" if more else text, "warn"))
+
+
+def verdict_rows(found: Verdict, look: Look) -> list[Row]:
+    """The same with every reason and what to change, and what nobody measured."""
+    words = look.words
+    key, role = ("valid", "good") if found.valid else ("invalid", "warn")
+    rows = [cut(fact(words("verdict.title"), Span(words(f"verdict.{key}"), role)), look.width)]
     for reason in (*found.reasons, *found.doubts):
-        text = f"{words(f'verdict.{reason.key}', **dict(reason.facts))}: {words(f'verdict.{reason.key}_mend')}"
+        text = f"{words(f'verdict.{reason.key}', **dict(reason.facts))}: {words(f'verdict.{reason.key}_fix')}"
         rows += paragraph(text, look.width, "warn", indent=LABEL)
-    for key in found.unknown:
-        rows += paragraph(words(f"verdict.{key}"), look.width, "dim", indent=LABEL)
+    for name in found.unknown:
+        rows += paragraph(words(f"verdict.{name}"), look.width, "dim", indent=LABEL)
     return rows
 
 
@@ -134,5 +146,5 @@ def _devices(snapshot: Snapshot) -> list[Reason]:
         found.append(Reason("shared", (("devices", ", ".join(shared)),)))
     sick = [sample.device for sample in samples if sample.health not in (None, "", "OK")]
     if sick:
-        found.append(Reason("sick", (("devices", ", ".join(sick)),)))
+        found.append(Reason("unhealthy", (("devices", ", ".join(sick)),)))
     return found

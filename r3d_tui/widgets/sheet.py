@@ -18,7 +18,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from r3d_tui.terminal.tty import drawn
-from r3d_tui.text.rows import Row, Span, cells, changed, made, text_of
+from r3d_tui.text.rows import Row, Span, cells, changed, cut, made, text_of, width_of
 from r3d_tui.text.safe import safe
 from r3d_tui.widgets.paint import mixed, paint
 
@@ -33,6 +33,8 @@ class Sheet(Widget, can_focus=True):
     def __init__(self, *, id: str | None = None, focusable: bool = True) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
         self.can_focus = focusable
+        self.boxed = False
+        """Title and foot are the edges of a box, and rows stand between its sides."""
         self.top = 0
         """First row that is shown."""
         self._rows: list[Row] = []
@@ -58,6 +60,11 @@ class Sheet(Widget, can_focus=True):
         self.top = max(0, min(self.top, self.last_top))
         if callable(title):
             self._title = title()
+        self._refresh_changed()
+
+    def put_cursor(self, cursor: int) -> None:
+        """Mark another row."""
+        self._cursor = cursor
         self._refresh_changed()
 
     def put_title(self, title: Row) -> None:
@@ -144,7 +151,7 @@ class Sheet(Widget, can_focus=True):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """What the mouse has marked, for Textual's copying."""
-        return selection.extract("\n".join(drawn(safe(text_of(line))) for line in self._all_rows())), "\n"
+        return selection.extract("\n".join(drawn(safe(text_of(self._sided(line)))) for line in self._all_rows())), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:  # noqa: ARG002 - Textual's signature
         """The marked text changed: draw it."""
@@ -196,10 +203,19 @@ class Sheet(Widget, can_focus=True):
             elif self._foot is not None and y == height - 1:
                 found.append((self._foot, False))
             elif y - titled < page and 0 <= index < count:
-                found.append((self.row_at(index), index == self._cursor))
+                found.append((self._sided(self.row_at(index)), index == self._cursor))
             else:
-                found.append(((), False))
+                found.append((self._sided(()), False))
         return found
+
+    def _sided(self, line: Row) -> Row:
+        """A row between the sides of the box, which are drawn like its title's end."""
+        if not self.boxed or not self._foot:
+            return line
+        side = Span("│", self._foot[0].role)
+        room = max(0, self.size.width - 4)
+        line = cut(line, room)
+        return (side, Span(" "), *line, Span(" " * (room - width_of(line) + 1)), side)
 
     def _all_rows(self) -> Iterator[Row]:
         return (self.row_at(index) for index in range(self.row_count))

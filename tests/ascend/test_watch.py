@@ -33,7 +33,7 @@ def test_chips_become_samples_with_their_processes(output: Callable[[str], str])
         first.memory_total_mb,
         first.processes,
     )
-    assert "npu-smi says Alarm" == str(third.trouble)
+    assert "npu-smi reports Alarm" == str(third.trouble)
     assert ["npu:1"] == [s.device for s in npu_samples(table, frozenset({1}), (), 5.0)]
 
 

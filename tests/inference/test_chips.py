@@ -24,7 +24,7 @@ def test_healthy_and_free_chips_are_taken() -> None:
     assert ["npu:0", "npu:1", "npu:2", "npu:3"] == [device.id for device in choice.devices]
     assert [0, 1, 2, 3] == [device.index for device in choice.devices]
     reasons = {name: str(reason) for name, reason in choice.left_out.items()}
-    assert {"npu:1": "npu-smi says Warning", "npu:3": "busy: train.py, 78"} == reasons
+    assert {"npu:1": "npu-smi reports Warning", "npu:3": "busy: train.py, 78"} == reasons
     assert 2 == choice.taken
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
+from r3d_tui.widgets.sheet import Sheet
 from tests.r3d_tui.waiting import until
 
 Console = Callable[..., ConsoleApp]
@@ -21,7 +22,7 @@ def _text(app: ConsoleApp) -> str:
 
 
 def _mounted(app: ConsoleApp) -> set[str | None]:
-    return {sheet.id for sheet in app.board.sheets() if sheet.is_mounted}
+    return {sheet.id for sheet in app.board.query(Sheet)}
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
@@ -40,12 +41,12 @@ async def test_the_first_picture_shows_the_run(
 
     monkeypatch.setattr(ConsoleApp, "_display", show)
     async with app.run_test(size=size) as pilot:
-        every = {sheet.id for sheet in app.board.sheets()}
+        every = {"header", "strip", "status", "footer", "small", *app.board.panels}
         await until(pilot, lambda: _mounted(app) == every)
     text, mounted = pictures[0]
-    assert "✓ verify" in text
-    assert "1 Stages ─" in text
-    assert ("devices" in mounted, "small" in mounted) == (size[0] == 120, False)
+    assert "✓verify" in text
+    assert "CHIP" in text
+    assert ("data" in mounted, "small" in mounted) == (size[0] == 120, False)
 
 
 async def test_a_client_that_takes_long_is_not_waited_for(
@@ -59,23 +60,23 @@ async def test_a_client_that_takes_long_is_not_waited_for(
         return glance()
 
     monkeypatch.setattr(inferring, "glance", slow)
-    monkeypatch.setattr("r3d_tui.screens.beginning.FIRST_S", 0.01)
+    monkeypatch.setattr("r3d_tui.screens.board.FIRST_S", 0.01)
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "r3d-tui" in _text(app))
         assert "verify" not in _text(app)
         gate.set()
-        await until(pilot, lambda: "✓ verify" in _text(app))
+        await until(pilot, lambda: "✓verify" in _text(app))
 
 
 async def test_a_panel_may_be_asked_for_before_it_is_there(
     inferring: ReplayClient, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is shown as soon as it is."""
-    monkeypatch.setattr("r3d_tui.screens.beginning.REST_S", 0.3)
+    monkeypatch.setattr("r3d_tui.screens.board.REST_S", 0.3)
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.snapshot is not None)
-        assert "devices" not in _mounted(app)
-        await pilot.press("4")
-        await until(pilot, lambda: "▸ 4 Devices" in _text(app))
+        await until(pilot, lambda: app.board.state.snapshot is not None)
+        assert "stages" not in _mounted(app)
+        await pilot.press("6")
+        await until(pilot, lambda: "─ Stages ─" in _text(app))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from backends.core.client import Preview, RunRequest
 from backends.core.errors import BusyError
 from backends.core.messages import line
+from backends.core.settings import InferSettings, Settings
+from backends.core.values import DeviceSample
 from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.palette import Palette
+from r3d_tui.state.console_messages import DevicesRead, SnapshotCame
 from r3d_tui.widgets.sheet import Sheet
 from tests.r3d_tui.waiting import until
 
@@ -33,13 +36,13 @@ def _screen_text(app: ConsoleApp) -> str:
 async def _ready(pilot: Pilot[Any]) -> Board:
     board = pilot.app.screen_stack[0]
     assert isinstance(board, Board)
-    await until(pilot, lambda: board.snapshot is not None)
+    await until(pilot, lambda: board.state.snapshot is not None)
     await pilot.pause()
     return board
 
 
-def _toasts(app: ConsoleApp) -> list[str]:
-    return [note.message for note in app._notifications]
+def _notice(app: ConsoleApp) -> str:
+    return app.board.state.status.text
 
 
 async def test_the_run_goes_on_before_the_eyes(story: OpenStory, console: Console) -> None:
@@ -48,31 +51,26 @@ async def test_the_run_goes_on_before_the_eyes(story: OpenStory, console: Consol
     app = console(client)
     async with app.run_test(size=(120, 40)) as pilot:
         await _ready(pilot)
-        assert "✓ export" in _screen_text(app).replace("  ", " ")
+        assert "✓export" in _screen_text(app)
         assert "0.6226" not in _screen_text(app)
         client.seek(1e6)
         await until(pilot, lambda: "0.6226" in _screen_text(app))
-        assert "run 3 ✓ done" in _screen_text(app)
+        assert "✓ done 4:13" in _screen_text(app)
 
 
-async def test_clocks_go_by_themselves_only_where_no_snapshot_brings_the_time(
+async def test_clocks_go_by_themselves_while_no_snapshot_brings_the_time(
     inferring: ReplayClient, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that ticks each second is not drawn twice each second; one that says nothing is drawn all the same."""
+    """A run that says nothing for a while is drawn all the same."""
+    monkeypatch.setattr("r3d_tui.screens.board.LATE_S", 0.05)
+    monkeypatch.setattr("r3d_tui.screens.board.TICK_S", 0.05)
+    now = [0.0]
     app = console(inferring)
-    drawn: list[int] = []
+    app.clock = lambda: inferring.now + now[0]
     async with app.run_test(size=(80, 24)) as pilot:
-        board = await _ready(pilot)
-        monkeypatch.setattr(board, "draw_news", lambda: drawn.append(1))
-        board._came, board._drawn = time.monotonic() + 60, 0.0
-        board._tick()
-        assert not drawn
-        board._came, board._drawn = 0.0, time.monotonic() + 60
-        board._tick()
-        assert not drawn
-        board._came, board._drawn = 0.0, 0.0
-        board._tick()
-        assert drawn
+        await _ready(pilot)
+        now[0] = 60.0
+        await until(pilot, lambda: "infer 5:0" in _screen_text(app))
 
 
 async def test_a_second_console_shows_the_same_run(inferring: ReplayClient, console: Console) -> None:
@@ -86,19 +84,19 @@ async def test_a_second_console_shows_the_same_run(inferring: ReplayClient, cons
     assert texts[0] == texts[1]
 
 
-NAMES = ("Stages", "Dataset", "Conversion", "Devices", "Inference", "Log", "Result")
+NAMES = ("CHIP", "CHIP", "Data", "Model", "Accuracy", "Stages", "Log")
 
 
 @pytest.mark.parametrize(("key", "title"), list(zip("1234567", NAMES, strict=True)))
 async def test_a_number_goes_to_its_panel(key: str, title: str, inferring: ReplayClient, console: Console) -> None:
-    """At 80x24 the panel of the number stands beside the rail."""
+    """At 80x24 the panel of the number has the body; main and chips share it."""
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
         await pilot.press(key)
         await pilot.pause()
-        assert f"▸ {key} {title} ─" in _screen_text(app)
-        assert "✓ verify" in _screen_text(app)
+        assert (f" {title}" if title == "CHIP" else f"─ {title} ─") in _screen_text(app)
+        assert "✓verify" in _screen_text(app)
 
 
 async def test_tab_goes_round_the_panels(inferring: ReplayClient, console: Console) -> None:
@@ -108,12 +106,12 @@ async def test_tab_goes_round_the_panels(inferring: ReplayClient, console: Conso
         board = await _ready(pilot)
         seen = []
         for _ in range(7):
-            seen.append(board.current)
+            seen.append(board.state.current)
             await pilot.press("tab")
-        assert ["stages", "dataset", "model", "devices", "infer", "log", "result"] == seen
-        assert "stages" == board.current
+        assert ["main", "chips", "data", "model", "accuracy", "stages", "log"] == seen
+        assert "main" == board.state.current
         await pilot.press("shift+tab")
-        assert "result" == board.current
+        assert "log" == board.state.current
 
 
 async def test_the_selected_stage_is_the_one_at_work_until_another_is_chosen(
@@ -124,16 +122,18 @@ async def test_the_selected_stage_is_the_one_at_work_until_another_is_chosen(
     app = console(client)
     async with app.run_test(size=(80, 24)) as pilot:
         board = await _ready(pilot)
-        assert "frames" == board.selected
-        await pilot.press("j")
-        assert "annotate" == board.selected
+        assert "frames" == board.state.selected
+        await pilot.press("6", "j")
+        assert "annotate" == board.state.selected
         await pilot.press("k", "k")
-        assert "check" == board.selected
+        assert "check" == board.state.selected
         client.seek(200.0)
-        await until(pilot, lambda: board.snapshot and board.snapshot.run.stage("preprocess").state == "running")
-        assert "check" == board.selected
+        await until(
+            pilot, lambda: board.state.snapshot and board.state.snapshot.run.stage("preprocess").state == "running"
+        )
+        assert "check" == board.state.selected
         await pilot.press("full_stop")
-        assert "preprocess" == board.selected
+        assert "preprocess" == board.state.selected
 
 
 async def test_a_run_starts_after_its_preview(story: OpenStory, console: Console) -> None:
@@ -145,7 +145,7 @@ async def test_a_run_starts_after_its_preview(story: OpenStory, console: Console
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, Dialog))
         await pilot.pause()
-        assert "10 to run, 0 perhaps, 0 kept" in _screen_text(app)
+        assert "10 to run, 0 up to date" in _screen_text(app)
         await pilot.press("q")
         await pilot.pause()
         assert [] == client.asked
@@ -156,11 +156,9 @@ async def test_a_run_starts_after_its_preview(story: OpenStory, console: Console
         assert [RunRequest()] == client.asked
 
 
-@pytest.mark.parametrize(
-    ("key", "expected"), [("f", RunRequest("rerun")), ("R", RunRequest("rerun", stages=("export",)))]
-)
+@pytest.mark.parametrize(("key", "expected"), [("r", RunRequest()), ("R", RunRequest("rerun", stages=("export",)))])
 async def test_failed_work_is_run_again(key: str, expected: RunRequest, story: OpenStory, console: Console) -> None:
-    """f asks for what failed, R for the selected stage, each after a preview."""
+    """r asks for what is not up to date, R for the selected stage, each after a preview."""
     client = story("failed")
     app = console(client)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -227,11 +225,12 @@ async def test_a_watcher_changes_nothing(inferring: ReplayClient, console: Conso
         await pilot.press("r", "f", "R", "s", "space")
         await pilot.pause()
         assert [] == inferring.asked
-        assert ["Read only: this console watches and changes nothing."] * 5 == _toasts(app)
+        assert "Read only: this console watches and changes nothing." == _notice(app)
+        assert "Read only: this console watches" in _screen_text(app)
         assert 1 == len(app.screen_stack)
 
 
-async def test_an_error_is_shown_with_its_mend(
+async def test_an_error_is_shown_with_its_fix(
     story: OpenStory, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the client refuses is told in a dialog, and the console goes on."""
@@ -270,7 +269,7 @@ async def test_a_client_that_fails_is_told_in_the_header(
     async with app.run_test(size=(100, 24)) as pilot:
         await until(pilot, lambda: "OSError: [disk] is gone" in _screen_text(app))
         monkeypatch.setattr(client, "snapshot", good)
-        await until(pilot, lambda: "✗ failed" in _screen_text(app))
+        await until(pilot, lambda: "✗ failed in export" in _screen_text(app))
 
 
 async def test_the_log_of_the_selected_stage_is_searched(story: OpenStory, console: Console) -> None:
@@ -283,12 +282,12 @@ async def test_the_log_of_the_selected_stage_is_searched(story: OpenStory, conso
         await until(pilot, lambda: "Traceback" in _screen_text(app))
         await pilot.press("slash", *"export")
         await pilot.pause()
-        assert [2] == board.book.found
+        assert [2] == board.state.book.found
         await pilot.press("enter", "n")
         assert "/export  1/1" in _screen_text(app)
         await pilot.press("slash", "escape")
         await pilot.pause()
-        assert "" == board.book.pattern
+        assert "" == board.state.book.pattern
         assert not board.searching
 
 
@@ -298,7 +297,7 @@ async def test_a_log_that_grows_is_followed_until_one_scrolls_back(story: OpenSt
     app = console(client)
     async with app.run_test(size=(80, 24)) as pilot:
         board = await _ready(pilot)
-        await pilot.press("6")
+        await pilot.press("7")
         client.seek(500.0)
         await until(pilot, lambda: board.log_panel.row_count > 40)
         assert board.log_panel.at_end
@@ -321,7 +320,7 @@ async def test_the_palette_does_what_is_typed(story: OpenStory, console: Console
         await until(pilot, lambda: isinstance(app.screen, Palette))
         await pilot.press(*"large")
         await pilot.press("enter")
-        await until(pilot, lambda: board.zoomed)
+        await until(pilot, lambda: board.state.zoomed)
         assert app.screen is board
 
 
@@ -330,7 +329,7 @@ async def test_details_help_and_runs_open_and_close_with_their_own_key(story: Op
     app = console(story("finished"))
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
-        for key, text in (("d", "hangs on"), ("question_mark", "The console shows a run"), ("h", "0.6219")):
+        for key, text in (("d", "depends on"), ("question_mark", "The console shows a run"), ("h", "0.6219")):
             for close in (key, "q", "escape"):
                 await pilot.press(key)
                 await until(pilot, lambda text=text: text in _screen_text(app))
@@ -343,7 +342,7 @@ async def test_a_device_is_taken_out_and_said_so(inferring: ReplayClient, consol
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
-        await pilot.press("4", "j", "space")
+        await pilot.press("j", "space")
         await until(pilot, lambda: inferring.asked)
         assert [{"stage": "infer", "command": "device", "id": "1", "take": "out"}] == inferring.asked
 
@@ -355,7 +354,7 @@ async def test_the_language_and_the_theme_turn(inferring: ReplayClient, console:
         await _ready(pilot)
         await pilot.press("L")
         await pilot.pause()
-        assert "模型转换" in _screen_text(app)
+        assert "推理" in _screen_text(app)
         await pilot.press("T")
         await pilot.pause()
         assert "r3d-light" == app.theme
@@ -388,6 +387,7 @@ async def test_no_size_breaks_the_console(inferring: ReplayClient, console: Cons
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
+        await until(pilot, lambda: "runtime acl" in _screen_text(app))
         before = _screen_text(app)
         for size in ((1, 1), (500, 200), (60, 20), (3, 60), (200, 3), (119, 40), (120, 40)):
             await pilot.resize_terminal(*size)
@@ -403,15 +403,17 @@ async def test_no_size_breaks_the_console(inferring: ReplayClient, console: Cons
         assert before == _screen_text(app)
 
 
-async def test_a_click_chooses_panel_and_stage(inferring: ReplayClient, console: Console) -> None:
-    """Tabs, rail and footer answer to the mouse."""
+async def test_a_click_chooses_a_stage_a_chip_and_a_key(inferring: ReplayClient, console: Console) -> None:
+    """Strip, table and bottom line answer to the mouse."""
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
         board = await _ready(pilot)
-        await pilot.click("#tabs", offset=(12, 0))
-        assert "dataset" == board.current
-        await pilot.click("#rail", offset=(4, 1))
-        assert "check" == board.selected
+        await pilot.click("#strip", offset=(4, 0))
+        assert "check" == board.state.selected
+        await pilot.click("#chips", offset=(5, 2))
+        assert "1" == board.state.device
+        await pilot.click("#footer", offset=(38, 0))
+        await until(pilot, lambda: app.screen is not board)
 
 
 async def test_the_panels_text_is_copied_and_written(
@@ -422,11 +424,11 @@ async def test_the_panels_text_is_copied_and_written(
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
-        await pilot.press("3", "y")
+        await pilot.press("4", "y")
         assert "resnet-50" in app.clipboard
         await pilot.press("w")
         await until(pilot, lambda: list(tmp_path.rglob("model-*.txt")))
-        await until(pilot, lambda: "Written to" in " ".join(_toasts(app)))
+        await until(pilot, lambda: "Written to" in _notice(app))
         assert "resnet-50" in next(tmp_path.rglob("model-*.txt")).read_text(encoding="utf-8")
 
 
@@ -444,22 +446,66 @@ async def test_a_finished_run_draws_nothing_anew(
         assert [] == drawn
 
 
-@pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light"])
-async def test_a_notice_is_written_on_the_terminals_own_ground(
-    theme: str, inferring: ReplayClient, console: Console
+async def test_f_writes_the_fix_and_reruns_in_one_press(
+    story: OpenStory, console: Console, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In sixteen colours its words have the terminal's own colour, so what is behind them has to be its own too."""
-    app = console(inferring)
-    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+    """The setting that the card names is changed in r3d.toml, every other line stays, and the rerun starts."""
+    (tmp_path / "r3d.toml").write_text("[model]\n# mine\ndepth = 34  # as it was\n", encoding="utf-8")
+    client = story("failed")
+    monkeypatch.setattr(type(client), "workspace", tmp_path)
+    app = console(client)
+    async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
-        app.theme = theme
-        app.notify("to be read", markup=False)
-        await until(pilot, lambda: "to be read" in _screen_text(app))
-        (words,) = (
-            segment
-            for strip in app.screen._compositor.render_strips()
-            for segment in strip
-            if "to be read" in segment.text
-        )
-        assert words.style is not None
-        assert words.style.bgcolor is None or words.style.bgcolor.is_default
+        await until(pilot, lambda: "+ depth = 50" in _screen_text(app))
+        assert "- depth = 34   (r3d.toml line 3)" in _screen_text(app)
+        await pilot.press("f")
+        await until(pilot, lambda: client.asked)
+        assert [RunRequest("rerun")] == client.asked
+    text = (tmp_path / "r3d.toml").read_text(encoding="utf-8")
+    assert ["[model]", "# mine", "depth = 50"] == [one.partition("  #")[0].rstrip() for one in text.splitlines()]
+
+
+async def test_a_failure_that_would_repeat_itself_is_announced(story: OpenStory, console: Console) -> None:
+    """r after a failure says that nothing is known to have changed before it runs the same again."""
+    app = console(story("failed"))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await _ready(pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: "Run the same again?" in _screen_text(app))
+
+
+async def test_space_chooses_chips_before_a_run(
+    story: OpenStory, console: Console, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The choice is written to infer.devices; a choice of all takes the setting out again."""
+    (tmp_path / "r3d.toml").write_text('[infer]\ntarget = "ascend"\n# devices = [0, 1]\n', encoding="utf-8")
+    client = story("new")
+    monkeypatch.setattr(type(client), "workspace", tmp_path)
+    app = console(client)
+    async with app.run_test(size=(80, 24)) as pilot:
+        board = await _ready(pilot)
+        assert board.state.snapshot is not None
+        free = replace(board.state.snapshot, settings=Settings(infer=InferSettings(target="ascend")))
+        board.take(SnapshotCame(free))
+        readings = tuple(DeviceSample(f"npu:{n}", client.now, "310P3", "OK") for n in range(4))
+        board.take_devices(DevicesRead(readings))
+        await pilot.pause()
+        assert 4 == _screen_text(app).count("[x]")
+        await pilot.press("j", "space")
+        await until(pilot, lambda: "devices = [0, 2, 3]" in (tmp_path / "r3d.toml").read_text(encoding="utf-8"))
+
+
+async def test_a_chip_is_excluded_before_inference_begins(story: OpenStory, console: Console) -> None:
+    """During an earlier stage Space is remembered, and the command is sent as soon as inference runs."""
+    client = story("finished", 100.0)
+    app = console(client)
+    async with app.run_test(size=(80, 24)) as pilot:
+        board = await _ready(pilot)
+        board.take_devices(DevicesRead((DeviceSample("0", client.now), DeviceSample("1", client.now))))
+        board.state.polled = (DeviceSample("0", client.now), DeviceSample("1", client.now))
+        board.state.keep_cursor()
+        await pilot.press("space")
+        assert "will be excluded when inference begins" in _notice(app)
+        client.seek_until(lambda run: any(stage.name == "infer" and stage.state == "running" for stage in run.stages))
+        await until(pilot, lambda: client.asked)
+        assert [{"stage": "infer", "command": "device", "id": "0", "take": "out"}] == client.asked

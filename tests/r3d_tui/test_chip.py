@@ -22,12 +22,13 @@ from r3d_tui.screens.chip import ChipPage
 from r3d_tui.text.rows import Row, text_of, width_of
 from r3d_tui.views import tracks as module
 from r3d_tui.views.chip import Processes, chip
-from r3d_tui.views.devices import Device
+from r3d_tui.views.chips import table_of
+from r3d_tui.views.devices import Device, joined
 from r3d_tui.views.frame import header
 from r3d_tui.views.graph import graph
-from r3d_tui.views.infer import infer
 from r3d_tui.views.look import Look
 from r3d_tui.views.result import result
+from r3d_tui.views.running import running
 from r3d_tui.views.tracks import Track, Tracks, range_of, tracks_of
 from r3d_tui.views.verdict import verdict
 from tests.r3d_tui.waiting import until
@@ -101,6 +102,10 @@ def _text(rows: list[Row]) -> str:
     return "\n".join(text_of(one).rstrip() for one in rows)
 
 
+def _working(snapshot: Snapshot, look: Look) -> list[Row]:
+    return running(snapshot, look, table_of(snapshot, joined(snapshot), {}))
+
+
 def _retired() -> tuple[Device, Snapshot]:
     reason = line("mdl.execute failed ({code}): out of memory", code=507899)
     run = DeviceRun("npu:0", "310P3", "retired", reason, clips=40, mean_clips_per_s=390.0, joules_per_clip=0.043)
@@ -120,7 +125,7 @@ def test_the_page_of_a_device_says_why_it_is_out_and_what_to_do(words: Words) ->
     found = Processes((ChipProcess(0, 0, 4321, "python3", 900),))
     text = _text(chip(device, _track(17.0, 45.0, 38.0), (1.0, 2.0), found, snapshot, Look(words, 90, 40)))
     for expected in (
-        "retired",
+        "dropped",
         "mdl.execute failed (507899): out of memory",
         "free memory on it, then put it back",
         "4321 python3 900 MB",
@@ -148,8 +153,7 @@ def test_no_power_is_told_as_not_measurable(words: Words) -> None:
     run = replace(snapshot.run, stages=(StageRun("infer", "running", live={"energy": "no_power"}),))
     bare = replace(device, run=replace(device.run, joules_per_clip=None))  # type: ignore[type-var]
     text = _text(chip(bare, None, (), None, replace(snapshot, run=run), Look(words, 90, 40)))
-    assert "not measurable: these devices tell no power" in text
-    assert "not measurable" in _text(infer(replace(snapshot, run=run), Look(words, 56, 20), {}))
+    assert "not measurable: no power sensor" in text
 
 
 def test_the_accuracy_so_far_stands_in_inference(words: Words) -> None:
@@ -157,9 +161,9 @@ def test_the_accuracy_so_far_stands_in_inference(words: Words) -> None:
     live = {"top1_so_far": 0.625, "videos_so_far": 1200}
     run = Run("1", "running", stages=(StageRun("infer", "running", live=live),))
     look = Look(words, 56, 20)
-    assert "top-1       0.6250 of 1,200 videos so far" in _text(infer(Snapshot(1, Path("w"), run), look, {}))
+    assert "top-1 62.5 % so far" in _text(_working(Snapshot(1, Path("w"), run), look))
     none = replace(run, stages=(StageRun("infer", "running", live={**live, "top1_so_far": None}),))
-    assert "so far" not in _text(infer(Snapshot(1, Path("w"), none), look, {}))
+    assert "so far" not in _text(_working(Snapshot(1, Path("w"), none), look))
 
 
 def test_simulated_chips_are_called_so_wherever_a_figure_of_theirs_stands(words: Words, story: OpenStory) -> None:
@@ -169,19 +173,18 @@ def test_simulated_chips_are_called_so_wherever_a_figure_of_theirs_stands(words:
     assert stage.outcome is not None
     outcome = Outcome({**stage.outcome.figures, "runtime": "acl simulated"})
     ended = tuple(replace(one, outcome=outcome) if one.name == "infer" else one for one in whole.run.stages)
-    running = tuple(replace(one, name=f"{one.name} simulated") for one in whole.run.devices)
+    simulated = tuple(replace(one, name=f"{one.name} simulated") for one in whole.run.devices)
     look = Look(words, 90, 30, selected="infer")
     for snapshot in (
         replace(whole, run=replace(whole.run, stages=ended)),
-        replace(whole, run=replace(whole.run, devices=running)),
+        replace(whole, run=replace(whole.run, devices=simulated)),
     ):
-        assert "simulated chips" in text_of(header(snapshot, look))
-        assert "The chips are simulated" in _text(infer(snapshot, look, {}))
-        assert "clips/s  simulated chips" in _text(result(snapshot, look))
+        assert "simulated" in text_of(header(snapshot, look))
+        assert "Simulated chips: throughput is not meaningful." in _text(result(snapshot, look))
         found = verdict(snapshot)
         assert found is not None
         assert "simulated" in [reason.key for reason in found.reasons]
-    assert "simulated" not in text_of(header(whole, look)) + _text(infer(whole, look, {})) + _text(result(whole, look))
+    assert "simulated" not in text_of(header(whole, look)) + _text(result(whole, look))
 
 
 def _screen_text(app: ConsoleApp) -> str:
@@ -195,9 +198,9 @@ async def test_a_console_that_comes_later_shows_the_history_from_before(
     """The first snapshot has one reading of each device; what was kept before it is shown as well."""
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.snapshot)
-        await until(pilot, lambda: len(app.board.tracks.by_device["0"]) > 5)
-        await pilot.press("4", "j", "enter")
+        await until(pilot, lambda: app.board.state.snapshot)
+        await until(pilot, lambda: len(app.board.state.tracks.by_device["0"]) > 5)
+        await pilot.press("2", "j", "enter")
         await until(pilot, lambda: isinstance(app.screen, ChipPage) and "2/2" in _screen_text(app))
         assert "sensor" in _screen_text(app)
         await pilot.press("n")
@@ -212,7 +215,7 @@ async def test_a_watcher_cannot_take_a_device_out_on_its_page(inferring: ReplayC
     """Read-only mode does not offer the key, and the key does nothing."""
     app = console(inferring, read_only=True)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.state.snapshot)
         await pilot.press("p", "space")
         await pilot.pause()
         assert isinstance(app.screen, ChipPage)
@@ -237,8 +240,8 @@ async def test_the_processes_on_a_chip_are_asked_for_once(
     monkeypatch.setattr(inferring, "snapshot", lambda: snapshot)
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.snapshot)
-        await pilot.press("4", "enter")
+        await until(pilot, lambda: app.board.state.snapshot)
+        await pilot.press("2", "enter")
         await until(pilot, lambda: isinstance(app.screen, ChipPage) and "11 mine" in _screen_text(app))
         assert "12 x" not in _screen_text(app)
         assert ["live"] == asked
@@ -248,29 +251,27 @@ async def test_devices_are_filtered_and_ordered_on_the_board(inferring: ReplayCl
     """/ and S in the devices and inference panels; the title says so; u shows all by number again."""
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.snapshot)
-        await pilot.press("4", "slash", *"910B", "enter")
+        await until(pilot, lambda: app.board.state.snapshot)
+        await pilot.press("2", "slash", *"910B", "enter")
         await pilot.pause()
-        assert "/910B" in _screen_text(app)
         assert "No device fits the filter" in _screen_text(app)
-        assert "▸ 0" not in _screen_text(app)
+        assert "] 0 ▸" not in _screen_text(app)
         await pilot.press("u", "S", "S")
         await pilot.pause()
-        assert "↓busy" in _screen_text(app)
+        assert "↓util" in _screen_text(app)
         await pilot.press("u")
         await pilot.pause()
         assert "↓" not in _screen_text(app)
-        assert "▸ 0" in _screen_text(app)
+        assert "] 0 ▸" in _screen_text(app)
 
 
 async def test_the_log_shows_only_what_matches(inferring: ReplayClient, console: Console) -> None:
     """& after a search leaves the other lines out, and brings them back; without a search a word says how."""
     app = console(inferring)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.state.snapshot)
         await pilot.press("ampersand")
-        await until(pilot, lambda: app._notifications)
-        app.clear_notifications()
+        await until(pilot, lambda: app.board.state.status.text)
         await pilot.press("l")
         await until(pilot, lambda: "batch" in _screen_text(app))
         await pilot.press("slash", *"queue 6", "enter", "ampersand")

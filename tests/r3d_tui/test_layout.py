@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from r3d_tui.views.layout import PANELS, Box, Plan, plan
+from r3d_tui.views.layout import PANELS, Box, Plan, Wishes, plan
 
 SIZES = [
     *itertools.product(range(60, 251, 7), range(20, 81, 3)),
@@ -17,6 +17,7 @@ SIZES = [
     (180, 40),
     (250, 80),
 ]
+PHASES = ("setup", "ready", "running", "failed", "done")
 
 
 def _apart(one: Box, other: Box) -> bool:
@@ -38,36 +39,36 @@ def _check(placed: Plan, width: int, height: int) -> None:
         assert _apart(one, other)
 
 
-@pytest.mark.parametrize("chips", [0, 2, 16, 64])
-def test_nothing_overlaps_or_leaves_the_window(chips: int) -> None:
-    """From 60x20 to 250x80 every box is inside, none is empty, no two share a cell."""
-    for width, height in SIZES[:: 1 if chips == 2 else 9]:
-        for current in ("stages", "log"):
-            _check(plan(width, height, current, chips=chips), width, height)
+@pytest.mark.parametrize("phase", PHASES)
+def test_nothing_overlaps_or_leaves_the_window(phase: str) -> None:
+    """From 60x20 to 250x80 every box is inside, none is empty, no two share a cell, for few chips and for many."""
+    for (width, height), chips, main in itertools.product(SIZES[::7], (0, 4, 66), (2, 12, 60)):
+        for current in ("main", "log"):
+            _check(plan(width, height, Wishes(phase, current, main, chips)), width, height)  # type: ignore[arg-type]
 
 
-def test_a_dashboard_shows_all_panels_and_a_small_window_one_beside_the_rail() -> None:
-    """From 120x40 all seven panels stand together; below, the chosen one beside the rail."""
-    assert set(PANELS) <= set(plan(120, 40, "log").boxes)
-    assert {"header", "tabs", "rail", "model", "footer"} == set(plan(80, 24, "model").boxes)
-    assert "rail" == plan(119, 40, "log").mode
-    assert "rail" == plan(200, 60, "log", zoomed=True).mode
+def test_eight_chips_are_seen_at_80x24_while_they_work() -> None:
+    """The table has its heading, its rows, the total and what is said of a lost chip."""
+    assert 12 <= plan(80, 24, Wishes("running", "main", 2, 11)).boxes["chips"].height
 
 
-def test_three_columns_leave_the_most_room_to_what_is_longest() -> None:
-    """At 200x60 the data set stands whole, and of the result more than forty lines."""
-    boxes = plan(200, 60, "stages").boxes
-    assert 26 < boxes["dataset"].height
-    assert 40 < boxes["result"].height
-    assert 8 <= plan(200, 60, "stages", chips=64).boxes["devices"].height
+def test_a_failure_has_the_body_where_both_do_not_fit() -> None:
+    """The card stands whole; the chips are a key away."""
+    boxes = plan(80, 24, Wishes("failed", "main", 18, 11)).boxes
+    assert "chips" not in boxes
+    assert 20 == boxes["main"].height
+    assert {"chips"} == set(plan(80, 24, Wishes("failed", "chips", 18, 11)).boxes) & set(PANELS)
+
+
+def test_from_120x40_panels_stand_beside_each_other() -> None:
+    """Main, chips, data, model, accuracy and log; the table of stages takes the body when it is chosen."""
+    boxes = plan(120, 40, Wishes("running", "main", 2, 11)).boxes
+    assert {"main", "chips", "data", "model", "accuracy", "log"} <= set(boxes)
+    assert {"stages"} == set(plan(120, 40, Wishes("running", "stages", 2, 11)).boxes) & {*PANELS, "runs", "marked"}
+    assert {"stages", "runs", "marked"} <= set(plan(200, 60, Wishes("running", "main", 2, 18)).boxes)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (59, 20), (60, 19), (0, 0)])
 def test_below_the_least_size_only_a_word_is_shown(size: tuple[int, int]) -> None:
     """A window too small has one box as large as itself."""
-    assert {"small": Box(0, 0, *size)} == plan(*size, "stages").boxes
-
-
-def test_places_hold_still_while_few_chips_appear() -> None:
-    """Up to four chips the dashboard does not move."""
-    assert plan(120, 40, "log", chips=0) == plan(120, 40, "log", chips=4)
+    assert {"small": Box(0, 0, *size)} == plan(*size, Wishes()).boxes

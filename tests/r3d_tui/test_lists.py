@@ -95,7 +95,7 @@ def _text(app: ConsoleApp, screen: Screen[Any] | None = None) -> str:
 
 async def _opened(pilot: Pilot[Any], key: str) -> Lists:
     app = pilot.app
-    await until(pilot, lambda: app.screen_stack[0].snapshot)  # type: ignore[attr-defined]
+    await until(pilot, lambda: app.screen_stack[0].state.snapshot)  # type: ignore[attr-defined]
     await pilot.press(key)
     await until(pilot, lambda: isinstance(app.screen, Lists) and app.screen._body.row_count)
     assert isinstance(app.screen, Lists)
@@ -170,7 +170,7 @@ async def test_every_line_to_type_in_has_a_second_key_beside_esc(story: OpenStor
         assert 2 == len(app.screen_stack)
         await pilot.press("ctrl+g", "slash", *"abc", "ctrl+g")
         await pilot.pause()
-        assert ("", False, 1) == (app.board.book.pattern, app.board.searching, len(app.screen_stack))
+        assert ("", False, 1) == (app.board.state.book.pattern, app.board.searching, len(app.screen_stack))
 
 
 async def test_esc_clears_the_filter_before_it_closes(story: OpenStory, console: Console) -> None:
@@ -278,8 +278,7 @@ async def test_the_runs_lead_to_their_results(story: OpenStory, console: Console
         assert "Results of run 3" in _text(app)
         await pilot.press("q")
         await pilot.press("G", "p")
-        await until(pilot, lambda: app._notifications)
-        assert ["This run kept no readings of its devices."] == [note.message for note in app._notifications]
+        await until(pilot, lambda: "This run kept no readings of its devices." in _text(app))
 
 
 async def test_words_of_an_item_that_has_no_clips(story: OpenStory, console: Console) -> None:
@@ -291,5 +290,4 @@ async def test_words_of_an_item_that_has_no_clips(story: OpenStory, console: Con
         await pilot.pause()
         assert isinstance(app.screen, Dialog)
         await pilot.press("enter")
-        await until(pilot, lambda: app._notifications)
-        assert ["This video has no clips."] == [note.message for note in app._notifications]
+        await until(pilot, lambda: "This video has no clips." in _text(app))

@@ -186,7 +186,7 @@ def remembered(app: ConsoleApp, told: ReplayClient) -> None:
     past = Told(told.story)
     while past.now < told.now and past.step():
         if past.snapshot().run.devices:
-            app.board._history.add(past.snapshot().run, past.now)
+            app.board.state.rates.add(past.snapshot().run, past.now)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ HEAT = Heat((0, 0, 0), (0, 0, 255), (255, 0, 0), (255, 255, 255))
 
 
 def _report(classes: int, videos: int = 4) -> Report:
-    """Each class has one video that is taken for the next, but for the last, which is taken for an unlisted one."""
+    """Each class has one video that is predicted as the next one, of the last class as one that is not listed."""
     names = [f"class{n:02d}" for n in range(classes)]
     confusions = [Confusion(a, b, 1) for a, b in zip(names, [*names[1:], "zzz"], strict=True)]
     total = classes * videos
@@ -166,7 +166,7 @@ def test_a_run_whose_files_are_gone_is_said_so(words: Words) -> None:
 async def _opened(pilot: Pilot[Any], *keys: str) -> None:
     ends = asyncio.get_running_loop().time() + 10
     board = pilot.app.screen_stack[0]
-    while board.snapshot is None:  # type: ignore[attr-defined]
+    while board.state.snapshot is None:  # type: ignore[attr-defined]
         assert asyncio.get_running_loop().time() < ends
         await pilot.pause(0.02)
     await pilot.press(*keys)
@@ -191,7 +191,7 @@ async def test_the_pages_are_turned(story: OpenStory, console: Console) -> None:
         assert "%" in _text(app)
         await pilot.press("3")
         await pilot.pause()
-        assert "taken for" in _text(app)
+        assert "predicted as" in _text(app)
         await pilot.press("4")
         await pilot.pause(0.2)
         assert "before" in _text(app)
@@ -204,7 +204,7 @@ async def test_enter_in_the_result_panel_opens_the_results(story: OpenStory, con
     """Elsewhere Enter shows the stage's details, as before."""
     app = console(story("finished"))
     async with app.run_test(size=(80, 24)) as pilot:
-        await _opened(pilot, "7", "enter")
+        await _opened(pilot, "5", "enter")
         assert isinstance(app.screen, Results)
 
 
@@ -237,7 +237,7 @@ async def test_without_a_result_there_is_a_word(story: OpenStory, console: Conso
         await pilot.pause(0.3)
         await pilot.press("o")
         ends = asyncio.get_running_loop().time() + 10
-        while not app._notifications:
+        while not app.board.state.status.text:
             assert asyncio.get_running_loop().time() < ends
             await pilot.pause(0.02)
-        assert ["No run has a result yet."] == [note.message for note in app._notifications]
+        assert "No run has a result yet." == app.board.state.status.text

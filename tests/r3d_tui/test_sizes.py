@@ -93,7 +93,7 @@ async def _walk(app: ConsoleApp, screens: tuple[tuple[str, ...], ...], sizes: tu
     wrong: list[str] = []
     async with app.run_test(size=sizes[0]) as pilot:
         ends = asyncio.get_running_loop().time() + 10
-        while app.board.snapshot is None:
+        while app.board.state.snapshot is None:
             assert asyncio.get_running_loop().time() < ends
             await pilot.pause(0.02)
         for keys in screens:

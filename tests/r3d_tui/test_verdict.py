@@ -44,11 +44,11 @@ def _told(snapshot: Snapshot) -> list[str]:
 
 
 def test_a_long_steady_run_is_valid(words: Words) -> None:
-    """No reason against it: VALID in one line."""
+    """No reason against it: significant, in one line."""
     found = verdict(_snapshot())
     assert found is not None
     assert found.valid
-    assert ["verdict     ✓ VALID"] == [text_of(row) for row in verdict_rows(found, Look(words, 56))]
+    assert ["throughput  throughput significant"] == [text_of(row) for row in verdict_rows(found, Look(words, 56))]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_long_steady_run_is_valid(words: Words) -> None:
         ({"devices": "retired"}, ["retired"]),
         ({"sample": {"processes": 2}}, ["shared"]),
         ({"sample": {"processes": None}}, []),
-        ({"sample": {"health": "Alarm"}}, ["sick"]),
+        ({"sample": {"health": "Alarm"}}, ["unhealthy"]),
         ({"latency_drift": 0.30, "latency_drift_health": "Warning"}, ["throttled"]),
         ({"latency_drift": 0.10, "latency_drift_health": "Warning"}, []),
         ({"latency_drift": 0.30}, []),
@@ -94,7 +94,7 @@ def test_what_nobody_measured_is_said_and_no_reason(words: Words) -> None:
 
 
 def test_a_drift_without_a_cause_is_a_doubt(words: Words) -> None:
-    """Still VALID; device, share and hottest reading are told."""
+    """Still significant; device, share and hottest reading are told."""
     drift: dict[str, Any] = {"latency_drift": 0.34, "latency_drift_device": "npu:1", "latency_drift_temp_c": 71.0}
     found = verdict(_snapshot(**drift))
     assert found is not None
@@ -104,7 +104,7 @@ def test_a_drift_without_a_cause_is_a_doubt(words: Words) -> None:
 
 
 def test_without_a_measured_speed_there_is_no_verdict() -> None:
-    """None, rather than VALID or INVALID."""
+    """None, rather than a verdict either way."""
     assert verdict(_snapshot(clips_per_s=None)) is None
     assert verdict(Snapshot(1, Path("w"), Run())) is None
 

@@ -119,7 +119,7 @@ async def test_one_goes_from_class_to_video_to_clip(
     """b lists classes, Enter goes deeper until a clip plays, q comes back level by level."""
     app = console(browsed)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.state.snapshot)
         await pilot.press("b")
         await until(pilot, lambda: isinstance(app.screen, Videos))
         await pilot.press("j", "enter")
@@ -147,8 +147,8 @@ async def test_a_clip_rests_after_its_rounds(
     monkeypatch.setattr("r3d_tui.screens.player.FRAMES_A_SECOND", 100)
     app = console(browsed)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.snapshot)
-        await pilot.press("2", "enter")
+        await until(pilot, lambda: app.board.state.snapshot)
+        await pilot.press("3", "enter")
         await until(pilot, lambda: isinstance(app.screen, Videos))
         await pilot.press("enter")
         await until(pilot, lambda: "Videos › clap" in _text(app))
@@ -171,14 +171,13 @@ async def test_a_video_without_clips_is_not_played(
     """A word says so instead."""
     app = console(browsed)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.state.snapshot)
         await pilot.press("b")
         await until(pilot, lambda: isinstance(app.screen, Videos))
         await pilot.press("G", "enter")
         await until(pilot, lambda: "Videos › wave" in _text(app))
         await pilot.press("G", "enter")
-        await until(pilot, lambda: app._notifications)
-        assert ["This video has no clips."] == [note.message for note in app._notifications]
+        await until(pilot, lambda: "This video has no clips." in _text(app))
         assert [] == store
 
 
@@ -192,7 +191,7 @@ async def test_a_wrong_video_is_played_from_the_results(
     wrong = report.worst[1]
     app = console(client)
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.state.snapshot)
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, Results))
         await pilot.press("3", "j", "enter")
@@ -210,7 +209,7 @@ async def test_no_clips_yet_is_reported_with_the_fix(story: OpenStory, console: 
     catalogs.append(none)
     app = console(story("new"))
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.snapshot)
+        await until(pilot, lambda: app.board.state.snapshot)
         await pilot.press("b")
         await until(pilot, lambda: isinstance(app.screen, Dialog))
         await until(pilot, lambda: "no run here has made clips yet" in _text(app))

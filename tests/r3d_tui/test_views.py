@@ -5,40 +5,53 @@ from __future__ import annotations
 import itertools
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
 
-from backends.core.client import Snapshot
+from backends.core.client import Preview, Snapshot
 from backends.core.errors import InputError
 from backends.core.events import DeviceProgress, RunStarted, StageProgress, StageStarted
 from backends.core.messages import line
+from backends.core.overview import Overview
 from backends.core.run_state import DeviceRun, Run, StageRun, fold
+from backends.core.setting_change import SettingChange
+from backends.core.settings import InferSettings, Settings
 from backends.core.values import DeviceSample
 from backends.engine.replay import ReplayClient
 from r3d_tui.lang.words import Words
+from r3d_tui.panels.catalogue import VIEWS as PANELS
+from r3d_tui.panels.panel import Scene
 from r3d_tui.state.rate_history import History
 from r3d_tui.text.rows import Row, text_of, width_of
-from r3d_tui.views import dataset, devices, dialogs, frame, infer, log, model, result, stages
+from r3d_tui.views import chips, dataset, devices, dialogs, failure, frame, log, model, ready, result, running, stages
 from r3d_tui.views.look import SIGNS, Look
+from r3d_tui.views.strip import strip
 
 OpenStory = Callable[..., ReplayClient]
 NOW = 1_760_000_250.0
 VIEWS: dict[str, Callable[[Snapshot, Look], list[Row]]] = {
-    "rail": stages.rail,
-    "companion": stages.companion,
-    "table": stages.stage_table,
+    **{
+        f"panel {view.name}": partial(lambda rows, snapshot, look: rows(_scene(snapshot), look), view.rows)
+        for view in PANELS
+    },
+    "strip": lambda snapshot, look: [strip(snapshot, look)],
     "details": stages.details,
-    "dataset": dataset.dataset,
-    "model": model.model,
-    "devices": devices.devices,
-    "infer": lambda snapshot, look: infer.infer(snapshot, look, {"": [1.0, None, 3.0]}),
-    "result": result.result,
     "header": lambda snapshot, look: [frame.header(snapshot, look)],
-    "tabs": lambda snapshot, look: [frame.tabs(look, "infer")],
     "footer": lambda snapshot, look: [frame.footer(snapshot, look)],
     "help": lambda snapshot, look: dialogs.help_rows(look),
 }
+
+
+def _scene(snapshot: Snapshot) -> Scene:
+    found = devices.joined(snapshot)
+    history = {"": [1.0, None, 3.0]}
+    return Scene(snapshot, Words("en"), NOW, device="0", devices=found, listed=found, history=history)
+
+
+def _table(snapshot: Snapshot, width: int = 80) -> tuple[chips.ChipTable, Look]:
+    return chips.table_of(snapshot, devices.joined(snapshot), {}), Look(Words("en"), width, 20, NOW)
 
 
 def _look(width: int = 80, height: int = 30, selected: str = "", language: str = "en") -> Look:
@@ -53,23 +66,24 @@ def _text(rows: list[Row]) -> str:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_no_row_is_wider_than_its_panel(view: str, language: str, snapshots: dict[str, Snapshot]) -> None:
     """At every width, in both languages and for every story, rows fit and hold nothing that a terminal obeys."""
-    narrowest = 60 if view in ("header", "tabs", "footer") else 23 if view == "rail" else 34
+    narrowest = 60 if view in ("header", "strip", "footer", "panel main", "panel chips") else 34
     for (name, snapshot), width in itertools.product(snapshots.items(), (narrowest, 54, 96, 250)):
         if width < narrowest:
             continue
-        look = _look(23 if view == "rail" else width, 30, "frames", language)
+        look = _look(width, 30, "frames", language)
         for line_ in VIEWS[view](snapshot, look):
             assert width_of(line_) <= look.width, (name, width, text_of(line_))
             assert not [c for c in text_of(line_) if unicodedata.category(c) in ("Cc", "Cf", "Cs")], (name, width)
 
 
-def test_the_rail_tells_each_state_by_sign_and_word_or_figure(snapshots: dict[str, Snapshot]) -> None:
-    """Done stages show their time, failed and skipped ones a word, and the vital figures stand below."""
-    text = _text(stages.rail(snapshots["failed"], _look(23, selected="export")))
-    assert " ✓ check          0.8 s\n" in text
-    assert "›✗ export        failed\n" in text
-    assert " – simplify     skipped\n" in text
-    assert "aside" in text.splitlines()[-1]
+def test_the_strip_tells_each_stage_by_its_sign_and_counts_those_that_are_settled(
+    snapshots: dict[str, Snapshot],
+) -> None:
+    """What failed stands in capitals; at the right is how many stages need no more work."""
+    text = text_of(strip(snapshots["failed"], _look(80)))
+    assert text.startswith(" ✓check ✓frames ✓annot ✓prep ✗ONNX ·sim –om ·verify")
+    assert text.endswith("5/11 ")
+    assert " ✓ annotate  ✓ preprocess  ✓ export" in text_of(strip(snapshots["finished"], _look(140)))
 
 
 def test_a_running_stage_shows_share_rate_and_time_left(inferring: ReplayClient) -> None:
@@ -82,23 +96,56 @@ def test_a_running_stage_shows_share_rate_and_time_left(inferring: ReplayClient)
     assert "left" in running
 
 
-def test_a_failed_stage_shows_its_reason_and_mend(snapshots: dict[str, Snapshot]) -> None:
-    """What failed, where, and what to do stand together under the list."""
-    text = _text(stages.companion(snapshots["failed"], _look(90, selected="export")))
-    assert "/data/models/r3d50_K_200ep.pth: the checkpoint has depth 50, 34 was asked for" in text
-    assert "set depth = 50 in [model] of r3d.toml (--model_depth=50), or give another checkpoint" in text
+def test_a_failure_is_a_card_with_its_fix(snapshots: dict[str, Snapshot]) -> None:
+    """Cause, fix with the lines of r3d.toml, what was kept and what is blocked; no traceback."""
+    change = SettingChange("model.depth", 16, "depth = 34", "depth = 50")
+    log_lines = ["reading", "Traceback (most recent call last):", '  File "x.py", line 1', "InputError: no"]
+    text = _text(failure.failure(snapshots["failed"], _look(90), change, log_lines))
+    assert "the checkpoint has depth 50, 34 was requested" in text
+    assert "set model.depth = 50 in r3d.toml" in text
+    assert "- depth = 34   (r3d.toml line 16)" in text
+    assert "+ depth = 50" in text
+    assert "Kept     check, frames, annotate, preprocess (" in text
+    assert "Blocked  simplify, verify, infer, score, evaluate" in text
+    assert "Traceback" not in text
+    assert 'File "x.py"' not in text
+    assert "InputError: no" in text
 
 
-def test_before_the_first_run_the_plan_is_shown(snapshots: dict[str, Snapshot]) -> None:
-    """A new workspace lists its stages as waiting, what does not apply as skipped with its reason, and the key."""
-    text = _text(stages.companion(snapshots["new"], _look(80, selected="check")))
-    assert 10 == text.count("waiting\n") - 1
-    assert "skipped     the target is cpu: nothing to compile for a chip" in text
-    assert "r shows what would run" in text
+def test_before_the_first_run_data_model_target_and_plan_stand_together(story: OpenStory) -> None:
+    """What is configured, whether it is there, and how many stages would run; no dash, and no perhaps."""
+    from backends.core.client import RunRequest
+
+    client = story("new")
+    plan = client.preview(RunRequest())
+    overview = Overview(51, 6766, 51, 6766, 1530, "resnet-50", 51)
+    text = _text(ready.ready(client.snapshot(), _look(80), (), overview, plan))
+    assert "DATA    videos                   ✓ 51 classes, 6,766 videos" in text
+    assert "✓ 51 classes · 1,530 validation videos" in text
+    assert "✓ resnet-50 · 51 classes · = annotation" in text
+    assert "PLAN    10 stages run, 0 up to date" in text
+    assert "–" not in text
 
 
-def test_details_name_everything_that_was_set_aside(snapshots: dict[str, Snapshot]) -> None:
-    """Each item set aside stands with its reason, and every figure of the outcome is listed."""
+def test_contradictions_are_named_before_anything_runs(snapshots: dict[str, Snapshot]) -> None:
+    """What does not fit together stands in the pane, each in its sentence."""
+    overview = Overview(contradictions=(line("{a} but {b}", a="51", b="10"),))
+    assert "✗ 51 but 10" in _text(ready.ready(snapshots["new"], _look(80), (), overview))
+
+
+def test_time_is_estimated_from_the_last_run_or_not_at_all(story: OpenStory) -> None:
+    """Where every stage that would run has run before, its time is the ground; else none is shown."""
+    client = story("finished")
+    again = tuple(Preview(stage.name, "run", line("again")) for stage in client.snapshot().run.stages)
+    text = _text(ready.plan_rows(client.snapshot(), _look(120), again))
+    assert "11 stages run, 0 up to date · about 5:" in text
+    assert "(frames 2:41, compile 1:24, preprocess 1:10)" in text
+    new = story("new")
+    assert "about" not in _text(ready.plan_rows(new.snapshot(), _look(120), again))
+
+
+def test_details_name_everything_that_was_skipped(snapshots: dict[str, Snapshot]) -> None:
+    """Each skipped item stands with its reason, and every figure of the outcome is listed."""
     text = _text(stages.details(snapshots["finished"], _look(90, selected="frames")))
     assert (
         "50_FIRST_DATES_kick_f_cm_np1_ba_bad_12\n    it cannot be decoded: Invalid data found when processing input"
@@ -107,13 +154,13 @@ def test_details_name_everything_that_was_set_aside(snapshots: dict[str, Snapsho
     assert f"{'videos':<30} 6,764" in text
 
 
-def test_before_the_first_run_nothing_was_set_aside_nor_counted(snapshots: dict[str, Snapshot]) -> None:
+def test_before_the_first_run_nothing_was_skipped_nor_counted(snapshots: dict[str, Snapshot]) -> None:
     """A figure that nobody measured is a dash, not a nought."""
-    assert "set aside   –" in _text(dataset.dataset(snapshots["new"], _look(80)))
+    assert "skipped     –" in _text(dataset.dataset(snapshots["new"], _look(80)))
 
 
 def test_the_dataset_counts_what_is_there_and_what_is_not(snapshots: dict[str, Snapshot]) -> None:
-    """Classes, videos, frames, clips, the store, what is missing and set aside."""
+    """Classes, videos, frames, clips, the store, what is missing and skipped."""
     text = _text(dataset.dataset(snapshots["finished"], _look(80)))
     for expected in (
         "5,098 listed · 1,529 to run",
@@ -129,7 +176,7 @@ def test_the_chain_shows_each_model_and_how_far_they_agree(snapshots: dict[str, 
     text = _text(model.model(snapshots["finished"], _look(90)))
     assert "resnet-50 · 51 classes · 46.3 M params · opset 11" in text
     assert "✓ om         done              –    94.4 MB      1:24  Ascend310P3 · CA" in text
-    assert "pth sim            2.9e-06   0.9999999     100 %" in text
+    assert "pth sim            2.9e-06   0.9999999         100 %" in text
 
 
 def test_a_disagreement_over_the_threshold_is_marked(snapshots: dict[str, Snapshot]) -> None:
@@ -148,30 +195,30 @@ def test_a_disagreement_over_the_threshold_is_marked(snapshots: dict[str, Snapsh
     assert ["5.0e-01"] == bad
 
 
-def test_devices_show_what_was_read_and_a_dash_for_the_rest() -> None:
-    """A power that npu-smi prints as NA is a dash; a reading's age is told when it is old; trouble has its reason."""
-    run = Run(
-        "1",
-        "running",
-        devices=(DeviceRun("0", "310P3", "working", pid=3), DeviceRun("1", "310P3", "retired", line("lost"))),
-    )
+def test_chips_show_what_was_read_and_who_uses_them() -> None:
+    """Before inference: health, load, memory, heat with its sign, and why a chip would not be taken."""
     samples = (
-        DeviceSample("0", NOW - 60, "310P3", "OK", None, None, 43.0, 97.0, 3300, 21527, 1),
-        DeviceSample("1", NOW, "310P3", "Alarm", 15.4, trouble=line("npu-smi says {x}", x="no")),
-    )
-    text = _text(devices.devices(Snapshot(1, ReplayClient, run, samples=samples), _look(130), "0"))  # type: ignore[arg-type]
-    first, second = text.splitlines()[1:3]
-    assert first.startswith("›▸ 0")
-    assert " – " in first
-    assert "43 °C" in first
-    assert "97 %" in first
-    assert "3.3/21.5" in first
-    assert "✗ 1" in second
-    assert "15.4 W" in second
-    assert "Alarm" in second
-    assert "1: lost" in text
-    assert "1: npu-smi says no" in text
-    assert "0: last read 1:00 ago" in text
+        DeviceSample("npu:0", NOW - 2, "310P3", "OK", None, None, 43.0, 0.0, 1000, 21527, 0),
+        DeviceSample("npu:1", NOW - 2, "310P3", "OK", 15.4, None, 93.0, 87.0, 9800, 21527, 1, used_by="pid 4121 python",
+                     not_taken=line("busy: {names}", names="python")),
+    )  # fmt: skip
+    snapshot = Snapshot(1, None, Run(), settings=Settings(), samples=samples)  # type: ignore[arg-type]
+    table, look = _table(snapshot, 80)
+    first, second = (text_of(one) for one in chips.chip_table(table, look, "npu:1")[1:])
+    assert first.startswith(" [x] 0")
+    assert "1.0/21.5" in first
+    assert second.startswith("›[ ] 1")
+    assert "93!" in second
+    assert "busy: python" in second
+    assert "npu-smi 2 s ago" == chips.reading_age(table.devices, look)
+
+
+def test_infer_devices_says_which_chips_are_taken() -> None:
+    """A chip that is named is taken though it is busy; one that is not named is not."""
+    busy = DeviceSample("npu:1", NOW, "310P3", not_taken=line("busy"))
+    chosen = Settings(infer=InferSettings(target="ascend", devices=(1,)))
+    assert chips.included(devices.Device("npu:1", None, busy), chosen)
+    assert not chips.included(devices.Device("npu:0", None, DeviceSample("npu:0", NOW)), chosen)
 
 
 def test_devices_stand_in_the_order_of_their_numbers() -> None:
@@ -180,39 +227,54 @@ def test_devices_stand_in_the_order_of_their_numbers() -> None:
     assert ["cpu:2", "cpu:10", "9", "10"] == [d.id for d in devices.joined(Snapshot(1, None, run))]  # type: ignore[arg-type]
 
 
-def test_inference_sums_the_devices_and_leaves_out_the_retired(story: OpenStory) -> None:
-    """The rate of all is that of the devices still at work; a retired one shows no rate of now."""
-    client = story("cpu", 800.0)
-    rows = infer.infer(client.snapshot(), Look(Words("en"), 80, 20, client.now), {})
-    lines = {
-        text_of(line_).split()[-0 if text_of(line_).startswith("  ") else 1]: text_of(line_).split()
-        for line_ in rows
-        if line_
-    }
-    alive, retired = lines["cpu:0"], lines["cpu:1"]
-    assert "retired" in retired
-    assert "–" == retired[4]
-    assert alive[4] == lines["all"][2]
-    assert "of publ." not in _text(rows)
+def test_the_total_leaves_out_what_was_dropped_and_says_why(story: OpenStory) -> None:
+    """The rate of all is that of the devices still at work; a dropped one is told below the table with its reason."""
+    snapshot = story("cpu", 800.0).snapshot()
+    table, look = _table(snapshot)
+    text = _text(chips.chip_table(table, look, ""))
+    alive = next(one for one in text.splitlines() if "cpu:0" in one).split()
+    total = next(one for one in text.splitlines() if "total" in one).split()
+    assert alive[5] == total[3]
+    assert "% REF" not in text
+    assert "✗ cpu:1 dropped: no answer for 60 s" in _text(chips.chip_news(table, look))
 
 
-def test_the_share_of_the_published_rate_is_shown_for_its_chips(inferring: ReplayClient) -> None:
-    """On two 310P3 the mean of each and of both stands beside what is published."""
-    rows = infer.infer(inferring.snapshot(), Look(Words("en"), 80, 20, inferring.now), {})
-    assert ["97 %", "96 %", "96 %"] == [
-        text_of(one)[-4:] for one in rows if text_of(one).endswith("6 %") or text_of(one).endswith("7 %")
-    ]
+def test_the_share_of_the_reference_is_shown_for_its_network_alone(inferring: ReplayClient) -> None:
+    """Two 310P3 stand beside the published rate of the guide's network; another network has no such column."""
+    snapshot = inferring.snapshot()
+    table, look = _table(snapshot)
+    rows = [text_of(one) for one in chips.chip_table(table, look, "")]
+    assert "% REF" in rows[0]
+    assert "    97  " in rows[1]
+    assert "% of ref ×2" in _text(running.running(snapshot, look, table))
+    other = replace(snapshot, settings=replace(snapshot.settings, infer=InferSettings(target="ascend", batch=8)))
+    table, look = _table(other)
+    assert "% REF" not in _text(chips.chip_table(table, look, ""))
+
+
+def test_a_share_of_the_clips_is_a_bar_for_each_chip(inferring: ReplayClient) -> None:
+    """A chip that did less has the shorter bar; nobody's bar is full before the work is done."""
+    table, look = _table(inferring.snapshot(), 130)
+    bars = [text_of(one).count("━") for one in chips.chip_table(table, look, "")[1:3]]
+    assert bars[0] > bars[1] > 0
 
 
 def test_the_result_stands_beside_what_is_published(snapshots: dict[str, Snapshot]) -> None:
-    """Accuracy with its interval, over how many videos, beside 0.6222, and the speed beside two such chips' rate."""
-    text = _text(result.result(snapshots["finished"], _look(90)))
-    assert "0.6226  952 of 1,529 videos" in text
-    assert "0.6222  (+0.0004, inside it)" in text
-    assert "1,529/1,530 · 1 set aside" in text
-    assert "97 % of 1,590 published for 2 such chips" in text
-    assert "sword_exercise    → draw_sword" in text
-    assert "published for" not in _text(result.result(snapshots["cpu"], _look(90)))
+    """Accuracy with its interval on one axis with 0.6222; the throughput beside the reference, its doubt in amber."""
+    snapshot = snapshots["finished"]
+    rows = result.result(snapshot, _look(90), devices.joined(snapshot))
+    text = _text(rows)
+    assert " top-1 0.6226   952 of 1,529 videos" in text
+    axis = next(one for one in text.splitlines() if "●" in one)
+    assert axis.index("┣") < axis.index("●") < axis.index("┫")
+    assert "published 0.6222 (+0.0004, inside the interval)" in text
+    assert "1,529 of 1,530 videos (validation) · 8,486 clips · 1 skipped" in text
+    assert "97 % of ref" in text
+    assert "sword_exercise → draw_sword" in text
+    doubt = next(span for line_ in rows for span in line_ if "not significant" in span.text)
+    assert "warn" == doubt.role
+    other = snapshots["cpu"]
+    assert "% of ref" not in _text(result.result(other, _look(90), devices.joined(other)))
 
 
 def test_a_result_that_is_not_there_is_not_invented(snapshots: dict[str, Snapshot]) -> None:
@@ -229,27 +291,21 @@ def test_the_header_says_what_stands_in_the_way(inferring: ReplayClient) -> None
     assert "read only" in text_of(frame.header(snapshot, look, read_only=True))
 
 
-def test_the_footer_offers_what_can_be_done_now(snapshots: dict[str, Snapshot], inferring: ReplayClient) -> None:
-    """While a run is on it offers stop, after a failure rerun, and to a watcher neither."""
+def test_the_bottom_line_has_at_most_seven_keys_the_recommended_first(
+    snapshots: dict[str, Snapshot], inferring: ReplayClient
+) -> None:
+    """Each phase recommends its next step; a watcher is offered nothing that changes anything."""
     look = _look(120)
+    assert text_of(frame.footer(snapshots["new"], look)).startswith("  Enter RUN ")
+    assert text_of(frame.footer(snapshots["failed"], look)).startswith("  f APPLY FIX AND RERUN ")
+    assert text_of(frame.footer(snapshots["finished"], look)).startswith("  Enter RESULTS ")
     assert " s stop" in text_of(frame.footer(inferring.snapshot(), look))
-    assert " f rerun failed" in text_of(frame.footer(snapshots["failed"], look))
-    assert " r run" not in text_of(frame.footer(snapshots["failed"], look, read_only=True))
-    assert "? help" in text_of(frame.footer(snapshots["failed"], _look(24)))
-
-
-def test_the_footer_offers_what_the_panel_can_do(snapshots: dict[str, Snapshot], inferring: ReplayClient) -> None:
-    """Devices are sorted, filtered and taken out in their panels; results and videos are offered once there."""
-    look = _look(120)
-    told = text_of(frame.footer(inferring.snapshot(), look, panel="devices"))
-    assert " Space out/in  Enter open it  / search  S sort" in told
-    assert "Space" not in text_of(frame.footer(inferring.snapshot(), look, panel="devices", read_only=True))
-    assert "Space" not in text_of(frame.footer(snapshots["finished"], look, panel="devices"))
-    assert " & matches only  n next match" in text_of(frame.footer(snapshots["finished"], look, panel="log"))
-    assert " o results  b videos" in text_of(frame.footer(snapshots["finished"], look))
-    new = text_of(frame.footer(snapshots["new"], look))
-    assert " o results" not in new + text_of(frame.footer(inferring.snapshot(), look))
-    assert " b videos" not in new
+    watching = text_of(frame.footer(inferring.snapshot(), look, read_only=True))
+    assert "stop" not in watching
+    assert "Space" not in watching
+    assert "? help" in text_of(frame.footer(snapshots["failed"], _look(40)))
+    for snapshot in snapshots.values():
+        assert len(frame.offered(snapshot)) <= frame.MOST
 
 
 def test_a_preview_tells_what_runs_and_why(story: OpenStory) -> None:
@@ -259,15 +315,16 @@ def test_a_preview_tells_what_runs_and_why(story: OpenStory) -> None:
     client = story("failed")
     rows = dialogs.preview(client.preview(RunRequest("rerun")), _look(90))
     text = _text(rows)
-    assert text.startswith("2 to run, 5 perhaps, 3 kept as they are")
-    assert "▸ export      run         asked for" in text
-    assert "? infer       perhaps     runs if simplify gives something new" in text
+    assert text.startswith("7 to run, 3 up to date")
+    assert "▸ export      run " in text
+    assert "▸ infer       run " in text
+    assert "perhaps" not in text
 
 
-def test_an_error_shows_its_mend() -> None:
+def test_an_error_shows_its_fix() -> None:
     """The line and, under it, the hint."""
     error = InputError("{path}: not there", hint="name another", path="/x\x1b[2J")
-    assert "/x: not there\n\nname another" == _text(dialogs.trouble(error, _look(60)))
+    assert "/x: not there\n\nname another" == _text(dialogs.error_rows(error, _look(60)))
 
 
 def test_the_help_lists_every_key_and_every_sign() -> None:
@@ -277,7 +334,8 @@ def test_the_help_lists_every_key_and_every_sign() -> None:
     text = _text(dialogs.help_rows(_look(90)))
     words = Words("en")
     assert [] == [action.name for action in ACTIONS if words(f"action.{action.name}") not in text]
-    assert all(f"{SIGNS[state][0]} {state}" in text for state in ("done", "failed", "skipped", "cached", "interrupted"))
+    states = ("done", "failed", "skipped", "cached", "interrupted")
+    assert all(f"{SIGNS[state][0]} {words(f'state.{state}')}" in text for state in states)
 
 
 def test_a_log_marks_what_was_searched_for() -> None:

@@ -16,6 +16,7 @@ from backends.core.messages import Line, line
 from r3d_tui.lang import words as lang
 from r3d_tui.lang.words import LANGUAGES, Words, chosen, read, speakable
 from r3d_tui.views.actions import ACTIONS
+from r3d_tui.views.frame import IN_LOG, KEYS
 from tests.marked_messages import ROOT, messages, sentences, sources, unmarked
 
 KEY = re.compile("[a-z0-9_]*[a-z0-9]")
@@ -35,13 +36,15 @@ def test_every_key_that_the_console_uses_exists() -> None:
     """Keys written in the code are in the English file; so are those of every action."""
     known = read("en")
     tables = {key.partition(".")[0] for key in known}
-    used = {f"action.{action.name}" for action in ACTIONS} | {f"key.{a.name}" for a in ACTIONS if a.footer}
+    used = {f"action.{action.name}" for action in ACTIONS} | {
+        f"key.{name}" for names in (*KEYS.values(), IN_LOG) for name in names
+    }
     for path, tree in sources().items():
         for text in _literals(tree) if path.is_relative_to(ROOT / "r3d_tui") else ():
             table, dot, rest = text.partition(".")
             if dot and table in tables and KEY.fullmatch(rest):
                 used.add(text)
-    fields = {"evaluate.videos", "evaluate.videos_set_aside", "infer.clips_per_s", "layout.packed"}
+    fields = {"infer.devices", "evaluate.videos", "evaluate.videos_set_aside", "infer.clips_per_s", "layout.packed"}
     assert [] == sorted(used - fields - set(known))
 
 
@@ -88,7 +91,7 @@ msgstr "Protokoll"
 msgid "panel.devices"
 msgstr "Dings"
 
-msgid "{stage} is not done"
+msgid "blocked by {stage}"
 msgstr ""
 "{stage} ist nicht "
 "fertig"
@@ -108,12 +111,12 @@ def test_a_new_language_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(lang.FILES, "de", file)
     monkeypatch.setattr(lang, "LANGUAGES", (*LANGUAGES, "de"))
     words = Words("de")
-    assert ("Protokoll", "Devices", "Inference", 'Deutsch"') == (
-        *(words(f"panel.{name}") for name in ("log", "devices", "infer")),
+    assert ("Protokoll", "Chips", "Model", 'Deutsch"') == (
+        *(words(f"panel.{name}") for name in ("log", "chips", "model")),
         words("language"),
     )
     assert ["export ist nicht fertig", "{x} is new", "zh"] == [
-        words.line(line("{stage} is not done", stage="export")),
+        words.line(line("blocked by {stage}", stage="export")),
         words.line(Line("{x} is new")),
         Words("en").other,
     ]
@@ -167,8 +170,8 @@ def test_marked_messages_are_found() -> None:
 def test_a_message_is_worded_by_its_template_and_made_harmless() -> None:
     """The template is the key of the translation; facts are cleaned."""
     words = Words("zh")
-    assert "导出 未完成" == words.line(line("{stage} is not done", stage="导出\x1b[2J"))
-    assert "导出 未完成" == words.line(line("{stage} is not done", stage="export"))
+    assert "受阻于 导出" == words.line(line("blocked by {stage}", stage="导出\x1b[2J"))
+    assert "受阻于 导出" == words.line(line("blocked by {stage}", stage="export"))
     assert "no such words é" == words.line(line("no such words {x}", x="é\x07"))
 
 
@@ -234,7 +237,7 @@ def test_a_terminal_that_cannot_write_a_language_gets_english() -> None:
 
 TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,:;]? [A-Za-z]{2,}")
 STYLE = re.compile(r"(bold|dim|reverse) \w+")
-TERMS = frozenset({"opset", "CANN", "pth", "Enter", "Esc", "r3d-tui", "exec"})
+TERMS = frozenset({"Traceback (most recent call last)", "opset", "CANN", "pth", "Enter", "Esc", "r3d-tui", "exec"})
 """Names and keys that are the same in both languages."""
 HEADER = re.compile(r"-src|^ data:|frame-ancestors")
 """Of a web page that is served."""

@@ -335,16 +335,16 @@ def failed() -> list[Beat]:
     tell.begin("export", FIRST, 4103, 1.2)
     path = "/data/models/r3d50_K_200ep.pth"
     facts = {"key": "depth", "found": "50"}
-    trouble = line("{path}: the checkpoint has {key} {found}, {wanted} was asked for", path=path, wanted="34", **facts)
-    text = "set {key} = {value} in [model] of r3d.toml (--{option}={found}), or give another checkpoint"
-    hint = line(text, option="model_depth", value="50", **facts)
+    trouble = line("{path}: the checkpoint has {key} {found}, {wanted} was requested", path=path, wanted="34", **facts)
+    text = "set {setting} = {value} in r3d.toml (--{option}={found}), or give another checkpoint"
+    hint = line(text, setting="model.depth", option="model_depth", value="50", **facts)
     tell.beats.append(log(1.5, "export", "checkpoint /data/models/r3d50_K_200ep.pth: epoch 200, arch resnet-50", "Traceback (most recent call last):", '  File "backends/convert/export.py", line 61, in run', "    network = fit(checkpoint, params)", f"backends.core.errors.InputError: {trouble}"))  # fmt: skip  # noqa: E501
     tell.say(ev.StageFailed("export", 1, trouble, hint, 1.9, 2), 3.1)
     data_side(tell, 1.2)
     end = 240.0
     for name in ("simplify", "verify", "infer", "score", "evaluate"):
-        before = {"simplify": "export", "verify": "export"}.get(name, "infer" if name == "evaluate" else "export")
-        tell.say(ev.StageSkipped(name, line("{stage} is not done", stage=before)), end)
+        before = "infer" if name == "evaluate" else "export"
+        tell.say(ev.StageBlocked(name, line("blocked by {stage}", stage=before)), end)
     tell.say(ev.RunFinished("failed", line("{stages} failed", stages="export")), end + 0.1)
     wrong = settings(ascend=False)
     wrong = replace(wrong, model=replace(wrong.model, depth=34))

@@ -85,8 +85,8 @@ def test_a_pipe_gets_a_line_for_each_change(story: OpenStory) -> None:
         lines(client.snapshot())
     said = out.getvalue().splitlines()
     assert 1 == sum(text.startswith("compile     skipped · the target is cpu") for text in said)
-    assert "cpu:1       retired · no answer for 60 s" in said
-    assert "evaluate    done 0.3 s · top-1 0.6226 · top-5 0.8182 · videos 1,529 · set aside 1" in said
+    assert "cpu:1       dropped · no answer for 60 s" in said
+    assert "evaluate    done 0.3 s · top-1 0.6226 · top-5 0.8182 · videos 1,529 · skipped 1" in said
     assert len(said) == len(set(said))
 
 
@@ -114,8 +114,8 @@ def test_a_live_display_shows_what_runs_under_what_ended() -> None:
         assert [
             "✓ check      done 0.8 s · met 14",
             "▸ infer      ━━━━━━━╸──────  53 %  4,470/8,486 clips · 392.2/s · 0:10 left",
-            "    device    state        clips    now/s   ms p50   busy  name",
-            " ▸  npu:0     working      2,240    197.3     24.9   97 %  310P3",
+            "    device    state        clips    now/s   ms p50   util  name",
+            " ▸  npu:0     running      2,240    197.3     24.9   97 %  310P3",
         ] == screen.lines()
 
 

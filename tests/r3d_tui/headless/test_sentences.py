@@ -44,22 +44,22 @@ def test_a_done_stage_says_its_time_and_its_figures() -> None:
     """Figures have names and units in words; a nought that says nothing is left out, and so is what nobody measured."""
     measured = {"classes": 51, "videos": 1529, "missing": 0, "bytes": 5_108_293_632, "clips_per_s": None}
     stage = StageRun("preprocess", "done", seconds=70.04, outcome=Outcome(measured), set_aside_count=1)
-    assert ["done 1:10", "videos 1,529", "size 5.1 GB", "1 set aside"] == stage_said(EN, stage)
-    assert ["完成 1:10", "视频 1,529", "大小 5.1 GB", "剔除 1 项"] == stage_said(ZH, stage)
+    assert ["done 1:10", "videos 1,529", "size 5.1 GB", "1 skipped"] == stage_said(EN, stage)
+    assert ["完成 1:10", "视频 1,529", "大小 5.1 GB", "跳过 1 项"] == stage_said(ZH, stage)
 
 
 def test_a_failed_stage_says_why_and_the_mend() -> None:
     """And nothing of figures."""
-    stage = StageRun("export", "failed", line("{stage} is not done", stage="check"), line("run `npu-smi info` by hand"))
-    assert ["failed", "check is not done", "run `npu-smi info` by hand"] == stage_said(EN, stage)
-    assert ["失败", "环境检查 未完成"] == stage_said(ZH, stage)[:2]
+    stage = StageRun("export", "failed", line("blocked by {stage}", stage="check"), line("run `npu-smi info` by hand"))
+    assert ["failed", "blocked by check", "run `npu-smi info` by hand"] == stage_said(EN, stage)
+    assert ["失败", "受阻于 环境检查"] == stage_said(ZH, stage)[:2]
 
 
 @pytest.mark.parametrize(
     ("figures", "english", "chinese"),
     [
         ({"onnx_max_abs": 2.62e-6}, "ONNX largest difference 2.6e-06", "ONNX 最大差 2.6e-06"),
-        ({"sim_top1": 0.98}, "simplified same top-1 98.0 %", "简化后 top-1 一致 98.0 %"),
+        ({"sim_top1": 0.98}, "simplified top-1 match 98.0 %", "简化后 top-1 一致 98.0 %"),
         ({"layout": "packed"}, "layout packed", "布局 紧凑排列"),
         ({"load_seconds": 2.5}, "loading 2.5 s", "加载 2.5 s"),
         ({"tool_throughput": 794.91}, "clips/s (the tool's) 794.9", "片段/秒（工具） 794.9"),
@@ -92,12 +92,12 @@ def test_a_run_ends_with_its_result(story: OpenStory) -> None:
     """State, accuracy over how many videos, throughput."""
     assert [
         "run 3: done",
-        "top-1 0.6226 · top-5 0.8182 · over 1,529 videos · 1 set aside",
+        "top-1 0.6226 · top-5 0.8182 · over 1,529 videos · 1 skipped",
         "8,486 clips at 1,540 clips/s",
     ] == endings(EN, story("finished").snapshot())
     assert [
         "运行 3：完成",
-        "top-1 0.6226 · top-5 0.8182 · 共 1,529 个视频 · 剔除 1 项",
+        "top-1 0.6226 · top-5 0.8182 · 共 1,529 个视频 · 跳过 1 项",
         "8,486 个片段，1,540 片段/秒",
     ] == endings(ZH, story("finished").snapshot())
 
@@ -107,10 +107,8 @@ def test_the_speed_of_simulated_chips_is_labelled() -> None:
     outcome = Outcome({"runtime": "acl simulated", "clips": 258, "clips_per_s": 8.38})
     run = Run("1", "done", stages=(StageRun("infer", "done", outcome=outcome),))
     snapshot = Snapshot(1, Path("/w"), run)
-    assert ["258 clips at 8.38 clips/s", "The chips are simulated: the speed is nobody's."] == endings(EN, snapshot)[
-        -2:
-    ]
-    assert "芯片是模拟的：速度不属于任何真实芯片。" == endings(ZH, snapshot)[-1]
+    assert ["258 clips at 8.38 clips/s", "Simulated chips: throughput is not meaningful."] == endings(EN, snapshot)[-2:]
+    assert "模拟芯片：吞吐率没有意义。" == endings(ZH, snapshot)[-1]
 
 
 def test_nothing_has_run() -> None:

@@ -29,11 +29,11 @@ def test_needs_say_their_state_in_words_and_the_mend_below() -> None:
         "ok       memory        /a",
         "unknown  torch, guide  it has no frames",
         "MISSING  npu-smi       not found",
-        "         mend: run `npu-smi info` by hand",
+        "         fix: run `npu-smi info` by hand",
     ] == list(finding_lines(FINDINGS, EN))
     chinese = list(finding_lines(FINDINGS, ZH))
     assert ["正常  内存           /a", "未知  torch（指南）  没有帧", "缺失  npu-smi        未找到"] == chinese[:3]
-    assert chinese[3].startswith("      解决办法：")
+    assert chinese[3].startswith("      修复：")
 
 
 def test_a_table_of_chips_is_aligned_in_both_languages() -> None:
@@ -70,7 +70,7 @@ def test_runs_are_a_table_with_headings() -> None:
     assert ["run", "started", "state", "time", "top-1", "clips/s"] == head.split()
     assert ["done", "28.8", "s", "0.9625", "8.38*"] == first.split()[3:]
     assert ["2", "–", "failed", "–", "–", "–"] == second.split()
-    assert "* The chips are simulated: the speed is nobody's." == note
+    assert "* Simulated chips: throughput is not meaningful." == note
     chinese = list(run_lines(runs, ZH))
     assert cells(chinese[1]) == cells(chinese[0]) == cells(chinese[2])
     assert ["nothing has run here yet"] == list(run_lines((), EN))
@@ -79,12 +79,12 @@ def test_runs_are_a_table_with_headings() -> None:
 def test_the_status_is_a_line_a_stage_and_the_result(story: OpenStory) -> None:
     """Names stand in a column; a stage that runs says how far it is."""
     done = list(status_lines(story("finished").snapshot(), ZH))
-    assert "评估 (evaluate)      完成 0.3 s · top-1 0.6226 · top-5 0.8182 · 视频 1,529 · 剔除 1" in done
+    assert "评估 (evaluate)      完成 0.3 s · top-1 0.6226 · top-5 0.8182 · 视频 1,529 · 已跳过 1" in done
     assert "运行 3：完成" == done[-3]
     client = story("finished", 0.0)
     client.seek_until(lambda run: any(stage.done > 1000 for stage in run.stages))
     going = next(text for text in status_lines(client.snapshot(), EN) if text.startswith("frames"))
-    assert "running · first time here · 1 set aside · 1,006/6,766 videos · " in going
+    assert "running · first time here · 1 skipped · 1,006/6,766 videos · " in going
     assert going.endswith("left")
 
 

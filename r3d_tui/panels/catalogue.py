@@ -1,0 +1,132 @@
+"""Every panel but the log, a view each: to add one, write its view, name it here and give it a box in `layout`."""
+
+from __future__ import annotations
+
+from r3d_tui.panels.panel import Scene, View
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Row, Span, about, cut, fit, row
+from r3d_tui.text.safe import safe
+from r3d_tui.views import chips, dataset, failure, model, ready, result, running, stages
+from r3d_tui.views.devices import histories, short_id
+from r3d_tui.views.look import Look, dotted, paragraph, sign, stage_word
+from r3d_tui.views.look import stages as stages_of
+from r3d_tui.views.phase import failed_stage, phase_of
+
+BRIEF = 10
+"""Lines below which data and model are told in short."""
+
+
+def _main(scene: Scene, look: Look) -> list[Row]:
+    """The pane of the phase."""
+    snapshot, phase = scene.snapshot, phase_of(scene.snapshot)
+    if phase == "setup":
+        problem = look.words.line(snapshot.problem) if snapshot.problem.template else ""
+        return ready.without_workspace(snapshot.workspace, look, problem, read_only=scene.read_only)
+    if phase == "failed":
+        mine = failed_stage(snapshot)
+        log = scene.log.lines if mine is not None and scene.log.stage == mine.name else []
+        return failure.failure(snapshot, look, scene.change, log)
+    if phase == "running":
+        rows = running.running(snapshot, look, _table(scene))
+        if scene.boxed or chips.working(snapshot) or look.height < len(rows) + 6:
+            return rows
+        below = model.model if running.converts(snapshot) else dataset.dataset
+        return [*rows, (), *below(snapshot, look)]
+    if phase == "done":
+        return result.result(snapshot, look, scene.devices)
+    return ready.ready(snapshot, look, scene.devices, scene.overview, scene.plan)
+
+
+def _main_title(scene: Scene) -> str:
+    snapshot = scene.snapshot
+    failed = failed_stage(snapshot)
+    if failed is not None:
+        return stage_word(scene.words, failed.name)
+    return scene.words(f"main.{phase_of(snapshot)}")
+
+
+def _table(scene: Scene) -> chips.ChipTable:
+    return chips.table_of(scene.snapshot, scene.listed, scene.history)
+
+
+def _chips(scene: Scene, look: Look) -> list[Row]:
+    table = _table(scene)
+    if not table.devices:
+        if scene.unread.template:
+            return paragraph(look.words.line(scene.unread), look.width, "warn", 1)
+        key = "devices.no_match" if scene.devices else "chip_table.none"
+        return paragraph(look.words(key), look.width, "dim", 1)
+    news = chips.chip_news(table, look)
+    rows = chips.chip_table(table, look, scene.device)
+    if not scene.boxed:
+        age = "" if table.working else chips.reading_age(scene.devices, look)
+        note = dotted([scene.arrangement.described(look), age])
+        rows += [cut(row(" ", Span(note, "dim")), look.width)] if note else []
+    return [*rows, *news]
+
+
+def _chips_info(scene: Scene, look: Look) -> str:
+    arranged = scene.arrangement.described(look)
+    return "  ".join(part for part in (arranged, chips.reading_age(scene.devices, look)) if part)
+
+
+def _cursor_of(scene: Scene, rows: list[Row]) -> int | None:
+    return next((place for place, line in enumerate(rows) if about(line) == scene.device), None)
+
+
+def _data(scene: Scene, look: Look) -> list[Row]:
+    return (dataset.brief if look.height < BRIEF else dataset.dataset)(scene.snapshot, look)
+
+
+def _model(scene: Scene, look: Look) -> list[Row]:
+    return (model.brief if look.height < BRIEF else model.model)(scene.snapshot, look)
+
+
+def _accuracy(scene: Scene, look: Look) -> list[Row]:
+    return result.accuracy_so_far(scene.snapshot.report, look)
+
+
+def _stages(scene: Scene, look: Look) -> list[Row]:
+    return stages.stage_table(scene.snapshot, look)
+
+
+def _stage_cursor(scene: Scene, rows: list[Row]) -> int | None:
+    names = [stage.name for stage in stages_of(scene.snapshot)]
+    return names.index(scene.selected) + 1 if scene.selected in names and rows else None
+
+
+def _runs(scene: Scene, look: Look) -> list[Row]:
+    """The latest runs with their accuracy and rate, short."""
+    rows = []
+    for one in scene.runs:
+        mark = sign(one.state)
+        top1 = figures.number(one.top1, 4)
+        rate = f"{figures.rate(one.clips_per_s)}/s" if one.clips_per_s is not None else ""
+        line = row(mark, " ", fit(safe(one.id), 20), " ", Span(top1, "strong"), f"  {rate}")
+        rows.append(cut((*line, Span(f" {look.words('sim.short')}" if one.simulated else "", "warn")), look.width))
+    return rows or paragraph(look.words("runs.none"), look.width, "dim")
+
+
+def _marked(scene: Scene, look: Look) -> list[Row]:
+    """The history of the marked chip's sensors."""
+    mine = next((one for one in scene.devices if one.id == scene.device), None)
+    if mine is None:
+        return paragraph(look.words("chip_table.none"), look.width, "dim")
+    rows = histories(mine, scene.tracks.get(mine.id), look, height=max(1, (look.height - 2) // 5))
+    return rows or paragraph(look.words("chip.no_history"), look.width, "dim")
+
+
+def _marked_title(scene: Scene) -> str:
+    return f"{scene.words('panel.marked')} {short_id(scene.device)}"
+
+
+VIEWS = (
+    View("main", _main, title=_main_title),
+    View("chips", _chips, _chips_info, _cursor_of),
+    View("data", _data),
+    View("model", _model),
+    View("accuracy", _accuracy),
+    View("stages", _stages, cursor=_stage_cursor),
+    View("runs", _runs),
+    View("marked", _marked, title=_marked_title),
+)

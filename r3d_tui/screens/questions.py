@@ -1,0 +1,148 @@
+"""What the board's state lacks after a snapshot, asked in threads: plan, overview, fix, runs, histories, devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backends.core.client import RunRequest, Snapshot
+from backends.core.setting_change import SettingChange
+from r3d_tui.screens.board import Board
+from r3d_tui.screens.run_commands import send_wishes
+from r3d_tui.state.device_poll import DevicePoll
+from r3d_tui.views.phase import fix_of, infer_runs
+from r3d_tui.views.tracks import Track, tracks_of
+
+LATER_S = 0.4
+"""What the first picture does not need is asked when it stands."""
+
+
+class Questions:
+    """One board's. Each question is asked once for what it depends on."""
+
+    def __init__(self, *, read_devices: bool) -> None:
+        """`read_devices`: the devices of this machine are read while no run does."""
+        self._read_devices = read_devices
+        self._asked: dict[str, object] = {}
+        self._poll: DevicePoll | None = None
+
+    def changed(self, board: Board) -> None:
+        """A snapshot came."""
+        snapshot = board.state.snapshot
+        if snapshot is None:
+            return
+        if self._read_devices:
+            board.set_timer(LATER_S, lambda: self._follow_devices(board))
+        if snapshot.run.id:
+            self._once(board, "tracks", snapshot.run.id, lambda: _ask_tracks(board, snapshot.run.id))
+        settled = (snapshot.run.id, snapshot.run.state, snapshot.settings, snapshot.problem)
+        if not board.state.running:
+            self._once(board, "plan", settled, lambda: _ask_plan(board, snapshot))
+            self._once(board, "runs", snapshot.run, lambda: _ask_runs(board))
+        if board.state.wishes and infer_runs(snapshot):
+            send_wishes(board)
+        self._once(board, "fix", (fix_of(snapshot), snapshot.settings), lambda: _ask_fix(board, snapshot))
+        if snapshot.settings is None and not snapshot.run.id and not board.host.read_only:
+            self._once(board, "setup", True, lambda: _offer_setup(board, snapshot))
+        if snapshot.settings is not None:
+            key = (snapshot.settings.dataset, snapshot.settings.model, snapshot.settings.infer.target)
+            self._once(board, "overview", key, lambda: _ask_overview(board))
+
+    def end(self) -> None:
+        """Nobody looks any more."""
+        if self._poll is not None:
+            self._poll.end()
+
+    def _once(self, board: Board, name: str, key: object, ask: object) -> None:
+        if self._asked.get(name) != key:
+            self._asked[name] = key
+            board.set_timer(LATER_S, ask)  # type: ignore[arg-type]
+
+    def _follow_devices(self, board: Board) -> None:
+        """By our own sampler, as long as no engine has one at work."""
+        snapshot = board.state.snapshot
+        if snapshot is None:
+            return
+        if self._poll is None:
+            self._poll = DevicePoll(board.post_message)
+        target = snapshot.settings.infer.target if snapshot.settings is not None else _likely_target()
+        self._poll.want("" if snapshot.alive else target)
+
+
+def _ask_tracks(board: Board, run: str) -> None:
+    """What the devices' sensors reported before this console came."""
+    client = board.host.client
+
+    def take(found: dict[str, Track]) -> None:
+        board.state.tracks.put(run, found)
+        board.draw()
+
+    board.ask(lambda: tracks_of(client.history(run)), take)
+
+
+def _ask_plan(board: Board, snapshot: Snapshot) -> None:
+    state, client = board.state, board.host.client
+    if snapshot.settings is None or snapshot.problem.template or state.phase in ("failed", "done"):
+        return
+    state.plan = None
+
+    def take(found: object) -> None:
+        state.plan = found  # type: ignore[assignment]
+        board.draw()
+
+    board.ask(lambda: client.preview(RunRequest()), take, lambda: None)
+
+
+def _ask_runs(board: Board) -> None:
+    if "runs" not in board.boxes:
+        return
+
+    def take(found: object) -> None:
+        board.state.runs = found  # type: ignore[assignment]
+        board.draw()
+
+    board.ask(board.host.client.runs, take, lambda: None)
+
+
+def _ask_fix(board: Board, snapshot: Snapshot) -> None:
+    proposed = fix_of(snapshot)
+    board.state.change = None
+    if proposed is None:
+        return
+    workspace = board.host.client.workspace
+
+    def take(found: SettingChange) -> None:
+        board.state.change = found
+        board.draw()
+
+    def work() -> SettingChange:
+        from backends import api
+
+        return api.plan_change(workspace, *proposed)
+
+    board.ask(work, take, lambda: None)
+
+
+def _offer_setup(board: Board, snapshot: Snapshot) -> None:
+    """Where there is no workspace yet, open the form that makes one."""
+    folder = snapshot.workspace
+
+    def form(workspace: Path | None) -> None:
+        if workspace is None:
+            board.do("new")
+
+    def find() -> Path | None:
+        from backends import api
+
+        return api.find_workspace(folder)
+
+    board.ask(find, form)
+
+
+def _likely_target() -> str:
+    from backends import api
+
+    return api.likely_target()
+
+
+def _ask_overview(board: Board) -> None:
+    """Counted in a process of its own: a disk may be slow, and a checkpoint brings torch."""

@@ -1,0 +1,155 @@
+"""The pane before a run: data, model, target, and what a run would do. Nothing is a dash that could be known."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from backends.core.client import Preview, Snapshot
+from backends.core.overview import Overview
+from backends.core.settings import Settings
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Row, Span, cut, fit, row, shorten
+from r3d_tui.text.safe import safe
+from r3d_tui.views.devices import Device
+from r3d_tui.views.look import Look, dotted, paragraph, stage_of, stage_word
+
+LABEL = 8
+NAME = 24
+
+
+def ready(
+    snapshot: Snapshot,
+    look: Look,
+    devices: Sequence[Device] = (),
+    overview: Overview | None = None,
+    plan: Sequence[Preview] | None = None,
+) -> list[Row]:
+    """Data, model and target, contradictions, and the plan as far as it is known yet."""
+    words, settings = look.words, snapshot.settings
+    rows: list[Row] = []
+    if settings is not None:
+        rows += [*_data(settings, look, overview), *_model(settings, look, overview)]
+        rows += _target(settings, look, devices, overview)
+    if snapshot.run.state in ("stopped", "interrupted"):
+        rows += [(), *paragraph(f"! {words(f'ready.{snapshot.run.state}')}", look.width, "warn", 1)]
+    for text in overview.contradictions if overview is not None else ():
+        rows += paragraph(f"✗ {words.line(text)}", look.width, "bad", 1)
+    if snapshot.problem.template:
+        return [*rows, (), *paragraph(f"✗ {words.line(snapshot.problem)}", look.width, "bad", 1)]
+    return [*rows, (), *plan_rows(snapshot, look, plan)]
+
+
+def _fact(look: Look, label: str, name: str, says: str, role: str = "", sign: str = "") -> Row:
+    """A label, what it is about, and a verdict."""
+    mark = Span(f"{sign} " if sign else "  ", {"✓": "good", "✗": "bad", "!": "warn"}.get(sign, ""))
+    wide = min(NAME if look.width < 110 else 40, max(8, look.width // 3))
+    shown = fit(shorten(name, wide, keep_end=True), wide)
+    return cut(
+        row(" ", Span(fit(label, LABEL), "head"), Span(shown, "strong"), " ", mark, Span(says, role)), look.width
+    )
+
+
+def _data(settings: Settings, look: Look, overview: Overview | None) -> list[Row]:
+    words, data = look.words, settings.dataset
+    source, labels = data.videos or data.frames, data.annotation or data.splits
+    rows = []
+    if source is not None:
+        said, sign = "", ""
+        if overview is not None and overview.items is not None:
+            key = "ready.videos" if data.videos is not None else "ready.frames"
+            said, sign = words(key, classes=figures.count(overview.folders), n=figures.count(overview.items)), "✓"
+        elif not source.exists():
+            said, sign = words("ready.absent"), "✗"
+        rows.append(_fact(look, words("ready.data"), safe(source.name), said, "", sign))
+    if labels is not None:
+        said, sign = words("data.split", n=data.split) if data.splits is not None else "", ""
+        if overview is not None and overview.listed is not None:
+            subset = words.get(f"subset.{data.subset}", data.subset)
+            listed = words("ready.listed", n=figures.count(overview.subset_videos), subset=subset)
+            said, sign = dotted([words("ready.classes", n=figures.count(overview.classes)), listed]), "✓"
+        elif not labels.exists():
+            said, sign = words("ready.absent"), "✗"
+        rows.append(_fact(look, "" if rows else words("ready.data"), safe(labels.name), said, "", sign))
+    return rows
+
+
+def _model(settings: Settings, look: Look, overview: Overview | None) -> list[Row]:
+    path = settings.model.checkpoint
+    if path is None:
+        return []
+    said, sign = "", ""
+    if overview is not None and overview.arch:
+        same = overview.model_classes == overview.classes
+        note = look.words("ready.as_annotation") if same and overview.classes is not None else ""
+        said = dotted([safe(overview.arch), look.words("ready.classes", n=figures.count(overview.model_classes)), note])
+        sign = "✓"
+    elif not path.exists():
+        said, sign = look.words("ready.absent"), "✗"
+    return [_fact(look, look.words("ready.model"), safe(path.name), said, "", sign)]
+
+
+def _target(settings: Settings, look: Look, devices: Sequence[Device], overview: Overview | None) -> list[Row]:
+    name, sign = str(settings.infer.target), ""
+    said = [settings.infer.runtime if settings.infer.runtime != "auto" else ""]
+    chips = [one for one in devices if one.id.startswith("npu")]
+    if name == "ascend" and chips:
+        name, sign = f"ascend · {safe(chips[0].name)}", "✓"
+    if overview is not None and overview.target:
+        said += [safe(part) for part in overview.target]
+    said.append(look.words("ready.batch", n=settings.infer.batch))
+    return [_fact(look, look.words("ready.target"), name, dotted(said), "", sign)]
+
+
+def plan_rows(snapshot: Snapshot, look: Look, plan: Sequence[Preview] | None) -> list[Row]:
+    """How much a run would do; every stage that runs only because something changed, with why."""
+    words = look.words
+    label = Span(f" {fit(words('ready.plan'), LABEL)}", "head")
+    if plan is None:
+        return [row(label, Span(words("ready.looking"), "dim"))]
+    run = [one.stage for one in plan if one.action in ("run", "unknown")]
+    kept = [one for one in plan if one.action == "cached"]
+    first = dotted([words("ready.summary", run=len(run), kept=len(kept)), _estimate(snapshot, run, look)])
+    rows = [cut(row(label, Span(first, "strong" if run else "")), look.width)]
+    if free := _free(snapshot.workspace):
+        rows.append(row(" " * (LABEL + 1), Span(words("ready.disk", free=figures.size(free)), "dim")))
+    changed = [one for one in plan if one.action == "run" and one.acceptable]
+    for one in changed[:3]:
+        text = f"{stage_word(words, one.stage)}: {words.line(one.reason)}"
+        rows.append(cut(row(" " * (LABEL + 1), Span(text, "warn")), look.width))
+    return rows
+
+
+def _estimate(snapshot: Snapshot, run: Sequence[str], look: Look) -> str:
+    """From what the stages took in the latest run here; nothing where one of them has not run."""
+    took = {name: stage_of(snapshot, name).seconds for name in run}
+    known = {name: seconds for name, seconds in took.items() if seconds is not None}
+    if not run or any(took[name] is None for name in run if stage_of(snapshot, name).state != "skipped"):
+        return ""
+    longest = sorted(known, key=lambda name: -known[name])[:3]
+    parts = ", ".join(f"{stage_word(look.words, name)} {figures.clock(known[name])}" for name in longest)
+    return look.words("ready.about", time=figures.clock(sum(known.values())), parts=parts)
+
+
+def _free(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def without_workspace(folder: Path, look: Look, problem: str, *, read_only: bool) -> list[Row]:
+    """Where there is no workspace, or its r3d.toml cannot be read: what the ways on are."""
+    words = look.words
+    place = shorten(safe(str(folder)), max(10, look.width - 4), keep_end=True)
+    rows = [(), row("  ", Span(words("setup.none"), "strong")), row("  ", Span(place, "dim")), ()]
+    if problem:
+        rows += [*paragraph(problem, look.width - 2, "warn", 2), ()]
+    ways = () if read_only else (("Enter", "ways.new", "do('new')"), ("e", "ways.edit", "do('edit')"))
+    for key, text, action in (*ways, ("", "ways.demo", ""), ("q", "ways.quit", "do('quit')")):
+        act = f"screen.{action}" if action else ""
+        first, *rest = paragraph(words(text), look.width - 12)
+        rows.append(row("    ", Span(fit(key, 6), "key", act), *(span._replace(action=act) for span in first)))
+        rows += [row("          ", *line) for line in rest]
+    return rows
