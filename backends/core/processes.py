@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from backends.device import lifeline
+from backends.device.telemetry import QUIET
 
 die_with_parent = lifeline.die_with_parent
 MARK = "R3D_TUI_WORKSPACE"
@@ -33,13 +34,13 @@ def python_command(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def our_environment() -> dict[str, str]:
-    """This process's environment for a Python process of ours: UTF-8, and able to import what we can.
+    """This process's environment for a Python process of ours: UTF-8, able to import what we can, no telemetry.
 
     Pythons that libraries start import nothing from the current folder either, from Python 3.11 on.
     """
     roots = [str(Path(__file__).resolve().parents[2]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     path = os.pathsep.join(root for root in roots if root)
-    return {**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"}
+    return {**os.environ, **QUIET, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"}
 
 
 def mark(workspace: Path) -> str:

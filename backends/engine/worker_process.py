@@ -83,7 +83,7 @@ async def spawn(workspace: Path, log: Path, scratch: Path) -> Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=descriptor,
             cwd=scratch,
-            env=child_environment(workspace),
+            env=child_environment(workspace, {"TMPDIR": str(scratch)}),  # what libraries leave stays in the workspace
             start_new_session=True,
             limit=LONGEST_LINE,
         )
