@@ -8,6 +8,7 @@ The ledger knows clips and videos by number only, and nothing of who computed th
 from __future__ import annotations
 
 import contextlib
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from backends.core.columns import Column
 from backends.core.errors import StageError
 from backends.core.messages import N_, Scalar, os_reason
 from backends.data.score_rows import RowsWriter, read_header
@@ -71,8 +71,8 @@ class Ledger:
         """Told of every row of this attempt once it is written."""
         self._meta = meta
         self._sync_s = sync_s
-        self._firsts = spans.firsts if isinstance(spans, Spans) else Column(span.first for span in spans)
-        self._left = Column(span.clips for span in spans)
+        self._firsts = spans.firsts if isinstance(spans, Spans) else array("I", (span.first for span in spans))
+        self._left = array("I", (span.clips for span in spans))
         self._kept: list[_Kept] = []
         self._size = 0
         """Bytes of the scores in `_kept`."""
@@ -203,7 +203,7 @@ class Ledger:
     def _count(self, numbers: NDArray[np.int64]) -> None:
         import numpy as np
 
-        firsts, left = (np.asarray(column.view()) for column in (self._firsts, self._left))
+        firsts, left = (np.frombuffer(column, np.uint32) for column in (self._firsts, self._left))
         videos, clips = np.unique(owners(firsts, numbers), return_counts=True)
         left[videos] -= clips.astype(left.dtype)
         self.videos_done += int((left[videos] == 0).sum())

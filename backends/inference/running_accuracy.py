@@ -7,11 +7,10 @@ labels, which preprocess leaves beside the store. Where neither fits the model t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.core.columns import Column
 from backends.core.errors import InputError
 from backends.core.messages import Scalar
 from backends.data.class_names import read_class_names
@@ -28,18 +27,16 @@ class Tally:
 
     def __init__(self, videos: Iterable[VideoClips], names: Path | None = None) -> None:
         """`videos` of the clip store, in any order; `names` as of `read_class_names`."""
+        import numpy as np
+
         seen: dict[str, int] = {}
-        firsts, clips, labels = Column(), Column(), Column()
-        for video in videos:
-            firsts.append(video.first)
-            clips.append(video.clips)
-            labels.append(seen.setdefault(video.label, len(seen)))
+        rows = [(video.first, video.clips, seen.setdefault(video.label, len(seen))) for video in videos]
         order = _class_order(names)
         ranks = {label: rank for rank, label in enumerate(order)}
         self._ranks = [ranks.get(label, -1) for label in seen]
         """Of each label, by its number here, the class; -1: it is none of the model's."""
         self._classes = len(order)
-        self._firsts, self._clips, self._labels = _in_order(firsts, clips, labels)
+        self._firsts, self._clips, self._labels = np.array(sorted(rows), np.int64).reshape(-1, 3).T.copy()
         self._open: dict[int, tuple[NDArray[np.float32], int]] = {}
         """Videos of which some clips are there: sum of their scores, and how many."""
         self.videos = 0
@@ -89,22 +86,7 @@ def _class_order(names: Path | None) -> tuple[str, ...]:
 
 
 def owners(firsts: NDArray[np.integer[Any]], numbers: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The place of each clip's video; `firsts` are the videos' first clips in ascending order.
-
-    Numbers are brought to the type of `firsts`: the other way about, all of those would be copied at every call.
-    """
+    """The place of each clip's video; `firsts` are the videos' first clips in ascending order."""
     import numpy as np
 
-    if firsts.itemsize < numbers.itemsize:
-        numbers = np.minimum(numbers, np.iinfo(firsts.dtype).max)  # beyond that type is beyond every video's first
     return np.searchsorted(firsts, numbers.astype(firsts.dtype), "right") - 1
-
-
-def _in_order(*columns: Column) -> Iterator[NDArray[np.integer[Any]]]:
-    """The columns by the first one's numbers, copied only where they are in another order."""
-    import numpy as np
-
-    arrays = [np.asarray(column.view()) for column in columns]
-    ordered = bool((arrays[0][1:] >= arrays[0][:-1]).all())
-    order = slice(None) if ordered else np.argsort(arrays[0], kind="stable")
-    return (array[order] for array in arrays)
