@@ -84,3 +84,26 @@ def read(job: Job) -> Outcome:
     """Read an input from outside."""
     text = job.inputs["text"].read_text()
     return Outcome({"items": len(text)}, digest=text)
+
+
+def wait(job: Job) -> Outcome:
+    """Read an input from outside, and go on once a file is there."""
+    text = job.inputs["text"].read_text() if job.inputs["text"].exists() else "gone"
+    (job.scratch / "reading").touch()
+    while not Path(str(job.tuning["until"])).exists():
+        time.sleep(0.01)
+    (job.out / "text").write_text(text)
+    return Outcome({"items": len(text)}, {"items": "text"})
+
+
+def lack(job: Job) -> Outcome:
+    """Skip an item for as long as a file is missing, for a reason that may pass."""
+    found = Path(str(job.tuning["file"])).exists()
+    if not found:
+        job.set_aside("one", line("cannot be read"), is_temporary=True)
+    return Outcome({"items": int(found)}, digest=str(found))
+
+
+def pry(job: Job) -> Outcome:
+    """Read what no spec declares."""
+    return Outcome({"items": next(iter(job.upstream.values())).figure("secret")})
