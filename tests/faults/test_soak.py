@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import resource
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,9 +26,8 @@ from backends.data.score_rows_reader import check_rows
 from backends.engine import lock
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal, read_state
-from tests.faults.demo_runs import SEED, gone, make_workspace, r3d, scores, start, status
-
-KILLS = 200
+from backends.engine.run_results import output
+from tests.faults.demo_runs import SEED, gone, make_workspace, r3d, scores, start
 
 
 def megabytes() -> float:
@@ -35,44 +36,132 @@ def megabytes() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
+class Soak:
+    """Rounds of one workspace: damage, a run of any kind under kills and stops, and a plain one that must be right."""
+
+    def __init__(self, folder: Path, last: str, outputs: tuple[str, ...], seed: int = SEED) -> None:
+        self.clean, self.tried = (make_workspace(folder / name) for name in ("clean", "tried"))
+        self.last, self.outputs = last, outputs
+        self.chance = random.Random(seed)
+        self.counts: Counter[str] = Counter()
+        self.expected = self._plain(self.clean)
+
+    def _plain(self, workspace: Path) -> dict[str, bytes]:
+        r3d("run", "--headless", "--to", self.last, cwd=workspace)
+        found = self.results(workspace)
+        assert set(self.outputs) == set(found)
+        return found
+
+    def results(self, workspace: Path) -> dict[str, bytes]:
+        """What the latest run gave: each output's bytes, of a folder those of its files by name."""
+        folders = Folders(workspace)
+        latest = folders.latest_run()
+        run = read_state(latest.journal) if latest else None
+        paths = {name: output(folders, run, name) if run else None for name in self.outputs}
+        return {name: _bytes(path) for name, path in paths.items() if path is not None and path.exists()}
+
+    def round(self) -> None:
+        """One round; fails where anything is wrong without a word."""
+        for _ in range(self.chance.choice((0, 0, 1, 2))):
+            self._flip()
+        stages = [
+            "frames",
+            "annotate",
+            "preprocess",
+            *(["export", "infer", "score"] if self.last == "evaluate" else []),
+        ]
+        stage = self.chance.choice(stages)
+        kinds = (["run"], ["run", "--force"], ["run", "--from", stage], ["rerun", stage], ["rerun"])
+        kind = self.chance.choice(kinds)
+        self.counts[" ".join(kind[:2] if kind[-1].startswith("--") else [*kind[:1], *("STAGE" for _ in kind[1:])])] += 1
+        limit = ["--to", self.last] if kind[0] == "run" else []
+        front_end = start(*kind, "--headless", *limit, cwd=self.tried)
+        for _ in range(self.chance.choice((0, 1, 1, 2, 4))):
+            time.sleep(self.chance.uniform(0.0, 2.0))
+            self._harm(front_end.pid)
+        out, err = self._end(front_end)
+        assert b"Traceback" not in out + err, (out, err)
+        if front_end.returncode == 0 and b"set aside" not in out and kind[0] == "run":
+            self.counts["done under fire"] += 1
+            assert self.expected == self.results(self.tried)
+        out, err = r3d("run", "--headless", "--to", self.last, cwd=self.tried)
+        assert b"Traceback" not in out + err, (out, err)
+        assert self.expected == self.results(self.tried), (kind, out, err)
+
+    def _end(self, front_end: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+        """Let it end by itself, and its engine too, whoever was killed."""
+        until = time.monotonic() + 180
+        while (holder := lock.owner(Folders(self.tried))) is not None and time.monotonic() < until:
+            time.sleep(0.05)
+        assert holder is None
+        try:
+            return front_end.communicate(timeout=60)
+        finally:
+            front_end.kill()
+
+    def _harm(self, front_end: int) -> None:
+        """Kill, or stop for a while, the engine, a worker, the front end, or all of them."""
+        holder = lock.owner(Folders(self.tried))
+        engine = [holder.pid] if holder and holder.pid else []
+        victims = {"engine": engine, "worker": sorted(leftovers(self.tried)), "front end": [front_end]}
+        victims["all"] = [pid for pids in list(victims.values()) for pid in pids]
+        kind, kills = self.chance.choice(sorted(victims)), self.chance.random() < 0.6
+        chosen = victims[kind] if kind == "all" else victims[kind] and [self.chance.choice(victims[kind])]
+        for pid in chosen:
+            self._signal(pid, signal.SIGKILL if kills else signal.SIGSTOP)
+        if chosen:
+            self.counts[f"{'kill' if kills else 'stop'} {kind}"] += 1
+        if not kills:
+            time.sleep(self.chance.uniform(0.0, 1.0))
+            for pid in chosen:
+                self._signal(pid, signal.SIGCONT)
+
+    @staticmethod
+    def _signal(pid: int, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+    def _flip(self) -> None:
+        """One bit of any file that an engine left: outputs, manifests, plans, journals, digests."""
+        files = sorted(path for path in (self.tried / ".r3d").rglob("*") if path.is_file() and path.stat().st_size)
+        ours = [path for path in files if path.name in ("manifest.json", "plan.json", "journal.db", "digests.json")]
+        pool = ours if ours and self.chance.random() < 0.4 else files
+        if not pool:
+            return
+        path = self.chance.choice(pool)
+        data = bytearray(path.read_bytes())
+        data[self.chance.randrange(len(data))] ^= 1 << self.chance.randrange(8)
+        path.write_bytes(data)
+        self.counts["flipped"] += 1
+
+
+def _bytes(path: Path) -> bytes:
+    files = [file for file in sorted(path.rglob("*")) if file.is_file()] if path.is_dir() else [path]
+    return b"".join(file.relative_to(path.parent).as_posix().encode() + file.read_bytes() for file in files)
+
+
+@pytest.mark.slow
+def test_kills_stops_and_damage_lead_to_the_results_of_a_clean_run(tmp_path: Path) -> None:
+    """The quick share: a few rounds as far as the clips, byte for byte the clips of a clean run after each."""
+    soak = Soak(tmp_path, "preprocess", ("annotation", "store"))
+    until = time.monotonic() + 40
+    while time.monotonic() < until:
+        soak.round()
+    print(dict(soak.counts))
+    assert gone(soak.tried)
+
+
 @pytest.mark.soak
-def test_two_hundred_kills_lead_to_the_scores_of_a_clean_run(tmp_path: Path) -> None:
-    """kill -9 of engine, workers and faces at random: equal scores, no clip twice, no process left."""
-    chance = random.Random(SEED)
-    clean, killed = (make_workspace(tmp_path / name, 2) for name in ("clean", "killed"))
-    r3d("run", "--headless", cwd=clean)
-    kills = {"engine": 0, "worker": 0, "face": 0}
-    finished = 0
-    while sum(kills.values()) < KILLS:
-        over = status(killed)["state"] == "done"
-        finished += over
-        face = start("run", "--headless", *(["--force"] if over else []), cwd=killed)
-        time.sleep(chance.uniform(0.2, 4.0))
-        for _ in range(chance.choice((1, 1, 1, 3))):
-            kind = chance.choice(sorted(kills))
-            holder = lock.owner(Folders(killed))
-            engine = [holder.pid] if holder and holder.pid else []
-            victims = {"engine": engine, "worker": sorted(leftovers(killed)), "face": [face.pid]}[kind]
-            if victims:
-                try:
-                    os.kill(chance.choice(victims), signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-                kills[kind] += 1
-        face.kill()
-        face.communicate()
-    client = api.open_client(killed)
-    while client.snapshot().alive:
-        time.sleep(0.2)
-    client.close()
-    r3d("run", "--headless", cwd=killed)
-    print(f"kills: {kills}, runs that came to their end in between: {finished}")
-    assert min(kills.values()) >= KILLS // 10
-    assert scores(clean) == scores(killed)
-    for path in killed.glob(".r3d/artifacts/infer/*/rows.bin"):
+def test_three_hundred_rounds_lead_to_the_results_of_a_clean_run(tmp_path: Path) -> None:
+    """Kills, stops and flipped bits, with and without --force, --from and rerun: equal results after each round."""
+    rounds = int(os.environ.get("R3D_SOAK_ROUNDS", "300"))
+    soak = Soak(tmp_path, "evaluate", ("val", "predictions", "report", "annotation", "store"))
+    for number in range(rounds):
+        soak.round()
+        print(f"round {number + 1} of {rounds}: {dict(soak.counts)}", flush=True)
+    for path in soak.tried.glob(".r3d/artifacts/infer/*/rows.bin"):
         assert 0 == check_rows(path).duplicates
-    assert status(clean)["result"]["clips"] == status(killed)["result"]["clips"]  # type: ignore[index]
-    assert gone(killed)
+    assert gone(soak.tried)
 
 
 @pytest.mark.soak
