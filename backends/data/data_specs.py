@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from backends.core.codec import encode
+from msgspec.structs import asdict
+
 from backends.core.messages import line
 from backends.core.needs import module
 from backends.core.plan import Reads, Stage, StageSpec
@@ -69,7 +70,7 @@ def _preprocess(settings: Settings) -> Stage:
         name="preprocess",
         entry="backends.data.preprocess:run",
         version=2,
-        params=encode(params),
+        params=asdict(params),
         kept=True,
         adds=("write_bins",),
         tuning={"workers": pre.workers},

@@ -21,7 +21,7 @@ from backends.data.clip_extraction import Extracted, extract
 from backends.data.clip_index import ClipIndex
 from backends.data.clip_store import ClipStore
 from backends.data.clip_writer import ClipWriter, borrow
-from backends.data.guide_files import bin_path, write_bin, write_info
+from backends.data.guide_files import BinWriter, write_info
 from backends.data.preprocess_params import PreprocessParams, clip_count
 from backends.device.clip_format import ClipHeader
 from backends.worker.job import Job
@@ -168,14 +168,14 @@ def _write_bins(job: Job, params: PreprocessParams) -> None:
 
     store, folder = ClipStore.open(job.out / "store"), job.out / "bins"
     folder.mkdir(exist_ok=True)
-    rows = np.empty((params.max_clips, *store.header.shape), np.float32)
-    kept = set()
-    for done, video in enumerate(store.videos, start=1):
-        job.check_stop()
-        path = bin_path(folder, video.id)
-        write_bin(path, store.batch(video.numbers, rows, pad_to=params.max_clips))
-        kept.add(path.name)
-        job.progress(done, len(store.videos), "videos", note=line("writing the guide's .bin files"))
+    with BinWriter(folder, params) as writer:
+        for done, video in enumerate(store.videos, start=1):
+            job.check_stop()
+            clips = np.empty((video.clips, *store.header.shape), np.uint8)
+            writer.write(video.id, store.batch(video.numbers, clips))
+            job.progress(done, len(store.videos), "videos", note=line("writing the guide's .bin files"))
+        writer.finish()
+    kept = {f"{video.id}.bin" for video in store.videos}
     for path in folder.iterdir():
         if path.name not in kept:
             path.unlink()

@@ -84,7 +84,7 @@ def test_another_subset_than_validation_may_be_named(bench: Bench) -> None:
     ("wrong", "message"),
     [
         ({"inference_batch_size": 10}, "--inference_batch_size=10: only 1 can be written"),
-        ({"dataset": "imagenet"}, r"--dataset=imagenet: not known \(one of hmdb51, ucf101, kinetics\)"),
+        ({"dataset": "imagenet"}, r"--dataset=imagenet: not known \(one of folders, hmdb51, kinetics, mit, ucf101\)"),
         ({"output_path": "/proc/nothing"}, r"/proc/nothing: .*name a folder that can be written"),
         ({"info_path": "/proc/nothing/hmdb51.info"}, r"/proc/nothing: .*name a folder that can be written"),
         ({"video_path": "/nowhere"}, "--video_path=/nowhere: no such folder"),
