@@ -65,7 +65,7 @@ def wheel_names() -> list[str]:
         subprocess.run(["uv", "lock", "--quiet", "--project", folder], check=True)
         text = Path(folder, "uv.lock").read_text(encoding="utf-8")
     wanted = re.compile(
-        r"-(?:cp31[0-3]-cp31[0-3]|[^-]*py3-none|cp3\d+-abi3)-(?:any|[^-]*linux_\d[^-]*_(?:x86_64|aarch64))\.whl"
+        r"-(?:cp31[0-3]-cp31[0-3]|[^-]*py3-none|cp3\d+-abi3)-(?:any|manylinux[^-]*_(?:x86_64|aarch64))\.whl"
     )
     return sorted({name for name in re.findall(r"/([^/\"]+\.whl)\"", text) if wanted.search(name)})
 

@@ -30,6 +30,7 @@ from backends.worker.tools import Ending, run_tool
 _OURS = ("--model", "--framework", "--output", "--soc_version", "--input_shape", "--input_format", "--mode")
 """Options that `extra` must not give again."""
 
+_SHAPE = re.compile(r"[\w./:-]+:-?\d+(?:,-?\d+)*(?:;[\w./:-]+:-?\d+(?:,-?\d+)*)*", re.ASCII)
 _PART = "compiling"
 OM, MADE = "model.om", "made.json"
 KILLED = 128 + 9
@@ -104,12 +105,15 @@ def _kept(folder: Path, soc_version: str) -> Made | None:
 def atc_line(params: CompileParams, soc_version: str, model: Path, output: Path) -> list[str]:
     """The guide's atc line, argument by argument, and the user's options after it. InputError where one is wrong."""
     clip = params.clip
-    shape = f"{INPUT}:{clip.batch},3,{clip.frames},{clip.size},{clip.size}"
+    shape = params.input_shape or f"{INPUT}:{clip.batch},3,{clip.frames},{clip.size},{clip.size}"
+    if not _SHAPE.fullmatch(shape):
+        text, hint = N_("compile.input_shape is {value}"), N_("write name:sizes, such as input:10,3,16,112,112")
+        raise InputError(text, hint=hint, value=ascii(shape)[1:-1])
     options = {
         "model": str(model),
         "framework": "5",
         "output": str(output),
-        "input_format": "NCHW",
+        "input_format": params.input_format,
         "input_shape": shape,
         "log": params.log,
         "soc_version": soc_version,

@@ -28,3 +28,6 @@ class CompileParams(Struct, frozen=True):
     clip: ClipShape = field(default_factory=ClipShape)
     input: Literal["float32", "uint8"] = "float32"
     """Which of simplify's models: the one of floats, or the one of bytes."""
+    input_format: Literal["NCHW", "ND", "NCDHW"] = "NCHW"
+    input_shape: str | None = None
+    """None: the model's own input and the clip's shape."""

@@ -98,6 +98,10 @@ class CompileSettings(Struct, frozen=True):
     op_select_implmode: str | None = None
     log: str = "info"
     extra: tuple[str, ...] = ()
+    input_format: Literal["NCHW", "ND", "NCDHW"] = "NCHW"
+    """Huawei's guides take NCHW for 3D-ResNets, ND for C3D, NCDHW for some others."""
+    input_shape: str | None = None
+    """None: the model's own input, as `input:10,3,16,112,112`."""
 
 
 class VerifySettings(Struct, frozen=True):

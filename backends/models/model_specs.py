@@ -50,6 +50,8 @@ def _compile(settings: Settings) -> Stage:
         wanted.extra,
         _clip(settings),
         settings.infer.input,
+        wanted.input_format,
+        wanted.input_shape,
     )
     skip = _no_compile(settings)
     cann = version_file() if skip is None else None

@@ -166,7 +166,7 @@ def test_the_root_is_found_in_a_whole_text(log: dict[str, Any]) -> None:
         ("mmagic_1056_deform_conv", "MMCVModulatedDeformConv2d is not an operator of ONNX", "plugin"),
         ("no_module_acl", "comes with CANN", "source set_env.sh"),
         ("qwen7_worker_eof", "where memory runs out", "TE_PARALLEL_COMPILER=1"),
-        ("ref_e13025", "do not fit the model's", "--input_shape"),
+        ("ref_e13025", "do not fit the model's", "compile.input_shape"),
         ("runtime_faq_driver_107001", "the driver is not loaded", "load the driver"),
         ("runtime_faq_init_100002", "harmless", "One acl.init"),
         ("yolov5_get_list_info", "nothing was inferred", "folder of --input"),

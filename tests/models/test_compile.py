@@ -258,6 +258,18 @@ def test_a_set_env_that_ends_early_is_named(cann: Path, ready: Callable[..., Job
         run(ready(soc_version="Ascend310"))
 
 
+def test_format_and_shape_of_the_input_are_settings(tmp_path: Path) -> None:
+    """NCHW and the model's own input as in the guide; a shape that is none is refused before atc starts."""
+    paths = (tmp_path / "m.onnx", tmp_path / "out")
+    guide = {"--input_format=NCHW", "--input_shape=input:10,3,16,112,112"}
+    assert guide <= set(atc_line(CompileParams(), CHIP, *paths))
+    chosen = CompileParams(input_format="NCDHW", input_shape="x:1,3,8,64,64;y:1,2")
+    assert {"--input_format=NCDHW", "--input_shape=x:1,3,8,64,64;y:1,2"} <= set(atc_line(chosen, CHIP, *paths))
+    for wrong in ("10,3,16,112,112", "input:", "input:1,x", "input:1 --mode=5"):
+        with pytest.raises(InputError, match=r"compile\.input_shape"):
+            atc_line(CompileParams(input_shape=wrong), CHIP, *paths)
+
+
 def test_environment_of_this_process_is_not_changed(cann: Path, ready: Callable[..., Job]) -> None:
     """What set_env.sh sets is set for atc alone."""
     before = dict(os.environ)
