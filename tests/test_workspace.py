@@ -32,8 +32,8 @@ def test_what_is_drafted_reads_back_equal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (Settings(infer=InferSettings(devices=(-1,))), r"infer\.devices cannot be that"),
-        (Settings(infer=InferSettings(devices=(0, 0))), r"infer\.devices cannot be that"),
+        (Settings(infer=InferSettings(devices=(-1,))), r"infer\.devices\[0\]: -1 is not a whole number from 0 to 1023"),
+        (Settings(infer=InferSettings(devices=(0, 0))), r"infer\.devices: \[0, 0\] is not a list of different numbers"),
         (Settings(dataset=DatasetSettings(videos=Path("/data/caf\udce9"))), r"caf\\udce9: .*not UTF-8 \(rename"),
     ],
 )
@@ -64,16 +64,21 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[dataset\n", r"r3d\.toml: .*line 1"),
         ("[dataste]\n", r"r3d\.toml: \[dataste\] is unknown \(did you mean dataset\?\)"),
         ("[dataset]\nvideo = 'x'\n", r"dataset\.video is unknown \(did you mean videos\?\)"),
-        ("[model]\ndepth = 0\n", r"model\.depth cannot be that \(it must be 1 to 1000"),
+        ("[model]\ndepth = 0\n", r"model\.depth: 0 is not a whole number from 1 to 1000"),
         ("[model]\ndepth = '50'\n", r"r3d\.toml: model\.depth: '50' is not a whole number"),
         ("[infer]\ntarget = 'gpu'\n", r"r3d\.toml: infer\.target: 'gpu' is not one of ascend, cpu"),
         ("[infer]\ndevices = [0, '1']\n", r"infer\.devices\[1\]: '1' is not a whole number"),
         ("[dataset]\nvideos = 3\n", r"dataset\.videos: 3 is not a path"),
         ("[model]\nno_max_pool = 1\n", r"model\.no_max_pool: 1 is not true or false"),
-        ("[infer]\ndevices = [0, 0]\n", r"infer\.devices cannot be that \(it must be different numbers"),
-        ("[preprocess]\nstd = [0.0, 1.0, 1.0]\n", r"preprocess\.std cannot be that"),
+        ("[infer]\ndevices = [0, 0]\n", r"infer\.devices: \[0, 0\] is not a list of different numbers"),
+        ("[preprocess]\nstd = [0.0, 1.0, 1.0]\n", r"preprocess\.std\[0\]: 0\.0 is not a number above 0"),
         ("dataset = 3\n", r"dataset is no section"),
         ("[dataset]\nvideos = ''\n", r"videos is no path"),
+        ("[model]\nconv1_t_size = 4\n", r"model\.conv1_t_size: 4 is not an odd number"),
+        ("[verify]\nmax_abs = nan\n", r"verify\.max_abs: nan is not a number above 0"),
+        ("[infer]\ndeadline_s = inf\n", r"infer\.deadline_s: inf is not a number"),
+        pytest.param(f"[infer]\nbatch = {'9' * 5000}\n", "r3d.toml: ", id="digits"),
+        pytest.param(f"[infer]\ndevices = {'[' * 20000}\n", "too deeply nested", id="brackets"),
     ],
 )
 def test_what_is_wrong_is_said_with_place_and_mend(tmp_path: Path, text: str, words: str) -> None:
@@ -82,6 +87,12 @@ def test_what_is_wrong_is_said_with_place_and_mend(tmp_path: Path, text: str, wo
         read(tmp_path, text)
     assert "\n" not in str(caught.value)
     assert caught.value.hint.template
+
+
+def test_a_file_of_version_0_1_and_of_other_editors_opens(tmp_path: Path) -> None:
+    """Settings that are gone are passed over, and so is a byte order mark."""
+    text = '\ufeff[dataset]\nname = "hmdb51"\nsplit = 2\n[model]\nopset = 11\n'
+    assert Settings(dataset=DatasetSettings(split=2)) == read(tmp_path, text)
 
 
 def test_a_missing_file_and_foreign_bytes_are_one_line(tmp_path: Path) -> None:

@@ -157,4 +157,6 @@ def _in_words(kind: Any) -> Line:
         kind = line("{kind} above {least}", kind=kind, least=arm.gt)
     if arm.ge is not None:
         kind = line("{kind} of at least {least}", kind=kind, least=arm.ge)
+    if arm.lt is not None:
+        kind = line("{kind}, below {most}", kind=kind, most=arm.lt)
     return kind if arm.le is None else line("{kind}, at most {most}", kind=kind, most=arm.le)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 
 from backends.core.errors import InputError
-from backends.core.messages import N_, os_reason
+from backends.core.messages import N_, Line, line, os_reason
 
 FULL = "the disk is full"
 """What every face says of it, with the folder before it."""
@@ -37,6 +38,24 @@ def make_folder(path: Path) -> None:
             raise
         text, reason = N_("{path}: {reason}"), os_reason(error)
         raise InputError(text, hint="name a folder that can be written", path=str(path), reason=reason) from None
+
+
+def read_file(path: Path, *, hint: str, most: int) -> bytes:
+    """A regular file of at most `most` bytes; InputError for anything else: nobody waits for a FIFO or a device."""
+    problem: str | Line = line("not a regular file")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                data = file.read(most + 1)
+                if len(data) <= most:
+                    return data
+                problem = line("larger than {most} bytes", most=most)
+    except OSError as error:
+        problem = os_reason(error)
+    except ValueError:  # a NUL in the path
+        problem = line("not a path")
+    raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=problem)
 
 
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:

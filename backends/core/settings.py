@@ -7,9 +7,9 @@ are those of the ModelZoo guide for 3D-ResNets.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from backends.core.model_io import NORMALIZATIONS, Channels, Normalization
 
@@ -20,63 +20,95 @@ VIDEO_SUFFIXES = frozenset(
 """What the name of a video in `dataset.videos` ends with, in lower case: containers that the decoder opens."""
 
 
+Count = Annotated[int, Meta(ge=1, le=1000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+
+
+def _about(description: str, example: object = None) -> Meta:
+    """What the draft of r3d.toml says beside a field, and a value where it has none."""
+    return Meta(description=description, examples=[] if example is None else [example])
+
+
 class DatasetSettings(Struct, frozen=True):
     """Where the videos or frames and their labels are."""
 
-    name: str = "hmdb51"
-    videos: Path | None = None
-    """A folder of `<class>/<video>.avi|.mp4`, of videos alone, or of archives of them; or one such archive."""
-    frames: Path | None = None
-    """A folder of `<class>/<video>/image_%05d.jpg`; given instead of `videos`."""
-    annotation: Path | None = None
-    """The guide's json (`hmdb51_1.json`); given instead of `splits`."""
-    splits: Path | None = None
-    """The folder, or its archive, of a data set's lists (HMDB51, UCF-101, Kinetics, Moments in Time, one's own)."""
-    split: int = 1
-    """Which of its splits; of Kinetics the number of classes, where lists of several lie there."""
-    share: float | None = None
-    """Without annotation and lists: the share of the videos that are of `subset`; None: all of them."""
-    labels: str = "auto"
-    """`auto` (the annotation's, else HMDB51's where they fit, else the folder names), or the absolute path of a file of
-    class names in the order of the model's classes."""
+    videos: Annotated[
+        Path | None,
+        _about(
+            "folder of <class>/<video>.avi or .mp4, of videos alone, or of archives; or a .rar, .zip, .tar", "videos"
+        ),
+    ] = None
+    frames: Annotated[Path | None, _about("folder of <class>/<video>/image_00001.jpg, instead of videos", "frames")] = (
+        None
+    )
+    annotation: Annotated[Path | None, _about("the guide's json, instead of splits", "hmdb51_1.json")] = None
+    splits: Annotated[
+        Path | None,
+        _about(
+            "folder of lists (HMDB51, UCF-101, Kinetics, your own val.txt), or the archive that holds them", "splits"
+        ),
+    ] = None
+    split: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)], _about("which of its splits; of Kinetics the number of classes")
+    ] = 1
+    share: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | None,
+        _about("share of the videos to evaluate, where no annotation and no lists are given", 0.3),
+    ] = None
+    """The share of the videos that are of `subset`; None: all of them."""
+    labels: Annotated[str, _about("auto, or a file with one class name a line")] = "auto"
+    """`auto`: the annotation's, else HMDB51's where they fit, else the folder names. A file names the classes in the
+    order of the model's."""
     subset: str = "validation"
 
 
 class ModelSettings(Struct, frozen=True):
-    """The checkpoint and the network that it holds."""
+    """The checkpoint and the network that it holds; None is as the checkpoint, or the opts.json beside it, says."""
 
-    checkpoint: Path | None = None
-    depth: int | None = None
-    """None: as the checkpoint says."""
-    classes: int | None = None
-    """None: as the checkpoint says."""
-    shortcut: Literal["A", "B"] | None = None
-    widen: float | None = None
-    conv1_t_size: int | None = None
-    """These three as well: None is as the checkpoint says."""
-    conv1_t_stride: int | None = None
-    no_max_pool: bool | None = None
-    """No tensor shows these two. None: as the opts.json beside the checkpoint says, else 1 and False."""
-    opset: int = 11
+    checkpoint: Annotated[Path | None, _about("the .pth that the training script saved", "save_700.pth")] = None
+    depth: Annotated[Count | None, _about("without it: as the checkpoint says", 50)] = None
+    classes: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)] | None, _about("without it: as the checkpoint says", 51)
+    ] = None
+    shortcut: Annotated[Literal["A", "B"] | None, _about("A or B; without it: as the checkpoint says", "B")] = None
+    widen: Annotated[Annotated[float, Meta(gt=0, le=16)] | None, _about("without it: as the checkpoint says", 1.0)] = (
+        None
+    )
+    conv1_t_size: Annotated[
+        Annotated[int, Meta(ge=1, le=31)] | None,
+        _about("frames under the first kernel; without it: as the checkpoint says", 7),
+    ] = None
+    conv1_t_stride: Annotated[
+        Annotated[int, Meta(ge=1, le=16)] | None,
+        _about("without it: as the opts.json beside the checkpoint says, else 1", 1),
+    ] = None
+    no_max_pool: Annotated[
+        bool | None, _about("without it: as the opts.json beside the checkpoint says, else false", False)
+    ] = None
 
 
 class PreprocessSettings(Struct, frozen=True):
     """How frames become clips: the reference's numbers."""
 
-    clip_frames: int = 16
-    clip_stride: int = 16
-    size: int = 112
-    max_clips: int = 10
-    """Clips of a video beyond this are cut, as the guide does."""
-    mean_dataset: Literal["kinetics", "activitynet", "0.5"] = "kinetics"
-    """Whose mean and deviation count where the next two are not given."""
-    mean: Channels | None = None
-    std: Channels | None = None
-    """[0, 0, 0] and [1, 1, 1] are the reference's `--no_mean_norm` and `--no_std_norm`."""
-    value_scale: Literal[1, 255] = 1
-    """The largest value of a pixel where mean and deviation are taken; the presets are scaled with it."""
-    workers: int = 0
-    """Processes or threads; 0: one a core."""
+    clip_frames: Annotated[int, Meta(ge=1, le=512)] = 16
+    clip_stride: Annotated[int, Meta(ge=1, le=512)] = 16
+    size: Annotated[int, Meta(ge=16, le=1024)] = 112
+    max_clips: Annotated[Count, _about("clips of a video beyond this are cut, as in the guide")] = 10
+    mean_dataset: Annotated[
+        Literal["kinetics", "activitynet", "0.5"],
+        _about("kinetics, activitynet or 0.5: the reference's presets of mean and std"),
+    ] = "kinetics"
+    mean: Annotated[
+        Channels | None,
+        _about("without it: the preset's; [0, 0, 0] for training with --no_mean_norm", (0.4345, 0.4051, 0.3775)),
+    ] = None
+    std: Annotated[
+        tuple[Positive, Positive, Positive] | None,
+        _about("without it: the preset's; [1, 1, 1] for training with --no_std_norm", (0.2768, 0.2713, 0.2737)),
+    ] = None
+    value_scale: Annotated[Literal[1, 255], _about("1 or 255: the range of values that mean and std are of")] = 1
+    workers: Annotated[Annotated[int, Meta(ge=0, le=512)], _about("0: one a core")] = 0
 
     @property
     def normalization(self) -> Normalization:
@@ -93,66 +125,78 @@ class PreprocessSettings(Struct, frozen=True):
 class CompileSettings(Struct, frozen=True):
     """atc's options beyond the guide's."""
 
-    soc_version: str | None = None
-    precision_mode: str | None = None
-    op_select_implmode: str | None = None
+    soc_version: Annotated[str | None, _about("without it: what npu-smi names", "Ascend310P3")] = None
+    precision_mode: Annotated[str | None, _about("", "force_fp16")] = None
+    op_select_implmode: Annotated[str | None, _about("", "high_precision")] = None
     log: str = "info"
-    extra: tuple[str, ...] = ()
-    input_format: Literal["NCHW", "ND", "NCDHW"] = "NCHW"
+    extra: Annotated[tuple[str, ...], _about("more arguments for atc")] = ()
+    input_format: Annotated[Literal["NCHW", "ND", "NCDHW"], _about("NCHW as in the guide, ND or NCDHW")] = "NCHW"
     """Huawei's guides take NCHW for 3D-ResNets, ND for C3D, NCDHW for some others."""
-    input_shape: str | None = None
-    """None: the model's own input, as `input:10,3,16,112,112`."""
+    input_shape: Annotated[str | None, _about("without it: the model's own input", "input:10,3,16,112,112")] = None
 
 
 class VerifySettings(Struct, frozen=True):
     """Thresholds over which the verify stage fails."""
 
-    clips: int = 10
+    clips: Count = 10
     """Real clips to compare on."""
-    max_abs: float = 1e-3
-    """Largest absolute difference between two models' logits."""
-    cosine: float = 0.9999
-    """Least cosine similarity of two models' logits of a clip."""
-    top1: float = 1.0
-    """Least share of clips on which the top class is the same."""
+    max_abs: Annotated[Positive, _about("largest difference between two models' logits")] = 1e-3
+    cosine: Annotated[
+        Annotated[float, Meta(ge=-1, le=1)], _about("least cosine similarity of two models' logits of a clip")
+    ] = 0.9999
+    top1: Annotated[Share, _about("least share of clips with the same best class")] = 1.0
 
 
 class InferSettings(Struct, frozen=True):
     """What runs the model, on which devices."""
 
-    target: Literal["cpu", "ascend"] = "cpu"
-    runtime: str = "auto"
-    """`auto`, `openvino`, `onnxruntime`, `null`; on ascend `acl`, `ais_bench`, `cann`."""
-    devices: tuple[int, ...] | None = None
+    target: Annotated[Literal["cpu", "ascend"], _about("cpu or ascend")] = "cpu"
+    runtime: Annotated[str, _about("auto, openvino, onnxruntime, null; on ascend acl, ais_bench, cann")] = "auto"
+    devices: Annotated[
+        tuple[Annotated[int, Meta(ge=0, le=1023)], ...] | None,
+        _about("without it: all that are fit; on cpu [0, 1] makes two groups of cores", (0, 1)),
+    ] = None
     """None: all that are there and healthy (on cpu: one group of all cores)."""
-    batch: int = 10
-    layout: Literal["packed", "guide"] = "packed"
-    input: Literal["float32", "uint8"] = "float32"
-    """What the model is fed: floats, or the clips' bytes, which it normalises itself (a quarter of the copying)."""
-    deadline_s: float = 0.0
-    """Seconds after which a silent device is retired; 0: set from its own latency."""
-    ais_bench: Path | None = None
-    """The Python that has ais_bench, or the ais_infer.py to run; None: this Python, else python3 on PATH."""
+    batch: Annotated[int, Meta(ge=1, le=1024)] = 10
+    layout: Annotated[
+        Literal["packed", "guide"],
+        _about("packed: full batches over clips of many videos; guide: one file a video, padded"),
+    ] = "packed"
+    input: Annotated[
+        Literal["float32", "uint8"],
+        _about("float32; uint8 on ascend with acl: the model normalises, which not every CANN takes"),
+    ] = "float32"
+    """Floats, or the clips' bytes: a quarter of the copying."""
+    deadline_s: Annotated[
+        Annotated[float, Meta(ge=0, le=1e9)],
+        _about("seconds after which a silent device is retired; 0: from its own latency"),
+    ] = 0.0
+    ais_bench: Annotated[
+        Path | None,
+        _about("the Python that has ais_bench, or an ais_infer.py; without it: python3 on PATH", "/usr/bin/python3"),
+    ] = None
 
 
 class EvaluateSettings(Struct, frozen=True):
     """How the accuracy is counted."""
 
-    top_k: int = 5
+    top_k: Count = 5
 
 
 class EngineSettings(Struct, frozen=True):
     """How the stages are run."""
 
-    parallel: int = 2
-    """Stages at once, where they do not depend on each other."""
+    parallel: Annotated[
+        Annotated[int, Meta(ge=1, le=64)], _about("stages at once, where they do not depend on each other")
+    ] = 2
 
 
 class ConsoleSettings(Struct, frozen=True):
-    """What a face does in this workspace. No stage reads it, and no fingerprint holds it."""
+    """What a front end does in this workspace. No stage reads it, and no cache key holds it."""
 
-    language: str | None = None
-    """None: the locale's."""
+    language: Annotated[str | None, _about("a language of the console, en or zh; without it: the locale's", "zh")] = (
+        None
+    )
 
 
 class Settings(Struct, frozen=True):

@@ -49,7 +49,7 @@ def _sources(snapshot: Snapshot, look: Look) -> list[Row]:
     if settings is None:
         return [fact(words("data.set"), figures.DASH)]
     data = settings.dataset
-    name = dotted([safe(data.name), words("data.split", n=data.split), words.get(f"subset.{data.subset}", data.subset)])
+    name = dotted([words("data.split", n=data.split), words.get(f"subset.{data.subset}", data.subset)])
     rows = [cut(fact(words("data.set"), Span(name, "strong")), look.width)]
     places = (("data.videos", data.videos), ("data.frames", data.frames), ("data.json", data.annotation))
     for key, path in (*places, ("data.splits", data.splits)):
