@@ -23,19 +23,12 @@ if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of a
     from backends.core.values import DeviceSample, DeviceTable
     from backends.engine.live_client import LiveClient
 
-STAGE_NAMES = (
-    "check",
-    "frames",
-    "annotate",
-    "preprocess",
-    "export",
-    "simplify",
-    "compile",
-    "verify",
-    "infer",
-    "score",
-    "evaluate",
-)
+
+def stage_names() -> tuple[str, ...]:
+    """Every stage in the order of a run."""
+    from backends.pipeline import STAGES
+
+    return tuple(spec.name for spec in STAGES)
 
 
 def find_workspace(folder: Path) -> Path | None:

@@ -13,9 +13,9 @@ from backends.core.settings import InferSettings, Settings
 from backends.pipeline import STAGES, whole_plan
 
 
-def test_faces_name_the_stages_of_the_catalogue() -> None:
-    """The names that faces use without loading any room are the catalogue's, in its order."""
-    assert tuple(spec.name for spec in STAGES) == api.STAGE_NAMES
+def test_front_ends_name_the_stages_of_the_pipeline() -> None:
+    """The order of stages has one owner; front ends ask for it."""
+    assert tuple(spec.name for spec in STAGES) == api.stage_names()
 
 
 @pytest.mark.parametrize("target", ["cpu", "ascend"])
@@ -24,6 +24,7 @@ def test_the_plan_keeps_to_what_the_specs_say(target: str) -> None:
     plan = whole_plan(Path("/w"), Settings(infer=InferSettings(target=target)))
     said = [(spec.name, spec.after) for spec in STAGES]
     assert said == [(stage.name, stage.after) for stage in plan.stages]
+    assert [tuple(stage.reads) for stage in plan.stages] == [after for _, after in said]
     for number, (name, after) in enumerate(said):
         assert set(after) <= {earlier for earlier, _ in said[:number]}, name
 

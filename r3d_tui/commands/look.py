@@ -65,7 +65,7 @@ def logs(
         return
     client = open_workspace()
     if stage is None:
-        paths = {name: str(path) for name in api.STAGE_NAMES if (path := client.log_path(name))}
+        paths = {name: str(path) for name in api.stage_names() if (path := client.log_path(name))}
         for text in log_lines(paths, chosen_words()):
             say(text)
     else:

@@ -82,16 +82,16 @@ def asked_language() -> str | None:
 
 def stage_names(incomplete: str) -> list[str]:
     """Stages that begin so, for the shell's completion."""
-    return [name for name in api.STAGE_NAMES if name.startswith(incomplete)]
+    return [name for name in api.stage_names() if name.startswith(incomplete)]
 
 
 def unknown_stages(names: Iterable[str | None]) -> Iterator[InputError]:
     """An error for each name that is not a stage's, with the nearest one that is."""
-    known = ", ".join(api.STAGE_NAMES)
+    known = ", ".join(api.stage_names())
     for name in names:
-        if name is None or name in api.STAGE_NAMES:
+        if name is None or name in api.stage_names():
             continue
-        near = difflib.get_close_matches(name, api.STAGE_NAMES, 1)
+        near = difflib.get_close_matches(name, api.stage_names(), 1)
         hint = N_("did you mean {near}? stages: {known}") if near else N_("stages: {known}")
         yield InputError("unknown stage {name}", hint=hint, name=name, near=near[0] if near else "", known=known)
 

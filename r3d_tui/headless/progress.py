@@ -85,7 +85,7 @@ class PlainLines:
 
 def name_width(words: Words) -> int:
     """Cells of the longest name of a stage."""
-    return max(cells(sentences.stage_name(words, name)) for name in api.STAGE_NAMES)
+    return max(cells(sentences.stage_name(words, name)) for name in api.stage_names())
 
 
 class LiveDisplay:
@@ -176,7 +176,7 @@ def _packed(parts: list[str], width: int) -> list[str]:
 
 def name_cells(words: Words) -> int:
     """Cells of the column of names, one of them empty."""
-    return max(cells(stage_word(words, name)) for name in api.STAGE_NAMES) + 1
+    return max(cells(stage_word(words, name)) for name in api.stage_names()) + 1
 
 
 def live_rows(words: Words, snapshot: Snapshot, width: int, height: int, now: float) -> list[Row]:
