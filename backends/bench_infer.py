@@ -81,7 +81,7 @@ def measure_devices(workspace: Path, asked: InferBench, say: Say) -> Perf:
     if not model.is_file():
         raise InputError("{path}: no such model", hint="give --model", path=str(model))
     devices = _devices(workspace, target, name, asked.devices)
-    if registry.known_runtimes()[name].stage:
+    if registry.known_runtimes()[name].is_tool:
         return measure_tool(model, devices, workspace, given=asked.ais_bench, batch=batch, loop=asked.loop, say=say)
     clips = ClipStore.open(asked.store).clip_count if asked.store else 0
     return measure(

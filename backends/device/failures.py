@@ -33,6 +33,12 @@ def os_reason(error: OSError) -> Message | str:
     return Message(error.strerror) if error.strerror else str(error)
 
 
+MEMORY = N_(
+    "if nobody ended it, the kernel did for lack of memory (see `dmesg`): use fewer devices or a smaller infer.batch"
+)
+HANGS = N_("look at `npu-smi info`, `dmesg` and the chip's plog; on a CPU, whether the machine swaps")
+
+
 class DeviceError(Exception):
     """A device cannot go on. `exit_code` 2 and 3 are those of the error tree: no other device will do better."""
 

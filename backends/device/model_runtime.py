@@ -148,14 +148,14 @@ class RuntimeInfo:
     entry: str
     """The class, `package.module:Class`."""
     module: str
-    """The Python module that it needs."""
+    """The Python module that it needs; empty: none of this Python."""
     targets: tuple[str, ...]
     """`cpu`, `ascend`."""
     rank: int = 0
     """Where `auto` has it: 1 is tried first; 0 never."""
     in_cann: bool = False
     """It needs CANN's environment: its process starts behind `set_env.sh`, under the Python that `acl` belongs to."""
-    stage: str = ""
-    """A stage function of its own, `package.module:function`: a tool that is no runtime of a device's process."""
+    is_tool: bool = False
+    """A program that takes a folder of files; `entry` is the class of its devices (`inference.device_link`)."""
     explain: str = ""
     """`package.module:function` of the stage, (call, code) to DeviceError: what an error code of its library means."""

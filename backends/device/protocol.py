@@ -59,13 +59,14 @@ class Order:
 class Answer:
     """What a device reports. After `scores` come `rows` x `classes` float32, little-endian."""
 
-    kind: Literal["started", "ready", "scores", "refused", "unusable", "failed", "closed"] = "failed"
-    """`refused`: the clips of a lease cannot be read; `unusable`: their scores are no finite numbers."""
+    kind: Literal["started", "ready", "alive", "scores", "refused", "unusable", "failed", "closed"] = "failed"
+    """`alive`: at work on many leases; `refused`: the clips of a lease cannot be read; `unusable`: their scores are no
+    finite numbers."""
     lease: int = 0
     rows: int = 0
     classes: int = 0
     seconds: float = 0.0
-    """In compute; of `ready`: of the warm-up batch."""
+    """In compute; of `ready`: of the warm-up batch; of `alive`: since it began to compute, 0 before."""
     waited_s: float = 0.0
     """How long the compute thread had waited for the clips."""
     version: str = ""
@@ -77,6 +78,8 @@ class Answer:
     """Of `failed`, here and below: what the device is worth."""
     blame: bool = True
     """A batch in flight may be the cause."""
+    is_killed: bool = False
+    """Somebody, or the kernel, ended or stopped the process."""
 
 
 class Frames:

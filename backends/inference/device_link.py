@@ -13,21 +13,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from backends import device as device_package
 from backends.ascend import cann as toolkit
-from backends.core.messages import N_, Fact, Line, line
+from backends.core.messages import N_, Fact, Line
 from backends.core.processes import child_environment
-from backends.device.failures import DeviceError, Message
+from backends.device.failures import HANGS, MEMORY, DeviceError, Message
 from backends.device.model_runtime import load
 from backends.device.protocol import Answer, Frames, Order, ProtocolError, Setup, to_bytes
 
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """Signals that a person or the kernel sends; what a fault of the work raises is not among them."""
-
+STOPPED = N_("find who stopped it: `kill -CONT` lets a process go on")
+CRASHED = N_("see the stage's log and `dmesg`: driver, CANN and model must fit each other")
 
 MAIN = Path(device_package.__file__).with_name("__main__.py")
 """What the process runs: a path, so that another Python finds it too."""
@@ -46,7 +48,52 @@ def _fact(value: Any) -> Fact:
     return fact
 
 
-class Link:
+class DeviceLink(Protocol):
+    """What the pool needs of a device: a process of ours, or a tool (`ascend.ais_bench_device`)."""
+
+    device: str
+    failed: Answer | None
+    """What it reported of its own end."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process to show; None while there is none."""
+        ...
+
+    def fileno(self) -> int:
+        """The descriptor to wait on for answers; -1: ask in each turn."""
+        ...
+
+    def order(self, order: Order) -> None:
+        """Send an order; never blocks."""
+        ...
+
+    def flush(self) -> None:
+        """Send what could not be sent before."""
+        ...
+
+    def answers(self) -> tuple[list[tuple[Answer, bytes]], bool]:
+        """The answers that are here, and whether it has ended."""
+        ...
+
+    def ended(self) -> Answer:
+        """Kill and reap it; why it had ended."""
+        ...
+
+    def silence(self, seconds: float) -> Answer:
+        """Why it may be silent."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once. Safe to call twice."""
+        ...
+
+    def gone(self) -> bool:
+        """It has ended."""
+        ...
+
+
+class ProcessLink:
     """One process of one device. Make it on the stage's main thread: the kernel ties its life to that thread."""
 
     def __init__(self, setup: Setup, workspace: Path, cann: toolkit.Toolkit | None = None, explain: str = "") -> None:
@@ -97,9 +144,15 @@ class Link:
                 except ProtocolError as error:
                     reason = Message(N_("it said something that is no answer: {text}"), {"text": str(error)[:200]})
                     self.failed = Answer("failed", reason=reason, exit_code=1)
-                    return found, True
-            return found, True
-        return found, False
+                    return self._noted(found), True
+            return self._noted(found), True
+        return self._noted(found), False
+
+    def _noted(self, found: list[tuple[Answer, bytes]]) -> list[tuple[Answer, bytes]]:
+        """What it says of its end is kept, in words."""
+        noted = [(self.explained(one), body) if one.kind == "failed" else (one, body) for one, body in found]
+        self.failed = next((one for one, _ in noted if one.kind == "failed"), self.failed)
+        return noted
 
     def explained(self, answer: Answer) -> Answer:
         """What it failed with, an error code of its library in words."""
@@ -109,33 +162,36 @@ class Link:
         error: DeviceError = load(self._explain)(str(facts["call"]), int(facts["code"]))
         return replace(answer, reason=error.reason, hint=error.hint, policy=error.policy, blame=error.blame)
 
-    def ended(self) -> tuple[Line, bool]:
-        """Kill and reap it; give why it had ended, and whether its work may be the cause."""
+    def ended(self) -> Answer:
+        """Kill and reap it; why it had ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(0.5)  # its pipe is closed: it is on its way out by itself
         code = self._process.returncode
         self.kill()
         if self.failed is not None:
-            return as_line(self.failed.reason), self.failed.blame
+            return self.failed
         if code is None:
-            return line("it stopped answering"), True
+            return _failed("it stopped answering", HANGS)
         if code < 0:
             name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
-            return line("its process was ended by {signal}", signal=name), -code not in FROM_OUTSIDE
-        return line("its process ended with exit code {code}", code=code), True
+            outside = -code in FROM_OUTSIDE
+            text, hint = N_("its process was ended by {signal}"), MEMORY if outside else CRASHED
+            return replace(_failed(text, hint, signal=name), blame=not outside, is_killed=outside)
+        return _failed("its process ended with exit code {code}", CRASHED, code=code)
 
-    def silence(self, seconds: float) -> tuple[Line, bool]:
-        """Why it may be silent, and whether its work may be the cause; it is not when somebody stopped it."""
+    def silence(self, seconds: float) -> Answer:
+        """Why it may be silent."""
+        if self.failed is not None:  # it could not even release its device
+            return self.failed
         with contextlib.suppress(OSError):
-            if self.failed is not None:  # it could not even let go of its device
-                return as_line(self.failed.reason), self.failed.blame
             stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace")
             if stat.rpartition(")")[2].split()[0] in "Tt":
-                return line("its process was stopped (SIGSTOP) for {seconds:.0f} s", seconds=seconds), False
-        return line("no answer for {seconds:.0f} s", seconds=seconds), True
+                text = N_("its process was stopped (SIGSTOP) for {seconds:.0f} s")
+                return replace(_failed(text, STOPPED, seconds=seconds), blame=False, is_killed=True)
+        return _failed("no answer for {seconds:.0f} s", HANGS, seconds=seconds)
 
     def kill(self) -> None:
-        """End the process at once, stopped or not, and let go of the pipes. Safe to call twice."""
+        """End the process at once, stopped or not, and close the pipes. Safe to call twice."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -154,7 +210,11 @@ class Link:
                 del self._unsent[: os.write(self._down, self._unsent)]
 
 
-def close_all(links: list[Link], seconds: float) -> None:
+def _failed(template: str, hint: str, **facts: Any) -> Answer:
+    return Answer("failed", reason=Message(template, facts), hint=Message(hint), exit_code=1)
+
+
+def close_all(links: Sequence[DeviceLink], seconds: float) -> None:
     """Ask the processes to close, wait `seconds` for all of them, kill what is left."""
     until = time.monotonic() + seconds
     for link in links:

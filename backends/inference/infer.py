@@ -6,12 +6,12 @@ import os
 import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from backends.ascend.ais_bench_files import MOST_FILES, Kind
 from backends.ascend.chip_query import SIMULATED, ask_chips
 from backends.core.codec import decode
 from backends.core.errors import InputError
@@ -20,14 +20,14 @@ from backends.core.messages import N_, Line, Scalar, line
 from backends.data.clip_index import ClipIndex, read_index
 from backends.data.score_rows_reader import check_rows
 from backends.device.model_runtime import DeviceSpec, RuntimeInfo, load
-from backends.device.protocol import CLIPS, Setup
+from backends.device.protocol import CLIPS
 from backends.inference.batch_layout import Layout, Spans, batches, count
-from backends.inference.device_link import Link
+from backends.inference.device_makers import DeviceMaker, ToolOptions, process_maker, tool_maker
 from backends.inference.lease_scheduler import Leases, Limits
 from backends.inference.pool import Pool, Work
 from backends.inference.result_log import Ledger
 from backends.inference.running_accuracy import Tally, labels_of
-from backends.inference.runtime_registry import Target, choose, environment, known_runtimes
+from backends.inference.runtime_registry import Target, choose, known_runtimes
 from backends.inference.select_devices import VISIBLE, Choice, choose_chips, none_taken
 from backends.monitor.energy import NOTHING
 from backends.worker.job import Job
@@ -53,6 +53,8 @@ class Params(Struct, frozen=True):
     """A runtime by `package.module:Class` instead of by name; no setting leads here, the tests and the bench do."""
     clips: str = CLIPS
     """The reader of clips; likewise."""
+    input: Kind = "float32"
+    """What a tool writes into its files; a runtime asks the model."""
 
 
 class Tuning(Struct, frozen=True):
@@ -63,6 +65,9 @@ class Tuning(Struct, frozen=True):
     limits: Limits = field(default_factory=Limits)
     sync_s: float = 0.25
     """Least time between two syncs of the rows."""
+    ais_bench: Path | None = None
+    files: int = MOST_FILES
+    """As of `ToolOptions`."""
     names: Path | None = None
     """A file of class names in the order of the model's classes, for the accuracy so far; None: sorted labels."""
 
@@ -71,13 +76,13 @@ def run(job: Job) -> Outcome:
     """Compute the rows that are missing, on all devices.
 
     Outputs `rows`. Raises InputError, NeedError, StageError or Stopped as `pool` and `runtime` say; what was computed
-    by then is kept and taken up again.
+    by then is kept, and a later attempt resumes.
     """
     params, tuning = decode(Params, dict(job.params)), decode(Tuning, dict(job.tuning))
     if params.batch < 1:
         raise InputError("infer.batch is {batch}", hint="give 10, as the guide does", batch=params.batch)
     name = params.runtime if params.entry else choose(params.target, params.runtime)
-    model, folder = find_upstream(job)
+    _, folder = find_upstream(job)
     store = open_index(params.clips, folder)
     spans = Spans((video.first, video.clips) for video in store.videos)
     ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
@@ -86,31 +91,35 @@ def run(job: Job) -> Outcome:
         say_found(job, ledger, store.clip_count)
         total = count(spans, params.batch, params.layout, ledger.has)
         fresh = batches(spans, params.batch, params.layout, ledger.has)
-        cann = environment(name)
-        info = RuntimeInfo(name, params.entry, "", (params.target,)) if params.entry else known_runtimes()[name]
-
-        def spawn(device: DeviceSpec) -> Link:
-            spec = replace(device, options={**device.options, "cann": cann.version}) if cann else device
-            setup = Setup(os.getpid(), info.entry, str(model), str(folder), params.batch, spec, params.clips)
-            return Link(setup, job.workspace, cann, info.explain)
-
-        work, energy = Work.nothing(), NOTHING
+        work, more = Work.nothing(), NOTHING
         if os.environ.get(SIMULATED):
             text = N_("the chips are simulated: the scores are computed on the CPU, the speeds are nobody's")
             job.note(line(text), "warning")
         if total:
             found = find_devices(job, params.target if name != "null" else "cpu", tuning.devices, params.options)
+            maker = _maker(job, params, tuning, name, store, found)
             names = [device.id for device in found.devices]
-            leases = Leases(names, fresh, total, tuning.limits, left_out=found.left_out)
-            pool = Pool(job, found.devices, spawn, leases, ledger)
+            leases = Leases(names, fresh, total, tuning.limits, left_out=found.left_out, tool=maker.tool is not None)
+            tool_ms = maker.tool.times_ms if maker.tool is not None else None
+            pool = Pool(job, found.devices, maker.make, leases, ledger, tool_ms)
             try:
                 work = pool.run(store.clip_count)
-                energy = {**pool.energy, **pool.drift()}
+                more = {**pool.energy, **pool.drift(), **maker.figures()}
             finally:
                 set_videos_aside(job, store, pool.dropped)
-        return outcome(job, params, name, ledger, work, energy)
+            maker.clean()
+        return outcome(job, params, name, ledger, work, more)
     finally:
         ledger.close()
+
+
+def _maker(job: Job, params: Params, tuning: Tuning, name: str, store: ClipIndex, found: Choice) -> DeviceMaker:
+    model, folder = find_upstream(job)
+    info = RuntimeInfo(name, params.entry, "", (params.target,)) if params.entry else known_runtimes()[name]
+    if not info.is_tool:
+        return process_maker(job, name, info, model, folder, params.batch, params.clips)
+    own = ToolOptions(tuning.ais_bench, params.input, tuning.files, params.layout == "guide")
+    return tool_maker(job, model, folder, params.batch, store, found.devices, own)
 
 
 def find_devices(
@@ -162,15 +171,6 @@ def find_upstream(job: Job) -> tuple[Path, Path]:
         hint = N_("run the stages before this one")
         raise InputError("nothing to infer: {missing} is missing", hint=hint, missing=missing)
     return source.path("om" if compiled else "onnx"), preprocess.path("store")
-
-
-def open_store(entry: str, folder: Path) -> ClipStore:
-    """The clip store of a run, for one who reads it. InputError as of `open_index`."""
-    from backends.data.clip_store import ClipStore
-
-    store: ClipStore = ClipStore.open(folder) if entry == CLIPS else load(entry).open(folder)
-    _check_fits(store, folder)
-    return store
 
 
 def open_index(entry: str, folder: Path) -> ClipIndex:

@@ -26,14 +26,12 @@ def plan_infer(settings: Settings) -> Stage:
     tuning: dict[str, Any] = {"devices": encode(infer.devices), "limits": {"answer_s": infer.deadline_s}}
     if settings.dataset.labels != "auto":
         tuning["names"] = settings.dataset.labels
-    known = known_runtimes().get(infer.runtime)
-    own = known.stage if known is not None and infer.target in known.targets else ""
-    if own:
+    if infer.target == "ascend":
         tuning["ais_bench"] = encode(infer.ais_bench)
         params["input"] = infer.input
     return Stage(
         "infer",
-        own or "backends.inference.infer:run",
+        "backends.inference.infer:run",
         version=1,
         params=params,
         tuning=tuning,

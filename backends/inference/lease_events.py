@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from backends.core.events import DeviceState
 from backends.core.messages import Line
+from backends.device.failures import RestartPolicy
 from backends.inference.batch_layout import Batch
 
 
@@ -52,6 +53,15 @@ class Unusable(Struct, frozen=True):
     at: float
 
 
+class Alive(Struct, frozen=True):
+    """A device that takes many leases at once is at work on them: it stages their files, or it computes."""
+
+    device: str
+    at: float
+    began_at: float | None = None
+    """When it began to compute them; None: it has not yet."""
+
+
 class Lost(Struct, frozen=True):
     """The process of a device has ended or was ended."""
 
@@ -60,12 +70,11 @@ class Lost(Struct, frozen=True):
     reason: Line
     blame: bool = True
     """The batch in compute may be the cause; False where the device was killed or stopped from outside."""
-    again: bool = True
-    """A new process may help."""
-    at_once: bool = False
-    """A new process is worth one try at once, whether or not others are at work."""
+    policy: RestartPolicy = "again"
+    is_killed: bool = False
+    """The kernel or a person ended it."""
     hint: Line = Line("")
-    """The mend, where one is known."""
+    """The fix, where one is known."""
 
 
 class Take(Struct, frozen=True):
@@ -74,6 +83,13 @@ class Take(Struct, frozen=True):
     device: str
     at: float
     into: Literal["out", "in"]
+
+
+class Closed(Struct, frozen=True):
+    """A tool that was to close has, and has answered what it had done."""
+
+    device: str
+    at: float
 
 
 class Tick(Struct, frozen=True):
@@ -86,7 +102,7 @@ class Stopping(Struct, frozen=True):
     """Nothing more is handed out; what is in flight is waited for."""
 
 
-Happening = Started | Opened | Answered | Refused | Unusable | Lost | Take | Tick | Stopping
+Happening = Started | Opened | Answered | Refused | Unusable | Alive | Lost | Closed | Take | Tick | Stopping
 
 
 class Start(Struct, frozen=True):
@@ -128,7 +144,6 @@ class Overdue(Struct, frozen=True):
 
     device: str
     silent_s: float
-    state: str
 
 
 class Show(Struct, frozen=True):

@@ -2,19 +2,23 @@
 
 Events go in (`handle`), instructions come out; times are passed in, in seconds. The states of a device:
 
-    starting   its process was asked for            → loading, retired
+    starting   its process was requested            → loading, retired
     loading    the process is there, the model not  → ready, retired
     ready      it computes, or would                → leaving, retired
-    leaving    taken out, but batches are in flight → out, retired
-    out        taken out, or never chosen           → starting
+    leaving    excluded, but batches are in flight  → out, retired
+    out        excluded, or never chosen            → starting
     retired    lost, with its reason                → starting
 
-A device whose fault is worth it goes back to starting at once, one time.
+A device whose fault is worth it goes back to starting at once, one time; one that was killed from outside, two times.
 
 A batch is handed out under a lease number. What a device had in flight when it was lost goes back to the front of
 the queue and to another device where there is one. A batch that failed two devices by itself is held back and named;
-what the devices were lost by from outside (a kill, a stop) is not blamed on it. An answer under a lease that has
-expired is ignored, so no clip counts twice.
+what the devices were lost by from outside (a kill, a stop) is not blamed on it. What is in flight at a device that
+stalls is handed to an idle one too, and the first answer counts. An answer under a lease that has expired, or for a
+batch that has its scores, is ignored, so no clip counts twice.
+
+A device of our own processes has two or three leases in flight. A tool that computes a folder of files, and loads the
+model for each, takes its share of all that is left at once (`tool=True`), and answers lease by lease.
 """
 
 from __future__ import annotations
@@ -27,10 +31,13 @@ from msgspec import Struct, field
 
 from backends.core.events import DeviceState
 from backends.core.messages import Line, line
+from backends.device.failures import RestartPolicy
 from backends.inference.batch_layout import Batch
 from backends.inference.lease_events import (
+    Alive,
     Answered,
     Close,
+    Closed,
     Drop,
     Give,
     Happening,
@@ -57,6 +64,12 @@ DEPTH = 2
 QUICK_DEPTH, QUICK_S = 3, 0.1
 """The same where a batch takes less than that: one in compute, one read, one whose order is on its way. A chip that
 takes 13 ms a batch stood still for 36 % of the time with two and 25 % with three on a busy machine of two cores."""
+DEATHS = 2
+"""New processes at once for a device that is killed from outside; for a fault that may pass it is one."""
+WRONG = 3
+"""Batches that a device gives no numbers for and another does, before it is excluded."""
+NOTHING_USABLE = 20
+"""Clips without usable scores, and none with, before the run is given up."""
 FAILURES = 2
 """Devices that a batch may fail before it is held back."""
 
@@ -65,13 +78,16 @@ class Limits(Struct, frozen=True):
     """How long a device may be silent, in seconds."""
 
     start_s: float = 30.0
-    """From the spawn until the process says that it is there."""
+    """From the spawn until the process reports."""
     load_s: float = 300.0
     """Until the model is loaded and warm."""
     answer_s: float = 0.0
     """For a batch; 0: twenty times the device's own p95 latency, and ten seconds at least."""
 
 
+GIVES_NO_NUMBERS = line(
+    "its scores are not finite numbers where another device's are: the chip may be faulty, see `npu-smi info -t health`"
+)
 NOT_FINITE = line(
     "its scores are not finite numbers: probably an overflow of fp16, so compile with another compile.precision_mode"
 )
@@ -87,10 +103,12 @@ class _Lease(Struct):
 class _Device(Struct):
     id: str
     restarts: int
-    retries: int = 1
-    """New processes that it is still worth at once."""
+    deaths: int = 0
+    """After which it got a new process at once."""
+    wrong: int = 0
+    """Batches that it gave no numbers for and another did."""
     left_out: Line = Line("")
-    """Why it was not chosen for the run; it takes part once somebody puts it in."""
+    """Why it was not chosen for the run; it takes part once somebody includes it."""
     meter: Meter = field(default_factory=Meter)
     drift: Drift = field(default_factory=Drift)
     state: Literal["starting", "loading", "ready", "leaving", "out", "retired"] = "out"
@@ -100,11 +118,14 @@ class _Device(Struct):
     shown: DeviceState = "found"
     reason: Line = Line("")
     hint: Line = Line("")
-    again: bool = True
+    policy: RestartPolicy = "again"
+    is_computing: bool = False
+    """Of a tool: it has begun to compute what it has."""
+    is_stalled: bool = False
 
     @property
     def waits(self) -> bool:
-        """Taken out during the run, so that somebody may be waited for who puts it back."""
+        """Excluded during the run, so that somebody may be waited for who includes it again."""
         return self.state == "out" and not self.left_out.template
 
     @property
@@ -131,6 +152,8 @@ class Leases:
         limits: Limits | None = None,
         restarts: int = 2,
         left_out: Mapping[str, Line] | None = None,
+        *,
+        tool: bool = False,
     ) -> None:
         self.limits = limits or Limits()
         out = left_out or {}
@@ -146,12 +169,18 @@ class Leases:
         self._numbers = iter(range(1, 1 << 62))
         self._splits = total
         self._paused = False
+        self.tool = tool
+        """The devices take their share at once, see above."""
+        self._copied: dict[int, bool] = {}
+        """Batches in flight at two devices, by their id: whether one has answered."""
+        self._unusable_clips = 0
+        self._usable = False
 
     # what can be asked
 
     @property
     def finished(self) -> bool:
-        """Nothing is left to hand out and nothing is in flight."""
+        """Nothing is left to hand out and nothing is waited for."""
         return not self._left and not self._returned and not self._in_flight
 
     @property
@@ -161,11 +190,13 @@ class Leases:
 
     @property
     def failure(self) -> Line | None:
-        """Why the work cannot go on: no device is left, and none may come back."""
+        """Why the work cannot go on: no device is left and none may come back, or none gives usable scores."""
+        if self._unusable_clips >= NOTHING_USABLE and not self._usable:
+            return NOT_FINITE
         if self.finished or any(d.alive or d.waits for d in self.devices.values()):
             return None
         lost = self._lost_last
-        return lost.reason if lost else line("no device was given")
+        return line("no device is left: {reason}", reason=lost.reason if lost else line("none was given"))
 
     @property
     def retired(self) -> int:
@@ -174,7 +205,7 @@ class Leases:
 
     @property
     def hint(self) -> Line:
-        """The mend that goes with `failure`; empty where none is known."""
+        """The fix that goes with `failure`; empty where none is known."""
         return self._lost_last.hint if self._lost_last else Line("")
 
     @property
@@ -186,12 +217,13 @@ class Leases:
         return self.devices[device].meter
 
     def is_open(self, device: str) -> bool:
-        """The device has its model loaded."""
-        return self.devices[device].state in ("ready", "leaving")
+        """The device has its model loaded, and is not known to hang."""
+        return self.devices[device].state in ("ready", "leaving") and not self.devices[device].is_stalled
 
     @property
     def _in_flight(self) -> bool:
-        return any(device.flight for device in self.devices.values())
+        leases = (lease for device in self.devices.values() for lease in device.flight)
+        return any(not self._copied.get(lease.batch.id) for lease in leases)
 
     # what happens
 
@@ -206,10 +238,12 @@ class Leases:
     def handle(self, event: Happening) -> tuple[Instruction, ...]:
         """What to do now that `event` has happened."""
         if isinstance(event, Tick):
-            return tuple(step for device in self.devices.values() for step in self._overdue(device, event.at))
+            steps = [step for device in self.devices.values() for step in self._overdue(device, event.at)]
+            return (*steps, *self._settle(event.at))
         if isinstance(event, Stopping):
             self.stopping = True
-            return _None
+            # a tool's share may take long: what it has done counts, the rest it gives back
+            return tuple(Close(one.id) for one in self.devices.values() if self.tool and one.flight)
         device = self.devices.get(event.device)
         if device is None:
             return (Note(line("there is no device {device} in this run", device=event.device)),)
@@ -230,24 +264,56 @@ class Leases:
             return self._unusable(device, event)
         if isinstance(event, Lost) and device.alive:
             return self._lost(device, event)
+        if isinstance(event, Alive) and device.state in ("ready", "leaving"):
+            return self._at_work(device, event)
+        if isinstance(event, Closed) and device.alive:
+            self._give_back(device)
+            device.state = "out"
+            return _None if self.stopping else self._show(device, "out", line("excluded on request"))
         if isinstance(event, Take):
             return self._take(device, event)
         return _None
+
+    def _at_work(self, device: _Device, event: Alive) -> tuple[Instruction, ...]:
+        device.since, device.is_stalled = event.at, False
+        if event.began_at is None or device.is_computing:
+            return _None
+        device.is_computing = True
+        device.meter.begin(event.began_at)
+        return self._show(device, "working")
 
     def _answered(self, device: _Device, event: Answered) -> tuple[Instruction, ...]:
         lease = self._end(device, event.lease, event.at)
         if lease is None:
             self.late += 1
             return _None
+        if self._copied.get(lease.batch.id):
+            self.late += 1
+            return self._show(device, "working")
+        if lease.batch.id in self._copied:
+            self._copied[lease.batch.id] = True
         device.meter.add(event.at, len(lease.batch.clips), event.seconds)
         device.drift.add(event.seconds)
-        self._failures.pop(lease.batch.id, None)
-        return (Keep(device.id, lease.batch), *self._show(device, "working"))
+        self._usable = True
+        failed = self._failures.pop(lease.batch.id, ())
+        wrong = [name for name, reason in failed if reason is NOT_FINITE]
+        excluded = (step for name in wrong for step in self._count_wrong(self.devices[name]))
+        return (Keep(device.id, lease.batch), *self._show(device, "working"), *excluded)
+
+    def _count_wrong(self, device: _Device) -> tuple[Instruction, ...]:
+        """Another has just given numbers where it gave none."""
+        device.wrong += 1
+        if device.wrong < WRONG or not device.alive:
+            return _None
+        self._give_back(device)
+        device.state, device.policy, device.reason = "retired", "never", GIVES_NO_NUMBERS
+        text = line("{device} is out of the run: {reason}", device=device.id, reason=device.reason)
+        return (Close(device.id), *self._show(device, "retired", device.reason), Note(text))
 
     def _refused(self, device: _Device, event: Refused) -> tuple[Instruction, ...]:
         """Clips of a batch that cannot be read are tried one by one; one that fails alone does not count."""
         lease = self._end(device, event.lease, event.at)
-        if lease is None:
+        if lease is None or self._is_taken_care_of(lease.batch):
             return _None
         return self._one_by_one(lease.batch, event.reason)
 
@@ -262,37 +328,51 @@ class Leases:
     def _unusable(self, device: _Device, event: Unusable) -> tuple[Instruction, ...]:
         """Scores that are no numbers: another device tries the batch, then its clips are tried one by one."""
         lease = self._end(device, event.lease, event.at)
-        if lease is None:
+        if lease is None or self._is_taken_care_of(lease.batch):
             return _None
         batch = lease.batch
         failures = (*self._failures.pop(batch.id, ()), (device.id, NOT_FINITE))
         tried = {name for name, _ in failures}
         if len(failures) >= FAILURES or all(d.id in tried or not d.alive for d in self.devices.values()):
+            self._unusable_clips += len(batch.clips) == 1
             return self._one_by_one(batch, NOT_FINITE)
         self._failures[batch.id] = failures
         self._returned.appendleft(batch)
         return _None
 
     def _lost(self, device: _Device, event: Lost) -> tuple[Instruction, ...]:
-        steps: list[Instruction] = []
+        self._give_back(device, event.reason if event.blame else None)
+        device.reason, device.hint, device.policy = event.reason, event.hint, event.policy
+        fix = (Note(event.hint),) if event.hint.template else ()
+        worth = DEATHS if event.is_killed else event.policy == "retry"
+        if device.deaths < worth and device.state != "leaving" and not self.stopping:
+            device.deaths += 1
+            text = line("{device} failed and gets a new process: {reason}", device=device.id, reason=event.reason)
+            return (Note(text), *fix, *self._start(device, event.at))
+        device.state = "retired"
+        text = line("{device} is out of the run: {reason}", device=device.id, reason=event.reason)
+        return (*self._show(device, "retired", event.reason), Note(text), *fix)
+
+    def _give_back(self, device: _Device, blamed_for: Line | None = None) -> None:
+        """What the device had in flight goes back to the front of the queue; the first of it may be to blame."""
         flight = [lease.batch for lease in device.flight]
         device.flight.clear()
-        if flight and event.blame:
-            failures = (*self._failures.get(flight[0].id, ()), (device.id, event.reason))
-            self._failures[flight[0].id] = failures
+        back = [batch for batch in flight if not self._is_taken_care_of(batch)]
+        if back and back[0] is flight[0] and blamed_for is not None:
+            failures = (*self._failures.get(back[0].id, ()), (device.id, blamed_for))
+            self._failures[back[0].id] = failures
             if len(failures) >= FAILURES:
-                self.held.append(Held(flight.pop(0), failures))
-        self._returned.extendleft(reversed(flight))
-        device.reason, device.hint, device.again = event.reason, event.hint, event.again
-        mend = (Note(event.hint),) if event.hint.template else ()
-        if event.at_once and device.retries and device.state != "leaving" and not self.stopping:
-            device.retries -= 1
-            text = line("{device} failed and gets a new process: {reason}", device=device.id, reason=event.reason)
-            return (Note(text), *mend, *self._start(device, event.at))
-        device.state = "retired"
-        steps += self._show(device, "retired", event.reason)
-        text = line("{device} is out of the run: {reason}", device=device.id, reason=event.reason)
-        return (*steps, Note(text), *mend)
+                self.held.append(Held(back.pop(0), failures))
+        self._returned.extendleft(reversed(back))
+
+    def _is_taken_care_of(self, batch: Batch) -> bool:
+        """Of a batch that was at two devices: it has its scores, or the other device still has it."""
+        if batch.id not in self._copied:
+            return False
+        if self._copied[batch.id]:
+            return True
+        del self._copied[batch.id]  # the other device has it alone now
+        return True
 
     def _take(self, device: _Device, event: Take) -> tuple[Instruction, ...]:
         if event.into == "in":
@@ -300,15 +380,18 @@ class Leases:
                 device.state, device.shown = "ready", "working"
                 return (Show(device.id, "working", Line("")),)
             return () if device.alive else self._start(device, event.at)
+        if device.flight and self.tool:
+            device.state = "leaving"
+            return (Close(device.id),)
         if device.state in ("ready", "leaving") and device.flight:
             device.state, device.shown = "leaving", "working"
-            text = line("is being taken out: {n} batches in work end first", n=len(device.flight))
+            text = line("is being excluded: {n} batches in work end first", n=len(device.flight))
             return (Show(device.id, "working", text),)
         return self._leave(device) if device.alive else _None
 
     def _leave(self, device: _Device) -> tuple[Instruction, ...]:
         device.state = "out"
-        return (Close(device.id), *self._show(device, "out", line("taken out of the run on request")))
+        return (Close(device.id), *self._show(device, "out", line("excluded on request")))
 
     def _settle(self, at: float) -> tuple[Instruction, ...]:
         """Let leavers go, bring devices back where none is left, hand out what waits."""
@@ -318,9 +401,12 @@ class Leases:
                 steps += self._leave(device)
         if not self.finished and not self.stopping:
             steps += self._bring_back(at)
-        for depth in range(1, QUICK_DEPTH + 1):
+        for device in self.devices.values() if self.tool else ():
+            steps += self._share_out(device, at)
+        for depth in range(1, 1 if self.tool else QUICK_DEPTH + 1):
             for device in self.devices.values():
                 steps += self._hand_out(device, depth, at)
+        steps += self._hand_copies(at)
         for device in self.devices.values():
             if device.state == "ready" and not device.flight and device.shown == "working":
                 steps += self._show(device, "idle")
@@ -332,17 +418,18 @@ class Leases:
             self._paused = False
             return _None
         for device in self.devices.values():
-            if device.state == "retired" and device.again and device.restarts > 0:
+            if device.state == "retired" and device.policy != "never" and device.restarts > 0:
                 device.restarts -= 1
                 steps.append(Note(line("no device was left: {device} is started again", device=device.id)))
                 steps += self._start(device, at)
         if not steps and not self._paused and any(d.waits for d in self.devices.values()):
             self._paused = True
-            steps.append(Note(line("no device is at work: put one back in to go on")))
+            steps.append(Note(line("no device is at work: include one to go on")))
         return tuple(steps)
 
     def _start(self, device: _Device, at: float) -> tuple[Instruction, ...]:
         device.state, device.since, device.left_out = "starting", at, Line("")
+        device.is_computing = device.is_stalled = False
         return (Start(device.id), *self._show(device, "loading"))
 
     def _hand_out(self, device: _Device, depth: int, at: float) -> tuple[Instruction, ...]:
@@ -356,12 +443,43 @@ class Leases:
         batch = self._next(device)
         if batch is None:
             return _None
+        device.meter.begin(at)
+        return (self._lease(device, batch, at), *self._show(device, "working"))
+
+    def _lease(self, device: _Device, batch: Batch, at: float) -> Give:
         if not device.flight:
             device.since = at
-        device.meter.begin(at)
         lease = _Lease(next(self._numbers), batch)
         device.flight.append(lease)
-        return (Give(device.id, lease.number, batch), *self._show(device, "working"))
+        return Give(device.id, lease.number, batch)
+
+    def _share_out(self, device: _Device, at: float) -> tuple[Instruction, ...]:
+        """A tool's share: of all that is left as much as each of the idle devices would get."""
+        if self.stopping or device.state != "ready" or device.flight:
+            return _None
+        idle = sum(d.alive and d.state != "leaving" and not d.flight for d in self.devices.values())
+        wanted = -(-(self._left + len(self._returned)) // idle)
+        given: list[Instruction] = []
+        while len(given) < wanted and (batch := self._next(device)) is not None:
+            given.append(self._lease(device, batch, at))
+        device.is_computing = False
+        return (*given, *self._show(device, "loading", line("{n} batches", n=len(given)))) if given else _None
+
+    def _hand_copies(self, at: float) -> list[Instruction]:
+        """What is in flight at stalled devices, to idle ones that have nothing else to do."""
+        if self.stopping or self._left or self._returned:
+            return []
+        steps: list[Instruction] = []
+        idle = [d for d in self.devices.values() if d.state == "ready" and not d.flight]
+        stalled = [d for d in self.devices.values() if d.is_stalled and d.state in ("ready", "leaving")]
+        waiting = [lease.batch for d in stalled for lease in d.flight if lease.batch.id not in self._copied]
+        for place, device in enumerate(idle):
+            for batch in waiting[place :: len(idle)]:
+                self._copied[batch.id] = False
+                steps.append(self._lease(device, batch, at))
+            if device.flight:
+                steps += self._show(device, "loading" if self.tool else "working")
+        return steps
 
     def _next(self, device: _Device) -> Batch | None:
         others = any(d.alive and d is not device and d.state != "leaving" for d in self.devices.values())
@@ -378,7 +496,7 @@ class Leases:
         for lease in device.flight:
             if lease.number == number:
                 device.flight.remove(lease)
-                device.since = at
+                device.since, device.is_stalled = at, False
                 return lease
         return None
 
@@ -390,8 +508,9 @@ class Leases:
         if limit is None:
             return _None
         if silent > limit:
-            return (Overdue(device.id, silent, device.state),)
+            return (Overdue(device.id, silent),)
         if device.flight and silent > max(2.0, limit / 4):
+            device.is_stalled = True
             reason = line("no answer for {seconds:.0f} s", seconds=silent)
             return self._show(device, "stalled", reason)
         return _None
@@ -403,6 +522,8 @@ class Leases:
             return self.limits.load_s
         if not device.flight:
             return None
+        if self.tool and not device.is_computing:
+            return self.limits.start_s + self.limits.load_s
         slowest = max(device.meter.p95_s or 0.0, device.warm_s)
         return self.limits.answer_s or max(10.0, 20 * slowest)
 

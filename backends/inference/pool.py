@@ -12,8 +12,9 @@ It refuses to know runtimes, clips and layouts.
 from __future__ import annotations
 
 import selectors
+import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -23,10 +24,12 @@ from backends.core.events import DeviceProgress
 from backends.core.messages import N_, Line, Scalar, line, os_reason
 from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import Answer, Order
-from backends.inference.device_link import Link, as_line, close_all
+from backends.inference.device_link import DeviceLink, as_line, close_all
 from backends.inference.lease_events import (
+    Alive,
     Answered,
     Close,
+    Closed,
     Drop,
     Give,
     Happening,
@@ -57,6 +60,8 @@ TURN_S = 0.05
 REPORT_S = 0.5
 CLOSE_S = 10.0
 """How long devices may take to let go at the end; a chip's runtime needs about two seconds."""
+TOOL_CLOSE_S = 60.0
+"""The same for tools, which write what they measured then."""
 FAIL_S = 4.0
 """The same where the run has failed: what has its model open lets go of it."""
 LOOK_S = 0.5
@@ -94,17 +99,20 @@ class Pool:
         self,
         job: Job,
         devices: Sequence[DeviceSpec],
-        spawn: Callable[[DeviceSpec], Link],
+        spawn: Callable[[DeviceSpec], DeviceLink],
         leases: Leases,
         ledger: Ledger,
+        tool_ms: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
+        """`tool_ms`: by device, how long each batch computed, where a tool and not our clock says so."""
+        self._tool_ms = tool_ms
         self._job = job
         self._specs = {spec.id: spec for spec in devices}
         self._spawn = spawn
         self._leases = leases
         self._ledger = ledger
-        self._links: dict[str, Link] = {}
-        self._closing: list[Link] = []
+        self._links: dict[str, DeviceLink] = {}
+        self._closing: list[DeviceLink] = []
         self._selector = selectors.DefaultSelector()
         self._body: tuple[Answer, bytes] | None = None
         self._all = Meter()
@@ -138,9 +146,11 @@ class Pool:
                     raise Stopped
                 if reason := self._leases.failure:
                     hint = self._leases.hint.template or N_("see the stage's log")
-                    raise StageError("no device is left: {reason}", hint=hint, reason=reason)
+                    raise StageError(reason.template, hint=hint, **{**self._leases.hint.facts, **reason.facts})
             self._ledger.flush()
             ended = time.monotonic()
+            if self._leases.tool:
+                self._close(TOOL_CLOSE_S)
             self._report(total, last=True)
             self._close(CLOSE_S)
             self._check_held()
@@ -157,6 +167,8 @@ class Pool:
         now = self._advance()
         for key, _ in ready:
             self._read(key.data)
+        for device in [name for name, link in self._links.items() if link.fileno() < 0]:
+            self._read(device)
         for link in self._links.values():
             link.flush()
         self._obey()
@@ -191,24 +203,27 @@ class Pool:
             self._answer(link, answer, body)
         if ended and self._links.get(device) is link:
             self._forget(device)
-            self._lost(link, *link.ended())
+            self._lost(device, link.ended())
 
-    def _lost(self, link: Link, reason: Line, blame: bool) -> None:
-        said = link.failed or Answer("failed")
-        again, at_once = said.policy != "never", said.policy == "retry"
-        self._tell(Lost(link.device, self._clock, reason, blame, again, at_once, as_line(said.hint)))
+    def _lost(self, device: str, why: Answer) -> None:
+        reason, hint = as_line(why.reason), as_line(why.hint)
+        self._tell(Lost(device, self._clock, reason, why.blame, why.policy, why.is_killed, hint))
 
-    def _answer(self, link: Link, answer: Answer, body: bytes) -> None:
+    def _answer(self, link: DeviceLink, answer: Answer, body: bytes) -> None:
         device, now = link.device, self._clock
         if answer.kind == "started":
             self._tell(Started(device, now))
         elif answer.kind == "ready":
-            self._ledger.open(answer.classes)
+            if answer.classes:  # a tool cannot tell yet
+                self._ledger.open(answer.classes)
             self._version = answer.version
-            if self._ready_at is None:
+            if self._ready_at is None and not self._leases.tool:
                 self._ready_at = time.monotonic()
             self._tell(Opened(device, now, answer.seconds))
+        elif answer.kind == "alive":
+            self._at_work(device, answer.seconds)
         elif answer.kind == "scores":
+            self._ledger.open(answer.classes)
             self._body = (answer, body)
             self._tell(Answered(device, answer.lease, now, answer.seconds))
             self._body = None
@@ -216,10 +231,16 @@ class Pool:
             self._tell(Unusable(device, answer.lease, now))
         elif answer.kind == "refused":
             self._tell(Refused(device, answer.lease, now, as_line(answer.reason)))
-        elif answer.kind == "failed":
-            link.failed = answer = link.explained(answer)
-            if answer.exit_code in (2, 3):
-                raise _hopeless(answer)
+        elif answer.kind == "failed" and answer.exit_code in (2, 3):
+            raise _hopeless(answer)
+
+    def _at_work(self, device: str, seconds: float) -> None:
+        """A tool has begun to compute so many seconds ago: our clock starts with the first of its batches."""
+        began = self._clock - seconds if seconds else None
+        if began is not None:
+            self._ready_at = self._ready_at or time.monotonic() - seconds
+            self._all.begin(began)
+        self._tell(Alive(device, self._clock, began))
 
     def _obey(self) -> None:
         if self._job.stopping and not self._leases.stopping:
@@ -238,7 +259,8 @@ class Pool:
             if isinstance(step, Start):
                 self._start(step.device)
             elif isinstance(step, Give):
-                self._all.begin(self._clock)
+                if not self._leases.tool:
+                    self._all.begin(self._clock)
                 self._links[step.device].order(Order(step.lease, step.batch.clips))
             elif isinstance(step, Keep):
                 self._keep(step)
@@ -258,10 +280,11 @@ class Pool:
             link = self._spawn(self._specs[device])
         except OSError as error:
             reason = line("it cannot be started: {reason}", reason=os_reason(error))
-            self._tell(Lost(device, self._clock, reason, blame=False, again=False))
+            self._tell(Lost(device, self._clock, reason, blame=False, policy="never"))
             return
         self._links[device] = link
-        self._selector.register(link, selectors.EVENT_READ, device)
+        if link.fileno() >= 0:
+            self._selector.register(link, selectors.EVENT_READ, device)
 
     def _keep(self, step: Keep) -> None:
         import numpy as np
@@ -275,21 +298,31 @@ class Pool:
 
     def _overdue(self, step: Overdue) -> None:
         link = self._links[step.device]
-        reason, blame = link.silence(step.silent_s)
+        why = link.silence(step.silent_s)
         self._forget(step.device)
         link.kill()
-        self._lost(link, reason, blame)
+        self._lost(step.device, why)
 
     def _dismiss(self, device: str) -> None:
-        link = self._links[device]
-        self._forget(device)
+        link = self._links.get(device)
+        if link is None:
+            return
         link.order(Order(close=True))
+        if self._leases.tool:
+            self._read(device)  # what it had done by now
+            if self._links.get(device) is not link:
+                return
+        self._forget(device)
         self._closing.append(link)
+        if self._leases.tool:
+            self._tell(Closed(device, self._clock))
 
     def _forget(self, device: str) -> None:
-        self._selector.unregister(self._links.pop(device))
+        link = self._links.pop(device)
+        if link.fileno() >= 0:
+            self._selector.unregister(link)
 
-    def _let_go(self, link: Link) -> bool:
+    def _let_go(self, link: DeviceLink) -> bool:
         link.flush()
         link.answers()
         if link.gone():
@@ -309,14 +342,15 @@ class Pool:
         self.energy = self._energy.figures(clips)
         for device in self._specs:
             meter = self._leases.meter(device)
+            p50, p95, busy = self._latencies(device)
             tick = DeviceProgress(
                 device,
                 clips[device],
                 meter.rate(now),
                 meter.mean(now),
-                None if meter.latency_s is None else 1000 * meter.latency_s,
-                None if meter.p95_s is None else 1000 * meter.p95_s,
-                meter.utilisation(now),
+                p50,
+                p95,
+                busy,
                 self._energy.per_clip(device, clips),
             )
             self._job.device_progress(tick, last=last)
@@ -324,6 +358,16 @@ class Pool:
         self._job.progress(
             self._ledger.clips, total - len(self.dropped), "clips", rate=self._all.rate(now), figures=figures
         )
+
+    def _latencies(self, device: str) -> tuple[float | None, float | None, float | None]:
+        """Median and p95 of a batch in ms, share of time in compute; None where nobody measured it."""
+        if self._tool_ms is not None:
+            times = sorted(self._tool_ms[device])
+            p95 = times[min(len(times) - 1, int(len(times) * 0.95))] if times else None
+            return statistics.median(times) if times else None, p95, None
+        meter = self._leases.meter(device)
+        ms = [None if seconds is None else 1000 * seconds for seconds in (meter.latency_s, meter.p95_s)]
+        return ms[0], ms[1], meter.utilisation(self._clock)
 
     def _close(self, seconds: float) -> None:
         """Let the devices go: those that have their model open in order, within `seconds`, the others at once."""
@@ -370,7 +414,7 @@ class Pool:
             sum(meter.clips for meter in meters),
             None if ready is None else ready - self._begun,
             None if ready is None else ended - ready,
-            sum(meter.busy_s for meter in meters),
+            sum(meter.busy_s for meter in meters) if self._tool_ms is None else _seconds(self._tool_ms),
             self._leases.retired,
         )
 
@@ -378,7 +422,12 @@ class Pool:
 def _hopeless(answer: Answer) -> R3dError:
     """What a device says that no other device would say differently: a wrong model, a missing module."""
     kind = InputError if answer.exit_code == 2 else NeedError
-    return kind(answer.reason.template, hint=answer.hint.template, **{**answer.hint.facts, **answer.reason.facts})
+    reason, hint = as_line(answer.reason), as_line(answer.hint)
+    return kind(reason.template, hint=hint.template, **{**hint.facts, **reason.facts})
+
+
+def _seconds(tool_ms: Mapping[str, Sequence[float]]) -> float:
+    return sum(sum(times) for times in tool_ms.values()) / 1000
 
 
 def _name(spec: DeviceSpec) -> str:

@@ -25,7 +25,7 @@ from backends.core.messages import N_, Line, line
 from backends.core.model_io import ClipShape
 from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import CLIPS, Answer, Order, Setup
-from backends.inference.device_link import Link, as_line, close_all
+from backends.inference.device_link import ProcessLink, as_line, close_all
 
 BLANK = "backends.device.blank_clips:BlankClips"
 WARM = 2
@@ -102,9 +102,9 @@ def measure(
         raise InputError("no device to measure", hint="give --devices 0")
     folder = store if store is not None else Path(f"blank-{clip.frames}x{clip.size}")
 
-    def spawn(device: DeviceSpec) -> Link:
+    def spawn(device: DeviceSpec) -> ProcessLink:
         reader = CLIPS if store is not None else BLANK
-        return Link(Setup(os.getpid(), entry, str(model), str(folder), batch, device, reader), workspace, cann)
+        return ProcessLink(Setup(os.getpid(), entry, str(model), str(folder), batch, device, reader), workspace, cann)
 
     with _opened(devices, spawn, say) as bench:
         alone = []
@@ -131,10 +131,10 @@ def _numbers(clips: int, batch: int) -> Iterator[tuple[int, ...]]:
 
 @contextmanager
 def _opened(
-    devices: Sequence[DeviceSpec], spawn: Callable[[DeviceSpec], Link], say: Callable[[Line], None]
+    devices: Sequence[DeviceSpec], spawn: Callable[[DeviceSpec], ProcessLink], say: Callable[[Line], None]
 ) -> Iterator[_Open]:
     """All devices with the model loaded; they are closed in order, or killed where that fails."""
-    links: dict[str, Link] = {}
+    links: dict[str, ProcessLink] = {}
     seconds = 0.0
     try:
         say(line("loading the model on {n} devices", n=len(devices)))
@@ -151,7 +151,7 @@ def _opened(
 class _Open:
     """The open devices, given orders and listened to."""
 
-    def __init__(self, links: dict[str, Link], names: dict[str, str]) -> None:
+    def __init__(self, links: dict[str, ProcessLink], names: dict[str, str]) -> None:
         self._links = links
         self._names = names
         self.version = ""
@@ -194,7 +194,7 @@ class _Open:
             self._links[device].order(Order(left[device], clips))
 
     def _answers(
-        self, links: dict[str, Link], silent_s: float, due: Callable[[str], bool]
+        self, links: dict[str, ProcessLink], silent_s: float, due: Callable[[str], bool]
     ) -> Iterator[tuple[str, Answer]]:
         """Answers as they come, for as long as they are taken. Raises what a device failed with, and the silence of
         one that owes an answer."""
@@ -208,11 +208,10 @@ class _Open:
                     heard[key.data] = time.monotonic()
                     for answer, _ in answers:
                         if answer.kind == "failed":
-                            raise _failure(key.data, links[key.data].explained(answer))
+                            raise _failure(key.data, answer)
                         yield key.data, answer
                     if ended:
-                        reason, _ = self._links.pop(key.data).ended()
-                        raise StageError("{device}: {reason}", device=key.data, reason=reason)
+                        raise _failure(key.data, self._links.pop(key.data).ended())
                 for name, link in links.items():
                     link.flush()
                     if due(name) and time.monotonic() - heard[name] > silent_s:
@@ -246,5 +245,6 @@ def percentile(values: Sequence[float], share: float) -> float:
 def _failure(device: str, answer: Answer) -> StageError | InputError | NeedError:
     kinds: dict[int, type[StageError | InputError | NeedError]] = {2: InputError, 3: NeedError}
     kind = kinds.get(answer.exit_code, StageError)
-    facts = {**answer.hint.facts, "device": device, "reason": answer.reason}
-    return kind("{device}: {reason}", hint=answer.hint.template, **facts)
+    hint = as_line(answer.hint)
+    facts = {**hint.facts, "device": device, "reason": as_line(answer.reason)}
+    return kind("{device}: {reason}", hint=hint.template, **facts)

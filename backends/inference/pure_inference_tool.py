@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backends.ascend.ais_bench_command import Summary, pure_line, read_summary, summary_path
+from backends.ascend.ais_bench_files import prepare
 from backends.ascend.ais_bench_install import AisBench, probe, sourced
 from backends.ascend.diagnosis import diagnose_run
 from backends.core.errors import StageError
 from backends.core.messages import N_, Line, line
 from backends.device.model_runtime import DeviceSpec
-from backends.inference import ais_stage
 from backends.inference.pure_inference import Measured, Perf
 from backends.worker.tools import Tool
 
@@ -38,7 +38,7 @@ def measure_tool(
     tool = probe(given, workspace)
     with tempfile.TemporaryDirectory(prefix="r3d-perf-") as folder:
         base = Path(folder).resolve() / "ais_bench"
-        ours = ais_stage.prepare(base, model, strict=tool.checks_paths)
+        ours = prepare(base, model, strict=tool.checks_paths)
         alone: list[Measured] = []
         for device in devices:
             say(line("{device} alone", device=device.id))

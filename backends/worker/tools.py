@@ -7,10 +7,12 @@ It refuses to judge: it gives the exit status and what was said last.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import selectors
 import signal
+import struct
 import subprocess
 import sys
 import termios
@@ -174,7 +176,8 @@ def _listen(tool: Tool, stop: Callable[[], bool], heard: Callable[[int], None]) 
 def _terminal() -> tuple[int, int]:
     """A pseudo-terminal that passes bytes on as they are; (ours, the tool's)."""
     ours, theirs = pty.openpty()
-    with contextlib.suppress(termios.error):
+    with contextlib.suppress(termios.error, OSError):
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # tqdm draws no bar in 0 x 0
         modes = termios.tcgetattr(theirs)
         modes[1] &= ~termios.OPOST
         modes[3] &= ~termios.ECHO

@@ -120,12 +120,12 @@ def test_a_device_is_pinned_to_its_cores(store: Path) -> None:
 PARENT = """
 import json, os, sys, time
 from pathlib import Path
-from backends.inference.device_link import Link
+from backends.inference.device_link import ProcessLink
 from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import Setup
 store = Path(sys.argv[1])
 setup = Setup(os.getpid(), "tests.inference.faulty:Faulty", str(store), str(store), 4, DeviceSpec("cpu:0"))
-links = [Link(setup, store) for _ in range(2)]
+links = [ProcessLink(setup, store) for _ in range(2)]
 print(json.dumps([link.pid for link in links]), flush=True)
 time.sleep(60)
 """

@@ -14,7 +14,7 @@ from backends.core.events import Outcome
 from backends.core.stage_request import Request, Upstream
 from backends.data.clip_writer import ClipWriter
 from backends.device.clip_format import ClipHeader
-from backends.inference.ais_run import run
+from backends.inference.infer import run
 from backends.worker.job import Job
 from tests.fakes.server.build import Server, make_server
 from tests.inference.rig import CLASSES, Rig
@@ -79,7 +79,7 @@ class AisRig(Rig):
         if self.bins is not None:
             outputs = {"store": self.store.name, "bins": str(self.bins)}
             upstream["preprocess"] = Upstream(self.store.parent, Outcome(outputs=outputs))
-        entry = "backends.inference.ais_run:run"
+        entry = "backends.inference.infer:run"
         return Request("infer", entry, 1, self.folder, asked.out, asked.scratch, params, tuning or {}, {}, upstream)
 
     def ais(self, devices: int = 2, limits: Mapping[str, float] | None = None, **more: Any) -> Outcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import stat
@@ -20,7 +19,8 @@ from backends.core.codec import dumps
 from backends.core.errors import InputError, NeedError, StageError, Stopped
 from backends.core.events import DeviceChanged, DeviceProgress
 from backends.core.processes import child_environment, leftovers
-from backends.inference import ais_run
+from backends.inference.infer import run
+from backends.worker.job import Job
 from tests.inference.ais_rig import BATCH, CLIPS, VIDEOS, AisRig, make_om, make_store
 from tests.inference.rig import CLASSES, Rig
 
@@ -70,7 +70,7 @@ def test_every_generation_gives_the_rows_of_the_cpu(
 def test_chips_are_shown_as_they_go(rig: AisRig) -> None:
     """States in order, clips that count, latencies once the tool has told them."""
     rig.ais()
-    assert ["found", "loading", "loading", "working", "idle", "done"] == rig.states("npu:0")
+    assert ["found", "loading", "ready", "loading", "working", "idle", "done"] == rig.states("npu:0")
     assert ["found", "out"] == rig.states("npu:3")
     last = {e.device: e for e in rig.events if isinstance(e, DeviceProgress) and e.clips}
     assert CLIPS == sum(tick.clips for tick in last.values())
@@ -102,6 +102,7 @@ def test_staged_files_are_private_real_and_ours(rig: AisRig) -> None:
             seen.extend((path.name, stat.S_IMODE(path.lstat().st_mode), path.is_symlink()) for path in paths)
 
     rig.watch = watch
+    rig.monkeypatch.setenv("FAKE_AIS_LATENCY", "0.4")
     before = os.umask(0o002)
     try:
         rig.ais(devices=1)
@@ -133,6 +134,7 @@ def test_the_guides_layout_uses_the_guides_files(
             linked.append(source.stat().st_nlink)
 
     rig.watch = watch
+    rig.monkeypatch.setenv("FAKE_AIS_LATENCY", "0.4")
     outcome = rig.ais(devices=1, layout="guide")
     assert expected == rig.rows
     assert sum(-(-clips // BATCH) for clips in VIDEOS) == outcome.figures["batches"]
@@ -152,13 +154,10 @@ def test_a_model_that_takes_bytes_is_given_bytes(rig: AisRig, expected: dict[int
     ("fault", "words"),
     [
         ({"kind": "execute", "at": 1}, "(code 507015)"),
-        ({"kind": "kill", "at": 1}, "ended by signal 9"),
         ({"kind": "segv", "at": 1}, "ended by signal 11"),
-        ({"kind": "open"}, "the device cannot be opened, says the tool: acl open device 1 failed"),
+        ({"kind": "open"}, "acl open device 1 failed"),
         ({"kind": "load"}, "the model cannot be loaded"),
-        ({"kind": "nan", "at": 1}, "its scores are not finite numbers"),
         ({"kind": "short", "at": 1}, "its output has 36 bytes, not 40"),
-        ({"kind": "no_summary"}, "wrote no summary"),
         ({"kind": "exit"}, "exit status 7"),
         ({"kind": "hang", "at": 1}, "no new output for"),
         ({"kind": "child_killed", "at": 1}, "no new output for"),
@@ -178,22 +177,42 @@ def test_a_chip_that_fails_is_retired_and_the_others_finish(
     assert any("npu:1 is out of the run" in note for note in rig.notes)
 
 
-def test_a_lone_chip_that_was_killed_is_started_again(rig: AisRig, tmp_path: Path, expected: dict[int, bytes]) -> None:
-    """Nobody else could do it; what it had done is not done again."""
+def test_a_lone_chip_that_was_killed_gets_a_new_process(
+    rig: AisRig, tmp_path: Path, expected: dict[int, bytes]
+) -> None:
+    """With the likely cause; what it had done is not done again."""
     rig.faults({"kind": "kill", "at": 3, "once": str(tmp_path / "once")})
     rig.ais(devices=1)
     assert expected == rig.rows
-    assert ["npu:0"] == [device for device, _ in rig.retired()]
+    assert [] == rig.retired()
+    assert any("ended by signal 9" in note for note in rig.notes)
+    assert any("for lack of memory" in note for note in rig.notes)
     assert 2 == len(rig.calls)
 
 
-def test_a_file_that_fails_every_chip_is_named_and_the_rest_is_kept(rig: AisRig) -> None:
-    """It failed two chips: held back; all others are computed, and the stage fails with its clips and both reasons."""
-    rig.faults({"kind": "nan", "file": "000004"})
-    text = r"1 batches failed .*, the first with clips 8, 9: npu:\d: .*not finite.*; npu:\d: .*not finite"
-    with pytest.raises(StageError, match=text):
-        rig.ais(devices=2)
-    assert [0, 1, 2, 3, 4, 5, 6, 7, 10, 11] == sorted(rig.rows)
+def test_a_run_without_a_summary_is_reported(rig: AisRig, expected: dict[int, bytes]) -> None:
+    """Its outputs count; its figures are nobody's."""
+    rig.faults({"kind": "no_summary", "device": 1})
+    outcome = rig.ais()
+    assert (expected, 1) == (rig.rows, outcome.figures["tool_chips"])
+    assert any("wrote no summary" in note for note in rig.notes)
+
+
+def test_our_rate_never_exceeds_the_tools_own(rig: AisRig) -> None:
+    """The clock begins before the first clip that counts; the tool's figure is of computing alone."""
+    rig.monkeypatch.setenv("FAKE_AIS_LATENCY", "0.3")
+    figures = rig.ais(devices=2).figures
+    assert 0 < figures["clips_per_s"] <= figures["tool_throughput"]
+    assert figures["seconds"] >= 0.3 * FILES / 2
+    for tick in (event for event in rig.events if isinstance(event, DeviceProgress)):
+        assert (tick.mean_clips_per_s or 0) <= BATCH / 0.3 * 1.01
+
+
+def test_scores_that_are_no_numbers_are_computed_elsewhere(rig: AisRig, expected: dict[int, bytes]) -> None:
+    """No such row is written; the other chip computes the batch."""
+    rig.faults({"kind": "nan", "at": 1, "device": 1})
+    rig.ais()
+    assert expected == rig.rows
 
 
 def test_no_chip_left_says_why_and_how_to_mend_it(rig: AisRig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +227,7 @@ def test_no_chip_left_says_why_and_how_to_mend_it(rig: AisRig, monkeypatch: pyte
 def test_a_wrong_batch_size_is_told_in_the_tools_words(rig: AisRig) -> None:
     """The tool compares bytes with the model's."""
     make_om(rig.folder.with_name("model.om"), batch=3)
-    with pytest.raises(StageError, match="the model takes other sizes, says the tool: arg0 tensorsize"):
+    with pytest.raises(StageError, match="the model takes other sizes: "):
         rig.ais(devices=1)
 
 
@@ -241,8 +260,8 @@ def test_a_stop_keeps_what_was_done_and_the_next_attempt_goes_on(
     assert expected == rig.rows
 
 
-def test_a_killed_stage_takes_its_outputs_up(rig: AisRig, expected: dict[int, bytes]) -> None:
-    """After kill -9 the tool is gone; outputs that it had written and nobody had read are rows of the next attempt."""
+def test_a_killed_stage_takes_the_tool_with_it_and_resumes(rig: AisRig, expected: dict[int, bytes]) -> None:
+    """After kill -9 the tool is gone; the next attempt computes what has no row and leaves nothing of the first."""
     rig.monkeypatch.setenv("FAKE_AIS_LATENCY", "0.3")
     child = subprocess.Popen(
         [sys.executable, "-m", "backends.worker"],
@@ -256,28 +275,16 @@ def test_a_killed_stage_takes_its_outputs_up(rig: AisRig, expected: dict[int, by
     request = rig.request(job.params, job.tuning)
     child.stdin.write(dumps(request).encode() + b"\n")
     child.stdin.flush()
-    outputs = rig.folder / "out" / "ais_bench" / "0001" / "out" / "run"
+    outputs = rig.folder / "out" / "ais_bench" / "npu0-0001" / "out" / "run"
     wait_until(lambda: outputs.is_dir() and len(list(outputs.iterdir())) >= 3)
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()
     child.stdin.close()
     wait_until(lambda: not list(leftovers(rig.folder)))
-    (rig.folder / "out" / "rows.bin").unlink(missing_ok=True)  # none of them had been synced
-    written = len(list(outputs.iterdir()))
     rig.monkeypatch.setenv("FAKE_AIS_LATENCY", "0.002")
     rig.ais(devices=1)
     assert expected == rig.rows
-    assert f"{BATCH * written} clips are taken up from what ais_bench had written before" in rig.notes
-
-
-def test_outputs_of_before_a_restart_of_the_machine_are_not_trusted(rig: AisRig, expected: dict[int, bytes]) -> None:
-    """Nobody synced them: they may have their size and hold nothing."""
-    folder = rig.folder / "out" / "ais_bench" / "0001"
-    (folder / "out" / "run").mkdir(parents=True)
-    (folder / "out" / "run" / "000000_0.bin").write_bytes(bytes(BATCH * CLASSES * 4))
-    (folder / "manifest.json").write_text(json.dumps({"boot": "another", "size": BATCH, "files": {"000000": [0, 1]}}))
-    rig.ais(devices=1)
-    assert expected == rig.rows
+    assert ["rows.bin"] == [path.name for path in (rig.folder / "out").iterdir()]
 
 
 def test_a_chip_is_taken_out_and_put_back(rig: AisRig, expected: dict[int, bytes]) -> None:
@@ -346,10 +353,8 @@ def test_a_tool_that_is_not_there_is_a_need(rig: AisRig, monkeypatch: pytest.Mon
 def test_no_om_is_told(rig: AisRig) -> None:
     """An ONNX file is nothing for this tool."""
     request = Rig.request(rig, {"target": "ascend", "runtime": "ais_bench"}, {})
-    from backends.worker.job import Job
-
     with pytest.raises(InputError, match=r"ais_bench takes an \.om"):
-        ais_run.run(Job(request, rig.events.append))
+        run(Job(request, rig.events.append))
 
 
 def wait_until(true: Callable[[], bool]) -> None:

@@ -126,15 +126,21 @@ def test_a_device_stopped_while_it_starts_does_not_hold_the_run(rig: Rig, expect
     assert expected == rig.rows
 
 
-def test_a_stopped_device_is_retired_by_name_of_its_cause(rig: Rig, expected) -> None:
-    """SIGSTOP while it works: shown as stalled, then retired as stopped from outside, its batches done by the other."""
+def test_a_stopped_device_holds_nobody(rig: Rig, expected) -> None:
+    """SIGSTOP while it works: shown as stalled, its batches handed to the idle device, and the run ends without it."""
     rig.watch = signal_when("cpu:1", "working", signal.SIGSTOP, 0.1)
-    rig.faulty(limits={"answer_s": 3.0}, latency_s=SLOW)
+    rig.faulty(limits={"answer_s": 30.0}, latency_s=SLOW)
     assert expected == rig.rows
-    assert ["stalled", "retired"] == rig.states("cpu:1")[-2:]
-    ((device, reason),) = rig.retired()
-    assert device == "cpu:1"
-    assert re.fullmatch(r"its process was stopped \(SIGSTOP\) for \d+ s", reason)
+    assert ["stalled", "done"] == rig.states("cpu:1")[-2:]
+
+
+def test_a_lone_device_that_is_stopped_gets_a_new_process(rig: Rig, expected) -> None:
+    """With the cause, and what to look at."""
+    rig.watch = signal_when("cpu:0", "working", signal.SIGSTOP, 0.1)
+    rig.faulty(devices=1, limits={"answer_s": 3.0}, latency_s=SLOW)
+    assert expected == rig.rows
+    assert any(re.search(r"its process was stopped \(SIGSTOP\) for \d+ s", note) for note in rig.notes)
+    assert any("kill -CONT" in note for note in rig.notes)
 
 
 def test_a_lone_device_survives_two_kills(rig: Rig, expected) -> None:
@@ -142,7 +148,8 @@ def test_a_lone_device_survives_two_kills(rig: Rig, expected) -> None:
     rig.watch = signal_when("cpu:0", "working", signal.SIGKILL, 0.12, times=2)
     rig.faulty(devices=1, latency_s=SLOW)
     assert expected == rig.rows
-    assert 2 == rig.states("cpu:0").count("retired")
+    assert (3, []) == (rig.states("cpu:0").count("loading"), rig.retired())
+    assert any("for lack of memory" in note for note in rig.notes)
 
 
 def test_a_lone_device_stopped_at_its_start_is_started_again(rig: Rig, expected) -> None:
@@ -152,11 +159,11 @@ def test_a_lone_device_stopped_at_its_start_is_started_again(rig: Rig, expected)
     assert expected == rig.rows
 
 
-def test_the_third_kill_ends_the_run_and_keeps_what_was_done(rig: Rig, expected) -> None:
-    """After two restarts the stage fails with the reason; run again it computes only what is missing."""
-    rig.watch = signal_when("cpu:0", "working", signal.SIGKILL, 0.15, times=3)
+def test_the_fifth_kill_ends_the_run_and_keeps_what_was_done(rig: Rig, expected) -> None:
+    """After two new processes and two restarts the stage fails; run again it computes only what is missing."""
+    rig.watch = signal_when("cpu:0", "working", signal.SIGKILL, 0.15, times=5)
     with pytest.raises(StageError, match="no device is left: its process was ended by SIGKILL"):
-        rig.faulty(devices=1, latency_s=SLOW)
+        rig.faulty(devices=1, latency_s=0.12)
     done = len(rig.rows)
     assert 0 < done < CLIPS
     rig.watch = None

@@ -25,7 +25,7 @@ def open_(leases: Leases, device: str) -> tuple[Instruction, ...]:
 
 def lose(leases: Leases, device: str) -> tuple[Instruction, ...]:
     """It ends with a fault that may pass."""
-    return leases.handle(Lost(device, 1.0, FAULT, at_once=True, hint=line("look at the plog")))
+    return leases.handle(Lost(device, 1.0, FAULT, policy="retry", hint=line("look at the plog")))
 
 
 def test_a_fault_that_may_pass_is_worth_one_new_process_at_once() -> None:
@@ -57,8 +57,8 @@ def test_nobody_waits_for_a_chip_left_out() -> None:
     """Where the chosen ones are lost the run fails, with the reason and the mend of the last."""
     leases = table(2, 4, npu1="busy: train.py")
     leases.begin(0.0)
-    leases.handle(Lost("npu:0", 1.0, FAULT, again=False, hint=line("look at the plog")))
-    assert str(FAULT) == str(leases.failure)
+    leases.handle(Lost("npu:0", 1.0, FAULT, policy="never", hint=line("look at the plog")))
+    assert f"no device is left: {FAULT}" == str(leases.failure)
     assert "look at the plog" == str(leases.hint)
 
 
@@ -68,5 +68,5 @@ def test_a_chip_that_was_put_in_and_taken_out_again_is_waited_for() -> None:
     leases.begin(0.0)
     leases.handle(Take("npu:1", 1.0, "in"))
     leases.handle(Take("npu:1", 2.0, "out"))
-    leases.handle(Lost("npu:0", 3.0, FAULT, again=False))
+    leases.handle(Lost("npu:0", 3.0, FAULT, policy="never"))
     assert leases.failure is None

@@ -181,8 +181,8 @@ def test_a_message_inside_a_message_is_translated_too() -> None:
     text = "{device} is out of the run: {reason}"
     silent = line("no answer for {seconds:.0f} s", seconds=30.2)
     assert "NPU 0 退出运行：30 秒没有响应" == words.line(line(text, device="NPU 0", reason=silent))
-    inner = line("its output cannot be read: {reason}", reason=line("it stopped answering"))
-    assert "NPU 0 退出运行：无法读取它的输出：不再响应" == words.line(line(text, device="NPU 0", reason=inner))
+    inner = line("it cannot be started: {reason}", reason=line("it stopped answering"))
+    assert "NPU 0 退出运行：无法启动：不再响应" == words.line(line(text, device="NPU 0", reason=inner))
     several = tuple(line("{device}: {reason}", device=n, reason=silent) for n in range(2))
     assert "没有空闲的芯片：0：30 秒没有响应; 1：30 秒没有响应" == words.line(
         line("no chip is free: {reasons}", reasons=several)

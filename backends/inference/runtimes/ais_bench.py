@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from backends.device.model_runtime import RuntimeInfo
 
-RUNTIME = RuntimeInfo("ais_bench", "", "", ("ascend",), stage="backends.inference.ais_run:run")
+RUNTIME = RuntimeInfo("ais_bench", "backends.ascend.ais_bench_device:ToolDevice", "", ("ascend",), rank=2, is_tool=True)

@@ -1,0 +1,121 @@
+"""What makes the devices of a run: processes of ours with a runtime in them, or a tool's runs. `infer` calls it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from backends.ascend.ais_bench_command import Summary
+from backends.ascend.ais_bench_device import ToolDevice, ToolSetup
+from backends.ascend.ais_bench_files import MOST_FILES, Kind, prepare
+from backends.ascend.ais_bench_install import probe
+from backends.core.errors import InputError
+from backends.core.messages import N_, Scalar
+from backends.device.clip_reader import ClipReader
+from backends.device.model_runtime import DeviceSpec, RuntimeInfo
+from backends.device.protocol import CLIPS, Setup
+from backends.inference.device_link import DeviceLink, ProcessLink
+from backends.inference.runtime_registry import environment
+from backends.worker.job import Job
+
+if TYPE_CHECKING:
+    from backends.data.clip_index import ClipIndex
+
+FOLDER = "ais_bench"
+
+
+class DeviceMaker(Struct, frozen=True):
+    """How a device is made, and what tools measured of it."""
+
+    make: Callable[[DeviceSpec], DeviceLink]
+    tool: ToolSetup | None = None
+
+    def figures(self) -> Mapping[str, Scalar]:
+        """The tool's own figures: compute only, filler counted. None where no run of a chip succeeded."""
+        return _figures(self.tool.summaries) if self.tool is not None else {}
+
+    def clean(self) -> None:
+        """Remove the tool's folder."""
+        if self.tool is not None:
+            shutil.rmtree(self.tool.base, ignore_errors=True)
+
+
+class ToolOptions(Struct, frozen=True):
+    """What a tool alone needs."""
+
+    given: Path | None = None
+    """The Python that has the tool, or an ais_infer.py."""
+    kind: Kind = "float32"
+    files: int = MOST_FILES
+    guide_layout: bool = False
+
+
+def process_maker(
+    job: Job, name: str, info: RuntimeInfo, model: Path, folder: Path, batch: int, clips: str = CLIPS
+) -> DeviceMaker:
+    """Devices that are processes of ours, behind CANN's `set_env.sh` where the runtime needs it."""
+    cann = environment(name)
+
+    def make(device: DeviceSpec) -> ProcessLink:
+        spec = replace(device, options={**device.options, "cann": cann.version}) if cann else device
+        setup = Setup(os.getpid(), info.entry, str(model), str(folder), batch, spec, clips)
+        return ProcessLink(setup, job.workspace, cann, info.explain)
+
+    return DeviceMaker(make)
+
+
+def tool_maker(
+    job: Job, model: Path, folder: Path, batch: int, store: ClipIndex, devices: Sequence[DeviceSpec], own: ToolOptions
+) -> DeviceMaker:
+    """Devices that are runs of ais_bench. NeedError where it is not here, InputError where it cannot take the model."""
+    if model.suffix != ".om":
+        hint = N_("set infer.target to ascend, and run the compile stage")
+        raise InputError("{path}: ais_bench takes an .om", hint=hint, path=str(model))
+    tool = probe(own.given, job.workspace)
+    base = job.out / FOLDER
+    setup = ToolSetup(
+        tool,
+        base,
+        prepare(base, model, strict=tool.checks_paths),
+        ClipReader.open(folder),
+        batch,
+        own.kind,
+        _guide_files(job, store) if own.guide_layout else {},
+        own.files,
+        len(devices),
+        job.workspace,
+        job.note,
+        times_ms={device.id: [] for device in devices},
+    )
+    return DeviceMaker(lambda device: ToolDevice(device, setup), setup)
+
+
+def _guide_files(job: Job, store: ClipIndex) -> dict[tuple[int, ...], Path]:
+    preprocess = job.upstream["preprocess"]
+    if not preprocess.has("bins"):
+        return {}
+    folder = preprocess.path("bins")
+    return {tuple(video.numbers): folder / f"{video.id}.bin" for video in store.videos}
+
+
+def _figures(by_device: Mapping[str, Sequence[Summary]]) -> dict[str, Scalar]:
+    rates = [statistics.fmean(one.throughput for one in some) for some in by_device.values() if some]
+    summaries = [one for some in by_device.values() for one in some]
+    times = [ms for one in summaries for ms in one.times_ms]
+    return {
+        "tool_throughput": sum(rates) if rates else None,
+        "tool_chips": len(rates),
+        "npu_compute_ms_mean": statistics.fmean(times) if times else _mean([one.mean_ms for one in summaries]),
+        "npu_compute_ms_median": statistics.median(times) if times else _mean([one.median_ms for one in summaries]),
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None
