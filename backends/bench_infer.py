@@ -116,7 +116,7 @@ def _devices(workspace: Path, target: str, name: str, wanted: tuple[int, ...] | 
 
 def _refuse_data_elsewhere(model: Path) -> None:
     """An ONNX file may be anybody's; an .om holds all of itself."""
-    from backends.models.external_data import refuse_data_elsewhere
+    from backends.models.onnx_file import refuse_data_elsewhere
 
     if model.suffix == ".onnx":
         refuse_data_elsewhere(model)

@@ -31,7 +31,7 @@ def bench_cpu(model: Path | None, depth: int, threads: int, rounds: int, say: Sa
             say(line("making a model of depth {depth}", depth=depth))
             path = sample_model(Path(scratch) / "model.onnx", depth)
         else:
-            from backends.models.external_data import refuse_data_elsewhere
+            from backends.models.onnx_file import refuse_data_elsewhere
 
             refuse_data_elsewhere(model)
             path = model

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backends.core.model_io import ClipShape
 from backends.models.architecture import Architecture
+from backends.models.families import network_of
 from backends.models.graph import build_graph
 
 
@@ -16,7 +17,7 @@ def sample_model(path: Path, depth: int = 50, classes: int = 51, batch: int = 10
     architecture = Architecture(depth, classes)
     random = np.random.default_rng(0)
     weights = {}
-    for name, shape in architecture.shapes().items():
+    for name, shape in network_of(architecture).tensors().items():
         if name.endswith("running_var"):
             weights[name] = np.ones(shape, np.float32)
         else:  # small enough that activations stay ordinary numbers: denormal ones would be slow

@@ -37,11 +37,14 @@ from backends.data.decode import jpegs  # noqa: E402
 from backends.demo.demo_dataset import SEED, TRAINING_PER_CLASS, demo_videos, write_video  # noqa: E402
 from backends.demo.demo_workspace import CHECKPOINT, CONV1_T_SIZE, DEPTH, WIDEN  # noqa: E402
 from backends.demo.films import ACTIONS, PARTNERS, Film, draw  # noqa: E402
-from backends.models.network import build_network  # noqa: E402
+from backends.models.architecture import Architecture  # noqa: E402
+from backends.models.families import network_of  # noqa: E402
+from backends.models.forward import forward, fresh_state  # noqa: E402
 
 Pixels = NDArray[np.uint8]
 
 PREPROCESS = PreprocessSettings()
+NORMAL = PREPROCESS.normalization
 MIRRORED = {"move_left": "move_right", "move_right": "move_left"} | {
     "rotate_clockwise": "rotate_anticlockwise",
     "rotate_anticlockwise": "rotate_clockwise",
@@ -76,6 +79,28 @@ class Recipe:
     """Films of the validation part from this number on; the demo itself shows those below it."""
 
 
+class Learner(torch.nn.Module):
+    """A network of `backends.models` whose tensors an optimizer may change; names keep their dots as `/`."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.network = network_of(architecture)
+        for name, tensor in fresh_state(self.network).items():
+            key = name.replace(".", "/")
+            if name.endswith(("running_mean", "running_var", "num_batches_tracked")):
+                self.register_buffer(key, tensor)
+            else:
+                self.register_parameter(key, torch.nn.Parameter(tensor))
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """By the reference's names."""
+        return {name: getattr(self, name.replace(".", "/")) for name in self.network.tensors()}
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        """Logits."""
+        return forward(self.network, self.tensors(), clips, training=self.training)
+
+
 def main() -> None:
     """Train, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -84,7 +109,7 @@ def main() -> None:
     arguments = parser.parse_args()
     recipe = Recipe()
     torch.manual_seed(recipe.seed)
-    network = build_network(DEPTH, len(ACTIONS), "B", widen=WIDEN, conv1_t_size=CONV1_T_SIZE)
+    network = Learner(Architecture(DEPTH, len(ACTIONS), widen=WIDEN, conv1_t_size=CONV1_T_SIZE))
     see_change_only(network)
     films, labels = learning_films(recipe, arguments.cache)
     began = time.monotonic()
@@ -131,11 +156,11 @@ def _crop(image: Image.Image) -> Pixels:
 @torch.no_grad()
 def see_change_only(network: torch.nn.Module) -> None:
     """Let the first convolution begin with kernels that sum to zero over time, so that it sees what changes."""
-    kernels = network.get_parameter("conv1.weight")
+    kernels = network.get_parameter("conv1/weight")
     kernels -= kernels.mean(dim=2, keepdim=True)
 
 
-def train(network: torch.nn.Module, films: Pixels, labels: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
+def train(network: Learner, films: Pixels, labels: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
     """Train in place; give the checkpoint in the reference's format, the optimiser's moments left out."""
     random = np.random.RandomState(recipe.seed)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=recipe.weight_decay)
@@ -161,7 +186,7 @@ def train(network: torch.nn.Module, films: Pixels, labels: NDArray[np.int64], re
     return {
         "epoch": sum(phase.steps * phase.batch for phase in recipe.phases) // len(films),
         "arch": f"resnet-{DEPTH}",
-        "state_dict": {name: tensor.detach().clone() for name, tensor in network.state_dict().items()},
+        "state_dict": {name: tensor.detach().clone() for name, tensor in network.tensors().items()},
         "optimizer": {"state": {}, "param_groups": optimizer.state_dict()["param_groups"]},
         "scheduler": scheduler.state_dict(),
     }
@@ -198,7 +223,7 @@ def normalised(clips: Pixels) -> torch.Tensor:
     """float32 (clips, 3, 16, 112, 112) from uint8 (clips, 16, 112, 112, 3): /255, minus mean, over deviation."""
     scaled = torch.from_numpy(np.ascontiguousarray(clips)).permute(0, 4, 1, 2, 3).float().div_(255)
     shape = (1, 3, 1, 1, 1)
-    return scaled.sub_(torch.tensor(PREPROCESS.mean).view(shape)).div_(torch.tensor(PREPROCESS.std).view(shape))
+    return scaled.sub_(torch.tensor(NORMAL.mean).view(shape)).div_(torch.tensor(NORMAL.std).view(shape))
 
 
 def measure(network: torch.nn.Module, recipe: Recipe) -> dict[str, Any]:

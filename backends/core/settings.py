@@ -86,6 +86,10 @@ class ModelSettings(Struct, frozen=True):
     no_max_pool: Annotated[
         bool | None, _about("without it: as the opts.json beside the checkpoint says, else false", False)
     ] = None
+    read_memory_mb: Annotated[
+        int, Meta(ge=64, le=2**30), _about("for looking into the checkpoint; raise it for a large one that you trust")
+    ] = 2048
+    read_seconds: Annotated[float, Meta(gt=0, le=86_400), _about("the same")] = 30.0
 
 
 class PreprocessSettings(Struct, frozen=True):

@@ -99,12 +99,14 @@ class Port:
     """Element type, `float32`."""
 
 
-def check_ports(model: Path, shape: tuple[int, ...], inputs: Sequence[Port], outputs: Sequence[Port]) -> int:
-    """The number of classes of a model that takes batches of that shape.
+def check_ports(
+    model: Path, shape: tuple[int, ...], inputs: Sequence[Port], outputs: Sequence[Port], kind: str = "float32"
+) -> int:
+    """The number of classes of a model that takes batches of that shape and element type.
 
     Raises DeviceError with what the model has and what was wanted where an end has another name, type or shape.
     """
-    _check_end(model, "input", inputs, Port(INPUT, shape, "float32"))
+    _check_end(model, "input", inputs, Port(INPUT, shape, kind))
     _check_end(model, "output", outputs, Port(OUTPUT, (shape[0], None), "float32"))
     classes = outputs[0].shape[1]
     if not classes:

@@ -1,43 +1,48 @@
 """Reference checkpoints: which network their tensors make, and whether it is the one that was asked for.
 
-It refuses to trust a name or a number in the file that the tensors' own shapes can tell.
+`identify` says it from the file's outline alone, for `check`, `init` and the console; `read_checkpoint` also loads the
+weights, for export and verify. No name or number in the file is trusted that the tensors' own shapes can tell.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line
-from backends.models import torch_file
-from backends.models.architecture import BLOCKS, FIRST_BOTTLENECK, WIDTHS, Architecture
+from backends.core.messages import N_, Fact, Line, line, os_reason
+from backends.core.model_io import CHANNELS
+from backends.models.architecture import Architecture, ReadLimits, Shape, Shapes, Wanted
+from backends.models.families import known, network_of, offer, recognise
+from backends.models.torch_outline import Outline, outline
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_OTHER = N_("give a checkpoint of kenshohara/3D-ResNets-PyTorch's models/resnet.py")
-CHANNELS = 3
-"""Of a clip: red, green, blue."""
-
+MOST_OPTIONS = 2**20
+PREFIXES = ("module.", "_orig_mod.", "model.")
+"""Before every name: of `DataParallel`, of `torch.compile`, of a wrapper."""
 NAMED = 3
 """How many tensors a message names before it only counts them."""
+_OTHER = N_("give a checkpoint of kenshohara/3D-ResNets-PyTorch: {known}")
 
 
-class Wanted(Struct, frozen=True):
-    """What the user says of the network; None: as the checkpoint says. The last two cannot be read off tensors."""
+class Identified(Struct, frozen=True):
+    """A checkpoint's network, by its outline."""
 
-    depth: int | None = None
-    classes: int | None = None
-    shortcut: Literal["A", "B"] | None = None
-    widen: float | None = None
-    conv1_t_size: int | None = None
-    conv1_t_stride: int | None = None
-    no_max_pool: bool | None = None
+    architecture: Architecture
+    outline: Outline
+    warnings: tuple[Line, ...] = ()
+    notes: tuple[Line, ...] = ()
+    """What no tensor shows, and where it was read."""
+
+    def __str__(self) -> str:
+        return describe(self.architecture)
 
 
 class Checkpoint(Struct, frozen=True):
@@ -47,145 +52,159 @@ class Checkpoint(Struct, frozen=True):
     state: Mapping[str, Tensor]
     epoch: int | None = None
     warnings: tuple[Line, ...] = ()
+    notes: tuple[Line, ...] = ()
+    """What no tensor shows, and where it was read."""
 
     @property
     def parameters(self) -> int:
-        """Learnt values: without the running statistics of the normalisations."""
-        return sum(tensor.numel() for name, tensor in self.state.items() if _learnt(name))
+        """Learnt values: without the running statistics of the normalizations."""
+        return sum(tensor.numel() for name, tensor in self.state.items() if _is_learnt(name))
 
 
-def read_checkpoint(path: Path, wanted: Wanted | None = None) -> Checkpoint:
-    """Read and check a checkpoint, or a bare state_dict, with names as saved by `DataParallel` or without.
+def describe(architecture: Architecture) -> str:
+    """For people: `resnext-101 of 400 classes, shortcut B, widths 128 256 512 1024, conv1_t_size 7`."""
+    widths = " ".join(map(str, network_of(architecture).widths))
+    shown = f"{architecture.name} of {architecture.classes} classes, shortcut {architecture.shortcut}"
+    return f"{shown}, widths {widths}, conv1_t_size {architecture.conv1_t_size}"
 
-    Raises InputError, one line with what was found, what was wanted and the mend, where the file cannot be read or its
-    tensors are not the wanted network's.
+
+def identify(
+    path: Path, wanted: Wanted | None = None, options: Path | None = None, limits: ReadLimits | None = None
+) -> Identified:
+    """Which network a checkpoint holds, in a fraction of a second and without torch.
+
+    `options` is an opts.json. Raises InputError, one line with what was found, what was wanted and the fix, where the
+    file cannot be read or its tensors are not the wanted network's.
     """
     wanted = wanted or Wanted()
-    content, warnings = torch_file.load(path)
-    state = _state_dict(path, content)
-    architecture = _architecture(path, state, wanted, content.get("arch"))
+    found = outline(path, limits)
+    shapes = {
+        name: one.shape for name, one in zip(_unwrapped(one.name for one in found.tensors), found.tensors, strict=True)
+    }
+    for name, one in zip(shapes, found.tensors, strict=True):
+        if one.problem is not None:
+            hint = N_("save the network's own state_dict() on the CPU with torch.save")
+            raise InputError(one.problem.template, hint=hint, path=str(path), name=_quote(name))
+    architecture = _recognised(path, shapes, found.arch)
+    _check_shapes(path, shapes, architecture)
     _compare(path, architecture, wanted)
-    _check_tensors(path, state, architecture)
-    epoch = content.get("epoch")
-    said = content.get("arch")
-    if isinstance(said, str) and re.fullmatch(r"resnet-\d+", said) and said != architecture.name:
-        text = N_("the checkpoint calls itself {said}, its tensors are those of {found}")
-        warnings = (*warnings, line(text, said=said, found=architecture.name))
-    return Checkpoint(
-        architecture,
-        {name: _plain(state[name]) for name in architecture.shapes() if name in state},
-        epoch if isinstance(epoch, int) else None,
-        warnings,
-    )
+    warnings = _arch_warnings(found.arch, architecture)
+    if wanted.conv1_t_stride is not None and wanted.no_max_pool is not None:
+        stem = replace(architecture, conv1_t_stride=wanted.conv1_t_stride, no_max_pool=wanted.no_max_pool)
+        return Identified(stem, found, warnings)
+    said = _told(options, architecture) if options else {}
+    stride = wanted.conv1_t_stride or said.get("conv1_t_stride") or 1
+    no_pool = said.get("no_max_pool", False) if wanted.no_max_pool is None else wanted.no_max_pool
+    text = N_("conv1_t_stride is {stride} and no_max_pool {no_pool}, as {path} says")
+    if not said:
+        text = N_(
+            "no opts.json of this network beside the checkpoint: conv1_t_stride is {stride}, no_max_pool {no_pool}"
+        )
+    note = line(text, stride=stride, no_pool=str(no_pool).lower(), path=str(options))
+    return Identified(replace(architecture, conv1_t_stride=stride, no_max_pool=no_pool), found, warnings, (note,))
 
 
-def _learnt(name: str) -> bool:
-    return not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+def read_checkpoint(
+    path: Path, wanted: Wanted | None = None, options: Path | None = None, limits: ReadLimits | None = None
+) -> Checkpoint:
+    """Read and check a checkpoint with its weights; raises as `identify`, and for values that are no weights."""
+    from backends.models import torch_file
+
+    found = identify(path, wanted, options, limits)
+    content, warnings = torch_file.load(path)
+    weights = content if found.outline.key is None else content[found.outline.key]
+    names = [one.name for one in found.outline.tensors]
+    state = {plain: weights[name].detach() for plain, name in zip(_unwrapped(names), names, strict=True)}
+    wanted_names = [name for name in network_of(found.architecture).tensors() if name in state]
+    for name in wanted_names:
+        if not name.endswith("num_batches_tracked"):
+            _check_values(path, name, state[name])
+    plain_state = {name: _plain(state[name]) for name in wanted_names}
+    return Checkpoint(found.architecture, plain_state, found.outline.epoch, (*found.warnings, *warnings), found.notes)
 
 
-def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
-    """The tensors by the network's own names."""
-    import torch
-
-    inner = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    if not isinstance(inner, Mapping):
-        text = N_("{path}: holds a {kind}, not a state_dict")
-        raise InputError(text, hint=_OTHER, path=str(path), kind=type(content).__name__)
-    tensors = {name: value for name, value in inner.items() if isinstance(value, torch.Tensor)}
-    if not tensors or not all(isinstance(name, str) for name in tensors):
-        raise InputError("{path}: holds no state_dict of named tensors", hint=_OTHER, path=str(path))
-    return {name.removeprefix("module."): value.detach() for name, value in tensors.items()}
+def _unwrapped(names: Iterable[str]) -> list[str]:
+    """The network's own names: without what stands before all of them."""
+    found = list(names)
+    while prefix := next((one for one in PREFIXES if all(name.startswith(one) for name in found)), None):
+        found = [name.removeprefix(prefix) for name in found]
+    return found
 
 
-def _architecture(path: Path, state: Mapping[str, Tensor], wanted: Wanted, said: object) -> Architecture:
-    """What names and shapes tell. Damage in the middle is left to `_check_tensors`, which names the tensors."""
-    stem, last = state.get("conv1.weight"), state.get("fc.weight")
-    if stem is None or last is None or "layer4.0.conv1.weight" not in state:
-        text = N_("{path}: {count} tensors such as {name} are not those of a 3D ResNet")
-        raise InputError(text, hint=_OTHER, path=str(path), count=len(state), name=_quote(next(iter(state))))
-    if stem.dim() != 5 or tuple(stem.shape[3:]) != (7, 7) or last.dim() != 2 or 0 in (*stem.shape, *last.shape):
-        text = N_("{path}: conv1.weight is {shape}, a 3D ResNet's is 64x3x7x7x7")
-        raise InputError(text, hint=_OTHER, path=str(path), shape=_shape(stem))
-    depth = _depth(state) or _said_depth(said) or wanted.depth
-    if depth not in BLOCKS:
-        text = N_("{path}: {found} blocks in its four layers are those of no depth that is known ({known})")
-        found, known = ", ".join(map(str, _counts(state))), ", ".join(map(str, BLOCKS))
-        raise InputError(text, hint=_OTHER, path=str(path), found=found, known=known)
-    return Architecture(
-        depth=depth,
-        classes=int(last.shape[0]),
-        shortcut="B" if any(".downsample." in name for name in state) else "A",
-        widen=_widen(state, int(stem.shape[0])),
-        conv1_t_size=int(stem.shape[2]),
-        conv1_t_stride=wanted.conv1_t_stride or 1,
-        no_max_pool=bool(wanted.no_max_pool),
-        in_channels=int(stem.shape[1]),
-    )
-
-
-def _counts(state: Mapping[str, Tensor]) -> tuple[int, ...]:
-    places = {match.groups() for name in state if (match := re.match(r"layer([1-4])\.(\d+)\.", name))}
-    return tuple(sum(layer == str(number) for layer, _ in places) for number in range(1, 5))
-
-
-def _depth(state: Mapping[str, Tensor]) -> int | None:
-    counts, bottleneck = _counts(state), "layer1.0.conv3.weight" in state
-    for depth, blocks in BLOCKS.items():
-        if blocks == counts and bottleneck == (depth >= FIRST_BOTTLENECK):
-            return depth
-    return None
-
-
-def _said_depth(said: object) -> int | None:
-    match = re.fullmatch(r"resnet-(\d{1,3})", said) if isinstance(said, str) else None
-    return int(match.group(1)) if match and int(match.group(1)) in BLOCKS else None
-
-
-def _widen(state: Mapping[str, Tensor], first: int) -> float:
-    """The least factor that gives the widths found: exact for the widest layer, hence for the others."""
-    widest = state["layer4.0.conv1.weight"]
-    width = int(widest.shape[0]) / WIDTHS[-1] if widest.dim() == 5 else first / WIDTHS[0]
-    return width if int(WIDTHS[0] * width) == first else first / WIDTHS[0]
+def _recognised(path: Path, shapes: Shapes, arch: str) -> Architecture:
+    family, _, number = arch.rpartition("-")
+    depth = int(number) if number.isascii() and number.isdecimal() and len(number) < 4 else None
+    found = recognise(shapes, family, depth)
+    if found is None:
+        text = N_("{path}: {count} tensors such as {name} ({shape}){said} are of no network that is known here")
+        name = next(iter(shapes))
+        said = line(", which call themselves {arch},", arch=_quote(arch)) if arch else ""
+        facts: dict[str, Fact] = {
+            "count": len(shapes),
+            "name": _quote(name),
+            "shape": _shown(shapes[name]),
+            "said": said,
+        }
+        raise InputError(text, hint=_OTHER, path=str(path), known=offer(), **facts)
+    if not found.classes:
+        head = network_of(replace(found, classes=1)).head
+        text = N_("{path}: a {arch} without its classifier ({head}.weight): it gives features, not scores of classes")
+        hint = N_("give the checkpoint with its classifier, as training or fine-tuning saved it")
+        raise InputError(text, hint=hint, path=str(path), arch=found.name, head=head)
+    return found
 
 
 def _compare(path: Path, found: Architecture, wanted: Wanted) -> None:
-    fits = wanted.widen is None or tuple(int(width * wanted.widen) for width in WIDTHS) == found.widths
+    """InputError where the user's words contradict the tensors."""
+    fits = (
+        wanted.widen is None or network_of(replace(found, widen=wanted.widen)).tensors() == network_of(found).tensors()
+    )
+    widen = "wide_resnet_k" if found.family == "wideresnet" else "resnet_widen_factor"
     rows: tuple[tuple[str, str, object, object], ...] = (
+        ("family", "model", found.family, wanted.family),
         ("depth", "model_depth", found.depth, wanted.depth),
         ("classes", "n_classes", found.classes, wanted.classes),
         ("shortcut", "resnet_shortcut", found.shortcut, wanted.shortcut),
-        ("widen", "resnet_widen_factor", found.widen, None if fits else wanted.widen),
+        ("widen", widen, found.widen, None if fits else wanted.widen),
         ("conv1_t_size", "conv1_t_size", found.conv1_t_size, wanted.conv1_t_size),
     )
     for key, option, have, want in rows:
         if want not in (None, have):
             text = N_("{path}: the checkpoint has {key} {found}, {wanted} was requested")
-            hint = N_("set {setting} = {value} in r3d.toml (--{option}={found}), or give another checkpoint")
-            facts = {"key": key, "setting": f"model.{key}", "option": option, "found": str(have), "wanted": str(want)}
             value = f'"{have}"' if isinstance(have, str) else str(have)
-            raise InputError(text, hint=hint, path=str(path), value=value, **facts)
-    if found.in_channels != CHANNELS:
-        text = N_("{path}: the network takes {found} channels, clips have {wanted}")
-        raise InputError(text, hint=_OTHER, path=str(path), found=found.in_channels, wanted=CHANNELS)
+            hint = line(
+                "set {setting} = {value} in r3d.toml (--{option}={found}), or give another checkpoint",
+                setting=f"model.{key}",
+                value=value,
+                option=option,
+                found=str(have),
+            )
+            if key == "family":
+                hint = line(
+                    "give --model={found}, or another checkpoint; known are {known}", found=str(have), known=offer()
+                )
+            shown = f"{have} (a {describe(found)})"
+            raise InputError(text, hint=hint, path=str(path), key=key, found=shown, wanted=str(want))
 
 
-def _check_tensors(path: Path, state: Mapping[str, Tensor], architecture: Architecture) -> None:
-    shapes = architecture.shapes()
-    counters = {name for name in shapes if name.endswith("num_batches_tracked")}  # absent before torch 0.4.1
+def _check_shapes(path: Path, shapes: Shapes, architecture: Architecture) -> None:
+    wanted = network_of(architecture).tensors()
+    counters = {name for name in wanted if name.endswith("num_batches_tracked")}  # absent before torch 0.4.1
     hint = N_("the file is damaged or of a changed network: give the checkpoint as the training script saved it")
     text = N_("{path}: {count} tensors of {arch} are missing, such as {names}")
-    _none_of([name for name in shapes if name not in state and name not in counters], text, hint, path, architecture)
+    _none_of([name for name in wanted if name not in shapes and name not in counters], text, hint, path, architecture)
     text = N_("{path}: {count} tensors do not belong to {arch}, such as {names}")
-    _none_of([name for name in state if name not in shapes], text, hint, path, architecture)
-    for name, shape in shapes.items():
-        if name in state and tuple(state[name].shape) != shape:
+    _none_of([name for name in shapes if name not in wanted], text, hint, path, architecture)
+    for name, shape in wanted.items():
+        if name in shapes and shapes[name] != shape:
             text = N_("{path}: {name} is {found}, in {arch} with shortcut {shortcut} it is {wanted}")
-            facts = {"found": _shape(state[name]), "wanted": "x".join(map(str, shape)), "arch": architecture.name}
-            facts["shortcut"] = architecture.shortcut
-            raise InputError(text, hint=hint, path=str(path), name=name, **facts)
-    for name in shapes:
-        if name in state and name not in counters:
-            _check_values(path, name, state[name])
+            facts = {"found": _shown(shapes[name]), "wanted": _shown(shape), "arch": architecture.name}
+            raise InputError(text, hint=hint, path=str(path), name=name, shortcut=architecture.shortcut, **facts)
+    if architecture.in_channels != CHANNELS:
+        text = N_("{path}: the {arch} takes {found} channels, clips have {wanted}")
+        hint = N_("give a network that was trained on RGB frames, not on flow")
+        facts = {"arch": architecture.name, "found": str(architecture.in_channels), "wanted": str(CHANNELS)}
+        raise InputError(text, hint=hint, path=str(path), **facts)
 
 
 def _none_of(names: list[str], text: str, hint: str, path: Path, architecture: Architecture) -> None:
@@ -194,16 +213,40 @@ def _none_of(names: list[str], text: str, hint: str, path: Path, architecture: A
         raise InputError(text, hint=hint, path=str(path), count=len(names), arch=architecture.name, names=some)
 
 
+def _told(options: Path, architecture: Architecture) -> dict[str, Any]:
+    """What an opts.json says that no tensor shows; nothing where it is of another network."""
+    hint = N_("repair or remove it, or set conv1_t_stride and no_max_pool under [model] in r3d.toml")
+    try:
+        table = json.loads(options.read_bytes()[:MOST_OPTIONS])
+    except OSError as error:
+        raise InputError("{path}: {reason}", hint=hint, path=str(options), reason=os_reason(error)) from None
+    except (ValueError, RecursionError):
+        raise InputError("{path}: not the JSON of the training's options", hint=hint, path=str(options)) from None
+    network = (architecture.family, architecture.depth)
+    if not isinstance(table, dict) or (table.get("model"), table.get("model_depth")) != network:
+        return {}
+    said = {"conv1_t_stride": table.get("conv1_t_stride", 1), "no_max_pool": table.get("no_max_pool", False)}
+    for key, value in said.items():
+        if type(value) is not (bool if key == "no_max_pool" else int) or not 0 <= value <= 16:
+            text = N_("{path}: {key} is {value}")
+            raise InputError(text, hint=hint, path=str(options), key=key, value=_quote(repr(value)))
+    return said
+
+
+def _arch_warnings(said: str, architecture: Architecture) -> tuple[Line, ...]:
+    if said.rpartition("-")[0] not in known() or said == architecture.name:
+        return ()
+    text = N_("the checkpoint calls itself {said}, its tensors are those of {found}")
+    return (line(text, said=_quote(said), found=architecture.name),)
+
+
 def _check_values(path: Path, name: str, tensor: Tensor) -> None:
     import torch
 
     hint = N_("give a checkpoint from before the training diverged")
-    if not tensor.is_floating_point() or tensor.layout != torch.strided:
+    if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
         text = N_("{path}: {name} holds {kind}, not plain floating-point numbers")
-        raise InputError(text, hint=_OTHER, path=str(path), name=name, kind=str(tensor.dtype))
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        text = N_("{path}: {name} claims more values than the file holds")
-        raise InputError(text, hint=_OTHER, path=str(path), name=name)
+        raise InputError(text, hint=_OTHER, path=str(path), name=name, kind=str(tensor.dtype), known=offer())
     bad = int((~tensor.float().isfinite()).sum())
     if bad:
         text = N_("{path}: {name} has {bad} values that are not finite, of {count}")
@@ -212,13 +255,17 @@ def _check_values(path: Path, name: str, tensor: Tensor) -> None:
         raise InputError("{path}: {name} has a variance below zero", hint=hint, path=str(path), name=name)
 
 
+def _is_learnt(name: str) -> bool:
+    return not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+
+
 def _plain(tensor: Tensor) -> Tensor:
-    """float32; a checkpoint may be saved in half precision. The counters of the normalisations stay whole numbers."""
+    """float32; a checkpoint may be saved in half precision. The counters of the normalizations stay whole numbers."""
     return tensor.float() if tensor.is_floating_point() else tensor
 
 
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "a single number"
+def _shown(shape: Shape) -> str:
+    return "x".join(map(str, shape)) or "a single number"
 
 
 def _quote(name: str) -> str:

@@ -13,9 +13,11 @@ from backends.core.files import write_whole
 from backends.core.messages import N_, Scalar, line
 from backends.core.model_io import ClipShape
 from backends.models import onnx_file
-from backends.models.checkpoint import Wanted, read_checkpoint
+from backends.models.architecture import ReadLimits, Wanted, options_beside
+from backends.models.checkpoint import read_checkpoint
+from backends.models.families import known
 from backends.models.graph import build_graph
-from backends.models.params import ExportParams, StepExportParams
+from backends.models.model_specs import ExportParams, StepExportParams
 from backends.worker.job import Job
 
 _PARTS = 4
@@ -27,42 +29,47 @@ def run(job: Job) -> Outcome:
     checkpoint = job.inputs.get("checkpoint")
     if checkpoint is None:
         raise InputError("no checkpoint", hint="name the .pth under [model] checkpoint in r3d.toml")
-    return export(job, checkpoint, params.wanted, params.clip, job.out / "model.onnx")
+    return export(job, checkpoint, params.wanted, params.clip, job.out / "model.onnx", job.inputs.get("options"))
 
 
 def step_export(job: Job) -> Outcome:
-    """`step export`: the guide's `3D-ResNets_pth2onnx.py`, with `params.StepExportParams`."""
+    """`step export`: the guide's `3D-ResNets_pth2onnx.py`, with `model_specs.StepExportParams`."""
     params = decode(StepExportParams, dict(job.params))
-    if params.model != "resnet":
-        text, hint = N_("the model {model} is not known here"), N_("give --model=resnet: the guide's, depths 10 to 200")
-        raise InputError(text, hint=hint, model=ascii(params.model)[1:-1])
+    if params.model not in known():
+        text, hint = N_("the model {model} is not known here"), N_("give --model as one of {known}")
+        raise InputError(text, hint=hint, model=ascii(params.model)[1:-1], known=", ".join(known()))
     if params.resnet_shortcut not in (None, "A", "B"):
         text, hint = N_("there is no shortcut type {type}"), N_("give --resnet_shortcut=A or B")
         raise InputError(text, hint=hint, type=ascii(params.resnet_shortcut)[1:-1])
-    if params.conv1_t_stride < 1:
+    if params.conv1_t_stride is not None and params.conv1_t_stride < 1:
         raise InputError("conv1_t_stride is {n}", hint="give 1 or more; the guide's is 1", n=params.conv1_t_stride)
     wanted = Wanted(
         params.model_depth,
         params.n_classes,
         cast(Literal["A", "B"] | None, params.resnet_shortcut),
-        params.resnet_widen_factor,
+        params.resnet_widen_factor if params.model != "wideresnet" else params.wide_resnet_k,
         params.conv1_t_size,
         params.conv1_t_stride,
         params.no_max_pool,
+        params.model,
     )
     clip = ClipShape(params.batch, params.sample_duration, params.sample_size)
-    return export(job, params.resume_path, wanted, clip, params.output)
+    return export(job, params.resume_path, wanted, clip, params.output, options_beside(params.resume_path))
 
 
-def export(job: Job, source: Path, wanted: Wanted, clip: ClipShape, target: Path) -> Outcome:
-    """Read `source`, build the graph for `clip`, check it and write `target` whole.
+def export(
+    job: Job, source: Path, wanted: Wanted, clip: ClipShape, target: Path, options: Path | None = None
+) -> Outcome:
+    """Read `source`, build the graph for `clip`, check it and write `target` whole. `options` is an opts.json.
 
     Raises InputError where the checkpoint cannot be used, StageError where the graph does not pass its check.
     """
     job.progress(0, _PARTS, "parts", note=line("reading the checkpoint"))
-    checkpoint = read_checkpoint(source, wanted)
+    checkpoint = read_checkpoint(source, wanted, options, decode(ReadLimits, dict(job.tuning)))
     for warning in checkpoint.warnings:
         job.note(warning, "warning")
+    for note in checkpoint.notes:
+        job.note(note)
     job.check_stop()
     job.progress(1, _PARTS, "parts", note=line("building the graph"))
     weights = {name: tensor.numpy() for name, tensor in checkpoint.state.items()}

@@ -1,98 +1,83 @@
-"""Three ways to logits for the same clips: the checkpoint's own forward pass, ONNX Runtime and OpenVINO, on the CPU.
+"""A network's forward pass in torch, on the tensors of a state dict: what the models are verified against.
 
-Each is handed a source of batches and gives logits (clips, classes), float32, one row a clip. They refuse to know
-which clips they are.
+Every operation is torch's own, unfused, so that nothing of the exported graph's folding is in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from backends.core.errors import StageError
-from backends.core.messages import N_
-from backends.device.telemetry import no_telemetry
-from backends.models.checkpoint import Checkpoint
-from backends.models.network import from_architecture
+from backends.models.network import EPSILON, Network, Op
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from torch import Tensor
 
-    Batch = NDArray[np.float32]
-
-
-class Clips(Protocol):
-    """Clips in a fixed order."""
-
-    def batches(self, size: int, kind: str = "float32") -> Iterator[tuple[NDArray[Any], int]]:
-        """(size, 3, 16, 112, 112), float32 or the bytes themselves (uint8), and how many rows count.
-
-        The last has rows of zeros at its end.
-        """
-        ...
+    State = Mapping[str, Tensor]
 
 
-def checkpoint_logits(checkpoint: Checkpoint, clips: Clips, batch: int = 5) -> Batch:
-    """The network in torch, in evaluation mode, holding the checkpoint's own tensors."""
-    import numpy as np
+def forward(network: Network, state: State, clips: Tensor, *, training: bool = False) -> Tensor:
+    """Logits (clips, classes) of float32 clips (clips, channels, frames, height, width).
+
+    In training the normalizations take the batch's own statistics and move the running ones. A value is let go of
+    after its last reader, and ReLU works in place where it is that.
+    """
+    readers = network.readers()
+    values: dict[int, Tensor] = {0: clips}
+    for place, op in enumerate(network.ops[1:], 1):
+        taken = [values[one] for one in op.inputs]
+        for one in set(op.inputs):
+            if readers[one][-1] == place:
+                del values[one]
+        is_free = op.inputs[0] not in values and op.inputs[0] != 0
+        values[place] = _compute(op, taken, state, is_free=is_free, training=training)
+    return values[len(network.ops) - 1]
+
+
+def _compute(op: Op, x: list[Tensor], state: State, *, is_free: bool, training: bool) -> Tensor:
+    import torch
+    from torch.nn import functional as nn
+
+    match op.kind:
+        case "conv":
+            return nn.conv3d(x[0], state[f"{op.name}.weight"], None, op.stride, op.padding, 1, op.groups)
+        case "norm":
+            mean, variance = state[f"{op.name}.running_mean"], state[f"{op.name}.running_var"]
+            weight, bias = state[f"{op.name}.weight"], state[f"{op.name}.bias"]
+            return nn.batch_norm(x[0], mean, variance, weight, bias, training, 0.1, EPSILON)
+        case "relu":
+            return torch.relu_(x[0]) if is_free else torch.relu(x[0])
+        case "max_pool":
+            return nn.max_pool3d(x[0], op.kernel, op.stride, op.padding)
+        case "avg_pool":
+            return nn.avg_pool3d(x[0], op.kernel, op.stride)
+        case "add":
+            return x[0] + x[1]
+        case "concat":
+            return torch.cat(x, 1)
+        case "subsample":
+            t, h, w = op.stride
+            return nn.pad(x[0][:, :, ::t, ::h, ::w], (0, 0, 0, 0, 0, 0, 0, op.channels - x[0].shape[1]))
+        case "global_pool":
+            return nn.adaptive_avg_pool3d(x[0], 1).flatten(1)
+        case "linear":
+            return nn.linear(x[0], state[f"{op.name}.weight"], state[f"{op.name}.bias"])
+        case "input":
+            raise AssertionError("the clips are no operation")
+
+
+def fresh_state(network: Network) -> dict[str, Tensor]:
+    """Weights as the reference draws them before training (set `torch.manual_seed` before)."""
     import torch
 
-    with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
-        network = from_architecture(checkpoint.architecture)
-    network.load_state_dict(dict(checkpoint.state), strict=False, assign=True)
-    _forget_counters(network)
-    network.eval()
-    rows = []
-    with torch.inference_mode():
-        for data, count in clips.batches(batch):
-            rows.append(network(torch.from_numpy(data)).numpy()[:count])
-    return np.concatenate(rows)
-
-
-def onnxruntime_logits(model: Path, clips: Clips) -> Batch:
-    """ONNX Runtime's CPU provider, on floats or bytes as the model takes. StageError where it cannot read it."""
-    import numpy as np
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise _unreadable(model, "ONNX Runtime", error) from error
-    (end,) = session.get_inputs()
-    found = clips.batches(int(end.shape[0]), "uint8" if end.type == "tensor(uint8)" else "float32")
-    return np.concatenate([session.run(None, {end.name: data})[0][:count] for data, count in found])
-
-
-def openvino_logits(model: Path, clips: Clips) -> Batch:
-    """OpenVINO on the CPU in float32, as infer runs it. StageError where it cannot read the model."""
-    import numpy as np
-
-    no_telemetry()
-    import openvino as ov
-
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
-    try:
-        compiled = ov.Core().compile_model(model, "CPU", settings)
-    except RuntimeError as error:
-        raise _unreadable(model, "OpenVINO", error) from error
-    found = clips.batches(int(compiled.input(0).shape[0]))
-    return np.concatenate([compiled([data])[0][:count].copy() for data, count in found])
-
-
-def _forget_counters(network: Any) -> None:
-    """Checkpoints older than torch 0.4.1 have no `num_batches_tracked`; evaluation does not read it."""
-    for module in network.modules():
-        counter = getattr(module, "num_batches_tracked", None)
-        if counter is not None and counter.is_meta:
-            module.num_batches_tracked = None
-
-
-def _unreadable(model: Path, runtime: str, error: Exception) -> StageError:
-    text = N_("{name}: {runtime} cannot read the model: {reason}")
-    reason = " ".join(str(error).split())[:300]
-    hint = N_("see the stage's log")
-    return StageError(text, hint=hint, name=model.name, runtime=runtime, reason=reason)
+    state: dict[str, Tensor] = {}
+    for name, shape in network.tensors().items():
+        is_one = name.endswith("running_var") or (len(shape) == 1 and name.endswith("weight"))
+        tensor = torch.ones(shape) if is_one else torch.zeros(shape)
+        if len(shape) == 5:
+            torch.nn.init.kaiming_normal_(tensor, mode="fan_out", nonlinearity="relu")
+        elif name.startswith(f"{network.head}."):
+            bound = network.tensors()[f"{network.head}.weight"][1] ** -0.5
+            torch.nn.init.uniform_(tensor, -bound, bound)
+        state[name] = tensor.long() if name.endswith("num_batches_tracked") else tensor
+    return state

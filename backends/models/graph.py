@@ -1,7 +1,9 @@
-"""The ONNX graph of a checked checkpoint, node by node. It refuses to trace, to run anything and to know torch.
+"""A network and its weights as an ONNX graph, node by node: nothing is traced or run, and torch is not needed.
 
-Every operator is one that atc reads for five dimensions at opset 11: Conv, Relu, MaxPool, Add, AveragePool, Flatten
-and Gemm. Batch normalisations are folded into the convolutions, in float64. Why: `docs/decisions/0005-onnx-graph.md`.
+Every operator is one that atc reads for five dimensions at opset 11: Conv, Relu, MaxPool, AveragePool, Add, Mul,
+Concat, Flatten and Gemm. A batch normalization is folded into the convolution before it where nothing else reads that
+convolution, in float64, and is a Mul and an Add elsewhere. Why: `docs/decisions/0005-onnx-graph.md` and
+`docs/decisions/0018-model-families.md`.
 """
 
 from __future__ import annotations
@@ -9,18 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from backends.core.errors import InputError
+from backends.core.errors import InputError, StageError
 from backends.core.messages import N_
 from backends.core.model_io import ClipShape
 from backends.device.model_runtime import INPUT, OUTPUT
-from backends.models.architecture import EPSILON, Architecture, Block, Conv, Triple
+from backends.models.architecture import Architecture
+from backends.models.families import network_of
+from backends.models.network import EPSILON, Network, Op
 
 if TYPE_CHECKING:
     import numpy as np
     import onnx
     from numpy.typing import NDArray
 
-    Weights = Mapping[str, NDArray[np.float32]]
+    Array = NDArray[np.float32]
+    Weights = Mapping[str, Array]
 
 OPSET = 11
 """Read by every CANN release (5.0.4 reads 9 to 13)."""
@@ -36,7 +41,7 @@ def build_graph(architecture: Architecture, weights: Weights, clip: ClipShape | 
     """The model: `input` float32 (batch, 3, frames, size, size) to `output`, float32 logits (batch, classes).
 
     `weights` are the checkpoint's tensors by name. The same weights give the same bytes. Raises InputError where the
-    model would be larger than an ONNX file can be.
+    model would be larger than an ONNX file can be, or the clips are too small for the network.
     """
     import onnx
     from onnx import helper
@@ -46,88 +51,93 @@ def build_graph(architecture: Architecture, weights: Weights, clip: ClipShape | 
     if size > MOST_BYTES - 2**20:
         text = N_("the weights take {size} bytes, an ONNX file holds at most {most}")
         raise InputError(text, hint="give a checkpoint of a smaller widen factor", size=size, most=MOST_BYTES)
-    draft = _Draft(weights)
-    draft.network(architecture, architecture.feature_map(clip.frames, clip.size))
+    draft = _Draft(network_of(architecture, clip), weights)
+    draft.write()
     shape = [clip.batch, architecture.in_channels, clip.frames, clip.size, clip.size]
     graph = helper.make_graph(
         draft.nodes,
         architecture.name,
         [helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, [clip.batch, architecture.classes])],
-        draft.initialisers,
+        draft.initializers,
     )
     opsets = [helper.make_opsetid("", OPSET)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="r3d-tui")
 
 
 class _Draft:
-    """Nodes and weights as they are added; each method gives the name of the value that it made."""
+    """Nodes and weights as they are added."""
 
-    def __init__(self, weights: Weights) -> None:
-        self.weights = weights
+    def __init__(self, network: Network, weights: Weights) -> None:
+        self.network, self.weights = network, weights
         self.nodes: list[onnx.NodeProto] = []
-        self.initialisers: list[onnx.TensorProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self._values = {0: INPUT}
+        """Names of the values, by the place of the operation that gives them."""
 
-    def network(self, architecture: Architecture, feature_map: Triple) -> None:
-        x = self.relu(self.convolution(architecture.stem, INPUT), "relu")
-        if not architecture.no_max_pool:
-            threes, twos = [3, 3, 3], [2, 2, 2]
-            x = self.node("MaxPool", "maxpool", [x], kernel_shape=threes, strides=twos, pads=[1] * 6)
-        for block in architecture.blocks():
-            x = self.block(block, x)
-        # not GlobalAveragePool: atc takes that for four dimensions only before CANN 8
-        x = self.node("AveragePool", "avgpool", [x], kernel_shape=list(feature_map), strides=[1, 1, 1])
-        x = self.node("Flatten", "flatten", [x], axis=1)
-        names = [self.weight(name, self.weights[name]) for name in ("fc.weight", "fc.bias")]
-        self.node("Gemm", "fc", [x, *names], result=OUTPUT, alpha=1.0, beta=1.0, transB=1)
+    def write(self) -> None:
+        """Add every operation."""
+        readers = self.network.readers()
+        for place, op in enumerate(self.network.ops[1:], 1):
+            if place in self._values:  # a normalization that is in its convolution
+                continue
+            (*_, last) = readers[place] or (place,)
+            is_folded = op.kind == "conv" and len(readers[place]) == 1 and self.network.ops[last].kind == "norm"
+            self._values[place] = self._write(op, self.network.ops[last] if is_folded else None)
+            if is_folded:
+                self._values[last] = self._values[place]
 
-    def block(self, block: Block, x: str) -> str:
-        out = x
-        for number, conv in enumerate(block.convs, 1):
-            out = self.convolution(conv, out)
-            if number < len(block.convs):
-                out = self.relu(out, f"{block.name}.relu{number}")
-        out = self.node("Add", f"{block.name}.add", [out, self.shortcut(block, x)])
-        return self.relu(out, f"{block.name}.relu{len(block.convs)}")
+    def _write(self, op: Op, norm: Op | None) -> str:
+        x = [self._values[one] for one in op.inputs]
+        match op.kind:
+            case "conv":
+                kernel = self.weights[f"{op.name}.weight"]
+                return self._conv(op, x[0], *(fold(self.weights, op, norm) if norm else (kernel, None)))
+            case "subsample":  # by ones and zeros: Pad of five dimensions is not promised by atc
+                import numpy as np
 
-    def shortcut(self, block: Block, x: str) -> str:
-        if block.project is not None:
-            return self.convolution(block.project, x)
-        if not block.resized:
-            return x
-        # Type A takes every second value and adds channels of zeros. A convolution by ones and zeros gives exactly
-        # that, with an operator that the graph has anyway: Pad of five dimensions is not promised by atc.
-        import numpy as np
+                kernel = np.eye(op.channels, self._channels(op), dtype=np.float32)[:, :, None, None, None]
+                return self._conv(op, x[0], kernel, None)
+            case "norm":
+                gain, bias = _gain(self.weights, op)
+                y = self._node("Mul", f"{op.name}.gain", [x[0], self._constant(f"{op.name}.gain.weight", gain)])
+                return self._node("Add", op.name, [y, self._constant(f"{op.name}.bias", bias)])
+            case "max_pool" | "avg_pool":
+                operator = "MaxPool" if op.kind == "max_pool" else "AveragePool"
+                pads = [*op.padding, *op.padding]
+                return self._node(operator, op.name, x, kernel_shape=op.kernel, strides=op.stride, pads=pads)
+            case "global_pool":  # not GlobalAveragePool: atc takes that for four dimensions only before CANN 8
+                pooled = self._node("AveragePool", op.name, x, kernel_shape=op.kernel, strides=op.stride)
+                return self._node("Flatten", "flatten", [pooled], axis=1)
+            case "linear":
+                names = [
+                    self._weight(f"{op.name}.{part}", self.weights[f"{op.name}.{part}"]) for part in ("weight", "bias")
+                ]
+                return self._node("Gemm", op.name, [*x, *names], result=OUTPUT, alpha=1.0, beta=1.0, transB=1)
+        attributes: dict[str, Any] = {"axis": 1} if op.kind == "concat" else {}
+        return self._node(op.kind.title(), op.name, x, **attributes)
 
-        kernel = np.eye(block.outputs, block.inputs, dtype=np.float32)[:, :, None, None, None]
-        name = f"{block.name}.shortcut"
-        stride = (block.stride, block.stride, block.stride)
-        return self.conv_node(Conv(name, "", block.inputs, block.outputs, (1, 1, 1), stride), kernel, None, x)
+    def _channels(self, op: Op) -> int:
+        return self.network.ops[op.inputs[0]].channels
 
-    def convolution(self, conv: Conv, x: str) -> str:
-        kernel, bias = fold(self.weights, conv)
-        return self.conv_node(conv, kernel, bias, x)
-
-    def conv_node(self, conv: Conv, kernel: NDArray[np.float32], bias: NDArray[np.float32] | None, x: str) -> str:
-        inputs = [x, self.weight(f"{conv.name}.weight", kernel)]
+    def _conv(self, op: Op, x: str, kernel: Array, bias: Array | None) -> str:
+        inputs = [x, self._weight(f"{op.name}.weight", kernel)]
         if bias is not None:
-            inputs.append(self.weight(f"{conv.name}.bias", bias))
-        kernel_shape, strides, pads = list(conv.kernel), list(conv.stride), [*conv.padding, *conv.padding]
-        ones = [1, 1, 1]
-        return self.node(
-            "Conv", conv.name, inputs, dilations=ones, group=1, kernel_shape=kernel_shape, pads=pads, strides=strides
-        )
+            inputs.append(self._weight(f"{op.name}.bias", bias))
+        window: dict[str, Any] = {"kernel_shape": op.kernel, "pads": [*op.padding, *op.padding], "strides": op.stride}
+        return self._node("Conv", op.name, inputs, dilations=[1, 1, 1], group=op.groups, **window)
 
-    def relu(self, x: str, name: str) -> str:
-        return self.node("Relu", name, [x])
+    def _constant(self, name: str, values: Any) -> str:
+        """One value for each channel."""
+        return self._weight(name, values.astype("float32").reshape(1, -1, 1, 1, 1))
 
-    def weight(self, name: str, values: NDArray[np.float32]) -> str:
+    def _weight(self, name: str, values: Array) -> str:
         from onnx import numpy_helper
 
-        self.initialisers.append(numpy_helper.from_array(values, name))
+        self.initializers.append(numpy_helper.from_array(values, name))
         return name
 
-    def node(self, operator: str, name: str, inputs: list[str], result: str = "", **attributes: Any) -> str:
+    def _node(self, operator: str, name: str, inputs: list[str], result: str = "", **attributes: Any) -> str:
         from onnx import helper
 
         result = result or f"{name}.out"
@@ -135,16 +145,67 @@ class _Draft:
         return result
 
 
-def fold(weights: Weights, conv: Conv) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The convolution's kernel and bias with its batch normalisation in them, computed in float64, rounded once.
+def fold(weights: Weights, conv: Op, norm: Op) -> tuple[Array, Array]:
+    """The convolution's kernel and bias with its batch normalization in them, computed in float64, rounded once."""
+    import numpy as np
 
-    gain = weight / sqrt(running_var + 1e-5); kernel x gain; bias - running_mean x gain.
-    """
+    gain, bias = _gain(weights, norm)
+    kernel = weights[f"{conv.name}.weight"] * gain[:, None, None, None, None]
+    return kernel.astype(np.float32), bias.astype(np.float32)
+
+
+def _gain(weights: Weights, norm: Op) -> tuple[Any, Any]:
+    """float64: weight / sqrt(running_var + 1e-5) is the gain, and bias - running_mean x gain is added."""
     import numpy as np
 
     gamma, beta, mean, variance = (
-        weights[f"{conv.norm}.{part}"].astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
+        weights[f"{norm.name}.{part}"].astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
     )
     gain = gamma / np.sqrt(variance + EPSILON)
-    kernel = weights[f"{conv.name}.weight"] * gain[:, None, None, None, None]
-    return kernel.astype(np.float32), (beta - mean * gain).astype(np.float32)
+    return gain, beta - mean * gain
+
+
+MIDDLE = "input.normalised"
+"""What the float model's input becomes."""
+
+
+def with_uint8_input(
+    model: onnx.ModelProto, mean: tuple[float, float, float], std: tuple[float, float, float]
+) -> onnx.ModelProto:
+    """A copy of `model` whose `input` is uint8, of the same shape. StageError where it is no model of ours.
+
+    Cast, Div 255, Sub mean, Div std stand in front: in that order and unmerged they give the very bits that the clip
+    store gives (one multiply and add would not), and the mean stays in front of the first convolution, whose zero
+    padding would be wrong otherwise. AIPP, which does such things for pictures, is not for five dimensions.
+    """
+    import onnx
+    from onnx import helper
+
+    ends = list(model.graph.input)
+    if len(ends) != 1 or ends[0].name != INPUT or ends[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+        text = N_("the model's input is not one of floats called {name}")
+        raise StageError(text, hint="run the export and simplify stages again", name=INPUT)
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    for node in made.graph.node:
+        node.input[:] = [MIDDLE if name == INPUT else name for name in node.input]
+    made.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    steps = [helper.make_node("Cast", [INPUT], ["input.floats"], name="input.cast", to=onnx.TensorProto.FLOAT)]
+    last = "input.floats"
+    for operator, name, values in (("Div", "full", (255.0,)), ("Sub", "mean", mean), ("Div", "std", std)):
+        result = MIDDLE if name == "std" else f"input.{name}.out"
+        made.graph.initializer.append(_uint8_constant(f"input.{name}", values))
+        steps.append(helper.make_node(operator, [last, f"input.{name}"], [result], name=f"input.{name}.{operator}"))
+        last = result
+    nodes = list(made.graph.node)
+    del made.graph.node[:]
+    made.graph.node.extend([*steps, *nodes])
+    return made
+
+
+def _uint8_constant(name: str, values: tuple[float, ...]) -> onnx.TensorProto:
+    """One value, or one for each channel, as float32 (1, n, 1, 1, 1)."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    return numpy_helper.from_array(np.asarray(values, np.float32).reshape(1, -1, 1, 1, 1), name)

@@ -1,19 +1,77 @@
-"""What the export, simplify, compile and verify stages are: names, params and needs. It imports none of their work."""
+"""What the export, simplify, compile and verify stages are: names, params and needs. It imports none of their work.
+
+The pipeline lists the specs; the stages decode the params.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import Struct, field
+
 from backends.ascend.cann import version_file
 from backends.ascend.compile_params import CompileParams, CompileTuning
 from backends.core.codec import encode
 from backends.core.messages import Line, line
-from backends.core.model_io import ClipShape
+from backends.core.model_io import ClipShape, Normalization
 from backends.core.needs import module
 from backends.core.plan import Reads, Stage, StageSpec
 from backends.core.settings import Settings
-from backends.models.checkpoint import Wanted
-from backends.models.params import ExportParams, SimplifyParams, VerifyParams
+from backends.models.architecture import ReadLimits, Wanted, options_beside
+
+
+class ExportParams(Struct, frozen=True):
+    """Stage `export`."""
+
+    wanted: Wanted = field(default_factory=Wanted)
+    clip: ClipShape = field(default_factory=ClipShape)
+
+
+class StepExportParams(Struct, frozen=True):
+    """`step export`, named as the guide's `3D-ResNets_pth2onnx.py` names its options; paths are absolute.
+
+    That script's other options (root_path, video_path, annotation_path, result_path, dataset) decide nothing here and
+    are ignored where they are handed in.
+    """
+
+    resume_path: Path
+    output: Path
+    model: str = "resnet"
+    model_depth: int | None = None
+    """None, here and below: as the checkpoint says."""
+    n_classes: int | None = None
+    resnet_shortcut: str | None = None
+    resnet_widen_factor: float | None = None
+    conv1_t_size: int | None = None
+    wide_resnet_k: int | None = None
+    conv1_t_stride: int | None = None
+    no_max_pool: bool | None = None
+    """None, of these two: as the opts.json beside the checkpoint says, else 1 and False."""
+    batch: int = 10
+    sample_duration: int = 16
+    """Frames of a clip."""
+    sample_size: int = 112
+
+
+class SimplifyParams(Struct, frozen=True):
+    """Stage `simplify`."""
+
+    uint8: Normalization | None = None
+    """Make a second model as well, which takes bytes and normalises them so."""
+
+
+class VerifyParams(Struct, frozen=True):
+    """Stage `verify`: the thresholds are those of `settings.VerifySettings`."""
+
+    wanted: Wanted = field(default_factory=Wanted)
+    clip: ClipShape = field(default_factory=ClipShape)
+    clips: int = 10
+    max_abs: float = 1e-3
+    cosine: float = 0.9999
+    top1: float = 1.0
+    runtime: str = "auto"
+    """What infer will use on the CPU: it is held to the same limits as ONNX Runtime."""
+
 
 _NUMPY, _ONNX, _TORCH = module("numpy"), module("onnx"), module("torch")
 
@@ -23,7 +81,8 @@ def _export(settings: Settings) -> Stage:
         name="export",
         entry="backends.models.export:run",
         version=1,
-        params=encode(ExportParams(_wanted(settings), _clip(settings))),
+        params=encode(ExportParams(wanted_network(settings), _clip(settings))),
+        tuning=encode(read_limits(settings)),
         inputs=_checkpoint(settings),
         needs=(_NUMPY, _ONNX, _TORCH),
     )
@@ -79,18 +138,26 @@ def _no_compile(settings: Settings) -> Line | None:
 def _verify(settings: Settings) -> Stage:
     limits = settings.verify
     runtime = settings.infer.runtime if settings.infer.target == "cpu" else "onnxruntime"
-    params = VerifyParams(_wanted(settings), limits.clips, limits.max_abs, limits.cosine, limits.top1, runtime)
+    wanted, clip = wanted_network(settings), _clip(settings)
+    params = VerifyParams(wanted, clip, limits.clips, limits.max_abs, limits.cosine, limits.top1, runtime)
     return Stage(
         name="verify",
         entry="backends.models.verify:run",
         version=1,
         params=encode(params),
+        tuning=encode(read_limits(settings)),
         inputs=_checkpoint(settings),
         needs=(_NUMPY, _TORCH, module("onnxruntime")),
     )
 
 
-def _wanted(settings: Settings) -> Wanted:
+def read_limits(settings: Settings) -> ReadLimits:
+    """Of the process that looks into the checkpoint first."""
+    return ReadLimits(settings.model.read_memory_mb, settings.model.read_seconds)
+
+
+def wanted_network(settings: Settings) -> Wanted:
+    """What the settings say of the network."""
     model = settings.model
     return Wanted(
         model.depth,
@@ -109,7 +176,8 @@ def _clip(settings: Settings) -> ClipShape:
 
 def _checkpoint(settings: Settings) -> dict[str, Path]:
     path = settings.model.checkpoint
-    return {} if path is None else {"checkpoint": path}
+    options = options_beside(path)
+    return ({} if path is None else {"checkpoint": path}) | ({} if options is None else {"options": options})
 
 
 _MODELS = Reads(("onnx", "uint8"))

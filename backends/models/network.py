@@ -1,127 +1,184 @@
-"""The 3D ResNet in torch, with the reference's parameter names. It refuses to know files, clips and runtimes.
+"""A network as data: its operations in the order of computation, with the names and shapes of their tensors.
 
-The classes stand inside functions because torch takes seconds to import and most stages never need it.
+A family's `build` adds the operations; `forward` computes them in torch and `graph` writes them as ONNX. Sizes are
+worked out for one shape of clips while the network is built.
 """
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
-from backends.models.architecture import EPSILON, Architecture, Block, Conv
+from backends.core.errors import InputError
+from backends.core.messages import N_
+from backends.core.model_io import ClipShape
+from backends.models.architecture import Architecture, Shape, Shapes
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-
-def build_network(
-    depth: int,
-    classes: int,
-    shortcut: Literal["A", "B"] = "B",
-    widen: float = 1.0,
-    conv1_t_size: int = 7,
-    conv1_t_stride: int = 1,
-    no_max_pool: bool = False,
-    in_channels: int = 3,
-) -> nn.Module:
-    """A new network in training mode, its weights drawn as the reference draws them (set `torch.manual_seed` before).
-
-    It maps float32 (clips, in_channels, frames, height, width) to logits (clips, classes). Its `state_dict()` has the
-    reference's names and order.
-    """
-    return from_architecture(
-        Architecture(depth, classes, shortcut, widen, conv1_t_size, conv1_t_stride, no_max_pool, in_channels)
-    )
+Size = tuple[int, int, int]
+"""Frames, height, width."""
+Kind = Literal[
+    "input", "conv", "norm", "relu", "max_pool", "avg_pool", "add", "concat", "subsample", "global_pool", "linear"
+]
+EPSILON = 1e-5
+"""Of every batch normalization: torch's default, which the reference does not change."""
+ONE: Size = (1, 1, 1)
 
 
-def from_architecture(architecture: Architecture) -> nn.Module:
-    """`build_network` of an architecture, such as one read from a checkpoint."""
-    return _network_class()(architecture)
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One operation and the value that it gives: (clips, channels, *size)."""
+
+    kind: Kind
+    name: str
+    """Of the ONNX node; of an operation with tensors also what their names begin with."""
+    inputs: tuple[int, ...]
+    """Places of the operations whose values it takes; place 0 is the clips."""
+    channels: int
+    size: Size
+    kernel: Size = ONE
+    stride: Size = ONE
+    padding: Size = (0, 0, 0)
+    groups: int = 1
+    weight: Shape = ()
+    """Of its tensor `weight`; (): it has no tensors."""
+
+    def tensors(self) -> dict[str, Shape]:
+        """Names and shapes of its tensors in the order of a state dict."""
+        if self.kind == "conv":
+            return {f"{self.name}.weight": self.weight}
+        if self.kind == "linear":
+            return {f"{self.name}.weight": self.weight, f"{self.name}.bias": self.weight[:1]}
+        if self.kind == "norm":
+            parts = ("weight", "bias", "running_mean", "running_var")
+            return {f"{self.name}.{part}": self.weight for part in parts} | {f"{self.name}.num_batches_tracked": ()}
+        return {}
 
 
-def _convolution(conv: Conv) -> nn.Module:
-    from torch import nn
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A whole network for clips of one shape."""
 
-    return nn.Conv3d(conv.inputs, conv.outputs, conv.kernel, conv.stride, conv.padding, bias=False)
+    architecture: Architecture
+    ops: tuple[Op, ...]
+    widths: tuple[int, ...]
+    """Channels at the beginning of each of its layers, for people."""
 
+    def tensors(self) -> dict[str, Shape]:
+        """Every tensor of its state dict, in the reference's order."""
+        return {name: shape for op in self.ops for name, shape in op.tensors().items()}
 
-def _norm(conv: Conv) -> nn.Module:
-    from torch import nn
+    @property
+    def head(self) -> str:
+        """The classifier's name."""
+        return self.ops[-1].name
 
-    return nn.BatchNorm3d(conv.outputs, eps=EPSILON)
-
-
-@functools.cache
-def _block_class() -> type[nn.Module]:
-    import torch
-    from torch import nn
-
-    class ResidualBlock(nn.Module):
-        """Basic or bottleneck, as its record says."""
-
-        def __init__(self, block: Block) -> None:
-            super().__init__()
-            self.pairs = len(block.convs)
-            for number, conv in enumerate(block.convs, 1):
-                self.add_module(f"conv{number}", _convolution(conv))
-                self.add_module(f"bn{number}", _norm(conv))
-            if block.project is not None:
-                self.downsample = nn.Sequential(_convolution(block.project), _norm(block.project))
-            self.block = block
-
-        def forward(self, x: Tensor) -> Tensor:
-            out = x
-            for number in range(1, self.pairs + 1):
-                out = self.get_submodule(f"bn{number}")(self.get_submodule(f"conv{number}")(out))
-                if number < self.pairs:
-                    out = torch.relu_(out)
-            return torch.relu_(out.add_(self.shortcut(x)))
-
-        def shortcut(self, x: Tensor) -> Tensor:
-            """The input in the output's shape; type A takes every second value and adds channels of zeros."""
-            if not self.block.resized:
-                return x
-            if self.block.project is not None:
-                return self.get_submodule("downsample")(x)  # type: ignore[no-any-return]
-            step = self.block.stride
-            more = self.block.outputs - self.block.inputs
-            return nn.functional.pad(x[:, :, ::step, ::step, ::step], (0, 0, 0, 0, 0, 0, 0, more))
-
-    return ResidualBlock
+    def readers(self) -> list[list[int]]:
+        """For each operation the places of those that take its value."""
+        found: list[list[int]] = [[] for _ in self.ops]
+        for place, op in enumerate(self.ops):
+            for one in op.inputs:
+                found[one].append(place)
+        return found
 
 
-@functools.cache
-def _network_class() -> type[nn.Module]:
-    import torch
-    from torch import nn
+class Builder:
+    """Adds operations; each method gives the place of its value, which later ones take."""
 
-    class ResNet3d(nn.Module):
-        """kenshohara's 3D ResNet."""
+    def __init__(self, architecture: Architecture, clip: ClipShape) -> None:
+        self.architecture = architecture
+        self.widths: tuple[int, ...] = ()
+        size = (clip.frames, clip.size, clip.size)
+        self.ops = [Op("input", "input", (), architecture.in_channels, size)]
 
-        def __init__(self, architecture: Architecture) -> None:
-            super().__init__()
-            self.architecture = architecture
-            self.conv1 = _convolution(architecture.stem)
-            self.bn1 = _norm(architecture.stem)
-            layers: dict[str, nn.Sequential] = {}
-            for block in architecture.blocks():
-                layers.setdefault(block.name.partition(".")[0], nn.Sequential()).append(_block_class()(block))
-            for name, layer in layers.items():
-                self.add_module(name, layer)
-            self.layer_names = tuple(layers)
-            self.fc = nn.Linear(architecture.features, architecture.classes)
-            for module in self.modules():
-                if isinstance(module, nn.Conv3d):
-                    nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    def finish(self) -> Network:
+        """The network."""
+        return Network(self.architecture, tuple(self.ops), self.widths)
 
-        def forward(self, x: Tensor) -> Tensor:
-            x = torch.relu_(self.bn1(self.conv1(x)))
-            if not self.architecture.no_max_pool:
-                x = nn.functional.max_pool3d(x, kernel_size=3, stride=2, padding=1)
-            for name in self.layer_names:
-                x = self.get_submodule(name)(x)
-            # the guide's AvgPool3d((1, 4, 4)) for clips of 16x112x112, and the same mean for any other size
-            pooled = nn.functional.adaptive_avg_pool3d(x, 1)
-            return self.fc(torch.flatten(pooled, 1))  # type: ignore[no-any-return]
+    def channels(self, x: int) -> int:
+        """Of a value."""
+        return self.ops[x].channels
 
-    return ResNet3d
+    def conv(self, x: int, name: str, channels: int, kernel: Size, stride: Size = ONE, groups: int = 1) -> int:
+        """A convolution without bias, padded by half of its kernel on each side."""
+        weight = (channels, self.channels(x) // groups, *kernel)
+        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+        return self._window("conv", x, name, channels, kernel, stride, padding, groups, weight)
+
+    def norm(self, x: int, name: str) -> int:
+        """A batch normalization."""
+        op = self.ops[x]
+        return self._add(Op("norm", name, (x,), op.channels, op.size, weight=(op.channels,)))
+
+    def relu(self, x: int, name: str) -> int:
+        """Negative values become 0."""
+        return self._add(Op("relu", name, (x,), self.ops[x].channels, self.ops[x].size))
+
+    def max_pool(self, x: int, name: str) -> int:
+        """The largest of 3x3x3 at every second place."""
+        return self._window("max_pool", x, name, self.channels(x), (3, 3, 3), (2, 2, 2), ONE)
+
+    def avg_pool(self, x: int, name: str) -> int:
+        """The mean of each 2x2x2."""
+        return self._window("avg_pool", x, name, self.channels(x), (2, 2, 2), (2, 2, 2), (0, 0, 0))
+
+    def subsample(self, x: int, name: str, channels: int, stride: Size) -> int:
+        """Shortcut A: every `stride`-th value, and channels of zeros behind the others."""
+        return self._window("subsample", x, name, channels, ONE, stride, (0, 0, 0))
+
+    def add(self, x: int, y: int, name: str) -> int:
+        """The sum."""
+        return self._add(Op("add", name, (x, y), self.channels(x), self.ops[x].size))
+
+    def concat(self, x: int, y: int, name: str) -> int:
+        """The channels of both, one after the other."""
+        return self._add(Op("concat", name, (x, y), self.channels(x) + self.channels(y), self.ops[x].size))
+
+    def classify(self, x: int, name: str) -> int:
+        """The mean over all that is left, and the linear layer `name` to a score for each class."""
+        op, classes = self.ops[x], self.architecture.classes
+        pooled = self._add(Op("global_pool", "avgpool", (x,), op.channels, ONE, op.size))
+        return self._add(Op("linear", name, (pooled,), classes, ONE, weight=(classes, op.channels)))
+
+    def _window(
+        self,
+        kind: Kind,
+        x: int,
+        name: str,
+        channels: int,
+        kernel: Size,
+        stride: Size,
+        padding: Size,
+        groups: int = 1,
+        weight: Shape = (),
+    ) -> int:
+        places = zip(self.ops[x].size, kernel, stride, padding, strict=True)
+        t, h, w = ((n + 2 * p - k) // s + 1 for n, k, s, p in places)
+        if min(t, h, w) < 1:
+            clip = "x".join(map(str, self.ops[0].size))
+            text = N_("a {arch} with conv1_t_stride {stride} and no_max_pool {no_pool} cannot take clips of {clip}")
+            hint = N_(
+                "give longer or larger clips: preprocess.clip_frames, preprocess.size; or see the training's opts.json"
+            )
+            arch, stem = self.architecture.name, self.architecture.conv1_t_stride
+            no_pool = str(self.architecture.no_max_pool).lower()
+            raise InputError(text, hint=hint, arch=arch, stride=stem, no_pool=no_pool, clip=clip)
+        return self._add(Op(kind, name, (x,), channels, (t, h, w), kernel, stride, padding, groups, weight))
+
+    def _add(self, op: Op) -> int:
+        self.ops.append(op)
+        return len(self.ops) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One model family: a file in `families` that says `FAMILY = Family(...)`, and nothing else refers to it."""
+
+    name: str
+    """As `arch` and the reference's option `--model` have it."""
+    depths: tuple[int, ...]
+    guess: Callable[[Shapes, int | None], Architecture | None]
+    """The network that has most of these tensors; None: none of this family. The number is the depth that the file
+    claims, for where the shapes do not tell it. Tensors that do not fit are found by comparing."""
+    build: Callable[[Builder, Architecture], None]
+    """Adds every operation, from the clips to the scores."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
-from backends.core.errors import StageError
+from backends.core.errors import InputError, StageError
 from backends.core.messages import N_
 
 if TYPE_CHECKING:
     import onnx
 
 
-class OnnxFacts(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class OnnxFacts:
     """What a person asks about a model file."""
 
     opset: int
@@ -35,6 +37,22 @@ def facts(model: onnx.ModelProto) -> OnnxFacts:
     opset = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 0)
     inputs, outputs = _ports(model.graph.input), _ports(model.graph.output)
     return OnnxFacts(opset, model.ir_version, len(model.graph.node), inputs, outputs)
+
+
+def computation(model: onnx.ModelProto) -> str:
+    """A digest of what the graph computes: equal for graphs that differ in names alone."""
+    digest = hashlib.sha256()
+    places = {port.name: f"in{place}" for place, port in enumerate(model.graph.input)}
+    for tensor in model.graph.initializer:
+        values = hashlib.sha256(tensor.raw_data or tensor.SerializeToString())
+        places[tensor.name] = f"{tensor.data_type}{list(tensor.dims)}{values.hexdigest()}"
+    for place, node in enumerate(model.graph.node):
+        attributes = sorted(one.SerializeToString(deterministic=True) for one in node.attribute)
+        taken = [places.get(name, name) for name in node.input]
+        digest.update(repr((node.domain, node.op_type, attributes, taken)).encode())
+        places |= {name: f"{place}.{number}" for number, name in enumerate(node.output)}
+    digest.update(repr([places.get(port.name) for port in model.graph.output]).encode())
+    return digest.hexdigest()
 
 
 def check(model: onnx.ModelProto, name: str) -> None:
@@ -73,3 +91,51 @@ def _ports(ports: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
         (port.name, tuple(dim.dim_value for dim in port.type.tensor_type.shape.dim))
         for port in ports  # type: ignore[attr-defined]
     )
+
+
+def refuse_data_elsewhere(path: Path) -> None:
+    """Raise InputError where a tensor of an ONNX file lies in a file that is not in the model's own folder.
+
+    Such a file may name any path (`../../.ssh/id_rsa`, a link, a pipe), and a runtime opens it. Which of the runtimes
+    looks at the path first depends on its version, so this is asked before any of them.
+
+    A file that is no ONNX model is left to the runtime, which says so.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no types
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except (OSError, DecodeError):
+        return
+    folder = path.parent.resolve()
+    for tensor in _tensors(model):
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        if trouble := _trouble(folder, location):
+            hint = N_("use a model that you trust, with its data beside it")
+            raise InputError(trouble, hint=hint, path=str(path), location=ascii(location)[1:-1][:200])
+
+
+def _trouble(folder: Path, location: str) -> str | None:
+    """The line's template where a file may not be read. `folder` is without links."""
+    beside = bool(location) and "\0" not in location and ".." not in location.replace("\\", "/").split("/")
+    place = (folder / location).resolve() if beside else folder
+    if not place.is_relative_to(folder) or place == folder:
+        return N_("{path}: its weights are to be read from {location}, which is not beside it")
+    return None if place.is_file() else N_("{path}: its weights are to be read from {location}, which is no file")
+
+
+def _tensors(message: Any) -> Iterator[onnx.TensorProto]:
+    """Every tensor of a model, wherever it stands: initializers, attributes, graphs within nodes, functions."""
+    import onnx
+
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for item in (value,) if hasattr(value, "ListFields") else value:
+            if isinstance(item, onnx.TensorProto):
+                yield item
+            else:
+                yield from _tensors(item)

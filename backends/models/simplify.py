@@ -13,8 +13,8 @@ from backends.core.files import write_whole
 from backends.core.messages import N_, Scalar, line
 from backends.core.model_io import Normalization
 from backends.models import onnx_file
-from backends.models.params import SimplifyParams
-from backends.models.uint8_input import with_uint8_input
+from backends.models.graph import with_uint8_input
+from backends.models.model_specs import SimplifyParams
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run(job: Job) -> Outcome:
     name = "model_sim.onnx"
     job.progress(0, _PARTS, "parts", note=line("reading the model"))
     model = onnx_file.load(job.upstream["export"].path("onnx"))
-    before = onnx_file.facts(model)
+    before, computed = onnx_file.facts(model), onnx_file.computation(model)
     job.progress(1, _PARTS, "parts", note=line("simplifying"))
     try:
         slim = onnxslim.slim(model)
@@ -52,7 +52,10 @@ def run(job: Job) -> Outcome:
         raise StageError("{name}: onnxslim changed its input, output or opset", hint="try another onnxslim", name=name)
     job.check_stop()
     job.progress(2, _PARTS, "parts", note=line("checking the graph"))
-    onnx_file.check(slim, name)
+    if onnx_file.computation(slim) == computed:
+        slim = onnx_file.load(job.upstream["export"].path("onnx"))  # nothing to simplify: the very same bytes
+    else:
+        onnx_file.check(slim, name)
     data = onnx_file.to_bytes(slim)
     write_whole(job.out / name, data)
     outputs, digest = {"onnx": name}, hashlib.sha256(data)

@@ -223,17 +223,19 @@ def test_installed_assets_are_found_inside_the_package(tmp_path: Path, monkeypat
 def test_the_checkpoint_is_the_references_and_small() -> None:
     """It loads without running code, has the reference's five entries and tensors, and stays under 1.5 MB."""
     torch = pytest.importorskip("torch")
-    from backends.models.network import build_network
+    from backends.models.architecture import Architecture
+    from backends.models.families import network_of
 
     path = assets_folder() / "demo" / demo_workspace.CHECKPOINT
     assert path.stat().st_size < 1_500_000
     found = torch.load(path, map_location="cpu", weights_only=True)
     assert {"epoch", "arch", "state_dict", "optimizer", "scheduler"} == set(found)
     assert "resnet-10" == found["arch"]
-    network = build_network(
-        demo_workspace.DEPTH, len(ACTIONS), "B", widen=demo_workspace.WIDEN, conv1_t_size=demo_workspace.CONV1_T_SIZE
+    wanted = Architecture(
+        demo_workspace.DEPTH, len(ACTIONS), widen=demo_workspace.WIDEN, conv1_t_size=demo_workspace.CONV1_T_SIZE
     )
-    network.load_state_dict(found["state_dict"])
+    shapes = {name: tuple(tensor.shape) for name, tensor in found["state_dict"].items()}
+    assert network_of(wanted).tensors() == shapes
     assert (len(ACTIONS), 64) == tuple(found["state_dict"]["fc.weight"].shape)
 
 

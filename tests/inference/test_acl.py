@@ -16,7 +16,7 @@ from backends.core.errors import InputError, NeedError, StageError, Stopped
 from backends.core.events import DeviceChanged
 from backends.core.processes import leftovers
 from backends.device.clip_format import ClipHeader
-from backends.models.uint8_input import with_uint8_input
+from backends.models.graph import with_uint8_input
 from tests.fakes.server.build import make_server
 from tests.inference.chips import SOC, ChipRig, make_om
 from tests.inference.rig import CLASSES, CLIPS, Rig, make_model, obey_after

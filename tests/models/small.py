@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from backends.models.architecture import Architecture
+from backends.models.families import network_of
 
 SMALL = Architecture(10, 5, widen=0.125, conv1_t_size=3)
 
@@ -17,7 +18,7 @@ def random_state(architecture: Architecture, seed: int = 0) -> dict[str, torch.T
     """Weights of every kind that a trained network has: gains, biases and running statistics away from 1 and 0."""
     rng = np.random.default_rng(seed)
     state: dict[str, torch.Tensor] = {}
-    for name, shape in architecture.shapes().items():
+    for name, shape in network_of(architecture).tensors().items():
         if name.endswith("num_batches_tracked"):
             state[name] = torch.tensor(7)
             continue

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pickle
 import subprocess
 import sys
+import time
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -15,10 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from backends.core.errors import InputError
-from backends.models.architecture import BLOCKS, Architecture
-from backends.models.checkpoint import Wanted, read_checkpoint
+from backends.models.architecture import Architecture, ReadLimits, Wanted, options_beside
+from backends.models.checkpoint import identify, read_checkpoint
+from backends.models.families import network_of
 from tests.models.small import SMALL, random_state, save_checkpoint
 
 
@@ -50,7 +54,7 @@ def test_names_with_and_without_module(tmp_path: Path, prefix: str) -> None:
     state = OrderedDict((prefix + name, tensor) for name, tensor in random_state(SMALL).items())
     checkpoint = read_checkpoint(save_checkpoint(tmp_path / "c.pth", state_dict=state))
     assert SMALL == checkpoint.architecture
-    assert list(SMALL.shapes()) == list(checkpoint.state)
+    assert list(network_of(SMALL).tensors()) == list(checkpoint.state)
     assert torch.equal(random_state(SMALL)["fc.weight"], checkpoint.state["fc.weight"])
     assert (7, ()) == (checkpoint.epoch, checkpoint.warnings)
 
@@ -63,22 +67,13 @@ def test_bare_state_dict_of_either_file_format(tmp_path: Path, zipped: bool) -> 
     assert (SMALL, None) == (checkpoint.architecture, checkpoint.epoch)
 
 
-@pytest.mark.parametrize("depth", BLOCKS)
-@pytest.mark.parametrize("shortcut", ["A", "B"])
-def test_every_architecture_is_told_from_its_tensors(tmp_path: Path, depth: int, shortcut: Any) -> None:
-    """Depth, shortcut type, widen factor, classes and first kernel are read off names and shapes."""
-    expected = Architecture(depth, 3, shortcut, widen=0.0625, conv1_t_size=3)
-    checkpoint = read_checkpoint(save_checkpoint(tmp_path / "c.pth", expected))
-    assert expected == checkpoint.architecture
-
-
 @pytest.mark.parametrize("widen", [0.3, 1.7, 2.0])
 def test_widen_factor_gives_the_same_widths(tmp_path: Path, widen: float) -> None:
     """A factor that gives fractions of channels is found as one with the same widths, and the true one is accepted."""
     expected = Architecture(10, 3, widen=widen, conv1_t_size=1)
-    state = {name: torch.ones(shape) for name, shape in expected.shapes().items()}
+    state = {name: torch.ones(shape) for name, shape in network_of(expected).tensors().items()}
     checkpoint = read_checkpoint(save_checkpoint(tmp_path / "c.pth", expected, state_dict=state), Wanted(widen=widen))
-    assert expected.widths == checkpoint.architecture.widths
+    assert network_of(expected).widths == network_of(checkpoint.architecture).widths
 
 
 @pytest.mark.slow
@@ -114,16 +109,21 @@ def test_counters_may_be_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (Wanted(depth=50), "has depth 10, 50 was asked for (set depth = 10 in [model] of r3d.toml (--model_depth=10)"),
-        (Wanted(classes=400), "has classes 5, 400 was asked for (set classes = 5"),
-        (Wanted(shortcut="A"), 'has shortcut B, A was asked for (set shortcut = "B"'),
-        (Wanted(widen=1.0), "has widen 0.125, 1.0 was asked for (set widen = 0.125"),
-        (Wanted(conv1_t_size=7), "has conv1_t_size 3, 7 was asked for (set conv1_t_size = 3"),
+        (
+            Wanted(depth=50),
+            "(set model.depth = 10 in r3d.toml (--model_depth=10)",
+        ),
+        (Wanted(classes=400), "(set model.classes = 5 in r3d.toml (--n_classes=5)"),
+        (Wanted(shortcut="A"), '3), A was requested (set model.shortcut = "B"'),
+        (Wanted(widen=1.0), "3), 1.0 was requested (set model.widen = 0.125"),
+        (Wanted(conv1_t_size=7), "3), 7 was requested (set model.conv1_t_size = 3"),
     ],
 )
 def test_another_network_than_asked_for(small_checkpoint: Path, wanted: Wanted, expected: str) -> None:
-    """What the user says and the tensors contradict is refused, with both and the line of r3d.toml to write."""
-    assert expected in refusal(small_checkpoint, wanted)
+    """What the user says and the tensors contradict is refused, with what was found and what to write."""
+    text = refusal(small_checkpoint, wanted)
+    assert expected in text
+    assert "(a resnet-10 of 5 classes, shortcut B, widths 8 16 32 64, conv1_t_size 3), " in text
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,15 @@ def test_another_network_than_asked_for(small_checkpoint: Path, wanted: Wanted, 
         ({"bn1__running_var": torch.full((8,), -1.0)}, "bn1.running_var has a variance below zero"),
         ({"bn1__weight": torch.zeros(8, dtype=torch.int64)}, "bn1.weight holds torch.int64"),
         ({"bn1__weight": torch.zeros(1).expand(8)}, "bn1.weight claims more values than the file holds"),
-        ({"conv1__weight": torch.zeros(8, 3, 7, 7)}, "conv1.weight is 8x3x7x7"),
-        ({"conv1__weight": torch.zeros(8, 2, 3, 7, 7)}, "the network takes 2 channels, clips have 3"),
-        ({"fc__weight": None}, "tensors such as conv1.weight are not those of a 3D ResNet"),
+        (
+            {"conv1__weight": torch.zeros(8, 3, 7, 7)},
+            "conv1.weight (8x3x7x7), which call themselves resnet-10, are of no network",
+        ),
+        ({"conv1__weight": torch.zeros(8, 2, 3, 7, 7)}, "the resnet-10 takes 2 channels, clips have 3"),
+        (
+            {"fc__weight": None},
+            "a resnet-10 without its classifier (fc.weight)",
+        ),
         ({"layer1__1__conv1__weight": torch.zeros(8, 8, 3, 3, 3)}, "do not belong to resnet-10, such as layer1.1"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
@@ -152,11 +158,11 @@ def test_wrong_tensors(tmp_path: Path, tensors: dict[str, Any], expected: str) -
 
 
 def test_blocks_of_no_known_depth(tmp_path: Path) -> None:
-    """Blocks that belong to no depth are counted, where the file does not say its depth either."""
+    """Blocks that belong to no depth are refused with what is known, where the file does not say its depth either."""
     path = changed(tmp_path / "c.pth", layer1__1__conv1__weight=torch.zeros(8, 8, 3, 3, 3))
     content = torch.load(path, weights_only=True)
     torch.save(content["state_dict"], path)
-    assert "2, 1, 1, 1 blocks in its four layers" in refusal(path)
+    assert "are of no network that is known here (give a checkpoint of kenshohara" in refusal(path)
 
 
 def test_arch_that_contradicts_the_tensors_is_a_warning(tmp_path: Path) -> None:
@@ -259,3 +265,128 @@ def test_missing_file_folder_and_pipe(tmp_path: Path) -> None:
     assert "not a file" in refusal(tmp_path / "pipe")
     assert "No such file" in refusal(tmp_path / "nowhere.pth")
     assert "Is a directory" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "net", None])
+@pytest.mark.parametrize("prefix", ["module.", "module.module.", "_orig_mod.", "model.", "_orig_mod.module."])
+def test_usual_wrappings(tmp_path: Path, key: str | None, prefix: str) -> None:
+    """Weights under any of the usual keys and prefixes are the same network's."""
+    state = OrderedDict((prefix + name, tensor) for name, tensor in random_state(SMALL).items())
+    torch.save(state if key is None else {key: state, "arch": "resnet-10", "epoch": 7}, tmp_path / "c.pth")
+    found = read_checkpoint(tmp_path / "c.pth")
+    assert (SMALL, list(network_of(SMALL).tensors())) == (found.architecture, list(found.state))
+    assert torch.equal(random_state(SMALL)["conv1.weight"], found.state["conv1.weight"])
+
+
+def test_paths_and_arguments_beside_the_weights(tmp_path: Path) -> None:
+    """A pathlib.Path, argparse.Namespace, set and NumPy scalar beside the weights are read past, not run."""
+    extras = {"opt": argparse.Namespace(root=tmp_path, tags={1, 2}), "folder": tmp_path, "best": np.float64(0.5)}
+    assert SMALL == read_checkpoint(save_checkpoint(tmp_path / "c.pth", **extras)).architecture
+
+
+def options(folder: Path, **changes: Any) -> Path:
+    """An opts.json as the trainer leaves it beside a checkpoint."""
+    table = {"model": "resnet", "model_depth": 10, "conv1_t_stride": 2, "no_max_pool": True, **changes}
+    (folder / "opts.json").write_text(json.dumps(table))
+    return folder / "opts.json"
+
+
+def test_what_no_tensor_shows_is_read_from_opts_json(small_checkpoint: Path) -> None:
+    """Stride and pooling of the stem come from the opts.json beside the checkpoint, and it is said; settings win."""
+    beside = options(small_checkpoint.parent)
+    assert beside == options_beside(small_checkpoint)
+    found = identify(small_checkpoint, options=beside)
+    assert replace(SMALL, conv1_t_stride=2, no_max_pool=True) == found.architecture
+    assert [f"conv1_t_stride is 2 and no_max_pool true, as {beside} says"] == [str(note) for note in found.notes]
+    wanted = Wanted(conv1_t_stride=1)
+    assert replace(SMALL, no_max_pool=True) == identify(small_checkpoint, wanted, beside).architecture
+
+
+def test_opts_json_of_another_network_is_not_believed(small_checkpoint: Path) -> None:
+    """The options of another training say nothing of this file, and the defaults are said."""
+    found = identify(small_checkpoint, options=options(small_checkpoint.parent, model_depth=18))
+    assert SMALL == found.architecture
+    assert "no opts.json of this network beside the checkpoint" in str(found.notes[0])
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[" * 100_000, '{"model": "resnet", "model_depth": 10, "no_max_pool": 3}'], ids=range(3)
+)
+def test_opts_json_that_cannot_be_read_is_refused(small_checkpoint: Path, text: str) -> None:
+    """A file that may say the other network is not passed over; with both settings given it is not read."""
+    beside = options(small_checkpoint.parent)
+    beside.write_text(text)
+    with pytest.raises(InputError, match="set conv1_t_stride and no_max_pool under"):
+        identify(small_checkpoint, options=beside)
+    assert SMALL == identify(small_checkpoint, Wanted(conv1_t_stride=1, no_max_pool=False), beside).architecture
+
+
+class Large:
+    """Asks for ten gigabytes where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, tuple[int]]:
+        return bytearray, (10**10,)
+
+
+def write_pickle(path: Path, pickled: bytes) -> Path:
+    """A zip archive as torch.save writes it around any pickle."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("c/data.pkl", pickled)
+        archive.writestr("c/version", "3")
+    return path
+
+
+def doubling(depth: int) -> bytes:
+    """A pickle of a few hundred bytes whose tuple takes 2**depth steps to hash."""
+    twice = b"2\x86"  # DUP and TUPLE2: a tuple of the tuple before, twice
+    return b"\x80\x02})" + twice * depth + b"K\x01s."
+
+
+def test_pickle_that_never_ends_is_refused_in_seconds(tmp_path: Path) -> None:
+    """A pickle whose key takes for ever to hash is ended at the time limit, which can be raised."""
+    path = write_pickle(tmp_path / "c.pth", doubling(60))
+    begun = time.monotonic()
+    with pytest.raises(InputError, match="takes more than 2 s") as caught:
+        identify(path, limits=ReadLimits(seconds=2))
+    assert time.monotonic() - begun < 10
+    assert "read_seconds" in str(caught.value.hint)
+
+
+def test_file_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
+    """Ten gigabytes by a call, by a pickle of one megabyte, by a storage or by a compressed archive: all refused."""
+    torch.save({"state_dict": random_state(SMALL), "x": Large()}, tmp_path / "call.pth")
+    assert "bytearray, which is neither a tensor nor plain data" in refusal(tmp_path / "call.pth")
+    wide = b"\x80\x02Nr" + (2**31).to_bytes(4, "little") + b"."  # a memo of two thousand million places
+    path = write_pickle(tmp_path / "wide.pth", wide)
+    with pytest.raises(InputError, match=r"takes more than 1024 MB"):
+        identify(path, limits=ReadLimits(memory_mb=1024))
+    with zipfile.ZipFile(tmp_path / "zip.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("c/data.pkl", bytes(10**8))
+    assert "unpacks to more than itself" in refusal(tmp_path / "zip.pth")
+
+
+def test_legacy_file_that_claims_a_storage_of_terabytes(tmp_path: Path) -> None:
+    """A file of the older format is held against its own size before torch makes room for its storages."""
+    torch.save({"state_dict": random_state(SMALL)}, tmp_path / "c.pth", _use_new_zipfile_serialization=False)
+    data = (tmp_path / "c.pth").read_bytes()
+    count = random_state(SMALL)["conv1.weight"].numel()
+    small, large = b"K" + bytes([count]) if count < 256 else b"M" + count.to_bytes(2, "little"), b"J\xff\xff\xff\x7f"
+    assert small in data
+    (tmp_path / "c.pth").write_bytes(data.replace(small, large))
+    assert "is not whole" in refusal(tmp_path / "c.pth")
+
+
+@pytest.mark.parametrize("device", ["meta", "sparse"])
+def test_tensors_without_values(tmp_path: Path, device: str) -> None:
+    """Meta and sparse tensors are refused by name, not by an error of torch's own."""
+    tensor = torch.zeros(8, device="meta") if device == "meta" else torch.zeros(8).to_sparse()
+    assert "bn1.bias has no values of its own in the file" in refusal(changed(tmp_path / "c.pth", bn1__bias=tensor))
+
+
+def test_foreign_networks_are_described(tmp_path: Path) -> None:
+    """A two-dimensional ResNet is refused with what was found, what it calls itself and what is taken."""
+    state = {"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.weight": torch.zeros(5, 64)}
+    torch.save({"state_dict": state, "arch": "resnet50"}, tmp_path / "c.pth")
+    text = refusal(tmp_path / "c.pth")
+    assert "2 tensors such as conv1.weight (64x3x7x7), which call themselves resnet50, are of no network" in text
+    assert "resnext 50 101 152 200" in text

@@ -15,10 +15,10 @@ from backends.core.errors import InputError, StageError
 from backends.core.events import StageNote
 from backends.core.model_io import ClipShape
 from backends.models import onnx_file, simplify
-from backends.models.checkpoint import Wanted
+from backends.models.architecture import Wanted
+from backends.models.checkpoint import read_checkpoint
 from backends.models.export import run, step_export
-from backends.models.network import build_network
-from backends.models.params import ExportParams
+from backends.models.model_specs import ExportParams
 from backends.worker.job import Job
 from tests.models.small import save_checkpoint
 
@@ -41,8 +41,7 @@ def test_export_gives_a_checked_model_and_its_figures(make_job: MakeJob, small_c
     expected = {"arch": "resnet-10", "depth": 10, "classes": 5, "opset": 11, "nodes": 29, "batch": 10, "epoch": 7}
     assert expected == {name: outcome.figures[name] for name in expected}
     assert path.stat().st_size == outcome.figures["bytes"]
-    learnt = sum(parameter.numel() for parameter in build_network(10, 5, widen=0.125, conv1_t_size=3).parameters())
-    assert learnt == outcome.figures["parameters"]
+    assert read_checkpoint(small_checkpoint).parameters == outcome.figures["parameters"]
     assert (("output", (10, 5)),) == onnx_file.facts(onnx_file.load(path)).outputs
 
 
@@ -56,7 +55,10 @@ def test_warnings_of_the_checkpoint_are_noted(make_job: MakeJob, tmp_path: Path)
     """What is odd about a checkpoint is a note of the stage."""
     job = exported(make_job, save_checkpoint(tmp_path / "c.pth", arch="resnet-18"))
     notes = [str(event.text) for event in job.said if isinstance(event, StageNote)]  # type: ignore[attr-defined]
-    assert ["the checkpoint calls itself resnet-18, its tensors are those of resnet-10"] == notes
+    assert [
+        "the checkpoint calls itself resnet-18, its tensors are those of resnet-10",
+        "no opts.json of this network beside the checkpoint: conv1_t_stride is 1, no_max_pool false",
+    ] == notes
 
 
 def test_step_takes_the_guides_line(make_job: MakeJob, small_checkpoint: Path, tmp_path: Path) -> None:
@@ -72,11 +74,12 @@ def test_step_takes_the_guides_line(make_job: MakeJob, small_checkpoint: Path, t
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("model", "densenet", "the model densenet is not known here"),
+        ("model", "slowfast", "the model slowfast is not known here (give --model as one of densenet, "),
+        ("model", "densenet", "the checkpoint has family resnet (a resnet-10 of 5 classes"),
         ("resnet_shortcut", "C", "there is no shortcut type C"),
         ("conv1_t_stride", 0, "conv1_t_stride is 0"),
-        ("model_depth", 50, "has depth 10, 50 was asked for"),
-        ("n_classes", 51, "has classes 5, 51 was asked for"),
+        ("model_depth", 50, "3), 50 was requested"),
+        ("n_classes", 51, "3), 51 was requested"),
     ],
 )
 def test_step_refuses_wrong_options(

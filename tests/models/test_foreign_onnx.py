@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backends.core.errors import InputError
-from backends.models.external_data import refuse_data_elsewhere
+from backends.models.onnx_file import refuse_data_elsewhere
 
 
 def model(folder: Path, location: str, where: str = "initializer") -> Path:

@@ -12,8 +12,7 @@ from backends.ascend import cann
 from backends.ascend.compile_params import CompileParams
 from backends.core.codec import decode
 from backends.core.settings import CompileSettings, InferSettings, ModelSettings, Settings
-from backends.models.model_specs import COMPILE, EXPORT, SIMPLIFY, VERIFY
-from backends.models.params import ExportParams, VerifyParams
+from backends.models.model_specs import COMPILE, EXPORT, SIMPLIFY, VERIFY, ExportParams, VerifyParams
 from tests.models.toolkits import make_toolkit
 
 CPU = Settings(model=ModelSettings(checkpoint=Path("/c.pth"), depth=18, no_max_pool=True), infer=InferSettings(batch=4))

@@ -13,11 +13,10 @@ import pytest
 
 from backends.core.errors import InputError, StageError, Stopped
 from backends.models import onnx_file, simplify
-from backends.models.checkpoint import Wanted
+from backends.models.architecture import Wanted
 from backends.models.export import run as export
-from backends.models.params import ExportParams, VerifyParams
-from backends.models.parity import compare
-from backends.models.verify import run, spread
+from backends.models.model_specs import ExportParams, VerifyParams
+from backends.models.verify import compare, run, spread
 from backends.worker.job import Job
 
 MakeJob = Callable[..., Job]
@@ -105,7 +104,7 @@ def test_unreadable_model_is_one_line(ready: Callable[..., Job]) -> None:
 
 def test_another_network_than_asked_for(ready: Callable[..., Job]) -> None:
     """The checkpoint is held against r3d.toml here too."""
-    with pytest.raises(InputError, match="has depth 10, 18 was asked for"):
+    with pytest.raises(InputError, match=r"3\), 18 was requested"):
         run(ready(wanted=Wanted(depth=18)))
 
 

@@ -48,8 +48,8 @@ class CannOnnx:
             text = N_("ONNX Runtime would compute on {provider} instead of the chip")
             raise DeviceError(text, hint=_FIX, exit_code=3, provider=providers[0] if providers else "nothing")
         session.disable_fallback()
-        ends = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
-        classes = check_ports(model, shape, *ends)
+        inputs, outputs = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
+        classes = check_ports(model, shape, inputs, outputs)
         self._session = session
         return classes
 

@@ -17,7 +17,10 @@ RUNTIME = RuntimeInfo(
 
 
 class OnnxRuntime:
-    """The CPU runtime that is always there: wheels for every platform that we know of."""
+    """The CPU runtime that is always there: wheels for every platform that we know of.
+
+    A device's option `input` is the element type that the model takes, `uint8` for one that normalizes (verify).
+    """
 
     def __init__(self) -> None:
         self.version = "onnxruntime"
@@ -32,8 +35,8 @@ class OnnxRuntime:
             session = ort.InferenceSession(str(model), _options(ort, device), providers=["CPUExecutionProvider"])
         except Exception as error:
             raise read_failure(model, "ONNX Runtime", error) from error
-        ends = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
-        classes = check_ports(model, shape, *ends)
+        inputs, outputs = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
+        classes = check_ports(model, shape, inputs, outputs, str(device.options.get("input", "float32")))
         self._session = session
         return classes
 

@@ -33,9 +33,8 @@ class OpenVino:
             network = core.read_model(str(model))
         except RuntimeError as error:
             raise read_failure(model, "OpenVINO", error) from error
-        classes = check_ports(
-            model, shape, *([_port(end) for end in ends] for ends in (network.inputs, network.outputs))
-        )
+        inputs, outputs = ([_port(end) for end in ends] for ends in (network.inputs, network.outputs))
+        classes = check_ports(model, shape, inputs, outputs)
         if network.is_dynamic():
             network.reshape(list(shape))
         self._request = core.compile_model(network, "CPU", _settings(device)).create_infer_request()

@@ -13,7 +13,7 @@ from backends.core.events import Outcome
 from backends.data.preprocess_params import StepParams
 from backends.evaluate.evaluate import StepEvaluateParams
 from backends.evaluate.score import StepScoreParams
-from backends.models.params import StepExportParams
+from backends.models.model_specs import StepExportParams
 from r3d_tui.commands import step as steps
 
 UNNEEDED = {"root_path", "video_path", "annotation_path", "result_path", "dataset"}

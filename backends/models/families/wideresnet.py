@@ -1,0 +1,14 @@
+"""The wide ResNet (`models/wide_resnet.py`): `k` times the widths, and outputs of twice the width."""
+
+from __future__ import annotations
+
+from backends.models.architecture import Architecture
+from backends.models.network import Builder, Family
+from backends.models.residual import BOTTLENECK, bottleneck, guess_residual, residual, stem, widened
+
+
+def _build(net: Builder, architecture: Architecture) -> None:
+    residual(net, widened(architecture.widen), 2, bottleneck, stem)
+
+
+FAMILY = Family("wideresnet", tuple(BOTTLENECK), guess_residual("wideresnet", BOTTLENECK), _build)
