@@ -16,6 +16,7 @@ from typing import IO
 
 from msgspec import Struct
 
+from backends.core.codec import DecodeError, loads
 from backends.core.errors import BusyError, InputError, R3dError, StageError
 from backends.core.files import FULL_HINT, is_full
 from backends.core.messages import N_, os_reason
@@ -162,7 +163,6 @@ def _free(file: IO[bytes]) -> bool:
 
 
 def _read(file: IO[bytes]) -> LockOwner:
-    with contextlib.suppress(ValueError, AttributeError):
-        name = json.loads(file.read())
-        return LockOwner(name.get("pid"), name.get("host"), name.get("run"))
+    with contextlib.suppress(DecodeError):  # damaged: somebody holds it all the same
+        return loads(LockOwner, file.read(4096))
     return LockOwner()

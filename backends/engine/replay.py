@@ -64,7 +64,7 @@ def read_story(path: Path) -> Story:
                 beats.append(_beat(json.loads(text)))
         number = 1
         return _story(head, tuple(beats))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         text = N_("{path}, line {number}: not a recorded run: {reason}")
         raise InputError(text, hint="record it again", path=str(path), number=number, reason=str(error)) from None
 
