@@ -68,7 +68,9 @@ def prepare(workspace: Path) -> Settings:
 class Actor:
     """One run of `chips` chips on a workspace, from its start to the middle of its inference and on."""
 
-    def __init__(self, workspace: Path, settings: Settings, chips: int) -> None:
+    def __init__(self, workspace: Path, settings: Settings, chips: int, clips: int = CLIPS, fails_at: int = 0) -> None:
+        """`fails_at`: the tick at which the fourth chip is lost; 0: none is."""
+        self._clips, self._fails_at = clips, fails_at
         self._folders = Folders(workspace)
         self._folder = self._folders.run(next_id(time.strftime("%Y%m%d-%H%M%S"), ""))
         self._hold = WorkspaceLock(self._folders, self._folder.id)
@@ -111,11 +113,18 @@ class Actor:
         """Every chip did some more: its figures, its reading, and the sum."""
         self._ticks += 1
         now = time.time()
-        ticks: list[ev.Event] = [self._progress(place, chip) for place, chip in enumerate(self._chips)]
-        done = sum(device.clips for device in self._run.devices)
-        ticks.append(ev.StageProgress("infer", done, CLIPS, "clips", rate=770.0 * len(self._chips)))
+        if self._ticks == self._fails_at:
+            reason = line("507015: the AI Core raised an exception; its batch went to another chip")
+            self._say([ev.DeviceChanged(self._chips[3], "retired", "310P3", reason)])
+        works = [device.id for device in self._run.devices if device.state != "retired"]
+        ticks: list[ev.Event] = [self._progress(place, c) for place, c in enumerate(self._chips) if c in works]
+        done = min(self._clips, sum(device.clips for device in self._run.devices))
+        ticks.append(ev.StageProgress("infer", done, self._clips, "clips", rate=770.0 * len(works)))
         self._say(ticks)
         self._samples.append([self._sample(place, chip, now) for place, chip in enumerate(self._chips)])
+
+    def _lost(self, chip: str) -> bool:
+        return any(device.id == chip and device.state == "retired" for device in self._run.devices)
 
     def _progress(self, place: int, chip: str) -> ev.DeviceProgress:
         wave = math.sin(self._ticks * (1.3 + place / 7))
@@ -174,7 +183,8 @@ class Actor:
     def finish(self) -> None:
         """The run ends well, with a report."""
         found = [event for name in ("infer", "score", "evaluate") for event in self._whole(name, 5.6)]
-        self._say([*(ev.DeviceChanged(chip, "done") for chip in self._chips), *found, ev.RunFinished("done")])
+        works = [chip for chip in self._chips if self._run.devices and not self._lost(chip)]
+        self._say([*(ev.DeviceChanged(chip, "done") for chip in works), *found, ev.RunFinished("done")])
         folder = self._folders.artifact("evaluate", "acted")
         folder.mkdir(parents=True)
         write_whole(folder / "report.json", dumps(_report()).encode())
