@@ -15,6 +15,8 @@ from r3d_tui.views.actions import ACTIONS, all_shown
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 CODE = "".join(README.split("```")[1::2])
 CALLS = sorted({re.split(r"  | #", call)[0] for call in re.findall(r"^(?:\S*/)?r3d-tui (.+)$", CODE, re.MULTILINE)})
 
@@ -36,7 +38,7 @@ def test_every_key_of_the_table_is_a_key_of_the_console() -> None:
     """Single signs in the first and third column of the table of keys."""
     table = README.partition("| key | does |")[2].partition("\n\n")[0]
     keys = set(re.findall(r"`(\S)`", table))
-    assert len(keys) > 15
+    assert len(keys) > 8
     known = {key for action in ACTIONS for key in all_shown(action).split()}
     assert set() == keys - known - {str(number) for number in range(1, 8)}
 
@@ -52,3 +54,24 @@ def test_linked_files_are_there() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert len(links) > 8
     assert [] == [link for link in links if not (ROOT / link).exists()]
+
+
+def test_the_chinese_readme_has_the_same_commands_tables_and_links() -> None:
+    """In the same order; only the words differ."""
+    for pattern in (r"^r3d-tui [a-z]+|^~/r3d/\S+|^make \w+", r"\]\((docs/(?!guide)[^)]+)\)"):
+        found = [re.findall(pattern, text, re.MULTILINE) for text in (README, CHINESE)]
+        assert found[0] == found[1]
+    assert all(f"\n| {name} | " in CHINESE for name in stage_names())
+
+
+def test_the_readme_is_short() -> None:
+    """One is read before a server is set up, not studied."""
+    assert len(README.split()) <= 1200
+
+
+def test_files_that_contributing_names_are_there() -> None:
+    """Each recipe's example can be opened."""
+    named = set(re.findall(r"`((?:backends|r3d_tui|docs|tests)/[\w./]+)`", CONTRIBUTING))
+    assert len(named) > 5
+    there = {name for name in named if (ROOT / name).exists() or Path(name).stem in ("x", "r3d_tui")}
+    assert set() == named - there
