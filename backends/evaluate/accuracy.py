@@ -33,11 +33,6 @@ def is_among(label: str, ranking: Ranking, k: int) -> bool:
     return any(name == label for name, _ in ranking[:k])
 
 
-def hits(videos: Iterable[Video], results: Mapping[str, Ranking], k: int) -> int:
-    """How many of `videos` have their label among the k best of their result."""
-    return sum(is_among(video.label, results.get(video.id, ()), k) for video in videos)
-
-
 def wilson(right: int, total: int) -> tuple[float, float]:
     """The 95 % Wilson score interval of a share; (0, 1) where there is nothing to count."""
     if not total:
@@ -47,6 +42,23 @@ def wilson(right: int, total: int) -> tuple[float, float]:
     spread = Z95 * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
     below, above = (centre - spread) / (1 + z2 / total), (centre + spread) / (1 + z2 / total)
     return max(0.0, below), min(1.0, above)
+
+
+def scored_videos(
+    annotation: Annotation, results: Mapping[str, Ranking], subset: str
+) -> tuple[tuple[Video, ...], list[Scored]]:
+    """The listed videos of a subset, and those of them that have a result. InputError without either."""
+    listed = annotation.subset(subset)
+    if not listed:
+        known = annotation.subsets
+        raise InputError(
+            "the annotation lists no videos of the subset {subset}", hint="it has: {known}", subset=subset, known=known
+        )
+    scored = [(video, ranking) for video in listed if (ranking := results.get(video.id))]
+    if not scored:
+        text = N_("no video of the subset {subset} has a result")
+        raise InputError(text, hint="is this the val.json of another data set?", subset=subset)
+    return listed, scored
 
 
 def evaluate(
@@ -59,14 +71,7 @@ def evaluate(
     model: str = "",
 ) -> Report:
     """The report over the subset's videos that have a result. InputError where there are none."""
-    listed = annotation.subset(subset)
-    if not listed:
-        text = N_("the annotation lists no videos of the subset {subset}")
-        raise InputError(text, hint="it has: {known}", subset=subset, known=annotation.subsets)
-    scored = [(video, ranking) for video in listed if (ranking := results.get(video.id))]
-    if not scored:
-        text = N_("no video of the subset {subset} has a result")
-        raise InputError(text, hint="is this the val.json of another data set?", subset=subset)
+    listed, scored = scored_videos(annotation, results, subset)
     classes = _classes(scored, k)
     videos, first, among = (sum(getattr(one, name) for one in classes) for name in ("videos", "top1", "topk"))
     low, high = wilson(first, videos)

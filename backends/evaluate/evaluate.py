@@ -1,8 +1,8 @@
-"""The evaluate stage: from val.json and the annotation to an accuracy and a report. It knows no scores but val.json."""
+"""The evaluate stage and step: from val.json and the annotation to an accuracy and a report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,8 +18,9 @@ from backends.core.values import Report
 from backends.data.annotation import Annotation, read_annotation
 from backends.data.class_names import read_class_names
 from backends.data.datasets.hmdb51 import HMDB51
-from backends.evaluate.accuracy import evaluate, hits
-from backends.evaluate.report import Speed, predictions, report_lines
+from backends.evaluate.accuracy import evaluate, is_among, scored_videos
+from backends.evaluate.evaluate_specs import SPEED
+from backends.evaluate.report import predictions, report_text
 from backends.evaluate.val_json import Val, read_val
 from backends.worker.job import Job
 
@@ -53,11 +54,10 @@ def run(job: Job) -> Outcome:
     val = read_val(score.path("val"), _labels(job, annotation))
     for entry in val.set_aside:
         job.set_aside(entry.item, entry.reason)
-    clips = score.figure("clips")
-    clips = clips if isinstance(clips, int) else None
+    clips = value if isinstance(value := score.figure("clips"), int) else None
     report = evaluate(annotation, val.results, params.subset, params.k, clips=clips, model=_model(job))
     unlisted = annotate.figure("unlisted") if annotate else None
-    if isinstance(unlisted, int):  # never in the annotation, so not among its videos without a result
+    if isinstance(unlisted, int):  # of the subset, and never in the annotation
         report = replace(report, videos_set_aside=report.videos_set_aside + unlisted)
     return _write(job, annotation, val, report)
 
@@ -77,10 +77,11 @@ def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcom
     aside = [SetAside(item, reason) for item, reason in missing.items()]
     before = job.upstream["annotate"].skipped if "annotate" in job.upstream else ()
     aside += (entry for entry in before if entry.item not in missing)
-    words = report_lines(report, aside, _speed(job))
-    body = dumps(report).encode("ascii")
-    write_whole(job.out / "report.json", body)
-    write_whole(job.out / "report.md", ("\n".join(str(row) for row in words) + "\n").encode("utf-8", "replace"))
+    infer = job.upstream.get("infer")
+    speed = {name: infer.figure(name) for name in SPEED} if infer else {}
+    text = report_text(report, aside, speed, _model(job))
+    write_whole(job.out / "report.json", dumps(report).encode("ascii"))
+    write_whole(job.out / "report.md", text.encode("utf-8", "replace"))
     rows = predictions(listed, val.results, missing)
     write_whole(job.out / "predictions.csv", (row.encode("utf-8", "replace") for row in rows))
     figures: dict[str, Scalar] = {
@@ -89,7 +90,6 @@ def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcom
         "k": report.k,
         "videos": report.videos,
         "videos_set_aside": report.videos_set_aside,
-        "videos_skipped": report.videos_set_aside,
         "clips": report.clips,
         "videos_listed": report.videos_listed,
         "top1_low": report.top1_low,
@@ -107,26 +107,9 @@ def _reasons(job: Job, val: Val) -> Mapping[str, Line]:
     for stage in job.upstream.values():
         for entry in stage.skipped:
             reasons.setdefault(entry.item, entry.reason)
-    for entry in val.set_aside:
-        reasons.setdefault(entry.item, entry.reason)
+    for unusable in val.set_aside:
+        reasons.setdefault(unusable.item, unusable.reason)
     return reasons
-
-
-def _speed(job: Job) -> Speed:
-    infer = job.upstream.get("infer")
-    if infer is None:
-        return Speed()
-    rate, runtime, devices = infer.figure("clips_per_s"), infer.figure("runtime"), infer.figure("devices")
-    joules = infer.figure("joules_per_clip")
-    return Speed(
-        None if runtime is None else str(runtime),
-        None if devices is None else str(devices),
-        float(rate) if isinstance(rate, int | float) else None,
-        float(joules) if isinstance(joules, int | float) else None,
-        str(infer.figure("energy") or ""),
-        _model(job),
-        batch if isinstance(batch := infer.figure("batch"), int) else 0,
-    )
 
 
 def _model(job: Job) -> str:
@@ -143,30 +126,21 @@ def step_evaluate(job: Job) -> Outcome:
         make_folder(params.val.parent)
     annotation = read_annotation(params.annotation)
     val = read_val(params.val, frozenset(annotation.labels))
-    for item, reason in _unusable(annotation, val, params.subset):
-        job.set_aside(item, reason)
-    listed = annotation.subset(params.subset)
-    counted = [video for video in listed if video.id in val.results] if params.ignore else listed
-    evaluate(annotation, val.results, params.subset, params.k)  # says what is wrong where there is nothing to count
-    accuracy = hits(counted, val.results, params.k) / len(counted)
+    for unusable in (*annotation.skipped_in(params.subset), *val.set_aside):
+        job.set_aside(unusable.item, unusable.reason)
+    listed, scored = scored_videos(annotation, val.results, params.subset)
+    counted = len(scored) if params.ignore else len(listed)
+    accuracy = sum(is_among(video.label, ranking, params.k) for video, ranking in scored) / counted
     if params.save:
         write_whole(params.val.parent / f"top{params.k}.txt", str(accuracy).encode("ascii"))
-    skipped = sum(video.id not in val.results for video in listed)
     figures: dict[str, Scalar] = {
         "accuracy": accuracy,
         "k": params.k,
-        "videos": len(counted),
-        "videos_set_aside": skipped,
-        "videos_skipped": skipped,
+        "videos": counted,
+        "videos_set_aside": len(listed) - len(scored),
         "text": guide_text(len(listed), len(val.results), params.k, accuracy),
     }
     return Outcome(figures=figures)
-
-
-def _unusable(annotation: Annotation, val: Val, subset: str) -> Iterator[tuple[str, Line]]:
-    """What cannot be counted of a subset, and why."""
-    yield from ((entry.item, entry.reason) for entry in annotation.skipped_in(subset))
-    yield from ((entry.item, entry.reason) for entry in val.set_aside)
 
 
 def guide_text(listed: int, results: int, k: int, accuracy: float) -> str:

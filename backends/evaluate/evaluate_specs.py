@@ -45,14 +45,15 @@ SCORE = StageSpec(
     {"annotate": Reads(("annotation",)), "preprocess": Reads(("store",)), "infer": Reads(("rows",))},
     _score,
 )
-_SPEED = ("clips_per_s", "runtime", "devices", "joules_per_clip", "energy", "batch")
+SPEED = ("clips_per_s", "runtime", "devices", "joules_per_clip", "energy", "batch")
+"""Figures of infer that the report names."""
 EVALUATE = StageSpec(
     "evaluate",
     {
         "frames": Reads(skipped=True),
         "annotate": Reads(("annotation",), ("unlisted",), skipped=True),
         "preprocess": Reads(skipped=True),
-        "infer": Reads(figures=_SPEED, skipped=True),
+        "infer": Reads(figures=SPEED, skipped=True),
         "score": Reads(("val",), ("clips",), skipped=True),
         "export": Reads(figures=MODEL_FIGURES, skipped=True),
     },

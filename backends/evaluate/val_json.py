@@ -11,9 +11,8 @@ from typing import Any
 import msgspec
 
 from backends.core.errors import InputError
-from backends.core.events import SetAside
 from backends.core.messages import N_, Line, line
-from backends.data.annotation import read_json
+from backends.data.annotation import Skipped, read_json
 
 Ranking = tuple[tuple[str, float], ...]
 """(label, score), best first; of equal scores in the file's order, as the reference sorts them."""
@@ -24,7 +23,7 @@ class Val(msgspec.Struct, frozen=True):
 
     results: dict[str, Ranking]
     """By video id, in the file's order; none is empty."""
-    set_aside: tuple[SetAside, ...] = ()
+    set_aside: tuple[Skipped, ...] = ()
 
 
 def val_pieces(results: Iterable[tuple[str, list[dict[str, Any]]]]) -> Iterator[bytes]:
@@ -46,11 +45,11 @@ def read_val(path: Path, labels: Iterable[str]) -> Val:
         raise InputError("{path}: no results", hint=hint, path=str(path))
     known = {name: name for name in labels}
     rankings: dict[str, Ranking] = {}
-    skipped: list[SetAside] = []
+    skipped: list[Skipped] = []
     for video, entry in results.items():
         ranking = _ranking(entry, known)
         if isinstance(ranking, Line):
-            skipped.append(SetAside(video, ranking))
+            skipped.append(Skipped(video, ranking))
         else:
             rankings[video] = ranking
     return Val(rankings, tuple(skipped))

@@ -71,8 +71,14 @@ def _stage(stage: StageRun) -> dict[str, Any]:
         "done": stage.done,
         "total": stage.total,
         "set_aside": stage.set_aside_count,
-        "figures": encode(stage.outcome.figures) if stage.outcome else {},
+        "figures": _figures(stage),
     }
+
+
+def _figures(stage: StageRun) -> dict[str, Any]:
+    figures: dict[str, Any] = encode(stage.outcome.figures) if stage.outcome else {}
+    skipped = figures.get("videos_set_aside")
+    return figures if skipped is None else {**figures, "videos_skipped": skipped}
 
 
 def words(line: Line) -> str | None:
