@@ -10,8 +10,7 @@ from importlib import metadata
 from importlib.machinery import PathFinder
 
 from backends.ascend import cann
-from backends.ascend.check_ais_bench import ais_bench_findings, spare_findings
-from backends.ascend.check_atc_python import atc_python_finding
+from backends.ascend.check_tools import ais_bench_findings, atc_python_findings, spare_findings
 from backends.ascend.check_versions import cann_finding, driver_is_known, package_findings
 from backends.ascend.diagnosis import diagnose_run
 from backends.ascend.npu_names import parse_fields
@@ -158,7 +157,7 @@ def _atc(found: cann.Toolkit | None) -> Iterator[Finding]:
     inside = found.has("bin/atc", "atc/bin/atc", "compiler/bin/atc") if found else None
     if path := shutil.which("atc") or inside:
         yield Finding("atc", "met", line("{path}", path=str(path)))
-        yield from atc_python_finding(found.version if found else None)
+        yield from atc_python_findings(found.version if found else None)
         return
     hint = line("install the CANN toolkit (nnrt and nnae have no atc), and source its set_env.sh")
     yield Finding("atc", "missing", line("not found"), hint)

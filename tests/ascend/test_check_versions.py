@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from pathlib import Path
 
 import pytest
 
-from backends.ascend import check_ais_bench
-from backends.ascend.check_versions import (
-    TABLE,
-    cann_finding,
-    driver_is_known,
-    judge,
-    numbers,
-    package_findings,
-    tool_findings,
-)
+from backends.ascend import check_tools
+from backends.ascend.check_tools import tool_findings
+from backends.ascend.check_versions import TABLE, cann_finding, driver_is_known, judge, numbers, package_findings
 from backends.core.settings import InferSettings, Settings
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
@@ -24,55 +18,59 @@ KNOWN = {known.package: known for known in TABLE}
 
 
 @pytest.mark.parametrize(
-    ("package", "found", "state", "words"),
+    ("package", "found", "pin", "state", "words"),
     [
-        ("numpy", "1.21.2", "met", "as in the guide"),
-        ("numpy", "1.26.4", "met", "newer than the guide's 1.21.2 and known good"),
-        ("numpy", "2.4.6", "met", "newer than the guide's 1.21.2 and known good"),
-        ("numpy", "2.5.0", "unknown", "not tried"),
-        ("numpy", "1.19.5", "unknown", "not tried"),
-        ("torch", "1.8.0", "warning", "known bad: loading a foreign checkpoint"),
-        ("torch", "2.13.0+cpu", "met", "known good"),
-        ("torch", "2.9.1", "warning", "known bad"),
-        ("onnx", "1.7.0", "warning", "known bad"),
-        ("onnx", "1.23.2", "met", "known good"),
-        ("opencv-python", "4.6.0.66", "warning", "known bad"),
-        ("pillow", "13.0.0", "met", "known good"),
-        ("pillow", "garbage", "unknown", "not tried"),
+        ("numpy", "1.21.2", "2.4.6", "met", "as in the guide; untested with r3d-tui"),
+        ("numpy", "1.26.4", "2.4.6", "unknown", "untested with r3d-tui"),
+        ("numpy", "2.4.6", "2.4.6", "met", "(the guide: 1.21.2): tested"),
+        ("numpy", "2.4.6", None, "unknown", "untested"),
+        ("torch", "1.8.0", "2.13.0", "warning", "known bad: loading a foreign checkpoint"),
+        ("torch", "2.13.0+cpu", "2.13.0", "met", ": tested"),
+        ("torch", "2.9.1", "2.13.0", "warning", "known bad"),
+        ("onnx", "1.7.0", "1.23.2", "warning", "known bad"),
+        ("opencv-python", "4.6.0.66", None, "warning", "known bad"),
+        ("pillow", "garbage", "13.0.0", "unknown", "untested"),
     ],
 )
-def test_a_package_is_judged_beside_the_guides(package: str, found: str, state: str, words: str) -> None:
-    """The same, newer and known good, known bad with the reason and the mend, or not tried."""
-    finding = judge(KNOWN[package], package, found)
+def test_a_package_is_judged_beside_the_guides(
+    monkeypatch: pytest.MonkeyPatch, package: str, found: str, pin: str | None, state: str, words: str
+) -> None:
+    """Tested is what r3d-tui pins, known bad has its reason and its fix; what was never run is untested."""
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    finding = judge(KNOWN[package], package, found, pin)
     assert (state, True) == (finding.state, words in str(finding.found))
     assert (state == "warning") == bool(finding.hint.template)
     assert found in str(finding.found)
 
 
+def test_nothing_is_called_tested_on_a_machine_where_it_was_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An aarch64 server: the same versions are untested there."""
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert "unknown" == judge(KNOWN["numpy"], "numpy", "2.4.6", "2.4.6").state
+    rows = list(package_findings({"numpy": "2.4.6"}.get))
+    assert ["unknown", "unknown"] == [row.state for row in rows]
+
+
 def test_packages_that_are_not_there_have_no_row() -> None:
-    """What a stage needs is asked for elsewhere; a package by its other name counts."""
+    """What a stage needs is looked for elsewhere; a package by its other name counts."""
     assert ["Python, guide"] == [row.name for row in package_findings(lambda name: None)]
     rows = list(package_findings({"opencv-python-headless": "5.0.0.93"}.get))
-    assert [("opencv-python-headless, guide", "met")] == [(row.name, row.state) for row in rows[1:]]
+    assert ["opencv-python-headless, guide"] == [row.name for row in rows[1:]]
     assert "the guide" in str(rows[0].found)
 
 
 @pytest.mark.parametrize(
     ("found", "state", "words"),
     [
-        ("5.1.RC2", "met", "as in the guide"),
-        ("5.1.rc2", "met", "as in the guide"),
-        ("5.0.4", "met", "older than the guide's 5.1.RC2 and known good"),
-        ("5.0.2", "unknown", "not tried"),
-        ("3.3.0", "unknown", "not tried"),
-        ("6.0.1", "met", "newer than the guide's 5.1.RC2 and known good"),
-        ("8.0.RC2", "met", "newer"),
-        ("8.5.0", "met", "newer"),
-        ("9.0.0", "unknown", "not tried"),
+        ("5.1.RC2", "met", "as in the guide; untested"),
+        ("5.1.rc2", "met", "as in the guide; untested"),
+        ("5.0.4", "unknown", "untested"),
+        ("8.5.0", "unknown", "untested"),
+        ("9.0.0", "unknown", "untested"),
     ],
 )
 def test_a_release_of_cann_is_judged(found: str, state: str, words: str) -> None:
-    """Beside the guide's 5.1.RC2."""
+    """Beside the guide's 5.1.RC2; none was run, so none is called good."""
     finding = cann_finding(found)
     assert (state, True) == (finding.state, words in str(finding.found))
 
@@ -111,7 +109,7 @@ def test_what_the_tools_python_lacks(versions: dict[str, str], generation: str, 
 
 
 def rows(settings: Settings, limit_s: float = 30.0) -> dict[str, tuple[str, str]]:
-    found = check_ais_bench.ais_bench_findings(settings, limit_s)
+    found = check_tools.ais_bench_findings(settings, limit_s)
     return {row.name: (row.state, f"{row.found} -> {row.hint}") for row in found}
 
 
@@ -141,7 +139,7 @@ def test_a_tool_that_hangs_does_not_hold_the_doctor(tmp_path: Path, monkeypatch:
 def test_a_tool_that_nothing_hangs_on_is_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With another runtime the rows are there all the same: what is missing is told, and asks for nothing."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    rows = list(check_ais_bench.spare_findings(Settings(infer=InferSettings(target="ascend"))))
+    rows = list(check_tools.spare_findings(Settings(infer=InferSettings(target="ascend"))))
     assert [("ais_bench", "unknown", ""), ("aclruntime", "unknown", "")] == [
         (row.name, row.state, str(row.hint)) for row in rows
     ]
