@@ -72,7 +72,7 @@ def estimate(settings: Settings) -> int | None:
 
 
 def _annotated(settings: Settings) -> tuple[int, int] | None:
-    """(videos, clips) of the subset by the annotation's segments, read in pieces: 650,000 videos take 32 MB."""
+    """(videos, clips) of the subset by the annotation's segments."""
     path, cap = settings.dataset.annotation, settings.preprocess.max_clips
     pre, subset = settings.preprocess, settings.dataset.subset
     if path is None:

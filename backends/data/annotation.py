@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -151,7 +152,7 @@ def read_json(path: Path, hint: str, table: Callable[[list[tuple[str, Any]]], An
     line and column where the file is missing, no regular file, too large or no JSON.
     """
     with _open(path, hint) as file:
-        data = file.read(LARGEST_FILE)
+        data = file.read(os.fstat(file.fileno()).st_size)  # a larger number would be allocated first
     try:
         return json.loads(data, object_pairs_hook=table)
     except json.JSONDecodeError as error:
