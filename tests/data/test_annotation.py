@@ -204,7 +204,7 @@ DOCUMENTS = st.fixed_dictionaries({}, optional={"labels": LIKELY, "database": LI
         {}, optional={"label": LIKELY, "segment": LIKELY})}), max_size=4)})  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(DOCUMENTS | VALUES)
 def test_any_document_gives_videos_or_a_line(tmp_path: Path, document: Any) -> None:
     """Whatever JSON stands in the file: a checked annotation, whose names are safe, or an InputError."""
@@ -215,7 +215,7 @@ def test_any_document_gives_videos_or_a_line(tmp_path: Path, document: Any) -> N
         assert [None] * len(annotation.videos) == [name_trouble(video.id) for video in annotation.videos]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 400), data=st.binary(max_size=6), cut=st.integers(0, 8))
 def test_damage_anywhere_gives_videos_or_a_line(tmp_path: Path, place: int, data: bytes, cut: int) -> None:
     """Bytes changed, put in or lost anywhere never give another error."""
@@ -229,7 +229,7 @@ CHARACTERS = st.characters(exclude_categories=("C", "Z"))
 NAMES = st.text(CHARACTERS, min_size=1, max_size=20).filter(lambda name: not name_trouble(name))
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(NAMES, st.tuples(NAMES, st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=5))
 def test_what_is_written_is_read_again(tmp_path: Path, table: dict[str, tuple[str, int, int]]) -> None:
     """An annotation survives its file, and the file is what `json.dumps` would have written."""

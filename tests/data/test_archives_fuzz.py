@@ -38,7 +38,7 @@ def test_where_an_entry_goes_is_always_inside(name: str) -> None:
         assert place is None or (len(place.parts) <= 2 and not place.is_absolute() and ".." not in place.parts)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=20)), min_size=1, max_size=5), st.booleans())
 @example([("\0", b"x")], True)
 def test_archives_of_any_names_leave_nothing_outside(entries: list[tuple[str, bytes]], packed: bool) -> None:
@@ -76,7 +76,7 @@ def _pack(path: Path, entries: list[tuple[str, bytes]]) -> None:
             archive.addfile(info, io.BytesIO(data))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.one_of(

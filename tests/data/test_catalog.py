@@ -144,7 +144,7 @@ ENTRIES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(ENTRIES, max_size=30, unique_by=lambda one: one.video),
     st.sampled_from(["", *ORDERS["videos"]]),

@@ -179,7 +179,7 @@ def test_a_resumed_store_is_the_same_as_a_clean_one(tmp_path: Path, clean: dict[
 
 
 @given(cut=st.integers(1, 600))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_cut_index_costs_only_what_is_behind_the_cut(tmp_path: Path, clean: dict[str, bytes], cut: int) -> None:
     """Wherever the index was torn, resuming gives the clean store."""
     folder = tmp_path / "store"
@@ -190,7 +190,7 @@ def test_a_cut_index_costs_only_what_is_behind_the_cut(tmp_path: Path, clean: di
 
 
 @given(shard=st.integers(0, 4), place=st.integers(0, SMALL.clip_bytes * 4 - 1), tear=st.booleans())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_videos_are_done_again_in_their_place(
     tmp_path: Path, clean: dict[str, bytes], shard: int, place: int, tear: bool
 ) -> None:

@@ -140,7 +140,7 @@ def test_a_jump_in_time_is_refused(tmp_path: Path, film: FilmMaker) -> None:
         list(jpegs(film(tmp_path / "v.mkv", [0, 1, 2, 90_000], codec="mjpeg", pixels="yuvj420p")))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damaged_videos_give_frames_or_a_reason(tmp_path: Path, film: FilmMaker, data: st.DataObject) -> None:
     """Bytes changed anywhere give frames or a reason, never another error."""

@@ -47,7 +47,7 @@ def test_a_file_without_rows_reads_as_none(tmp_path: Path) -> None:
 
 
 @given(cut=st.integers(1, 6 * RECORD - 1))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_cut_anywhere_costs_only_the_rows_behind_it(tmp_path: Path, cut: int) -> None:
     """Wherever a kill cuts the file, the whole records before the cut are kept and the rest is missing."""
     path = tmp_path / "rows.bin"
@@ -63,7 +63,7 @@ def test_a_cut_anywhere_costs_only_the_rows_behind_it(tmp_path: Path, cut: int) 
 
 
 @given(at=st.integers(0, 6 * RECORD - 1), flip=st.integers(1, 255))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_byte_ends_the_file_at_the_last_good_record(tmp_path: Path, at: int, flip: int) -> None:
     """Any changed byte of a record is noticed: the reader refuses the file, the writer drops it from there."""
     path = tmp_path / "rows.bin"

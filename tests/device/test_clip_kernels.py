@@ -79,7 +79,7 @@ shares = st.floats(0.015625, 1.0, width=32)
 
 @needs_kernel
 @given(mean=st.tuples(shares, shares, shares), std=st.tuples(shares, shares, shares))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_mean_and_std_give_the_references_bits(
     mean: tuple[float, float, float], std: tuple[float, float, float]
 ) -> None:

@@ -83,7 +83,7 @@ ODD = (b"[" * 20_000, b"1" * 5_000, b'{"a":NaN}', b"\xef\xbb\xbf{}", b"", b"\0" 
 
 @pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__[1:])
 @given(data=st.binary(max_size=200) | st.sampled_from(ODD) | st.builds(lambda v: seal({"v": v}), st.text(max_size=9)))
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_only_our_own_errors_get_out(read: Callable[[Path, bytes], None], data: bytes, tmp_path: Path) -> None:
     """Any bytes, deep nesting, long numbers, a BOM, values of the wrong kind."""
     with contextlib.suppress(R3dError):

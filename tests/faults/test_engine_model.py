@@ -175,7 +175,6 @@ def examine(examples: int, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     limits = settings(
         max_examples=examples,
         stateful_step_count=steps,
-        deadline=None,
         suppress_health_check=checks,
         phases=(Phase.generate,),  # real processes: a failure need not come again, so nothing is shrunk
         database=None,

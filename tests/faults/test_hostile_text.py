@@ -66,7 +66,7 @@ def check(text: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=3, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(TEXTS)
 def test_any_text_is_drawn_harmlessly(text: str) -> None:
     """Names of stages, devices, videos and labels, reasons, notes, paths, figures: three texts of many pieces."""
@@ -74,7 +74,7 @@ def test_any_text_is_drawn_harmlessly(text: str) -> None:
 
 
 @pytest.mark.soak
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(TEXTS)
 def test_a_hundred_texts_are_drawn_harmlessly(text: str) -> None:
     """The same with texts that differ from run to run."""
