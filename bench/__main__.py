@@ -12,8 +12,8 @@ from backends.core.bench_report import BenchReport
 from backends.core.errors import InputError
 from bench import reports
 from r3d_tui.cli import main
-from r3d_tui.commands.bench import Json, Store, aloud, figure_text, numbers, show, value_text, wanted_text
-from r3d_tui.commands.options import chosen_words, say
+from r3d_tui.commands.bench import Json, Store, aloud, figure_text, show, value_text, wanted_text
+from r3d_tui.commands.options import chosen_words, numbers, say
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import number
 from r3d_tui.text.safe import safe
@@ -64,7 +64,7 @@ def feed(
     json_document: Json = False,
 ) -> None:
     """How many chips at the published rates this machine keeps busy; the chips are simulated."""
-    counts = numbers(chips, "--chips") or ()
+    counts = numbers(chips, "--chips")
     if not all(1 <= count <= 64 for count in counts):
         raise InputError("--chips {text}: 1 to 64 each", hint="such as 1,8", text=ascii(chips))
     report = reports.bench_feed(store, counts, rounds, aloud(), frames=frames, annotation=annotation)

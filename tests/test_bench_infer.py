@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from backends import api
 from backends import bench_infer as product
 from backends.bench_infer import InferBench, bench_infer
 from backends.core.bench_report import BenchFigure, BenchReport
@@ -103,3 +104,22 @@ def test_devices_of_the_cpu_are_groups_of_cores(tmp_path: Path) -> None:
     assert all(isinstance(device, DeviceSpec) for device in found)
     assert json.dumps(machine())
     assert Line("") == BenchFigure("a", line("a"), None).against
+
+
+@pytest.mark.slow
+def test_batches_are_made_measured_and_compared(tmp_path: Path) -> None:
+    """For real on the CPU: the model goes through export and simplify for each; the best one is noted."""
+    workspace = tmp_path / "w"
+    api.build_demo(workspace)
+    report = api.bench_batches(workspace, (1, 4), say=QUIET, loop=1, runtime="onnxruntime", devices=(0,))
+    rates = {batch: figure(report, f"batch_{batch}").value or 0.0 for batch in (1, 4)}
+    assert min(rates.values()) > 0
+    assert max(rates, key=lambda batch: rates[batch]) == report.settings["best_batch"]
+    assert (figure(report, "batch_4_p95_ms").value or 0) >= (figure(report, "batch_4_p50_ms").value or 0) > 0
+
+
+def test_batches_out_of_range_are_refused(tmp_path: Path) -> None:
+    """Before anything is made."""
+    write_settings(tmp_path, Settings())
+    with pytest.raises(InputError, match="--batches: 1 to 1024 each"):
+        api.bench_batches(tmp_path, (0,), say=QUIET)

@@ -12,9 +12,9 @@ from backends import api
 from backends.core.bench_report import BenchFigure, BenchReport
 from backends.core.codec import encode
 from backends.core.errors import InputError
-from backends.core.messages import N_, Line
+from backends.core.messages import Line, line
 from r3d_tui.commands.help import GroupedHelp
-from r3d_tui.commands.options import chosen_words, given, open_workspace, print_json, say, tell
+from r3d_tui.commands.options import chosen_words, given, numbers, open_workspace, print_json, say, tell
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import DASH, number, percent, rate
 from r3d_tui.text.rows import cells, fit
@@ -43,13 +43,14 @@ def infer(
     loop: Annotated[int, typer.Option(min=1, max=100_000, help="Batches a measurement, as the guide's --loop.")] = 20,
     ais_bench: Annotated[Path | None, typer.Option(help="The Python that has ais_bench, or an ais_infer.py.")] = None,
     batches: Annotated[str | None, typer.Option(help="Batch sizes to compare, such as 1,4,8,16,32.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="With --batches: write the best to r3d.toml.")] = False,
     json_document: Json = False,
 ) -> None:
     """Pure inference, each device alone and all together, beside the published figures."""
     if target not in (None, "cpu", "ascend"):
         raise InputError("--target {target}: unknown", hint="cpu or ascend", target=target)
     if batches is not None:
-        show(_compared(batches, loop, runtime, devices, ais_bench), json_document=json_document)
+        show(_compared(batches, loop, runtime, devices, ais_bench, apply=apply), json_document=json_document)
         return
     report = api.bench_infer(
         _workspace(),
@@ -58,7 +59,7 @@ def infer(
         store=store,
         target=cast(Literal["cpu", "ascend"] | None, target),
         runtime=runtime,
-        devices=numbers(devices, "--devices"),
+        devices=numbers(devices, "--devices") or None,
         batch=batch,
         loop=loop,
         ais_bench=ais_bench,
@@ -66,17 +67,24 @@ def infer(
     show(report, json_document=json_document)
 
 
-def _compared(batches: str, loop: int, runtime: str | None, devices: str | None, ais_bench: Path | None) -> BenchReport:
-    """The report of a batch sweep in the workspace."""
-    return api.bench_batches(
-        open_workspace().workspace,
-        numbers(batches, "--batches") or (),
+def _compared(
+    batches: str, loop: int, runtime: str | None, devices: str | None, ais_bench: Path | None, *, apply: bool
+) -> BenchReport:
+    """The report of a batch sweep in the workspace; with `apply` its best batch is written to r3d.toml."""
+    folder = open_workspace().workspace
+    report = api.bench_batches(
+        folder,
+        numbers(batches, "--batches"),
         say=aloud(),
         loop=loop,
         runtime=runtime,
-        devices=numbers(devices, "--devices"),
+        devices=numbers(devices, "--devices") or None,
         ais_bench=ais_bench,
     )
+    if apply:
+        change = api.change_setting(folder, "infer.batch", str(report.settings["best_batch"]))
+        tell(chosen_words().line(line("r3d.toml: {setting}", setting=change.after)))
+    return report
 
 
 def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
@@ -172,13 +180,3 @@ def aloud() -> Callable[[Line], None]:
 
 def _workspace() -> Path | None:
     return api.find_workspace(given.workspace or Path.cwd())
-
-
-def numbers(text: str | None, option: str) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        hint = N_("such as 0,1")
-        raise InputError("{option} {text}: not numbers", hint=hint, option=option, text=ascii(text)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +12,13 @@ import typer
 
 from backends import api
 from backends.core.errors import InputError, R3dError
+from backends.core.messages import line
 from r3d_tui.commands.options import (
     Json,
     chosen_words,
     given,
     here,
+    numbers,
     open_workspace,
     print_json,
     refuse,
@@ -26,8 +29,10 @@ from r3d_tui.commands.options import (
 )
 from r3d_tui.text import figures
 from r3d_tui.text.safe import safe_lines
+from r3d_tui.views.chips import devices_setting, number_of
 
 if TYPE_CHECKING:
+    from backends.core.client import Client
     from backends.core.needs import Finding
 
 
@@ -98,8 +103,13 @@ def runs(json_document: Json = False) -> None:
 def devices(
     json_document: Json = False,
     source: Annotated[str, typer.Option("--from", help="A saved `npu-smi info`; - for standard input.")] = "live",
+    exclude: Annotated[str | None, typer.Option(help="Devices that runs leave alone, such as 3 or 0,1.")] = None,
+    include: Annotated[str | None, typer.Option(help="Devices that runs take again.")] = None,
 ) -> None:
-    """The chips of this machine as npu-smi reports them."""
+    """The chips of this machine as npu-smi reports them; --exclude and --include choose which of them runs take."""
+    if exclude is not None or include is not None:
+        choose_devices(open_workspace(), numbers(exclude, "--exclude"), numbers(include, "--include"))
+        return
     table = api.read_devices(source)
     if json_document:
         print_json(api.devices_document(table))
@@ -110,6 +120,37 @@ def devices(
             say(text)
     if table.error:
         raise typer.Exit(3)
+
+
+def choose_devices(client: Client, excluded: tuple[int, ...], included: tuple[int, ...]) -> None:
+    """As Space in the console: in the inference that runs, else in `infer.devices` of r3d.toml."""
+    snapshot, words = client.snapshot(), chosen_words()
+    known = {number_of(device.id): device.id for device in snapshot.run.devices}
+    if any(stage.name == "infer" and stage.state == "running" for stage in snapshot.run.stages):
+        refuse(_unknown_devices((*excluded, *included), known))
+        for number, take in [*((n, "out") for n in excluded), *((n, "in") for n in included)]:
+            client.command("infer", {"command": "device", "id": known[number], "take": take})
+        return
+    if snapshot.settings is None:
+        raise InputError("{path}: its settings cannot be read", hint="r3d-tui status", path=str(client.workspace))
+    with api.sample_devices(snapshot.settings.infer.target) as readings:
+        samples = {number_of(sample.device): sample for sample in next(readings, ())}
+    free = {number for number, sample in samples.items() if not sample.not_taken.template}
+    before = snapshot.settings.infer.devices
+    if snapshot.settings.infer.target == "ascend":  # groups of cores are made as they are asked for
+        refuse(_unknown_devices((*excluded, *included), samples))
+    chosen = (set(before) if before is not None else free) - set(excluded) | set(included)
+    if not chosen:
+        raise InputError("no device would be left", hint="leave at least one")
+    change = api.change_setting(client.workspace, "infer.devices", devices_setting(chosen, free))
+    tell(words.line(line("r3d.toml: {setting}", setting=change.after or line("infer.devices: all that are free"))))
+
+
+def _unknown_devices(asked: Iterable[int], known: Mapping[int, object]) -> Iterator[InputError]:
+    for number in asked:
+        if number not in known:
+            names = ", ".join(map(str, sorted(known)))
+            yield InputError("no device {number}", hint="devices: {names}", number=number, names=names)
 
 
 def doctor(

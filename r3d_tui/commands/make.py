@@ -13,7 +13,7 @@ import typer
 from backends import api
 from backends.core.client import RunRequest
 from backends.core.errors import InputError
-from r3d_tui.commands.options import chosen_words, refuse, tell
+from r3d_tui.commands.options import chosen_words, numbers, refuse, tell
 from r3d_tui.commands.run import begin
 from r3d_tui.terminal.tty import drawn
 
@@ -60,7 +60,7 @@ def init(
         splits=splits,
         checkpoint=checkpoint,
         target="ascend" if target == "ascend" else "cpu",
-        devices=_numbers(devices),
+        devices=numbers(devices, "--devices") or None,
     )
     for found in api.describe_dataset(folder.absolute()):
         tell(chosen_words().line(found))
@@ -78,7 +78,7 @@ def _faults(
     if checkpoint is None:
         yield InputError("no checkpoint is given", hint="give --checkpoint")
     try:
-        _numbers(devices)
+        numbers(devices, "--devices")
     except InputError as error:
         yield error
 
@@ -91,12 +91,3 @@ def _video_count(done: int, total: int) -> None:
         sys.stderr.write("\r" + text + ("\n" if done == total else ""))
     elif done == total:
         tell(words("plain.videos", n=done))
-
-
-def _numbers(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise InputError("--devices {text}: not numbers", hint="such as 0,1", text=ascii(text)) from None

@@ -105,6 +105,15 @@ def refuse(faults: Iterable[InputError]) -> None:
         raise found[-1]
 
 
+def numbers(text: str | None, option: str) -> tuple[int, ...]:
+    """The numbers of an option such as `0,1`; none where it was not given. InputError where they are not numbers."""
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        hint = N_("such as 0,1")
+        raise InputError("{option} {text}: not numbers", hint=hint, option=option, text=ascii(text)) from None
+
+
 def say(text: str) -> None:
     """A line for people on standard output, which scripts may read as well."""
     typer.echo(tty.drawn(text))

@@ -9,7 +9,7 @@ from backends.core.errors import StageError
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.views import dialogs
-from r3d_tui.views.chips import included, number_of
+from r3d_tui.views.chips import devices_setting, included, number_of
 from r3d_tui.views.devices import short_id
 from r3d_tui.views.look import paragraph, stage_word
 from r3d_tui.views.phase import failed_stage, fix_of
@@ -191,7 +191,7 @@ def _choose(board: Board, device: str, *, out: bool) -> None:
         board.say("say.last_device")
         return
     free = {number_of(one.id) for one in everything if one.sample is None or not one.sample.not_taken.template}
-    value = None if chosen == free else f"[{', '.join(map(str, sorted(chosen)))}]"
+    value = devices_setting(chosen, free)
     workspace = board.host.client.workspace
     name = short_id(device)
 

@@ -6,6 +6,7 @@ Before inference it shows what each chip is and who uses it; from inference on, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
@@ -58,6 +59,11 @@ def number_of(device: str) -> int:
     """The number in `infer.devices` that a device's id stands for; -1 where it is none."""
     number = device.rpartition(":")[2]
     return int(number) if number.isdecimal() else -1
+
+
+def devices_setting(chosen: AbstractSet[int], free: AbstractSet[int]) -> str | None:
+    """`infer.devices` as TOML has it; None, which takes the setting out, where all that are free are chosen."""
+    return None if chosen == free else f"[{', '.join(map(str, sorted(chosen)))}]"
 
 
 def chip_table(found: ChipTable, look: Look, cursor: str) -> list[Row]:

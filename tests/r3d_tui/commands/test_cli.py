@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.api import stage_names
+from backends.api import build_demo, stage_names
 from r3d_tui.commands.help import globals_first
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -297,3 +297,17 @@ def test_a_report_is_written_for_a_run_that_there_is(tmp_path: Path) -> None:
     assert "nothing has run here yet (r3d-tui run)" in r3d("report", cwd=tmp_path).stderr
     done = r3d("report", "-w", str(tmp_path), "--language", "zh", cwd=tmp_path)
     assert (2, True) == (done.returncode, "尚未运行过" in done.stderr)
+
+
+def test_devices_are_excluded_and_included_without_a_screen(tmp_path: Path) -> None:
+    """In r3d.toml, whose other lines stay; a chip that is not there and the last one are refused."""
+    build_demo(tmp_path / "w", chips=4)
+    settings = tmp_path / "w" / "r3d.toml"
+    before = settings.read_text().splitlines()
+    assert 0 == r3d("devices", "--exclude", "3", "-w", str(tmp_path / "w"), cwd=tmp_path).returncode
+    changed = [line for line in settings.read_text().splitlines() if line not in before]
+    assert ["devices = [0, 1, 2]"] == [line.partition(" #")[0].rstrip() for line in changed]
+    assert "no device 9 (devices: 0, 1, 2, 3)" in r3d("devices", "--exclude", "9", cwd=tmp_path / "w").stderr
+    assert "no device would be left" in r3d("devices", "--exclude", "0,1,2", cwd=tmp_path / "w").stderr
+    assert 0 == r3d("devices", "--include", "3", cwd=tmp_path / "w").returncode
+    assert not [line for line in settings.read_text().splitlines() if line.startswith("devices")]
