@@ -18,7 +18,7 @@ from typing import Any
 from backends.core.catalog_pages import Change, ClassEntry, Query, SkippedEntry, VideoEntry
 from backends.core.codec import dumps, loads
 from backends.core.errors import InputError
-from backends.core.messages import Line
+from backends.core.messages import N_, Line
 
 FORMAT = 1
 """Of the tables below; a file of another format is written again."""
@@ -79,17 +79,13 @@ _KIND = """CASE WHEN was IS NULL THEN 'gained' WHEN now IS NULL THEN 'lost'
     WHEN (was = label) = (now = label) THEN 'other' WHEN now = label THEN 'fixed' ELSE 'broken' END"""
 _CHANGES = f"""
 DROP TABLE IF EXISTS temp.changes;
-CREATE TEMP TABLE changes AS SELECT *, {_KIND} AS kind FROM (
-    SELECT v.video, v.label, o.predicted AS was, v.predicted AS now FROM main.videos v
-        LEFT JOIN other.videos o ON o.video = v.video WHERE v.predicted IS NOT o.predicted
-    UNION ALL SELECT o.video, o.label, o.predicted, NULL FROM other.videos o
-        WHERE o.predicted IS NOT NULL AND NOT EXISTS (SELECT 1 FROM main.videos v WHERE v.video = o.video));
-CREATE TEMP TABLE ordered AS SELECT * FROM changes ORDER BY
-    CASE kind WHEN 'broken' THEN 0 WHEN 'fixed' THEN 1 WHEN 'lost' THEN 2 WHEN 'gained' THEN 3 ELSE 4 END, rowid;
-DROP TABLE changes;
 CREATE TEMP TABLE changes (number INTEGER PRIMARY KEY, video, label, was, now, kind);
-INSERT INTO changes (video, label, was, now, kind) SELECT * FROM ordered;
-DROP TABLE ordered;
+INSERT INTO changes SELECT NULL, video, label, was, now, {_KIND} AS kind FROM (
+    SELECT v.number AS place, v.video, v.label, o.predicted AS was, v.predicted AS now FROM main.videos v
+        LEFT JOIN other.videos o ON o.video = v.video WHERE v.predicted IS NOT o.predicted
+    UNION ALL SELECT o.number, o.video, o.label, o.predicted, NULL FROM other.videos o
+        WHERE o.predicted IS NOT NULL AND NOT EXISTS (SELECT 1 FROM main.videos v WHERE v.video = o.video)
+) ORDER BY instr('broken fixed lost gained other', kind), place;
 """  # noqa: S608 - constants
 
 
@@ -175,7 +171,7 @@ class SqlCatalog:
         return cls(_opened(path), f"{path.resolve().as_uri()}?mode=ro", earlier)
 
     def say(self, words: Callable[[Line], str]) -> None:
-        with self._lock:
+        with self._asked():
             rows = self._db.execute("SELECT number, line FROM reasons WHERE number").fetchall()
             self._db.executescript(
                 "DROP TABLE IF EXISTS temp.said; CREATE TEMP TABLE said (number INTEGER PRIMARY KEY, text)"
@@ -184,33 +180,33 @@ class SqlCatalog:
             self._forget(0)
 
     def count(self, query: Query) -> int:
-        with self._lock:
+        with self._asked():
             return self._arranged(query)[1]
 
     def page(self, query: Query, offset: int, limit: int) -> tuple[Any, ...]:
         make = _MAKE[query.table]
-        with self._lock:
+        with self._asked():
             table, _ = self._arranged(query)
             wanted = f"{_SELECT[query.table]} JOIN temp.{table} a ON a.number = v.number WHERE a.row > ? AND a.row <= ?"
             rows = self._db.execute(f"{wanted} ORDER BY a.row", (offset, offset + limit)).fetchall()
         return tuple(make(*row) for row in rows)
 
     def place(self, query: Query, name: str) -> int | None:
-        with self._lock:
+        with self._asked():
             table, _ = self._arranged(query)
             look = f"SELECT a.row FROM {query.table} v JOIN temp.{table} a ON a.number = v.number WHERE v.{NAMES[query.table]} = ?"  # noqa: S608, E501 - constants
             row = self._db.execute(look, (name,)).fetchone()
         return row[0] - 1 if row else None
 
     def video(self, name: str) -> VideoEntry | None:
-        with self._lock:
+        with self._asked():
             row = self._db.execute(f"{_SELECT['videos']} WHERE v.video = ?", (name,)).fetchone()
         return _video(*row) if row else None
 
     def compare(self, run_id: str) -> Mapping[str, int]:
         if self._earlier is None:
             raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
-        with contextlib.closing(self._earlier(run_id)) as other, self._lock:
+        with contextlib.closing(self._earlier(run_id)) as other, self._asked():
             self._forget(0)
             self._db.execute("ATTACH ? AS other", (other.where,))
             try:
@@ -225,6 +221,17 @@ class SqlCatalog:
     def close(self) -> None:
         with self._lock:
             self._db.close()
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[None]:
+        """One question at a time; what SQLite cannot read is an error of ours."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                hint = N_("remove the file: it is made again")
+                path = self.where.partition("?")[0].removeprefix("file://")
+                raise InputError("{path}: {reason}", hint=hint, path=path, reason=str(error)) from None
 
     def _arranged(self, query: Query) -> tuple[str, int]:
         """The table that holds the query's rows in order, and how many they are."""

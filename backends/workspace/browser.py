@@ -106,6 +106,8 @@ class _Sources:
         try:
             with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as db:
                 write_catalog(db, self.key, self.videos(), self.skipped())
+            with open(part, "rb") as file:
+                os.fsync(file.fileno())
             part.replace(self.catalog)
         finally:
             part.unlink(missing_ok=True)

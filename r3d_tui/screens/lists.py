@@ -15,6 +15,7 @@ from msgspec import Struct
 from textual import on
 from textual.binding import Binding, BindingType
 
+from backends.core.errors import R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.dialog import Dialog, Rows
 from r3d_tui.state.console_messages import Answer
@@ -229,7 +230,12 @@ class Lists(Large):
         """Ask something that may take its time."""
 
         def run() -> None:
-            found = work()
+            try:
+                found = work()
+            except R3dError as error:
+                text = self._words.line(error.line)
+                self.post_message(Answer(lambda: self.app.notify(text, markup=False)))
+                return
             self.post_message(Answer(lambda: then(found)))
 
         threading.Thread(target=run, name="list", daemon=True).start()

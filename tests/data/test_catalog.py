@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from backends.core.catalog_pages import Change, ClassEntry, Query, SkippedEntry, VideoEntry
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
-from backends.data.catalog import NAMES, ORDERS, SqlCatalog, memory_catalog
+from backends.data.catalog import NAMES, ORDERS, SqlCatalog, key_of, memory_catalog, write_catalog
 
 VIDEOS = (
     VideoEntry("b_2", "wave", 40, 2, 3, (1, 41), "wave", 0.9),
@@ -163,3 +166,16 @@ def test_pages_are_the_whole_cut_in_pieces(videos: list[Any], order: str, down: 
     fold = (lambda name: name) if text != text.lower() else str.lower
     fits = [one for one in videos if all(fold(w) in fold(f"{one.video} {one.predicted or ''} ") for w in words)]
     assert sorted(one.video for one in fits) == sorted(one.video for one in whole)
+
+
+def test_a_catalog_that_is_damaged_later_ends_in_a_line(tmp_path: Path) -> None:
+    """Pages that SQLite cannot read are an error of ours, with the file and what to do."""
+    path = tmp_path / "catalog.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        write_catalog(db, "key", (VideoEntry(f"v{n}", "wave") for n in range(9000)), ())
+    assert "key" == key_of(path)
+    catalog = SqlCatalog.open(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: 8 << 10] + bytes(len(data) - (8 << 10)))
+    with pytest.raises(InputError, match=r"catalog\.db.*made again"):
+        catalog.page(Query("videos", order="video"), 0, 9)
