@@ -243,8 +243,12 @@ def link_frames(source: Path, target: Path) -> bool:
 
 
 def holds(folder: Path, record: VideoFrames) -> bool:
-    """Whether a folder is what its record says, by count and bytes."""
-    with suppress(OSError), os.scandir(folder) as found:
-        sizes = [entry.stat(follow_symlinks=False).st_size for entry in found]
-        return (len(sizes), sum(sizes)) == (record.written, record.bytes)
+    """Whether a folder is what its record says, byte for byte: what an earlier attempt left may be damaged."""
+    digest = hashlib.sha256()
+    with suppress(OSError):
+        if sum(1 for _ in folder.iterdir()) != record.written:
+            return False
+        for number in range(1, record.written + 1):
+            digest.update((folder / f"image_{number:05d}.jpg").read_bytes())
+        return digest.hexdigest() == record.sha256
     return False

@@ -97,6 +97,17 @@ def test_only_what_is_missing_is_made_again(tmp_path: Path, film: FilmMaker, job
     assert ["4 of 4 videos were there already"] == [str(e.text) for e in third.said if isinstance(e, StageNote)]
 
 
+def test_a_damaged_frame_is_made_again(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
+    """What is there is compared byte for byte: a flipped bit of the same size is not taken for what was made."""
+    film(tmp_path / "videos/wave/a.avi", 3)
+    first = run(job(inputs={"videos": tmp_path / "videos"}))
+    path = tmp_path / "out/frames/wave/a/image_00002.jpg"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:])
+    assert first.digest == run(job(inputs={"videos": tmp_path / "videos"})).digest
+    assert whole == path.read_bytes()
+
+
 def test_the_digest_follows_the_content(tmp_path: Path, film: FilmMaker, job: JobMaker) -> None:
     """Other frames give another digest, the number of workers does not."""
     for name in ("a", "b", "c"):
