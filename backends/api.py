@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of a
     from backends.core.events import Event, Outcome
     from backends.core.messages import Line, Scalar
     from backends.core.needs import Finding
+    from backends.core.overview import Overview
     from backends.core.plan import Plan
     from backends.core.run_state import Run
     from backends.core.setting_change import SettingChange
@@ -123,6 +124,20 @@ def change_setting(workspace: Path, setting: str, value: str | None) -> SettingC
     from backends.workspace.settings_edit import change
 
     return change(workspace, setting, value)
+
+
+def overview(workspace: Path) -> Overview:
+    """Data, model and target of a workspace at a glance. Takes a process and seconds: call it from a thread."""
+    import subprocess
+    import sys
+
+    from backends.core.codec import loads
+    from backends.core.overview import Overview
+    from backends.core.processes import our_environment
+
+    command = [sys.executable, "-m", "backends.workspace.overview", str(workspace)]
+    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=our_environment())
+    return loads(Overview, done.stdout) if done.returncode == 0 else Overview()
 
 
 @contextlib.contextmanager

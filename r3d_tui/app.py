@@ -93,9 +93,9 @@ class ConsoleApp(ConsoleBase):
         ascii_only: bool = False,
         clock: Callable[[], float] = time.time,
         theme: str = "",
-        read_devices: bool = False,
+        live: bool = False,
     ) -> None:
-        """`read_devices`: those of this machine are read while no run does; a recorded run has its own."""
+        """`live`: devices and data of this machine are looked at before a run; a recorded run has its own."""
         super().__init__()
         self.client = client
         self.words = words
@@ -103,7 +103,7 @@ class ConsoleApp(ConsoleBase):
         self.ascii_only = ascii_only
         self.clock = clock
         self.animation_level = "none"
-        self.questions = Questions(read_devices=read_devices)
+        self.questions = Questions(live=live)
         self.board = Board(COMMANDS, self.questions.changed)
         self.feed = Feed(client, self.board.post_message)
         for mine in THEMES:
@@ -208,7 +208,7 @@ def run_console(
         return 2
     tty.give_size()
     theme = _first_theme()
-    app = ConsoleApp(client, words=words, read_only=read_only, ascii_only=ascii_only, theme=theme, read_devices=True)
+    app = ConsoleApp(client, words=words, read_only=read_only, ascii_only=ascii_only, theme=theme, live=True)
     gc.disable()  # start-up makes much and drops nothing; the board turns it on again with the first snapshot
     with tty.leaving_clean(app.leave_from_signal):
         code = app.run(mouse=mouse)

@@ -41,7 +41,7 @@ def main() -> int:
     except R3dError as error:
         sys.stderr.write(f"{words.line(error.line)}\n")
         return error.exit_code
-    app = ConsoleApp(client, words=words, read_only=given.read_only, ascii_only=given.ascii, read_devices=True)
+    app = ConsoleApp(client, words=words, read_only=given.read_only, ascii_only=given.ascii, live=True)
     app.run(mouse=not given.no_mouse)
     client.close()
     return 0

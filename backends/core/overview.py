@@ -19,13 +19,13 @@ class Overview(Struct, frozen=True):
     """Videos, or folders of frames."""
     classes: int | None = None
     """Labels of the annotation."""
-    listed: int | None = None
-    """Videos in the annotation, of all subsets."""
     subset_videos: int | None = None
     """Those of the subset that is evaluated."""
     arch: str = ""
     """Of the checkpoint, such as resnet-50."""
     model_classes: int | None = None
+    disk_bytes: int | None = None
+    """What a whole run would write."""
     target: tuple[str, ...] = ()
     """What the target has: versions of CANN, tools. Foreign text."""
     contradictions: tuple[Line, ...] = ()

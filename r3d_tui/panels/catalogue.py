@@ -10,7 +10,7 @@ from r3d_tui.views import chips, dataset, failure, model, ready, result, running
 from r3d_tui.views.devices import histories, short_id
 from r3d_tui.views.look import Look, dotted, paragraph, sign, stage_word
 from r3d_tui.views.look import stages as stages_of
-from r3d_tui.views.phase import failed_stage, phase_of
+from r3d_tui.views.phase import failed_stage, infer_runs, phase_of
 
 BRIEF = 10
 """Lines below which data and model are told in short."""
@@ -28,10 +28,10 @@ def _main(scene: Scene, look: Look) -> list[Row]:
         return failure.failure(snapshot, look, scene.change, log)
     if phase == "running":
         rows = running.running(snapshot, look, _table(scene))
-        if scene.boxed or chips.working(snapshot) or look.height < len(rows) + 6:
+        if scene.boxed or infer_runs(snapshot):
             return rows
-        below = model.model if running.converts(snapshot) else dataset.dataset
-        return [*rows, (), *below(snapshot, look)]
+        below = model.brief if running.converts(snapshot) else dataset.brief
+        return [*rows, (), *(row(" ", *line) for line in below(snapshot, look))]
     if phase == "done":
         return result.result(snapshot, look, scene.devices)
     return ready.ready(snapshot, look, scene.devices, scene.overview, scene.plan)

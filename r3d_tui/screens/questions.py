@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backends.core.client import RunRequest, Snapshot
+from backends.core.overview import Overview
 from backends.core.setting_change import SettingChange
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.run_commands import send_wishes
@@ -19,9 +20,9 @@ LATER_S = 0.4
 class Questions:
     """One board's. Each question is asked once for what it depends on."""
 
-    def __init__(self, *, read_devices: bool) -> None:
-        """`read_devices`: the devices of this machine are read while no run does."""
-        self._read_devices = read_devices
+    def __init__(self, *, live: bool) -> None:
+        """`live`: the devices and the data are this machine's, and are looked at; a recorded run has its own."""
+        self._live = live
         self._asked: dict[str, object] = {}
         self._poll: DevicePoll | None = None
 
@@ -30,7 +31,7 @@ class Questions:
         snapshot = board.state.snapshot
         if snapshot is None:
             return
-        if self._read_devices:
+        if self._live:
             board.set_timer(LATER_S, lambda: self._follow_devices(board))
         if snapshot.run.id:
             self._once(board, "tracks", snapshot.run.id, lambda: _ask_tracks(board, snapshot.run.id))
@@ -43,7 +44,7 @@ class Questions:
         self._once(board, "fix", (fix_of(snapshot), snapshot.settings), lambda: _ask_fix(board, snapshot))
         if snapshot.settings is None and not snapshot.run.id and not board.host.read_only:
             self._once(board, "setup", True, lambda: _offer_setup(board, snapshot))
-        if snapshot.settings is not None:
+        if self._live and snapshot.settings is not None and board.state.phase == "ready":
             key = (snapshot.settings.dataset, snapshot.settings.model, snapshot.settings.infer.target)
             self._once(board, "overview", key, lambda: _ask_overview(board))
 
@@ -146,3 +147,15 @@ def _likely_target() -> str:
 
 def _ask_overview(board: Board) -> None:
     """Counted in a process of its own: a disk may be slow, and a checkpoint brings torch."""
+    workspace = board.host.client.workspace
+
+    def work() -> Overview:
+        from backends import api
+
+        return api.overview(workspace)
+
+    def take(found: Overview) -> None:
+        board.state.overview = found
+        board.draw()
+
+    board.ask(work, take, lambda: None)

@@ -119,13 +119,13 @@ def _work_columns(found: ChipTable, look: Look) -> tuple[Column, ...]:
         Column(words("chip_table.clips"), 6, right=True),
         Column(words("infer.clips_per_s"), 7, right=True),
         Column("", line),
-        Column(words("chip_table.share"), 5, right=True, rank=0 if found.reference else 20),
+        Column(words("chip_table.share") if found.reference else "", 5 if found.reference else 0, right=True),
         Column(words("chip_table.p50"), 6, right=True, rank=9),
         Column(words("chip_table.p95"), 6, right=True, rank=5),
         Column(words("chip_table.util"), 4, right=True, rank=4),
         Column(words("chip_table.memory"), 9, right=True, rank=8),
-        Column("°C", 4, right=True, rank=3 if warm else 19),
-        Column("W", 6, right=True, rank=6 if watts else 18),
+        Column("°C" if warm else "", 4 if warm else 0, right=True, rank=3),
+        Column("W" if watts else "", 6 if watts else 0, right=True, rank=6),
     ]
     return tuple(columns)
 

@@ -38,7 +38,7 @@ def ready(
         rows += paragraph(f"✗ {words.line(text)}", look.width, "bad", 1)
     if snapshot.problem.template:
         return [*rows, (), *paragraph(f"✗ {words.line(snapshot.problem)}", look.width, "bad", 1)]
-    return [*rows, (), *plan_rows(snapshot, look, plan)]
+    return [*rows, (), *plan_rows(snapshot, look, plan, overview.disk_bytes if overview is not None else None)]
 
 
 def _fact(look: Look, label: str, name: str, says: str, role: str = "", sign: str = "") -> Row:
@@ -65,7 +65,7 @@ def _data(settings: Settings, look: Look, overview: Overview | None) -> list[Row
         rows.append(_fact(look, words("ready.data"), safe(source.name), said, "", sign))
     if labels is not None:
         said, sign = words("data.split", n=data.split) if data.splits is not None else "", ""
-        if overview is not None and overview.listed is not None:
+        if overview is not None and overview.classes is not None and overview.subset_videos is not None:
             subset = words.get(f"subset.{data.subset}", data.subset)
             listed = words("ready.listed", n=figures.count(overview.subset_videos), subset=subset)
             said, sign = dotted([words("ready.classes", n=figures.count(overview.classes)), listed]), "✓"
@@ -102,8 +102,10 @@ def _target(settings: Settings, look: Look, devices: Sequence[Device], overview:
     return [_fact(look, look.words("ready.target"), name, dotted(said), "", sign)]
 
 
-def plan_rows(snapshot: Snapshot, look: Look, plan: Sequence[Preview] | None) -> list[Row]:
-    """How much a run would do; every stage that runs only because something changed, with why."""
+def plan_rows(
+    snapshot: Snapshot, look: Look, plan: Sequence[Preview] | None, disk_bytes: int | None = None
+) -> list[Row]:
+    """How much a run would do, and what it takes; every stage that runs only because something changed, with why."""
     words = look.words
     label = Span(f" {fit(words('ready.plan'), LABEL)}", "head")
     if plan is None:
@@ -113,7 +115,9 @@ def plan_rows(snapshot: Snapshot, look: Look, plan: Sequence[Preview] | None) ->
     first = dotted([words("ready.summary", run=len(run), kept=len(kept)), _estimate(snapshot, run, look)])
     rows = [cut(row(label, Span(first, "strong" if run else "")), look.width)]
     if free := _free(snapshot.workspace):
-        rows.append(row(" " * (LABEL + 1), Span(words("ready.disk", free=figures.size(free)), "dim")))
+        needs = words("ready.needs", n=figures.size(disk_bytes)) if disk_bytes and run else ""
+        text = ", ".join(part for part in (needs, words("ready.disk", free=figures.size(free))) if part)
+        rows.append(row(" " * (LABEL + 1), Span(text, "warn" if disk_bytes and disk_bytes > free else "dim")))
     changed = [one for one in plan if one.action == "run" and one.acceptable]
     for one in changed[:3]:
         text = f"{stage_word(words, one.stage)}: {words.line(one.reason)}"

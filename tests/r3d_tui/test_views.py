@@ -118,7 +118,7 @@ def test_before_the_first_run_data_model_target_and_plan_stand_together(story: O
 
     client = story("new")
     plan = client.preview(RunRequest())
-    overview = Overview(51, 6766, 51, 6766, 1530, "resnet-50", 51)
+    overview = Overview(51, 6766, 51, 1530, "resnet-50", 51)
     text = _text(ready.ready(client.snapshot(), _look(80), (), overview, plan))
     assert "DATA    videos                   ✓ 51 classes, 6,766 videos" in text
     assert "✓ 51 classes · 1,530 validation videos" in text

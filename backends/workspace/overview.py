@@ -1,0 +1,96 @@
+"""`python -m backends.workspace.overview FOLDER`: what lies in a workspace, printed as JSON. The console asks for it.
+
+A process of its own: a disk may be slow, and reading a checkpoint brings torch along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from backends.checks.check_disk import estimate
+from backends.core.codec import dumps
+from backends.core.errors import R3dError
+from backends.core.messages import Line, line
+from backends.core.overview import Overview
+from backends.core.settings import VIDEO_SUFFIXES, Settings
+from backends.data.dataset_checks import dataset_findings, read_labelling
+from backends.workspace.settings_file import read_settings
+
+MOST = 1_000_000
+"""Entries that are counted at most."""
+
+
+def overview(workspace: Path) -> Overview:
+    """All that a glance tells. Raises InputError where r3d.toml cannot be read; what else fails stays None."""
+    settings = read_settings(workspace)
+    folders, items = _count(settings)
+    classes = listed = None
+    with contextlib.suppress(R3dError, OSError):
+        if (labelling := read_labelling(settings.dataset)) is not None:
+            classes, listed = len(labelling.labels), labelling.folders.total()
+    arch, model_classes = _model(settings.model.checkpoint)
+    wrong = tuple(line("{found} ({hint})", found=one.found, hint=one.hint) for one in dataset_findings(settings)
+                  if one.state == "missing")  # fmt: skip
+    return Overview(
+        folders,
+        items,
+        classes,
+        subset_videos=listed,
+        arch=arch,
+        model_classes=model_classes,
+        disk_bytes=estimate(settings),
+        contradictions=(*wrong, *_mismatch(model_classes, classes, settings)),
+    )
+
+
+def _count(settings: Settings) -> tuple[int | None, int | None]:
+    """Class folders, and videos or folders of frames in them; None where there is no such folder, or an archive."""
+    root = settings.dataset.videos or settings.dataset.frames
+    if root is None or not root.is_dir():
+        return None, None
+    videos = settings.dataset.videos is not None
+    folders = items = 0
+    with contextlib.suppress(OSError), os.scandir(root) as classes:
+        for folder in (entry for entry in classes if entry.is_dir()):
+            with os.scandir(folder.path) as entries:
+                found = sum(_is_item(entry, videos=videos) for entry in entries)
+            folders, items = folders + bool(found), items + found
+            if items > MOST:
+                return None, None
+    return (folders, items) if items else (None, None)
+
+
+def _is_item(entry: os.DirEntry[str], *, videos: bool) -> bool:
+    return Path(entry.name).suffix.lower() in VIDEO_SUFFIXES if videos else entry.is_dir()
+
+
+def _model(path: Path | None) -> tuple[str, int | None]:
+    """Architecture and classes of the checkpoint; "" and None where it cannot be read here."""
+    if path is None or path.suffix not in (".pth", ".pt"):
+        return "", None
+    try:
+        from backends.models.checkpoint import read_checkpoint
+
+        found = read_checkpoint(path).architecture
+    except (R3dError, ImportError, OSError):
+        return "", None
+    return found.name, found.classes
+
+
+def _mismatch(model: int | None, labels: int | None, settings: Settings) -> tuple[Line, ...]:
+    wanted = settings.model.classes
+    found = []
+    if model is not None and wanted not in (None, model):
+        found.append(
+            line("the checkpoint has {model} classes, model.classes says {wanted}", model=model, wanted=wanted)
+        )
+    if model is not None and labels is not None and model != labels:
+        found.append(line("the checkpoint has {model} classes, the labels {labels}", model=model, labels=labels))
+    return tuple(found)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(dumps(overview(Path(sys.argv[1]))) + "\n")
