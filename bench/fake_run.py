@@ -91,7 +91,7 @@ class Actor:
         found: list[ev.Event] = [ev.RunStarted(self._folder.id, names, os.getpid(), socket.gethostname())]
         for number, name in enumerate(names[: names.index("infer")]):
             found += self._whole(name, 1.5 + 7.0 * number)
-        found.append(ev.StageStarted("infer", 1, line("first time here"), os.getpid()))
+        found.append(ev.StageStarted("infer", 1, line("not built yet"), os.getpid()))
         found += [ev.DeviceChanged(chip, "working", "310P3", pid=os.getpid()) for chip in self._chips]
         self._say(found)
         self.write_log("runtime acl, batch 10, layout packed")
@@ -100,7 +100,7 @@ class Actor:
     def _whole(self, stage: str, seconds: float) -> Iterator[ev.Event]:
         outputs = {"report": "report.json"} if stage == "evaluate" else {}
         outcome = ev.Outcome({"clips_per_s": None, **FIGURES.get(stage, {})}, outputs)
-        yield ev.StageStarted(stage, 1, line("first time here"), 0, fingerprint="acted")
+        yield ev.StageStarted(stage, 1, line("not built yet"), 0, fingerprint="acted")
         yield ev.StageFinished(stage, 1, outcome, seconds)
 
     def _say(self, events: list[ev.Event]) -> None:
@@ -176,7 +176,7 @@ class Actor:
 
     def _fact(self, number: int) -> ev.Event:
         if number % 8:
-            text = line("interrupted in attempt {attempt}; taken up again", attempt=number)
+            text = line("interrupted in attempt {attempt}; resumed", attempt=number)
             return ev.StageNote("infer", text, "warning")
         return ev.ItemSetAside("infer", f"video_{number}.avi", line("it has no frames"))
 

@@ -129,7 +129,7 @@ def _ask(line: Sequence[str], workspace: Path, limit_s: float) -> Ending | None:
         tool = Tool(sourced(line), workspace, workspace)
     except OSError as error:
         reason = os_reason(error)
-        raise NeedError("{tool}: {reason}", hint="mend infer.ais_bench", tool=line[0], reason=reason) from None
+        raise NeedError("{tool}: {reason}", hint="fix infer.ais_bench", tool=line[0], reason=reason) from None
     try:
         tool.wait(limit_s)
         there = tool.gone()

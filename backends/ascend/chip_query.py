@@ -32,5 +32,5 @@ def ask_chips(workspace: Path, *, soc: bool = False) -> DeviceTable:
         cause = line("npu-smi gave no answer in {limit:.0f} s", limit=LIMIT_S)
         return DeviceTable("live", Trouble("timeout", "npu-smi: no answer", cause))
     except DecodeError:
-        cause = line("the chips could not be asked for: see the stage's log")
+        cause = line("the chips could not be read: see the stage's log")
         return DeviceTable("live", Trouble(None, "no answer", cause))

@@ -26,7 +26,7 @@ _CODES: dict[str, tuple[Line, Line]] = {
         line("stop that container, or give this one chips of its own"),
     ),
     "-9005": (
-        line("the kind of board cannot be told; in a container, driver files or device nodes are not mounted"),
+        line("the kind of board is not known; in a container, driver files or device nodes are not mounted"),
         line("mount /usr/local/Ascend/driver, /usr/local/dcmi and the device nodes, or run it on the host"),
     ),
     "-8002": (line("this user may not ask the driver"), line("usermod -aG HwHiAiUser <user> and log in again")),

@@ -121,7 +121,7 @@ def file_system_finding(workspace: Path, mounts: Path | None = None) -> Finding:
     """The workspace's file system: over a network the journal does without its write-ahead log, and locks may lie."""
     kind = file_system(workspace, mounts)
     if kind is None:
-        return Finding("file system", "unknown", line("not told by this system"))
+        return Finding("file system", "unknown", line("not reported by this system"))
     if kind in REMOTE:
         hint = line(
             "put the workspace on a local disk: a network is slow, and engines of other machines may not see the lock"

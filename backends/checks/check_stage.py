@@ -119,7 +119,7 @@ def _version(need: Need) -> Line:
             return line("{version}", version=metadata.version(name))
         except metadata.PackageNotFoundError:
             continue
-    return line("found; its version is not told")
+    return line("found; its version is not known")
 
 
 def _cores() -> Finding:
@@ -130,7 +130,7 @@ def _cores() -> Finding:
 def _memory() -> Finding:
     used, total = cpu_groups.memory_mb()
     if used is None or total is None:
-        return Finding("memory", "unknown", line("not told by this system"))
+        return Finding("memory", "unknown", line("not reported by this system"))
     found = line("{free} MB free of {total} MB", free=total - used, total=total)
     if total - used < LEAST_MEMORY_MB:
         return Finding("memory", "warning", found, line("close other programs, or use fewer workers"))

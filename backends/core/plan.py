@@ -46,7 +46,7 @@ class Stage(Struct, frozen=True):
     skip: Line | None = None
     """Why this stage does not apply; None: it does."""
     fresh: bool = False
-    """True: run every time, never taken from the cache (check)."""
+    """True: always runs, never taken from the cache (check)."""
     kept: bool = False
     """Its folder stays where it runs every time (compile) or an output of it is damaged: the stage itself checks, by
     checksums, what that still holds."""

@@ -179,7 +179,7 @@ def _started(run: Run, event: RunStarted, at: float) -> Run:
 def _interrupted(stage: StageRun) -> StageRun:
     """A stage that ran when its supervisor died waits again; so does one that was stopped, failed or blocked."""
     if stage.state in ("running", "stopped", "interrupted"):
-        text = line("interrupted in attempt {attempt}; taken up again", attempt=stage.attempt)
+        text = line("interrupted in attempt {attempt}; resumed", attempt=stage.attempt)
         return replace(stage, state="waiting", pid=None, reason=text)
     if stage.state == "failed" or stage.blocked:
         return replace(stage, state="waiting", blocked=False)

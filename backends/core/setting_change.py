@@ -20,4 +20,7 @@ class SettingChange(Struct, frozen=True):
 def proposed(hint: Line) -> tuple[str, str] | None:
     """The setting and the value, in TOML's form, that a fix asks for: its facts `setting` and `value` say so."""
     setting, value = hint.facts.get("setting"), hint.facts.get("value")
-    return (str(setting), str(value)) if setting is not None and value is not None else None
+    if setting is not None and value is not None:
+        return str(setting), str(value)
+    inner = (fact for fact in hint.facts.values() if isinstance(fact, Line))
+    return next(filter(None, map(proposed, inner)), None)

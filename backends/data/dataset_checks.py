@@ -160,7 +160,8 @@ def _classes(found: Labelling, wanted: int | None) -> Iterator[Finding]:
     if wanted is None or wanted == labels or (wanted == len(HMDB51) and set(found.labels) <= set(HMDB51)):
         return
     text = N_("model.classes is {wanted}, but {title} has {labels} classes")
-    hint = line("remove model.classes, or give the annotation that the model was trained with")
+    fix = N_("set {setting} = {value}, or give the annotation that the model was trained with")
+    hint = line(fix, setting="model.classes", value=str(labels))
     yield Finding("classes", "missing", line(text, wanted=wanted, title=found.title, labels=labels), hint)
 
 

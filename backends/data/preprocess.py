@@ -109,7 +109,7 @@ class _Maker:
         for made in self._away:  # away for the whole time: then the engine sees that the input changed, or it never was
             self._job.set_aside(made.video.id, made.trouble, is_temporary=os.path.lexists(made.missing))
         if writer.empty:
-            hint = N_("see what was set aside; frames are expected as <class>/<video>/image_00001.jpg")
+            hint = N_("see what was skipped; frames are expected as <class>/<video>/image_00001.jpg")
             text = N_("{root}: none of the {n} videos could be used")
             raise StageError(text, hint=hint, root=str(root), n=len(self._videos))
 

@@ -113,7 +113,7 @@ class RowsWriter:
         found = read_header(path)
         header = Header(classes, meta)
         if found is not None and found != header:
-            hint = N_("move that file away, or let the stage begin anew")
+            hint = N_("move that file away, or let the stage begin again")
             text = N_("{path}: holds rows of {found} classes ({meta}), not of {classes} ({wanted})")
             facts: dict[str, Scalar] = {"found": found.classes, "meta": found.meta, "classes": classes, "wanted": meta}
             raise InputError(text, hint=hint, path=str(path), **facts)

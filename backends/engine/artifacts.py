@@ -99,9 +99,9 @@ class Cache:
     def judge(self, stage: Stage, key: CacheKey, *, forced: bool = False) -> Freshness:
         """Whether `stage` has to run with this key, and the reason in words."""
         if stage.fresh:
-            return Freshness(line("run every time"), stale=not stage.kept)
+            return Freshness(line("always runs"), stale=not stage.kept)
         if forced:
-            return Freshness(line("asked for"), stale=True)
+            return Freshness(line("requested"), stale=True)
         try:
             manifest = self._read(stage.name, key.fingerprint)
         except DamagedError:
@@ -117,7 +117,7 @@ class Cache:
             return Freshness(line(text, n=manifest.outcome.temporary_count))
         if manifest.accepted_from:
             return self._judge_accepted(stage.name, manifest)
-        return Freshness(line("nothing changed since it was made"), manifest.outcome)
+        return Freshness(line("up to date"), manifest.outcome)
 
     def _judge_accepted(self, stage: str, manifest: Manifest) -> Freshness:
         """It counts only as long as the artifact that was accepted is the same one, and it always says what it is."""
@@ -245,7 +245,7 @@ class Cache:
             return line("begun before, not finished")
         if any(self._is_older(stage.name, fingerprint) for fingerprint in self._listed(stage.name)):
             return line("an earlier version of r3d-tui made it")
-        return line("first time here")
+        return line("not built yet")
 
     def _is_older(self, stage: str, fingerprint: str) -> bool:
         try:

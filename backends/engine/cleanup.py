@@ -151,7 +151,7 @@ def _artifacts(folders: Folders, needed: set[Artifact]) -> Iterator[Waste]:
             if (stage.name, path.name) in needed:
                 continue
             if cache.manifest(stage.name, path.name) is None:
-                reason = line("never finished, and the present settings would not take it up")
+                reason = line("never finished, and the present settings would not resume it")
             else:
                 reason = line("no run that stays and no present setting uses it")
             yield Waste(path.relative_to(folders.root), "artifact", _size(path), reason)

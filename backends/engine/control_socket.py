@@ -53,7 +53,7 @@ async def serve(folders: Folders, engine: Obeys) -> AsyncIterator[None]:
             if not over_network(folders.root):
                 raise
             text, hint = (
-                N_("{path}: {kind} takes no sockets, which the engine is told to stop by"),
+                N_("{path}: {kind} takes no sockets, by which the engine is stopped"),
                 N_("put the workspace on a local disk"),
             )
             raise InputError(text, hint=hint, path=str(folders.workspace), kind=file_system(folders.root)) from None

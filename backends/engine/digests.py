@@ -95,7 +95,7 @@ class Digests:
             listing = _listed(path)
             return (listing.digest if path.is_dir() else self._file(path)), listing.watch
         except OSError as error:
-            text, hint = N_("{path}: {reason}"), N_("mend the path in r3d.toml")
+            text, hint = N_("{path}: {reason}"), N_("fix the path in r3d.toml")
             raise InputError(text, hint=hint, path=str(path), reason=os_reason(error)) from None
 
     def save(self) -> None:

@@ -47,7 +47,7 @@ def narrowed(plan: Plan, request: RunRequest, last: Run) -> Plan:
     for name in (*request.stages, request.first, request.last):
         if name is not None and name not in {stage.name for stage in plan.stages}:
             names = ", ".join(stage.name for stage in plan.stages)
-            raise InputError("{name} is no stage", hint="one of {names}", name=name, names=names)
+            raise InputError("unknown stage: {name}", hint="one of {names}", name=name, names=names)
     force: frozenset[str] = frozenset()
     if request.force:
         force = frozenset(stage.name for stage in plan.stages)
@@ -66,7 +66,7 @@ def _refuse_needless(last: Run) -> None:
     if last.state == "new":
         raise InputError("nothing has run here yet", hint="r3d-tui run")
     if last.state == "done" and all(stage.settled for stage in last.stages):
-        raise InputError("nothing failed in run {run}", hint="name a stage to run it anew", run=last.id)
+        raise InputError("nothing failed in run {run}", hint="name a stage to run it again", run=last.id)
 
 
 def decide_stage(cache: Cache, stage: Stage, settled: Settled, *, forced: bool = False) -> Decision:
@@ -87,7 +87,7 @@ def walk(cache: Cache, plan: Plan, accept: frozenset[str] = frozenset()) -> Iter
     asked, settled, open_ended = wanted(plan), dict[str, tuple[Outcome, str]](), set[str]()
     for stage in plan.stages:
         if stage.name not in asked:
-            decision = Decision("skip", line("not asked for in this run"))
+            decision = Decision("skip", line("not requested in this run"))
         elif stage.skip is not None:
             decision = Decision("skip", stage.skip)
         else:
@@ -108,7 +108,7 @@ def _decide(
     forced = stage.name in plan.force
     before = [name for name in stage.after if name in open_ended]
     if before and not forced:
-        return Decision("unknown", line("runs if {stage} gives something new", stage=before[0]))
+        return Decision("unknown", line("only if {stage} changes", stage=before[0]))
     try:
         decision = decide_stage(cache, stage, settled, forced=forced)
     except R3dError as error:

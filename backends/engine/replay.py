@@ -216,13 +216,13 @@ class ReplayClient:
             if stage.skip is not None:
                 found.append(Preview(stage.name, "skip", stage.skip))
             elif request.force or stage.fresh or stage.name in wanted or stage.name not in states:
-                reason = line("run every time") if stage.fresh else line("asked for")
-                found.append(Preview(stage.name, "run", reason if states else line("first time here")))
+                reason = line("always runs") if stage.fresh else line("requested")
+                found.append(Preview(stage.name, "run", reason if states else line("not built yet")))
             elif stage.name in anew:
                 before = next(name for name in stage.after if name in anew)
-                found.append(Preview(stage.name, "unknown", line("runs if {stage} gives something new", stage=before)))
+                found.append(Preview(stage.name, "unknown", line("only if {stage} changes", stage=before)))
             else:
-                found.append(Preview(stage.name, "cached", line("nothing changed since it was made")))
+                found.append(Preview(stage.name, "cached", line("up to date")))
         return tuple(found)
 
     def accept(self, request: RunRequest, stages: tuple[str, ...]) -> tuple[Preview, ...]:

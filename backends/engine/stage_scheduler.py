@@ -77,7 +77,7 @@ def _next(plan: Plan, run: Run, busy: frozenset[str]) -> list[Action]:
         if mine is None or mine.state != "waiting" or mine.blocked or stage.name in busy:
             continue
         if stage.name not in asked:
-            actions.append(Block(stage.name, line("not asked for in this run")))
+            actions.append(Block(stage.name, line("not requested in this run")))
         elif stage.skip is not None:
             actions.append(Skip(stage.name, stage.skip))
         elif culprit := _culprit(stage, run):

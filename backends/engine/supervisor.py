@@ -205,9 +205,7 @@ class Supervisor:
             if self._full:
                 return self._disk_failure(stage.name, OSError(errno.ENOSPC, FULL))
             killed_by = -ending
-            reason = line(
-                "attempt {attempt} was killed (signal {signal}); taken up again", attempt=attempt, signal=killed_by
-            )
+            reason = line("attempt {attempt} was killed (signal {signal}); resumed", attempt=attempt, signal=killed_by)
             self._say(StageNote(stage.name, reason, "warning"))
         message = line("killed {lives} times, last by signal {signal}", lives=LIVES, signal=killed_by)
         hint = line("look for an out-of-memory killer (dmesg); fewer workers need less memory")

@@ -185,7 +185,7 @@ def open_index(entry: str, folder: Path) -> ClipIndex:
 
 def _check_fits(store: ClipIndex | ClipStore, folder: Path) -> None:
     if not store.clip_count:
-        hint = N_("look at what the preprocess stage set aside")
+        hint = N_("look at what the preprocess stage skipped")
         raise InputError("{path}: the clip store holds no clips", hint=hint, path=str(folder))
 
 

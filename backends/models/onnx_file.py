@@ -124,7 +124,7 @@ def _trouble(folder: Path, location: str) -> str | None:
     place = (folder / location).resolve() if beside else folder
     if not place.is_relative_to(folder) or place == folder:
         return N_("{path}: its weights are to be read from {location}, which is not beside it")
-    return None if place.is_file() else N_("{path}: its weights are to be read from {location}, which is no file")
+    return None if place.is_file() else N_("{path}: its weights are to be read from {location}, which is not a file")
 
 
 def _tensors(message: Any) -> Iterator[onnx.TensorProto]:

@@ -56,7 +56,7 @@ def run(job: Job) -> Outcome:
     store = ClipStore.open(job.upstream["preprocess"].path("store"))
     numbers = spread(store.clip_count, params.clips)
     if not numbers:
-        raise StageError("the clip store holds no clips to compare on", hint="see what preprocess set aside, and why")
+        raise StageError("the clip store holds no clips to compare on", hint="see what preprocess skipped, and why")
     logits = _all_logits(checkpoint, job, store, numbers, params)
     reference = logits.pop("checkpoint")
     found = {name: compare(reference, rows) for name, rows in logits.items()}
@@ -185,10 +185,10 @@ def _hold(name: str, found: Difference, params: VerifyParams, owner: tuple[str, 
         )
         raise StageError(text, hint=hint, found=found.max_abs, limit=params.max_abs, **facts)
     if not found.cosine >= params.cosine:
-        text = N_("{model}: cosine similarity to the checkpoint is {found:.6f}, at least {limit:.6f} is asked for")
+        text = N_("{model}: cosine similarity to the checkpoint is {found:.6f}, the limit is {limit:.6f}")
         raise StageError(text, hint=hint, found=found.cosine, limit=params.cosine, **facts)
     if not found.top1 >= params.top1:
-        text = N_("{model}: the top class is the checkpoint's on {found:.3f} of the clips, {limit:.3f} is asked for")
+        text = N_("{model}: the top class is the checkpoint's on {found:.3f} of the clips, the limit is {limit:.3f}")
         raise StageError(text, hint=hint, found=found.top1, limit=params.top1, **facts)
 
 

@@ -69,7 +69,7 @@ def refuse_unready(workspace: Path, settings: Settings) -> None:
     files = {"annotation": dataset.annotation, "labels": labels, "checkpoint": settings.model.checkpoint}
     for key, file in files.items():
         if file is not None and not file.is_file():
-            text = N_("{path}: {key}: {file} is no file")
+            text = N_("{path}: {key}: {file} is not a file")
             raise InputError(text, hint="fix the path", path=path, key=key, file=str(file))
 
 

@@ -29,7 +29,7 @@ def _journal(folders: Folders, run_id: str, ended: bool = True) -> None:
     folder = folders.run(run_id)
     events = [
         RunStarted(run_id, ("frames",), 1, "npu7.lab"),
-        StageStarted("frames", 1, line("first time here"), 2, "f" * 20),
+        StageStarted("frames", 1, line("not built yet"), 2, "f" * 20),
         StageNote(
             "frames",
             line("{path}: {reason}", path=f"{folders.workspace}/videos", reason=f"password={SECRET}"),

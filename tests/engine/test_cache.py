@@ -53,7 +53,7 @@ def shelf(tmp_path: Path) -> Shelf:
 def test_what_was_made_with_the_same_ingredients_is_taken(shelf: Shelf) -> None:
     """An artifact with the same fingerprint counts, whatever the tuning is."""
     shelf.make(a_stage(tuning={"workers": 2}), up="d")
-    assert "cached: nothing changed since it was made" == shelf.why(a_stage(tuning={"workers": 9}), up="d")
+    assert "cached: up to date" == shelf.why(a_stage(tuning={"workers": 9}), up="d")
 
 
 def test_each_kind_of_change_is_named(shelf: Shelf, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_each_kind_of_change_is_named(shelf: Shelf, tmp_path: Path) -> None:
     text = tmp_path / "in.txt"
     text.write_text("one")
     stage = a_stage(inputs={"text": text})
-    assert "run: first time here" == shelf.why(stage, up="d")
+    assert "run: not built yet" == shelf.why(stage, up="d")
     shelf.make(stage, up="d")
     changed = a_stage(inputs={"text": text}, params={"size": 128})
     assert "run: size changed from 112 to 128" == shelf.why(changed, up="d")
@@ -120,7 +120,7 @@ def test_links_count_as_what_they_lead_to(shelf: Shelf, tmp_path: Path) -> None:
     (folder / "up").symlink_to(folder)
     stage = a_stage(inputs={"data": folder})
     shelf.make(stage)
-    assert "cached: nothing changed since it was made" == shelf.why(stage)
+    assert "cached: up to date" == shelf.why(stage)
     (elsewhere / "file").write_text("22")
     assert f"run: the input {folder} changed" == shelf.why(stage)
     shelf.make(stage)
@@ -168,7 +168,7 @@ def test_what_differs_in_parameters_alone_may_be_accepted(shelf: Shelf) -> None:
     assert origin.outcome.digest == verdict.outcome.digest
     place = shelf.folders.artifact("a", key.fingerprint) / verdict.outcome.outputs["text"]
     assert "made" == place.read_text()
-    assert "cached: nothing changed since it was made" == shelf.why(old, up="d")
+    assert "cached: up to date" == shelf.why(old, up="d")
 
 
 def test_an_artifact_with_other_additions_is_alike(shelf: Shelf) -> None:

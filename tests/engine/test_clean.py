@@ -44,9 +44,7 @@ class Shelf:
         run_id = f"202601{self.days:02d}-000000-0000"
         events = [RunStarted(run_id, tuple(pointed_at), 1, "host")]
         events += [
-            StageCached(
-                stage, Outcome(figures or {}, {"rows": "rows.bin"}), line("nothing changed since it was made"), fp
-            )
+            StageCached(stage, Outcome(figures or {}, {"rows": "rows.bin"}), line("up to date"), fp)
             for stage, fp in pointed_at.items()
         ]
         run = Run()
@@ -106,7 +104,7 @@ def test_what_the_present_settings_use_stays(shelf: Shelf) -> None:
     other = shelf.artifact(a_stage(9, "b"), whole=False)
     found = shelf.look(a_stage(1), a_stage(1, "b", after=("a",)))
     assert {f"artifacts/b/{other}"} == shelf.paths(found)
-    assert "never finished, and the present settings would not take it up" == str(found.waste[0].reason)
+    assert "never finished, and the present settings would not resume it" == str(found.waste[0].reason)
     assert shelf.folders.artifact("b", begun).is_dir()
 
 

@@ -64,10 +64,10 @@ def test_a_failure_blocks_what_hangs_on_it_and_nothing_else() -> None:
     p = plan(stage("a"), stage("b", "a"), stage("c", "b"), stage("d"))
     run = folded(p, StageFailed("a", 1, WHY))
     actions = decide(p, run)
-    assert Block("b", line("{stage} is not done", stage="a")) in actions
+    assert Block("b", line("blocked by {stage}", stage="a")) in actions
     assert RunStage("d") in actions
     run = fold(fold(run, StageBlocked("b", WHY)), StageFinished("d", 1, Outcome(), 1.0))
-    assert (Block("c", line("{stage} is not done", stage="b")),) == decide(p, run)
+    assert (Block("c", line("blocked by {stage}", stage="b")),) == decide(p, run)
     end = decide(p, fold(run, StageBlocked("c", WHY)))
     assert (End("failed", line("{stages} failed", stages=("a",))),) == end
 
@@ -86,7 +86,7 @@ def test_targets_pull_only_what_they_hang_on() -> None:
     """A target is brought up to date with its predecessors; the others are blocked as not asked for."""
     p = plan(stage("a"), stage("b", "a"), stage("c"), targets=("b",))
     assert frozenset({"a", "b"}) == wanted(p)
-    assert Block("c", line("not asked for in this run")) in decide(p, folded(p))
+    assert Block("c", line("not requested in this run")) in decide(p, folded(p))
 
 
 def test_a_resumed_run_takes_up_what_was_cut_off() -> None:

@@ -71,7 +71,7 @@ def test_a_failure_is_one_line_with_a_mend_and_rerun_takes_up_only_that(bench: B
         str(first.run.stage("f").reason),
         str(first.run.stage("f").hint),
     )
-    assert "f is not done" == str(first.run.stage("g").reason)
+    assert "blocked by f" == str(first.run.stage("g").reason)
     (tmp_path / "ok").touch()
     again = bench.run(RunRequest("rerun"))
     assert {"a": "cached", "f": "done", "g": "done"} == bench.states(again)
@@ -209,7 +209,7 @@ def test_a_stage_killed_from_outside_is_taken_up_again(bench: Bench) -> None:
     os.kill(pid, signal.SIGKILL)
     end = bench.wait(lambda s: s.run.state == "done")
     assert 2 == end.run.stage("a").attempt
-    text = "attempt {attempt} was killed (signal {signal}); taken up again"
+    text = "attempt {attempt} was killed (signal {signal}); resumed"
     assert line(text, attempt=1, signal=9) == end.run.stage("a").reason
     items = next(bench.workspace.glob(".r3d/artifacts/a/*/items.txt")).read_text().split()
     assert [str(n) for n in range(20)] == items

@@ -122,7 +122,7 @@ def test_a_removal_that_is_cut_off_leaves_nothing_that_counts(bench: Bench, monk
         with pytest.raises(KeyboardInterrupt):
             cache.begin("a", folder.name, stale=True)
     assert not folder.exists()
-    assert ("run", "first time here") == why(bench, "a")
+    assert ("run", "not built yet") == why(bench, "a")
     snapshot = bench.run()
     assert {"a": "done"} == bench.states(snapshot), snapshot.run
 

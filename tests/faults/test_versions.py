@@ -14,7 +14,7 @@ from backends.engine.journal import Journal, JournalReader, read_state
 from tests.engine.conftest import Bench
 
 STARTED = RunStarted("r1", ("a", "b"), 4)
-BEGUN = StageStarted("a", 1, line("first time here"), 7)
+BEGUN = StageStarted("a", 1, line("not built yet"), 7)
 
 
 def journal(path: Path, alter: object = None) -> Run:

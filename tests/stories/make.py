@@ -127,7 +127,7 @@ ASIDE_FRAMES = (
     ),
     ev.SetAside("prelinger_LetsPlay1951_catch_u_nm_np1_fr_med_9", line("it holds no frames")),
 )
-FIRST = line("first time here")
+FIRST = line("not built yet")
 
 
 def model_side(tell: Teller, at: float, *, ascend: bool) -> None:
@@ -297,7 +297,7 @@ def tail(tell: Teller, at: float, k: int = 5) -> None:
 
 
 def check(tell: Teller, *, ascend: bool) -> None:
-    tell.begin("check", line("run every time"), 4101, 0.2)
+    tell.begin("check", line("always runs"), 4101, 0.2)
     if not ascend:
         found = line("{free} free, about {due} needed", free="4.1 GB", due="5.2 GB")
         hint = line("free some space, or put the workspace on a larger disk")
@@ -414,7 +414,7 @@ def hostile() -> list[Beat]:
     value = Report(HOSTILE, 1, 1, 0, 1, 5, 0.5, 0.5, 0.1, 0.9, 0.5, (ClassScore(HOSTILE, 2, 1, 1),), (Confusion(HOSTILE, HOSTILE, 1),), (score,))  # fmt: skip  # noqa: E501
     tell.beats.append({"at": 2.0, "report": encode(value)})
     evil = Path(HOSTILE.replace("\x00", ""))
-    mine = Settings(dataset=DatasetSettings(HOSTILE, videos=evil), model=ModelSettings(checkpoint=evil))
+    mine = Settings(dataset=DatasetSettings(videos=evil), model=ModelSettings(checkpoint=evil))
     first = head(str(evil), mine, ascend=False)
     first["story"]["runs"] = encode((RunSummary(HOSTILE, HOSTILE, 1.0, 1.0),))
     return [first, *tell.sorted()]

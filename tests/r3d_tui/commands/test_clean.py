@@ -32,7 +32,7 @@ def test_a_dry_run_shows_and_removes_nothing(workspace: Path) -> None:
     done = r3d("clean", "--dry-run", cwd=workspace)
     assert (0, "") == (done.returncode, done.stderr)
     assert [
-        "never finished, and the present settings would not take it up:",
+        "never finished, and the present settings would not resume it:",
         f"      8.2 kB  {OLD}",
         "8.2 kB in all",
     ] == done.stdout.splitlines()
