@@ -201,7 +201,7 @@ def _ours(store: Path, root: Path, videos: Sequence[Video], params: PreprocessPa
     ):
         for made in extracted:
             if made.clips is None:
-                raise InputError("{video}: {trouble}", video=made.video.id, trouble=str(made.trouble))
+                raise InputError("{video}: {trouble}", video=made.video.id, trouble=str(made.reason))
             segment = (made.video.first, made.video.end)
             writer.append(made.video.id, made.video.label, segment, made.clips_before_cut, made.clips.data)
         return writer.finish(video.id for video in videos).clip_count

@@ -17,7 +17,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
-MARKS = frozenset({"line", "Line", "N_", "R3dError", "DeviceError", "FrameTrouble"})
+MARKS = frozenset({"line", "Line", "N_", "R3dError", "DeviceError", "FrameError"})
 """And every class that is derived from one of these."""
 WORDED = re.compile(r"[^\W\d_]|: ")
 """A letter, or the colon, which is another character in Chinese."""

@@ -22,7 +22,7 @@ from backends.data.annotation import (
     Skipped,
     Video,
     annotation_pieces,
-    name_trouble,
+    name_problem,
     read_annotation,
     short,
 )
@@ -274,7 +274,7 @@ def _from_folders(
     skipped: list[Skipped] = []
     for label in names:
         for identity in sorted(folder_names(frames.folder / label)):
-            problem = name_trouble(identity) or name_trouble(label)
+            problem = name_problem(identity) or name_problem(label)
             count = frames.count(label, identity)
             if not problem and label not in labels:
                 problem = line("the label {label} is not in the list of labels", label=short(ascii(label)))
@@ -287,6 +287,6 @@ def _from_folders(
                 its = subset_by_share(label, identity, share, subset)
                 found[identity] = Video(identity, label, its, 1, count + 1)
     skipped += (Skipped(name, line("the id stands in more than one class"), subset) for name in sorted(twice))
-    usable = tuple(name for name in labels if not name_trouble(name))
+    usable = tuple(name for name in labels if not name_problem(name))
     videos = tuple(video for video in found.values() if video.id not in twice)
     return Annotation(usable, videos, tuple(skipped))

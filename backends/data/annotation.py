@@ -95,7 +95,7 @@ def short(text: str, limit: int = 120) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def name_trouble(name: str) -> Line | None:
+def name_problem(name: str) -> Line | None:
     """Why `name` cannot be the name of a video or class on disk or screen; None where it can."""
     if not name or name in (".", ".."):
         return line("the name is empty")
@@ -241,7 +241,7 @@ def _check_form(path: Path, document: Any) -> tuple[tuple[str, ...], dict[str, A
     if len(set(labels)) != len(labels):
         raise InputError("{path}: a label stands twice in labels", hint="list each class once", path=str(path))
     for name in labels:
-        if problem := name_trouble(name):
+        if problem := name_problem(name):
             text, label = N_("{path}: label {label}: {trouble}"), short(ascii(name))
             raise InputError(text, hint="rename the class", path=str(path), label=label, trouble=str(problem))
     return tuple(labels), database
@@ -265,7 +265,7 @@ def _annotation(labels: tuple[str, ...], database: dict[str, Any]) -> Annotation
 
 def _video(name: str, entry: Any, labels: dict[str, str]) -> Video | Line:
     """A video, or why the entry is none."""
-    if problem := name_trouble(name):
+    if problem := name_problem(name):
         return problem
     if not isinstance(entry, _Entry):
         return line("the entry has no annotations")

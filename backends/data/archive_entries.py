@@ -25,7 +25,7 @@ from backends.core.events import SetAside
 from backends.core.messages import Line, line
 from backends.core.settings import VIDEO_SUFFIXES
 from backends.core.sizes import size as in_words
-from backends.data.annotation import name_trouble, short
+from backends.data.annotation import name_problem, short
 
 ENDINGS = {
     ".tar.gz": "tar", ".tar.bz2": "tar", ".tar.xz": "tar", ".tgz": "tar", ".tbz2": "tar", ".txz": "tar", ".tar": "tar",
@@ -74,8 +74,8 @@ class Entry(Struct, frozen=True):
     kind: EntryKind
     open: Callable[[], IO[bytes]] | None = None
     """Its bytes; None where they cannot be had (folders, links)."""
-    trouble: Line | None = None
-    """Why this entry alone is set aside (encrypted, an unusual method)."""
+    problem: Line | None = None
+    """Why this entry alone is skipped (encrypted, an unusual method)."""
     alone: bool = False
     """Damage to it says nothing about the others."""
 
@@ -186,12 +186,12 @@ def place(entries: Iterator[Entry], guard: Guard, out: Path, aim: Aim, stop: Cal
         where = aim(entry.name) if entry.kind == "file" else None
         if where is None:
             continue
-        trouble = entry.trouble or next(filter(None, map(name_trouble, where.parts)), None)
+        problem = entry.problem or next(filter(None, map(name_problem, where.parts)), None)
         path = out / where
-        if trouble is None and os.path.lexists(path):
-            trouble = line("it stands twice in the archive")
-        if trouble is not None:
-            aside.append(SetAside(short(str(where)), trouble))
+        if problem is None and os.path.lexists(path):
+            problem = line("it stands twice in the archive")
+        if problem is not None:
+            aside.append(SetAside(short(str(where)), problem))
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -49,12 +49,12 @@ def _zip_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
         kind = "link"
     elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         kind = "other"
-    trouble = None
+    problem = None
     if info.flag_bits & 1:
-        trouble = line("it is encrypted")
+        problem = line("it is encrypted")
     elif info.compress_type not in _PLAIN:
-        trouble = line("it is packed in an unusual way (method {n})", n=info.compress_type)
-    return Entry(_zip_name(info), info.file_size, kind, lambda: archive.open(info), trouble=trouble, alone=True)
+        problem = line("it is packed in an unusual way (method {n})", n=info.compress_type)
+    return Entry(_zip_name(info), info.file_size, kind, lambda: archive.open(info), problem=problem, alone=True)
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
@@ -154,7 +154,7 @@ def _rar_entry(archive: Any, info: Any) -> Entry:
     elif info.is_dir():
         kind = "folder"
     problem = line("it is encrypted") if info.needs_password() else None
-    return Entry(info.filename, info.file_size, kind, lambda: _open_rar(archive, info), trouble=problem, alone=True)
+    return Entry(info.filename, info.file_size, kind, lambda: _open_rar(archive, info), problem=problem, alone=True)
 
 
 def _open_rar(archive: Any, info: Any) -> IO[bytes]:

@@ -1,7 +1,7 @@
 """Archives as inputs: a `.rar`, `.zip` or `.tar` of videos or of split files, or a folder of them, unpacked.
 
-It knows which archives there are, what was unpacked before and what is refused; how an entry is checked and read is
-its neighbours'. HMDB51 comes as one archive that holds one a class, and a second one of its split files.
+The frames stage and the annotate stage unpack by it; entries are checked in `archive_entries`, read in
+`archive_readers`. HMDB51 comes as one archive that holds one a class, and a second one of its split files.
 """
 
 from __future__ import annotations
@@ -65,16 +65,16 @@ def is_archive(path: Path) -> bool:
 
 
 class Unpacking:
-    """Unpacks archives into `folder`, each once: a later attempt takes up what is whole."""
+    """Unpacks archives into `folder`, each once: a later attempt resumes with what is whole."""
 
     def __init__(self, folder: Path, stop: Callable[[], None], set_aside: Callable[[str, Line], None]) -> None:
         """`stop` is called often and may raise."""
         self._folder, self._stop, self._set_aside = folder, stop, set_aside
 
-    def roots(self, given: Path, told: Callable[[int, int, str], None]) -> list[Path]:
+    def roots(self, given: Path, report: Callable[[int, int, str], None]) -> list[Path]:
         """Unpack every archive of `given`; the folders that now hold `<class>/<video>`, or videos alone.
 
-        `told(done, total, name)` is called as it goes on. An archive of several that is refused is set aside by name;
+        `report(done, total, name)` is called as it goes on. An archive of several that is refused is skipped by name;
         InputError where it is the only one. NeedError where no tool unpacks what is there.
         """
         archives = find_archives(given)
@@ -83,14 +83,14 @@ class Unpacking:
             raise InputError("{path}: neither a folder nor an archive", hint=hint, path=str(given))
         roots = []
         for done, archive in enumerate(archives):
-            told(done, len(archives), archive.name)
+            report(done, len(archives), archive.name)
             try:
                 roots += self._one(archive, None if given.is_file() else archive_stem(archive.name))
             except RefusedError as error:
                 if given.is_file():
                     raise _refusal(given, error) from None
                 self._set_aside(short(archive.name), error.reason)
-        told(len(archives), len(archives), "")
+        report(len(archives), len(archives), "")
         return roots
 
     def splits(self, given: Path) -> Path:
@@ -123,7 +123,7 @@ class Unpacking:
         before = _read(record)
         if before is None or before.stamps != stamps or (before.files, before.bytes) != _holds(out):
             placed = self._fresh(archive, out, aim)
-            for path in _files(out):  # whether its frames are still right is told by size and time
+            for path in _files(out):  # whether its frames are still right is known by size and time
                 os.utime(path, ns=(stamps[0][2], stamps[0][2]))
             before = Unpacked(stamps, *_holds(out), placed.set_aside)
             write_whole(record, dumps(before).encode("ascii"))
@@ -161,8 +161,8 @@ def _parts(archive: Path) -> list[Path]:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    told = path.stat()
-    return told.st_size, told.st_mtime_ns
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _read(record: Path) -> Unpacked | None:

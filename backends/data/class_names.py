@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backends.core.errors import InputError
 from backends.core.messages import N_, line, os_reason
-from backends.data.annotation import name_trouble, read_labels, short
+from backends.data.annotation import name_problem, read_labels, short
 
 LARGEST = 1 << 24
 """Bytes of a file of names."""
@@ -30,13 +30,13 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         raise InputError("{path}: no class names", hint=_FORM, path=str(path))
     times = Counter(names)
     for name in names:
-        if (trouble := name_trouble(name)) or times[name] > 1:
+        if (problem := name_problem(name)) or times[name] > 1:
             raise InputError(
                 "{path}: class name {name}: {reason}",
                 hint=_FORM,
                 path=str(path),
                 name=short(json.dumps(name)),
-                reason=trouble or line("it stands twice"),
+                reason=problem or line("it stands twice"),
             )
     return names
 

@@ -1,4 +1,4 @@
-"""Videos of frames to uint8 clips, on several threads, in order. It refuses to know where clips are kept.
+"""Videos of frames to uint8 clips, on several threads, in order, for preprocess and its step.
 
 Threads, not processes: reading, decoding and resizing release the GIL, and a clip need not be handed on
 (measured in docs/decisions/0004-preprocess-kernel.md).
@@ -19,7 +19,7 @@ from msgspec import Struct
 from backends.core.messages import Line, line
 from backends.data.annotation import Video
 from backends.data.frame_files import names_in
-from backends.data.jpeg import FrameTrouble
+from backends.data.jpeg import FrameError
 from backends.data.pixels import FrameReader
 from backends.data.preprocess_params import PreprocessParams, clip_count, clips
 
@@ -41,7 +41,7 @@ class Extracted(Struct, frozen=True):
     clips: NDArray[np.uint8] | None
     """(clips kept, 3, frames, size, size)."""
     clips_before_cut: int
-    trouble: Line = Line("")
+    reason: Line = Line("")
     missing: str = ""
     """The path of a file or folder that was not there when it was read."""
     is_absent: bool = False
@@ -100,11 +100,11 @@ def extract_video(video: Video, root: Path, params: PreprocessParams, reader: Fr
         for clip, numbers in enumerate(windows):
             paths = {number: f"{folder}/{names.name(number, video.first)}" for number in numbers}
             _fill(made, clip, numbers, paths, reader)
-    except FrameTrouble as trouble:
-        if trouble.missing and not folder.is_dir():
+    except FrameError as error:
+        if error.missing and not folder.is_dir():
             reason = line("no frames in {folder}", folder=str(folder))
             return Extracted(video, None, before, reason, missing=str(folder), is_absent=True)
-        return Extracted(video, None, before, trouble.line, missing=trouble.missing, is_temporary=trouble.is_temporary)
+        return Extracted(video, None, before, error.line, missing=error.missing, is_temporary=error.is_temporary)
     return Extracted(video, made, before)
 
 

@@ -1,8 +1,8 @@
-"""The clip store, write side: videos are appended one by one, and taken up again after a kill, a crash or a full disk.
+"""The clip store, write side: videos are appended one by one, and resumed after a kill, a crash or a full disk.
 
 A video's clips are written first and its index line after them; both are in the kernel's hands at once, and on the
 disk after `sync`. Nothing found on resuming is trusted but what matches its checksum: a torn line ends the index
-there, a damaged video is forgotten and done again in its old place. It refuses to know how clips are made.
+there, a damaged video is forgotten and done again in its old place. Preprocess writes by it.
 """
 
 from __future__ import annotations

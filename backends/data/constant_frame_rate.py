@@ -1,4 +1,4 @@
-"""How often each decoded frame is written, so that the files come at a constant rate. It knows times, no pictures.
+"""How often each decoded frame is written, so that the files come at a constant rate. `decode` asks it for each frame.
 
 The guide's script calls ffmpeg with an image sequence as its output, and for that ffmpeg keeps the rate constant: where
 a video skips a frame (HMDB51's DivX files do), the one before it is written again, and where frames crowd, one is left

@@ -1,4 +1,4 @@
-"""One video to the JPEG files that the guide's ffmpeg call writes, in memory. It knows no folder, label or job.
+"""One video to the JPEG files that the guide's ffmpeg call writes, in memory, for the processes of the frames stage.
 
 The pixels are those of ffmpeg 5 and 7 (`-vf scale=-1:240`): FFmpeg's own decoder and JPEG encoder with the command's
 defaults, fed through the range conversion that those versions used (see docs/decisions/0003-frames.md).

@@ -36,7 +36,7 @@ _COLOURS = ("YCbCr", "RGB", "Gray")
 """Colour spaces that decoders agree on. CMYK and YCCK become RGB in a different way in each: there Pillow's counts."""
 
 
-class FrameTrouble(Exception):  # noqa: N818 - an item set aside, not an error of ours
+class FrameError(Exception):
     """A frame that cannot be used, and why: a template with `{name}`, the last part of the frame's path."""
 
     missing = ""
@@ -61,11 +61,11 @@ class Decoder:
         """Holds the last frame: height x width x 3 bytes and some spare ones."""
 
     def read(self, path: str) -> NDArray[np.uint8]:
-        """The frame as uint8 (height, width, 3), a view of `buffer` until the next call. Raises FrameTrouble."""
+        """The frame as uint8 (height, width, 3), a view of `buffer` until the next call. Raises FrameError."""
         return self.decode(read_jpeg(path), path)
 
     def decode(self, data: bytes, path: str) -> NDArray[np.uint8]:
-        """The pixels of a JPEG file's bytes; the last part of `path` is for words. Raises FrameTrouble."""
+        """The pixels of a JPEG file's bytes; the last part of `path` is for words. Raises FrameError."""
         if data.startswith(_PNG):
             return self._by_pillow(data, path)
         try:
@@ -75,16 +75,16 @@ class Decoder:
             self._reserve(int(width), int(height), path)
             frame: NDArray[np.uint8] = self._decode(data, "RGB", buffer=self.buffer, strict=True)
         except ValueError as error:
-            raise FrameTrouble("{name}: not a sound JPEG: {reason}", path, reason=str(error)[:200]) from None
+            raise FrameError("{name}: not a sound JPEG: {reason}", path, reason=str(error)[:200]) from None
         return frame
 
     def _reserve(self, width: int, height: int, path: str) -> None:
-        """Make the buffer large enough; FrameTrouble for a frame that is too large to decode."""
+        """Make the buffer large enough; FrameError for a frame that is too large to decode."""
         import numpy as np
 
         if height * width > MOST_PIXELS:
             text, most = N_("{name}: {width}x{height} pixels are more than {most} million"), MOST_PIXELS // 1_000_000
-            raise FrameTrouble(text, path, width=width, height=height, most=most)
+            raise FrameError(text, path, width=width, height=height, most=most)
         wanted = height * width * 3 + SPARE
         if len(self.buffer) < wanted:
             self.buffer = np.empty(wanted, np.uint8)
@@ -102,14 +102,14 @@ class Decoder:
                 self._reserve(width, height, path)
                 pixels = np.asarray(image.convert("RGB"))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise FrameTrouble("{name}: not a sound image: {reason}", path, reason=str(error)[:200]) from None
+            raise FrameError("{name}: not a sound image: {reason}", path, reason=str(error)[:200]) from None
         frame = self.buffer[: height * width * 3].reshape(height, width, 3)
         frame[:] = pixels
         return frame
 
 
 def read_jpeg(path: str) -> bytes:
-    """The bytes of a frame file that begins as a JPEG or a PNG does and is of a sane size. Raises FrameTrouble."""
+    """The bytes of a frame file that begins as a JPEG or a PNG does and is of a sane size. Raises FrameError."""
     try:
         # O_NONBLOCK: a pipe under a frame's name must not hold the run up
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -118,29 +118,29 @@ def read_jpeg(path: str) -> bytes:
         finally:
             os.close(descriptor)
     except FileNotFoundError:
-        trouble = FrameTrouble("{name} is missing", path)
-        trouble.missing = path
-        raise trouble from None
+        problem = FrameError("{name} is missing", path)
+        problem.missing = path
+        raise problem from None
     except OSError as error:
-        trouble = FrameTrouble("{name}: {reason}", path, reason=os_reason(error))
-        trouble.is_temporary = error.errno in MAY_PASS
-        raise trouble from None
+        problem = FrameError("{name}: {reason}", path, reason=os_reason(error))
+        problem.is_temporary = error.errno in MAY_PASS
+        raise problem from None
     if not data:
-        raise FrameTrouble("{name} is empty", path)
+        raise FrameError("{name} is empty", path)
     if not data.startswith((_START, _PNG)):
-        raise FrameTrouble("{name} is not a JPEG", path)
+        raise FrameError("{name} is not a JPEG", path)
     if _END not in data[-1024:] and not data.startswith(_PNG):
-        raise FrameTrouble("{name} is cut off: it has no end marker", path)
+        raise FrameError("{name} is cut off: it has no end marker", path)
     return data
 
 
 def _read_regular(descriptor: int, path: str) -> bytes:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
-        raise FrameTrouble("{name} is not a file", path)
+        raise FrameError("{name} is not a file", path)
     if found.st_size > MOST_BYTES:
         text, most = N_("{name}: {size} bytes are more than {most} MiB"), MOST_BYTES >> 20
-        raise FrameTrouble(text, path, size=found.st_size, most=most)
+        raise FrameError(text, path, size=found.st_size, most=most)
     return _read_all(descriptor, found.st_size)
 
 

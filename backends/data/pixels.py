@@ -32,7 +32,7 @@ class FrameReader:
     def read(self, path: str, clips: NDArray[np.uint8], clip: int, frame: int) -> None:
         """Put a frame file's pixels at `clips[clip, :, frame]` of uint8 (clips, 3, frames, size, size).
 
-        Raises FrameTrouble where the file cannot be used.
+        Raises FrameError where the file cannot be used.
         """
         pixels = self._decoder.read(path)
         height, width, _ = pixels.shape

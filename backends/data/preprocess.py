@@ -1,4 +1,4 @@
-"""The stage `preprocess`: the annotated videos' frames to a clip store, taken up again at the video."""
+"""The stage `preprocess`: the annotated videos' frames to a clip store, resumed at the video."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def header(params: PreprocessParams) -> ClipHeader:
 
 
 class _Maker:
-    """One attempt: which videos were there, are made, are set aside; and how fast."""
+    """One attempt: which videos were there, are made, are skipped; and how fast."""
 
     def __init__(self, job: Job, params: PreprocessParams, videos: tuple[Video, ...]) -> None:
         self._job, self._params, self._videos = job, params, videos
@@ -107,7 +107,7 @@ class _Maker:
                     synced = time.monotonic()
                 self._job.check_stop()
         for made in self._away:  # away for the whole time: then the engine sees that the input changed, or it never was
-            self._job.set_aside(made.video.id, made.trouble, is_temporary=os.path.lexists(made.missing))
+            self._job.set_aside(made.video.id, made.reason, is_temporary=os.path.lexists(made.missing))
         if writer.empty:
             hint = N_("see what was skipped; frames are expected as <class>/<video>/image_00001.jpg")
             text = N_("{root}: none of the {n} videos could be used")
@@ -132,7 +132,7 @@ class _Maker:
             if made.missing:
                 self._away.append(made)  # whether it is back is to be seen at the end
             else:
-                self._job.set_aside(video.id, made.trouble, is_temporary=made.is_temporary)
+                self._job.set_aside(video.id, made.reason, is_temporary=made.is_temporary)
             return
         segment, data = (video.first, video.end), made.clips.data
         writer.append(video.id, video.label, segment, made.clips_before_cut, data)

@@ -39,7 +39,7 @@ def step_preprocess(job: Job) -> Outcome:
     with BinWriter(given.output_path, params) as writer, frames as extracted:
         for done, made in enumerate(extracted, start=1):
             if made.clips is None:
-                job.set_aside(made.video.id, made.trouble, is_temporary=made.is_temporary)
+                job.set_aside(made.video.id, made.reason, is_temporary=made.is_temporary)
             else:
                 writer.write(made.video.id, made.clips)
                 info.append((made.video.id, made.clips_before_cut))

@@ -19,7 +19,7 @@ from backends.core.errors import InputError
 from backends.core.events import SetAside
 from backends.core.messages import N_, Line, line, os_reason
 from backends.core.settings import VIDEO_SUFFIXES
-from backends.data.annotation import name_trouble, short
+from backends.data.annotation import name_problem, short
 from backends.data.datasets import datasets, video_id
 from backends.data.datasets.hmdb51 import PREFIX
 from backends.data.frame_files import is_folder
@@ -68,9 +68,9 @@ def find_videos(roots: Sequence[Path], known: Callable[[], Mapping[str, str]]) -
     aside: list[SetAside] = []
     for path, folder in itertools.chain.from_iterable(map(_files, roots)):
         item = short(path.name if folder is None else f"{folder}/{path.name}")
-        source, trouble = _source(path, folder, known)
+        source, problem = _source(path, folder, known)
         if source is None:
-            aside.append(SetAside(item, trouble))
+            aside.append(SetAside(item, problem))
         else:
             sources.append(source)
     if not sources and not aside:
@@ -122,13 +122,13 @@ def _source(
     rest = identity.removeprefix(PREFIX)
     if rest != identity and identity not in known() and rest in known():
         identity = rest
-    trouble = name_trouble(identity)
+    problem = name_problem(identity)
     if folder is not None:
-        trouble = trouble or name_trouble(folder)
+        problem = problem or name_problem(folder)
         label = folder
     else:
         label = known().get(identity) or named_class(identity)
-    return (None, trouble) if trouble else (Source(path, label, identity), Line(""))
+    return (None, problem) if problem else (Source(path, label, identity), Line(""))
 
 
 def named_class(identity: str) -> str:

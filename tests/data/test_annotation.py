@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backends.core.errors import InputError
 from backends.core.events import ItemSetAside, from_json, to_json
-from backends.data.annotation import Annotation, Video, annotation_json, name_trouble, read_annotation
+from backends.data.annotation import Annotation, Video, annotation_json, name_problem, read_annotation
 
 ENTRY = {"subset": "validation", "annotations": {"label": "wave", "segment": [1, 49]}}
 
@@ -212,7 +212,7 @@ def test_any_document_gives_videos_or_a_line(tmp_path: Path, document: Any) -> N
     with suppress(InputError):
         annotation = read_annotation(path)
         assert len(document["database"]) == len(annotation.videos) + len(annotation.set_aside)
-        assert [None] * len(annotation.videos) == [name_trouble(video.id) for video in annotation.videos]
+        assert [None] * len(annotation.videos) == [name_problem(video.id) for video in annotation.videos]
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -226,7 +226,7 @@ def test_damage_anywhere_gives_videos_or_a_line(tmp_path: Path, place: int, data
 
 
 CHARACTERS = st.characters(exclude_categories=("C", "Z"))
-NAMES = st.text(CHARACTERS, min_size=1, max_size=20).filter(lambda name: not name_trouble(name))
+NAMES = st.text(CHARACTERS, min_size=1, max_size=20).filter(lambda name: not name_problem(name))
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backends.core.errors import InputError
-from backends.data.annotation import name_trouble
+from backends.data.annotation import name_problem
 from backends.data.archive_entries import leads_out, list_file, target
 from backends.data.archives import Unpacking
 from backends.data.datasets import read_lists
@@ -58,7 +58,7 @@ def test_archives_of_any_names_leave_nothing_outside(entries: list[tuple[str, by
         inside = root / "u" / "u" / path.name
         for file in (found for found in root.rglob("*") if found.is_file() and found != path):
             assert file.is_relative_to(inside) or file.name == f"{path.name}.json"
-            assert all(name_trouble(part) is None for part in file.relative_to(root).parts)
+            assert all(name_problem(part) is None for part in file.relative_to(root).parts)
 
 
 def _pack(path: Path, entries: list[tuple[str, bytes]]) -> None:
@@ -94,5 +94,5 @@ def test_any_list_file_gives_usable_ids(rows: list[bytes]) -> None:
         (Path(folder) / "wave_test_split1.txt").write_bytes(b"\n".join(rows))
         splits = read_lists(Path(folder), 1)[1]
     assert ("wave",) == splits.labels
-    assert [] == [video.id for video in splits.videos if name_trouble(video.id) is not None]
+    assert [] == [video.id for video in splits.videos if name_problem(video.id) is not None]
     assert len({video.id for video in splits.videos}) == len(splits.videos)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from backends.data import jpeg
-from backends.data.jpeg import Decoder, FrameTrouble
+from backends.data.jpeg import Decoder, FrameError
 
 
 def frame(width: int = 64, height: int = 48, mode: str = "RGB", **options: object) -> bytes:
@@ -24,7 +24,7 @@ def frame(width: int = 64, height: int = 48, mode: str = "RGB", **options: objec
 
 def trouble(path: Path) -> str:
     """Why the file cannot be used."""
-    with pytest.raises(FrameTrouble) as caught:
+    with pytest.raises(FrameError) as caught:
         Decoder().read(str(path))
     return str(caught.value.line)
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line, os_reason
 from backends.core.settings import VIDEO_SUFFIXES
-from backends.data.annotation import Skipped, name_trouble, short
+from backends.data.annotation import Skipped, name_problem, short
 
 LARGEST_LIST = 256 << 20
 """Bytes of one list; the training list of Kinetics-700 has 30 MB."""
@@ -167,12 +167,12 @@ def video_id(name: str) -> str:
 def usable(labels: Iterable[str], videos: Iterable[ListedVideo], skipped: Iterable[Skipped] = ()) -> Lists:
     """Lists of what can be used: names that cannot be those of files, unknown labels and ids that are listed for two
     different classes or subsets are skipped by name."""
-    classes = tuple(dict.fromkeys(label for label in labels if not name_trouble(label)))
+    classes = tuple(dict.fromkeys(label for label in labels if not name_problem(label)))
     known, out = frozenset(classes), list(skipped)
     unique, kept = tuple(dict.fromkeys(videos)), []
     times = Counter(video.id for video in unique)
     for video in unique:
-        reason = name_trouble(video.id)
+        reason = name_problem(video.id)
         if (count := times[video.id]) != 1:
             if not count:
                 continue  # it was named before

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from backends.core.messages import line
-from backends.data.annotation import Skipped, name_trouble, short
+from backends.data.annotation import Skipped, name_problem, short
 from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, list_names, usable, video_id
 
 # fmt: off
@@ -48,7 +48,7 @@ class Hmdb51(Dataset):
         skipped: list[Skipped] = []
         videos: list[ListedVideo] = []
         for match, file in found:
-            if problem := name_trouble(match["label"]):
+            if problem := name_problem(match["label"]):
                 skipped.append(Skipped(short(file.name), problem))
             elif int(match["split"]) == split:
                 videos += _lines(file, match["label"], skipped)
