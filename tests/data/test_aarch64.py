@@ -42,7 +42,8 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     if compiler is None or not (native or emulator):
         pytest.skip("no compiler for aarch64, or no qemu-user")
     built = tmp_path_factory.mktemp("aarch64") / "kernels"
-    flags = ["-O3", "-fno-math-errno", "-static", "-Wall", "-Wextra", "-Werror", "-I", str(ROOT / "backends" / "data")]
+    folders = [f"-I{ROOT / 'backends' / package}" for package in ("data", "device")]
+    flags = ["-O3", "-fno-math-errno", "-static", "-Wall", "-Wextra", "-Werror", *folders]
     subprocess.run([compiler, *flags, str(HERE / "kernels.c"), "-o", str(built)], check=True)
     return [str(built)] if native else [str(emulator), str(built)]
 
