@@ -1,4 +1,4 @@
-"""What pyACL's error codes mean for a chip: the catalogue file beside this module. It refuses to know pyACL itself."""
+"""What pyACL's error codes mean for a chip: the catalogue file beside this module."""
 
 from __future__ import annotations
 

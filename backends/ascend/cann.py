@@ -41,7 +41,7 @@ _LINES = (
     r"^\s*version\s*=\s*\[?(\d[\w.]+)",
     r"^(?:runtime|compiler)_running_version=\[[^]:]*:([^]]+)\]",
 )
-"""How a version stands there: `toolkit_running_version=[7.3.0.1.231:8.0.RC2]`, `version=8.5.0`."""
+"""How a version is written there: `toolkit_running_version=[7.3.0.1.231:8.0.RC2]`, `version=8.5.0`."""
 
 # What bash is given, always the same: paths and options are its arguments, never part of this text. The script is
 # sourced without our arguments, standard input and output, and neither its `set -e` nor its `exit` ends us.

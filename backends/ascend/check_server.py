@@ -69,7 +69,7 @@ def _version(version: str | None) -> Finding:
 
 
 def _firmware(table: DeviceTable) -> Finding:
-    """That of the first NPU, as its board tells; the tool itself says whether it fits the driver."""
+    """That of the first NPU, as its board reports; the tool itself reports whether it fits the driver."""
     answer = call(("info", "-t", "board", "-i", str(table.chips[0].npu_id)), LIMIT_S)
     fields = parse_fields(answer.text)
     version, fits = (fields.get(name, "").upper() for name in ("Firmware Version", "Compatibility"))
@@ -107,7 +107,7 @@ def _chips(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
 
 
 def _memory(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
-    """The least free memory of the chips that a run would take; unknown where npu-smi does not say it of all."""
+    """The least free memory of the chips that a run would take; unknown where npu-smi does not report it of all."""
     chips = [chip for chip in table.chips if wanted is None or chip.device_id is None or chip.device_id in wanted]
     free = [
         chip.memory_total_mb - chip.memory_used_mb

@@ -20,7 +20,7 @@ PAUSE_S = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print one DeviceTable. A failing tool is told in its `error`; the exit code is 0 in any case."""
+    """Print one DeviceTable. A failing tool is reported in its `error`; the exit code is 0 in any case."""
     given = sys.argv[1:] if arguments is None else arguments
     die_with_parent()
     table = DeviceTable("live")

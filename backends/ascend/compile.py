@@ -1,6 +1,6 @@
 """The compile stage: the simplified model to an `.om` for one kind of chip, by CANN's atc.
 
-It refuses to trust atc's words: success is exit status 0 and an `.om` file that is there.
+Success is exit status 0 and an `.om` file that is there.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KILLED = 128 + 9
 
 
 class Made(Struct, frozen=True):
-    """What stands beside an `.om`: for which chip it is, and its content."""
+    """The file beside an `.om`: for which chip it is, and its content."""
 
     soc_version: str
     bytes: int
@@ -50,7 +50,7 @@ def run(job: Job) -> Outcome:
 
     Where the settings name no chip, npu-smi and CANN are asked; an `.om` that is there for that chip is taken. Raises
     InputError where the chip is not known or an option is wrong, NeedError where atc is not here, StageError with
-    atc's code, its words and the mend where it fails.
+    atc's code, its words and the fix where it fails.
     """
     params = decode(CompileParams, dict(job.params))
     soc_version = _soc_version(params, job)
@@ -132,7 +132,7 @@ def atc_line(params: CompileParams, soc_version: str, model: Path, output: Path)
 def _soc_version(params: CompileParams, job: Job) -> str:
     if params.soc_version is None:
         wanted = decode(CompileTuning, dict(job.tuning)).devices
-        return told_soc_version(ask_chips(job.workspace, soc=True), wanted)
+        return common_soc_version(ask_chips(job.workspace, soc=True), wanted)
     if not re.fullmatch(r"Ascend[\w-]{3,40}", params.soc_version, re.ASCII):
         text = N_("compile.soc_version is {value}")
         hint = N_('it is "Ascend" and the Name of npu-smi info, such as Ascend310P3')
@@ -140,8 +140,8 @@ def _soc_version(params: CompileParams, job: Job) -> str:
     return params.soc_version
 
 
-def told_soc_version(table: DeviceTable, wanted: Sequence[int] | None) -> str:
-    """What npu-smi and CANN say of the chips `wanted` (None: all). InputError where they do not say one thing."""
+def common_soc_version(table: DeviceTable, wanted: Sequence[int] | None) -> str:
+    """What npu-smi and CANN report of the chips `wanted` (None: all). InputError where that is not one thing."""
     hint = N_('set soc_version under [compile] in r3d.toml: "Ascend" and the Name of npu-smi info, such as Ascend310P3')
     chips = [chip for chip in table.chips if wanted is None or chip.device_id is None or chip.device_id in wanted]
     if not chips:
@@ -149,13 +149,13 @@ def told_soc_version(table: DeviceTable, wanted: Sequence[int] | None) -> str:
         raise InputError("the chip to compile for is not known: {cause}", hint=hint, cause=cause)
     dark = next((chip for chip in chips if chip.soc_version is None), None)
     if dark is not None:
-        text = N_("the chip to compile for is not known: {device} is a {name}, which does not say its soc_version")
+        text = N_("the chip to compile for is not known: {device} is a {name}, whose soc_version is not reported")
         raise InputError(text, hint=hint, device=dark.device, name=dark.name or "?")
     found = list(dict.fromkeys(str(chip.soc_version) for chip in chips))
     if len(found) > 1:
         text = N_("the chips are of several kinds ({kinds}), an .om fits one")
-        mend = N_("set soc_version under [compile] in r3d.toml, and under [infer] devices the chips of that kind")
-        raise InputError(text, hint=mend, kinds=tuple(found))
+        hint = N_("set soc_version under [compile] in r3d.toml, and under [infer] devices the chips of that kind")
+        raise InputError(text, hint=hint, kinds=tuple(found))
     return found[0]
 
 

@@ -20,7 +20,7 @@ class CompileParams(Struct, frozen=True):
     """Stage `compile`: atc's options beyond the model and its input."""
 
     soc_version: str | None = None
-    """None: what npu-smi and CANN say of the chips."""
+    """None: what npu-smi and CANN report of the chips."""
     precision_mode: str | None = None
     op_select_implmode: str | None = None
     log: str = "info"

@@ -130,7 +130,7 @@ def headline(rows: Sequence[str]) -> str:
 
 
 def _codes(text: str) -> tuple[str, ...]:
-    """Error codes in the order in which they stand, those behind the headline first; warnings (W11001) are none."""
+    """Error codes in their order, those behind the headline first; warnings (W11001) are none."""
     _, head, behind = text.partition(_HEADLINE)
     found = _CODE.findall(behind) if head else []
     return tuple(dict.fromkeys([*found, *_CODE.findall(text)]))

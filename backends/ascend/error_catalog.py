@@ -1,4 +1,4 @@
-"""Catalogue files of failures: reading their tables. It refuses to know what fits an entry."""
+"""Catalogue files of failures: reading their tables."""
 
 from __future__ import annotations
 

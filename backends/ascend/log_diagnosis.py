@@ -1,4 +1,4 @@
-"""What a log says that was saved by hand: of atc, ais_bench, ais_infer, msame or a pyACL program. It runs nothing."""
+"""What a log means that was saved by hand: of atc, ais_bench, ais_infer, msame or a pyACL program. It runs nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DONE, _FAILED = "ATC run success", "ATC run failed"
 
 
 class SavedLog(Struct, frozen=True):
-    """What a log says: the figures of the runs that ended, or why one failed."""
+    """What a log holds: the figures of the runs that ended, or why one failed."""
 
     figures: tuple[ToolFigures, ...] = ()
     failure: Diagnosis | None = None
@@ -46,7 +46,7 @@ class SavedLog(Struct, frozen=True):
 
 
 def read_saved_log(path: Path) -> SavedLog:
-    """InputError where the file cannot be read, or says nothing that is known."""
+    """InputError where the file cannot be read, or holds nothing that is known."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - LARGEST))

@@ -1,7 +1,7 @@
-"""Logic ids where neither the table nor `-m` prints them, as on the 950. It refuses to guess inside a container.
+"""Logic ids where neither the table nor `-m` prints them, as on the 950. Inside a container nothing is guessed.
 
 CANN's documentation of `aclrtGetLogicDevIdByPhyDevId`: outside a container a chip's logic id is its physical id; inside
-one the chips are counted anew, and only the user knows which they are.
+one the chips are counted again, and only the user knows which they are.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def live_ids(table: DeviceTable, mappings: Sequence[Mapping], *, host: bool | No
 
 
 def outside_containers(root: Path = Path("/"), environment: Environment[str, str] | None = None) -> bool:
-    """Whether nothing speaks of a container; where it cannot be told, False."""
+    """Whether nothing points to a container; False where that is not known."""
     environment = os.environ if environment is None else environment
     if any((root / mark).exists() for mark in _MARKS) or any(environment.get(name) for name in _VARIABLES):
         return False

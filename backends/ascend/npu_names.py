@@ -1,4 +1,4 @@
-"""Which chip a name stands for, and which logic id a chip has: names, `-t board` and `-m`. It refuses to guess."""
+"""Which chip a name stands for, and which logic id a chip has: names, `-t board` and `-m`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COLUMNS = re.compile(r"NPU ID|Slot ID|Chip Logic ID|Logic ID|Chip Phy-?\s?ID|Ph
 
 
 def soc_version(name: str | None) -> str | None:
-    """atc's `--soc_version` for a chip name of `npu-smi info`, where the name alone says it; None otherwise.
+    """atc's `--soc_version` for a chip name of `npu-smi info`, where the name alone gives it; None otherwise.
 
     None for A3 (`Ascend910`) and 950 (ask `-t board`), for virtual NPUs (`310Pvir01`) and for masked names (`xxx`).
     """
@@ -126,7 +126,7 @@ def _mapping(row: dict[str, str]) -> Mapping | None:
 
 
 def with_mapping(table: DeviceTable, mappings: Sequence[Mapping]) -> DeviceTable:
-    """The table with the ids that it does not say itself, from `-m`. A chip without an id is found by its NPU alone."""
+    """The table with the ids that it lacks, from `-m`. A chip without an id is found by its NPU alone."""
     return replace(table, chips=tuple(_mapped(chip, table.chips, mappings) for chip in table.chips))
 
 

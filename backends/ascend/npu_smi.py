@@ -1,9 +1,9 @@
 """What `npu-smi info` printed, read into chips: every layout from drivers 20.2 to 26.1, chips 310 to 950.
 
 A chip takes two rows. Row 1 holds the NPU's id, the chip's name, health, power, temperature and hugepages; row 2 the
-chip's id, its bus id, the load and the memories. Rows are told apart by their cells, never by the lines between them,
+chip's id, its bus id, the load and the memories. Rows are known by their cells, never by the lines between them,
 and a cell counts only once its closing bar was printed, so that a table cut off anywhere gives no half number.
-What the text does not say is None. It refuses to run any tool.
+What the text does not have is None. It runs no tool.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _VERSION = re.compile(r"npu-smi\b.*?\bVersion:\s*([0-9A-Za-z][0-9A-Za-z._+-]*)")
 
 
 class _Reading(Struct):
-    """What the rows so far have said."""
+    """What the rows so far hold."""
 
     headed: bool = False
     """A heading of chips was seen: a row cut short is then still a chip's."""
@@ -45,9 +45,9 @@ class _Reading(Struct):
     """The heading is the 950's, whose rows 2 begin with empty cells."""
     processes_begun: bool = False
     other_id: str = ""
-    """What row 2's second number is: "Device", "Phy-I", or "" where no heading said it."""
+    """What row 2's second number is: "Device", "Phy-I", or "" where no heading has it."""
     hbm: bool = False
-    """A heading said that the table has an HBM column; rows with two memories say it, too."""
+    """A heading has an HBM column, or a row had two memories."""
     pending: Chip | None = None
     """Row 1 of a chip whose row 2 has not come yet."""
     version: str | None = None
@@ -58,7 +58,7 @@ class _Reading(Struct):
 def parse_info(text: str, source: str = "text") -> DeviceTable:
     """The chips and processes of one output of `npu-smi info`, in print order.
 
-    Where it holds no chip, `error` says what the text says instead. Never raises: the text is foreign.
+    Where it holds no chip, `error` is what the text holds instead. Never raises: the text is foreign.
     """
     reading = _Reading()
     for cells in rows(text):
@@ -167,7 +167,7 @@ def _second(reading: _Reading, chip: Chip, cells: Cells) -> Chip:
         return chip
     chip = replace(chip, aicore_percent=_number(load[1], least=0.0, most=100.0))
     if hbm and not both:
-        return chip  # one memory of two: which one cannot be told
+        return chip  # one memory of two: which one is not known
     chip = replace(chip, ddr_used_mb=_whole(load[2]), ddr_total_mb=_whole(load[3]))
     if hbm:
         chip = replace(chip, hbm_used_mb=_whole(load[5]), hbm_total_mb=_whole(load[6]))
@@ -176,7 +176,7 @@ def _second(reading: _Reading, chip: Chip, cells: Cells) -> Chip:
 
 
 def _flush(reading: _Reading) -> None:
-    """A row 1 whose row 2 never came still says that the NPU is there."""
+    """A row 1 whose row 2 never came still shows that the NPU is there."""
     if reading.pending:
         reading.chips.append(reading.pending)
         reading.pending = None
@@ -218,7 +218,7 @@ def _whole(text: str | None) -> int | None:
 
 
 def to_document(table: DeviceTable) -> dict[str, Any]:
-    """The document of `devices --json`: every key of every chip and process; what the tool does not say is None."""
+    """The document of `devices --json`: every key of every chip and process; what the tool does not report is None."""
     error = table.error
     return {
         "source": table.source,

@@ -66,7 +66,7 @@ def tool() -> str | None:
 
 
 def call(arguments: Sequence[str], limit_s: float = LIMIT_S, *, own_group: bool = True) -> Answer:
-    """`npu-smi` with these arguments. Never raises: a missing or hanging tool is told in `trouble`."""
+    """`npu-smi` with these arguments. Never raises: a missing or hanging tool is reported in `trouble`."""
     path = tool()
     if path is None:
         cause = line("npu-smi is not installed, or not on PATH")
@@ -128,7 +128,7 @@ def read_table(limit_s: float = LIMIT_S, *, own_group: bool = True) -> DeviceTab
     if answer.trouble:
         return DeviceTable("live", answer.trouble)
     table = parse_info(answer.text, "live")
-    if os.environ.get(SIMULATED):  # wherever a figure of such a chip is shown, its name stands beside it
+    if os.environ.get(SIMULATED):  # wherever a figure of such a chip is shown, its name is beside it
         named = tuple(replace(chip, name=f"{chip.name} simulated") for chip in table.chips)
         table = replace(table, chips=named)
     if answer.code and table.chips:  # a table cut short by a failing tool
@@ -137,7 +137,7 @@ def read_table(limit_s: float = LIMIT_S, *, own_group: bool = True) -> DeviceTab
 
 
 def read_ids(limit_s: float = LIMIT_S, *, own_group: bool = True) -> DeviceTable:
-    """The live table, with the logic ids that it does not say itself."""
+    """The live table, with the logic ids that it does not have itself."""
     table = read_table(limit_s, own_group=own_group)
     if any(chip.device_id is None for chip in table.chips):
         return live_ids(table, parse_mapping(call(("info", "-m"), limit_s, own_group=own_group).text))
@@ -147,7 +147,7 @@ def read_ids(limit_s: float = LIMIT_S, *, own_group: bool = True) -> DeviceTable
 def read_devices(source: str | Path = "live", limit_s: float = LIMIT_S) -> DeviceTable:
     """The chips of this machine (`live`), of standard input (`-`), or of a file of saved output.
 
-    Live, what the table does not say is asked for: logic ids (`-m`), the soc_version of A3 and 950 (`-t board`), and
+    Live, what the table does not have is asked for: logic ids (`-m`), the soc_version of A3 and 950 (`-t board`), and
     `acl.get_soc_name()` where CANN is there. Raises InputError where the file cannot be read.
     """
     if str(source) != "live":

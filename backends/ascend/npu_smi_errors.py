@@ -1,4 +1,4 @@
-"""What npu-smi says instead of a table: codes and messages with cause and mend. It refuses to run anything."""
+"""What npu-smi prints instead of a table: codes and messages with cause and fix. It runs nothing."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ WAIT_S = 30.0
 
 @contextlib.contextmanager
 def turn(wait_s: float = WAIT_S, name: str = "") -> Iterator[bool]:
-    """Hold this user's turn; gives whether it was had. `name` tells turns apart in tests."""
+    """Hold this user's turn; gives whether it was had. `name` separates turns in tests."""
     held = socket.socket(socket.AF_UNIX) if sys.platform == "linux" else None
     until = time.monotonic() + wait_s
     had = False

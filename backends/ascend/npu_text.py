@@ -41,7 +41,7 @@ def without_services(text: str) -> str:
 
 
 def rows(text: str) -> Iterator[Cells]:
-    """The cells between the first bar and the last of each line; what stands before and behind is dropped."""
+    """The cells between the first bar and the last of each line; what is before and behind is dropped."""
     plain = _ESCAPES.sub("", _MOVES.sub("\n", text)).translate(_SIGNS)
     for row in _unwrapped(plain.replace("\\|", "|").replace("\\_", "_").splitlines()):
         first, last = row.find("|"), row.rfind("|")
@@ -52,7 +52,7 @@ def rows(text: str) -> Iterator[Cells]:
 def _unwrapped(lines: Sequence[str]) -> Iterator[str]:
     """Lines that a narrow terminal broke are joined again.
 
-    The rules tell its width, and so what a row lacks: blanks at the end of a line, which a copy leaves out, included.
+    The rules show its width, and so what a row lacks: blanks at the end of a line, which a copy leaves out, included.
     """
     whole, screen = _widths(lines)
     place = 0

@@ -38,7 +38,7 @@ class Times(Struct, frozen=True):
 
 
 class ToolFigures(Struct, frozen=True):
-    """What one output says of a run; of several devices under one sum, the last that was printed and all rates."""
+    """What one output prints of a run; of several devices under one sum, the last that was printed and all rates."""
 
     tool: str
     """`ais_bench` (and ais_infer), or `msame`."""
@@ -107,7 +107,7 @@ def _times(text: str) -> Times:
 
 
 def _msame(text: str) -> Iterator[ToolFigures]:
-    """Its mean is without the first execution where it says so; times of each execution give least and most."""
+    """Its mean is without the first execution where it prints that; times of each execution give least and most."""
     starts = [match.start() for match in _AVERAGE.finditer(text)]
     for before, start, after in zip([0, *starts], starts, [*starts[1:], len(text)], strict=False):
         mean = _last(_LATER, text[start:after])

@@ -1,4 +1,4 @@
-"""Is there room, and on what: free disk against an estimate of what a run writes, and the workspace's file system."""
+"""Disk space: free disk against an estimate of what a run writes, and the workspace's file system."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def disk_finding(settings: Settings, workspace: Path) -> Finding:
 def _hint(workspace: Path) -> Line:
     """Old runs and artifacts can go only where there are some."""
     if (workspace / ".r3d").is_dir():
-        return line("free some space (`r3d-tui clean` says what may go), or put the workspace on a larger disk")
+        return line("free some space (`r3d-tui clean` lists what may go), or put the workspace on a larger disk")
     return line("free some space, or put the workspace on a larger disk")
 
 
 def estimate(settings: Settings) -> int | None:
-    """Bytes that a run from nothing writes; None where the number of videos cannot be told quickly."""
+    """Bytes that a run from nothing writes; None where the number of videos cannot be found quickly."""
     counted = _annotated(settings) or _listed(settings)
     if counted is None:
         return None
@@ -80,7 +80,7 @@ def _annotated(settings: Settings) -> tuple[int, int] | None:
     try:
         annotation = read_annotation(path)
     except InputError:
-        return None  # what is wrong with it is the annotate stage's to say
+        return None  # what is wrong with it is the annotate stage's to report
     videos = [video for video in annotation.videos if video.subset == subset and video.frames]
     clips = [min(cap, clip_count(one.first, one.end, pre.clip_frames, pre.clip_stride)) for one in videos]
     return len(clips), sum(clips)

@@ -1,8 +1,8 @@
-"""Does a run outlive the login session it was begun in? What logind says of it; nothing where there is no logind.
+"""Does a run outlive the login session it was begun in? What logind reports of it; nothing where there is no logind.
 
-A detached engine survives a connection that drops, unless logind is told to kill what a user leaves behind
+A detached engine survives a connection that drops, unless logind is set to kill what a user leaves behind
 (KillUserProcesses). Then only what runs under the user's own service manager stays, and only where that lingers. The
-engine stays in the control group of the shell that it was begun in, so this process's own group tells.
+engine stays in the control group of the shell that it was begun in, so this process's own group shows it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _told(command: str, *properties: str, name: str = "") -> dict[str, str]:
 
 
 def _configured() -> dict[str, str]:
-    """What logind's files say, the later one over the earlier; for where loginctl has no bus to ask by."""
+    """What logind's files hold, the later one over the earlier; for where loginctl has no bus to ask by."""
     parser = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
     for path in _files():
         try:

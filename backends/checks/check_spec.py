@@ -33,10 +33,10 @@ def stage_needs(stages: Iterable[Stage]) -> tuple[StageNeeds, ...]:
 
 
 def with_needs(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-    """The plan's stages with the check stage told what the others need."""
-    told = encode(stage_needs(stages))
+    """The plan's stages with what the others need in the check stage's params."""
+    needed = encode(stage_needs(stages))
     return tuple(
-        replace(stage, params={**stage.params, "stages": told}) if stage.name == CHECK.name else stage
+        replace(stage, params={**stage.params, "stages": needed}) if stage.name == CHECK.name else stage
         for stage in stages
     )
 

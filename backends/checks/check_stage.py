@@ -1,7 +1,7 @@
-"""The check stage: what a run needs, each with what was found and the mend. It looks; it imports and installs nothing.
+"""The check stage: what a run needs, each with what was found and the fix. It looks; it imports and installs nothing.
 
 A need of conversion alone (torch, onnx) never blocks here: its artifacts may be there from earlier, and the stage
-itself says the same sentence where it has to run.
+itself reports the same where it has to run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LEAST_MEMORY_MB = 2048
 """Below this the export of depth 50 (2.5 GB peak while tracing; less as we write it) and wide batches get tight."""
 LEAST_FILES = 1024
 _PACKAGES = {"PIL": "pillow", "cv2": "opencv-python-headless", "yaml": "PyYAML"}
-"""Packages that are not called as their modules, where a need does not say it."""
+"""Packages that are not called as their modules, where a need does not name it."""
 
 
 def run(job: Job) -> Outcome:
@@ -119,7 +119,7 @@ def _version(need: Need) -> Line:
             return line("{version}", version=metadata.version(name))
         except metadata.PackageNotFoundError:
             continue
-    return line("found; its version is not known")
+    return line("found; version not reported")
 
 
 def _cores() -> Finding:

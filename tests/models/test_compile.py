@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from backends.ascend.cann import sourced
-from backends.ascend.compile import atc_line, run, told_soc_version
+from backends.ascend.compile import atc_line, common_soc_version, run
 from backends.ascend.compile_params import CompileParams
 from backends.core.errors import InputError, NeedError, StageError, Stopped
 from backends.core.events import StageNote
@@ -191,14 +191,14 @@ def chips(*socs: str | None) -> DeviceTable:
 
 def test_the_chips_say_what_to_compile_for() -> None:
     """All that the run uses must say the same."""
-    assert CHIP == told_soc_version(chips(CHIP, CHIP), None)
-    assert CHIP == told_soc_version(chips("Ascend310", CHIP, None), (1,))
+    assert CHIP == common_soc_version(chips(CHIP, CHIP), None)
+    assert CHIP == common_soc_version(chips("Ascend310", CHIP, None), (1,))
 
 
 @pytest.mark.parametrize(
     ("table", "wanted", "words"),
     [
-        (chips(CHIP, None), None, "npu:1 is a x, which does not say its soc_version"),
+        (chips(CHIP, None), None, "npu:1 is a x, whose soc_version is not reported"),
         (chips(CHIP, "Ascend310"), None, "of several kinds (Ascend310P3, Ascend310)"),
         (chips(), None, "npu-smi lists no such chip"),
         (chips(CHIP), (3,), "npu-smi lists no such chip"),
@@ -208,7 +208,7 @@ def test_the_chips_say_what_to_compile_for() -> None:
 def test_where_they_do_not_the_user_is_asked(table: DeviceTable, wanted: tuple[int, ...] | None, words: str) -> None:
     """One line with the reason; the mend is the setting. It is never guessed."""
     with pytest.raises(InputError, match=re.escape(words)) as caught:
-        told_soc_version(table, wanted)
+        common_soc_version(table, wanted)
     assert "soc_version under [compile]" in str(caught.value.hint)
 
 
