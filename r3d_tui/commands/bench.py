@@ -17,7 +17,7 @@ from r3d_tui.commands.help import GroupedHelp
 from r3d_tui.commands.options import chosen_words, given, numbers, open_workspace, print_json, say, tell
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import DASH, number, percent, rate
-from r3d_tui.text.rows import cells, fit
+from r3d_tui.text.rows import Column, cells, fit, table, text_of
 
 app = typer.Typer(
     cls=GroupedHelp, no_args_is_help=True, rich_markup_mode=None, help="Pure inference beside the published figures."
@@ -91,7 +91,7 @@ def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
     """A report as a person reads it: one line a figure, what it stands beside, then the machine and the versions."""
     width = max((cells(words.line(figure.what)) for figure in report.figures), default=0)
     if report.name == "batches":
-        yield from _batch_table(report)
+        yield from _batch_table(report, words)
     for figure in report.figures if report.name != "batches" else ():
         yield _figure(figure, words, min(width, 56))
     for note in report.notes:
@@ -101,17 +101,22 @@ def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
         yield words(f"bench.{title}", told=told)
 
 
-def _batch_table(report: BenchReport) -> Iterator[str]:
+def _batch_table(report: BenchReport, words: Words) -> Iterator[str]:
     """One row a batch size, as the guides' tables have it; the best rate is marked."""
     found = {figure.name: figure for figure in report.figures}
-    yield f"  {'batch':>6}{'clips/s':>12}{'% of ref':>10}{'p50 ms':>10}{'p95 ms':>10}"
+    heads = ("infer.clips_per_s", "chip_table.share", "chip_table.p50", "chip_table.p95")
+    columns = (
+        Column(words("figure.batch"), 8),
+        *(Column(words(head), max(9, cells(words(head))), right=True) for head in heads),
+    )
+    rows = []
     for figure in report.figures:
         batch = figure.name.removeprefix("batch_")
         if batch.isdecimal():
-            p50, p95 = (found[f"{figure.name}_{name}_ms"].value for name in ("p50", "p95"))
+            times = (number(found[f"{figure.name}_{name}_ms"].value) for name in ("p50", "p95"))
             mark = "*" if batch == str(report.settings["best_batch"]) else " "
-            share = percent(figure.ratio) if figure.ratio is not None else DASH
-            yield f"{mark} {batch:>6}{rate(figure.value):>12}{share:>10}{number(p50):>10}{number(p95):>10}"
+            rows.append([f"{mark} {batch}", rate(figure.value), percent(figure.ratio), *times])
+    yield from (text_of(text).rstrip() for text in table(columns, rows, 80))
 
 
 def wanted_text(figure: BenchFigure, words: Words) -> str:
