@@ -96,8 +96,8 @@ def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
         yield _figure(figure, words, min(width, 56))
     for note in report.notes:
         yield words("bench.note", text=words.line(note))
-    for title, table in (("machine", report.machine), ("settings", report.settings), ("versions", report.versions)):
-        told = ", ".join(f"{key} {value_text(value)}" for key, value in table.items())
+    for title, values in (("machine", report.machine), ("settings", report.settings), ("versions", report.versions)):
+        told = ", ".join(f"{key} {value_text(value)}" for key, value in values.items())
         yield words(f"bench.{title}", told=told)
 
 
