@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable
@@ -14,13 +15,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
+from textual.suggester import Suggester
 from textual.widgets import Input
 
 from backends.core.errors import R3dError
+from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
 from r3d_tui.state.console_messages import Answer
 from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, shorten
 from r3d_tui.text.safe import safe
+from r3d_tui.widgets.check_boxes import CheckBoxes
 from r3d_tui.widgets.sheet import Sheet
 
 FIELDS = ("videos", "frames", "annotation", "splits", "checkpoint", "target", "devices")
@@ -35,6 +39,31 @@ FOUND_AS = {
     "checkpoint": "checkpoints",
 }
 """Path fields, and what `api.find_candidates` calls them."""
+
+
+NEEDED = {"need_data": "videos", "need_labels": "annotation", "need_checkpoint": "checkpoint"}
+"""What is lacking, and the field that is for it."""
+
+
+class PathSuggester(Suggester):
+    """Completes a path by what lies there: the first name that begins as what was typed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._folder = folder
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The whole path, shown behind the cursor; the right arrow takes it."""
+        return await asyncio.to_thread(self._complete, value)
+
+    def _complete(self, value: str) -> str | None:
+        head, slash, begun = value.rpartition("/")
+        try:
+            names = [path.name for path in (self._folder / Path(f"{head}{slash}").expanduser()).iterdir()]
+        except (OSError, RuntimeError, ValueError):
+            return None
+        name = next((name for name in sorted(names) if begun and name.startswith(begun) and name != begun), None)
+        return None if name is None else f"{head}{slash}{name}"
 
 
 class Verdict(Struct, frozen=True):
@@ -125,14 +154,17 @@ class Setup(Screen[Path | None]):
     Setup .field { height: 1; }
     Setup .label { width: 14; height: 1; padding: 0 1; }
     Setup .about { height: 1; padding: 0 1 0 15; }
-    Setup Input { border: none; height: 1; padding: 0 1; background: $surface; width: 1fr; }
-    Setup Input:focus { border: none; background: $panel; }
+    Setup Input, Setup CheckBoxes { border: none; height: 1; padding: 0 1; background: $panel; width: 1fr; }
+    Setup Input:focus, Setup CheckBoxes:focus { border: none; background: $r3d-chip; }
+    Setup Input:ansi, Setup CheckBoxes:ansi { background: ansi_default; text-style: underline; }
+    Setup Input:ansi:focus { text-style: reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+g", "leave", show=False),
         Binding("ctrl+s,ctrl+w", "write", show=False, priority=True),
         Binding("down", "candidate(1)", show=False, priority=True),
         Binding("up", "candidate(-1)", show=False, priority=True),
+        Binding("enter", "go_on", show=False, priority=True),
     ]
 
     def __init__(self, folder: Path, words: Words) -> None:
@@ -140,7 +172,18 @@ class Setup(Screen[Path | None]):
         self._folder, self._words = folder, words
         self._candidates: dict[str, tuple[str, ...]] = dict.fromkeys(FIELDS, ())
         self._candidates["target"] = ("cpu", "ascend")
-        self._inputs = {field: Input(value="cpu" if field == "target" else "", id=f"in-{field}") for field in FIELDS}
+        self._inputs = {
+            field: Input(
+                value="cpu" if field == "target" else "",
+                id=f"in-{field}",
+                suggester=PathSuggester(folder) if field in FOUND_AS else None,
+            )
+            for field in FIELDS
+        }
+        self._boxes = CheckBoxes(id="boxes")
+        self._boxes.display = False
+        self._free: set[int] = set()
+        """Chips that a run takes unnamed."""
         self._about = {field: Sheet(focusable=False) for field in FIELDS}
         self._labels = {field: Sheet(focusable=False) for field in FIELDS}
         self._head = Sheet(id="title", focusable=False)
@@ -158,6 +201,8 @@ class Setup(Screen[Path | None]):
                 with Horizontal(classes="field"):
                     yield self._labels[field]
                     yield self._inputs[field]
+                    if field == "devices":
+                        yield self._boxes
                 yield self._about[field]
         yield self._trouble
         yield self._foot
@@ -175,10 +220,20 @@ class Setup(Screen[Path | None]):
     def _look_around(self) -> Callable[[], None]:
         from backends import api
 
-        found = api.find_candidates(self._folder)
-        return lambda: self._take_candidates(found)
+        found, target = api.find_candidates(self._folder), api.likely_target()
+        chips: tuple[DeviceSample, ...] = ()
+        if target == "ascend":
+            with api.sample_devices(target) as readings:
+                chips = next(readings, ())
+        return lambda: self._take_candidates(found, target, chips)
 
-    def _take_candidates(self, found: Any) -> None:
+    def _take_candidates(self, found: Any, target: str, chips: tuple[DeviceSample, ...]) -> None:
+        """What lies about in the folder, and what the machine has: both are proposed."""
+        self._inputs["target"].value = target
+        numbers = {int(chip.device.rpartition(":")[2]): chip for chip in chips if chip.device[-1:].isdigit()}
+        self._free = {number for number, chip in numbers.items() if not chip.not_taken.template}
+        self._boxes.offer(sorted(numbers), sorted(self._free))
+        self._show_boxes()
         for field, name in FOUND_AS.items():
             paths: tuple[Path, ...] = getattr(found, name, ())
             self._candidates[field] = tuple(self._short(path) for path in paths)
@@ -223,6 +278,7 @@ class Setup(Screen[Path | None]):
         """Judge a field while one types; an answer to an older text is dropped."""
         field = (event.input.id or "in-").removeprefix("in-")
         text = event.value
+        self._show_boxes()
 
         def work() -> Callable[[], None]:
             verdict = judge(field, text, self._folder)
@@ -235,13 +291,29 @@ class Setup(Screen[Path | None]):
             self._verdicts[field] = verdict
             self._draw()
 
-    @on(Input.Submitted)
-    def go_on(self, event: Input.Submitted) -> None:
-        """Enter: the next field; after the last, write."""
-        if event.input.id == f"in-{FIELDS[-1]}":
+    def _show_boxes(self) -> None:
+        """Chips are check boxes; groups of cores are numbers to type."""
+        boxed = self._inputs["target"].value.strip() == "ascend" and bool(self._boxes.keys)
+        self._boxes.display, self._inputs["devices"].display = boxed, not boxed
+
+    def _texts(self) -> dict[str, str]:
+        """What the fields say; of the boxes a choice that is not what a run would take anyway."""
+        texts = {field: entry.value for field, entry in self._inputs.items()}
+        if self._boxes.display and self._boxes.chosen == self._free:
+            texts["devices"] = ""
+        elif self._boxes.display:
+            texts["devices"] = ",".join(map(str, sorted(self._boxes.chosen)))
+        return texts
+
+    def action_go_on(self) -> None:
+        """Enter: write where nothing is lacking, else go to what is."""
+        lacking = lacks(self._texts())
+        if lacking is None:
             self.action_write()
-        else:
-            self.focus_next(Input)
+            return
+        self._inputs[NEEDED[lacking]].focus()
+        self._verdicts[NEEDED[lacking]] = Verdict(lacking, "bad", False)
+        self._draw()
 
     def action_candidate(self, step: int) -> None:
         """Put the next thing that was found into the field."""
@@ -255,13 +327,14 @@ class Setup(Screen[Path | None]):
 
     def action_write(self) -> None:
         """Write r3d.toml, or say what is lacking."""
-        texts = {field: entry.value for field, entry in self._inputs.items()}
+        texts = self._texts()
         blocked = [field for field in FIELDS if field in self._verdicts and self._verdicts[field].blocks]
         if blocked:
             self._inputs[blocked[0]].focus()
             return
         if (key := lacks(texts)) is not None:
             self._say(self._words(f"setup.{key}"), "bad")
+            self.action_go_on()
             return
 
         def work() -> Callable[[], None]:
@@ -303,6 +376,8 @@ class Setup(Screen[Path | None]):
     def _about_row(self, field: str) -> Row:
         words, verdict = self._words, self._verdicts.get(field)
         spans = []
+        if field == "devices" and self._boxes.display:
+            return cut(row(Span(words("setup.boxes_help"), "dim")), max(10, self.app.size.width - 17))
         if verdict is not None and verdict.key != "empty":
             sign = {"good": "✓", "warn": "!"}.get(verdict.role, "✗")
             spans.append(Span(f"{sign} {words(f'setup.{verdict.key}')}  ", verdict.role))

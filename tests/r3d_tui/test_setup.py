@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from backends.core.errors import InputError
+from backends.core.messages import line
+from backends.core.values import DeviceSample
 from backends.engine.replay import ReplayClient, Story
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens import setup
@@ -36,6 +39,7 @@ class Door:
     def __init__(self, folder: Path) -> None:
         self.made: list[dict[str, Any]] = []
         self.refuse: InputError | None = None
+        self.chips: tuple[DeviceSample, ...] = ()
         self.found = Found(
             videos=(folder / "videos", folder / "more"),
             annotations=(folder / "hmdb51_1.json",),
@@ -47,6 +51,13 @@ class Door:
 
     def find_candidates(self, folder: Path) -> Found:
         return self.found
+
+    def likely_target(self) -> str:
+        return "ascend" if self.chips else "cpu"
+
+    @contextlib.contextmanager
+    def sample_devices(self, target: str) -> Iterator[Iterator[tuple[DeviceSample, ...]]]:
+        yield iter([self.chips])
 
     def init_workspace(self, folder: Path, **answers: Any) -> Path:
         if self.refuse is not None:
@@ -130,6 +141,7 @@ async def test_what_is_lacking_or_refused_is_said(empty: ReplayClient, door: Doo
         await until(pilot, lambda: form._inputs["videos"].value)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "a checkpoint is needed" in form._trouble.plain_text())
+        assert "a checkpoint is needed" in form._about["checkpoint"].plain_text()
         form._inputs["checkpoint"].value = "r3d50.pth"
         door.refuse = InputError("{path}: not a checkpoint", hint="give another", path="/x\x1b[2J")
         await pilot.press("ctrl+s")
@@ -179,3 +191,44 @@ def test_an_archive_may_stand_for_a_folder(folder: Path) -> None:
     (folder / "hmdb51_org.rar").touch()
     verdicts = {field: setup.judge(field, "hmdb51_org.rar", folder).key for field in ("videos", "splits", "frames")}
     assert {"videos": "archive", "splits": "archive", "frames": "not_folder"} == verdicts
+
+
+async def test_a_server_with_chips_is_proposed_and_its_chips_are_check_boxes(
+    empty: ReplayClient, door: Door, console: Console
+) -> None:
+    """Four chips, one of them busy: ascend stands there, three boxes are on; Space turns one, Enter writes."""
+    busy = DeviceSample("npu:3", 1.0, "310P3", not_taken=line("busy: {names}", names="python"))
+    door.chips = (*(DeviceSample(f"npu:{n}", 1.0, "310P3", "OK") for n in range(3)), busy)
+    app = console(empty)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, Setup))
+        form = _form(app)
+        await until(pilot, lambda: form._inputs["target"].value == "ascend")
+        await pilot.pause()
+        assert "[x] 0  [x] 1  [x] 2  [ ] 3" in form._boxes.plain_text()
+        form._boxes.focus()
+        await pilot.press("right", "space")
+        await until(pilot, lambda: form._verdicts.get("checkpoint") is not None)
+        await pilot.press("enter")
+        await until(pilot, lambda: door.made)
+    assert ("ascend", (0, 2)) == (door.made[0]["target"], door.made[0]["devices"])
+
+
+async def test_leaving_the_form_leads_to_the_ways_on(empty: ReplayClient, door: Door, console: Console) -> None:
+    """Never a bare error: what can be done stands there with its keys, and Enter opens the form again."""
+    app = console(empty)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, Setup))
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.board)
+        text = "\n".join("".join(s.text for s in strip) for strip in app.screen._compositor.render_strips())
+        assert "make a workspace here" in text
+        assert "r3d-tui demo" in text
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Setup))
+
+
+def test_a_path_is_completed_by_what_lies_there(folder: Path) -> None:
+    """The first name that begins as what was typed; nothing for a folder that is not there."""
+    complete = setup.PathSuggester(folder)._complete
+    assert ["hmdb51_1.json", None, None] == [complete("hm"), complete("zz"), complete("nowhere/x")]
