@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of a
     from backends.core.bench_report import BenchReport
     from backends.core.bundle_report import Bundle
     from backends.core.catalog_pages import Catalog, ClipFrames
-    from backends.core.cleanup_report import Cleaning
+    from backends.core.cleanup_report import CleanupPlan
     from backends.core.client import Candidates
     from backends.core.events import Event, Outcome
     from backends.core.messages import Line, Scalar
@@ -63,12 +63,12 @@ def is_archive(path: Path) -> bool:
 def open_client(workspace: Path) -> LiveClient:
     """The client of a workspace on this machine."""
     from backends.core.device_samples import read_samples
-    from backends.engine.live_client import LiveClient, Planner
+    from backends.engine.live_client import LiveClient, PlanSource
     from backends.simulator.simulation import enter
     from backends.workspace.settings_file import read_settings
 
     enter(workspace)
-    return LiveClient(workspace.resolve(), Planner(read_settings, _ready_plan, read_samples))
+    return LiveClient(workspace.resolve(), PlanSource(read_settings, _ready_plan, read_samples))
 
 
 def init_workspace(
@@ -234,7 +234,7 @@ def run_folder(workspace: Path, run_id: str) -> Path:
     return Folders(workspace.resolve()).run(run_id).path
 
 
-def find_waste(workspace: Path, keep: int) -> Cleaning:
+def find_waste(workspace: Path, keep: int) -> CleanupPlan:
     """What in `.r3d` nothing needs where the latest `keep` runs stay. BusyError while an engine works there."""
     from backends.engine import cleanup
     from backends.engine.folders import Folders
@@ -242,7 +242,7 @@ def find_waste(workspace: Path, keep: int) -> Cleaning:
     return cleanup.look(Folders(workspace.resolve()), _any_plan(workspace), keep)
 
 
-def remove_waste(workspace: Path, keep: int, agreed: frozenset[Path]) -> Cleaning:
+def remove_waste(workspace: Path, keep: int, agreed: frozenset[Path]) -> CleanupPlan:
     """Remove what still may go of what was agreed to, by paths as `find_waste` gave them; gives what went."""
     from backends.engine import cleanup
     from backends.engine.folders import Folders

@@ -1,4 +1,4 @@
-"""What lies in a workspace's `.r3d` that nothing needs any more, for a face to show and to have removed."""
+"""What lies in a workspace's `.r3d` that nothing needs any more, for a front end to show and to have removed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Struct
 from backends.core.messages import Line
 
 
-class Waste(Struct, frozen=True):
+class Garbage(Struct, frozen=True):
     """One folder that may go."""
 
     path: Path
@@ -21,10 +21,10 @@ class Waste(Struct, frozen=True):
     reason: Line
 
 
-class Cleaning(Struct, frozen=True):
+class CleanupPlan(Struct, frozen=True):
     """All that may go, or what went."""
 
-    waste: tuple[Waste, ...] = ()
+    waste: tuple[Garbage, ...] = ()
     kept_runs: tuple[str, ...] = ()
     """By id, latest first; what they point at stays."""
     notes: tuple[Line, ...] = ()

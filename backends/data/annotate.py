@@ -29,7 +29,7 @@ from backends.data.annotation import (
 from backends.data.archives import Unpacking
 from backends.data.class_names import read_class_names
 from backends.data.datasets import Dataset, Lists, known_lists, list_names, named, read_lists
-from backends.data.datasets.folders import subset_by_share
+from backends.data.datasets.class_folders import subset_by_share
 from backends.data.datasets.hmdb51 import HMDB51
 from backends.data.frame_files import EXAMPLE, count_frames, folder_names
 from backends.worker.job import Job, Upstream

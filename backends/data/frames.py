@@ -27,7 +27,7 @@ from backends.core.messages import N_, line
 from backends.data.annotation import read_annotation
 from backends.data.archives import Unpacking, find_archives
 from backends.data.datasets import read_lists
-from backends.data.datasets.folders import subset_by_share
+from backends.data.datasets.class_folders import subset_by_share
 from backends.data.frame_pool import (
     Failed,
     VideoFrames,

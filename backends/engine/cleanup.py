@@ -1,7 +1,7 @@
 """What in `.r3d` nothing needs any more, and its removal. It touches runs and artifacts alone, and follows no link.
 
 Needed is what the latest runs point at, the latest run that was evaluated, and what the present settings would take
-from the cache or take up; where that cannot be told for a stage, the stage's latest artifact. Everything else that has
+from the cache or take up; where that is unknown for a stage, the stage's latest artifact. Everything else that has
 the shape of our own runs and artifacts may go. What a person put there or wrote there stays.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from backends.core.cleanup_report import Cleaning, Waste
+from backends.core.cleanup_report import CleanupPlan, Garbage
 from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line, os_reason
 from backends.core.plan import Plan
@@ -37,7 +37,7 @@ Artifact = tuple[str, str]
 """A stage's name and a fingerprint."""
 
 
-def look(folders: Folders, plan: Plan | None, keep: int) -> Cleaning:
+def look(folders: Folders, plan: Plan | None, keep: int) -> CleanupPlan:
     """What may go where the latest `keep` runs stay, at least one. `plan`: the present settings', None where unknown.
 
     BusyError, naming the holder, while an engine works there; InputError where `.r3d` is a link.
@@ -45,10 +45,10 @@ def look(folders: Folders, plan: Plan | None, keep: int) -> Cleaning:
     if lock.owner(folders):
         raise lock.busy(folders)
     _refuse_odd(folders)
-    return _found(folders, plan, keep) if folders.root.is_dir() else Cleaning()
+    return _found(folders, plan, keep) if folders.root.is_dir() else CleanupPlan()
 
 
-def _found(folders: Folders, plan: Plan | None, keep: int) -> Cleaning:
+def _found(folders: Folders, plan: Plan | None, keep: int) -> CleanupPlan:
     kept = _kept(folders, keep)
     waste = [*_runs(folders, {run_id for run_id, _ in kept}, keep), *_rest(folders)]
     notes = [line("{path} is a link: nothing behind it is looked at", path=str(path)) for path in _links(folders)]
@@ -58,10 +58,10 @@ def _found(folders: Folders, plan: Plan | None, keep: int) -> Cleaning:
     else:
         needed = _pointed_at([run for _, run in kept if run is not None]) | _current(folders, plan)
         waste += _artifacts(folders, _with_origins(Cache(folders), needed))
-    return Cleaning(tuple(waste), tuple(run_id for run_id, _ in kept), tuple(notes))
+    return CleanupPlan(tuple(waste), tuple(run_id for run_id, _ in kept), tuple(notes))
 
 
-def remove(folders: Folders, plan: Plan | None, keep: int, agreed: frozenset[Path]) -> Cleaning:
+def remove(folders: Folders, plan: Plan | None, keep: int, agreed: frozenset[Path]) -> CleanupPlan:
     """Remove what may go and was agreed to, while no engine can start; gives what went, and notes of what did not."""
     _refuse_odd(folders)
     for _ in leftovers(folders.workspace):
@@ -76,14 +76,14 @@ def remove(folders: Folders, plan: Plan | None, keep: int, agreed: frozenset[Pat
         found = _found(folders, plan, keep)
         went, notes = [], list(found.notes)
         for waste in (one for one in found.waste if one.path in agreed):
-            trouble = _remove(folders, waste.path)
-            if trouble is None:
+            problem = _remove(folders, waste.path)
+            if problem is None:
                 went.append(waste)
             else:
-                notes.append(line("{path}: {reason}", path=str(waste.path), reason=trouble))
+                notes.append(line("{path}: {reason}", path=str(waste.path), reason=problem))
     finally:
         held.release()
-    return Cleaning(tuple(went), found.kept_runs, tuple(notes))
+    return CleanupPlan(tuple(went), found.kept_runs, tuple(notes))
 
 
 def _refuse_odd(folders: Folders) -> None:
@@ -126,7 +126,7 @@ def _kept(folders: Folders, keep: int) -> list[tuple[str, Run | None]]:
     return found
 
 
-def _runs(folders: Folders, kept: set[str], keep: int) -> Iterator[Waste]:
+def _runs(folders: Folders, kept: set[str], keep: int) -> Iterator[Garbage]:
     began = {folder.id for folder in folders.all_runs()}
     for path in _ours(_listed(folders.runs), RUN):
         if path.name in began - kept:
@@ -135,16 +135,16 @@ def _runs(folders: Folders, kept: set[str], keep: int) -> Iterator[Waste]:
             reason = line("a run that never began")
         else:
             continue
-        yield Waste(path.relative_to(folders.root), "run", _size(path), reason)
+        yield Garbage(path.relative_to(folders.root), "run", _size(path), reason)
 
 
-def _rest(folders: Folders) -> Iterator[Waste]:
+def _rest(folders: Folders) -> Iterator[Garbage]:
     trash = folders.trash
     if trash.is_dir() and _listed(trash):
-        yield Waste(Path(folders.trash.name), "rest", _size(trash), line("left by a removal that was cut off"))
+        yield Garbage(Path(folders.trash.name), "rest", _size(trash), line("left by a removal that was cut off"))
 
 
-def _artifacts(folders: Folders, needed: set[Artifact]) -> Iterator[Waste]:
+def _artifacts(folders: Folders, needed: set[Artifact]) -> Iterator[Garbage]:
     cache = Cache(folders)
     for stage in _listed(folders.root / "artifacts"):
         for path in _ours(_listed(stage), FINGERPRINT):
@@ -154,7 +154,7 @@ def _artifacts(folders: Folders, needed: set[Artifact]) -> Iterator[Waste]:
                 reason = line("never finished, and the present settings would not resume it")
             else:
                 reason = line("no run that stays and no present setting uses it")
-            yield Waste(path.relative_to(folders.root), "artifact", _size(path), reason)
+            yield Garbage(path.relative_to(folders.root), "artifact", _size(path), reason)
 
 
 def _ours(paths: list[Path], shape: re.Pattern[str]) -> Iterator[Path]:

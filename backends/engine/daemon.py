@@ -50,7 +50,7 @@ def main() -> int:
     except (R3dError, OSError) as error:
         if reply.closed:  # it had begun: the log is the place for a fault of ours
             raise
-        if folder is not None and not resumed:  # it never began, and would stand for the latest run
+        if folder is not None and not resumed:  # it never began, and would count as the latest run
             shutil.rmtree(folder.path, ignore_errors=True)
         if held is not None:
             held.release()  # first: whoever hears the refusal may start again at once

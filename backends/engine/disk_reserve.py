@@ -16,7 +16,7 @@ class Reserve:
         self._path = path
 
     def take(self) -> None:
-        """Take the room; OSError where the disk does not even have that."""
+        """Allocate it; OSError where the disk has not even that much space."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC  # readable: glibc reads where a file system cannot allocate
         descriptor = os.open(self._path, flags, 0o600)
         try:
@@ -28,5 +28,5 @@ class Reserve:
             os.close(descriptor)
 
     def give_back(self) -> None:
-        """Make the room free; safe to call again."""
+        """Free the space; safe to call again."""
         self._path.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ class RunFolder(Struct, frozen=True):
 
     @property
     def supervisor_log(self) -> Path:
-        """What the supervisor itself had to say."""
+        """The supervisor's own standard output and error."""
         return self.path / "supervisor.log"
 
     def log(self, stage: str, attempt: int) -> Path:
@@ -76,7 +76,7 @@ class Folders(Struct, frozen=True):
 
     @property
     def reserve(self) -> Path:
-        """Room kept back for the last words where the disk is full."""
+        """Space kept back for the last events where the disk is full."""
         return self.root / "reserve"
 
     @property

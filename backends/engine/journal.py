@@ -26,11 +26,11 @@ from backends.core.run_state import Run, fold
 from backends.engine.sealed import DamagedError, seal, unseal
 
 LEAST_FREE = 1 << 16
-"""Bytes below which an error of SQLite is a full disk: it has no word of its own where its index does not fit."""
+"""Bytes below which an error of SQLite is a full disk: it has no code of its own where its index does not fit."""
 LOCKED_S = 30.0
 """How long a reader may hold the writer up where there is no write-ahead log; reading a million events takes 3 s."""
 LEAVE_S = 3.0
-"""How long a finished journal waits for its readers to let go."""
+"""How long a finished journal waits for its readers to close it."""
 
 _NO_DAMAGE = ("locked", "unable to open", "no such table", "disk I/O error", "readonly")
 
@@ -83,7 +83,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _disk(self) -> Iterator[None]:
-        """SQLite's word for a full disk as the system's own."""
+        """Raise SQLite's error of a full disk as the system's own."""
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -92,7 +92,7 @@ class Journal:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path)) from error
 
     def close(self, *, finished: bool) -> None:
-        """Close; a finished journal leaves WAL. Readers let go of a finished run, so that takes a moment at most."""
+        """Close; a finished journal leaves WAL. Readers close a finished run, so that takes a moment at most."""
         until = time.monotonic() + LEAVE_S
         while finished and time.monotonic() < until:
             with contextlib.suppress(sqlite3.OperationalError):
@@ -173,7 +173,7 @@ def _state(db: sqlite3.Connection) -> Run | None:
     body = row[0] if isinstance(row[0], bytes) else str(row[0]).encode()
     try:
         return unseal(Run, body, needs_seal=False)
-    except DamagedError:  # of a newer version, or damaged: the events still stand
+    except DamagedError:  # of a newer version, or damaged: the events are still there
         return _refolded(db)
 
 

@@ -1,6 +1,4 @@
-"""What a face holds of a workspace: start, follow, stop. It reads what the engine writes and writes nothing itself
-but a new run's folder.
-"""
+"""What a front end holds of a workspace: start, follow, stop. It reads what the engine writes, and writes nothing."""
 
 from __future__ import annotations
 
@@ -35,13 +33,13 @@ from backends.engine.sealed import seal, unseal
 
 POLL_S = 0.1
 CLOSE_S = 1.0
-"""How long letting go waits for a reading that is on."""
+"""How long `close` waits for a read in progress."""
 LIVELINESS_S = 0.5
 """How often the lock and the heartbeat are looked at."""
 _KINDS: dict[str, type[R3dError]] = {kind.__name__: kind for kind in (BusyError, InputError, NeedError)}
 
 
-class Planner(Struct, frozen=True):
+class PlanSource(Struct, frozen=True):
     """How the engine, which knows no stage, gets at a workspace's settings and plan."""
 
     settings: Callable[[Path], Settings]
@@ -53,9 +51,9 @@ class Planner(Struct, frozen=True):
 
 
 class LiveClient:
-    """The client of a workspace on this machine; see `contract.client.Client` for what each call promises."""
+    """The client of a workspace on this machine; see `core.client.Client` for what each call promises."""
 
-    def __init__(self, workspace: Path, planner: Planner) -> None:
+    def __init__(self, workspace: Path, planner: PlanSource) -> None:
         self._folders = Folders(workspace)
         lock.check_readable(self._folders)
         self._planner = planner
@@ -158,7 +156,7 @@ class LiveClient:
 
         settings = self._planner.settings(self.workspace)
         plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
-        with contextlib.suppress(OSError):  # who may only look is told all the same
+        with contextlib.suppress(OSError):  # who may only look gets the preview all the same
             lock.make_root(self._folders)
         try:
             return preview(Cache(self._folders), plan, accept)
@@ -288,7 +286,7 @@ class LiveClient:
         return folder, version, self._alive, stalled, samples, _time_of(self.workspace / "r3d.toml")
 
     def _read_settings(self) -> tuple[Settings | None, Plan | None, Line]:
-        """Read again when the file's time changes, and as long as something is wrong: paths may be mended elsewhere."""
+        """Read again when the file's time changes, and as long as something is wrong: paths may be fixed elsewhere."""
         stamp = _time_of(self.workspace / "r3d.toml")
         if stamp != self._settings[0] or self._settings[2] is None:
             settings = None

@@ -1,4 +1,4 @@
-"""Who holds a workspace: the engine's lock, its name in words, and its sign of life. A lock ends with its process."""
+"""Who holds a workspace: the engine's lock, its owner's name, and its heartbeat. A lock ends with its process."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class WorkspaceLock:
 
 
 class LockOwner(Struct, frozen=True):
-    """The living engine of a workspace, as far as its lock tells."""
+    """The living engine of a workspace, as its lock names it."""
 
     pid: int | None = None
     host: str | None = None
@@ -140,7 +140,7 @@ def disk_trouble(error: OSError, folder: Path) -> R3dError:
 
 
 def _take(file: IO[bytes]) -> bool:
-    """Lock the file; a face that looks at it just now holds it for a moment, so a refusal is asked again.
+    """Lock the file; a front end that looks at it just now holds it for a moment, so a refusal is asked again.
 
     OSError where the file system knows no locks, which is not the same as another's hold.
     """

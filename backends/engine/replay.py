@@ -1,11 +1,11 @@
 """The client protocol over a recorded run (a story): the same snapshots, with no engine, no journal and no workspace.
 
-It ships with the engine so that whoever writes a face can test it without one; our own faces' tests do.
+It ships with the engine so that whoever writes a front end can test it without an engine; our own tests do.
 
 A story is a file of JSON lines. The first says what the recording knows from the start:
     {"story": {"source": "...", "workspace": "...", "began": wall seconds, "settings": {...}, "plan": {...}}}
 Each other line is one thing that happened `at` seconds after that:
-    {"at": 1.5, "event": {...}}    folded with `contract.run.fold`
+    {"at": 1.5, "event": {...}}    folded with `core.run_state.fold`
     {"at": 1.5, "sample": {...}}   a `DeviceSample`; its own `at` is set from the line's
     {"at": 1.5, "log": {"stage": "infer", "text": "..."}}
     {"at": 1.5, "report": {...}}   a `Report`
@@ -99,10 +99,10 @@ def _beat(body: dict[str, Any]) -> tuple[float, str, Any]:
 
 
 class ReplayClient:
-    """A recorded run behind the client protocol. Without a clock it stands where `step` and `seek` put it.
+    """A recorded run behind the client protocol. Without a clock it is where `step` and `seek` put it.
 
     With a clock (seconds that go on, such as `time.monotonic`) it plays, `speed` times as fast as recorded.
-    What a face asks for is written down in `asked`, so that tests see it; `start` plays the story from its beginning.
+    `asked` holds what a front end requested, so that tests see it; `start` plays the story from its beginning.
     """
 
     def __init__(self, story: Story, *, clock: Callable[[], float] | None = None, speed: float = 1.0) -> None:
@@ -210,7 +210,7 @@ class ReplayClient:
         states = {stage.name: stage.state for stage in run.stages}
         failed = {name for name, state in states.items() if state in ("failed", "stopped", "interrupted")}
         wanted = set(request.stages) | ({request.first} if request.first else set()) or failed
-        anew = plan.dependants(frozenset(wanted))
+        again = plan.dependants(frozenset(wanted))
         found = []
         for stage in plan.stages:
             if stage.skip is not None:
@@ -218,8 +218,8 @@ class ReplayClient:
             elif request.force or stage.fresh or stage.name in wanted or stage.name not in states:
                 reason = line("always runs") if stage.fresh else line("requested")
                 found.append(Preview(stage.name, "run", reason if states else line("not built yet")))
-            elif stage.name in anew:
-                before = next(name for name in stage.after if name in anew)
+            elif stage.name in again:
+                before = next(name for name in stage.after if name in again)
                 found.append(Preview(stage.name, "unknown", line("only if {stage} changes", stage=before)))
             else:
                 found.append(Preview(stage.name, "cached", line("up to date")))
@@ -261,8 +261,8 @@ class ReplayClient:
             self._catch_up()
             if run_id != self._snapshot.run.id:
                 return ()
-            told = self.story.beats[: self._next]
-        return tuple(replace(value, at=self.story.began + when) for when, kind, value in told if kind == "sample")
+            happened = self.story.beats[: self._next]
+        return tuple(replace(value, at=self.story.began + when) for when, kind, value in happened if kind == "sample")
 
     def result(self, run_id: str) -> RunResult:
         """Of the recorded run its report; of earlier ones a line."""

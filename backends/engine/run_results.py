@@ -36,7 +36,7 @@ def read_report(folders: Folders, run: Run) -> Report | None:
 
 
 def export(folders: Folders, run: Run, folder: Path) -> tuple[Path, ...]:
-    """Copy what a person takes along; see `contract.client.Client.export`."""
+    """Copy what a person takes along; see `core.client.Client.export`."""
     sources = [path for name in EXPORTS if (path := output(folders, run, name)) is not None and path.is_file()]
     if not sources:
         raise InputError("run {run} has no result to export", hint="let it run to its evaluate stage", run=run.id)
@@ -57,7 +57,7 @@ def export(folders: Folders, run: Run, folder: Path) -> tuple[Path, ...]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Whole or not at all: a copy that was cut off would stand in the way of the next."""
+    """Whole or not at all: a copy that was cut off would block the next."""
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         shutil.copyfile(source, part)

@@ -1,6 +1,6 @@
 """Everything that a run's stages skipped, by name, out of the journals; the catalog is made from it.
 
-A run's state names the first 200 of a stage. The rest stand in the journal of the run in which the stage worked: for a
+A run's state names the first 200 of a stage. The rest are in the journal of the run in which the stage worked: for a
 cached stage that is an earlier one. Where that journal is gone, the 200 are all there is.
 """
 

@@ -1,6 +1,6 @@
 """Given a plan and what the run is so far, what next. Pure: no clock, no disk, no process.
 
-The supervisor's loop is: ask `decide`, do what it says, write down what happened, ask again; until it says End.
+The supervisor's loop is: call `decide`, do what it returns, write down what happened, ask again; until it says End.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Action = RunStage | Skip | Block | End
 
 
 def wanted(plan: Plan) -> frozenset[str]:
-    """The stages that the plan is to bring up to date: its targets and all they hang on."""
+    """The stages that the plan is to bring up to date: its targets and all they depend on."""
     if not plan.targets:
         return frozenset(stage.name for stage in plan.stages)
     found = set(plan.targets)
@@ -68,7 +68,7 @@ def decide(plan: Plan, run: Run, busy: frozenset[str] = frozenset(), *, stopping
 
 
 def _next(plan: Plan, run: Run, busy: frozenset[str]) -> list[Action]:
-    room = max(1, plan.parallel) - len(busy)
+    free = max(1, plan.parallel) - len(busy)
     states = {stage.name: stage for stage in run.stages}
     asked = wanted(plan)
     actions: list[Action] = []
@@ -82,9 +82,9 @@ def _next(plan: Plan, run: Run, busy: frozenset[str]) -> list[Action]:
             actions.append(Skip(stage.name, stage.skip))
         elif culprit := _culprit(stage, run):
             actions.append(Block(stage.name, line("blocked by {stage}", stage=culprit)))
-        elif all(states[name].settled for name in stage.after if name in states) and room > 0:
+        elif all(states[name].settled for name in stage.after if name in states) and free > 0:
             actions.append(RunStage(stage.name))
-            room -= 1
+            free -= 1
     return actions
 
 

@@ -3,7 +3,7 @@
 take the workspace; kill what a dead engine left behind; read the journal
 ask `decide` what next
     settle a stage: from the cache, or by a child process
-    what the child says is folded and journalled; facts are on disk before anything hangs on them
+    the child's events are folded and journalled; facts are on disk before anything depends on them
 until `decide` says that nothing is left
 """
 
@@ -67,7 +67,7 @@ Ending = StageFinished | StageCached | StageFailed | StageStopped
 
 
 class Supervisor:
-    """One run of one plan. The caller holds the workspace. OSError where the disk has no room to begin."""
+    """One run of one plan. The caller holds the workspace. OSError where the disk has no space to begin."""
 
     def __init__(self, folders: Folders, folder: RunFolder, plan: Plan, lock: WorkspaceLock) -> None:
         self._folders, self._folder, self._plan, self._lock = folders, folder, plan, lock
@@ -191,7 +191,7 @@ class Supervisor:
         return await self._attempts(stage, decision, key)
 
     async def _attempts(self, stage: Stage, decision: Decision, key: CacheKey) -> Ending:
-        """One child after another, until one ends by its own word or too many were killed from outside."""
+        """One child after another, until one ends by itself or too many were killed from outside."""
         first, killed_by = self._run.stage(stage.name).attempt + 1, 0
         reason, stale = decision.reason, decision.stale
         for attempt in range(first, first + LIVES):
@@ -302,13 +302,13 @@ class Supervisor:
         self._dirty.set()
 
     def _commit(self) -> None:
-        """Write down what was said. On a full disk the reserve makes room for the last of it, and the run ends."""
+        """Commit pending events. On a full disk the reserve makes space for the last of them, and the run ends."""
         self._dirty.clear()
         pending, self._pending = self._pending, []
         if self._full:  # what else is still coming in is in the folded state
             pending = [(at, event) for at, event in pending if isinstance(event, LAST_WORDS)]
             if not any(isinstance(event, RunFinished) for _, event in pending):
-                self._pending = pending  # one commit has to do: each writes the whole state into the room that is left
+                self._pending = pending  # one commit has to do: each writes the whole state into the space that is left
                 return
         try:
             self._journal.commit(pending, self._run)
@@ -316,7 +316,7 @@ class Supervisor:
             if self._full or not is_full(error):
                 raise
             self._full = True
-            self._kill_children()  # first: they would fill the room that is given back
+            self._kill_children()  # first: they would fill the space that is freed
             self._reserve.give_back()
             self._pending = pending
             self._commit()

@@ -52,7 +52,7 @@ class Child:
         kill_group(self.pid)
 
     async def events(self) -> AsyncIterator[Event]:
-        """What it says, until it has ended; a line that is no event is passed over."""
+        """Its events, until it has ended; a line that is no event is passed over."""
         assert self.process.stdout is not None
         end = asyncio.ensure_future(self.ended())  # kills what is left of the group, which closes the pipe
         while text := await self.process.stdout.readline():

@@ -1,4 +1,4 @@
-"""`python -m backends.worker`: read one request, run one stage function, say events; then end.
+"""`python -m backends.worker`: read one request, run one stage function, send its events; then end.
 
 Descriptor 1 belongs to the protocol: a private copy is kept, and 1 and 2 point at the log that the engine opened as
 standard error, because libraries print. Standard input stays open as the lifeline: at its end the whole group ends.
@@ -41,7 +41,7 @@ def main() -> int:
     """Run the request on standard input. The exit code follows the error tree; the events carry the same."""
     die_with_parent()
     no_telemetry()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a face's Ctrl+C is its own; the engine stops us by the lifeline
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a front end's Ctrl+C is its own; the engine stops us by the lifeline
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     lock = threading.Lock()

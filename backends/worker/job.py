@@ -1,7 +1,7 @@
 """What stage code is handed: where to read, where to write, how to report. It refuses to know any stage.
 
 A stage is a function `run(job: Job) -> Outcome`. It raises an error of `backends.core.errors` for what a person
-can mend; anything else is a fault of ours and its traceback goes to the stage's log.
+can fix; anything else is a fault of ours and its traceback goes to the stage's log.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Job:
         self.inputs = request.inputs
         """Files and folders from outside, by name."""
         self.upstream = request.upstream
-        """Stages that this one hangs on, by name; one that was skipped is absent."""
+        """Stages that this one depends on, by name; one that was skipped is absent."""
         self.out = request.out
-        """The artifact's folder: kept between attempts with the same fingerprint, so that work is taken up again.
+        """The artifact's folder: kept between attempts with the same fingerprint, so that work is resumed.
         Whatever is found here was made by an earlier attempt of the very same work, perhaps cut off anywhere."""
         self.scratch = request.scratch
         """This attempt's own folder; nobody reads it afterwards but a person."""
@@ -112,7 +112,7 @@ class Job:
 
     @property
     def set_aside_count(self) -> int:
-        """How many items were set aside so far in this attempt."""
+        """How many items were skipped so far in this attempt."""
         return self._set_aside_count
 
     @property
@@ -140,7 +140,7 @@ class Job:
             self._commands.append(command)
 
     def complete(self, outcome: Outcome) -> Outcome:
-        """The outcome with what was set aside filled in (the worker calls this)."""
+        """The outcome with the skipped items filled in (the worker calls this)."""
         return replace(
             outcome,
             set_aside=tuple(self._set_aside),

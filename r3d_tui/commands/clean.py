@@ -16,7 +16,7 @@ from r3d_tui.text import figures
 from r3d_tui.text.safe import safe
 
 if TYPE_CHECKING:
-    from backends.core.cleanup_report import Cleaning, Waste
+    from backends.core.cleanup_report import CleanupPlan, Garbage
     from r3d_tui.lang.words import Words
 
 KEEP = 3
@@ -49,7 +49,7 @@ def clean(
     tell(words("clean.removed", size=figures.size(went.bytes)))
 
 
-def _ask(words: Words, found: Cleaning, *, json_document: bool) -> None:
+def _ask(words: Words, found: CleanupPlan, *, json_document: bool) -> None:
     """Show it and ask; a script, which cannot answer, says --yes."""
     if json_document or not in_terminal():
         raise InputError("nothing was removed: nobody can be asked here", hint="add --yes, or --dry-run to look only")
@@ -61,7 +61,7 @@ def _ask(words: Words, found: Cleaning, *, json_document: bool) -> None:
         raise typer.Exit
 
 
-def _tell_all(words: Words, found: Cleaning, *, json_document: bool, removed: bool) -> None:
+def _tell_all(words: Words, found: CleanupPlan, *, json_document: bool, removed: bool) -> None:
     if json_document:
         print_json(clean_document(found, removed=removed))
     else:
@@ -71,9 +71,9 @@ def _tell_all(words: Words, found: Cleaning, *, json_document: bool, removed: bo
         tell(words.line(note))
 
 
-def waste_lines(found: Cleaning, words: Words) -> Iterator[str]:
+def waste_lines(found: CleanupPlan, words: Words) -> Iterator[str]:
     """What may go by reason, each with its size. Then all of it, and the runs that stay."""
-    by_reason: dict[str, list[Waste]] = {}
+    by_reason: dict[str, list[Garbage]] = {}
     for one in found.waste:
         by_reason.setdefault(words.line(one.reason), []).append(one)
     for reason, things in by_reason.items():
@@ -87,7 +87,7 @@ def waste_lines(found: Cleaning, words: Words) -> Iterator[str]:
         yield words("clean.kept", runs=", ".join(found.kept_runs))
 
 
-def clean_document(found: Cleaning, *, removed: bool) -> dict[str, Any]:
+def clean_document(found: CleanupPlan, *, removed: bool) -> dict[str, Any]:
     """The document of `clean --json`."""
     rows = [
         {"path": str(Path(".r3d") / one.path), "kind": one.kind, "bytes": one.bytes, "reason": str(one.reason)}

@@ -17,7 +17,7 @@ from backends.core.processes import leftovers
 from backends.core.settings import Settings
 from backends.engine import lock
 from backends.engine.folders import Folders
-from backends.engine.live_client import LiveClient, Planner
+from backends.engine.live_client import LiveClient, PlanSource
 
 ENDED = ("done", "failed", "stopped", "interrupted")
 
@@ -38,7 +38,7 @@ class Bench:
 
     def another(self) -> LiveClient:
         """A second client, as a second console has."""
-        return LiveClient(self.workspace, Planner(lambda _: Settings(), self._plan, lambda _: ()))
+        return LiveClient(self.workspace, PlanSource(lambda _: Settings(), self._plan, lambda _: ()))
 
     def _plan(self, workspace: Path, _: Settings) -> Plan:
         return Plan(workspace, tuple(map(reading, self.stages)), parallel=self.parallel)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.cleanup_report import Cleaning
+from backends.core.cleanup_report import CleanupPlan
 from backends.core.client import RunRequest
 from backends.core.errors import BusyError, InputError
 from backends.core.events import Outcome, RunFinished, RunStarted, StageCached
@@ -57,16 +57,16 @@ class Shelf:
         folder.plan.write_text("{}")
         return run_id
 
-    def look(self, *stages: Stage, keep: int = 1) -> Cleaning:
+    def look(self, *stages: Stage, keep: int = 1) -> CleanupPlan:
         """What may go under a plan of these stages."""
         return cleanup.look(self.folders, Plan(self.folders.workspace, stages), keep)
 
-    def remove(self, *stages: Stage, keep: int = 1) -> Cleaning:
+    def remove(self, *stages: Stage, keep: int = 1) -> CleanupPlan:
         """Remove all that may go."""
         agreed = frozenset(one.path for one in self.look(*stages, keep=keep).waste)
         return cleanup.remove(self.folders, Plan(self.folders.workspace, stages), keep, agreed)
 
-    def paths(self, found: Cleaning) -> set[str]:
+    def paths(self, found: CleanupPlan) -> set[str]:
         return {str(one.path) for one in found.waste}
 
 
@@ -271,7 +271,7 @@ def test_what_cannot_be_removed_is_told_and_ends_nothing(shelf: Shelf, monkeypat
 def test_where_nothing_ran_nothing_is_made(shelf: Shelf, tmp_path: Path) -> None:
     """A look at a new workspace leaves no `.r3d` behind."""
     (tmp_path / "in.txt").touch()
-    assert Cleaning() == shelf.look(a_stage(inputs={"text": tmp_path / "in.txt"}))
+    assert CleanupPlan() == shelf.look(a_stage(inputs={"text": tmp_path / "in.txt"}))
     assert not shelf.folders.root.exists()
 
 

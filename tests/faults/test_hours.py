@@ -35,7 +35,7 @@ from backends.core.settings import Settings
 from backends.core.values import DeviceSample
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
-from backends.engine.live_client import LiveClient, Planner
+from backends.engine.live_client import LiveClient, PlanSource
 from backends.engine.lock import WorkspaceLock
 from r3d_tui.state.console_messages import FeedBroke, SnapshotCame
 from r3d_tui.state.feed import Feed
@@ -86,7 +86,7 @@ class Hours:
         self._run = Run()
         self._commit(0, RunStarted(self.folder.id, ("infer",), os.getpid()), StageStarted("infer", 1, line("new"), 1))
         self._commit(0, *(DeviceChanged(chip, "working", "310P3") for chip in self.chips))
-        self.planner = Planner(lambda _: Settings(), lambda _workspace, _settings: plan, read_samples)
+        self.planner = PlanSource(lambda _: Settings(), lambda _workspace, _settings: plan, read_samples)
 
     def _commit(self, second: int, *events: Event) -> None:
         for event in events:

@@ -12,7 +12,7 @@ from backends.core.errors import InputError
 from backends.data import datasets
 from backends.data.annotate import run
 from backends.data.annotation import read_annotation
-from backends.data.datasets.folders import subset_by_share
+from backends.data.datasets.class_folders import subset_by_share
 from tests.data.conftest import JobMaker
 
 OWN = """

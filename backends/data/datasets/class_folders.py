@@ -17,7 +17,7 @@ _CLASSES = ("classes.txt", "labels.txt", "class_names.txt")
 _SUBSETS = {"train": "training", "val": "validation", "test": "testing"}
 
 
-class Folders(Dataset):
+class ClassFolders(Dataset):
     """Lists of `<class>/<video>`, a number behind it or not; classes are sorted unless a file names them."""
 
     name = "folders"
