@@ -37,6 +37,7 @@ class InferBench(Struct, frozen=True):
     batch: int | None = None
     loop: int = 20
     ais_bench: Path | None = None
+    acl_python: Path | None = None
 
 
 def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say: Say) -> BenchReport:
@@ -75,18 +76,20 @@ def measure_devices(workspace: Path, asked: InferBench, say: Say) -> Perf:
     from backends.inference.pure_inference_tool import measure_tool
 
     target = asked.target or "cpu"
-    name = registry.choose(target, asked.runtime or "auto")
+    chosen = registry.choose(target, asked.runtime or "auto", asked.acl_python)
+    if chosen.note is not None:
+        say(chosen.note)
+    name = chosen.info.name
     model, batch = asked.model, asked.batch or 10
     assert model is not None
     if not model.is_file():
         raise InputError("{path}: no such model", hint="give --model", path=str(model))
     devices = _devices(workspace, target, name, asked.devices)
-    if registry.known_runtimes()[name].is_tool:
+    if chosen.info.is_tool:
         return measure_tool(model, devices, workspace, given=asked.ais_bench, batch=batch, loop=asked.loop, say=say)
     clips = ClipStore.open(asked.store).clip_count if asked.store else 0
     return measure(
-        name,
-        registry.known_runtimes()[name].entry,
+        chosen,
         model,
         devices,
         workspace,
@@ -94,7 +97,6 @@ def measure_devices(workspace: Path, asked: InferBench, say: Say) -> Perf:
         loop=asked.loop,
         store=asked.store,
         clips=clips,
-        cann=registry.environment(name),
         say=say,
     )
 
@@ -141,6 +143,7 @@ def filled(workspace: Path | None, run: Run | None, asked: InferBench) -> InferB
         asked.batch or infer.batch,
         asked.loop,
         asked.ais_bench or infer.ais_bench,
+        asked.acl_python or infer.acl_python,
     )
 
 

@@ -175,6 +175,12 @@ class InferSettings(Struct, frozen=True):
         Annotated[float, Meta(ge=0, le=1e9)],
         _about("seconds after which a silent device is retired; 0: from its own latency"),
     ] = 0.0
+    acl_python: Annotated[
+        Path | None,
+        _about(
+            "the Python that imports acl; without it: this one, or the first on PATH that does", "/usr/bin/python3.7"
+        ),
+    ] = None
     ais_bench: Annotated[
         Path | None,
         _about("the Python that has ais_bench, or an ais_infer.py; without it: python3 on PATH", "/usr/bin/python3"),

@@ -169,7 +169,6 @@ class _Reader:
     def __init__(
         self, store: Clips, orders: queue.SimpleQueue[Order], runtime: Runtime, shape: tuple[int, ...]
     ) -> None:
-        import numpy as np
 
         self._store, self._orders, self._staging = store, orders, staging(runtime)
         self.loaded: queue.SimpleQueue[_Loaded] = queue.SimpleQueue()
@@ -177,7 +176,7 @@ class _Reader:
         if self._staging is not None:
             self.buffers = self._staging.buffers(BUFFERS)
         else:
-            self.buffers = [clip_kernels.buffer(shape, np.float32) for _ in range(BUFFERS)]
+            self.buffers = [clip_kernels.buffer(shape, "float32") for _ in range(BUFFERS)]
         self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
 
     def start(self) -> None:

@@ -20,11 +20,13 @@ from typing import Any, Protocol
 
 from backends import device as device_package
 from backends.ascend import cann as toolkit
+from backends.ascend.acl_python import foreign_environment
 from backends.core.messages import N_, Fact, Line
 from backends.core.processes import child_environment
 from backends.device.failures import HANGS, MEMORY, DeviceError, Message
 from backends.device.model_runtime import load
 from backends.device.protocol import Answer, Frames, Order, ProtocolError, Setup, to_bytes
+from backends.inference.runtime_registry import Chosen
 
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """Signals that a person or the kernel sends; what a fault of the work raises is not among them."""
@@ -96,19 +98,21 @@ class DeviceLink(Protocol):
 class ProcessLink:
     """One process of one device. Make it on the stage's main thread: the kernel ties its life to that thread."""
 
-    def __init__(self, setup: Setup, workspace: Path, cann: toolkit.Toolkit | None = None, explain: str = "") -> None:
-        """Spawn the process, behind the `set_env.sh` of `cann`, and send its setup. Raises OSError where it cannot.
-
-        `explain` is that of `RuntimeInfo`.
-        """
-        self._explain = explain
+    def __init__(self, setup: Setup, workspace: Path, chosen: Chosen | None = None) -> None:
+        """Spawn the process as its runtime was chosen, and send its setup. Raises OSError where it cannot."""
+        self._explain = chosen.info.explain if chosen is not None else ""
+        cann, python = (chosen.cann, chosen.python) if chosen is not None else (None, None)
         self.device = setup.device.id
         self.failed: Answer | None = None
         """What it said of its own end."""
         self._frames = Frames()
         self._unsent = bytearray()
         self._process = subprocess.Popen(
-            _command(cann), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(setup, workspace), bufsize=0
+            _command(cann, python),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_environment(setup, workspace, python),
+            bufsize=0,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -228,8 +232,8 @@ def close_all(links: Sequence[DeviceLink], seconds: float) -> None:
         link.kill()
 
 
-def _command(cann: toolkit.Toolkit | None) -> list[str]:
-    command = [sys.executable, str(MAIN)]
+def _command(cann: toolkit.Toolkit | None, python: Path | None) -> list[str]:
+    command = [str(python or sys.executable), str(MAIN)]
     if cann is not None:
         command = toolkit.sourced(cann, command)
     if setpriv := shutil.which("setpriv"):  # from the first instruction on, not only once Python has started
@@ -237,7 +241,9 @@ def _command(cann: toolkit.Toolkit | None) -> list[str]:
     return command
 
 
-def _environment(setup: Setup, workspace: Path) -> dict[str, str]:
+def _environment(setup: Setup, workspace: Path, python: Path | None) -> dict[str, str]:
     threads = str(max(1, len(setup.device.cores)))
     extra = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1"}
+    if python is not None:
+        extra["PYTHONPATH"] = foreign_environment()["PYTHONPATH"]
     return child_environment(workspace, extra)

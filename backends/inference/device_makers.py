@@ -19,10 +19,10 @@ from backends.ascend.ais_bench_install import probe
 from backends.core.errors import InputError
 from backends.core.messages import N_, Scalar
 from backends.device.clip_reader import ClipReader
-from backends.device.model_runtime import DeviceSpec, RuntimeInfo
+from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import CLIPS, Setup
 from backends.inference.device_link import DeviceLink, ProcessLink
-from backends.inference.runtime_registry import environment
+from backends.inference.runtime_registry import Chosen
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
@@ -57,16 +57,14 @@ class ToolOptions(Struct, frozen=True):
     guide_layout: bool = False
 
 
-def process_maker(
-    job: Job, name: str, info: RuntimeInfo, model: Path, folder: Path, batch: int, clips: str = CLIPS
-) -> DeviceMaker:
+def process_maker(job: Job, chosen: Chosen, model: Path, folder: Path, batch: int, clips: str = CLIPS) -> DeviceMaker:
     """Devices that are processes of ours, behind CANN's `set_env.sh` where the runtime needs it."""
-    cann = environment(name)
+    cann, info = chosen.cann, chosen.info
 
     def make(device: DeviceSpec) -> ProcessLink:
         spec = replace(device, options={**device.options, "cann": cann.version}) if cann else device
         setup = Setup(os.getpid(), info.entry, str(model), str(folder), batch, spec, clips)
-        return ProcessLink(setup, job.workspace, cann, info.explain)
+        return ProcessLink(setup, job.workspace, chosen)
 
     return DeviceMaker(make)
 

@@ -27,7 +27,7 @@ from backends.inference.lease_scheduler import Leases, Limits
 from backends.inference.pool import Pool, Work
 from backends.inference.result_log import Ledger
 from backends.inference.running_accuracy import Tally, labels_of
-from backends.inference.runtime_registry import Target, choose, known_runtimes
+from backends.inference.runtime_registry import Chosen, Target, choose
 from backends.inference.select_devices import VISIBLE, Choice, choose_chips, none_taken
 from backends.monitor.energy import NOTHING
 from backends.worker.job import Job
@@ -65,6 +65,8 @@ class Tuning(Struct, frozen=True):
     limits: Limits = field(default_factory=Limits)
     sync_s: float = 0.25
     """Least time between two syncs of the rows."""
+    acl_python: Path | None = None
+    """The Python that imports acl; None: it is looked for."""
     ais_bench: Path | None = None
     files: int = MOST_FILES
     """As of `ToolOptions`."""
@@ -81,7 +83,8 @@ def run(job: Job) -> Outcome:
     params, tuning = decode(Params, dict(job.params)), decode(Tuning, dict(job.tuning))
     if params.batch < 1:
         raise InputError("infer.batch is {batch}", hint="give 10, as the guide does", batch=params.batch)
-    name = params.runtime if params.entry else choose(params.target, params.runtime)
+    chosen = _chosen(job, params, tuning)
+    name = chosen.info.name
     _, folder = find_upstream(job)
     store = open_index(params.clips, folder)
     spans = Spans((video.first, video.clips) for video in store.videos)
@@ -97,7 +100,7 @@ def run(job: Job) -> Outcome:
             job.note(line(text), "warning")
         if total:
             found = find_devices(job, params.target if name != "null" else "cpu", tuning.devices, params.options)
-            maker = _maker(job, params, tuning, name, store, found)
+            maker = _maker(job, params, tuning, chosen, store, found)
             names = [device.id for device in found.devices]
             leases = Leases(names, fresh, total, tuning.limits, left_out=found.left_out, tool=maker.tool is not None)
             tool_ms = maker.tool.times_ms if maker.tool is not None else None
@@ -113,11 +116,19 @@ def run(job: Job) -> Outcome:
         ledger.close()
 
 
-def _maker(job: Job, params: Params, tuning: Tuning, name: str, store: ClipIndex, found: Choice) -> DeviceMaker:
+def _chosen(job: Job, params: Params, tuning: Tuning) -> Chosen:
+    if params.entry:
+        return Chosen(RuntimeInfo(params.runtime, params.entry, "", (params.target,)))
+    chosen = choose(params.target, params.runtime, tuning.acl_python)
+    if chosen.note is not None:
+        job.note(chosen.note, "warning")
+    return chosen
+
+
+def _maker(job: Job, params: Params, tuning: Tuning, chosen: Chosen, store: ClipIndex, found: Choice) -> DeviceMaker:
     model, folder = find_upstream(job)
-    info = RuntimeInfo(name, params.entry, "", (params.target,)) if params.entry else known_runtimes()[name]
-    if not info.is_tool:
-        return process_maker(job, name, info, model, folder, params.batch, params.clips)
+    if not chosen.info.is_tool:
+        return process_maker(job, chosen, model, folder, params.batch, params.clips)
     own = ToolOptions(tuning.ais_bench, params.input, tuning.files, params.layout == "guide")
     return tool_maker(job, model, folder, params.batch, store, found.devices, own)
 

@@ -28,6 +28,7 @@ def plan_infer(settings: Settings) -> Stage:
         tuning["names"] = settings.dataset.labels
     if infer.target == "ascend":
         tuning["ais_bench"] = encode(infer.ais_bench)
+        tuning["acl_python"] = encode(infer.acl_python)
         params["input"] = infer.input
     return Stage(
         "infer",
@@ -41,12 +42,14 @@ def plan_infer(settings: Settings) -> Stage:
 
 
 def _runtime_need(infer: InferSettings) -> tuple[Need, ...]:
-    """The module that the runtime needs; where none can be chosen the stage itself says why."""
+    """The module that a CPU's runtime needs; where none can be chosen the stage itself says why."""
+    if infer.target != "cpu":
+        return ()
     try:
-        known = known_runtimes()[choose(infer.target, infer.runtime)]
+        info = choose("cpu", infer.runtime).info
     except R3dError:
-        known = known_runtimes().get(infer.runtime, known_runtimes()["onnxruntime"])
-    return (module(known.module),) if infer.target == "cpu" else ()
+        info = known_runtimes().get(infer.runtime, known_runtimes()["onnxruntime"])
+    return (module(info.module),)
 
 
 INFER = StageSpec(

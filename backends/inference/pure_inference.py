@@ -19,13 +19,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.ascend.cann import Toolkit
 from backends.core.errors import InputError, NeedError, StageError
 from backends.core.messages import N_, Line, line
 from backends.core.model_io import ClipShape
 from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import CLIPS, Answer, Order, Setup
 from backends.inference.device_link import ProcessLink, as_line, close_all
+from backends.inference.runtime_registry import Chosen
 
 BLANK = "backends.device.blank_clips:BlankClips"
 WARM = 2
@@ -77,8 +77,7 @@ class Perf(Struct, frozen=True):
 
 
 def measure(
-    runtime: str,
-    entry: str,
+    chosen: Chosen,
     model: Path,
     devices: Sequence[DeviceSpec],
     workspace: Path,
@@ -88,7 +87,6 @@ def measure(
     clip: ClipShape | None = None,
     store: Path | None = None,
     clips: int = 0,
-    cann: Toolkit | None = None,
     say: Callable[[Line], None] = lambda _: None,
 ) -> Perf:
     """Measure a runtime, `loop` batches of `batch` clips each time.
@@ -104,7 +102,9 @@ def measure(
 
     def spawn(device: DeviceSpec) -> ProcessLink:
         reader = CLIPS if store is not None else BLANK
-        return ProcessLink(Setup(os.getpid(), entry, str(model), str(folder), batch, device, reader), workspace, cann)
+        return ProcessLink(
+            Setup(os.getpid(), chosen.info.entry, str(model), str(folder), batch, device, reader), workspace, chosen
+        )
 
     with _opened(devices, spawn, say) as bench:
         alone = []
@@ -119,7 +119,7 @@ def measure(
         if store is not None and clips:
             say(line("end to end, over {clips} clips", clips=clips))
             real = bench.run(devices, _numbers(clips, batch), loop, batch)
-        return Perf(runtime, bench.version, batch, loop, tuple(alone), tuple(together), tuple(real))
+        return Perf(chosen.info.name, bench.version, batch, loop, tuple(alone), tuple(together), tuple(real))
 
 
 def _numbers(clips: int, batch: int) -> Iterator[tuple[int, ...]]:

@@ -11,11 +11,15 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
+
 from backends.ascend import cann as toolkit
+from backends.ascend.acl_python import find_acl_python
 from backends.core.errors import InputError, NeedError
-from backends.core.messages import N_
+from backends.core.messages import N_, Line, line
 from backends.device.model_runtime import RuntimeInfo
 from backends.inference import runtimes
 
@@ -35,38 +39,64 @@ def runtime_names(target: Target) -> tuple[str, ...]:
     return ("auto", *(info.name for info in known_runtimes().values() if target in info.targets))
 
 
-def choose(target: Target, name: str) -> str:
-    """The runtime's name where `name` may be `auto`.
+class Chosen(Struct, frozen=True):
+    """The runtime of a run, and where its processes start."""
+
+    info: RuntimeInfo
+    cann: toolkit.Toolkit | None = None
+    """Whose `set_env.sh` a device's process is started behind; None: nobody's, or it was sourced already."""
+    python: Path | None = None
+    """What it runs under; None: this Python."""
+    note: Line | None = None
+    """What a person should know of the choice."""
+
+
+def choose(target: Target, name: str, acl_python: Path | None = None) -> Chosen:
+    """The runtime by its name, or the best that is here for `auto`.
 
     Raises InputError where the name is unknown or does not serve the target, NeedError where it cannot be had here.
     """
+    known = known_runtimes()
     if name == "auto":
-        ranked = [info for info in known_runtimes().values() if info.rank and target in info.targets]
-        found = [info.name for info in ranked if target == "ascend" or _importable(info.module)]
-        if not found:
+        ranked = [info for info in known.values() if info.rank and target in info.targets]
+        info = next((info for info in ranked if target == "ascend" or _importable(info.module)), None)
+        if info is None:
             hint = N_("pip install {package}")
             raise NeedError("no runtime for the target {target} is here", hint=hint, target=target, package="openvino")
-        name = found[0]
+    else:
+        info = _named(target, name)
+    if info.module == "acl":
+        return _with_acl(info, acl_python, is_asked=name != "auto")
+    if info.module and not _importable(info.module):  # without a module it is a tool, perhaps another Python's
+        text = N_("the runtime {name} needs the Python module {module}")
+        raise NeedError(text, hint="pip install {module}", name=name, module=info.module)
+    return Chosen(info, toolkit.find() if info.in_cann and not _importable("acl") else None)
+
+
+def _named(target: Target, name: str) -> RuntimeInfo:
     info = known_runtimes().get(name)
     if info is None or target not in info.targets:
         offer = ", ".join(runtime_names(target))
         text = N_("the runtime {name} is none of the target {target}")
         raise InputError(text, hint="infer.runtime is one of {offer}", name=name, target=target, offer=offer)
-    if not info.module or _importable(info.module):  # without a module it is a tool, perhaps another Python's
-        return name
-    if info.module == "acl":
-        if toolkit.find() is not None:
-            return name  # its set_env.sh brings the module
+    return info
+
+
+def _with_acl(info: RuntimeInfo, given: Path | None, *, is_asked: bool) -> Chosen:
+    """pyACL under the Python that imports it; where none does, the tool that needs none, unless acl was asked for."""
+    cann = toolkit.find()
+    if cann is None and given is None and not _importable("acl"):
         hint = N_("install CANN (toolkit or nnrt), or set ASCEND_TOOLKIT_HOME to the folder that holds its set_env.sh")
         raise NeedError("acl is not here: neither on the module path nor a set_env.sh", hint=hint)
-    text = N_("the runtime {name} needs the Python module {module}")
-    raise NeedError(text, hint="pip install {module}", name=name, module=info.module)
-
-
-def environment(name: str) -> toolkit.Toolkit | None:
-    """Whose `set_env.sh` a device's process is started behind; None: nobody's, or it was sourced already."""
-    info = known_runtimes().get(name)
-    return toolkit.find() if info is not None and info.in_cann and not _importable("acl") else None
+    found = find_acl_python(given, cann)
+    if found.python is not None:
+        needed = cann if not found.is_ours or not _importable("acl") else None
+        return Chosen(info, needed, None if found.is_ours else found.python)
+    hint = N_("name the Python of CANN under [infer] acl_python: it needs NumPy; or set infer.runtime to ais_bench")
+    if is_asked:
+        raise NeedError("acl does not import: {reason}", hint=hint, reason=found.reason)
+    tool = next(one for one in known_runtimes().values() if one.is_tool and "ascend" in one.targets)
+    return Chosen(tool, note=line("acl does not import ({reason}): ais_bench is used instead", reason=found.reason))
 
 
 def _importable(module: str) -> bool:

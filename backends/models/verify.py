@@ -116,7 +116,7 @@ def _models(job: Job, params: VerifyParams) -> dict[str, _Model]:
     if job.upstream["simplify"].has("uint8"):
         models["uint8"] = _Model(job.upstream["simplify"].path("uint8"), kind="uint8")
     try:
-        chosen = choose("cpu", params.runtime)
+        chosen = choose("cpu", params.runtime).info.name
     except NeedError as error:
         job.note(error.line)
         return models

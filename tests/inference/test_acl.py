@@ -222,7 +222,7 @@ def test_busy_and_ill_chips_are_left_out_with_their_reason(make, expected) -> No
     rig.server.change(chips=chips)
     rig.chips()
     same(expected, rig.rows)
-    assert {"npu:1": "busy: python3", "npu:2": "npu-smi says Alarm"} == rig.reasons("out")
+    assert {"npu:1": "busy: python3", "npu:2": "npu-smi reports Alarm"} == rig.reasons("out")
     assert {"npu:0", "npu:3"} == {f"npu:{n}" for n in range(4) if "loading" in rig.states(f"npu:{n}")}
 
 

@@ -9,13 +9,19 @@ import pytest
 
 from backends.core.errors import InputError, NeedError, StageError
 from backends.core.processes import leftovers
-from backends.device.model_runtime import DeviceSpec
+from backends.device.model_runtime import DeviceSpec, RuntimeInfo
 from backends.inference.pure_inference import WARM, measure, percentile
 from backends.inference.pure_inference_tool import measure_tool
+from backends.inference.runtime_registry import Chosen
 from tests.inference.ais_rig import AisRig, make_om
 from tests.inference.rig import CLASSES, CLIPS
 
 NULL = "backends.inference.runtimes.null:Null"
+
+
+def known(name: str, entry: str) -> Chosen:
+    """A runtime as a run chooses it."""
+    return Chosen(RuntimeInfo(name, entry, "", ("cpu",)))
 
 
 def devices(count: int, **options: Any) -> list[DeviceSpec]:
@@ -23,7 +29,7 @@ def devices(count: int, **options: Any) -> list[DeviceSpec]:
 
 
 def null(tmp_path: Path, count: int = 1, loop: int = 5, **more: Any) -> Any:
-    found = measure("null", NULL, tmp_path, devices(count, latency_s=0.02), tmp_path, batch=2, loop=loop, **more)
+    found = measure(known("null", NULL), tmp_path, devices(count, latency_s=0.02), tmp_path, batch=2, loop=loop, **more)
     assert [] == list(leftovers(tmp_path))
     return found
 
@@ -65,7 +71,7 @@ def test_a_real_runtime_is_measured_like_any_other(tmp_path: Path, model: Path) 
     """ONNX Runtime on a model of its own."""
     pytest.importorskip("onnxruntime")
     entry = "backends.inference.runtimes.onnxruntime:OnnxRuntime"
-    perf = measure("onnxruntime", entry, model, [DeviceSpec("cpu:0", 0, (0,))], tmp_path, batch=10, loop=3)
+    perf = measure(known("onnxruntime", entry), model, [DeviceSpec("cpu:0", 0, (0,))], tmp_path, batch=10, loop=3)
     assert perf.version.startswith("onnxruntime ")
     assert perf.alone[0].median_ms > 0
 
@@ -85,7 +91,9 @@ def test_a_device_that_fails_is_told_and_nothing_is_left(
 ) -> None:
     """In one line, with the device; the others are ended too."""
     with pytest.raises(kind, match=words):
-        measure("faulty", "tests.inference.faulty:Faulty", tmp_path, devices(2, **options), tmp_path, batch=2, loop=5)
+        measure(
+            known("faulty", "tests.inference.faulty:Faulty"), tmp_path, devices(2, **options), tmp_path, batch=2, loop=5
+        )
     assert [] == list(leftovers(tmp_path))
 
 

@@ -14,9 +14,10 @@ from backends.core.model_io import CLIP_SHAPE
 from backends.core.processes import child_environment
 from backends.device.failures import DeviceError
 from backends.device.model_runtime import DeviceSpec, Runtime, load
-from backends.inference import runtime_registry
-from backends.inference.runtime_registry import choose, known_runtimes
-from tests.inference.rig import CLASSES, make_model
+from backends.inference import runtime_registry, runtimes
+from backends.inference.runtime_registry import choose, known_runtimes, runtime_names
+from backends.inference.runtimes.null import Null
+from tests.inference.rig import CLASSES, Rig, make_model
 
 BUILT = [name for name, known in known_runtimes().items() if known.entry and "cpu" in known.targets]
 REAL = [name for name in BUILT if name != "null"]
@@ -97,7 +98,7 @@ def test_a_free_batch_dimension_takes_any_batch(made: Runtime, tmp_path: Path, b
         ({"batch": 4}, "the model's input is input float32 4x3x16x112x112, not input float32 10x3x16x112x112"),
         ({"frames": 8}, "the model's input is input float32 10x3x8x112x112"),
         ({"name": "data"}, "the model's input is data float32 10x3x16x112x112, not input"),
-        ({"kind": 2}, "the model's input is input uint8"),
+        ({"kind": 7}, "not input float32 10x3x16x112x112"),
     ],
     ids=["batch", "frames", "name", "type"],
 )
@@ -126,9 +127,9 @@ def test_auto_takes_the_best_that_is_here(monkeypatch: pytest.MonkeyPatch) -> No
     """On the CPU OpenVINO before ONNX Runtime; with neither, the need says what to install."""
     here = {"openvino", "onnxruntime"}
     monkeypatch.setattr(runtime_registry, "_importable", here.__contains__)
-    assert "openvino" == choose("cpu", "auto")
+    assert "openvino" == choose("cpu", "auto").info.name
     here.discard("openvino")
-    assert "onnxruntime" == choose("cpu", "auto")
+    assert "onnxruntime" == choose("cpu", "auto").info.name
     here.clear()
     with pytest.raises(NeedError, match="pip install openvino"):
         choose("cpu", "auto")
@@ -149,9 +150,11 @@ def test_a_wrong_name_lists_the_right_ones(name: str) -> None:
 
 
 def test_every_runtime_that_is_known_is_built() -> None:
-    """By a class of its own, or, where it is a tool, by a stage function of its own."""
-    assert all(bool(known.entry) != bool(known.stage) for known in known_runtimes().values())
-    assert "ais_bench" == choose("ascend", "ais_bench")
+    """By a class of its own, a tool by the class of its devices; names stand in the order in which auto takes them."""
+    assert all(":" in known.entry for known in known_runtimes().values())
+    assert ("auto", "openvino", "onnxruntime", "null") == runtime_names("cpu")
+    assert ("auto", "acl", "ais_bench", "cann", "null") == runtime_names("ascend")
+    assert choose("ascend", "ais_bench").info.is_tool
 
 
 def test_openvino_calls_nobody(model: Path) -> None:
@@ -165,3 +168,41 @@ def test_openvino_calls_nobody(model: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(model)], check=False, env=child_environment(model))
     assert done.returncode == 0
+
+
+OWN = """
+from backends.device.model_runtime import RuntimeInfo
+
+RUNTIME = RuntimeInfo("twice", "tests.inference.test_runtime:Twice", "numpy", ("cpu",))
+"""
+
+
+class Twice(Null):
+    """A runtime of somebody else's: the null runtime's logits, doubled."""
+
+    version = "twice 1"
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """As in `Runtime.run`."""
+        return 2 * super().run(batch)
+
+
+def test_a_runtime_is_one_file_that_is_found_and_used(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file beside the others, with its RUNTIME: it is offered by name, chosen, and computes a run."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "twice.py").write_text(OWN)
+    monkeypatch.setattr(runtimes, "__path__", [*runtimes.__path__, str(tmp_path / "own")])
+    known_runtimes.cache_clear()
+    try:
+        assert "twice" in runtime_names("cpu")
+        options = {"classes": CLASSES}
+        assert "twice 1" == rig.infer({"runtime": "twice", "options": options}).figures["runtime_version"]
+        doubled = rig.rows
+        other = Rig(tmp_path / "other", rig.store, rig.model)
+        other.infer({"runtime": "null", "options": options})
+    finally:
+        known_runtimes.cache_clear()
+    for number, row in other.rows.items():
+        np.testing.assert_array_equal(2 * np.frombuffer(row, "<f4"), np.frombuffer(doubled[number], "<f4"))
