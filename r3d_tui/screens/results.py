@@ -22,7 +22,7 @@ from r3d_tui.text.rows import Row, Span, cut, width_of
 from r3d_tui.text.safe import safe
 from r3d_tui.views import result as view
 from r3d_tui.views.compare import Comparison, above, change_cells, change_columns
-from r3d_tui.views.listing import Entries, Listing
+from r3d_tui.views.listing import Listing, entries
 from r3d_tui.views.look import Look, paragraph
 from r3d_tui.views.matrix import Heat, matrix
 
@@ -123,7 +123,7 @@ class Results(Lists):
     def _take_earlier(self, found: Comparison) -> None:
         if found.before.run.id == self._earlier[self._other].id:
             self._compared = found
-            rows = found.listing or Listing(Entries[Change]((), (), str))
+            rows = found.listing or Listing(entries((), (), str))
             self._lists["compare"] = Listed(
                 rows, change_columns, change_cells, "", above=lambda look: above(found, look)
             )

@@ -11,7 +11,7 @@ from backends.core.client import RunResult
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, table
 from r3d_tui.text.safe import safe
-from r3d_tui.views.listing import Listing, Order, Pages, by_column
+from r3d_tui.views.listing import Listing, Order, by_column, pages
 from r3d_tui.views.look import Look, paragraph, rule
 from r3d_tui.views.stages import moment
 
@@ -42,7 +42,7 @@ def compared(now: RunResult, before: RunResult, catalog: Catalog | None) -> Comp
     if catalog is None:
         return Comparison(now, before, None, {})
     counts = catalog.compare(before.run.id)
-    listing = Listing(Pages(catalog, Query("changes"), ORDERS, lambda one: one.video))
+    listing = Listing(pages(catalog, Query("changes"), ORDERS, lambda one: one.video))
     return Comparison(now, before, listing, counts)
 
 

@@ -7,7 +7,7 @@ the screen asks for it in a thread. Nothing here draws.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from backends.core.catalog_pages import Catalog, Query
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 BEFORE, BEHIND = 200, 400
 """Entries that are read around the one that is looked at."""
 
@@ -43,92 +42,58 @@ def by_column(heading: str, column: str, *, down: bool = False) -> Order[Any]:
     return Order(heading, lambda _: None, down, column)
 
 
-class Rows(Protocol[T_co]):
+class Rows(Struct, Generic[T], frozen=True):
     """Entries that were filtered and ordered."""
 
-    def __len__(self) -> int: ...
-
-    def read(self, begin: int, count: int) -> Sequence[T_co]:
-        """Some of them."""
-        ...
-
-    def place(self, entry: Any) -> int | None:
-        """Where an entry stands among them."""
-        ...
+    count: int
+    read: Callable[[int, int], Sequence[T]]
+    """Some of them: the first one's row, and how many."""
+    place: Callable[[T], int | None]
+    """The row of an entry; None where it is not among them."""
 
 
-class Source(Protocol[T_co]):
+class Source(Struct, Generic[T], frozen=True):
     """Where entries come from."""
 
-    orders: tuple[Order[Any], ...]
-    is_slow: bool
+    orders: tuple[Order[T], ...]
+    arranged: Callable[[str, Order[T] | None], Rows[T]]
+    """The entries that hold every word of a pattern, in an order; None: as they came."""
+    is_slow: bool = False
     """Asking holds the caller up: use a thread."""
 
-    def arranged(self, pattern: str, order: Order[Any] | None) -> Rows[T_co]:
-        """The entries that hold every word of the pattern, in that order; None: as they came."""
-        ...
 
+def entries(found: Sequence[T], orders: Sequence[Order[T]], text: Callable[[T], str]) -> Source[T]:
+    """A source whose entries are all there, some thousands at most; `text` is what an entry is filtered by."""
 
-class Entries(Generic[T]):
-    """A source whose entries are all there, some thousands at most."""
-
-    is_slow = False
-
-    def __init__(self, entries: Sequence[T], orders: Sequence[Order[T]], text: Callable[[T], str]) -> None:
-        """`text` is what an entry is filtered by."""
-        self._entries, self.orders, self._text = entries, tuple(orders), text
-
-    def arranged(self, pattern: str, order: Order[Any] | None) -> Rows[T]:
+    def arranged(pattern: str, order: Order[T] | None) -> Rows[T]:
         fits = filter_of(pattern)
-        found = [entry for entry in self._entries if fits(self._text(entry))]
+        shown = [one for one in found if fits(text(one))]
         if order is not None:
-            value = order.value
-            known = [entry for entry in found if value(entry) is not None]
-            unknown = [entry for entry in found if value(entry) is None]
-            found = [*sorted(known, key=value, reverse=order.down), *unknown]
-        return _Held(found)
+            known = [one for one in shown if order.value(one) is not None]
+            unknown = [one for one in shown if order.value(one) is None]
+            shown = [*sorted(known, key=order.value, reverse=order.down), *unknown]
+        return Rows(
+            len(shown),
+            lambda begin, count: shown[begin : begin + count],
+            lambda one: shown.index(one) if one in shown else None,
+        )
+
+    return Source(tuple(orders), arranged)
 
 
-class _Held(list[T]):
-    """Rows that are all there."""
+def pages(catalog: Catalog, query: Query, orders: Sequence[Order[T]], name: Callable[[T], str]) -> Source[T]:
+    """A table of a catalog as a source; `name` is what the catalog finds an entry by."""
 
-    def read(self, begin: int, count: int) -> Sequence[T]:
-        return self[begin : begin + count]
+    def arranged(pattern: str, order: Order[T] | None) -> Rows[T]:
+        column, down = (order.column, order.down) if order else ("", False)
+        asked = replace(query, text=pattern, order=column, is_descending=down)
+        return Rows(
+            catalog.count(asked),
+            lambda begin, count: catalog.page(asked, begin, count),
+            lambda one: catalog.place(asked, name(one)),
+        )
 
-    def place(self, entry: Any) -> int | None:
-        return self.index(entry) if entry in self else None
-
-
-class Pages(Generic[T]):
-    """A table of a catalog as a source."""
-
-    is_slow = True
-
-    def __init__(self, catalog: Catalog, query: Query, orders: Sequence[Order[T]], name: Callable[[T], str]) -> None:
-        """`name` is what the catalog finds an entry by."""
-        self._catalog, self._query, self.orders, self._name = catalog, query, tuple(orders), name
-
-    def arranged(self, pattern: str, order: Order[Any] | None) -> Rows[T]:
-        query = replace(self._query, text=pattern)
-        if order is not None:
-            query = replace(query, order=order.column, is_descending=order.down)
-        return _Paged(self._catalog, query, self._catalog.count(query), self._name)
-
-
-class _Paged(Generic[T]):
-    """Rows that are read when they are asked for."""
-
-    def __init__(self, catalog: Catalog, query: Query, count: int, name: Callable[[T], str]) -> None:
-        self._catalog, self._query, self._count, self._name = catalog, query, count, name
-
-    def __len__(self) -> int:
-        return self._count
-
-    def read(self, begin: int, count: int) -> Sequence[T]:
-        return self._catalog.page(self._query, begin, count)
-
-    def place(self, entry: Any) -> int | None:
-        return self._catalog.place(self._query, self._name(entry))
+    return Source(tuple(orders), arranged, is_slow=True)
 
 
 class Listing(Generic[T]):
@@ -143,12 +108,12 @@ class Listing(Generic[T]):
         self.here = 0
         """The row under the cursor."""
         self._rows = source.arranged("", None)
-        self.total = len(self._rows)
+        self.total = self._rows.count
         """Entries without any filter."""
         self._begin, self._page = 0, self._rows.read(0, BEHIND)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._rows.count
 
     def at(self, row: int) -> T | None:
         """The entry on a row; None where it has not been read yet."""

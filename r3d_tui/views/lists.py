@@ -10,7 +10,7 @@ from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span
 from r3d_tui.text.safe import safe
-from r3d_tui.views.listing import Entries, Listing, Order, Pages, by_column
+from r3d_tui.views.listing import Listing, Order, by_column, entries, pages
 from r3d_tui.views.look import Look, paragraph, sign, stage_word, stages, state_word
 from r3d_tui.views.stages import moment
 
@@ -30,7 +30,7 @@ def run_listing(found: Sequence[RunSummary], words: Words) -> Listing[RunSummary
         started = moment(one.started) if one.started is not None else ""
         return f"{one.id} {state_word(words, one.state)} {started}"
 
-    return Listing(Entries(found, RUN_ORDERS, text))
+    return Listing(entries(found, RUN_ORDERS, text))
 
 
 def run_columns(look: Look) -> tuple[Column, ...]:
@@ -85,7 +85,7 @@ SKIPPED_ORDERS: tuple[Order[SkippedEntry], ...] = (
 
 def skipped_listing(catalog: Catalog) -> Listing[SkippedEntry]:
     """What was skipped; found by name, stage and reason. Slow: call it from a thread."""
-    return Listing(Pages(catalog, Query("skipped"), SKIPPED_ORDERS, lambda one: one.item))
+    return Listing(pages(catalog, Query("skipped"), SKIPPED_ORDERS, lambda one: one.item))
 
 
 def skipped_columns(look: Look) -> tuple[Column, ...]:

@@ -10,7 +10,7 @@ from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, width_of
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import Device
-from r3d_tui.views.listing import Entries, Listing, Order
+from r3d_tui.views.listing import Listing, Order, entries
 from r3d_tui.views.look import Look, dotted, figure, paragraph, stage_of
 from r3d_tui.views.verdict import verdict, verdict_line
 from r3d_tui.widgets.meter import meter
@@ -193,7 +193,7 @@ def class_listing(report: Report | None) -> Listing[ClassScore]:
     """Every scored class, weakest first."""
     scored = [one for one in report.classes if one.videos] if report else []
     scored.sort(key=lambda one: (one.top1 / one.videos, one.label))
-    return Listing(Entries(scored, CLASS_ORDERS, lambda one: one.label))
+    return Listing(entries(scored, CLASS_ORDERS, lambda one: one.label))
 
 
 def class_columns(look: Look) -> tuple[Column, ...]:
@@ -240,7 +240,7 @@ WORST_ORDERS: tuple[Order[VideoScore], ...] = (
 def worst_listing(report: Report | None) -> Listing[VideoScore]:
     """The wrong videos, most certain first."""
     found = report.worst if report else ()
-    return Listing(Entries(found, WORST_ORDERS, lambda one: f"{one.video} {one.label} {one.predicted}"))
+    return Listing(entries(found, WORST_ORDERS, lambda one: f"{one.video} {one.label} {one.predicted}"))
 
 
 def worst_columns(look: Look) -> tuple[Column, ...]:

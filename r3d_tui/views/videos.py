@@ -6,7 +6,7 @@ from backends.core.catalog_pages import Catalog, ClassEntry, Query, VideoEntry
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span
 from r3d_tui.text.safe import safe
-from r3d_tui.views.listing import Listing, Order, Pages, by_column
+from r3d_tui.views.listing import Listing, Order, by_column, pages
 from r3d_tui.views.look import Look, fact, facts, stage_word
 
 CLASS_ORDERS: tuple[Order[ClassEntry], ...] = (
@@ -28,12 +28,12 @@ VIDEO_ORDERS: tuple[Order[VideoEntry], ...] = (
 
 def class_listing(catalog: Catalog) -> Listing[ClassEntry]:
     """The classes in the order of names; videos whose class nobody knows come last. Slow: call it from a thread."""
-    return Listing(Pages(catalog, Query("classes"), CLASS_ORDERS, lambda one: one.label))
+    return Listing(pages(catalog, Query("classes"), CLASS_ORDERS, lambda one: one.label))
 
 
 def video_listing(catalog: Catalog, label: str) -> Listing[VideoEntry]:
     """The videos of a class; found by name, prediction and reason. Slow: call it from a thread."""
-    return Listing(Pages(catalog, Query("videos", label=label), VIDEO_ORDERS, lambda one: one.video))
+    return Listing(pages(catalog, Query("videos", label=label), VIDEO_ORDERS, lambda one: one.video))
 
 
 def class_columns(look: Look) -> tuple[Column, ...]:

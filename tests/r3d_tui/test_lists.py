@@ -18,7 +18,7 @@ from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.lists import Lists, ListSheet
 from r3d_tui.screens.videos import Videos
-from r3d_tui.views.listing import Entries, Listing, Order, filter_of
+from r3d_tui.views.listing import Listing, Order, Rows, entries, filter_of
 from r3d_tui.views.videos import video_listing
 from tests.r3d_tui.waiting import until
 
@@ -34,11 +34,11 @@ MANY = 12_000
 
 
 def _fruits() -> Listing[Fruit]:
-    return Listing(Entries(FRUITS, ORDERS, lambda one: one[0]))
+    return Listing(entries(FRUITS, ORDERS, lambda one: one[0]))
 
 
-def _names(rows: Any) -> list[str]:
-    return [one[0] for one in rows.read(0, len(rows))]
+def _names(rows: Rows[Fruit]) -> list[str]:
+    return [one[0] for one in rows.read(0, rows.count)]
 
 
 @pytest.mark.parametrize(
