@@ -74,12 +74,12 @@ def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcom
     listed = annotation.subset(report.subset)
     reasons = _reasons(job, val)
     missing = {v.id: reasons.get(v.id, line("no result")) for v in listed if v.id not in val.results}
-    aside = [SetAside(item, reason) for item, reason in missing.items()]
+    skipped = [SetAside(item, reason) for item, reason in missing.items()]
     before = job.upstream["annotate"].skipped if "annotate" in job.upstream else ()
-    aside += (entry for entry in before if entry.item not in missing)
+    skipped += (entry for entry in before if entry.item not in missing)
     infer = job.upstream.get("infer")
     speed = {name: infer.figure(name) for name in SPEED} if infer else {}
-    text = report_text(report, aside, speed, _model(job))
+    text = report_text(report, skipped, speed, _model(job))
     write_whole(job.out / "report.json", dumps(report).encode("ascii"))
     write_whole(job.out / "report.md", text.encode("utf-8", "replace"))
     rows = predictions(listed, val.results, missing)

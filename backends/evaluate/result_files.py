@@ -1,4 +1,4 @@
-"""Result folders of ais_bench, ais_infer and msame, and the guide's hmdb51.info. It refuses to know what scores mean.
+"""Result folders of ais_bench, ais_infer and msame, and the guide's hmdb51.info, for `step score`.
 
 A result is one file a video, `<video>_0.bin` or `<video>_output_0.bin` (also .npy and .txt): float32, 10 rows of
 scores, whatever the video's number of clips; the rows beyond it are filler. The tools cut names at the first dot.
@@ -34,7 +34,7 @@ class Info(Struct, frozen=True):
     """hmdb51.info: how many clips each video had before the cut, in the file's order."""
 
     clips: dict[str, int]
-    set_aside: tuple[tuple[str, Line], ...] = ()
+    skipped: tuple[tuple[str, Line], ...] = ()
 
 
 class Results(Struct):
@@ -54,22 +54,22 @@ def read_info(path: Path) -> Info:
         hint = N_("give --info, the file that the preprocessing wrote")
         raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=os_reason(error)) from None
     clips: dict[str, int] = {}
-    aside: dict[str, Line] = {}
+    skipped: dict[str, Line] = {}
     for number, row in enumerate(text.split("\n"), 1):
         name, _, count = row.rstrip("\r").rpartition(" ")
         if not row.strip():
             continue
         if not name or not re.fullmatch(r"[1-9][0-9]{0,8}", count):
             item = name or row.strip()
-            aside[item] = line("{path}, line {n}: not a video and its number of clips", path=str(path), n=number)
+            skipped[item] = line("{path}, line {n}: not a video and its number of clips", path=str(path), n=number)
         elif clips.get(name, int(count)) != int(count):
-            aside[name] = line("{path}, line {n}: the video stands twice, with other clips", path=str(path), n=number)
+            skipped[name] = line("{path}, line {n}: the video stands twice, with other clips", path=str(path), n=number)
         else:
             clips[name] = int(count)
-    clips = {name: count for name, count in clips.items() if name not in aside}
-    if not clips and not aside:
+    clips = {name: count for name, count in clips.items() if name not in skipped}
+    if not clips and not skipped:
         raise InputError("{path}: no videos", hint="it must hold a line: video, blank, clips", path=str(path))
-    return Info(clips, tuple(aside.items()))
+    return Info(clips, tuple(skipped.items()))
 
 
 def result_folder(folder: Path) -> Path:

@@ -61,7 +61,7 @@ class _VideoRows(Struct, frozen=True):
 
     id: str
     logits: NDArray[np.float32] | None
-    trouble: Line = Line("")
+    problem: Line = Line("")
 
 
 def run(job: Job) -> Outcome:
@@ -96,7 +96,7 @@ def step_score(job: Job) -> Outcome:
     names = read_class_names(params.labels) if params.labels else HMDB51
     folder = result_folder(params.result)
     info = read_info(_info(params, folder))
-    for item, reason in info.set_aside:
+    for item, reason in info.skipped:
         job.set_aside(item, reason)
     found = match(folder, info.clips)
     for item, reason in found.foreign:
@@ -110,8 +110,8 @@ def step_score(job: Job) -> Outcome:
             if path is None:
                 yield _VideoRows(video, None, line("no result file"))
                 continue
-            table, trouble = read_rows(path, params.rows, len(names))
-            yield _VideoRows(video, table if table is None else table[: min(clips, params.rows)], trouble)
+            table, problem = read_rows(path, params.rows, len(names))
+            yield _VideoRows(video, table if table is None else table[: min(clips, params.rows)], problem)
 
     return _write(job, params.output, videos(), len(info.clips), names, params.k)
 
@@ -185,7 +185,7 @@ class _Scores:
 
     def best(self, names: tuple[str, ...], k: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         for done, video in enumerate(self._videos, 1):
-            problem = video.trouble if video.logits is None else _damage(video.logits)
+            problem = video.problem if video.logits is None else _damage(video.logits)
             if problem.template or video.logits is None:
                 self._job.set_aside(video.id, problem)
             else:

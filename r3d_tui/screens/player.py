@@ -93,7 +93,7 @@ class Player(Large):
         beside = Look(look.words, space, look.height)
         words = view.clip_facts(video, self._clip, self._frame, self._frames.frames, beside)
         words += [()] * (len(picture) - len(words))
-        return [(*line, Span("  "), *told) for line, told in zip(picture, words, strict=False)]
+        return [(*line, Span("  "), *fact) for line, fact in zip(picture, words, strict=False)]
 
     def _ask(self) -> None:
         """Fetch what should be shown, where it is not what was asked for last."""

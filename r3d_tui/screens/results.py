@@ -1,6 +1,6 @@
 """The results large: the confusion matrix, the classes, the worst videos, another run beside this one, and the export.
 
-It is handed what a run found and two ways to ask for more; it refuses to know clients.
+`browsing` hands it what a run found and ways to ask for more.
 """
 
 from __future__ import annotations

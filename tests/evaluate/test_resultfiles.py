@@ -76,7 +76,7 @@ def test_the_info_file_keeps_its_order_and_sets_bad_lines_aside(tmp_path: Path) 
     path.write_text("b x 14\na 3\nzero 0\nalone\ntwice 1\ntwice 2\na 3\n")
     info = read_info(path)
     assert [("b x", 14), ("a", 3)] == list(info.clips.items())
-    assert ["zero", "alone", "twice"] == [name for name, _ in info.set_aside]
+    assert ["zero", "alone", "twice"] == [name for name, _ in info.skipped]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n\n"])
