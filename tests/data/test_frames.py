@@ -295,3 +295,19 @@ def test_the_steps_size_rate_and_jobs(tmp_path: Path, film: FilmMaker, job: JobM
     assert 55 <= outcome.figures["frames"] <= 60
     with Image.open(tmp_path / "jpg/wave/a/image_00001.jpg") as image:
         assert (43, 32) == image.size
+
+
+@pytest.mark.parametrize(
+    ("suffix", "container", "codec"),
+    [("wmv", "asf", "wmv2"), ("flv", "flv", "flv1"), ("m4v", "mp4", "mpeg4"), ("ts", "mpegts", "mpeg2video"),
+     ("mts", "mpegts", "mpeg2video"), ("3gp", "3gp", "mpeg4"), ("vob", "vob", "mpeg2video"), ("divx", "avi", "mpeg4")],
+)  # fmt: skip
+def test_videos_of_every_suffix_that_is_taken_are_decoded(
+    tmp_path: Path, film: FilmMaker, job: JobMaker, suffix: str, container: str, codec: str
+) -> None:
+    """The containers behind the names that `find_videos` takes give frames."""
+    film(tmp_path / f"videos/wave/a.{suffix}", 12, 320, 240, container=container, codec=codec)
+    made = job(inputs={"videos": tmp_path / "videos"})
+    run(made)
+    assert {} == _aside(made)
+    assert 11 <= _tree(tmp_path / "out/frames")["wave/a"] <= 13
