@@ -85,7 +85,8 @@ class Dataset(ABC):
     def described(self, names: Sequence[str]) -> Line:
         """What a folder was recognised as."""
         splits = ", ".join(map(str, self.splits(names)))
-        return line("{title}, split {splits} ({files} lists)", title=self.title, splits=splits, files=len(names))
+        text = N_("{title}, split {splits}; usual mean and deviation: {preset}")
+        return line(text, title=self.title, splits=splits, preset=self.preset)
 
 
 @cache
