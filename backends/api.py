@@ -104,12 +104,18 @@ def describe_dataset(workspace: Path) -> tuple[Line, ...]:
     """What the workspace's inputs were recognised as, and what is wrong with them before any work."""
     from backends.core.messages import line
     from backends.data.dataset_checks import dataset_findings, described
+    from backends.models.model_checks import model_findings
     from backends.workspace.settings_file import read_settings
 
     settings = read_settings(workspace)
-    wrong = [finding for finding in dataset_findings(settings) if finding.state in ("missing", "warning")]
+    found = (*dataset_findings(settings), *model_findings(settings))
+    wrong = [finding for finding in found if finding.state in ("missing", "warning")]
     problems = (line("{found} ({hint})", found=str(one.found), hint=str(one.hint)) for one in wrong)
-    return (*(() if any(one.state == "missing" for one in wrong) else described(settings.dataset)), *problems)
+    if any(one.state == "missing" for one in wrong):
+        return tuple(problems)
+    network = (one.found.facts for one in found if one.name == "checkpoint" and one.state == "met")
+    models = (line("{path}: a {network}", path=str(settings.model.checkpoint), **facts) for facts in network)
+    return (*described(settings.dataset), *models, *problems)
 
 
 def plan_change(workspace: Path, setting: str, value: str | None) -> SettingChange:

@@ -27,6 +27,8 @@ from backends.core.plan import Stage
 from backends.core.settings import Settings
 from backends.data.dataset_checks import NAMES as DATASET_ROWS
 from backends.data.dataset_checks import dataset_findings
+from backends.models.model_checks import NAMES as MODEL_ROWS
+from backends.models.model_checks import model_findings
 from backends.monitor import cpu_groups
 from backends.worker.job import Job
 
@@ -36,6 +38,8 @@ CONVERSION = frozenset({"export", "simplify", "compile", "verify"})
 LEAST_MEMORY_MB = 2048
 """Below this the export of depth 50 (2.5 GB peak while tracing; less as we write it) and wide batches get tight."""
 LEAST_FILES = 1024
+CONTRADICTIONS = frozenset((*DATASET_ROWS, *MODEL_ROWS))
+"""Rows that say what no run gets past."""
 _PACKAGES = {"PIL": "pillow", "cv2": "opencv-python-headless", "yaml": "PyYAML"}
 """Packages that are not called as their modules, where a need does not name it."""
 
@@ -50,7 +54,7 @@ def run(job: Job) -> Outcome:
             text = line("{name}: {found} ({hint})", name=finding.name, found=finding.found, hint=finding.hint)
             job.note(text, "warning" if finding.state == "warning" else "error")
     for finding in findings:
-        if finding.state == "missing" and finding.name in DATASET_ROWS:  # a contradiction, not a need: see to it first
+        if finding.state == "missing" and finding.name in CONTRADICTIONS:  # no need: see to it first
             raise InputError("{found}", hint="{fix}", found=finding.found, fix=finding.hint)
     blocking = [finding for finding in findings if finding.state == "missing" and _blocks(finding, params)]
     if blocking:
@@ -76,6 +80,7 @@ def findings_for(settings: Settings, workspace: Path, stages: Sequence[StageNeed
     rows += [file_system_finding(workspace), disk_finding(settings, workspace)]
     rows += filter(None, (login_finding(),))
     rows += dataset_findings(settings)
+    rows += model_findings(settings)
     if settings.infer.target == "ascend":
         rows += ascend_findings(settings)
     return tuple(rows)
