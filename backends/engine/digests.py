@@ -36,22 +36,18 @@ class Stamp(Struct, frozen=True):
 class _Listing(Struct, frozen=True):
     """A folder's tree, or a single file."""
 
-    files: tuple[tuple[str, os.stat_result], ...]
-    """Names relative to the root; links count as what they lead to."""
     digest: str
     """Names, sizes and times of the files: a second for 140,000 frames, where reading takes minutes."""
     watch: str
     """The same with times of change, and of the folders too: it differs where something was away for a moment."""
-
-    @property
-    def bytes(self) -> int:
-        return sum(stat.st_size for _, stat in self.files)
+    files: tuple[str, ...] | None
+    """Regular files, relative to the root, empty for the root itself; None: above `WHOLE_BYTES` in all."""
 
 
 def stamp(path: Path) -> Stamp:
     """The stamp of an output. OSError where it is not there."""
     listing = _listed(path)
-    return Stamp(listing.digest, _content(path, listing) if listing.bytes <= WHOLE_BYTES else "")
+    return Stamp(listing.digest, _content(path, listing.files) if listing.files is not None else "")
 
 
 def is_intact(path: Path, known: Stamp) -> bool:
@@ -60,17 +56,17 @@ def is_intact(path: Path, known: Stamp) -> bool:
         listing = _listed(path)
         if not known.content:
             return listing.digest == known.listing
-        return listing.bytes <= WHOLE_BYTES and _content(path, listing) == known.content
+        return listing.files is not None and _content(path, listing.files) == known.content
     except OSError:
         return False
 
 
-def _content(path: Path, listing: _Listing) -> str:
+def _content(path: Path, files: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    for name, stat in listing.files:
-        digest.update(f"{name}\0{stat.st_size}\n".encode("utf-8", "surrogateescape"))
-        if S_ISREG(stat.st_mode):
-            digest.update((path / name if name else path).read_bytes())
+    for name in files:
+        data = (path / name if name else path).read_bytes()
+        digest.update(f"{name}\0{len(data)}\n".encode("utf-8", "surrogateescape"))
+        digest.update(data)
     return digest.hexdigest()
 
 
@@ -132,17 +128,17 @@ def changed(path: Path, watch: str) -> bool:
 
 def _listed(root: Path) -> _Listing:
     """A folder that was seen already (a link to a parent, say) counts by name alone."""
-    digest, watch = hashlib.sha256(), hashlib.sha256()
-    files = []
+    digest, watch, total = hashlib.sha256(), hashlib.sha256(), 0
+    files: list[str] = []
     for name, stat in _tree(root):
+        text = f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
         if S_ISDIR(stat.st_mode):
             text = f"{name}\0seen\n" if name.endswith("\0") else ""
-        else:
-            files.append((name, stat))
-            text = f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+        elif S_ISREG(stat.st_mode) and (total := total + stat.st_size) <= WHOLE_BYTES:
+            files.append(name)
         digest.update(text.encode("utf-8", "surrogateescape"))
         watch.update(f"{name}\0{stat.st_ctime_ns}\0{text}".encode("utf-8", "surrogateescape"))
-    return _Listing(tuple(files), digest.hexdigest(), watch.hexdigest())
+    return _Listing(digest.hexdigest(), watch.hexdigest(), tuple(files) if total <= WHOLE_BYTES else None)
 
 
 def _tree(root: Path) -> Iterator[tuple[str, os.stat_result]]:
