@@ -101,6 +101,7 @@ class ConsoleApp(ConsoleBase):
         self.words = words
         self.read_only = read_only
         self.ascii_only = ascii_only
+        self.live = live
         self.clock = clock
         self.animation_level = "none"
         self.questions = Questions(live=live)

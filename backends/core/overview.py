@@ -26,6 +26,8 @@ class Overview(Struct, frozen=True):
     model_classes: int | None = None
     disk_bytes: int | None = None
     """What a whole run would write."""
+    free_bytes: int | None = None
+    """Of the workspace's disk."""
     target: tuple[str, ...] = ()
     """What the target has: versions of CANN, tools. Foreign text."""
     contradictions: tuple[Line, ...] = ()

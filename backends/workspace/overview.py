@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def overview(workspace: Path) -> Overview:
         arch=arch,
         model_classes=model_classes,
         disk_bytes=estimate(settings),
+        free_bytes=_free(workspace),
         contradictions=(*wrong, *_mismatch(model_classes, classes, settings)),
     )
 
@@ -61,6 +63,13 @@ def _count(settings: Settings) -> tuple[int | None, int | None]:
             if items > MOST:
                 return None, None
     return (folders, items) if items else (None, None)
+
+
+def _free(workspace: Path) -> int | None:
+    try:
+        return shutil.disk_usage(workspace).free
+    except OSError:
+        return None
 
 
 def _is_item(entry: os.DirEntry[str], *, videos: bool) -> bool:

@@ -319,7 +319,7 @@ class Board(HeldScreen):
             inner = width - 4 if width >= 120 and height >= 40 else width
             look = Look(self.words, inner, height, self.now, state.selected)
             rows = {name: len(self.panels[name].rows(scene, look)) for name in ("main", "chips")}
-            chips = rows["chips"]
+            chips = rows["chips"] if state.devices or state.unread.template or self.host.live else 0
             wishes = Wishes(state.phase, state.current, rows["main"], chips, state.zoomed)
         return plan(width, height, wishes)
 

@@ -21,6 +21,8 @@ class Host(Protocol):
     """Wall time."""
     read_only: bool
     ascii_only: bool
+    live: bool
+    """Devices of this machine are looked at while no run does."""
 
     @property
     def behind(self) -> bool:

@@ -167,7 +167,8 @@ def _work_cells(one: Device, found: ChipTable, look: Look, cursor: str) -> list[
         blank: list[str | Span] = [figures.DASH] * 10
         return [_head(one, found, cursor), Span(why, "dim"), *blank]
     rate = live_rate(run)
-    shown = rate if rate is not None else run.mean_clips_per_s
+    ended = None if run.state in ("retired", "out") else run.mean_clips_per_s
+    shown = rate if rate is not None else ended
     return [
         _head(one, found, cursor),
         BAR,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backends.core.client import Snapshot
 from backends.core.setting_change import SettingChange
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cut, fit, row, wrap
+from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, wrap
 from r3d_tui.text.safe import safe
 from r3d_tui.views.look import Look, stage_word
 from r3d_tui.views.phase import blocked_by, failed_stage, running_stages
@@ -39,7 +39,8 @@ def failure(snapshot: Snapshot, look: Look, change: SettingChange | None = None,
     space = look.height - len(rows) - 2
     if (lines := without_traceback(log)) and space > 0:
         head = f"── {words('failure.log')} "
-        rows += [(), cut(row("   ", Span(head, "head"), Span("─" * look.width, "rule")), look.width - 2)]
+        dashes = "─" * max(0, look.width - cells(head) - 5)
+        rows += [(), cut(row("   ", Span(head, "head"), Span(dashes, "rule")), look.width)]
         rows += [cut(row("   ", Span(safe(text), "dim")), look.width - 1) for text in lines[-min(LOG, space) :]]
     return rows
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def ready(
         rows += paragraph(f"✗ {words.line(text)}", look.width, "bad", 1)
     if snapshot.problem.template:
         return [*rows, (), *paragraph(f"✗ {words.line(snapshot.problem)}", look.width, "bad", 1)]
-    return [*rows, (), *plan_rows(snapshot, look, plan, overview.disk_bytes if overview is not None else None)]
+    return [*rows, (), *plan_rows(snapshot, look, plan, overview)]
 
 
 def _fact(look: Look, label: str, name: str, says: str, role: str = "", sign: str = "") -> Row:
@@ -60,8 +59,6 @@ def _data(settings: Settings, look: Look, overview: Overview | None) -> list[Row
         if overview is not None and overview.items is not None:
             key = "ready.videos" if data.videos is not None else "ready.frames"
             said, sign = words(key, classes=figures.count(overview.folders), n=figures.count(overview.items)), "✓"
-        elif not source.exists():
-            said, sign = words("ready.absent"), "✗"
         rows.append(_fact(look, words("ready.data"), safe(source.name), said, "", sign))
     if labels is not None:
         said, sign = words("data.split", n=data.split) if data.splits is not None else "", ""
@@ -69,8 +66,6 @@ def _data(settings: Settings, look: Look, overview: Overview | None) -> list[Row
             subset = words.get(f"subset.{data.subset}", data.subset)
             listed = words("ready.listed", n=figures.count(overview.subset_videos), subset=subset)
             said, sign = dotted([words("ready.classes", n=figures.count(overview.classes)), listed]), "✓"
-        elif not labels.exists():
-            said, sign = words("ready.absent"), "✗"
         rows.append(_fact(look, "" if rows else words("ready.data"), safe(labels.name), said, "", sign))
     return rows
 
@@ -85,8 +80,6 @@ def _model(settings: Settings, look: Look, overview: Overview | None) -> list[Ro
         note = look.words("ready.as_annotation") if same and overview.classes is not None else ""
         said = dotted([safe(overview.arch), look.words("ready.classes", n=figures.count(overview.model_classes)), note])
         sign = "✓"
-    elif not path.exists():
-        said, sign = look.words("ready.absent"), "✗"
     return [_fact(look, look.words("ready.model"), safe(path.name), said, "", sign)]
 
 
@@ -103,7 +96,7 @@ def _target(settings: Settings, look: Look, devices: Sequence[Device], overview:
 
 
 def plan_rows(
-    snapshot: Snapshot, look: Look, plan: Sequence[Preview] | None, disk_bytes: int | None = None
+    snapshot: Snapshot, look: Look, plan: Sequence[Preview] | None, overview: Overview | None = None
 ) -> list[Row]:
     """How much a run would do, and what it takes; every stage that runs only because something changed, with why."""
     words = look.words
@@ -114,10 +107,12 @@ def plan_rows(
     kept = [one for one in plan if one.action == "cached"]
     first = dotted([words("ready.summary", run=len(run), kept=len(kept)), _estimate(snapshot, run, look)])
     rows = [cut(row(label, Span(first, "strong" if run else "")), look.width)]
-    if free := _free(snapshot.workspace):
-        needs = words("ready.needs", n=figures.size(disk_bytes)) if disk_bytes and run else ""
-        text = ", ".join(part for part in (needs, words("ready.disk", free=figures.size(free))) if part)
-        rows.append(row(" " * (LABEL + 1), Span(text, "warn" if disk_bytes and disk_bytes > free else "dim")))
+    if overview is not None and overview.free_bytes is not None:
+        needed = overview.disk_bytes if run else None
+        needs = words("ready.needs", n=figures.size(needed)) if needed else ""
+        text = ", ".join(part for part in (needs, words("ready.disk", free=figures.size(overview.free_bytes))) if part)
+        role = "warn" if needed and needed > overview.free_bytes else "dim"
+        rows.append(row(" " * (LABEL + 1), Span(text, role)))
     changed = [one for one in plan if one.action == "run" and one.acceptable]
     for one in changed[:3]:
         text = f"{stage_word(words, one.stage)}: {words.line(one.reason)}"
@@ -134,13 +129,6 @@ def _estimate(snapshot: Snapshot, run: Sequence[str], look: Look) -> str:
     longest = sorted(known, key=lambda name: -known[name])[:3]
     parts = ", ".join(f"{stage_word(look.words, name)} {figures.clock(known[name])}" for name in longest)
     return look.words("ready.about", time=figures.clock(sum(known.values())), parts=parts)
-
-
-def _free(folder: Path) -> int | None:
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return None
 
 
 def without_workspace(folder: Path, look: Look, problem: str, *, read_only: bool) -> list[Row]:

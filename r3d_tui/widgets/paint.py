@@ -44,13 +44,15 @@ ANSI = {
     "match": "reverse",
     "cursor": "bold",
 }
-"""The same in the terminal's own sixteen colours."""
+"""The same in the terminal's own sixteen colours, on a dark ground."""
+ANSI_LIGHT = {**ANSI, "warn": "bold magenta", "accent": "blue", "key": "bold blue", "focus": "bold blue"}
+"""On a light one, where cyan and yellow cannot be read."""
 
 
-def paint(variables: Mapping[str, str], *, ansi: bool) -> dict[str, Style]:
+def paint(variables: Mapping[str, str], *, ansi: bool, dark: bool = True) -> dict[str, Style]:
     """A Rich style for each role."""
     if ansi:
-        return {role: Style.parse(text) for role, text in ANSI.items()}
+        return {role: Style.parse(text) for role, text in (ANSI if dark else ANSI_LIGHT).items()}
     return {role: _style(variables, *parts) for role, parts in TRUE.items()}
 
 

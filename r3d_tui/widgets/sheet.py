@@ -185,7 +185,9 @@ class Sheet(Widget, can_focus=True):
 
     def _style(self, role: str) -> Style:
         if not self._styles_by_role:
-            self._styles_by_role = paint(self.app.theme_variables, ansi=self.app.native_ansi_color)
+            self._styles_by_role = paint(
+                self.app.theme_variables, ansi=self.app.native_ansi_color, dark=self.app.current_theme.dark
+            )
             self._styles_by_role[""] = self.rich_style  # Textual walks all ancestors for it each time
         return mixed(role) if role[:1] == "#" else self._styles_by_role.get(role, _PLAIN)
 
