@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from backends.ascend import plog
 from backends.ascend.ais_bench_command import Summary, bar_position, infer_line, read_summary, summary_path
 from backends.ascend.ais_bench_files import Kind, RunResults, ToolRun, affordable, place, usable, write_input
 from backends.ascend.ais_bench_install import AisBench, sourced
@@ -56,6 +57,8 @@ class ToolSetup(Struct, frozen=True):
     """Of one run: a chip with more gets several, each of which loads the model again."""
     chips: int
     workspace: Path
+    plog: Path
+    """Where CANN's own logs go, a folder a run."""
     say: Callable[[Line], None]
     summaries: dict[str, list[Summary]] = {}
     """By device, of each run that succeeded."""
@@ -74,6 +77,7 @@ class ToolDevice:
     def __init__(self, spec: DeviceSpec, setup: ToolSetup) -> None:
         self.device = spec.id
         self.failed: Answer | None = None
+        self.plog: Path | None = None
         self._spec, self._setup = spec, setup
         self._orders: deque[Order] = deque()
         version = f"ais_bench, generation {setup.tool.generation}"
@@ -214,7 +218,9 @@ class ToolDevice:
         if run.files:
             setup = self._setup
             command = infer_line(setup.tool, setup.model, run.inputs, run.output, self._spec.index, setup.batch)
-            self._tool = Tool(sourced(command), run.folder, setup.workspace, terminal=True)
+            self.plog = setup.plog / run.folder.name
+            extra = plog.environment(self.plog)
+            self._tool = Tool(sourced(command), run.folder, setup.workspace, terminal=True, extra=extra)
 
     def _follow(self, now: float) -> list[tuple[Answer, bytes]]:
         assert self._results is not None

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from backends.device import clip_kernels
-from backends.device.failures import DeviceError, Message, in_one_line
+from backends.device.failures import DeviceError, Message, in_one_line, likely_fix
 from backends.device.lifeline import die_with_parent
 from backends.device.model_runtime import Runtime, load, staging
 from backends.device.protocol import Answer, Order, Setup, to_bytes, to_order, to_setup
@@ -120,7 +120,7 @@ def _serve(setup: Setup, say: Callable[..., None]) -> int:
 
 def _failed(error: Exception) -> Answer:
     if not isinstance(error, DeviceError):
-        return Answer("failed", reason=in_one_line(error), exit_code=1)
+        return Answer("failed", reason=in_one_line(error), hint=Message(likely_fix(error)), exit_code=1)
     return Answer(
         "failed",
         reason=error.reason,

@@ -64,6 +64,16 @@ class DeviceError(Exception):
         return str(self.reason)
 
 
+LOG = N_("see the stage's log, which has the whole error")
+_NO_MEMORY = ("memory", "bad_alloc", "failed to allocate", "can not allocate")
+
+
+def likely_fix(error: BaseException) -> str:
+    """What to look at after a foreign exception."""
+    text = str(error).lower()
+    return MEMORY if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY) else LOG
+
+
 def in_one_line(error: BaseException) -> Message:
     """A foreign exception by its type and the start of its text."""
     return Message("{error}: {text}", {"error": type(error).__name__, "text": str(error).strip()[:300]})

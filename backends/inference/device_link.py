@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from backends import device as device_package
 from backends.ascend import cann as toolkit
+from backends.ascend import plog
 from backends.ascend.acl_python import foreign_environment
 from backends.core.messages import N_, Fact, Line
 from backends.core.processes import child_environment
@@ -56,6 +57,8 @@ class DeviceLink(Protocol):
     device: str
     failed: Answer | None
     """What it reported of its own end."""
+    plog: Path | None
+    """The folder of CANN's own log of it; None where it has none."""
 
     @property
     def pid(self) -> int | None:
@@ -98,8 +101,11 @@ class DeviceLink(Protocol):
 class ProcessLink:
     """One process of one device. Make it on the stage's main thread: the kernel ties its life to that thread."""
 
-    def __init__(self, setup: Setup, workspace: Path, chosen: Chosen | None = None) -> None:
+    def __init__(
+        self, setup: Setup, workspace: Path, chosen: Chosen | None = None, plog_folder: Path | None = None
+    ) -> None:
         """Spawn the process as its runtime was chosen, and send its setup. Raises OSError where it cannot."""
+        self.plog = plog_folder
         self._explain = chosen.info.explain if chosen is not None else ""
         cann, python = (chosen.cann, chosen.python) if chosen is not None else (None, None)
         self.device = setup.device.id
@@ -111,7 +117,7 @@ class ProcessLink:
             _command(cann, python),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(setup, workspace, python),
+            env=_environment(setup, workspace, python, plog_folder),
             bufsize=0,
         )
         assert self._process.stdin is not None
@@ -241,9 +247,11 @@ def _command(cann: toolkit.Toolkit | None, python: Path | None) -> list[str]:
     return command
 
 
-def _environment(setup: Setup, workspace: Path, python: Path | None) -> dict[str, str]:
+def _environment(setup: Setup, workspace: Path, python: Path | None, plog_folder: Path | None) -> dict[str, str]:
     threads = str(max(1, len(setup.device.cores)))
     extra = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1"}
+    if plog_folder is not None:
+        extra |= plog.environment(plog_folder)
     if python is not None:
         extra["PYTHONPATH"] = foreign_environment()["PYTHONPATH"]
     return child_environment(workspace, extra)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import statistics
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from backends.ascend import plog
 from backends.ascend.ais_bench_command import Summary
 from backends.ascend.ais_bench_device import ToolDevice, ToolSetup
 from backends.ascend.ais_bench_files import MOST_FILES, Kind, prepare
@@ -59,12 +61,14 @@ class ToolOptions(Struct, frozen=True):
 
 def process_maker(job: Job, chosen: Chosen, model: Path, folder: Path, batch: int, clips: str = CLIPS) -> DeviceMaker:
     """Devices that are processes of ours, behind CANN's `set_env.sh` where the runtime needs it."""
-    cann, info = chosen.cann, chosen.info
+    cann, info, numbers = chosen.cann, chosen.info, itertools.count(1)
 
     def make(device: DeviceSpec) -> ProcessLink:
         spec = replace(device, options={**device.options, "cann": cann.version}) if cann else device
         setup = Setup(os.getpid(), info.entry, str(model), str(folder), batch, spec, clips)
-        return ProcessLink(setup, job.workspace, chosen)
+        own = f"{device.id.replace(':', '')}-{next(numbers)}"
+        logs = job.scratch / plog.FOLDER / own if info.in_cann else None
+        return ProcessLink(setup, job.workspace, chosen, logs)
 
     return DeviceMaker(make)
 
@@ -89,6 +93,7 @@ def tool_maker(
         own.files,
         len(devices),
         job.workspace,
+        job.scratch / plog.FOLDER,
         job.note,
         times_ms={device.id: [] for device in devices},
     )

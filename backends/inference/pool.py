@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from backends.ascend import plog
 from backends.core.device_samples import read_history
 from backends.core.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.core.events import DeviceProgress
@@ -203,10 +204,12 @@ class Pool:
             self._answer(link, answer, body)
         if ended and self._links.get(device) is link:
             self._forget(device)
-            self._lost(device, link.ended())
+            self._lost(link, link.ended())
 
-    def _lost(self, device: str, why: Answer) -> None:
-        reason, hint = as_line(why.reason), as_line(why.hint)
+    def _lost(self, link: DeviceLink, why: Answer) -> None:
+        device, reason, hint = link.device, as_line(why.reason), as_line(why.hint)
+        for row in plog.first_errors(link.plog) if link.plog is not None else ():
+            self._job.note(line("plog: {row}", row=row), "error")
         self._tell(Lost(device, self._clock, reason, why.blame, why.policy, why.is_killed, hint))
 
     def _answer(self, link: DeviceLink, answer: Answer, body: bytes) -> None:
@@ -301,7 +304,7 @@ class Pool:
         why = link.silence(step.silent_s)
         self._forget(step.device)
         link.kill()
-        self._lost(step.device, why)
+        self._lost(link, why)
 
     def _dismiss(self, device: str) -> None:
         link = self._links.get(device)

@@ -1,8 +1,8 @@
 """A runtime that fails as it is told to; for these tests alone, reached by its entry and by no name.
 
-Options beside those of the null runtime: `fault` (error, crash, exit, hang, shape, nan, open, input), `device` (the
-one that fails; absent: all), `at` (from which of its batches on, the warm-up not counted), `once` (a file that marks
-that it has failed already), `poison` (the number of a clip that makes any batch fail).
+Options beside those of the null runtime: `fault` (error, memory, crash, exit, hang, shape, nan, open, input), `device`
+(the one that fails; absent: all), `at` (from which of its batches on, the warm-up not counted), `once` (a file that
+marks that it has failed already), `poison` (the number of a clip that makes any batch fail).
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class Faulty(Null):
             return logits
         if fault == "error":
             raise RuntimeError("aicore exception 507015")
+        if fault == "memory":
+            raise MemoryError("Failed to allocate memory for requested buffer")
         if fault == "crash":
             os.abort()
         if fault == "exit":

@@ -90,13 +90,14 @@ def test_the_digest_is_of_the_scores_alone(rig: Rig, tmp_path: Path) -> None:
     assert first.digest != third.digest
 
 
-@pytest.mark.parametrize("fault", ["error", "crash", "exit", "hang", "shape"])
+@pytest.mark.parametrize("fault", ["error", "memory", "crash", "exit", "hang", "shape"])
 def test_a_device_that_fails_is_retired_and_the_run_finishes(rig: Rig, expected, fault: str) -> None:
     """Whatever a device fails by, its batches are computed by the other and the reason is told."""
     rig.faulty(limits={"answer_s": 2.0}, fault=fault, once=str(rig.folder / "failed"), at=2, latency_s=SLOW)
     assert expected == rig.rows
     words = {
         "error": "RuntimeError: aicore exception 507015",
+        "memory": "MemoryError: Failed to allocate",
         "crash": "its process was ended by SIGABRT",
         "exit": "its process ended with exit code 9",
         "hang": r"no answer for \d+ s",
@@ -106,6 +107,8 @@ def test_a_device_that_fails_is_retired_and_the_run_finishes(rig: Rig, expected,
     assert re.search(words[fault], reason)
     assert [f"{device} is out of the run: {reason}"] == [note for note in rig.notes if "out of the run" in note]
     assert "retired" == rig.states(device)[-1]
+    fixes = {"memory": "use fewer devices", "hang": "look at `npu-smi info`", "crash": "`dmesg`", "exit": "`dmesg`"}
+    assert any(fixes.get(fault, "see the stage's log") in note for note in rig.notes)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -66,6 +66,8 @@ def out_folder(args) -> Path:
 
 
 def bar(name: str, done: int, total: int, begun: float) -> str:
+    if sys.stdout.isatty() and os.get_terminal_size(1).columns == 0:
+        return ""  # tqdm draws nothing in a terminal without a size
     share = done / total
     filled = int(10 * share)
     rate = f"{done / max(1e-6, time.monotonic() - begun):.2f}it/s" if done else "?it/s"
