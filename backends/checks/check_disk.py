@@ -14,6 +14,7 @@ from backends.core.needs import Finding
 from backends.core.settings import VIDEO_SUFFIXES, Settings
 from backends.core.sizes import size
 from backends.data.annotation import read_annotation
+from backends.data.frame_files import is_folder
 from backends.data.preprocess_params import clip_count
 
 CLIP_BYTES = 3 * 16 * 112 * 112
@@ -111,10 +112,10 @@ def _listed(settings: Settings) -> tuple[int, int] | None:
 
 
 def _count(entry: os.DirEntry[str], *, frames: bool) -> int:
-    if not entry.is_dir():
+    if not is_folder(entry):
         return int(not frames and entry.name.lower().endswith(_VIDEO))
     inside = os.scandir(entry.path)
-    return sum(item.is_dir() if frames else item.name.lower().endswith(_VIDEO) for item in inside)
+    return sum(is_folder(item) if frames else item.name.lower().endswith(_VIDEO) for item in inside)
 
 
 def file_system_finding(workspace: Path, mounts: Path | None = None) -> Finding:

@@ -46,8 +46,9 @@ def read_file(path: Path, *, hint: str, most: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                data = file.read(most + 1)
+            found = os.fstat(descriptor)
+            if stat.S_ISREG(found.st_mode):
+                data = file.read(min(most, max(found.st_size, 1 << 16)) + 1)  # `most` bytes would be allocated first
                 if len(data) <= most:
                     return data
                 problem = line("larger than {most} bytes", most=most)

@@ -36,6 +36,7 @@ from backends.data.archive_entries import (
     target,
 )
 from backends.data.archive_readers import rar_entries, tar_entries, volumes, zip_entries
+from backends.data.frame_files import is_file
 
 
 class Unpacked(Struct, frozen=True):
@@ -53,7 +54,7 @@ def find_archives(given: Path) -> list[Path]:
     if given.is_file():
         return [given]
     try:
-        names = sorted(entry.name for entry in os.scandir(given) if not entry.name.startswith(".") and entry.is_file())
+        names = sorted(entry.name for entry in os.scandir(given) if not entry.name.startswith(".") and is_file(entry))
     except OSError:
         return []  # whoever looks for videos there says it
     return [given / name for name in names if archive_kind(name)]

@@ -7,11 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 from backends.core.errors import InputError
-from backends.core.messages import N_, line, os_reason
+from backends.core.files import read_file
+from backends.core.messages import N_, line
 from backends.data.annotation import name_problem, read_labels, short
 
-LARGEST = 1 << 24
-"""Bytes of a file of names."""
+LARGEST = 512 << 20
+"""Bytes of a file of names, which may be a whole annotation."""
 _FORM = N_("list each class once, one name a line")
 _WANTED = N_("give a file with one class name a line")
 
@@ -23,9 +24,10 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     the numbers are left out. An annotation json (`hmdb51_1.json`) gives its labels.
     Raises InputError where the file cannot be read, names nothing, names a class twice, or a name cannot be one.
     """
-    if _is_annotation(path):
+    data = read_file(path, hint=_WANTED, most=LARGEST)
+    if data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return read_labels(path)
-    names = _names(_text(path))
+    names = _names(_text(path, data))
     if not names:
         raise InputError("{path}: no class names", hint=_FORM, path=str(path))
     times = Counter(names)
@@ -41,22 +43,9 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     return names
 
 
-def _is_annotation(path: Path) -> bool:
+def _text(path: Path, data: bytes) -> str:
     try:
-        with path.open("rb") as file:
-            return path.is_file() and file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-    except OSError:
-        return False  # whoever reads it says why
-
-
-def _text(path: Path) -> str:
-    try:
-        if not path.is_file() or path.stat().st_size > LARGEST:
-            raise InputError("{path}: not a file of class names", hint=_WANTED, path=str(path))
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        reason = os_reason(error)
-        raise InputError("{path}: {reason}", hint=_WANTED, path=str(path), reason=reason) from None
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError("{path}: not UTF-8 text", hint="save it as UTF-8", path=str(path)) from None
 

@@ -106,6 +106,14 @@ def folder_names(path: Path) -> frozenset[str]:
         raise InputError("{path}: {reason}", hint="make it readable", path=str(path), reason=reason) from None
 
 
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a regular file; a link that leads to itself is none."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
 def is_folder(entry: os.DirEntry[str]) -> bool:
     """Whether an entry is a folder; a link that leads to itself, or nowhere, is none."""
     try:

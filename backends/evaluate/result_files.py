@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from backends.core.errors import InputError
+from backends.core.files import read_file
 from backends.core.messages import N_, Line, line, os_reason
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+LARGEST_INFO = 256 << 20
+"""Bytes of hmdb51.info; a line of 650,000 videos has some 30."""
 SUFFIXES = (".bin", ".npy", ".txt")
 LARGEST = 64 << 20
 """Bytes of a result file that is worth opening; a real one has about two thousand (text: thirty thousand)."""
@@ -48,11 +51,8 @@ class Results(Struct):
 
 def read_info(path: Path) -> Info:
     """Read hmdb51.info: a line `<video> <clips>` a video. InputError where it cannot be read or holds no video."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        hint = N_("give --info, the file that the preprocessing wrote")
-        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=os_reason(error)) from None
+    data = read_file(path, hint=N_("give --info, the file that the preprocessing wrote"), most=LARGEST_INFO)
+    text = data.decode("utf-8", "surrogateescape")
     clips: dict[str, int] = {}
     skipped: dict[str, Line] = {}
     for number, row in enumerate(text.split("\n"), 1):

@@ -16,7 +16,7 @@ from backends.core.settings import VIDEO_SUFFIXES
 from backends.data.archive_entries import DAMAGE, archive_kind
 from backends.data.archive_readers import unpressed
 from backends.data.datasets import datasets
-from backends.data.frame_files import is_folder
+from backends.data.frame_files import is_file, is_folder
 
 DEEPEST = 2
 MOST_ENTRIES = 2000
@@ -38,7 +38,7 @@ def look_around(folder: Path) -> Candidates:
     packed: dict[str, list[Path]] = {"videos": [], "splits": []}
     found: dict[str, list[Path]] = {"videos": [], "frames": [], "annotations": [], "splits": [], "checkpoints": []}
     for place, entries in _walk(folder):
-        files = [entry.name for entry in entries if _is_file(entry)]
+        files = [entry.name for entry in entries if is_file(entry)]
         found["checkpoints"].extend(place / name for name in sorted(files) if name.endswith((".pth", ".pt")))
         found["annotations"].extend(
             place / name for name in sorted(files) if name.endswith(".json") and _is_annotation(place / name)
@@ -71,13 +71,6 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
         below = sorted(entry.name for entry in entries if is_folder(entry) and not entry.name.startswith("."))
         if depth < DEEPEST + 1:
             pending.extend((place / name, depth + 1) for name in below[: 200 if depth < DEEPEST else 3])
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # a link that leads to itself
-        return False
 
 
 def _only_videos(files: list[str]) -> bool:

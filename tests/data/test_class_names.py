@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from backends.core.errors import InputError
 from backends.data.class_names import read_class_names
+from backends.data.datasets import read_lists
 
 
 @pytest.mark.parametrize(
@@ -48,8 +50,26 @@ def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, data: bytes, words: s
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    """A folder, and a path where nothing is."""
-    for path in (tmp_path, tmp_path / "nothing"):
-        with pytest.raises(InputError, match="not a file of class names"):
-            read_class_names(path)
+@pytest.mark.parametrize("kind", ["folder", "nothing", "pipe", "loop"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    """A folder, nothing, a pipe that nobody writes into, a link that leads to itself: nothing is waited for."""
+    path = tmp_path / "x"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "loop":
+        path.symlink_to("x")
+    with pytest.raises(InputError, match=r"x: .*\(give a file with one class name a line\)"):
+        read_class_names(path)
+
+
+def test_lists_are_refused_at_once_where_they_are_no_files(tmp_path: Path) -> None:
+    """The list of a data set that is a pipe, or a link that leads to itself."""
+    os.mkfifo(tmp_path / "wave_test_split1.txt")
+    with pytest.raises(InputError, match="not a regular file"):
+        read_lists(tmp_path, 1)
+    (tmp_path / "wave_test_split1.txt").unlink()
+    (tmp_path / "wave_test_split1.txt").symlink_to("wave_test_split1.txt")
+    with pytest.raises(InputError, match="symbolic links"):
+        read_lists(tmp_path, 1)

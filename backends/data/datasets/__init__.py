@@ -18,6 +18,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from backends.core.errors import InputError
+from backends.core.files import read_file
 from backends.core.messages import N_, Line, line, os_reason
 from backends.core.settings import VIDEO_SUFFIXES
 from backends.data.annotation import Skipped, name_problem, short
@@ -150,13 +151,8 @@ def list_names(folder: Path) -> list[str]:
 
 def list_lines(file: Path) -> list[str]:
     """The lines of a list, without their ends; InputError where it is no regular file, or far too large."""
-    try:
-        if not file.is_file() or file.stat().st_size > LARGEST_LIST:
-            raise InputError("{path}: not a list of videos", hint="give a text file", path=str(file))
-        return file.read_bytes().decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n").split("\n")
-    except OSError as error:
-        reason = os_reason(error)
-        raise InputError("{path}: {reason}", hint="make it readable", path=str(file), reason=reason) from None
+    data = read_file(file, hint=N_("give a text file"), most=LARGEST_LIST)
+    return data.decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n").split("\n")
 
 
 def video_id(name: str) -> str:
