@@ -24,7 +24,8 @@ class VideoEntry(Struct, frozen=True, gc=False):
     clips: int = 0
     """Clips in the store."""
     clips_before_cut: int | None = None
-    segment: tuple[int, int] = (0, 0)
+    first: int = 0
+    end: int = 0
     """Frames [first, end)."""
     predicted: str | None = None
     """The best label; None where the video has no result."""
@@ -83,7 +84,7 @@ class Query(Struct, frozen=True):
     text: str = ""
     """Words that an entry holds, all of them; capitals count only in a text that has some."""
     order: str = ""
-    """A column, see `backends.data.catalog.ORDERS`; empty: as they came. Entries without a value come last."""
+    """A column, see `backends.data.catalog`; empty: as they came. Entries without a value come last."""
     is_descending: bool = False
     label: str | None = None
     """Of `videos`, those of one class."""

@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import astuple
+
 from backends.core.catalog_pages import Change, ClassEntry, Query, SkippedEntry, VideoEntry
 from backends.core.codec import dumps, loads
 from backends.core.errors import InputError
@@ -39,42 +42,69 @@ CREATE INDEX videos_by_label ON videos (label);
 CREATE TABLE classes (number INTEGER PRIMARY KEY, label TEXT NOT NULL, videos INTEGER, frames INTEGER, clips INTEGER,
     skipped INTEGER, judged INTEGER, right INTEGER);
 INSERT INTO classes (label, videos, frames, clips, skipped, judged, right)
-    SELECT label, count(*), sum(frames), sum(clips), sum(stage != ''), count(predicted), total(predicted = label)
+    SELECT label, count(*), sum(frames), sum(clips), sum(stage != ''), count(predicted),
+        ifnull(sum(predicted = label), 0)
     FROM videos GROUP BY label ORDER BY label = '', label;
 """
-_VIDEO = "v.video, v.label, v.frames, v.clips, v.before, v.first, v.last, v.predicted, v.score, v.stage, r.line"
-_SELECT = {
-    "videos": f"SELECT {_VIDEO} FROM videos v LEFT JOIN reasons r ON r.number = v.reason",  # noqa: S608 - constants
-    "classes": "SELECT v.label, v.videos, v.frames, v.clips, v.skipped, v.judged, v.right FROM classes v",
-    "skipped": "SELECT v.stage, v.item, r.line FROM skipped v LEFT JOIN reasons r ON r.number = v.reason",
-    "changes": "SELECT v.video, v.label, v.was, v.now, v.kind FROM changes v",
+
+
+class _Table(Struct, frozen=True):
+    """One table as queries see it."""
+
+    columns: str
+    make: Callable[..., Any]
+    """An entry of a row of those columns."""
+    name: str
+    """The column that an entry is found by."""
+    text: str
+    """What is filtered by."""
+    orders: Mapping[str, str]
+    """By the names of `Query.order`."""
+    has_reasons: bool = False
+
+
+def _reasoned(make: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *row: make(*row[:-1], loads(Line, row[-1]))
+
+
+_TABLES = {
+    "videos": _Table(
+        "v.video, v.label, v.frames, v.clips, v.before, v.first, v.last, v.predicted, v.score, v.stage",
+        _reasoned(VideoEntry),
+        "video",
+        "v.video || ' ' || ifnull(v.predicted, '') || ' ' || ifnull(s.text, '')",
+        {
+            **{name: f"v.{name}" for name in ("video", "frames", "clips", "score")},
+            "outcome": "CASE WHEN ifnull(s.text, '') = '' THEN 'b' || v.predicted ELSE 'a' || s.text END",
+        },
+        has_reasons=True,
+    ),
+    "classes": _Table(
+        "v.label, v.videos, v.frames, v.clips, v.skipped, v.judged, v.right",
+        ClassEntry,
+        "label",
+        "v.label",
+        {
+            **{name: f"v.{name}" for name in ("label", "videos", "frames", "clips", "skipped")},
+            "accuracy": "v.right * 1.0 / nullif(v.judged, 0)",
+        },
+    ),
+    "skipped": _Table(
+        "v.stage, v.item",
+        _reasoned(SkippedEntry),
+        "item",
+        "v.item || ' ' || v.stage || ' ' || ifnull(s.text, '')",
+        {"item": "v.item", "stage": "v.stage", "reason": "s.text"},
+        has_reasons=True,
+    ),
+    "changes": _Table(
+        "v.video, v.label, v.was, v.now, v.kind",
+        Change,
+        "video",
+        "v.kind || ' ' || v.video || ' ' || v.label || ' ' || ifnull(v.was, '') || ' ' || ifnull(v.now, '')",
+        {"video": "v.video", "label": "v.label", "before": "v.was", "after": "v.now"},
+    ),
 }
-_SAID = " LEFT JOIN said s ON s.number = v.reason"
-_WAS = " || ' ' || ifnull(v.was, '') || ' ' || ifnull(v.now, '')"
-_FROM = {
-    "videos": ("videos v" + _SAID, "v.video || ' ' || ifnull(v.predicted, '') || ' ' || ifnull(s.text, '')"),
-    "classes": ("classes v", "v.label"),
-    "skipped": ("skipped v" + _SAID, "v.item || ' ' || v.stage || ' ' || ifnull(s.text, '')"),
-    "changes": ("changes v", f"v.kind || ' ' || v.video || ' ' || v.label{_WAS}"),
-}  # fmt: skip
-"""Where a query looks, and the text that it is filtered by."""
-ORDERS: Mapping[str, Mapping[str, str]] = {
-    "videos": {
-        "video": "v.video",
-        "frames": "v.frames",
-        "clips": "v.clips",
-        "outcome": "CASE WHEN ifnull(s.text, '') = '' THEN 'b' || v.predicted ELSE 'a' || s.text END",
-        "score": "v.score",
-    },
-    "classes": {
-        **{name: f"v.{name}" for name in ("label", "videos", "frames", "clips", "skipped")},
-        "accuracy": "v.right * 1.0 / nullif(v.judged, 0)",
-    },
-    "skipped": {"item": "v.item", "stage": "v.stage", "reason": "s.text"},
-    "changes": {"video": "v.video", "label": "v.label", "before": "v.was", "after": "v.now"},
-}
-"""Columns that each table may be ordered by."""
-NAMES = {"videos": "video", "classes": "label", "skipped": "item", "changes": "video"}
 _KIND = """CASE WHEN was IS NULL THEN 'gained' WHEN now IS NULL THEN 'lost'
     WHEN (was = label) = (now = label) THEN 'other' WHEN now = label THEN 'fixed' ELSE 'broken' END"""
 _CHANGES = f"""
@@ -95,20 +125,13 @@ def write_catalog(
     """Fill an empty database; `key` says what it was made from."""
     db.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA} BEGIN")
     reasons = _Reasons()
-    db.executemany("INSERT INTO videos VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _rows(videos, reasons))
-    entries = ((one.stage, _storable(one.item), reasons.number(one.reason)) for one in skipped)
-    db.executemany("INSERT INTO skipped VALUES (NULL, ?, ?, ?)", entries)
+    rows: Iterable[tuple[Any, ...]] = ((*astuple(one)[:-1], reasons.number(one.reason)) for one in videos)
+    db.executemany("INSERT INTO videos VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    rows = ((one.stage, _storable(one.item), reasons.number(one.reason)) for one in skipped)
+    db.executemany("INSERT INTO skipped VALUES (NULL, ?, ?, ?)", rows)
     db.executemany("INSERT INTO reasons VALUES (?, ?)", enumerate(reasons.lines))
     db.execute("INSERT INTO meta VALUES ('key', ?)", (f"{FORMAT} {key}",))
     db.executescript(_FINISH)  # which commits first
-
-
-def _rows(videos: Iterable[VideoEntry], reasons: _Reasons) -> Iterator[tuple[Any, ...]]:
-    for one in videos:
-        first, end = one.segment
-        reason = reasons.number(one.reason) if one.reason.template else 0
-        yield (one.video, one.label, one.frames, one.clips, one.clips_before_cut, first, end, one.predicted, one.score,
-               one.stage, reason)  # fmt: skip
 
 
 def _storable(text: str) -> str:
@@ -124,6 +147,8 @@ class _Reasons:
         self._numbers = {self.lines[0]: 0}
 
     def number(self, reason: Line) -> int:
+        if not reason.template:
+            return 0
         text = dumps(reason)
         number = self._numbers.setdefault(text, len(self.lines))
         if number == len(self.lines):
@@ -184,24 +209,24 @@ class SqlCatalog:
             return self._arranged(query)[1]
 
     def page(self, query: Query, offset: int, limit: int) -> tuple[Any, ...]:
-        make = _MAKE[query.table]
         with self._asked():
             table, _ = self._arranged(query)
-            wanted = f"{_SELECT[query.table]} JOIN temp.{table} a ON a.number = v.number WHERE a.row > ? AND a.row <= ?"
-            rows = self._db.execute(f"{wanted} ORDER BY a.row", (offset, offset + limit)).fetchall()
-        return tuple(make(*row) for row in rows)
+            joined = f"JOIN temp.{table} a ON a.number = v.number WHERE a.row > ? AND a.row <= ? ORDER BY a.row"
+            rows = self._db.execute(f"{_select(query.table)} {joined}", (offset, offset + limit)).fetchall()
+        return tuple(_TABLES[query.table].make(*row) for row in rows)
 
     def place(self, query: Query, name: str) -> int | None:
         with self._asked():
             table, _ = self._arranged(query)
-            look = f"SELECT a.row FROM {query.table} v JOIN temp.{table} a ON a.number = v.number WHERE v.{NAMES[query.table]} = ?"  # noqa: S608, E501 - constants
+            found = f"{query.table} v JOIN temp.{table} a ON a.number = v.number"
+            look = f"SELECT a.row FROM {found} WHERE v.{_TABLES[query.table].name} = ?"  # noqa: S608 - constants
             row = self._db.execute(look, (name,)).fetchone()
         return row[0] - 1 if row else None
 
     def video(self, name: str) -> VideoEntry | None:
         with self._asked():
-            row = self._db.execute(f"{_SELECT['videos']} WHERE v.video = ?", (name,)).fetchone()
-        return _video(*row) if row else None
+            row = self._db.execute(f"{_select('videos')} WHERE v.video = ?", (name,)).fetchone()
+        return _TABLES["videos"].make(*row) if row else None
 
     def compare(self, run_id: str) -> Mapping[str, int]:
         if self._earlier is None:
@@ -238,13 +263,12 @@ class SqlCatalog:
         if found := self._tables.get(query):
             return found
         self._forget(ARRANGED - 1)
-        source, text = _FROM[query.table]
-        tests, values = _tests(query, text)
-        table = f"arranged_{next(self._numbers)}"
-        order = _order(query)
+        of, table = _TABLES[query.table], f"arranged_{next(self._numbers)}"
+        said = " LEFT JOIN said s ON s.number = v.reason" if of.has_reasons else ""
+        tests, values = _tests(query, of.text)
+        rows = f"SELECT v.number FROM {query.table} v{said}{tests} ORDER BY {_order(query)}v.number"  # noqa: S608
         self._db.execute(f"CREATE TEMP TABLE {table} (row INTEGER PRIMARY KEY, number INTEGER)")
-        fill = f"INSERT INTO temp.{table} (number) SELECT v.number FROM {source}{tests} ORDER BY {order}v.number"  # noqa: S608 - constants
-        count = self._db.execute(fill, values).rowcount
+        count = self._db.execute(f"INSERT INTO temp.{table} (number) {rows}", values).rowcount
         self._tables[query] = table, count
         return table, count
 
@@ -276,33 +300,13 @@ def _escaped(word: str) -> str:
 
 
 def _order(query: Query) -> str:
-    column = ORDERS[query.table].get(query.order)
+    column = _TABLES[query.table].orders.get(query.order)
     if column is None:
         return ""
     return f"{column} IS NULL, {column}{' DESC' if query.is_descending else ''}, "
 
 
-def _video(
-    video: str, label: str, frames: int | None, clips: int, before: int | None, first: int, end: int,
-    predicted: str | None, score: float | None, stage: str, reason: str,
-) -> VideoEntry:  # fmt: skip
-    why = loads(Line, reason)
-    return VideoEntry(video, label, frames, clips, before, (first, end), predicted, score, stage, why)
-
-
-def _class(
-    label: str, videos: int, frames: int | None, clips: int, skipped: int, judged: int, right: float
-) -> ClassEntry:
-    return ClassEntry(label, videos, frames, clips, skipped, judged, int(right))
-
-
-def _skipped(stage: str, item: str, reason: str) -> SkippedEntry:
-    return SkippedEntry(stage, item, loads(Line, reason))
-
-
-_MAKE: Mapping[str, Callable[..., Any]] = {
-    "videos": _video,
-    "classes": _class,
-    "skipped": _skipped,
-    "changes": Change,
-}
+def _select(table: str) -> str:
+    of = _TABLES[table]
+    line, reasons = (", r.line", " LEFT JOIN reasons r ON r.number = v.reason") if of.has_reasons else ("", "")
+    return f"SELECT {of.columns}{line} FROM {table} v{reasons}"  # noqa: S608 - constants

@@ -20,12 +20,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from backends.core.catalog_pages import ClipFrames, SkippedEntry, VideoEntry
 from backends.core.codec import DecodeError, dumps, loads
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
 from backends.core.plan import Plan
-from backends.core.processes import our_environment
+from backends.core.processes import our_environment, python_command
 from backends.core.run_state import Run
 from backends.data.annotation import read_annotation
 from backends.data.catalog import SqlCatalog, key_of, memory_catalog, write_catalog
@@ -42,10 +44,7 @@ if TYPE_CHECKING:
 CATALOG = "catalog.db"
 LARGE = 8 << 20
 """Bytes to read from which a catalog is made in a process of its own: beside it the console answers keys at once."""
-_Result = tuple[str | None, float | None, Line]
-"""Best label, its score, and why there is none."""
 _NO_REASON = Line("")
-_NO_RESULT: _Result = (None, None, _NO_REASON)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -94,7 +93,7 @@ class _Sources:
         if not keep:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         if beside:
-            command = [sys.executable, "-m", __name__, str(self._folders.workspace), self.run.id]
+            command = python_command("backends.workspace.browser", str(self._folders.workspace), self.run.id)
             done = subprocess.run(
                 command, env=our_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
             )
@@ -122,23 +121,22 @@ class _Sources:
         for entry in self.skipped():
             skipped.setdefault(entry.item, entry)
         clips = {video.id: video for video in each_video(self._store)} if self._store else {}
-        for name, label, segment, result in self._listed():
-            yield _entry(name, label, clips.pop(name, None), segment, result, skipped.get(name))
+        for one in self._listed():
+            yield _entry(one, clips.pop(one.video, None), skipped.get(one.video))
         for name, video in clips.items():
-            yield _entry(name, video.label, video, video.segment, _NO_RESULT, skipped.get(name))
+            yield _entry(VideoEntry(name, video.label), video, skipped.get(name))
 
-    def _listed(self) -> Iterator[tuple[str, str, tuple[int, int], _Result]]:
+    def _listed(self) -> Iterator[VideoEntry]:
         if self._predictions and self._predictions.is_file():
             yield from _predicted(self._predictions)
         elif self._annotation and self._annotation.is_file():
             for video in read_annotation(self._annotation).subset(self._subset()):
-                yield video.id, video.label, (video.first, video.end), _NO_RESULT
+                yield VideoEntry(video.id, video.label, video.frames or None, first=video.first, end=video.end)
 
     def _subset(self) -> str:
-        with contextlib.suppress(OSError, DecodeError):
+        with contextlib.suppress(OSError, DecodeError, StopIteration):
             plan = loads(Plan, self._folders.run(self.run.id).plan.read_text(encoding="utf-8"))
-            found = (stage.params.get("subset") for stage in plan.stages)
-            return next(str(subset) for subset in found if subset)
+            return next(str(one.params["subset"]) for one in plan.stages if one.params.get("subset"))
         return "validation"
 
 
@@ -153,24 +151,17 @@ def _run(folders: Folders, run_id: str) -> tuple[Run, Path]:
     raise InputError("no run here has made clips yet", hint="run the preprocess stage")
 
 
-def _entry(
-    name: str,
-    label: str,
-    clips: VideoClips | None,
-    segment: tuple[int, int],
-    result: _Result,
-    skipped: SkippedEntry | None,
-) -> VideoEntry:
-    """A video with its clips and its result, and why it was skipped."""
-    predicted, score, reason = result
-    stage, reason = (skipped.stage, skipped.reason) if skipped else ("", reason)
-    count, before = (clips.clips, clips.clips_before_cut) if clips else (0, None)
-    first, end = segment = clips.segment if clips else segment
-    frames = end - first if end > first else None
-    return VideoEntry(name, label, frames, count, before, segment, predicted, score, stage, reason)
+def _entry(one: VideoEntry, clips: VideoClips | None, skipped: SkippedEntry | None) -> VideoEntry:
+    """A listed video with its clips, and why it was skipped."""
+    stage, reason = (skipped.stage, skipped.reason) if skipped else ("", one.reason)
+    if clips is None:
+        return replace(one, stage=stage, reason=reason) if skipped else one
+    first, end = clips.segment
+    frames, count, before = (end - first if end > first else None), clips.clips, clips.clips_before_cut
+    return VideoEntry(one.video, one.label, frames, count, before, first, end, one.predicted, one.score, stage, reason)
 
 
-def _predicted(path: Path) -> Iterator[tuple[str, str, tuple[int, int], _Result]]:
+def _predicted(path: Path) -> Iterator[VideoEntry]:
     """The rows of a predictions.csv."""
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         rows = csv.reader(file)
@@ -181,7 +172,8 @@ def _predicted(path: Path) -> Iterator[tuple[str, str, tuple[int, int], _Result]
             row.extend([""] * (width - len(row)))  # what a short row has not is empty, and what is last
             name, label, best, score, why = cells(row)
             reason = line("{reason}", reason=_plain(why)) if why else _NO_REASON
-            yield _plain(name), _plain(label), (0, 0), (_plain(best) or None, _number(score), reason)
+            predicted, number = _plain(best) or None, _number(score)
+            yield VideoEntry(_plain(name), _plain(label), predicted=predicted, score=number, reason=reason)
 
 
 def _number(text: str) -> float | None:

@@ -104,7 +104,7 @@ def clip_facts(video: VideoEntry, clip: int, frame: int, frames: int, look: Look
     rows += facts(words("result.label"), safe(video.label), look.width)
     result = outcome(video, look)
     rows += facts(words("videos.predicted"), result.text, look.width, result.role)
-    begin, end = video.segment
+    begin, end = video.first, video.end
     cut = (
         words("data.before", n=figures.count(video.clips_before_cut))
         if video.clips_before_cut not in (None, video.clips)

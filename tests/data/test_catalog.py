@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from backends.core.catalog_pages import Change, ClassEntry, Query, SkippedEntry, VideoEntry
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
-from backends.data.catalog import NAMES, ORDERS, SqlCatalog, key_of, memory_catalog, write_catalog
+from backends.data.catalog import _TABLES, SqlCatalog, key_of, memory_catalog, write_catalog
 
 VIDEOS = (
-    VideoEntry("b_2", "wave", 40, 2, 3, (1, 41), "wave", 0.9),
-    VideoEntry("a%1", "wave", 20, 1, 1, (1, 21), "clap", 0.4),
+    VideoEntry("b_2", "wave", 40, 2, 3, 1, 41, "wave", 0.9),
+    VideoEntry("a%1", "wave", 20, 1, 1, 1, 21, "clap", 0.4),
     VideoEntry("C3", "clap", None, stage="preprocess", reason=line("no frames in {folder}", folder="x")),
-    VideoEntry("d4", "clap", 60, 4, 4, (1, 61), "clap", None),
+    VideoEntry("d4", "clap", 60, 4, 4, 1, 61, "clap", None),
     VideoEntry("e5", ""),
 )
 SKIPPED = tuple(SkippedEntry(f"s{n % 2}", f"item {n}", line("reason {n}", n=n % 3)) for n in range(5))
@@ -33,7 +33,7 @@ def catalog() -> SqlCatalog:
 
 
 def _names(catalog: SqlCatalog, query: Query) -> list[str]:
-    return [getattr(one, NAMES[query.table]) for one in catalog.page(query, 0, 99)]
+    return [getattr(one, _TABLES[query.table].name) for one in catalog.page(query, 0, 99)]
 
 
 def test_entries_come_back_as_they_were(catalog: SqlCatalog) -> None:
@@ -150,7 +150,7 @@ ENTRIES = st.builds(
 @settings(max_examples=60)
 @given(
     st.lists(ENTRIES, max_size=30, unique_by=lambda one: one.video),
-    st.sampled_from(["", *ORDERS["videos"]]),
+    st.sampled_from(["", *_TABLES["videos"].orders]),
     st.booleans(),
     st.text("abAB_% ", max_size=3),
 )

@@ -51,7 +51,7 @@ def catalog_of(client: ReplayClient, run_id: str = "") -> SqlCatalog:
     if run_id not in ("", snapshot.run.id):
         return memory_catalog((), ())
     worst = snapshot.report.worst if snapshot.report else ()
-    videos = [VideoEntry(one.video, one.label, 30, 2, 2, (1, 31), one.predicted, one.score) for one in worst]
+    videos = [VideoEntry(one.video, one.label, 30, 2, 2, 1, 31, one.predicted, one.score) for one in worst]
     skipped = each_skipped(Folders(client.workspace), snapshot.run)
     return memory_catalog(videos, skipped, lambda run: catalog_of(client, run))
 

@@ -25,7 +25,7 @@ Console = Callable[..., ConsoleApp]
 SIZES = ((60, 20), (80, 24), (120, 40), (200, 60), (250, 80))
 LONG = "Faith_Rewarded_swing_baseball_f_cm_np1_ri_med_17_ein_sehr_langer_Name_eines_Videos_摆动_棒球"
 VIDEOS = tuple(
-    VideoEntry(f"{LONG}_{n}", f"class {n % 3}", 30, 2, 3, (1, 31), reason=line("{path}: no frames", path=LONG * 2))
+    VideoEntry(f"{LONG}_{n}", f"class {n % 3}", 30, 2, 3, 1, 31, reason=line("{path}: no frames", path=LONG * 2))
     for n in range(120)
 )
 SCREENS: tuple[tuple[str, ...], ...] = (

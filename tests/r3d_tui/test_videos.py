@@ -38,8 +38,8 @@ OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]
 
 ENTRIES = (
-    VideoEntry("w1", "wave", 41, 2, 2, (1, 42), "clap", 0.5),
-    VideoEntry("c1", "clap", 17, 1, 1, (1, 18)),
+    VideoEntry("w1", "wave", 41, 2, 2, 1, 42, "clap", 0.5),
+    VideoEntry("c1", "clap", 17, 1, 1, 1, 18),
     VideoEntry("w\x1b[2J2", "wave", reason=line("no frames"), stage="frames"),
 )
 
