@@ -23,7 +23,7 @@ from backends.core.events import to_json
 from backends.core.messages import Line, line, os_reason
 from backends.core.needs import Finding
 from backends.engine.folders import Folders, RunFolder
-from backends.engine.journal import JournalReader, read_state
+from backends.engine.journal import JournalReader, is_readable, read_state
 
 LOG_BYTES = 256 << 10
 """Of each log."""
@@ -163,7 +163,7 @@ def _workspace(workspace: Path) -> Iterator[Part]:
     folders = Folders(workspace)
     runs = folders.all_runs()
     states = [(folder, read_state(folder.journal)) for folder in runs[:50]]
-    lines = [f"{folder.id} {run.state if run else 'unreadable'}\n" for folder, run in states]
+    lines = [f"{folder.id} {run.state if run and is_readable(run) else 'unreadable'}\n" for folder, run in states]
     yield Part("runs.txt", "".join(lines), cut=line("{n} runs in all", n=len(runs)) if len(runs) > 50 else Line(""))
     failed = next((folder for folder, run in states if run is not None and run.state == "failed"), None)
     for folder in dict.fromkeys([*runs[:1], *([failed] if failed else [])]):

@@ -25,7 +25,7 @@ from backends.core.run_state import Run
 from backends.engine import lock
 from backends.engine.artifacts import Cache, remove_folder
 from backends.engine.folders import Folders
-from backends.engine.journal import read_state
+from backends.engine.journal import is_readable, read_state
 from backends.engine.planner import walk
 
 RUN = re.compile(r"\d{8}-\d{6}-\d{4,}")
@@ -117,7 +117,7 @@ def _kept(folders: Folders, keep: int) -> list[tuple[str, Run | None]]:
         if number >= max(1, keep) and scored:
             break
         run = read_state(folder.journal)
-        if run is not None and not run.stages and run.state == "interrupted":  # damaged
+        if not is_readable(run):
             run = None
         has_score = run is not None and run.state == "done" and "top1" in run.figures_with("top1")
         if number < max(1, keep) or (has_score and not scored):

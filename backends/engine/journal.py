@@ -152,6 +152,11 @@ def damaged_run(path: Path) -> Run:
     return Run(id=path.parent.name, state="interrupted", reason=line(text, path=str(path)))
 
 
+def is_readable(run: Run | None) -> bool:
+    """Whether a run that `read_state` gave is known at all: there is a journal, and it is not damaged."""
+    return run is not None and bool(run.stages or run.state != "interrupted")
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether SQLite found what it did not write, and not a file that is locked, closed to us or just being made."""
     return not any(text in str(error) for text in _NO_DAMAGE)
