@@ -6,6 +6,7 @@ or a device's process use it, and the bundle.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ FOLDER = "plog"
 LARGEST = 4 << 20
 """Bytes of one file that are looked through, from its beginning."""
 MOST = 3
+MANY = 100
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -27,8 +29,8 @@ def environment(folder: Path) -> dict[str, str]:
 
 def first_errors(folder: Path, most: int = MOST) -> tuple[str, ...]:
     """The first error rows of each file below a folder, the earliest file first; at most `most` in all."""
-    found = (row for path in files(folder) for row in _errors(path))
-    return tuple(dict.fromkeys(row for _, row in zip(range(most), found, strict=False)))
+    found = dict.fromkeys(row for path in files(folder) for row in itertools.islice(_errors(path), MANY))
+    return tuple(itertools.islice(found, most))
 
 
 def files(folder: Path) -> list[Path]:

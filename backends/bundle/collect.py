@@ -17,6 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from backends.ascend import plog
 from backends.ascend.chip_query import SIMULATED
 from backends.core.errors import R3dError
 from backends.core.events import to_json
@@ -32,6 +33,8 @@ EVENTS = 5000
 """The last ones of a run."""
 LOGS = 60
 """Of a run, the latest."""
+PLOG_ROWS = 50
+"""The first errors of CANN's own logs of one attempt."""
 PACKAGES = ("aclruntime", "ais_bench", "onnxruntime-cann", "te", "opc-tool", "auto-tune", "hccl", "torch-npu")
 """Beside our own dependencies: what an Ascend server brings along."""
 VARIABLES = (
@@ -181,6 +184,9 @@ def _run(folder: RunFolder) -> Iterator[Part]:
         yield _file(f"{here}/logs/{path.name}", path, LOG_BYTES)
     if len(logs) > LOGS:
         yield Part(f"{here}/logs", "", cut=line("{n} older logs", n=len(logs) - LOGS))
+    for path in sorted((folder.path / "attempts").glob(f"*/{plog.FOLDER}")):
+        if rows := plog.first_errors(path, PLOG_ROWS):
+            yield Part(f"{here}/plog/{path.parent.name}.log", "".join(f"{row}\n" for row in rows))
 
 
 def _file(name: str, path: Path, limit: int, kind: str = "text") -> Part:

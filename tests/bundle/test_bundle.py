@@ -65,6 +65,9 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f"{place}\nmei.lin@npu7.lab\nhttps://a:{SECRET}@10.2.3.4/\n\x1b]0;x\x07api_key={SECRET}\n"
     )
     (logs / "infer-1.log").write_bytes(b"password=" + SECRET.encode() * 60_000 + b"\nlast line\n")
+    plog = logs.parent / "attempts" / "compile-1" / "plog" / "debug" / "plog"
+    plog.mkdir(parents=True)
+    (plog / "plog-7_1.log").write_text(f"[INFO] fine\n[ERROR] GE(7,atc.bin): {place} password={SECRET}\n")
     (logs / "link-1.log").symlink_to("/etc/passwd")
     os.mkfifo(logs / "pipe-1.log")
     return place
@@ -93,13 +96,14 @@ def test_a_bundle_says_what_happened_and_nothing_secret(workspace: Path, tmp_pat
     assert {
         "README.md", "status.json", "versions.txt", "environment.txt", "doctor.txt", "npu-smi.txt", "r3d.toml",
         "runs.txt", f"{here}/events.jsonl", f"{here}/plan.json",
-        f"{here}/logs/frames-1.log", f"{here}/logs/infer-1.log",
+        f"{here}/logs/frames-1.log", f"{here}/logs/infer-1.log", f"{here}/plog/compile-1.log",
     } == set(texts)  # fmt: skip
     whole = "\n".join([*texts, *texts.values()])
     for planted in (SECRET, "mei.lin", "npu7", str(tmp_path), workspace.name, "we ird", "10.2.3.4", "\x1b", "root:x"):
         assert planted not in whole, planted
     assert '{"workspace": "<workspace>", "n": 1}\n' == texts["status.json"]
     assert "<workspace>\n<email>\nhttps://<secret>@<ip>/\napi_key=<secret>\n" == texts[f"{here}/logs/frames-1.log"]
+    assert "[ERROR] GE(7,atc.bin): <workspace> password=<secret>\n" == texts[f"{here}/plog/compile-1.log"]
     assert "last line\n" == texts[f"{here}/logs/infer-1.log"]
     assert "<workspace>/videos" in texts[f"{here}/events.jsonl"]
     assert "20260101-000000-0000 done\n" == texts["runs.txt"]
