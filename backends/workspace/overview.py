@@ -1,6 +1,6 @@
 """`python -m backends.workspace.overview FOLDER`: what lies in a workspace, printed as JSON. The console asks for it.
 
-A process of its own: a disk may be slow, and reading a checkpoint brings torch along.
+A process of its own: a disk may be slow.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from pathlib import Path
 from backends.checks.check_disk import estimate
 from backends.core.codec import dumps
 from backends.core.errors import R3dError
-from backends.core.messages import Line, line
+from backends.core.messages import line
 from backends.core.overview import Overview
 from backends.core.settings import VIDEO_SUFFIXES, Settings
 from backends.data.dataset_checks import dataset_findings, read_labelling
+from backends.models.checkpoint import identify
+from backends.models.model_checks import model_findings
+from backends.models.model_specs import read_limits
 from backends.workspace.settings_file import read_settings
 
 MOST = 1_000_000
@@ -28,13 +31,17 @@ def overview(workspace: Path) -> Overview:
     """All that a glance tells. Raises InputError where r3d.toml cannot be read; what else fails stays None."""
     settings = read_settings(workspace)
     folders, items = _count(settings)
-    classes = listed = None
+    classes = listed = model_classes = None
+    arch = ""
     with contextlib.suppress(R3dError, OSError):
         if (labelling := read_labelling(settings.dataset)) is not None:
             classes, listed = len(labelling.labels), labelling.folders.total()
-    arch, model_classes = _model(settings.model.checkpoint)
-    wrong = tuple(line("{found} ({hint})", found=one.found, hint=one.hint) for one in dataset_findings(settings)
-                  if one.state == "missing")  # fmt: skip
+    model = settings.model.checkpoint
+    with contextlib.suppress(R3dError):
+        found = identify(model, limits=read_limits(settings)).architecture if model else None
+        arch, model_classes = (found.name, found.classes) if found else ("", None)
+    rows = (*dataset_findings(settings), *model_findings(settings))
+    wrong = (line("{found} ({hint})", found=one.found, hint=one.hint) for one in rows if one.state == "missing")
     return Overview(
         folders,
         items,
@@ -44,7 +51,7 @@ def overview(workspace: Path) -> Overview:
         model_classes=model_classes,
         disk_bytes=estimate(settings),
         free_bytes=_free(workspace),
-        contradictions=(*wrong, *_mismatch(model_classes, classes, settings)),
+        contradictions=tuple(wrong),
     )
 
 
@@ -74,31 +81,6 @@ def _free(workspace: Path) -> int | None:
 
 def _is_item(entry: os.DirEntry[str], *, videos: bool) -> bool:
     return Path(entry.name).suffix.lower() in VIDEO_SUFFIXES if videos else entry.is_dir()
-
-
-def _model(path: Path | None) -> tuple[str, int | None]:
-    """Architecture and classes of the checkpoint; "" and None where it cannot be read here."""
-    if path is None or path.suffix not in (".pth", ".pt"):
-        return "", None
-    try:
-        from backends.models.checkpoint import read_checkpoint
-
-        found = read_checkpoint(path).architecture
-    except (R3dError, ImportError, OSError):
-        return "", None
-    return found.name, found.classes
-
-
-def _mismatch(model: int | None, labels: int | None, settings: Settings) -> tuple[Line, ...]:
-    wanted = settings.model.classes
-    found = []
-    if model is not None and wanted not in (None, model):
-        found.append(
-            line("the checkpoint has {model} classes, model.classes says {wanted}", model=model, wanted=wanted)
-        )
-    if model is not None and labels is not None and model != labels:
-        found.append(line("the checkpoint has {model} classes, the labels {labels}", model=model, labels=labels))
-    return tuple(found)
 
 
 if __name__ == "__main__":
