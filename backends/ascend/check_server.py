@@ -5,11 +5,14 @@ from __future__ import annotations
 import grp
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 from importlib.machinery import PathFinder
+from pathlib import Path
 
 from backends.ascend import cann
+from backends.ascend.acl_python import find_acl_python
 from backends.ascend.check_tools import ais_bench_findings, atc_python_findings, spare_findings
 from backends.ascend.check_versions import cann_finding, driver_is_known, package_findings
 from backends.ascend.diagnosis import diagnose_run
@@ -32,7 +35,8 @@ def ascend_findings(settings: Settings) -> list[Finding]:
     rows = [*_driver(settings), _group(), *_cann(found), *_atc(found)]
     tool = list(ais_bench_findings(settings) if runtime == "ais_bench" else spare_findings(settings))
     if runtime in ("auto", "acl"):
-        rows.append(_acl(found, other=False))
+        has_tool = any(row.name == "ais_bench" and row.state == "met" for row in tool)
+        rows.append(_acl(found, settings.infer.acl_python, other=runtime == "auto" and has_tool))
     rows += tool
     if runtime == "cann":
         rows.append(_package("onnxruntime", "onnxruntime-cann"))
@@ -163,16 +167,17 @@ def _atc(found: cann.Toolkit | None) -> Iterator[Finding]:
     yield Finding("atc", "missing", line("not found"), hint)
 
 
-def _acl(found: cann.Toolkit | None, other: bool) -> Finding:
-    """Whether pyACL imports, by importing it; `other`: ais_bench can take its place."""
-    result = import_acl(found, LIMIT_S * 3)
+def _acl(found: cann.Toolkit | None, given: Path | None, *, other: bool) -> Finding:
+    """Where pyACL imports, by importing it as a run does; `other`: ais_bench takes its place."""
+    python = find_acl_python(given, found).python
+    result = import_acl(found, LIMIT_S * 3, str(python or given or sys.executable))
     if result.python:
-        facts = {"python": result.python, "soc": result.soc_name or "?"}
-        return Finding("acl", "met", line("imports in Python {python}; chip {soc}", **facts))
+        facts = {"python": result.python, "path": str(python), "soc": result.soc_name or "?"}
+        return Finding("acl", "met", line("imports in Python {python} ({path}); chip {soc}", **facts))
     trouble, failure = result.answer.trouble, diagnose_run(result.answer.code or 1, result.answer.text)
     cause, fix = (trouble.cause, trouble.fix) if trouble else (failure.reason, failure.fix)
     if other:
-        return Finding("acl", "warning", line("{cause}; ais_bench is used instead", cause=str(cause)), fix)
+        return Finding("acl", "warning", line("{cause}; ais_bench is used instead", cause=cause), fix)
     return Finding("acl", "missing", cause, fix)
 
 

@@ -241,6 +241,18 @@ def test_acl_is_imported_for_real(
     assert (state == "missing") == bool(row.hint.template)
 
 
+def test_without_acl_an_ais_bench_that_answers_takes_its_place(
+    ascend: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the runtime is auto, that is a warning; where acl was asked for, it is missing."""
+    ready = [Finding("ais_bench", "met"), Finding("aclruntime", "met")]
+    monkeypatch.setattr(check_server, "spare_findings", lambda settings: iter(ready))
+    auto = InferSettings(target="ascend", devices=(0,))
+    assert "warning" == _named(tuple(check_server.ascend_findings(Settings(infer=auto))), "acl").state
+    asked = InferSettings(target="ascend", devices=(0,), runtime="acl")
+    assert "missing" == _named(tuple(check_server.ascend_findings(Settings(infer=asked))), "acl").state
+
+
 def test_two_installations_in_the_environment_are_reported(
     ascend: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
