@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -43,7 +44,20 @@ class Labelling(Struct, frozen=True):
 
 
 def read_labelling(dataset: DatasetSettings) -> Labelling | None:
-    """None where neither an annotation nor lists are given, or lists lie in an archive. InputError as they raise it."""
+    """None where neither an annotation nor lists are given, or lists lie in an archive. InputError as they raise it.
+
+    An annotation of 650,000 videos takes seconds, and several checks ask: one that is the same file is read once.
+    """
+    given = dataset.annotation or dataset.splits
+    try:
+        stamp = given.stat().st_mtime_ns if given else 0
+    except OSError:
+        stamp = -1  # the reading reports it
+    return _read_labelling(dataset, stamp)
+
+
+@lru_cache(maxsize=2)
+def _read_labelling(dataset: DatasetSettings, _stamp: int) -> Labelling | None:
     if dataset.annotation is not None:
         annotation = read_annotation(dataset.annotation)
         title, labels = line("annotation {name}", name=dataset.annotation.name), annotation.labels
@@ -58,15 +72,6 @@ def read_labelling(dataset: DatasetSettings) -> Labelling | None:
         labels = read_class_names(Path(dataset.labels))
     folders = Counter(folder for subset, folder in listed if subset == dataset.subset)
     return Labelling(title, labels, folders, tuple(sorted({subset for subset, _ in listed})))
-
-
-def annotated_classes(dataset: DatasetSettings) -> tuple[str, ...] | None:
-    """The class names in class order, as far as they are known before a run: whoever has a model compares their
-    number. None where only folders would give them."""
-    if dataset.labels != "auto":
-        return read_class_names(Path(dataset.labels))
-    labelling = read_labelling(dataset)
-    return labelling.labels if labelling else None
 
 
 def dataset_findings(settings: Settings) -> tuple[Finding, ...]:

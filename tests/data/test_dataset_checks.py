@@ -10,7 +10,7 @@ import pytest
 
 from backends.core.errors import InputError
 from backends.core.settings import DatasetSettings, ModelSettings, Settings
-from backends.data.dataset_checks import annotated_classes, dataset_findings, described
+from backends.data.dataset_checks import dataset_findings, described
 
 
 def _annotation(folder: Path, labels: list[str], **videos: str) -> Path:
@@ -113,10 +113,3 @@ def test_what_was_recognised_is_said(tmp_path: Path) -> None:
     assert "1 class folders; every video is taken" in str(described(DatasetSettings(frames=frames))[0])
     with pytest.raises(InputError):
         described(DatasetSettings(splits=frames))
-
-
-def test_the_class_names_are_known_before_a_run(tmp_path: Path) -> None:
-    """Of an annotation in its order; of folders alone nobody knows yet."""
-    annotation = _annotation(tmp_path, ["wave", "run"], a="wave")
-    assert ("wave", "run") == annotated_classes(DatasetSettings(annotation=annotation))
-    assert annotated_classes(DatasetSettings(frames=tmp_path)) is None

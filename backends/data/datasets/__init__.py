@@ -6,11 +6,12 @@ package that holds a subclass of `Dataset` is found by itself: there is no list 
 
 from __future__ import annotations
 
+import csv
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -153,6 +154,19 @@ def list_lines(file: Path) -> list[str]:
     """The lines of a list, without their ends; InputError where it is no regular file, or far too large."""
     data = read_file(file, hint=N_("give a text file"), most=LARGEST_LIST)
     return data.decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n").split("\n")
+
+
+def list_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a list in CSV that are not empty, each with the number of its last line; InputError as `list_lines`,
+    and where it is no CSV."""
+    rows = csv.reader(list_lines(file))
+    try:
+        for row in rows:
+            if row:
+                yield rows.line_num, row
+    except csv.Error as error:
+        text = N_("{path}, line {n}: no list: {reason}")
+        raise InputError(text, hint=N_("give a CSV file"), path=str(file), n=rows.line_num, reason=str(error)) from None
 
 
 def video_id(name: str) -> str:

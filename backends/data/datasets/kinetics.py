@@ -5,15 +5,14 @@ Classes are numbered as they first appear in the training list. Many videos of t
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from backends.core.errors import InputError
 from backends.core.messages import N_, line
 from backends.data.annotation import Skipped, short
-from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, list_names, usable
+from backends.data.datasets import Dataset, ListedVideo, Lists, list_names, list_rows, usable
 
 _FILE = re.compile(
     r"(?:kinetics[-_]?(?P<classes>\d+)?(?:_2020)?[-_])?(?P<subset>train|val|validate|test)\.csv", re.IGNORECASE
@@ -60,19 +59,17 @@ def _split(match: re.Match[str]) -> int:
 
 
 def _videos(file: Path, subset: str, skipped: list[Skipped]) -> Iterator[ListedVideo]:
-    rows = csv.DictReader(list_lines(file))
-    wanted = {"youtube_id", "time_start", "time_end", *(() if subset == "testing" else ("label",))}
-    if not wanted <= set(rows.fieldnames or ()):
+    rows = list_rows(file)
+    _, header = next(rows, (1, []))
+    wanted = [*([] if subset == "testing" else ["label"]), "youtube_id", "time_start", "time_end"]
+    if not set(wanted) <= set(header):
         hint = N_("its first line names the columns {wanted}")
-        raise InputError("{path}: not a list of Kinetics", hint=hint, path=str(file), wanted=", ".join(sorted(wanted)))
-    for row in rows:
+        raise InputError("{path}: not a list of Kinetics", hint=hint, path=str(file), wanted=", ".join(wanted))
+    for number, row in rows:
         try:
-            yield ListedVideo(_name(row), "" if subset == "testing" else row["label"], subset)
-        except (TypeError, ValueError, OverflowError):
-            wrong = line("line {n} of {file}: not a video and its times", n=rows.line_num, file=short(file.name))
-            skipped.append(Skipped(short(str(row.get("youtube_id"))), wrong, subset))
-
-
-def _name(row: Mapping[str, str]) -> str:
-    start, end = (int(float(row[column])) for column in ("time_start", "time_end"))
-    return f"{row['youtube_id']}_{start:06d}_{end:06d}"
+            *label, name, start, end = (row[header.index(column)] for column in wanted)
+            times = (int(float(time)) for time in (start, end))
+            yield ListedVideo("_".join((name, *(f"{time:06d}" for time in times))), "".join(label), subset)
+        except (IndexError, ValueError, OverflowError):
+            wrong = line("line {n} of {file}: not a video and its times", n=number, file=short(file.name))
+            skipped.append(Skipped(short(",".join(row)), wrong, subset))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from backends.core.messages import line
 from backends.data.annotation import Skipped, short
-from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, usable, video_id
+from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, list_rows, usable, video_id
 
 CLASSES = "moments_categories.txt"
 _FILES = {"training": "trainingSet.csv", "validation": "validationSet.csv", "testing": "testingSet.csv"}
@@ -41,13 +40,12 @@ class Moments(Dataset):
 
 def _videos(file: Path, subset: str, skipped: list[Skipped]) -> Iterator[ListedVideo]:
     """`<class>/<video>.mp4,<class>,...`, of the testing part `<video>.mp4` alone."""
-    rows = csv.reader(list_lines(file))
-    for row in rows:
-        name = row[0].rpartition("/")[2] if row else ""
+    for number, row in list_rows(file):
+        name = row[0].rpartition("/")[2]
         if subset == "testing" and name:
             yield ListedVideo(video_id(name), "", subset)
         elif name and len(row) > 1:
             yield ListedVideo(video_id(name), row[1], subset)
-        elif row:
-            wrong = line("line {n} of {file}: not a video and its class", n=rows.line_num, file=short(file.name))
+        else:
+            wrong = line("line {n} of {file}: not a video and its class", n=number, file=short(file.name))
             skipped.append(Skipped(short(row[0]), wrong, subset))

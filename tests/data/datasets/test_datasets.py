@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from backends.core.errors import InputError
 from backends.data import datasets
 from backends.data.annotate import run
-from backends.data.annotation import read_annotation
+from backends.data.annotation import name_problem, read_annotation
 from backends.data.datasets.class_folders import subset_by_share
 from tests.data.conftest import JobMaker
 
@@ -138,3 +141,43 @@ def test_kinetics_lists_of_two_sizes_need_a_number(tmp_path: Path) -> None:
     files = {f"kinetics-{n}_{part}__csv": text for n in (400, 700) for part in ("train", "val")}
     with pytest.raises(InputError, match=r"set dataset\.split to one of 400, 700"):
         datasets.read_lists(_write(tmp_path / "l", **files), 1)
+
+
+LISTS = {
+    "ucf101": ("classInd.txt", "trainlist01.txt", "testlist01.txt"),
+    "kinetics": ("train.csv", "val.csv", "test.csv"),
+    "hmdb51": ("wave_test_split1.txt",),
+    "mit": ("moments_categories.txt", "trainingSet.csv", "validationSet.csv", "testingSet.csv"),
+    "folders": ("val.txt", "train.txt", "classes.txt"),
+}
+ROW = st.sampled_from(
+    [
+        b"label,youtube_id,time_start,time_end",
+        b"a,b,1,2",
+        b"a,b,1e400,nan",
+        b"1 a",
+        b"a/b.avi",
+        b"a/b.avi 1",
+        b'"',
+        b"\0",
+    ]
+)
+TEXTS = st.one_of(st.binary(max_size=60), st.lists(ROW, max_size=5).map(b"\n".join))
+
+
+@pytest.mark.parametrize("name", LISTS)
+@given(st.lists(TEXTS, min_size=4, max_size=4))
+@example([b"label,youtube_id,time_start,time_end\n" + b"a" * 200_000 + b",b,1,2"] * 4)
+def test_any_bytes_in_a_list_give_videos_or_one_line(name: str, texts: list[bytes]) -> None:
+    """Only errors of ours, of one line; what is read has usable names, and labels that are among the classes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file, text in zip(LISTS[name], texts, strict=False):
+            (Path(folder) / file).write_bytes(text)
+        try:
+            _, lists = datasets.read_lists(Path(folder), 1, datasets.named(name))
+        except InputError as error:
+            assert "\n" not in str(error)
+            return
+    assert len({video.id for video in lists.videos}) == len(lists.videos)
+    assert all(name_problem(video.id) is None for video in lists.videos)
+    assert {video.label for video in lists.videos} - {""} <= set(lists.labels)
