@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -65,14 +65,22 @@ class Manifest(Struct, frozen=True):
     """What had changed then, in words."""
 
 
-class Freshness(Struct, frozen=True):
-    """Whether a stage has to run, and why."""
+class Decision(Struct, frozen=True):
+    """What becomes of one stage."""
 
+    action: Literal["run", "cached", "skip", "unknown"]
+    """`unknown`: it depends on one that will run, and runs if that gives something new."""
     reason: Line
+    key: CacheKey | None = None
+    """None: nobody can know it yet, or an input is missing."""
     outcome: Outcome | None = None
-    """The earlier outcome where it need not run."""
+    """The earlier outcome of a cached stage."""
     stale: bool = False
-    """What the folder holds cannot be built upon: it goes first."""
+    """With `run`: what its folder holds cannot be built upon and goes first."""
+    acceptable: bool = False
+    """With `run`: an earlier artifact differs in parameters or version alone, and may be accepted."""
+    watched: Mapping[str, str] = field(default_factory=dict)
+    """State of each input when it was looked at, for `Cache.changed_input`."""
 
 
 class Cache:
@@ -96,35 +104,36 @@ class Cache:
         key = CacheKey(stage.name, stage.version, params, inputs, upstream)
         return key, {name: watch for name, (_, watch) in found.items()}
 
-    def judge(self, stage: Stage, key: CacheKey, *, forced: bool = False) -> Freshness:
+    def judge(self, stage: Stage, key: CacheKey, *, forced: bool = False) -> Decision:
         """Whether `stage` has to run with this key, and the reason in words."""
         if stage.fresh:
-            return Freshness(line("always runs"), stale=not stage.kept)
+            return Decision("run", line("always runs"), stale=forced or not stage.kept)
         if forced:
-            return Freshness(line("requested"), stale=True)
+            return Decision("run", line("requested"), stale=True)
         try:
             manifest = self._read(stage.name, key.fingerprint)
         except DamagedError:
-            return Freshness(line("the record of its earlier result is damaged"), stale=not stage.kept)
+            return Decision("run", line("the record of its earlier result is damaged"), stale=not stage.kept)
         except OSError:
-            return Freshness(self._why_stale(stage, key))
+            return Decision("run", self._why_stale(stage, key))
         if manifest.doubt.template:
-            return Freshness(manifest.doubt, stale=True)
+            return Decision("run", manifest.doubt, stale=True)
         if damage := self._damage(manifest):
-            return Freshness(damage, stale=not stage.kept)
+            return Decision("run", damage, stale=not stage.kept)
         if manifest.outcome.temporary_count:
             text = N_("{n} items were skipped for a reason that may have passed: they are tried again")
-            return Freshness(line(text, n=manifest.outcome.temporary_count))
+            return Decision("run", line(text, n=manifest.outcome.temporary_count))
         if manifest.accepted_from:
             return self._judge_accepted(stage.name, manifest)
-        return Freshness(line("up to date"), manifest.outcome)
+        return Decision("cached", line("up to date"), outcome=manifest.outcome)
 
-    def _judge_accepted(self, stage: str, manifest: Manifest) -> Freshness:
+    def _judge_accepted(self, stage: str, manifest: Manifest) -> Decision:
         """It counts only as long as the artifact that was accepted is the same one, and it always says what it is."""
         origin = self.manifest(stage, manifest.accepted_from)
         if origin is None or origin.outcome.digest != manifest.outcome.digest:
-            return Freshness(line("what was accepted in its place is there no longer"))
-        return Freshness(line("accepted as it is, although {why}", why=str(manifest.accepted)), manifest.outcome)
+            return Decision("run", line("what was accepted in its place is there no longer"))
+        why = line("accepted as it is, although {why}", why=manifest.accepted)
+        return Decision("cached", why, outcome=manifest.outcome)
 
     def acceptable(self, stage: Stage, new: CacheKey) -> Manifest | None:
         """The latest whole artifact from which `new` differs in code version or parameters alone; None: there is none.

@@ -6,40 +6,20 @@ The client narrows a plan and previews it, the supervisor asks for one stage at 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from backends.core.client import Preview, RunRequest
 from backends.core.errors import InputError, R3dError
 from backends.core.events import Outcome
-from backends.core.messages import Line, line
+from backends.core.messages import line
 from backends.core.plan import Plan, Reads, Stage
 from backends.core.run_state import Run
-from backends.engine.artifacts import Cache, CacheKey, read_digest
+from backends.engine.artifacts import Cache, Decision, read_digest
 from backends.engine.stage_scheduler import wanted
 
 Settled = Mapping[str, tuple[Outcome, str]]
 """Outcome and fingerprint of each stage that has one."""
-
-
-class Decision(Struct, frozen=True):
-    """What becomes of one stage."""
-
-    action: Literal["run", "cached", "skip", "unknown"]
-    """`unknown`: it depends on one that will run, and runs if that gives something new."""
-    reason: Line
-    key: CacheKey | None = None
-    """None: nobody can know it yet, or an input is missing."""
-    outcome: Outcome | None = None
-    """The earlier outcome of a cached stage."""
-    stale: bool = False
-    """With `run`: what its folder holds cannot be built upon and goes first."""
-    acceptable: bool = False
-    """With `run`: an earlier artifact differs in parameters or version alone, and may be accepted."""
-    watched: Mapping[str, str] = field(default_factory=dict)
-    """State of each input when it was looked at, for `Cache.changed_input`."""
 
 
 def narrowed(plan: Plan, request: RunRequest, last: Run) -> Plan:
@@ -77,9 +57,7 @@ def decide_stage(cache: Cache, stage: Stage, settled: Settled, *, forced: bool =
         if name in settled and (digest := read_digest(reads, *settled[name])):
             upstream[name] = digest
     key, watched = cache.key(stage, upstream)
-    verdict = cache.judge(stage, key, forced=forced)
-    action: Literal["run", "cached"] = "run" if verdict.outcome is None else "cached"
-    return Decision(action, verdict.reason, key, verdict.outcome, verdict.stale, watched=watched)
+    return replace(cache.judge(stage, key, forced=forced), key=key, watched=watched)
 
 
 def walk(cache: Cache, plan: Plan, accept: frozenset[str] = frozenset()) -> Iterator[tuple[Stage, Decision]]:

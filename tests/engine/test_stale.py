@@ -143,3 +143,15 @@ def test_what_no_spec_declares_cannot_be_read(bench: Bench) -> None:
     snapshot = bench.run()
     assert {"a": "done", "p": "failed"} == bench.states(snapshot)
     assert "secret is not among the `reads` of this stage's spec" in str(snapshot.run.stage("p").reason)
+
+
+def test_force_removes_also_what_a_stage_keeps(bench: Bench) -> None:
+    """A stage that runs each time and keeps its folder builds upon it, but not where it is forced."""
+    bench.stages = (Stage("a", "toys:count", 1, fresh=True, kept=True),)
+    bench.run()
+    (path,) = bench.workspace.glob(".r3d/artifacts/a/*/items.txt")
+    path.write_text("0\n1\nkept\n")
+    bench.run()
+    assert "0\n1\nkept\n" == path.read_text()
+    bench.run(RunRequest(force=True))
+    assert "0\n1\n2\n" == path.read_text()
