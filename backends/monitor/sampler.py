@@ -28,6 +28,8 @@ __all__ = ["chip_device", "main", "npu_samples", "read_history", "read_samples"]
 
 PERIOD_S = {"cpu": 1.0, "ascend": 2.0}
 """Between the beginnings of two readings."""
+CALM_S = 4.0
+"""The same where only somebody looks at the chips and nothing runs."""
 LIMIT_S = 10.0
 """For one npu-smi; a full report of eight chips was seen to take 5.4 s."""
 
@@ -154,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end_group_with(sys.stdin.buffer)
     sampler = CpuSampler(groups(devices)) if given.target == "cpu" else NpuSampler(devices)
     output = LineOutput() if str(given.file) == "-" else SampleFile(given.file)
-    follow(output, sampler.sample, PERIOD_S[given.target])
+    follow(output, sampler.sample, CALM_S if isinstance(output, LineOutput) else PERIOD_S[given.target])
     return 0
 
 

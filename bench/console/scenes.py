@@ -114,7 +114,7 @@ def shown(scene: Scene, folder: Path) -> Iterator[Session]:
     command = (sys.executable, "-m", *arguments)
     session = Session(command, scene.columns, scene.rows, _environment(), scene.link)
     try:
-        if not session.read_until("evaluate" if scene.console else "", LIMIT_S):
+        if not session.read_until("eval" if scene.console else "", LIMIT_S):
             raise RuntimeError("nothing was painted")
         yield session
     finally:
@@ -133,7 +133,7 @@ def measure_start(scene: Scene, folder: Path) -> Start:
 def measure(scene: Scene, folder: Path, seconds: float, presses: int) -> Watched:
     """Watch it for `seconds`, then press keys."""
     with shown(scene, folder) as session:
-        session.press("5")
+        session.press("2")
         session.read_for(WARM_S)
         begun, cpu = time.perf_counter(), session.cpu_s()
         session.read_for(seconds)
@@ -146,7 +146,7 @@ def measure(scene: Scene, folder: Path, seconds: float, presses: int) -> Watched
 
 def _keys(session: Session, scene: Scene, presses: int) -> tuple[float, ...]:
     """Go down and up among the chips, or between panels where there are none."""
-    pairs = (("j", "›▸ 1 "), ("k", "›▸ 0 ")) if scene.hz else (("4", "▸ 4 "), ("5", "▸ 5 "))
+    pairs = (("j", r"›\[x\] 1 "), ("k", r"›\[x\] 0 ")) if scene.hz else (("4", "─ Model"), ("5", "─ Accuracy"))
     gap = 0.8 if scene.link else 0.3
     asked = []
     for number in range(presses):

@@ -104,7 +104,7 @@ def stage_table(snapshot: Snapshot, look: Look) -> list[Row]:
         Column(words("stages.stage"), 10),
         Column(words("stages.state"), 11),
         Column(words("stages.time"), 8, right=True),
-        Column(words("stages.what"), 20, flex=True),
+        Column(words("stages.what"), 20, flex=True, rank=1),
     )
     body = []
     for stage in stages(snapshot):
