@@ -21,7 +21,12 @@ OTHERS = ("python3", *(f"python3.{minor}" for minor in range(7, 14)))
 """Looked for on PATH after ours, behind `set_env.sh` where there is one."""
 LIMIT_S = 30.0
 """For one import: it loads CANN's libraries, and a driver in trouble may hang it."""
-_ASK = "import numpy, sys, acl; print('r3d', sys.executable)"
+_ASK = """
+import sys, numpy, acl
+name = getattr(acl, "get_soc_name", str)()
+print("\\nr3d", sys.version.split()[0], name or "-", sys.executable)
+"""
+"""CANN before 5.1 has no `get_soc_name`."""
 
 
 class AclPython(Struct, frozen=True):
@@ -29,8 +34,18 @@ class AclPython(Struct, frozen=True):
 
     python: Path | None
     """None: nowhere."""
-    reason: str = ""
-    """Of the first that refused, its last line."""
+    version: str = ""
+    """Of that Python."""
+    soc_name: str = ""
+    """Of the chips, such as Ascend310P3; empty where CANN does not name them."""
+    output: str = ""
+    """Of the first Python that refused, what it printed."""
+
+    @property
+    def reason(self) -> str:
+        """Its last line."""
+        rows = [row for row in map(plain, self.output.splitlines()) if row]
+        return rows[-1][:300] if rows else ""
 
     @property
     def is_ours(self) -> bool:
@@ -40,13 +55,13 @@ class AclPython(Struct, frozen=True):
 
 def find_acl_python(given: Path | None, toolkit: cann.Toolkit | None, limit_s: float = LIMIT_S) -> AclPython:
     """The Python that was given, else ours, else the first on PATH that imports `acl` and NumPy."""
-    first = ""
-    for candidate in [str(given)] if given is not None else _candidates():
-        answer, reason = _ask(candidate, toolkit, limit_s)
-        if answer is not None:
-            return AclPython(answer)
-        first = first or reason
-    return AclPython(None, first)
+    tried = (import_acl(one, toolkit, limit_s) for one in ([str(given)] if given is not None else _candidates()))
+    refused: list[AclPython] = []
+    for answer in tried:
+        if answer.python is not None:
+            return answer
+        refused.append(answer)
+    return refused[0]
 
 
 def foreign_environment() -> dict[str, str]:
@@ -66,7 +81,8 @@ def _candidates() -> Iterator[str]:
             yield path
 
 
-def _ask(python: str, toolkit: cann.Toolkit | None, limit_s: float) -> tuple[Path | None, str]:
+def import_acl(python: str, toolkit: cann.Toolkit | None, limit_s: float = LIMIT_S) -> AclPython:
+    """Import it for real, in a process of its own: it may hang or crash, and nothing that has imported it may fork."""
     environment = None if python == sys.executable else foreign_environment()
     try:
         command = cann.sourced(toolkit, [python, "-c", _ASK])
@@ -80,11 +96,12 @@ def _ask(python: str, toolkit: cann.Toolkit | None, limit_s: float) -> tuple[Pat
             env=environment,
         )
     except subprocess.TimeoutExpired:
-        return None, f"import acl: no end in {limit_s:.0f} s"
+        return AclPython(None, output=f"import acl: no end in {limit_s:.0f} s")
     except OSError as error:
-        return None, f"{python}: {error.strerror or error}"
-    rows = [row for row in map(plain, done.stdout.decode("utf-8", "replace").splitlines()) if row]
-    found = next((row[4:] for row in rows if row.startswith("r3d ")), None)
-    if done.returncode == 0 and found:
-        return Path(sys.executable if python == sys.executable else found), ""
-    return None, rows[-1][:300] if rows else f"exit status {done.returncode}"
+        return AclPython(None, output=f"{python}: {error.strerror or error}")
+    text = done.stdout.decode("utf-8", "replace")
+    found = next((row.split(None, 3)[1:] for row in text.splitlines() if row.startswith("r3d ")), [])
+    if done.returncode != 0 or len(found) != 3:
+        return AclPython(None, output=text.strip() or f"exit status {done.returncode}")
+    version, name, path = found
+    return AclPython(Path(sys.executable if python == sys.executable else path), version, name.strip("-"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import grp
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from importlib import metadata
 from importlib.machinery import PathFinder
@@ -17,7 +16,7 @@ from backends.ascend.check_tools import ais_bench_findings, atc_python_findings,
 from backends.ascend.check_versions import cann_finding, driver_is_known, package_findings
 from backends.ascend.diagnosis import diagnose_run
 from backends.ascend.npu_names import parse_fields
-from backends.ascend.npu_smi_calls import call, import_acl, read_ids, tool
+from backends.ascend.npu_smi_calls import call, read_ids, tool
 from backends.core.messages import line
 from backends.core.needs import Finding
 from backends.core.settings import Settings
@@ -169,16 +168,15 @@ def _atc(found: cann.Toolkit | None) -> Iterator[Finding]:
 
 def _acl(found: cann.Toolkit | None, given: Path | None, *, other: bool) -> Finding:
     """Where pyACL imports, by importing it as a run does; `other`: ais_bench takes its place."""
-    python = find_acl_python(given, found).python
-    result = import_acl(found, LIMIT_S * 3, str(python or given or sys.executable))
-    if result.python:
-        facts = {"python": result.python, "path": str(python), "soc": result.soc_name or "?"}
+    result = find_acl_python(given, found)
+    if result.python is not None:
+        facts = {"python": result.version, "path": str(result.python), "soc": result.soc_name or "?"}
         return Finding("acl", "met", line("imports in Python {python} ({path}); chip {soc}", **facts))
-    trouble, failure = result.answer.trouble, diagnose_run(result.answer.code or 1, result.answer.text)
-    cause, fix = (trouble.cause, trouble.fix) if trouble else (failure.reason, failure.fix)
+    failure = diagnose_run(1, result.output)
     if other:
-        return Finding("acl", "warning", line("{cause}; ais_bench is used instead", cause=cause), fix)
-    return Finding("acl", "missing", cause, fix)
+        text = line("{cause}; ais_bench is used instead", cause=failure.reason)
+        return Finding("acl", "warning", text, failure.fix)
+    return Finding("acl", "missing", failure.reason, failure.fix)
 
 
 def _package(module: str, package: str) -> Finding:

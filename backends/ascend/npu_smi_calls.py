@@ -19,6 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backends.ascend import cann
+from backends.ascend.acl_python import find_acl_python
 from backends.ascend.chip_query import SIMULATED
 from backends.ascend.logic_ids import live_ids
 from backends.ascend.npu_names import (
@@ -43,13 +44,6 @@ PLACES = ("/usr/local/sbin/npu-smi", "/usr/local/bin/npu-smi", "/usr/local/Ascen
 LIMIT_S = 20.0
 """A full report takes up to 5.4 s on eight 910B3."""
 LARGEST = 16 << 20
-
-_ASK_ACL = """
-import sys, acl
-name = getattr(acl, "get_soc_name", str)()
-print("\\nacl", sys.version.split()[0], name or "-")
-"""
-"""CANN before 5.1 has no `get_soc_name`."""
 
 
 class Answer(Struct, frozen=True):
@@ -198,30 +192,7 @@ def _with_acl(chips: tuple[Chip, ...], limit_s: float) -> tuple[Chip, ...]:
     found = cann.find()
     if len({chip.name for chip in chips}) != 1 or (found is None and PathFinder.find_spec("acl") is None):
         return chips
-    name = import_acl(found, limit_s).soc_name
+    name = find_acl_python(None, found, limit_s).soc_name
     if not (name.startswith("Ascend") and name[6:].replace("_", "").replace("-", "").isalnum()):
         return chips
     return tuple(replace(chip, soc_version=name) for chip in chips)
-
-
-class AclImport(Struct, frozen=True):
-    """What `import acl` gave."""
-
-    answer: Answer
-    python: str = ""
-    """The version of the Python that imported it; empty where it did not."""
-    soc_name: str = ""
-    """Empty where it did not import, or does not name the chip."""
-
-
-def import_acl(found: cann.Toolkit | None, limit_s: float, python: str = sys.executable) -> AclImport:
-    """Import pyACL for real, behind `set_env.sh` where there is one: whether it does is known in no other way.
-
-    A process of its own does it: the import may hang or crash, and nothing that has imported it may fork.
-    """
-    command = [python, "-c", _ASK_ACL]
-    answer = run(cann.sourced(found, command), limit_s)
-    words = next((row.split() for row in reversed(answer.text.splitlines()) if row.startswith("acl ")), [])
-    if answer.code != 0 or len(words) != 3:
-        return AclImport(answer)
-    return AclImport(answer, words[1], words[2].strip("-"))
