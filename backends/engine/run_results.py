@@ -31,7 +31,7 @@ def read_report(folders: Folders, run: Run) -> Report | None:
     """The run's report; None where it has none or it cannot be read."""
     path = output(folders, run, "report")
     with contextlib.suppress(OSError, DecodeError):
-        return loads(Report, path.read_bytes().decode("ascii")) if path else None
+        return loads(Report, path.read_bytes()) if path else None
     return None
 
 

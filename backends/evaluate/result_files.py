@@ -27,6 +27,8 @@ SUFFIXES = (".bin", ".npy", ".txt")
 LARGEST = 64 << 20
 """Bytes of a result file that is worth opening; a real one has about two thousand (text: thirty thousand)."""
 
+_UNREADABLE = (ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError)
+"""What NumPy raises for a file that is none of its own."""
 _ENDING = re.compile(r"^(?P<id>.+?)(?P<output>_output)?_0$", re.DOTALL)
 _OTHER = re.compile(r"_[1-9]\d*$")
 _DEVICE = re.compile(r"^device\d+(_\d+)?$")
@@ -156,7 +158,7 @@ def read_rows(path: Path, rows: int, classes: int) -> tuple[NDArray[np.float32] 
         values = _values(path)
     except OSError as error:
         return None, line("{file}: {reason}", file=path.name, reason=os_reason(error))
-    except ValueError:
+    except _UNREADABLE:
         return None, line("{file}: not in the form of its suffix", file=path.name)
     if values is None:
         return None, line("{file}: not a whole number of float32 values", file=path.name)

@@ -44,15 +44,14 @@ def read_val(path: Path, labels: Iterable[str]) -> Val:
         hint = N_("it must hold results: for each video a list of labels and scores")
         raise InputError("{path}: no results", hint=hint, path=str(path))
     known = {name: name for name in labels}
-    rankings: dict[str, Ranking] = {}
     skipped: list[Skipped] = []
     for video, entry in results.items():
-        ranking = _ranking(entry, known)
+        results[video] = ranking = _ranking(entry, known)  # in place: a large file is never there twice
         if isinstance(ranking, Line):
             skipped.append(Skipped(video, ranking))
-        else:
-            rankings[video] = ranking
-    return Val(rankings, tuple(skipped))
+    for one in skipped:
+        del results[one.item]
+    return Val(results, tuple(skipped))
 
 
 def _table(items: list[tuple[str, Any]]) -> Any:
