@@ -247,8 +247,8 @@ def _check_values(path: Path, name: str, tensor: Tensor) -> None:
     if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
         text = N_("{path}: {name} holds {kind}, not plain floating-point numbers")
         raise InputError(text, hint=_OTHER, path=str(path), name=name, kind=str(tensor.dtype), known=offer())
-    bad = int((~tensor.float().isfinite()).sum())
-    if bad:
+    # the sum is finite only where every value is, and takes a third of the time of looking at each
+    if not tensor.float().sum().isfinite() and (bad := int((~tensor.float().isfinite()).sum())):
         text = N_("{path}: {name} has {bad} values that are not finite, of {count}")
         raise InputError(text, hint=hint, path=str(path), name=name, bad=bad, count=tensor.numel())
     if name.endswith("running_var") and bool((tensor < 0).any()):

@@ -35,7 +35,7 @@ def run(job: Job) -> Outcome:
 def step_export(job: Job) -> Outcome:
     """`step export`: the guide's `3D-ResNets_pth2onnx.py`, with `model_specs.StepExportParams`."""
     params = decode(StepExportParams, dict(job.params))
-    if params.model not in known():
+    if params.model is not None and params.model not in known():
         text, hint = N_("the model {model} is not known here"), N_("give --model as one of {known}")
         raise InputError(text, hint=hint, model=ascii(params.model)[1:-1], known=", ".join(known()))
     if params.resnet_shortcut not in (None, "A", "B"):
@@ -75,10 +75,10 @@ def export(
     weights = {name: tensor.numpy() for name, tensor in checkpoint.state.items()}
     model = build_graph(checkpoint.architecture, weights, clip)
     job.progress(2, _PARTS, "parts", note=line("checking the graph"))
-    onnx_file.check(model, target.name)
+    data = onnx_file.to_bytes(model)
+    onnx_file.check(model, target.name, data)
     job.check_stop()
     job.progress(3, _PARTS, "parts", note=line("writing the file"))
-    data = onnx_file.to_bytes(model)
     write_whole(target, data)
     job.progress(_PARTS, _PARTS, "parts")
     facts, architecture = onnx_file.facts(model), checkpoint.architecture

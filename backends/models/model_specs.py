@@ -36,7 +36,8 @@ class StepExportParams(Struct, frozen=True):
 
     resume_path: Path
     output: Path
-    model: str = "resnet"
+    model: str | None = None
+    """A family."""
     model_depth: int | None = None
     """None, here and below: as the checkpoint says."""
     n_classes: int | None = None

@@ -55,10 +55,11 @@ def computation(model: onnx.ModelProto) -> str:
     return digest.hexdigest()
 
 
-def check(model: onnx.ModelProto, name: str) -> None:
+def check(model: onnx.ModelProto, name: str, data: bytes | None = None) -> None:
     """Hold the model against what atc can take: the ONNX checker with shapes, one standard opset, weights inside.
 
-    Raises StageError with the first thing that does not hold; `name` is the file's.
+    Raises StageError with the first thing that does not hold; `name` is the file's, `data` the model's bytes where they
+    are made already.
     """
     import onnx
 
@@ -73,7 +74,7 @@ def check(model: onnx.ModelProto, name: str) -> None:
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise StageError("{name}: its weights lie in another file", hint=hint, name=name)
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(data or model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         reason = " ".join(str(error).split())[:300]
         raise StageError("{name}: the ONNX checker: {reason}", hint=hint, name=name, reason=reason) from None

@@ -54,9 +54,8 @@ def run(job: Job) -> Outcome:
     job.progress(2, _PARTS, "parts", note=line("checking the graph"))
     if onnx_file.computation(slim) == computed:
         slim = onnx_file.load(job.upstream["export"].path("onnx"))  # nothing to simplify: the very same bytes
-    else:
-        onnx_file.check(slim, name)
     data = onnx_file.to_bytes(slim)
+    onnx_file.check(slim, name, data)
     write_whole(job.out / name, data)
     outputs, digest = {"onnx": name}, hashlib.sha256(data)
     if params.uint8 is not None:
