@@ -155,13 +155,13 @@ def test_broken_videos_of_a_whole_run(tmp_path: Path) -> None:
     ],
 )
 def test_a_malformed_annotation_is_one_line(tmp_path: Path, text: str) -> None:
-    """Exit code 2, the file's name, the mend; no control byte and no traceback."""
+    """Found before any work: exit code 2, the file's name, the fix; no control byte and no traceback."""
     (tmp_path / "f" / "wave" / "v").mkdir(parents=True)
     (tmp_path / "x.pth").write_bytes(b"x")
     (tmp_path / "a.json").write_text(text)
     (tmp_path / "r3d.toml").write_text('[dataset]\nframes="f"\nannotation="a.json"\n[model]\ncheckpoint="x.pth"\n')
     out, err = r3d("run", "--headless", "--to", "annotate", cwd=tmp_path, expect=2)
-    (line,) = [line for line in err.decode().splitlines() if line.startswith("error: annotate: ")]
-    assert "a.json" in line or "has no video of the subset" in line
+    (line,) = [line for line in err.decode().splitlines() if line.startswith("error: check: ")]
+    assert "a.json" in line
     assert [] == CONTROL.findall((out + err).replace(b"\n", b""))
     assert b"Traceback" not in out + err
