@@ -244,6 +244,7 @@ class SqlCatalog:
             return dict(self._db.execute("SELECT kind, count(*) FROM changes GROUP BY kind").fetchall())
 
     def close(self) -> None:
+        self._db.interrupt()  # of a question that another thread waits for
         with self._lock:
             self._db.close()
 

@@ -66,7 +66,7 @@ def open_results(board: Asker, wanted: str = "") -> None:
         run = latest.run.id
 
         def load(other: str, then: Callable[[Comparison], None]) -> None:
-            board.ask(lambda: _compared(board, latest, client.result(other)), then)
+            board.ask(lambda: _compared(board, latest, client.result(other), screen.sources), then)
 
         def export(folder: Path) -> None:
             if board.allowed():
@@ -80,12 +80,13 @@ def open_results(board: Asker, wanted: str = "") -> None:
     board.ask(find, show)
 
 
-def _compared(board: Asker, now: RunResult, before: RunResult) -> Comparison:
+def _compared(board: Asker, now: RunResult, before: RunResult, sources: list[Catalog]) -> Comparison:
     from backends.core.errors import InputError
     from r3d_tui.views.compare import compared
 
     try:
-        return compared(now, before, _catalog(board, now.run.id))
+        sources.append(_catalog(board, now.run.id))
+        return compared(now, before, sources[-1])
     except InputError:
         return compared(now, before, None)
 
@@ -104,19 +105,22 @@ def open_runs(board: Asker, devices: Callable[[str], None]) -> None:
 def open_skipped(board: Asker) -> None:
     """What the latest run skipped."""
 
-    def find() -> tuple[Snapshot, Listing[SkippedEntry]]:
+    def find() -> tuple[Snapshot, Catalog, Listing[SkippedEntry]]:
         from r3d_tui.views.lists import skipped_listing
 
         snapshot = _client(board).snapshot()
-        return snapshot, skipped_listing(_catalog(board, snapshot.run.id))
+        catalog = _catalog(board, snapshot.run.id)
+        return snapshot, catalog, skipped_listing(catalog)
 
-    def show(found: tuple[Snapshot, Listing[SkippedEntry]]) -> None:
+    def show(found: tuple[Snapshot, Catalog, Listing[SkippedEntry]]) -> None:
         from r3d_tui.screens.listings import SkippedItems
         from r3d_tui.views.lists import skipped_count
 
-        snapshot, listing = found
+        snapshot, catalog, listing = found
         more = max(0, skipped_count(snapshot) - len(listing))
-        board.app.push_screen(SkippedItems(listing, more, board.words, play=player(board, snapshot.run.id)))
+        screen = SkippedItems(listing, more, board.words, play=player(board, snapshot.run.id))
+        screen.sources.append(catalog)
+        board.app.push_screen(screen)
 
     board.ask(find, show)
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from textual import on
 from textual.binding import Binding, BindingType
 
+from backends.core.catalog_pages import Catalog
 from backends.core.errors import R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.dialog import Dialog, Rows
@@ -166,6 +167,13 @@ class Lists(Large):
         super().__init__(title, lambda _: [], words, also_shuts=also_shuts)
         self._wanted: tuple[Listing[Any], str, int] | None = None
         self._reading: tuple[Listing[Any], int] | None = None
+        self.sources: list[Catalog] = []
+        """Closed with the screen."""
+
+    def on_unmount(self) -> None:
+        """Let go of the files."""
+        for catalog in self.sources:
+            catalog.close()
 
     @property
     def listed(self) -> Listed | None:

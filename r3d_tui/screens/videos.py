@@ -28,13 +28,10 @@ class Videos(Lists):
         """`classes` are those of the catalog, which is closed with the screen."""
         super().__init__(words("videos.title"), words)
         self._catalog, self._fetch = catalog, fetch
+        self.sources.append(catalog)
         self._labels = Listed(classes, view.class_columns, view.class_cells, "videos.none")
         self._inside: Listed | None = None
         self._label = ""
-
-    def on_unmount(self) -> None:
-        """Let go of the file."""
-        self._catalog.close()
 
     @property
     def listed(self) -> Listed:
