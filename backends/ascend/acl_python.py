@@ -1,6 +1,6 @@
 """Which Python imports `acl`: ours, or the one that CANN was made for, found by importing it there.
 
-`acl.so` carries no version tag, so nothing but the import tells. The process of a device runs under what is found.
+`acl.so` carries no version tag, so nothing but the import shows it. The process of a device runs under what is found.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from backends.ascend.ais_bench_install import plain
 OTHERS = ("python3", *(f"python3.{minor}" for minor in range(7, 14)))
 """Looked for on PATH after ours, behind `set_env.sh` where there is one."""
 LIMIT_S = 30.0
-"""For one import: it loads CANN's libraries, and a driver in trouble may hang it."""
+"""For one import: it loads CANN's libraries, and a faulty driver may hang it."""
 _ASK = """
 import sys, numpy, acl
 name = getattr(acl, "get_soc_name", str)()

@@ -1,6 +1,6 @@
 """Which ais_bench is installed: its command, its generation, the versions beside it. It refuses to run a model with it.
 
-The tool calls itself 0.0.2 in every generation, so it is told by what `--help` offers. Facts: docs/decisions/0009.
+The tool calls itself 0.0.2 in every generation, so it is recognised by what `--help` offers. See docs/decisions/0009.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from backends.worker.tools import Ending, Tool
 
 Generation = Literal["A", "B", "C", "D"]
 """A: the script of 2022-09. B: the package of 2022-11. C: 2023-06, several devices. D: 2024-06 and what came after it
-(E in the contract), with rules for paths, which its help does not tell apart."""
+(E in the contract), with rules for paths, which its help does not distinguish."""
 
 PACKAGES = ("ais_bench", "aclruntime", "numpy", "tqdm", "attrs", "setuptools")
 LIMIT_S = 60.0
@@ -81,7 +81,7 @@ def sourced(line: Sequence[str]) -> list[str]:
 
 
 def probe(given: Path | None, workspace: Path, limit_s: float = LIMIT_S) -> AisBench:
-    """Ask the tool for its help. Raises NeedError with what is wrong and the mend where it gives none."""
+    """Ask the tool for its help. Raises NeedError with what is wrong and the fix where it gives none."""
     start = command(given)
     ending = _ask([*start, "--help"], workspace, limit_s)
     if ending is None:

@@ -61,7 +61,7 @@ class _Loaded(NamedTuple):
 
 
 def main() -> int:
-    """Serve until told to close; the exit code is 0 then, 1 where the device failed, 2 and 3 as in the error tree."""
+    """Serve until asked to close; the exit code is 0 then, 1 where the device failed, 2 and 3 as in the error tree."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     out = os.fdopen(os.dup(1), "wb", buffering=0)

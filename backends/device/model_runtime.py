@@ -91,7 +91,7 @@ def load(entry: str) -> Any:
 
 @dataclass(frozen=True)
 class Port:
-    """One end of a model as its file tells it; a dimension of any size is None."""
+    """One end of a model as its file has it; a dimension of any size is None."""
 
     name: str
     shape: tuple[int | None, ...]

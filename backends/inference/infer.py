@@ -23,7 +23,8 @@ from backends.device.model_runtime import DeviceSpec, RuntimeInfo, load
 from backends.device.protocol import CLIPS
 from backends.inference.batch_layout import Layout, Spans, batches, count
 from backends.inference.device_makers import DeviceMaker, ToolOptions, process_maker, tool_maker
-from backends.inference.lease_scheduler import Leases, Limits
+from backends.inference.lease_devices import Limits
+from backends.inference.lease_scheduler import Leases
 from backends.inference.pool import Pool, Work
 from backends.inference.result_log import Ledger
 from backends.inference.running_accuracy import Tally, labels_of
@@ -91,7 +92,7 @@ def run(job: Job) -> Outcome:
     ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
     ledger.tally = Tally(store.videos, tuning.names or labels_of(job))
     try:
-        say_found(job, ledger, store.clip_count)
+        report_resumed(job, ledger, store.clip_count)
         total = count(spans, params.batch, params.layout, ledger.has)
         fresh = batches(spans, params.batch, params.layout, ledger.has)
         work, more = Work.nothing(), NOTHING
@@ -109,7 +110,7 @@ def run(job: Job) -> Outcome:
                 work = pool.run(store.clip_count)
                 more = {**pool.energy, **pool.drift(), **maker.figures()}
             finally:
-                set_videos_aside(job, store, pool.dropped)
+                skip_videos(job, store, pool.dropped)
             maker.clean()
         return outcome(job, params, name, ledger, work, more)
     finally:
@@ -139,7 +140,7 @@ def find_devices(
     wanted: Sequence[int] | None,
     options: Mapping[str, str | float | int | None],
 ) -> Choice:
-    """The devices of a run by their ids: groups of cores, or chips as `npu-smi` tells of them now.
+    """The devices of a run by their ids: groups of cores, or chips as `npu-smi` reports them now.
 
     A chip that is not taken, and why, is said at once where it cannot be opened, and by the pool otherwise. Raises
     NeedError where no chip is free, InputError where one is named that is not there.
@@ -200,15 +201,15 @@ def _check_fits(store: ClipIndex | ClipStore, folder: Path) -> None:
         raise InputError("{path}: the clip store holds no clips", hint=hint, path=str(folder))
 
 
-def say_found(job: Job, ledger: Ledger, clips: int) -> None:
+def report_resumed(job: Job, ledger: Ledger, clips: int) -> None:
     """Say what an earlier attempt left."""
     if ledger.replaced:
         job.note(line("rows of {runtime} are thrown away: this run has another runtime", runtime=ledger.replaced))
-    if ledger.taken_up:
-        job.note(line("{done} of {clips} clips have scores already", done=ledger.taken_up, clips=clips))
+    if ledger.resumed:
+        job.note(line("{done} of {clips} clips have scores already", done=ledger.resumed, clips=clips))
 
 
-def set_videos_aside(job: Job, store: ClipIndex | ClipStore, dropped: Mapping[int, Line]) -> None:
+def skip_videos(job: Job, store: ClipIndex | ClipStore, dropped: Mapping[int, Line]) -> None:
     """Each video of which a clip could not be read, by name, with the first reason."""
     clips, named = sorted(dropped), list[tuple[int, str]]()
     for video in store.videos if clips else ():
@@ -223,7 +224,7 @@ def outcome(
     job: Job, params: Params, name: str, ledger: Ledger, work: Work, more: Mapping[str, Scalar] | None = None
 ) -> Outcome:
     """What the stage gives; `more` are figures of one runtime alone."""
-    ledger.tally = None  # it has been told of every row: what it and the open file hold makes room for the check
+    ledger.tally = None  # it has seen every row: free what it and the open file hold before the check
     ledger.close()
     check = check_rows(job.out / ROWS)
     label = " simulated" if os.environ.get(SIMULATED) else ""
@@ -233,7 +234,7 @@ def outcome(
         "devices": work.devices,
         "devices_retired": work.retired,
         "clips": check.rows,
-        "clips_taken_up": ledger.taken_up,
+        "clips_taken_up": ledger.resumed,
         "batch": params.batch,
         "layout": params.layout,
         "batches": work.batches,

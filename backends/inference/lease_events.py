@@ -78,7 +78,7 @@ class Lost(Struct, frozen=True):
 
 
 class Take(Struct, frozen=True):
-    """The user takes a device out of the run, or puts it back."""
+    """The user excludes a device, or includes it again."""
 
     device: str
     at: float
@@ -134,7 +134,7 @@ class Drop(Struct, frozen=True):
 
 
 class Close(Struct, frozen=True):
-    """Ask the device to let go of everything and end."""
+    """Ask the device to release everything and end."""
 
     device: str
 

@@ -25,14 +25,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
-
-from msgspec import Struct, field
 
 from backends.core.events import DeviceState
 from backends.core.messages import Line, line
-from backends.device.failures import RestartPolicy
 from backends.inference.batch_layout import Batch
+from backends.inference.lease_devices import Held, Lease, LeaseDevice, Limits
 from backends.inference.lease_events import (
     Alive,
     Answered,
@@ -57,7 +54,6 @@ from backends.inference.lease_events import (
     Unusable,
 )
 from backends.inference.throughput import Meter
-from backends.monitor.drift import Drift
 
 DEPTH = 2
 """Batches in flight at a device: one in compute, one being read, so that it never waits for us."""
@@ -74,17 +70,6 @@ FAILURES = 2
 """Devices that a batch may fail before it is held back."""
 
 
-class Limits(Struct, frozen=True):
-    """How long a device may be silent, in seconds."""
-
-    start_s: float = 30.0
-    """From the spawn until the process reports."""
-    load_s: float = 300.0
-    """Until the model is loaded and warm."""
-    answer_s: float = 0.0
-    """For a batch; 0: twenty times the device's own p95 latency, and ten seconds at least."""
-
-
 GIVES_NO_NUMBERS = line(
     "its scores are not finite numbers where another device's are: the chip may be faulty, see `npu-smi info -t health`"
 )
@@ -93,52 +78,6 @@ NOT_FINITE = line(
 )
 
 _None: tuple[Instruction, ...] = ()
-
-
-class _Lease(Struct):
-    number: int
-    batch: Batch
-
-
-class _Device(Struct):
-    id: str
-    restarts: int
-    deaths: int = 0
-    """After which it got a new process at once."""
-    wrong: int = 0
-    """Batches that it gave no numbers for and another did."""
-    left_out: Line = Line("")
-    """Why it was not chosen for the run; it takes part once somebody includes it."""
-    meter: Meter = field(default_factory=Meter)
-    drift: Drift = field(default_factory=Drift)
-    state: Literal["starting", "loading", "ready", "leaving", "out", "retired"] = "out"
-    since: float = 0.0
-    flight: deque[_Lease] = field(default_factory=deque)
-    warm_s: float = 0.0
-    shown: DeviceState = "found"
-    reason: Line = Line("")
-    hint: Line = Line("")
-    policy: RestartPolicy = "again"
-    is_computing: bool = False
-    """Of a tool: it has begun to compute what it has."""
-    is_stalled: bool = False
-
-    @property
-    def waits(self) -> bool:
-        """Excluded during the run, so that somebody may be waited for who includes it again."""
-        return self.state == "out" and not self.left_out.template
-
-    @property
-    def alive(self) -> bool:
-        return self.state in ("starting", "loading", "ready", "leaving")
-
-
-class Held(Struct, frozen=True):
-    """A batch that failed its devices, and how."""
-
-    batch: Batch
-    failures: tuple[tuple[str, Line], ...]
-    """(device, reason)"""
 
 
 class Leases:
@@ -157,7 +96,7 @@ class Leases:
     ) -> None:
         self.limits = limits or Limits()
         out = left_out or {}
-        self.devices = {name: _Device(name, restarts, left_out=out.get(name, Line(""))) for name in devices}
+        self.devices = {name: LeaseDevice(name, restarts, left_out=out.get(name, Line(""))) for name in devices}
         self.stopping = False
         self.late = 0
         """Answers that came under an expired lease."""
@@ -209,7 +148,7 @@ class Leases:
         return self._lost_last.hint if self._lost_last else Line("")
 
     @property
-    def _lost_last(self) -> _Device | None:
+    def _lost_last(self) -> LeaseDevice | None:
         return next((d for d in reversed(self.devices.values()) if d.reason.template), None)
 
     def meter(self, device: str) -> Meter:
@@ -231,7 +170,7 @@ class Leases:
         """The instructions to begin with: every device is started but those left out."""
         return tuple(step for device in self.devices.values() for step in self._begin(device, at))
 
-    def _begin(self, device: _Device, at: float) -> tuple[Instruction, ...]:
+    def _begin(self, device: LeaseDevice, at: float) -> tuple[Instruction, ...]:
         out = device.left_out
         return self._show(device, "out", out) if out.template else self._start(device, at)
 
@@ -249,7 +188,7 @@ class Leases:
             return (Note(line("there is no device {device} in this run", device=event.device)),)
         return (*self._one(device, event), *self._settle(event.at))
 
-    def _one(self, device: _Device, event: Happening) -> tuple[Instruction, ...]:
+    def _one(self, device: LeaseDevice, event: Happening) -> tuple[Instruction, ...]:
         if isinstance(event, Started) and device.state == "starting":
             device.state, device.since = "loading", event.at
             return self._show(device, "loading")
@@ -274,7 +213,7 @@ class Leases:
             return self._take(device, event)
         return _None
 
-    def _at_work(self, device: _Device, event: Alive) -> tuple[Instruction, ...]:
+    def _at_work(self, device: LeaseDevice, event: Alive) -> tuple[Instruction, ...]:
         device.since, device.is_stalled = event.at, False
         if event.began_at is None or device.is_computing:
             return _None
@@ -282,7 +221,7 @@ class Leases:
         device.meter.begin(event.began_at)
         return self._show(device, "working")
 
-    def _answered(self, device: _Device, event: Answered) -> tuple[Instruction, ...]:
+    def _answered(self, device: LeaseDevice, event: Answered) -> tuple[Instruction, ...]:
         lease = self._end(device, event.lease, event.at)
         if lease is None:
             self.late += 1
@@ -300,7 +239,7 @@ class Leases:
         excluded = (step for name in wrong for step in self._count_wrong(self.devices[name]))
         return (Keep(device.id, lease.batch), *self._show(device, "working"), *excluded)
 
-    def _count_wrong(self, device: _Device) -> tuple[Instruction, ...]:
+    def _count_wrong(self, device: LeaseDevice) -> tuple[Instruction, ...]:
         """Another has just given numbers where it gave none."""
         device.wrong += 1
         if device.wrong < WRONG or not device.alive:
@@ -310,7 +249,7 @@ class Leases:
         text = line("{device} is out of the run: {reason}", device=device.id, reason=device.reason)
         return (Close(device.id), *self._show(device, "retired", device.reason), Note(text))
 
-    def _refused(self, device: _Device, event: Refused) -> tuple[Instruction, ...]:
+    def _refused(self, device: LeaseDevice, event: Refused) -> tuple[Instruction, ...]:
         """Clips of a batch that cannot be read are tried one by one; one that fails alone does not count."""
         lease = self._end(device, event.lease, event.at)
         if lease is None or self._is_taken_care_of(lease.batch):
@@ -325,7 +264,7 @@ class Leases:
             self._returned.appendleft(Batch(self._splits, (clip,)))
         return _None
 
-    def _unusable(self, device: _Device, event: Unusable) -> tuple[Instruction, ...]:
+    def _unusable(self, device: LeaseDevice, event: Unusable) -> tuple[Instruction, ...]:
         """Scores that are no numbers: another device tries the batch, then its clips are tried one by one."""
         lease = self._end(device, event.lease, event.at)
         if lease is None or self._is_taken_care_of(lease.batch):
@@ -340,7 +279,7 @@ class Leases:
         self._returned.appendleft(batch)
         return _None
 
-    def _lost(self, device: _Device, event: Lost) -> tuple[Instruction, ...]:
+    def _lost(self, device: LeaseDevice, event: Lost) -> tuple[Instruction, ...]:
         self._give_back(device, event.reason if event.blame else None)
         device.reason, device.hint, device.policy = event.reason, event.hint, event.policy
         fix = (Note(event.hint),) if event.hint.template else ()
@@ -353,7 +292,7 @@ class Leases:
         text = line("{device} is out of the run: {reason}", device=device.id, reason=event.reason)
         return (*self._show(device, "retired", event.reason), Note(text), *fix)
 
-    def _give_back(self, device: _Device, blamed_for: Line | None = None) -> None:
+    def _give_back(self, device: LeaseDevice, blamed_for: Line | None = None) -> None:
         """What the device had in flight goes back to the front of the queue; the first of it may be to blame."""
         flight = [lease.batch for lease in device.flight]
         device.flight.clear()
@@ -374,7 +313,7 @@ class Leases:
         del self._copied[batch.id]  # the other device has it alone now
         return True
 
-    def _take(self, device: _Device, event: Take) -> tuple[Instruction, ...]:
+    def _take(self, device: LeaseDevice, event: Take) -> tuple[Instruction, ...]:
         if event.into == "in":
             if device.state == "leaving":
                 device.state, device.shown = "ready", "working"
@@ -389,7 +328,7 @@ class Leases:
             return (Show(device.id, "working", text),)
         return self._leave(device) if device.alive else _None
 
-    def _leave(self, device: _Device) -> tuple[Instruction, ...]:
+    def _leave(self, device: LeaseDevice) -> tuple[Instruction, ...]:
         device.state = "out"
         return (Close(device.id), *self._show(device, "out", line("excluded on request")))
 
@@ -427,12 +366,12 @@ class Leases:
             steps.append(Note(line("no device is at work: include one to go on")))
         return tuple(steps)
 
-    def _start(self, device: _Device, at: float) -> tuple[Instruction, ...]:
+    def _start(self, device: LeaseDevice, at: float) -> tuple[Instruction, ...]:
         device.state, device.since, device.left_out = "starting", at, Line("")
         device.is_computing = device.is_stalled = False
         return (Start(device.id), *self._show(device, "loading"))
 
-    def _hand_out(self, device: _Device, depth: int, at: float) -> tuple[Instruction, ...]:
+    def _hand_out(self, device: LeaseDevice, depth: int, at: float) -> tuple[Instruction, ...]:
         if self.stopping or device.state != "ready" or len(device.flight) >= depth:
             return _None
         if depth > DEPTH and (device.meter.latency_s or QUICK_S) >= QUICK_S:
@@ -446,14 +385,14 @@ class Leases:
         device.meter.begin(at)
         return (self._lease(device, batch, at), *self._show(device, "working"))
 
-    def _lease(self, device: _Device, batch: Batch, at: float) -> Give:
+    def _lease(self, device: LeaseDevice, batch: Batch, at: float) -> Give:
         if not device.flight:
             device.since = at
-        lease = _Lease(next(self._numbers), batch)
+        lease = Lease(next(self._numbers), batch)
         device.flight.append(lease)
         return Give(device.id, lease.number, batch)
 
-    def _share_out(self, device: _Device, at: float) -> tuple[Instruction, ...]:
+    def _share_out(self, device: LeaseDevice, at: float) -> tuple[Instruction, ...]:
         """A tool's share: of all that is left as much as each of the idle devices would get."""
         if self.stopping or device.state != "ready" or device.flight:
             return _None
@@ -481,7 +420,7 @@ class Leases:
                 steps += self._show(device, "loading" if self.tool else "working")
         return steps
 
-    def _next(self, device: _Device) -> Batch | None:
+    def _next(self, device: LeaseDevice) -> Batch | None:
         others = any(d.alive and d is not device and d.state != "leaving" for d in self.devices.values())
         for batch in self._returned:
             if not (others and device.id in (name for name, _ in self._failures.get(batch.id, ()))):
@@ -492,7 +431,7 @@ class Leases:
             return next(self._fresh)
         return None
 
-    def _end(self, device: _Device, number: int, at: float) -> _Lease | None:
+    def _end(self, device: LeaseDevice, number: int, at: float) -> Lease | None:
         for lease in device.flight:
             if lease.number == number:
                 device.flight.remove(lease)
@@ -502,8 +441,8 @@ class Leases:
 
     # time
 
-    def _overdue(self, device: _Device, at: float) -> tuple[Instruction, ...]:
-        limit = self._limit(device)
+    def _overdue(self, device: LeaseDevice, at: float) -> tuple[Instruction, ...]:
+        limit = device.limit(self.limits, is_tool=self.tool)
         silent = at - device.since
         if limit is None:
             return _None
@@ -515,19 +454,7 @@ class Leases:
             return self._show(device, "stalled", reason)
         return _None
 
-    def _limit(self, device: _Device) -> float | None:
-        if device.state == "starting":
-            return self.limits.start_s
-        if device.state == "loading":
-            return self.limits.load_s
-        if not device.flight:
-            return None
-        if self.tool and not device.is_computing:
-            return self.limits.start_s + self.limits.load_s
-        slowest = max(device.meter.p95_s or 0.0, device.warm_s)
-        return self.limits.answer_s or max(10.0, 20 * slowest)
-
-    def _show(self, device: _Device, state: DeviceState, reason: Line | None = None) -> tuple[Instruction, ...]:
+    def _show(self, device: LeaseDevice, state: DeviceState, reason: Line | None = None) -> tuple[Instruction, ...]:
         if device.shown == state:
             return _None
         device.shown = state

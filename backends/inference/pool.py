@@ -2,11 +2,11 @@
 
     until the leases are finished, stopped or at a dead end:
         wait for answers, a command or the next twentieth of a second
-        tell the leases what happened; do what they say
+        report to the leases what happened; do what they instruct
         sync what is due; report what counts
     close the devices, in every case
 
-It refuses to know runtimes, clips and layouts.
+It knows no runtimes, clips and layouts.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ TURN_S = 0.05
 """How long a turn waits where nothing comes."""
 REPORT_S = 0.5
 CLOSE_S = 10.0
-"""How long devices may take to let go at the end; a chip's runtime needs about two seconds."""
+"""How long devices may take to close at the end; a chip's runtime needs about two seconds."""
 TOOL_CLOSE_S = 60.0
 """The same for tools, which write what they measured then."""
 FAIL_S = 4.0
-"""The same where the run has failed: what has its model open lets go of it."""
+"""The same where the run has failed: what has its model open releases it."""
 LOOK_S = 0.5
 """How often silences are looked at."""
 
@@ -217,7 +217,7 @@ class Pool:
         if answer.kind == "started":
             self._tell(Started(device, now))
         elif answer.kind == "ready":
-            if answer.classes:  # a tool cannot tell yet
+            if answer.classes:  # a tool learns them from its first output
                 self._ledger.open(answer.classes)
             self._version = answer.version
             if self._ready_at is None and not self._leases.tool:
@@ -385,7 +385,7 @@ class Pool:
             self._job.device(device, "done", name=_name(self._specs[device]))
 
     def _ledger_flush_quietly(self) -> None:
-        """What has been computed is made durable whatever ended the run; the first trouble is the one to tell."""
+        """What has been computed is made durable whatever ended the run; the first error is the one to report."""
         try:
             self._ledger.flush()
         except StageError as error:

@@ -18,7 +18,7 @@ from backends.inference.pure_inference import Measured, Perf
 from backends.worker.tools import Tool
 
 LIMIT_S = 900.0
-"""For one measurement: loading, warming up, the loop, letting go."""
+"""For one measurement: loading, warming up, the loop, closing."""
 
 
 def measure_tool(
@@ -84,13 +84,13 @@ def _ended(device: DeviceSpec, tool: Tool, summary: Path, batch: int, loop: int)
         failure = diagnose_run(ending.status, ending.words)
         facts = {**failure.fix.facts, "device": device.id, "reason": failure.reason}
         raise StageError("{device}: {reason}", hint=failure.fix.template, **facts)
-    told = read_summary(summary)
-    if told is None:
+    found = read_summary(summary)
+    if found is None:
         raise StageError("{device}: ais_bench wrote no summary", hint="run its line by hand", device=device.id)
-    return _measured(device, told, batch, loop)
+    return _measured(device, found, batch, loop)
 
 
-def _measured(device: DeviceSpec, told: Summary, batch: int, loop: int) -> Measured:
-    batches = len(told.times_ms) or loop
-    rate = 1000 * batch / told.mean_ms
-    return Measured(device.id, device.name, batches, told.median_ms, told.p95_ms, told.mean_ms, rate, None)
+def _measured(device: DeviceSpec, found: Summary, batch: int, loop: int) -> Measured:
+    batches = len(found.times_ms) or loop
+    rate = 1000 * batch / found.mean_ms
+    return Measured(device.id, device.name, batches, found.median_ms, found.p95_ms, found.mean_ms, rate, None)

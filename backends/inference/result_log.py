@@ -85,14 +85,14 @@ class Ledger:
         """The disk refused something: what comes after it is not written."""
         self._writer, self._syncer = ThreadPoolExecutor(1, "rows"), ThreadPoolExecutor(1, "sync")
         self._rows: RowsWriter | None = None
-        self.taken_up = 0
+        self.resumed = 0
         """Clips that an earlier attempt had made durable."""
         self.videos_done = sum(not clips for clips in self._left)
         """Videos of which every clip counts."""
         header = read_header(path)
         if header is not None and header.meta == meta:
             self.open(header.classes)
-            self._take_up()
+            self._resume()
         elif header is not None:
             path.unlink()  # rows of another runtime are not mixed with this one's
             self.replaced = header.meta
@@ -100,7 +100,7 @@ class Ledger:
     @property
     def clips(self) -> int:
         """Clips that count, of this attempt and earlier ones."""
-        return self.taken_up + sum(self.durable.values())
+        return self.resumed + sum(self.durable.values())
 
     @property
     def behind(self) -> bool:
@@ -117,7 +117,7 @@ class Ledger:
         return self._rows is not None and number in self._rows
 
     def open(self, classes: int) -> None:
-        """Begin or take up the file; InputError where it is of other classes, foreign, or being written."""
+        """Begin the file, or resume it; InputError where it is of other classes, foreign, or being written."""
         if self._rows is None or self._rows.header.classes != classes:
             self._rows = RowsWriter.open_or_resume(self.path, classes, self._meta)
 
@@ -193,11 +193,11 @@ class Ledger:
             reason = os_reason(error)
             raise StageError("{path}: {reason}", hint=hint, path=str(self.path), reason=reason) from error
 
-    def _take_up(self) -> None:
+    def _resume(self) -> None:
         for video, (first, clips) in enumerate(zip(self._firsts, self._left, strict=True)):
             if clips and (there := sum(map(self.has, range(first, first + clips)))):
                 self._left[video] = clips - there
-                self.taken_up += there
+                self.resumed += there
                 self.videos_done += there == clips
 
     def _count(self, numbers: NDArray[np.int64]) -> None:

@@ -1,4 +1,4 @@
-"""How many videos were taken for what they are, while inference goes on. It refuses to know files and devices.
+"""How many videos were predicted as what they are, while inference goes on.
 
 The scores of a video are the mean of its clips' softmax, as the score stage has them; a video counts once all its clips
 are there, of this attempt alone. A label's class number is its place in the file of class names, or in the annotation's

@@ -13,7 +13,7 @@ from backends.core.values import Chip, ChipProcess, DeviceTable
 from backends.device.model_runtime import DeviceSpec
 
 VISIBLE = "ASCEND_RT_VISIBLE_DEVICES"
-"""Environment variable by which a scheduler shows a process some chips only, counted anew from 0."""
+"""Environment variable by which a scheduler shows a process some chips only, counted again from 0."""
 
 
 class Choice(Struct, frozen=True):
@@ -72,7 +72,7 @@ def choose_chips(
 
 
 def _named(table: DeviceTable, wanted: Sequence[int] | None) -> list[int]:
-    """Ids that the user names for chips whose own is not told, in his order; `_refuse` has seen that there are some."""
+    """Ids that the user names for chips that npu-smi gives none, in that order; `_refuse` has counted them."""
     known = {chip.device_id for chip in table.chips}
     return [number for number in dict.fromkeys(wanted or ()) if number not in known]
 

@@ -13,7 +13,7 @@ TOGETHER_S = 0.02
 
 
 class Meter:
-    """Adds up batches of one device, or of all of them. A figure that cannot be told yet is None."""
+    """Adds up batches of one device, or of all of them. A figure that nobody has measured yet is None."""
 
     def __init__(self, window: int = 200) -> None:
         self._latencies: deque[float] = deque(maxlen=window)

@@ -46,7 +46,7 @@ def groups(devices: tuple[int, ...] | None = None) -> tuple[CpuGroup, ...]:
 
 
 def processor(proc: Path = PROC) -> str:
-    """The processor's model as the kernel tells it, else the machine's architecture."""
+    """The processor's model as the kernel names it, else the machine's architecture."""
     text = _read(proc / "cpuinfo")
     found = re.search(r"^(?:model name|Hardware|Model)\s*:\s*(\S.*?)\s*$", text, re.MULTILINE)
     return re.sub(r"\s+", " ", found[1]) if found else platform.machine() or "cpu"

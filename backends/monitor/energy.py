@@ -174,7 +174,7 @@ class EnergyMeter:
         self._energy.state(device, state, time.time())
 
     def per_clip(self, device: str, clips: Mapping[str, int]) -> float | None:
-        """Joules a clip of a device so far; None where it cannot be told."""
+        """Joules a clip of a device so far; None where nobody measured it."""
         return self._energy.per_clip(device, clips, time.time())
 
     def figures(self, clips: Mapping[str, int]) -> dict[str, Scalar]:

@@ -24,7 +24,7 @@ def load_note(found: Mapping[str, Scalar]) -> tuple[Line, ...]:
 
 
 def machine() -> dict[str, Scalar]:
-    """What was measured on. A value that the system does not tell is None."""
+    """What was measured on. A value that the system does not give is None."""
     group = cpu_groups.groups()[0]
     _, memory = cpu_groups.memory_mb()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None

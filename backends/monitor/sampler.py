@@ -61,7 +61,7 @@ def npu_samples(
 
 
 def _card_powers(chips: Sequence[Chip]) -> dict[int, float]:
-    """Watts by NPU where only some of its chips have a reading: an A3's first chip tells the card's, its second `-`."""
+    """Watts by NPU where only some of its chips have a reading: an A3's first chip has the card's, its second `-`."""
     found: dict[int, float] = {}
     for npu in {chip.npu_id for chip in chips}:
         powers = [chip.power_w for chip in chips if chip.npu_id == npu]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backends.core.messages import line
 from backends.inference.batch_layout import Batch
+from backends.inference.lease_devices import Limits
 from backends.inference.lease_events import (
     Alive,
     Answered,
@@ -32,7 +33,7 @@ from backends.inference.lease_events import (
     Tick,
     Unusable,
 )
-from backends.inference.lease_scheduler import DEPTH, QUICK_DEPTH, QUICK_S, Leases, Limits
+from backends.inference.lease_scheduler import DEPTH, QUICK_DEPTH, QUICK_S, Leases
 
 KILLED = line("its process was ended by SIGKILL")
 

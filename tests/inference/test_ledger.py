@@ -169,7 +169,7 @@ def test_what_an_earlier_attempt_made_durable_counts_from_the_start(tmp_path: Pa
         ledger.open(2)
         ledger.keep("cpu:0", clips, scores(len(clips)))
         ledger.flush()
-        assert (clips[0], clips[-1] + 1) == (ledger.taken_up, ledger.clips)
+        assert (clips[0], clips[-1] + 1) == (ledger.resumed, ledger.clips)
         assert [True, False] == [ledger.has(clips[-1]), ledger.has(clips[-1] + 1)]
         ledger.close()
     assert 3 == ledger.videos_done

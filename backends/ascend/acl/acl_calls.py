@@ -74,7 +74,7 @@ class Calls:
                 sys.stderr.write(f"releasing: {name}: {error}\n")
 
     def soc_name(self) -> str:
-        """The chip as CANN names it; empty where this CANN cannot tell."""
+        """The chip as CANN names it; empty where this CANN has no such call."""
         ask = getattr(self.acl, "get_soc_name", None)
         return str(ask() or "") if ask is not None else ""
 

@@ -131,7 +131,7 @@ class Acl:
         self.version = " ".join(["acl", *(str(part) for part in parts if part)])
 
     def _load(self, calls: Calls, model: Path, shape: tuple[int, ...]) -> int:
-        """Load the model, check its ends and make room for its scores; gives its number of classes."""
+        """Load the model, check its ends and allocate memory for its scores; gives its number of classes."""
         import numpy as np
 
         desc = calls.make("mdl.create_desc", release="mdl.destroy_desc")

@@ -1,0 +1,90 @@
+"""What the scheduler of leases knows of one device, and how long a device may be silent. No process, no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal
+
+from msgspec import Struct, field
+
+from backends.core.events import DeviceState
+from backends.core.messages import Line
+from backends.device.failures import RestartPolicy
+from backends.inference.batch_layout import Batch
+from backends.inference.throughput import Meter
+from backends.monitor.drift import Drift
+
+
+class Limits(Struct, frozen=True):
+    """How long a device may be silent, in seconds."""
+
+    start_s: float = 30.0
+    """From the spawn until the process reports."""
+    load_s: float = 300.0
+    """Until the model is loaded and warm."""
+    answer_s: float = 0.0
+    """For a batch; 0: twenty times the device's own p95 latency, and ten seconds at least."""
+
+
+class Lease(Struct):
+    """A batch in flight, under its number."""
+
+    number: int
+    batch: Batch
+
+
+class LeaseDevice(Struct):
+    """A device as the scheduler sees it; its states: see `lease_scheduler`."""
+
+    id: str
+    restarts: int
+    deaths: int = 0
+    """After which it got a new process at once."""
+    wrong: int = 0
+    """Batches that it gave no numbers for and another did."""
+    left_out: Line = Line("")
+    """Why it was not chosen for the run; it takes part once somebody includes it."""
+    meter: Meter = field(default_factory=Meter)
+    drift: Drift = field(default_factory=Drift)
+    state: Literal["starting", "loading", "ready", "leaving", "out", "retired"] = "out"
+    since: float = 0.0
+    flight: deque[Lease] = field(default_factory=deque)
+    warm_s: float = 0.0
+    shown: DeviceState = "found"
+    reason: Line = Line("")
+    hint: Line = Line("")
+    policy: RestartPolicy = "again"
+    is_computing: bool = False
+    """Of a tool: it has begun to compute what it has."""
+    is_stalled: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Excluded during the run, so that somebody may be waited for who includes it again."""
+        return self.state == "out" and not self.left_out.template
+
+    @property
+    def alive(self) -> bool:
+        """Its process is there, or on its way."""
+        return self.state in ("starting", "loading", "ready", "leaving")
+
+    def limit(self, limits: Limits, *, is_tool: bool) -> float | None:
+        """Seconds that it may be silent now; None: for as long as it likes."""
+        if self.state == "starting":
+            return limits.start_s
+        if self.state == "loading":
+            return limits.load_s
+        if not self.flight:
+            return None
+        if is_tool and not self.is_computing:
+            return limits.start_s + limits.load_s
+        slowest = max(self.meter.p95_s or 0.0, self.warm_s)
+        return limits.answer_s or max(10.0, 20 * slowest)
+
+
+class Held(Struct, frozen=True):
+    """A batch that failed its devices, and how."""
+
+    batch: Batch
+    failures: tuple[tuple[str, Line], ...]
+    """(device, reason)"""
