@@ -1,4 +1,4 @@
-"""The stages of a run: the rail that is always there, the table, and what is to be said of one of them."""
+"""The stages of a run as a table, and what is to be said of one of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from r3d_tui.views.look import (
     facts,
     figure_label,
     left,
-    live_rate,
     marked,
     paragraph,
     rule,
@@ -26,74 +25,11 @@ from r3d_tui.views.look import (
     stages,
     state_word,
 )
+from r3d_tui.views.verdict import verdict, verdict_rows
 from r3d_tui.widgets.meter import meter
 
 FIGURE = 30
 """Cells of a figure's name."""
-RAIL = 23
-"""Cells of the rail: sign, name, and a time or a word."""
-
-
-def rail(snapshot: Snapshot, look: Look) -> list[Row]:
-    """One line a stage, the selected one marked, and under them what matters most of the run."""
-    rows = [_rail_row(stage, look) for stage in stages(snapshot)]
-    return [*rows, (), *(cut(line, look.width) for line in _vital(snapshot, look))]
-
-
-def _rail_row(stage: StageRun, look: Look) -> Row:
-    mark = Span("›" if stage.name == look.selected else " ", "focus")
-    name = fit(stage_word(look.words, stage.name), look.width - 12)
-    role = "strong" if stage.state in ("running", "failed") else "dim" if stage.state in ("waiting", "skipped") else ""
-    action = f"screen.choose({stage.name!r})" if safe(stage.name) == stage.name else ""
-    return row(
-        mark, sign(stage.state), " ", Span(name, role, action), Span(fit(_short(stage, look), 9, right=True), role)
-    )
-
-
-def _short(stage: StageRun, look: Look) -> str:
-    if stage.state == "running":
-        part = share(stage)
-        return figures.percent(part) if part is not None else figures.clock(elapsed(stage, look.now))
-    if stage.state == "done":
-        return figures.seconds(stage.seconds)
-    return "" if stage.state == "waiting" else state_word(look.words, stage.state)
-
-
-def _vital(snapshot: Snapshot, look: Look) -> list[Row]:
-    run, words = snapshot.run, look.words
-    if not run.id:
-        return []
-    ends = run.ended if run.ended is not None else look.now
-    took = ends - run.started if run.started is not None else None
-    rows = [row(" ", sign(run.state), " ", Span(state_word(words, run.state), "strong"))]
-    lines = [("vital.time", figures.clock(took))]
-    if running := [rest for rest in map(left, run.stages) if rest is not None]:
-        lines.append(("vital.left", figures.clock(max(running))))
-    speed = [rate for rate in map(live_rate, run.devices) if rate is not None]
-    if speed and run.state == "running":
-        lines.append(("vital.speed", f"{figures.rate(sum(speed))}/s"))
-        if of_simulated(run):
-            lines.append(("", words("sim.word")))
-    if snapshot.report is not None:
-        lines.append(("vital.top1", f"{snapshot.report.top1:.4f}"))
-    if aside := sum(stage.set_aside_count for stage in run.stages):
-        lines.append(("vital.aside", figures.count(aside)))
-    width = look.width - 3
-    for key, value in lines:
-        label = words(key) if key else ""
-        rows.append(row("   ", Span(fit(label, 8), "dim"), fit(value, max(0, width - 9), right=True)))
-    return rows
-
-
-def companion(snapshot: Snapshot, look: Look) -> list[Row]:
-    """State and reason on the lines of the rail beside it; under them all about the selected stage."""
-    rows = []
-    for stage in stages(snapshot):
-        role = "bad" if stage.state == "failed" else "dim" if stage.state in ("waiting", "skipped") else ""
-        word = fit(state_word(look.words, stage.state), 12)
-        text, what_role = _what(stage, look)
-        rows.append(cut(row(Span(word, role), Span(text, what_role or role)), look.width))
-    return [*rows, (), *brief(snapshot, look)]
 
 
 def stage_table(snapshot: Snapshot, look: Look) -> list[Row]:
@@ -217,6 +153,8 @@ def details(snapshot: Snapshot, look: Look) -> list[Row]:
         rows += [(), rule(words("details.notes"), look.width), *said]
     if stage.set_aside_count:
         rows += [(), *asides(stage, look, len(stage.set_aside))]
+    if stage.name == "infer" and (judged := verdict(snapshot)) is not None:
+        rows += [(), *verdict_rows(judged, look)]
     return rows
 
 

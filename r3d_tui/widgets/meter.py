@@ -19,8 +19,3 @@ def meter(share: float | None, width: int, role: str = "accent") -> tuple[Span, 
     full, half = divmod(halves, 2)
     bar = "━" * full + ("╸" if half else "")
     return (Span(bar, role), Span("─" * (width - len(bar)), "off"))
-
-
-def load_role(share: float | None, warn: float = 0.9) -> str:
-    """How a filled-up resource is drawn: plain until `warn`."""
-    return "warn" if share is not None and share >= warn else "accent"
