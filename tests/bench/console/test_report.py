@@ -61,6 +61,6 @@ def test_it_measures_the_console_through_a_pty(tmp_path: Path) -> None:
     assert 0 < values["empty.first_paint_ms"]
     assert 0 < values["new.first_paint_ms"]
     assert 0.5 < values["new.start_cpu_ratio"] < 20
-    assert 0 == values["new.bytes_per_s"]
+    assert values["new.bytes_per_s"] < 4000  # what is read of the machine comes in
     assert 0 < values["new.key_p50_ms"] <= values["new.key_p95_ms"]
     assert 10 < values["new.rss_mib"] < 200
