@@ -24,6 +24,10 @@ from backends.evaluate.report import predictions, report_text
 from backends.evaluate.val_json import Val, read_val
 from backends.worker.job import Job
 
+FIGURES = ("top1", "topk", "k", "videos", "videos_set_aside", "clips", "videos_listed", "top1_low", "top1_high",
+           "published_top1")  # fmt: skip
+"""Of the report, what the outcome carries too."""
+
 
 class EvaluateParams(Struct, frozen=True):
     """What decides the stage's outcome."""
@@ -84,18 +88,7 @@ def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcom
     write_whole(job.out / "report.md", text.encode("utf-8", "replace"))
     rows = predictions(listed, val.results, missing)
     write_whole(job.out / "predictions.csv", (row.encode("utf-8", "replace") for row in rows))
-    figures: dict[str, Scalar] = {
-        "top1": report.top1,
-        "topk": report.topk,
-        "k": report.k,
-        "videos": report.videos,
-        "videos_set_aside": report.videos_set_aside,
-        "clips": report.clips,
-        "videos_listed": report.videos_listed,
-        "top1_low": report.top1_low,
-        "top1_high": report.top1_high,
-        "published_top1": report.published_top1,
-    }
+    figures: dict[str, Scalar] = {name: getattr(report, name) for name in FIGURES}
     outputs = {"report": "report.json", "text": "report.md", "predictions": "predictions.csv"}
     job.progress(report.videos, report.videos, "videos")
     return Outcome(figures=figures, outputs=outputs)

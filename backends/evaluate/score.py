@@ -163,42 +163,32 @@ def _info(params: StepScoreParams, folder: Path) -> Path:
 
 def _write(job: Job, path: Path, videos: Iterator[_VideoRows], total: int, names: tuple[str, ...], k: int) -> Outcome:
     """Score every video into `path`; what cannot be scored is skipped. StageError where no video is left."""
-    scores, digest = _Scores(job, videos, total), hashlib.sha256()
+    begun, digest, figures = time.monotonic(), hashlib.sha256(), {"videos": 0, "clips": 0}
+
+    def scored() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        for done, video in enumerate(videos, 1):
+            problem = video.problem if video.logits is None else _damage(video.logits)
+            if problem.template or video.logits is None:
+                job.set_aside(video.id, problem)
+            else:
+                figures["videos"] += 1
+                figures["clips"] += len(video.logits)
+                yield video.id, top(mean_scores(video.logits), names, k)
+            if done % 64 == 0 or done == total:
+                job.check_stop()
+                job.progress(done, total, "videos", rate=done / max(time.monotonic() - begun, 1e-9))
+        if not figures["videos"]:
+            hint = N_("see what was skipped, and the stages before")
+            raise StageError("none of {total} videos has a usable result", hint=hint, total=total)
 
     def pieces() -> Iterator[bytes]:
-        for piece in val_pieces(scores.best(names, k)):
+        for piece in val_pieces(scored()):
             digest.update(piece)
             yield piece
 
     write_whole(path, pieces())
     output = path.name if path.parent == job.out else str(path)
-    return Outcome(figures=scores.figures, outputs={"val": output}, digest=digest.hexdigest())
-
-
-class _Scores:
-    """The videos that are scored, one after the other, and how many those are."""
-
-    def __init__(self, job: Job, videos: Iterator[_VideoRows], total: int) -> None:
-        self._job, self._videos, self._total = job, videos, total
-        self._begun = time.monotonic()
-        self.figures: dict[str, Any] = {"videos": 0, "clips": 0}
-
-    def best(self, names: tuple[str, ...], k: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-        for done, video in enumerate(self._videos, 1):
-            problem = video.problem if video.logits is None else _damage(video.logits)
-            if problem.template or video.logits is None:
-                self._job.set_aside(video.id, problem)
-            else:
-                self.figures["videos"] += 1
-                self.figures["clips"] += len(video.logits)
-                yield video.id, top(mean_scores(video.logits), names, k)
-            if done % 64 == 0 or done == self._total:
-                self._job.check_stop()
-                rate = done / max(time.monotonic() - self._begun, 1e-9)
-                self._job.progress(done, self._total, "videos", rate=rate)
-        if not self.figures["videos"]:
-            hint = N_("see what was skipped, and the stages before")
-            raise StageError("none of {total} videos has a usable result", hint=hint, total=self._total)
+    return Outcome(figures=figures, outputs={"val": output}, digest=digest.hexdigest())
 
 
 def mean_scores(logits: NDArray[np.float32]) -> NDArray[np.float32]:
