@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,27 +134,45 @@ def kill_one(chance: random.Random, workspace: Path, face: subprocess.Popen[byte
 
 @pytest.mark.slow
 def test_clips_of_another_shape_go_to_an_accuracy(tmp_path: Path) -> None:
-    """Eight frames of 64x64 instead of the guide's clips reach the accuracy: every stage takes the settings' shape."""
+    """Eight frames of 64x64 instead of the guide's clips reach the accuracy, from a checkpoint and from its .onnx."""
+    make_noise(tmp_path)
+    first = run_small(tmp_path, "w")
+    (model,) = (tmp_path / "w").glob(".r3d/artifacts/export/*/model.onnx")
+    second = run_small(tmp_path, "v", ("# onnx = ", f'onnx = "{model}"  # '), ("checkpoint = ", "# checkpoint = "))
+    assert scores(tmp_path / "w") == scores(tmp_path / "v")
+    assert first["result"] is not None
+    states = {stage["name"]: (stage["state"], stage["reason"]) for stage in second["stages"]}
+    for name in ("export", "verify"):
+        assert ("skipped", "model.onnx is given: a ready model") == states[name]
+
+
+def make_noise(folder: Path) -> None:
+    """Four videos of twenty noisy frames in two classes, their annotation, and a small checkpoint."""
     rng = np.random.default_rng(0)
     entries = {}
     for number in range(4):
         label, name = ("jump", "wave")[number % 2], f"v{number}"
-        folder = tmp_path / "frames" / label / name
-        folder.mkdir(parents=True)
+        (folder / "frames" / label / name).mkdir(parents=True)
         for frame in range(1, 21):
             picture = Image.fromarray(rng.integers(0, 256, (72, 90, 3), np.uint8))
-            picture.save(folder / f"image_{frame:05d}.jpg")
+            picture.save(folder / "frames" / label / name / f"image_{frame:05d}.jpg")
         entries[name] = {"subset": "validation", "annotations": {"label": label, "segment": [1, 21]}}
-    (tmp_path / "a.json").write_text(json.dumps({"labels": ["jump", "wave"], "database": entries}))
-    save_checkpoint(tmp_path / "x.pth", replace(SMALL, classes=2))
-    r3d("init", "w", "--frames", "frames", "--annotation", "a.json", "--checkpoint", "x.pth", cwd=tmp_path)
-    settings = tmp_path / "w/r3d.toml"
+    (folder / "a.json").write_text(json.dumps({"labels": ["jump", "wave"], "database": entries}))
+    save_checkpoint(folder / "x.pth", replace(SMALL, classes=2))
+
+
+def run_small(folder: Path, name: str, *changes: tuple[str, str]) -> dict[str, Any]:
+    """Run a workspace of clips of 8x64x64 with changes to its r3d.toml; its status."""
+    r3d("init", name, "--frames", "frames", "--annotation", "a.json", "--checkpoint", "x.pth", cwd=folder)
+    settings = folder / name / "r3d.toml"
     text = settings.read_text()
-    for name, default, value in (("clip_frames", 16, 8), ("size", 112, 64)):
-        text, changed = re.subn(rf"(?m)^# {name} = {default}\b", f"{name} = {value}", text)
-        assert 1 == changed
+    shape = (("# clip_frames = 16", "clip_frames = 8"), ("# size = 112", "size = 64"))
+    for old, new in (*shape, *changes):
+        assert 1 == text.count(f"\n{old}")
+        text = text.replace(f"\n{old}", f"\n{new}")
     settings.write_text(text)
-    r3d("-w", "w", "run", "--headless", cwd=tmp_path)
-    result = json.loads(r3d("-w", "w", "status", "--json", cwd=tmp_path))["result"]
-    assert (4, 8) == (result["videos"], result["clips"])
-    assert result["top1"] is not None
+    r3d("-w", name, "run", "--headless", cwd=folder)
+    status: dict[str, Any] = json.loads(r3d("-w", name, "status", "--json", cwd=folder))
+    result = status["result"]
+    assert (4, 8, True) == (result["videos"], result["clips"], result["top1"] is not None)
+    return status

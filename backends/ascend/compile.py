@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,6 +54,8 @@ def run(job: Job) -> Outcome:
     atc's code, its words and the fix where it fails.
     """
     params = decode(CompileParams, dict(job.params))
+    if "om" in job.inputs:
+        return _take_ready(job, job.inputs["om"], params)
     soc_version = _soc_version(params, job)
     model = job.upstream["simplify"].path("uint8" if params.input == "uint8" else "onnx")
     found = cann.find()
@@ -84,6 +87,22 @@ def run(job: Job) -> Outcome:
     made = Made(soc_version, target.stat().st_size, _digest(target))
     write_whole(job.out / MADE, dumps(made).encode("ascii"))
     return _outcome(soc_version, found, made)
+
+
+def _take_ready(job: Job, source: Path, params: CompileParams) -> Outcome:
+    """An `.om` that somebody compiled before, copied as it is: shapes and chip are checked where it is loaded."""
+    with open(source, "rb") as file:
+        head = file.read(4)
+    if head != b"IMOD":
+        text, hint = N_("{path}: not an .om model"), N_("set model.om to a file that atc wrote")
+        raise InputError(text, hint=hint, path=str(source))
+    job.progress(0, None, "parts", note=line("taking the .om that is given"))
+    shutil.copyfile(source, job.out / _PART)
+    (job.out / _PART).replace(job.out / OM)
+    sync_folder(job.out)
+    size = (job.out / OM).stat().st_size
+    figures: dict[str, Scalar] = {"soc_version": params.soc_version, "cann": None, "bytes": size}
+    return Outcome(figures, {"om": OM}, _digest(job.out / OM))
 
 
 def _outcome(soc_version: str, found: cann.Toolkit | None, made: Made) -> Outcome:

@@ -67,6 +67,8 @@ class ModelSettings(Struct, frozen=True):
     """The checkpoint and the network that it holds; None is as the checkpoint, or the opts.json beside it, says."""
 
     checkpoint: Annotated[Path | None, _about("the .pth that the training script saved", "save_700.pth")] = None
+    onnx: Annotated[Path | None, _about("a ready model instead of a checkpoint", "model.onnx")] = None
+    om: Annotated[Path | None, _about("a ready model for the chips, instead of both", "model.om")] = None
     depth: Annotated[Count | None, _about("without it: as the checkpoint says", 50)] = None
     classes: Annotated[
         Annotated[int, Meta(ge=1, le=100_000)] | None, _about("without it: as the checkpoint says", 51)

@@ -58,7 +58,9 @@ class SimplifyParams(Struct, frozen=True):
     """Stage `simplify`."""
 
     uint8: Normalization | None = None
-    """Make a second model as well, which takes bytes and normalises them so."""
+    """Make a second model as well, which takes bytes and normalizes them so."""
+    clip: ClipShape = field(default_factory=ClipShape)
+    """What a ready model must take."""
 
 
 class VerifyParams(Struct, frozen=True):
@@ -86,6 +88,7 @@ def _export(settings: Settings) -> Stage:
         tuning=encode(read_limits(settings)),
         inputs=_checkpoint(settings),
         needs=(_NUMPY, _ONNX, _TORCH),
+        skip=_ready(settings),
     )
 
 
@@ -95,7 +98,9 @@ def _simplify(settings: Settings) -> Stage:
         name="simplify",
         entry="backends.models.simplify:run",
         version=1,
-        params=encode(SimplifyParams(normal)),
+        params=encode(SimplifyParams(normal, _clip(settings))),
+        inputs={} if settings.model.onnx is None else {"onnx": settings.model.onnx},
+        skip=_ready(settings) if settings.model.om else None,
         needs=(_NUMPY, _ONNX, module("onnxslim")),
     )
 
@@ -115,17 +120,28 @@ def _compile(settings: Settings) -> Stage:
     )
     skip = _no_compile(settings)
     cann = version_file() if skip is None else None
+    inputs = {} if cann is None else {"cann": cann}  # an .om of another CANN is another .om
+    if settings.model.om is not None:
+        inputs = {"om": settings.model.om}
     return Stage(
         name="compile",
         entry="backends.ascend.compile:run",
         version=1,
         params=encode(params),
         tuning=encode(CompileTuning(settings.infer.devices)),
-        inputs={} if cann is None else {"cann": cann},  # an .om of another CANN is another .om
+        inputs=inputs,
         skip=skip,
-        fresh=wanted.soc_version is None,  # the chips may be others today: the stage asks, and judges its .om by that
+        # the chips may be others today: the stage asks, and judges its .om by that
+        fresh=wanted.soc_version is None and settings.model.om is None,
         kept=True,
     )
+
+
+def _ready(settings: Settings) -> Line | None:
+    """Why there is no network to export and to verify; None: there is a checkpoint to do it from."""
+    if settings.model.om is not None:
+        return line("model.om is given: a ready model for the chips")
+    return None if settings.model.onnx is None else line("model.onnx is given: a ready model")
 
 
 def _no_compile(settings: Settings) -> Line | None:
@@ -149,6 +165,7 @@ def _verify(settings: Settings) -> Stage:
         tuning=encode(read_limits(settings)),
         inputs=_checkpoint(settings),
         needs=(_NUMPY, _TORCH, module("onnxruntime")),
+        skip=_ready(settings),
     )
 
 

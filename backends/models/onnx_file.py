@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from backends.core.errors import InputError, StageError
 from backends.core.messages import N_
+from backends.core.model_io import ClipShape
+from backends.device.model_runtime import INPUT, OUTPUT
 
 if TYPE_CHECKING:
     import onnx
@@ -94,6 +96,25 @@ def _ports(ports: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
     )
 
 
+def check_ready(path: Path, clip: ClipShape) -> None:
+    """InputError where a file that somebody else made is no ONNX model that takes float32 batches of `clip`."""
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no types
+
+    hint = N_("set infer.batch, preprocess.clip_frames and preprocess.size to the model's, or export it again")
+    try:
+        found = facts(load(path))
+    except (OSError, DecodeError):
+        raise InputError("{path}: not an ONNX model", hint="set model.onnx to an .onnx file", path=str(path)) from None
+    wanted = (clip.batch, *clip.clip)
+    name, shape = found.inputs[0] if len(found.inputs) == 1 else ("", ())
+    fits = len(shape) == len(wanted) and all(have in (0, want) for have, want in zip(shape, wanted, strict=True))
+    if name != INPUT or not fits or [name for name, _ in found.outputs] != [OUTPUT]:
+        text = N_("{path}: the model is from {found}, not from {wanted} to {output}")
+        shown = "; ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in (*found.inputs, *found.outputs))
+        expected = f"{INPUT} {'x'.join(map(str, wanted))}"
+        raise InputError(text, hint=hint, path=str(path), found=shown[:200], wanted=expected, output=OUTPUT)
+
+
 def refuse_data_elsewhere(path: Path) -> None:
     """Raise InputError where a tensor of an ONNX file lies in a file that is not in the model's own folder.
 
@@ -103,7 +124,7 @@ def refuse_data_elsewhere(path: Path) -> None:
     A file that is no ONNX model is left to the runtime, which says so.
     """
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no types
+    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load(path, load_external_data=False)

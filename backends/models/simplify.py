@@ -35,7 +35,12 @@ def run(job: Job) -> Outcome:
     params = decode(SimplifyParams, dict(job.params))
     name = "model_sim.onnx"
     job.progress(0, _PARTS, "parts", note=line("reading the model"))
-    model = onnx_file.load(job.upstream["export"].path("onnx"))
+    source = job.inputs.get("onnx")
+    if source is not None:
+        onnx_file.refuse_data_elsewhere(source)
+        onnx_file.check_ready(source, params.clip)
+    source = source or job.upstream["export"].path("onnx")
+    model = onnx_file.load(source)
     before, computed = onnx_file.facts(model), onnx_file.computation(model)
     job.progress(1, _PARTS, "parts", note=line("simplifying"))
     try:
@@ -53,7 +58,7 @@ def run(job: Job) -> Outcome:
     job.check_stop()
     job.progress(2, _PARTS, "parts", note=line("checking the graph"))
     if onnx_file.computation(slim) == computed:
-        slim = onnx_file.load(job.upstream["export"].path("onnx"))  # nothing to simplify: the very same bytes
+        slim = onnx_file.load(source)  # nothing to simplify: the very same bytes
     data = onnx_file.to_bytes(slim)
     onnx_file.check(slim, name, data)
     write_whole(job.out / name, data)

@@ -56,8 +56,13 @@ def refuse_unready(workspace: Path, settings: Settings) -> None:
     dataset = settings.dataset
     if dataset.videos is None and dataset.frames is None:
         raise InputError("{path}: no videos and no frames", hint="name one of them under [dataset]", path=path)
-    if settings.model.checkpoint is None:
+    model = settings.model
+    if model.checkpoint is None and model.onnx is None and model.om is None:
         raise InputError("{path}: no checkpoint", hint="name the .pth under [model]", path=path)
+    if model.om is not None and settings.infer.target != "ascend":
+        text = N_("{path}: model.om is for chips, infer.target is {target}")
+        hint = N_("set infer.target to ascend, or give model.onnx or model.checkpoint instead")
+        raise InputError(text, hint=hint, path=path, target=settings.infer.target)
     folders = {"frames": dataset.frames}
     packed = {"splits": dataset.splits, "videos": dataset.videos}
     folders.update((key, path) for key, path in packed.items() if path is not None and not _is_archive(path))
@@ -66,7 +71,8 @@ def refuse_unready(workspace: Path, settings: Settings) -> None:
             text = N_("{path}: {key}: {folder} is no folder")
             raise InputError(text, hint="fix the path", path=path, key=key, folder=str(folder))
     labels = None if dataset.labels == "auto" else Path(dataset.labels)
-    files = {"annotation": dataset.annotation, "labels": labels, "checkpoint": settings.model.checkpoint}
+    files = {"annotation": dataset.annotation, "labels": labels, "checkpoint": model.checkpoint}
+    files |= {"onnx": model.onnx, "om": model.om}
     for key, file in files.items():
         if file is not None and not file.is_file():
             text = N_("{path}: {key}: {file} is not a file")

@@ -19,9 +19,11 @@ from backends.core.events import StageNote
 from backends.core.messages import line
 from backends.core.model_io import ClipShape
 from backends.core.processes import start_time
+from backends.core.settings import InferSettings, ModelSettings, Settings
 from backends.core.values import Chip, DeviceTable, Trouble
 from backends.models import onnx_file
 from backends.models.graph import build_graph
+from backends.models.model_specs import COMPILE, EXPORT, SIMPLIFY, VERIFY
 from backends.worker.job import Job
 from tests.models.small import SMALL, random_state
 from tests.models.toolkits import make_toolkit
@@ -300,3 +302,23 @@ def test_the_first_errors_of_the_plog_are_quoted(
         run(job)
     notes = [str(event.text) for event in job.said if isinstance(event, StageNote)]  # type: ignore[attr-defined]
     assert [f"plog: {row}"] == notes
+
+
+def test_ready_om_is_taken_without_atc(make_job: Callable[..., Job], tmp_path: Path) -> None:
+    """A given .om is the stage's output, byte for byte; what is none is refused by name."""
+    (tmp_path / "given.om").write_bytes(b"IMOD and more")
+    job = make_job("compile", CompileParams(), {"om": tmp_path / "given.om"})
+    outcome = run(job)
+    assert b"IMOD and more" == (job.out / outcome.outputs["om"]).read_bytes()
+    (tmp_path / "given.om").write_bytes(b"ONNX")
+    with pytest.raises(InputError, match=r"given\.om: not an \.om model"):
+        run(make_job("compile", CompileParams(), {"om": tmp_path / "given.om"}))
+
+
+def test_plan_with_a_ready_om_skips_what_made_it() -> None:
+    """Export, simplify and verify are skipped with the reason; compile takes the file and asks no chip."""
+    settings = Settings(model=ModelSettings(om=Path("/m.om")), infer=InferSettings(target="ascend"))
+    for spec in (EXPORT, SIMPLIFY, VERIFY):
+        assert "model.om is given: a ready model for the chips" == str(spec.plan(settings).skip)
+    stage = COMPILE.plan(settings)
+    assert ({"om": Path("/m.om")}, None, False) == (stage.inputs, stage.skip, stage.fresh)

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from backends.core.errors import InputError
-from backends.models.onnx_file import refuse_data_elsewhere
+from backends.core.model_io import ClipShape
+from backends.models import onnx_file
+from backends.models.graph import build_graph
+from backends.models.onnx_file import check_ready, refuse_data_elsewhere
+from tests.models.small import SMALL, random_state
 
 
 def model(folder: Path, location: str, where: str = "initializer") -> Path:
@@ -67,3 +71,19 @@ def test_data_beside_the_model_is_taken(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"no model")
     refuse_data_elsewhere(tmp_path / "m.onnx")
     refuse_data_elsewhere(tmp_path / "none.onnx")
+
+
+def test_ready_model_of_another_shape_is_refused(tmp_path: Path) -> None:
+    """What a given .onnx takes and what the settings ask for stand in one line; a free batch fits; others are named."""
+    path = tmp_path / "ready.onnx"
+    model = build_graph(SMALL, {name: tensor.numpy() for name, tensor in random_state(SMALL).items()}, ClipShape(4))
+    path.write_bytes(onnx_file.to_bytes(model))
+    check_ready(path, ClipShape(4))
+    with pytest.raises(InputError, match=r"from input 4x3x16x112x112; output 4x5, not from input 10x3x8x64x64"):
+        check_ready(path, ClipShape(10, 8, 64))
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
+    path.write_bytes(onnx_file.to_bytes(model))
+    check_ready(path, ClipShape(10))
+    path.write_bytes(b"no model")
+    with pytest.raises(InputError, match=r"not an ONNX model|the model is from"):
+        check_ready(path, ClipShape())

@@ -84,8 +84,8 @@ def test_changed_model_fails_and_says_by_how_much(ready: Callable[..., Job]) -> 
     ("limits", "expected"),
     [
         ({"max_abs": -1.0}, "onnx: logits differ from the checkpoint's by"),
-        ({"cosine": 1.5}, "at least 1.500000 is asked for"),
-        ({"top1": 1.5}, "the top class is the checkpoint's on 1.000 of the clips, 1.500 is asked for"),
+        ({"cosine": 1.5}, "the limit is 1.500000"),
+        ({"top1": 1.5}, "the top class is the checkpoint's on 1.000 of the clips, the limit is 1.500"),
     ],
 )
 def test_each_threshold_counts(ready: Callable[..., Job], limits: dict[str, float], expected: str) -> None:
