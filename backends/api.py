@@ -110,7 +110,7 @@ def describe_dataset(workspace: Path) -> tuple[Line, ...]:
     settings = read_settings(workspace)
     found = (*dataset_findings(settings), *model_findings(settings))
     wrong = [finding for finding in found if finding.state in ("missing", "warning")]
-    problems = (line("{found} ({hint})", found=str(one.found), hint=str(one.hint)) for one in wrong)
+    problems = (line("{found} ({hint})", found=one.found, hint=one.hint) for one in wrong)
     if any(one.state == "missing" for one in wrong):
         return tuple(problems)
     network = (one.found.facts for one in found if one.name == "checkpoint" and one.state == "met")
