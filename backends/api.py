@@ -192,7 +192,7 @@ def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], N
     settings = demo_settings(folder)
     if chips:
         simulation.build(folder, chips)
-        settings = replace(settings, infer=InferSettings(target="ascend"))
+        settings = replace(settings, infer=InferSettings(target="ascend", input="uint8", loops=simulation.LOOPS))
     if not (folder / FILE).exists():
         write_settings(folder, settings)
 

@@ -173,6 +173,11 @@ class InferSettings(Struct, frozen=True):
         _about("float32; uint8 on ascend with acl: the model normalises, which not every CANN takes"),
     ] = "float32"
     """Floats, or the clips' bytes: a quarter of the copying."""
+    loops: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)],
+        _about("all clips so often; more than 1 makes the throughput of a small set significant"),
+    ] = 1
+    """The scores are those of the first time."""
     deadline_s: Annotated[
         Annotated[float, Meta(ge=0, le=1e9)],
         _about("seconds after which a silent device is retired; 0: from its own latency"),

@@ -67,6 +67,12 @@ def batches(
     return (Batch(number, clips) for number, clips in enumerate(groups))
 
 
+def repeated(spans: Sequence[Span], size: int, layout: Layout, times: int, first_id: int) -> Iterator[Batch]:
+    """Batches of all clips again, `times` over, numbered from `first_id`: for a throughput, their scores are known."""
+    groups = (batch.clips for _ in range(times) for batch in batches(spans, size, layout))
+    return (Batch(number, clips) for number, clips in enumerate(groups, first_id))
+
+
 def count(spans: Sequence[Span], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False) -> int:
     """How many batches `batches` gives."""
     left = (sum(not done(n) for n in range(span.first, span.first + span.clips)) for span in spans)

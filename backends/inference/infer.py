@@ -6,6 +6,7 @@ import os
 import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from backends.data.clip_index import ClipIndex, read_index
 from backends.data.score_rows_reader import check_rows
 from backends.device.model_runtime import DeviceSpec, RuntimeInfo, load
 from backends.device.protocol import CLIPS
-from backends.inference.batch_layout import Layout, Spans, batches, count
+from backends.inference.batch_layout import Layout, Spans, batches, count, repeated
 from backends.inference.device_makers import DeviceMaker, ToolOptions, process_maker, tool_maker
 from backends.inference.lease_devices import Limits
 from backends.inference.lease_scheduler import Leases
@@ -71,6 +72,8 @@ class Tuning(Struct, frozen=True):
     ais_bench: Path | None = None
     files: int = MOST_FILES
     """As of `ToolOptions`."""
+    loops: int = 1
+    """All clips so often; scores are those of the first time."""
     names: Path | None = None
     """A file of class names in the order of the model's classes, for the accuracy so far; None: sorted labels."""
 
@@ -103,11 +106,14 @@ def run(job: Job) -> Outcome:
             found = find_devices(job, params.target if name != "null" else "cpu", tuning.devices, params.options)
             maker = _maker(job, params, tuning, chosen, store, found)
             names = [device.id for device in found.devices]
-            leases = Leases(names, fresh, total, tuning.limits, left_out=found.left_out, tool=maker.tool is not None)
+            again = repeated(spans, params.batch, params.layout, tuning.loops - 1, total)
+            every = total + (tuning.loops - 1) * count(spans, params.batch, params.layout)
+            tool = maker.tool is not None
+            leases = Leases(names, chain(fresh, again), every, tuning.limits, left_out=found.left_out, tool=tool)
             tool_ms = maker.tool.times_ms if maker.tool is not None else None
-            pool = Pool(job, found.devices, maker.make, leases, ledger, tool_ms)
+            pool = Pool(job, found.devices, maker.make, leases, ledger, tool_ms, scored=total)
             try:
-                work = pool.run(store.clip_count)
+                work = pool.run(tuning.loops * store.clip_count)
                 more = {**pool.energy, **pool.drift(), **maker.figures()}
             finally:
                 skip_videos(job, store, pool.dropped)

@@ -23,7 +23,11 @@ def plan_infer(settings: Settings) -> Stage:
     }
     if infer.runtime == "null":
         params["options"] = {"classes": settings.model.classes}
-    tuning: dict[str, Any] = {"devices": encode(infer.devices), "limits": {"answer_s": infer.deadline_s}}
+    tuning: dict[str, Any] = {
+        "devices": encode(infer.devices),
+        "limits": {"answer_s": infer.deadline_s},
+        "loops": infer.loops,
+    }
     if settings.dataset.labels != "auto":
         tuning["names"] = settings.dataset.labels
     if infer.target == "ascend":

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import selectors
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -104,8 +105,14 @@ class Pool:
         leases: Leases,
         ledger: Ledger,
         tool_ms: Mapping[str, Sequence[float]] | None = None,
+        scored: int = sys.maxsize,
     ) -> None:
-        """`tool_ms`: by device, how long each batch computed, where a tool and not our clock says so."""
+        """`tool_ms`: by device, how long each batch computed, where a tool and not our clock says so.
+
+        `scored`: batches of this number and above repeat clips whose scores are known; they count for the speed alone.
+        """
+        self._scored = scored
+        self._repeats = dict.fromkeys((spec.id for spec in devices), 0)
         self._tool_ms = tool_ms
         self._job = job
         self._specs = {spec.id: spec for spec in devices}
@@ -295,7 +302,10 @@ class Pool:
         assert self._body is not None
         answer, body = self._body
         logits = np.frombuffer(body, "<f4").reshape(answer.rows, answer.classes)
-        self._ledger.keep(step.device, step.batch.clips, logits)
+        if step.batch.id < self._scored:
+            self._ledger.keep(step.device, step.batch.clips, logits)
+        else:
+            self._repeats[step.device] += len(step.batch.clips)
         self._all.add(self._clock, len(step.batch.clips), answer.seconds)
         self._batches += 1
 
@@ -348,7 +358,7 @@ class Pool:
             p50, p95, busy = self._latencies(device)
             tick = DeviceProgress(
                 device,
-                clips[device],
+                clips[device] + self._repeats[device],
                 meter.rate(now),
                 meter.mean(now),
                 p50,
@@ -359,7 +369,11 @@ class Pool:
             self._job.device_progress(tick, last=last)
         figures: dict[str, Scalar] = {**self._ledger.so_far(), **self.energy}
         self._job.progress(
-            self._ledger.clips, total - len(self.dropped), "clips", rate=self._all.rate(now), figures=figures
+            self._ledger.clips + sum(self._repeats.values()),
+            total - len(self.dropped),
+            "clips",
+            rate=self._all.rate(now),
+            figures=figures,
         )
 
     def _latencies(self, device: str) -> tuple[float | None, float | None, float | None]:

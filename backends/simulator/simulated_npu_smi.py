@@ -7,8 +7,10 @@ nothing of ours.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,9 +48,11 @@ def table(root: Path, chips: list[dict[str, Any]]) -> Iterator[str]:
     yield _rule("=")
     for chip in chips:
         busy = len(open_by[chip["device"]])
-        status = f"{chip['power']:<12} {55 if busy else 41:<17} 0    / 0"
+        wave = math.sin(time.time() / 4 + chip["device"]) if busy else 0.0
+        power = chip["power"] if chip["power"] == "NA" else f"{17.5 + busy * (23 + 4 * wave):.1f}"
+        status = f"{power:<12} {round(55 + 4 * wave) if busy else 41:<17} 0    / 0"
         yield _row((f"{chip['npu']:<7} {chip['name']}", chip["health"], status))
-        load = f"{93 if busy else 0:<12} {IDLE_MB + busy * MODEL_MB:<5}/ {MEMORY_MB}"
+        load = f"{round(93 + 6 * wave) if busy else 0:<12} {IDLE_MB + busy * MODEL_MB:<5}/ {MEMORY_MB}"
         yield _row((f"{chip['chip']:<7} {chip['device']}", f"0000:{chip['npu']:02x}:00.0", load))
         yield _rule("=")
     yield _rule("-", COLUMNS)

@@ -21,6 +21,10 @@ FOLDER = "simulated"
 """In the workspace: what makes it one of simulated chips."""
 SERVER = "server.json"
 """In that folder: what the server is. Without it nothing was laid out, or not to the end."""
+FAILS, FAILS_AFTER_S = 3, 5.0
+"""The chip that is lost, and how long after the scores are known; a server of fewer chips loses none."""
+LOOPS = 250
+"""The demo's clips so often: some ten seconds of eight chips at the published rate."""
 NAME, SOC, CANN = "310P3", "Ascend310P3", "8.0.RC2"
 
 _HERE = Path(__file__).resolve().parent
@@ -77,6 +81,7 @@ def _chip(number: int) -> dict[str, Any]:
         "soc": SOC,
         "health": "OK",
         "power": "NA" if number % 2 else "17.5",
+        **({"fails_after_s": FAILS_AFTER_S} if number == FAILS else {}),
     }
 
 

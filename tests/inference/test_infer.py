@@ -386,3 +386,15 @@ def test_no_devices_at_all_is_refused() -> None:
     """An empty list is a mistake, not a wish."""
     with pytest.raises(InputError, match=r"infer\.devices is empty"):
         cpu_devices([], [0], {})
+
+
+def test_loops_count_for_the_speed_alone(rig: Rig, expected) -> None:
+    """All clips three times: three times the batches and the progress, the rows of once, each clip once."""
+    params = {"entry": "tests.inference.faulty:Faulty", "runtime": "faulty", "batch": 2}
+    params["options"] = {"classes": CLASSES}
+    outcome = rig.infer(params, {"devices": [0, 1], "sync_s": 0.02, "loops": 3})
+    assert expected == rig.rows
+    assert (CLIPS, 3 * 19) == (outcome.figures["clips"], outcome.figures["batches"])
+    assert (3 * CLIPS, 3 * CLIPS) == (rig.progress[-1].done, rig.progress[-1].total)
+    assert 3 * CLIPS == sum(rig.device_clips().values())
+    assert outcome.digest == rig.infer(params, {"devices": [0, 1], "loops": 3}).digest

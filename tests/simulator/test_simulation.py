@@ -94,3 +94,45 @@ def test_the_demo_needs_no_test_tree(tmp_path: Path) -> None:
     assert ["npu:0", "npu:1"] == [device["id"] for device in document["devices"]]
     assert {"310P3 simulated"} == {device["name"] for device in document["devices"]}
     assert document["result"]["top1"] > 0.9
+
+
+ACL = """
+import json, os, sys, time
+sys.path.insert(0, {here!r})
+import simulated_acl as acl
+import numpy as np
+acl.CLIPS_PER_S = 1e6
+acl._state.chip = {{"soc": "S", "fails_after_s": 0.2}}
+class Port: name, shape, type = "input", [1, 4], "tensor(float)"
+class Out: name, shape, type = "output", [1, 2], "tensor(float)"
+class Session:
+    runs = 0
+    def get_inputs(self): return [Port]
+    def get_outputs(self): return [Out]
+    def run(self, _, feeds):
+        Session.runs += 1
+        return [feeds["input"][:, :2] * 2]
+model = acl._new(Session())
+def execute(values):
+    batch, scores = np.asarray([values], np.float32), np.zeros((1, 2), np.float32)
+    ends = []
+    for array in (batch, scores):
+        dataset = acl.mdl.create_dataset()
+        acl.mdl.add_dataset_buffer(dataset, acl.create_data_buffer(array.ctypes.data, array.nbytes))
+        ends.append(dataset)
+    return acl.mdl.execute(model, *ends), scores[0].tolist()
+found = [execute([1, 2, 3, 4]), execute([5, 6, 7, 8]), execute([1, 2, 3, 4])]
+time.sleep(0.3)
+print(json.dumps([found, Session.runs, execute([5, 6, 7, 8])[0], acl.get_recent_err_msg()]))
+"""
+
+
+def test_scores_are_computed_once_and_a_chip_is_lost_while_they_are_replayed(tmp_path: Path) -> None:
+    """The same scores for the same batch; the failure has the code of a lost chip and is called simulated."""
+    environment = {**os.environ, SIMULATED: str(tmp_path)}
+    code = ACL.format(here=str(ROOT / "backends" / "simulator"))
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    found, runs, failed, message = json.loads(done.stdout or done.stderr)
+    assert [[0, [2.0, 4.0]], [0, [10.0, 12.0]], [0, [2.0, 4.0]]] == found
+    assert (2, 507010) == (runs, failed)
+    assert "simulated: " in message
