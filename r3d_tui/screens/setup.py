@@ -270,8 +270,9 @@ class Setup(Screen[Path | None]):
 
     @on(Answer)
     def take_answer(self, message: Answer) -> None:
-        """A thread is done."""
-        message.then()
+        """A thread is done; the form may be gone."""
+        if self.is_attached:
+            message.then()
 
     @on(Input.Changed)
     def look_at(self, event: Input.Changed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backends.core.client import Snapshot
 from backends.core.run_state import StageRun
+from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, cut, fit, row, table
 from r3d_tui.text.safe import safe
@@ -35,9 +36,10 @@ FIGURE = 30
 def stage_table(snapshot: Snapshot, look: Look) -> list[Row]:
     """The stages with state, time, progress and reason; under them, where there is room, all about the selected one."""
     words = look.words
+    named = look.width >= 60 and stage_word(words, "export") != "export"  # the id beside the word: people type it
     columns = (
         Column("", 2),
-        Column(words("stages.stage"), 10),
+        Column(words("stages.stage"), 18 if named else 10),
         Column(words("stages.state"), 11),
         Column(words("stages.time"), 8, right=True),
         Column(words("stages.what"), 20, flex=True, rank=1),
@@ -53,7 +55,9 @@ def stage_table(snapshot: Snapshot, look: Look) -> list[Row]:
         body.append(
             (
                 Span(mark + sign(stage.state).text, sign(stage.state).role),
-                Span(stage_word(words, stage.name), "strong" if stage.state in ("running", "failed") else quiet),
+                Span(
+                    _named(stage.name, words, named=named), "strong" if stage.state in ("running", "failed") else quiet
+                ),
                 Span(state_word(words, stage.state), role),
                 Span("" if took is None else time, role),
                 Span(what, what_role or quiet),
@@ -63,6 +67,11 @@ def stage_table(snapshot: Snapshot, look: Look) -> list[Row]:
     if look.height >= len(rows) + 5:
         rows += [(), *brief(snapshot, look)]
     return rows
+
+
+def _named(name: str, words: Words, *, named: bool) -> str:
+    word = stage_word(words, name)
+    return f"{word} {safe(name)}" if named and word != name else word
 
 
 def _what(stage: StageRun, look: Look) -> tuple[str, str]:

@@ -142,9 +142,9 @@ def test_a_terminal_without_a_size_is_taken_for_80x24(bench: Bench) -> None:
     bench.run()
     process, descriptor = console(bench.workspace, 0, 0)
     seen, until = b"", time.monotonic() + 20
-    while b"stages" not in seen.lower() and time.monotonic() < until:
+    while b"r3d-tui" not in seen.lower() and time.monotonic() < until:
         seen += read(descriptor, 0.2)
-    assert b"stages" in seen.lower()
+    assert b"r3d-tui" in seen.lower()
     assert (24, 80) == struct.unpack("HHHH", fcntl.ioctl(descriptor, termios.TIOCGWINSZ, bytes(8)))[:2]
     process.terminate()
     read(descriptor, 2)
