@@ -10,8 +10,9 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import metadata
+
+from msgspec import Struct
 
 from backends.core.messages import Line, line
 from backends.core.needs import Finding
@@ -24,8 +25,7 @@ TESTED_PYTHONS = ((3, 11),)
 """Where and with which Python the tests run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """A package of the guide's table."""
 
     package: str

@@ -12,7 +12,8 @@ from backends.ascend.diagnosis import Diagnosis, diagnose, diagnose_run
 from backends.ascend.tool_errors import ToolKind
 from backends.ascend.tool_times import ToolFigures, read_log
 from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line, os_reason
+from backends.core.files import read_file
+from backends.core.messages import N_, Line, line
 
 LARGEST = 64 << 20
 """Bytes; of a larger log, its end."""
@@ -47,13 +48,8 @@ class SavedLog(Struct, frozen=True):
 
 def read_saved_log(path: Path) -> SavedLog:
     """InputError where the file cannot be read, or holds nothing that is known."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - LARGEST))
-            data = file.read(LARGEST)
-    except OSError as error:
-        hint = N_("give what atc, ais_bench or msame printed, saved to a file")
-        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=os_reason(error)) from None
+    hint = N_("give what atc, ais_bench or msame printed, saved to a file")
+    data = read_file(path, hint=hint, most=LARGEST, cut=True)
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     found = explain(data.decode(encoding, "replace"))
     if found is None:

@@ -34,7 +34,7 @@ from backends.ascend.npu_smi import parse_info
 from backends.ascend.npu_smi_errors import failure
 from backends.ascend.npu_smi_lock import turn
 from backends.ascend.npu_text import without_services
-from backends.core.errors import InputError
+from backends.core.files import read_file
 from backends.core.messages import N_, line, os_reason
 from backends.core.values import Chip, DeviceTable, Trouble
 
@@ -157,18 +157,9 @@ def read_devices(source: str | Path = "live", limit_s: float = LIMIT_S) -> Devic
 
 
 def _saved(source: str | Path) -> str:
-    try:
-        if str(source) == "-":
-            data = sys.stdin.buffer.read(LARGEST + 1)
-        else:
-            with open(source, "rb") as file:
-                data = file.read(LARGEST + 1)
-    except OSError as error:
-        hint = N_("give a file that holds the output of `npu-smi info`, or - for standard input")
-        reason = os_reason(error)
-        raise InputError("{path}: {reason}", hint=hint, path=str(source), reason=reason) from None
-    if len(data) > LARGEST:
-        raise InputError("{path}: too large for an output of npu-smi", hint="give its text", path=str(source))
+    hint = N_("give a file that holds the output of `npu-smi info`, or - for standard input")
+    named = str(source) != "-"
+    data = read_file(Path(source), hint=hint, most=LARGEST) if named else sys.stdin.buffer.read(LARGEST)
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     return data.decode(encoding, "replace")
 

@@ -8,7 +8,9 @@ from backends.core.messages import Line, line
 from backends.core.values import Trouble
 
 _CODE = re.compile(r"(?:ret(?:urn)?(?: code)?(?: is)?|error code)\s*[:=]?\s*(-[0-9]{3,5})\b", re.IGNORECASE)
-_LIBRARY = re.compile(r"error while loading shared libraries: (\S+?):|(\S+\.so\S*): cannot open shared object")
+_LIBRARY = re.compile(
+    r"error while loading shared libraries: (\S{1,300}?):|(?<!\S)(\S{1,300}\.so\S{0,50}): cannot open shared object"
+)
 
 _CODES: dict[str, tuple[Line, Line]] = {
     "-8005": (

@@ -7,13 +7,12 @@ thinned to an even spacing in time, so that a long run stays in it from its begi
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from backends.core.codec import DecodeError, decode, dumps
+from backends.core.codec import DecodeError, decode, dumps, parse_json
 from backends.core.values import DeviceSample
 
 LIMIT = 4 << 20
@@ -158,8 +157,8 @@ def _tail(path: Path) -> list[bytes]:
 
 
 def _body(text: bytes) -> dict[str, Any] | None:
-    with contextlib.suppress(ValueError):
-        body = json.loads(text)
+    with contextlib.suppress(DecodeError):
+        body = parse_json(text)
         if isinstance(body, dict):
             return body
     return None

@@ -40,14 +40,18 @@ def make_folder(path: Path) -> None:
         raise InputError(text, hint="name a folder that can be written", path=str(path), reason=reason) from None
 
 
-def read_file(path: Path, *, hint: str, most: int) -> bytes:
-    """A regular file of at most `most` bytes; InputError for anything else: nobody waits for a FIFO or a device."""
+def read_file(path: Path, *, hint: str, most: int, cut: bool = False) -> bytes:
+    """A regular file of at most `most` bytes (with `cut` the last so many). InputError for anything else: nobody waits
+    for a FIFO or a device."""
     problem: str | Line = line("not a regular file")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             found = os.fstat(descriptor)
             if stat.S_ISREG(found.st_mode):
+                if cut and found.st_size > most:
+                    file.seek(found.st_size - most)
+                    return file.read(most)
                 data = file.read(min(most, max(found.st_size, 1 << 16)) + 1)  # `most` bytes would be allocated first
                 if len(data) <= most:
                     return data

@@ -108,7 +108,7 @@ class JournalReader:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1, check_same_thread=False
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1, check_same_thread=False
         )
         self._db.text_factory = bytes  # a damaged letter is a reason, not an error of SQLite's
 

@@ -28,6 +28,7 @@ from backends.core.client import LogChunk, Preview, RunRequest, RunResult, RunSu
 from backends.core.codec import DecodeError, decode
 from backends.core.errors import InputError
 from backends.core.events import Event, from_json
+from backends.core.files import read_file
 from backends.core.messages import N_, Line, line
 from backends.core.plan import Plan
 from backends.core.run_state import Run, fold
@@ -48,13 +49,14 @@ class Story(Struct, frozen=True):
     beats: tuple[tuple[float, str, Any], ...]
 
 
+LARGEST = 1 << 28
+"""Bytes of a recorded run."""
+
+
 def read_story(path: Path) -> Story:
     """Read a story. InputError with the line where the file is missing or is not one."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        hint = N_("give a recorded run, such as those of tests/stories")
-        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=str(error)) from None
+    hint = N_("give a recorded run, such as those of tests/stories")
+    lines = read_file(path, hint=hint, most=LARGEST).decode("utf-8", "replace").splitlines()
     number = 1
     try:
         head = json.loads(lines[0] if lines else "")["story"]

@@ -6,6 +6,7 @@ scores, whatever the video's number of clips; the rows beyond it are filler. The
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from msgspec import Struct, field
 
 from backends.core.errors import InputError
 from backends.core.files import read_file
-from backends.core.messages import N_, Line, line, os_reason
+from backends.core.messages import N_, Line, line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +28,6 @@ SUFFIXES = (".bin", ".npy", ".txt")
 LARGEST = 64 << 20
 """Bytes of a result file that is worth opening; a real one has about two thousand (text: thirty thousand)."""
 
-_UNREADABLE = (ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError)
-"""What NumPy raises for a file that is none of its own."""
 _ENDING = re.compile(r"^(?P<id>.+?)(?P<output>_output)?_0$", re.DOTALL)
 _OTHER = re.compile(r"_[1-9]\d*$")
 _DEVICE = re.compile(r"^device\d+(_\d+)?$")
@@ -153,12 +152,10 @@ def read_rows(path: Path, rows: int, classes: int) -> tuple[NDArray[np.float32] 
 
     wanted = rows * classes
     try:
-        if path.stat().st_size > LARGEST:
-            return None, line("{file}: too large for a result", file=path.name)
         values = _values(path)
-    except OSError as error:
-        return None, line("{file}: {reason}", file=path.name, reason=os_reason(error))
-    except _UNREADABLE:
+    except InputError as error:
+        return None, error.line
+    except Exception:  # noqa: BLE001 - of a damaged .npy NumPy lets out whatever its parsers raised
         return None, line("{file}: not in the form of its suffix", file=path.name)
     if values is None:
         return None, line("{file}: not a whole number of float32 values", file=path.name)
@@ -172,11 +169,10 @@ def read_rows(path: Path, rows: int, classes: int) -> tuple[NDArray[np.float32] 
 def _values(path: Path) -> NDArray[np.float32] | None:
     import numpy as np
 
-    suffix = path.suffix.lower()
+    suffix, data = path.suffix.lower(), read_file(path, hint="", most=LARGEST)
     if suffix == ".bin":
-        data = path.read_bytes()
         return None if len(data) % 4 else np.frombuffer(data, dtype="<f4")
     if suffix == ".npy":
-        array = np.load(path, allow_pickle=False)
+        array = np.load(io.BytesIO(data), allow_pickle=False)
         return array.reshape(-1) if isinstance(array, np.ndarray) and array.dtype.kind == "f" else None
-    return np.array(path.read_text(encoding="ascii").split(), dtype=np.float32)
+    return np.array(data.decode("ascii").split(), dtype=np.float32)

@@ -7,8 +7,9 @@ worked out for one shape of clips while the network is built.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from backends.core.errors import InputError
 from backends.core.messages import N_
@@ -25,8 +26,7 @@ EPSILON = 1e-5
 ONE: Size = (1, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(Struct, frozen=True):
     """One operation and the value that it gives: (clips, channels, *size)."""
 
     kind: Kind
@@ -55,8 +55,7 @@ class Op:
         return {}
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """A whole network for clips of one shape."""
 
     architecture: Architecture
@@ -170,8 +169,7 @@ class Builder:
         return len(self.ops) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """One model family: a file in `families` that says `FAMILY = Family(...)`, and nothing else refers to it."""
 
     name: str

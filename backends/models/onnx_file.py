@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from backends.core.errors import InputError, StageError
 from backends.core.messages import N_
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     import onnx
 
 
-@dataclass(frozen=True, slots=True)
-class OnnxFacts:
+class OnnxFacts(Struct, frozen=True):
     """What a person asks about a model file."""
 
     opset: int

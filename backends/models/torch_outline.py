@@ -19,7 +19,6 @@ import stat
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -247,13 +246,11 @@ def _damaged(path: Path) -> Any:
         raise InputError(text, hint=COPY, path=str(path), reason=short(error)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Storage:
+class _Storage(Struct, frozen=True):
     values: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Tensor:
+class _Tensor(Struct, frozen=True):
     shape: tuple[int, ...]
     problem: Line | None = None
 
