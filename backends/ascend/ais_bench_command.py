@@ -42,20 +42,21 @@ class Summary(Struct, frozen=True):
 
 def infer_line(tool: AisBench, model: Path, inputs: Path, output: Path, device: int, batch: int) -> list[str]:
     """The guide's line for the files in `inputs`; results go to `output`/`RUN`, which must not be there."""
-    options = ["--input", str(inputs), *_common(model, output, device, batch)]
+    options = ["--input", str(inputs), *_common(tool, model, output, device, batch)]
     return [*tool.command, *options]
 
 
 def pure_line(tool: AisBench, model: Path, output: Path, device: int, batch: int, loop: int) -> list[str]:
     """The guide's pure inference: the same zeros `loop` times. The output is for the summary's sake."""
-    return [*tool.command, "--loop", str(loop), *_common(model, output, device, batch)]
+    return [*tool.command, "--loop", str(loop), *_common(tool, model, output, device, batch)]
 
 
-def _common(model: Path, output: Path, device: int, batch: int) -> list[str]:
+def _common(tool: AisBench, model: Path, output: Path, device: int, batch: int) -> list[str]:
+    name = "--output-dirname" if tool.generation == "F" else "--output_dirname"
     return [
         *("--model", str(model)),
         *("--output", str(output)),
-        *("--output_dirname", RUN),
+        *(name, RUN),
         *("--outfmt", "BIN"),
         *("--batchsize", str(batch)),
         *("--device", str(device)),

@@ -21,9 +21,10 @@ from backends.core.errors import NeedError
 from backends.core.messages import N_, os_reason
 from backends.worker.tools import Ending, Tool
 
-Generation = Literal["A", "B", "C", "D"]
+Generation = Literal["A", "B", "C", "D", "F"]
 """A: the script of 2022-09. B: the package of 2022-11. C: 2023-06, several devices. D: 2024-06 and what came after it
-(E in the contract), with rules for paths, which its help does not distinguish."""
+(E in the contract), with rules for paths, which its help does not distinguish. F: 2026-08, for Python 3.10 and later,
+options with dashes."""
 
 PACKAGES = ("ais_bench", "aclruntime", "numpy", "tqdm", "attrs", "setuptools")
 LIMIT_S = 60.0
@@ -52,7 +53,7 @@ class AisBench(Struct, frozen=True):
     @property
     def checks_paths(self) -> bool:
         """It refuses paths, modes and links that others take."""
-        return self.generation == "D"
+        return self.generation in ("D", "F")
 
 
 def command(given: Path | None = None) -> tuple[str, ...]:
@@ -98,6 +99,8 @@ def probe(given: Path | None, workspace: Path, limit_s: float = LIMIT_S) -> AisB
 
 def generation_of(text: str) -> Generation | None:
     """The generation by its help; None where the text is no help of this tool."""
+    if "--model" in text and "--output-dirn" in text:  # its help is cut to the terminal's width
+        return "F"
     if "--model" not in text or "--output_dirname" not in text:
         return None
     if "--divide_input" in text:

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from backends.ascend import ais_bench_install
-from backends.ascend.ais_bench_command import Summary, bar_position, pure_line, read_summary, summary_path
+from backends.ascend.ais_bench_command import (
+    RUN,
+    Summary,
+    bar_position,
+    infer_line,
+    pure_line,
+    read_summary,
+    summary_path,
+)
 from backends.ascend.ais_bench_install import AisBench, generation_of, probe, versions
 from backends.ascend.diagnosis import diagnose_run
 from backends.core.errors import NeedError
@@ -186,3 +194,15 @@ def test_the_guides_pure_measurement_is_its_line(tmp_path: Path) -> None:
     assert ["--loop", "20"] == line[3:5]
     assert ("10", "1") == (line[line.index("--batchsize") + 1], line[line.index("--device") + 1])
     assert ais_bench_install.PACKAGES
+
+
+def test_the_rewrite_of_2026_is_known_by_its_dashes() -> None:
+    """Its help is a table, cut to the terminal's width; its options have dashes; its rules for paths are the newer."""
+    text = (
+        "│ *  --model  -m  <str>  The path of the om model │\n│    --output-dirna…  <str>  such as --output_dirname │"
+    )
+    assert "F" == generation_of(text)
+    tool = AisBench(("python3", "-m", "ais_bench"), "F")
+    assert tool.checks_paths
+    line = infer_line(tool, Path("m.om"), Path("in"), Path("out"), 0, 10)
+    assert ["--output-dirname", RUN] == line[line.index("--output-dirname") :][:2]
