@@ -1,4 +1,4 @@
-"""The export stage and step: a checked checkpoint to a checked ONNX file. It refuses to know clips and runtimes."""
+"""The export stage and step: a checked checkpoint to a checked ONNX file."""
 
 from __future__ import annotations
 

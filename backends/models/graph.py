@@ -165,7 +165,7 @@ def _gain(weights: Weights, norm: Op) -> tuple[Any, Any]:
     return gain, beta - mean * gain
 
 
-MIDDLE = "input.normalised"
+MIDDLE = "input.normalized"
 """What the float model's input becomes."""
 
 

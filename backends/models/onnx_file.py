@@ -1,4 +1,4 @@
-"""ONNX files: written whole, the same bytes for the same model, and checked. It refuses to know which network it is."""
+"""ONNX files: written whole, the same bytes for the same model, and checked."""
 
 from __future__ import annotations
 
@@ -135,12 +135,12 @@ def refuse_data_elsewhere(path: Path) -> None:
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-        if trouble := _trouble(folder, location):
+        if problem := _problem(folder, location):
             hint = N_("use a model that you trust, with its data beside it")
-            raise InputError(trouble, hint=hint, path=str(path), location=ascii(location)[1:-1][:200])
+            raise InputError(problem, hint=hint, path=str(path), location=ascii(location)[1:-1][:200])
 
 
-def _trouble(folder: Path, location: str) -> str | None:
+def _problem(folder: Path, location: str) -> str | None:
     """The line's template where a file may not be read. `folder` is without links."""
     beside = bool(location) and "\0" not in location and ".." not in location.replace("\\", "/").split("/")
     place = (folder / location).resolve() if beside else folder

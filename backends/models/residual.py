@@ -113,8 +113,8 @@ def guess_residual(
         if not (len(end) == len(begin) == 5 and len(widest) == 5) or 0 in (*end, *begin, *widest):
             return None
         counts, is_bottleneck = _counts(shapes), "layer1.0.conv3.weight" in shapes
-        told = [d for d, blocks in depths.items() if blocks == counts and is_bottleneck == (d in BOTTLENECK)]
-        found = next(iter(told), depth)
+        fitting = [d for d, blocks in depths.items() if blocks == counts and is_bottleneck == (d in BOTTLENECK)]
+        found = next(iter(fitting), depth)
         if found is None or found not in depths:
             return None
         factor = widest[0] / (8 * first)

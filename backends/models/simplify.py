@@ -26,7 +26,7 @@ _PARTS = 3
 def run(job: Job) -> Outcome:
     """Stage `simplify`: upstream export's `onnx` to `model_sim.onnx`, same opset, same input and output.
 
-    Where the params say how to normalise, also `model_sim_uint8.onnx`, whose input is bytes (output `uint8`).
+    Where the params say how to normalize, also `model_sim_uint8.onnx`, whose input is bytes (output `uint8`).
 
     Raises StageError where onnxslim fails, changes an end of the model, or leaves operators that are not standard.
     """

@@ -27,7 +27,7 @@ from msgspec import Struct
 from backends.core.codec import DecodeError, dumps, loads
 from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line, os_reason
-from backends.core.processes import our_environment
+from backends.core.processes import our_environment, python_command
 from backends.models.architecture import ReadLimits
 
 AGAIN = N_("give the .pth file that the training script saved (save_700.pth in the guide)")
@@ -124,7 +124,7 @@ class _Answer(Struct, frozen=True):
 def outline(path: Path, limits: ReadLimits | None = None) -> Outline:
     """Look into a checkpoint. InputError with one line where it cannot be one, or takes more than the limits."""
     limits = limits or ReadLimits()
-    command = [sys.executable, "-m", __name__, str(path), str(limits.memory_mb)]
+    command = python_command(__name__, str(path), str(limits.memory_mb))
     try:
         done = subprocess.run(
             command,
