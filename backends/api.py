@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of all others
-    from backends.core.bench_report import BenchReport
-    from backends.core.bundle_report import Bundle
     from backends.core.catalog_pages import Catalog, ClipFrames
-    from backends.core.cleanup_report import CleanupPlan
     from backends.core.client import Candidates
+    from backends.core.command_reports import BenchReport, Bundle, CleanupPlan
     from backends.core.events import Event, Outcome
     from backends.core.messages import Line, Scalar
     from backends.core.needs import Finding

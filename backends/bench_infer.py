@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from backends.core.bench_report import BenchFigure, BenchReport, beside
+from backends.core.command_reports import BenchFigure, BenchReport, beside
 from backends.core.errors import InputError
 from backends.core.messages import Line, Scalar, line
 from backends.core.published import PublishedRate, published_model, published_rates

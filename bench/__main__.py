@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from backends.core.bench_report import BenchReport
+from backends.core.command_reports import BenchReport
 from backends.core.errors import InputError
 from bench import reports
 from r3d_tui.cli import main

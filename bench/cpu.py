@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.core.bench_report import BenchFigure, BenchReport, beside
+from backends.core.command_reports import BenchFigure, BenchReport, beside
 from backends.core.messages import Scalar, line
 from backends.monitor.machine import load_note, machine, versions
 from bench.reports import Say

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.core.bench_report import BenchFigure, BenchReport, beside
+from backends.core.command_reports import BenchFigure, BenchReport, beside
 from backends.core.messages import Line, Scalar, line
 from backends.monitor.machine import load_note, machine, versions
 

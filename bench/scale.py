@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backends.core.bench_report import BenchFigure, BenchReport, beside
 from backends.core.codec import decode, dumps, loads
+from backends.core.command_reports import BenchFigure, BenchReport, beside
 from backends.core.errors import StageError
 from backends.core.events import Outcome
 from backends.core.messages import line

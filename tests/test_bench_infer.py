@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from backends import api
 from backends import bench_infer as product
 from backends.bench_infer import InferBench, bench_infer
-from backends.core.bench_report import BenchFigure, BenchReport
+from backends.core.command_reports import BenchFigure, BenchReport
 from backends.core.errors import InputError, NeedError
 from backends.core.events import Outcome
 from backends.core.messages import Line, line

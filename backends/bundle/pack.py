@@ -15,7 +15,7 @@ from typing import Any
 
 from backends.bundle.collect import Part
 from backends.bundle.mask import Mask
-from backends.core.bundle_report import Bundle
+from backends.core.command_reports import Bundle
 from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line, os_reason
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line, os_reason
+from backends.core.processes import is_alive
 
 FULL = "the disk is full"
 """What every face says of it, with the folder before it."""
@@ -90,18 +91,8 @@ def _remove_orphans(path: Path) -> None:
     with os.scandir(path.parent) as entries:
         found = [(entry.path, match[1]) for entry in entries if (match := pattern.fullmatch(entry.name))]
     for orphan, pid in found:
-        if not _alive(int(pid)):
+        if not is_alive(int(pid)):
             Path(orphan).unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -66,6 +66,17 @@ def kill_group(pid: int, sig: int = signal.SIGKILL) -> None:
         os.killpg(pid, sig)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process; another account's, which may be hidden from us in /proc, counts."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def start_time(pid: int) -> int | None:
     """Clock ticks since boot at which `pid` started (Linux), None where there is no such process."""
     try:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from backends.core.cleanup_report import CleanupPlan, Garbage
+from backends.core.command_reports import CleanupPlan, Garbage
 from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line, os_reason
 from backends.core.plan import Plan

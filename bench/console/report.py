@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from backends.core.bench_report import BenchFigure, BenchReport
+from backends.core.command_reports import BenchFigure, BenchReport
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
 from backends.monitor.machine import machine, versions

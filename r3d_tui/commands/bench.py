@@ -9,8 +9,8 @@ from typing import Annotated, Literal, cast
 import typer
 
 from backends import api
-from backends.core.bench_report import BenchFigure, BenchReport
 from backends.core.codec import encode
+from backends.core.command_reports import BenchFigure, BenchReport
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
 from r3d_tui.commands.help import GroupedHelp

@@ -16,7 +16,7 @@ from r3d_tui.text import figures
 from r3d_tui.text.safe import safe
 
 if TYPE_CHECKING:
-    from backends.core.cleanup_report import CleanupPlan, Garbage
+    from backends.core.command_reports import CleanupPlan, Garbage
     from r3d_tui.lang.words import Words
 
 KEEP = 3

@@ -12,7 +12,7 @@ from r3d_tui.screens.board import Board
 from r3d_tui.text import figures
 
 if TYPE_CHECKING:
-    from backends.core.bundle_report import Bundle
+    from backends.core.command_reports import Bundle
     from backends.core.values import DeviceTable
     from r3d_tui.views.chip import Processes
     from r3d_tui.views.devices import Device

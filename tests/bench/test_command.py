@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from backends.core.bench_report import BenchFigure, BenchReport, beside
+from backends.core.command_reports import BenchFigure, BenchReport, beside
 from backends.core.messages import line
 from r3d_tui.commands.bench import report_lines
 from r3d_tui.lang.words import Words

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from backends.core.bench_report import BenchFigure, BenchReport, beside
 from backends.core.codec import dumps, loads
+from backends.core.command_reports import BenchFigure, BenchReport, beside
 from backends.core.messages import line
 from backends.monitor.machine import load_note
 from bench import null_loop, reports

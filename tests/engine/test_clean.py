@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.cleanup_report import CleanupPlan
 from backends.core.client import RunRequest
+from backends.core.command_reports import CleanupPlan
 from backends.core.errors import BusyError, InputError
 from backends.core.events import Outcome, RunFinished, RunStarted, StageCached
 from backends.core.messages import Line, line

@@ -1,8 +1,10 @@
-"""What a benchmark hands a face: figures beside their references, on which machine, with which versions."""
+"""What commands hand a front end to show: a benchmark's figures, what `clean` may remove, a bundle that was written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -58,3 +60,40 @@ def beside(
     """A figure with its reference and the ratio, where both are known."""
     ratio = value / reference if value is not None and reference else None
     return BenchFigure(name, what, value, unit, runs, reference, against, ratio, wanted)
+
+
+class Garbage(Struct, frozen=True):
+    """One folder that may go."""
+
+    path: Path
+    """Relative to `.r3d`."""
+    kind: Literal["artifact", "run", "rest"]
+    bytes: int
+    """What the disk gives back."""
+    reason: Line
+
+
+class CleanupPlan(Struct, frozen=True):
+    """All that may go, or what went."""
+
+    waste: tuple[Garbage, ...] = ()
+    kept_runs: tuple[str, ...] = ()
+    """By id, latest first; what they point at stays."""
+    notes: tuple[Line, ...] = ()
+    """What was not looked at, or could not be removed, and why."""
+
+    @property
+    def bytes(self) -> int:
+        """Of all of it."""
+        return sum(one.bytes for one in self.waste)
+
+
+class Bundle(Struct, frozen=True):
+    """A bundle that was written."""
+
+    path: Path
+    bytes: int
+    files: tuple[str, ...]
+    """Names inside it, in its order."""
+    left_out: tuple[Line, ...] = ()
+    """What would have been too large, or could not be read, by name."""
