@@ -45,8 +45,8 @@ def stage_said(words: Words, stage: StageRun) -> list[str]:
     """A stage's state with time, then why, the mend, what it measured and how much was set aside: each a part."""
     took = f" {figures.seconds(stage.seconds)}" if stage.seconds is not None else ""
     parts = [state_word(words, stage.state) + took]
-    if stage.state != "done":
-        parts.append(words.line(stage.reason))
+    if stage.state != "done" and (why := words.line(stage.reason)) not in parts:  # "up to date" once
+        parts.append(why)
     if stage.state == "failed":
         parts.append(words.line(stage.hint))
     if stage.outcome and stage.state in ("done", "cached"):
