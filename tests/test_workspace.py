@@ -125,7 +125,10 @@ def test_settings_that_name_nothing_or_what_is_gone_are_refused_before_a_run(tmp
             Settings(dataset=DatasetSettings(videos=tmp_path / "no"), model=ModelSettings(checkpoint=checkpoint)),
             "videos: .* is no folder",
         ),
-        (Settings(dataset=DatasetSettings(videos=tmp_path), model=ModelSettings(checkpoint=checkpoint)), "is not a file"),
+        (
+            Settings(dataset=DatasetSettings(videos=tmp_path), model=ModelSettings(checkpoint=checkpoint)),
+            "is not a file",
+        ),
     )
     for settings, words in cases:
         with pytest.raises(InputError, match=words):
