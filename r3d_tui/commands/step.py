@@ -33,7 +33,7 @@ def show_log(show: bool) -> None:
 
 
 class Reporter:
-    """Events of a lone stage as lines on standard error: notes, items set aside, and how far it is once a second."""
+    """Events of a lone stage as lines on standard error: notes, items skipped, and how far it is once a second."""
 
     def __init__(self) -> None:
         self._words = chosen_words()

@@ -42,7 +42,7 @@ def stage_name(words: Words, name: str) -> str:
 
 
 def stage_said(words: Words, stage: StageRun) -> list[str]:
-    """A stage's state with time, then why, the mend, what it measured and how much was set aside: each a part."""
+    """A stage's state with time, then why, the fix, what it measured and how much was skipped: each a part."""
     took = f" {figures.seconds(stage.seconds)}" if stage.seconds is not None else ""
     parts = [state_word(words, stage.state) + took]
     if stage.state != "done" and (why := words.line(stage.reason)) not in parts:  # "up to date" once
@@ -133,7 +133,7 @@ def _accuracy(words: Words, snapshot: Snapshot, measured: Mapping[str, Scalar]) 
 
 
 def failures(words: Words, snapshot: Snapshot) -> Iterator[str]:
-    """One line for each stage that failed: which, why, the mend."""
+    """One line for each stage that failed: which, why, the fix."""
     for stage in snapshot.run.stages:
         if stage.state == "failed":
             name, what, hint = stage_name(words, stage.name), words.line(stage.reason), words.line(stage.hint)
@@ -144,7 +144,7 @@ def failures(words: Words, snapshot: Snapshot) -> Iterator[str]:
 
 
 def complaint(words: Words, error: R3dError) -> str:
-    """An error of ours as one line: what, and the mend."""
+    """An error of ours as one line: what, and the fix."""
     what, hint = words.line(error.line), words.line(error.hint)
     return words("plain.error_hint", what=what, hint=hint) if hint else words("plain.error", what=what)
 

@@ -70,7 +70,7 @@ def log_lines(paths: Mapping[str, str], words: Words) -> Iterator[str]:
 
 
 def device_lines(chips: DeviceTable, words: Words) -> Iterator[str]:
-    """One line a chip, or what went wrong and the mend."""
+    """One line a chip, or what went wrong and the fix."""
     if chips.error:
         yield words.line(Line(chips.error.message))
         for text in (chips.error.cause, chips.error.fix):
@@ -95,7 +95,7 @@ def device_lines(chips: DeviceTable, words: Words) -> Iterator[str]:
 
 
 def finding_lines(findings: tuple[Finding, ...], words: Words) -> Iterator[str]:
-    """One line a need: its state, what was found, and under it the mend where it is not met."""
+    """One line a need: its state, what was found, and under it the fix where it is not met."""
     states = {state: words(f"need.{state}") for state in ("met", "warning", "missing", "unknown")}
     names = [_need(finding.name, words) for finding in findings]
     state_width, name_width = max(map(cells, states.values())), max(map(cells, names), default=0)

@@ -242,7 +242,7 @@ class Lists(Large):
                 found = work()
             except R3dError as error:
                 text = self._words.line(error.line)
-                self.post_message(Answer(lambda: self.app.notify(text, markup=False)))
+                self.post_message(Answer(lambda: self.say(text)))
                 return
             self.post_message(Answer(lambda: then(found)))
 

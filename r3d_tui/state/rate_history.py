@@ -22,7 +22,7 @@ class History:
         self._last = -EVERY_S
 
     def add(self, run: Run, now: float) -> None:
-        """Take in what the devices do now; a new run begins anew."""
+        """Take in what the devices do now; a new run begins again."""
         if run.id != self._run:
             self.rates.clear()
             self._run = run.id

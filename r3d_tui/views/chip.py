@@ -76,7 +76,7 @@ def _state(device: Device, look: Look) -> list[Row]:
 
 
 def _said(device: Device, notes: Sequence[Note], look: Look) -> list[Row]:
-    """What the run noted of the device, each with the mend that was noted behind it."""
+    """What the run noted of the device, each with the fix that was noted behind it."""
     found: list[Note] = []
     for place, note in enumerate(notes):
         if note.text.facts.get("device") == device.id:

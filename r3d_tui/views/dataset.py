@@ -1,4 +1,4 @@
-"""The data set: where it is, what of it is there, what is missing or set aside and why."""
+"""The data set: where it is, what of it is there, what is missing or skipped and why."""
 
 from __future__ import annotations
 

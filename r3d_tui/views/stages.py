@@ -133,7 +133,7 @@ def brief(snapshot: Snapshot, look: Look) -> list[Row]:
 
 
 def asides(stage: StageRun, look: Look, limit: int) -> list[Row]:
-    """What the stage set aside, by name, with the reason."""
+    """What the stage skipped, by name, with the reason."""
     if not stage.set_aside_count:
         return []
     words = look.words

@@ -143,7 +143,7 @@ class Tracks:
         self.by_device: dict[str, Track] = {}
 
     def add(self, run: str, samples: Iterable[DeviceSample]) -> None:
-        """Take readings in; those of another run begin anew."""
+        """Take readings in; those of another run begins again."""
         if run != self.run:
             self.run, self.by_device = run, {}
         for sample in samples:
