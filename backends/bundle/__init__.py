@@ -1,1 +1,1 @@
-"""A bundle to send to a colleague: what a run's trouble can be read from, with nothing in it that is secret."""
+"""A bundle to send to a colleague: what a failed run can be diagnosed from, with nothing in it that is secret."""

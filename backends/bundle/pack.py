@@ -61,23 +61,23 @@ def check_target(path: Path) -> None:
 def write_bundle(path: Path, parts: Iterable[Part], mask: Mask) -> Bundle:
     """Mask the parts and write them, README first. InputError where the file is there already or cannot be written."""
     check_target(path)
-    files, cut, room = [], [], LARGEST
+    files, cut, left = [], [], LARGEST
     for part in parts:
         name, data = _clean_name(mask.text(part.name)), _masked(part, mask).encode("utf-8", "replace")
-        if len(data) > room:
+        if len(data) > left:
             cut.append(line("{name}: left out, {size} bytes", name=name, size=len(data)))
             continue
         if part.cut.template:
             cut.append(line("{name}: {what}", name=name, what=mask.text(str(part.cut))))
         if data:
             files.append((name, data))
-            room -= len(data)
+            left -= len(data)
     files.insert(0, ("README.md", _readme(files, cut, mask).encode()))
     return Bundle(path, _write(path, _archive(files)), tuple(name for name, _ in files), tuple(cut))
 
 
 def documents(given: Mapping[str, Any]) -> Iterable[Part]:
-    """What a face adds: JSON values by file name."""
+    """What a front end adds: JSON values by file name."""
     return [Part(name, json.dumps(value, default=str), "json") for name, value in given.items()]
 
 

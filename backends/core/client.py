@@ -1,4 +1,4 @@
-"""What a face holds of a run: the protocol that the live client and the recorded one both meet."""
+"""What a front end holds of a run: the protocol that the live client and the recorded one both meet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backends.core.values import DeviceSample, Report
 
 
 class Snapshot(Struct, frozen=True):
-    """All that a face draws, in one value. Equal `version` means equal content."""
+    """All that a front end draws, in one value. Equal `version` means equal content."""
 
     version: int
     workspace: Path
@@ -40,15 +40,15 @@ class RunRequest(Struct, frozen=True):
     """What to bring up to date."""
 
     mode: Literal["run", "rerun"] = "run"
-    """`rerun`: what failed in the latest run and what hangs on it (or `stages`)."""
+    """`rerun`: what failed in the latest run and what depends on it (or `stages`)."""
     stages: tuple[str, ...] = ()
-    """For `rerun`: run these and what hangs on them anew."""
+    """For `rerun`: run these and what depends on them again."""
     first: str | None = None
-    """`--from`: run this stage and what hangs on it anew."""
+    """`--from`: run this stage and what depends on it again."""
     last: str | None = None
-    """`--to`: go no further than this stage and what it hangs on."""
+    """`--to`: go no further than this stage and what it depends on."""
     force: bool = False
-    """Run everything anew."""
+    """Run everything again."""
 
 
 class Preview(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree. Each error has one line that says what and where, and a hint that says the mend.
+"""What can go wrong, as one tree. Each error has one line that says what and where, and a hint: the fix.
 
     R3dError                 exit code 1
     ├── InputError           2   a file, a folder, a setting or an option is not what it should be
@@ -7,7 +7,7 @@
     ├── StageError           1   a stage ran and failed
     └── Stopped              130 the user asked to stop
 
-The message and the hint are templates (see `lines`), so that each face words them once, in its own language.
+The message and the hint are templates (see `messages`), so that each front end words them once, in its own language.
 """
 
 from __future__ import annotations

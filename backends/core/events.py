@@ -16,7 +16,7 @@ from backends.core.codec import DecodeError, decode, encode, parse_json
 from backends.core.messages import Line, Scalar, line
 
 KEPT = 200
-"""How many items set aside an outcome and the folded state name, and how many notes; the journal has all."""
+"""How many skipped items an outcome and the folded state name, and how many notes; the journal has all."""
 
 DeviceState = Literal["found", "loading", "ready", "working", "idle", "stalled", "out", "retired", "done"]
 RunState = Literal["new", "running", "done", "failed", "stopped", "interrupted"]
@@ -38,14 +38,14 @@ class Outcome(Struct, frozen=True):
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Files and folders, relative to the artifact's folder. They must exist while the outcome counts."""
     digest: str = ""
-    """Content of the outputs: what hangs on this stage is stale when it changes. Empty: its fingerprint stands."""
+    """Content of the outputs: what depends on this stage is stale when it changes. Empty: its fingerprint stands."""
     set_aside: tuple[SetAside, ...] = ()
-    """The first `KEPT` items set aside; the job fills this in."""
+    """The first `KEPT` skipped items; the job fills this in."""
     set_aside_count: int = 0
     temporary_count: int = 0
     """How many of those for a reason that may pass: with one or more, the next run makes the stage again."""
     skipped_digest: str = ""
-    """Of every item set aside and its reason, whatever their order; empty where there is none."""
+    """Of every skipped item and its reason, whatever their order; empty where there is none."""
 
 
 class RunStarted(Struct, frozen=True):
@@ -118,14 +118,14 @@ class StageCached(Struct, frozen=True):
 
 
 class StageSkipped(Struct, frozen=True):
-    """A stage does not apply: what hangs on it goes on without it."""
+    """A stage does not apply: what depends on it goes on without it."""
 
     stage: str
     reason: Line
 
 
 class StageBlocked(Struct, frozen=True):
-    """A stage will not be reached in this run: what it hangs on failed, or nobody asked for it. It goes on waiting."""
+    """A stage will not be reached in this run: what it depends on failed, or it was not requested. It stays pending."""
 
     stage: str
     reason: Line
@@ -140,11 +140,11 @@ class StageFailed(Struct, frozen=True):
     hint: Line = Line("")
     seconds: float = 0.0
     exit_code: int = 1
-    """What a face ends with: 1, 2 or 3 as in `errors`."""
+    """What a front end ends with: 1, 2 or 3 as in `errors`."""
 
 
 class StageStopped(Struct, frozen=True):
-    """An attempt was ended on request; what it made so far is kept and taken up again."""
+    """An attempt was ended on request; what it made so far is kept, and resumed."""
 
     stage: str
     attempt: int

@@ -15,7 +15,7 @@ from backends.core.messages import N_, Line, line, os_reason
 from backends.core.processes import is_alive
 
 FULL = "the disk is full"
-"""What every face says of it, with the folder before it."""
+"""What every front end says of it, with the folder before it."""
 LOG_HINT = N_("see the stage's log")
 FULL_HINT = N_("free some space (`r3d-tui clean` says what may go) and run again: what is done is kept")
 

@@ -27,7 +27,7 @@ Clip = tuple[int, int, int, int]
 CHANNELS = 3
 """Of a clip: red, green, blue."""
 CLIP_SHAPE = ClipShape().clip
-"""Of the guide's clips, for what is not told another shape."""
+"""Of the guide's clips, where no other shape is given."""
 
 
 Channels = tuple[float, float, float]

@@ -25,7 +25,7 @@ class Need(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """One row of the check stage's table: what was looked for, what was found, and the mend where it is not met."""
+    """One row of the check stage's table: what was looked for, what was found, and the fix where it is not met."""
 
     name: str
     state: Literal["met", "warning", "missing", "unknown"]

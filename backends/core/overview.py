@@ -1,6 +1,6 @@
 """What lies in a workspace before anything ran: counted at a glance, in a process of its own. Front ends show it.
 
-None is what could not be told at a glance.
+None is what could not be seen at a glance.
 """
 
 from __future__ import annotations

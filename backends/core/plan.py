@@ -1,4 +1,4 @@
-"""A run as data: what each stage is, what it reads, what it hangs on. It refuses to know how any of them works."""
+"""A run as data: what each stage is, what it reads, what it depends on. It refuses to know how any of them works."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Stage(Struct, frozen=True):
 
 
 class StageSpec(Struct, frozen=True):
-    """What a room says of one of its stages: light, so that a face can list all of them without importing any work."""
+    """One stage as its package declares it: light, so that a front end lists all without importing any work."""
 
     name: str
     reads: Mapping[str, Reads]
@@ -80,7 +80,7 @@ class Plan(Struct, frozen=True):
     workspace: Path
     stages: tuple[Stage, ...]
     targets: tuple[str, ...] = ()
-    """Stages to bring up to date, with what they hang on; empty: all."""
+    """Stages to bring up to date, with what they depend on; empty: all."""
     force: tuple[str, ...] = ()
     """Stages to run even where the cache has them."""
     parallel: int = 1
@@ -96,7 +96,7 @@ class Plan(Struct, frozen=True):
         raise KeyError(name)
 
     def dependants(self, names: frozenset[str]) -> frozenset[str]:
-        """`names` and every stage that hangs on one of them."""
+        """`names` and every stage that depends on one of them."""
         found = set(names)
         for stage in self.stages:
             if found.intersection(stage.after):

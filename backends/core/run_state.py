@@ -1,4 +1,4 @@
-"""What a run is, so far: `fold` puts one event into it. Engine and faces use the same fold, so they cannot disagree.
+"""What a run is, so far: `fold` puts one event into it. Engine and front ends use it, so they cannot disagree.
 
 It knows no clock and no disk: `at` is the wall time that the journal wrote beside the event.
 """
@@ -82,7 +82,7 @@ class StageRun(Struct, frozen=True):
 
     @property
     def settled(self) -> bool:
-        """Nothing more will happen to it in this run, and what hangs on it may go on."""
+        """Nothing more will happen to it in this run, and what depends on it may go on."""
         return self.state in ("done", "cached", "skipped")
 
 

@@ -1,4 +1,4 @@
-"""Values that cross rooms and doors: chips, samples of devices, reports. A number that nobody measured is None."""
+"""Values that cross packages: chips, samples of devices, reports. A number that nobody measured is None."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ChipProcess(Struct, frozen=True):
 
 
 class Trouble(Struct, frozen=True):
-    """What a tool's failure means: a code where it gave one, the cause and the mend."""
+    """What a tool's failure means: a code where it gave one, the cause and the fix."""
 
     code: str | None
     message: str

@@ -77,7 +77,7 @@ def _worth_keeping(event: Event) -> str | None:
     if isinstance(event, StageNote):
         return f"{event.level}: {event.text}"
     if isinstance(event, ItemSetAside):
-        return f"set aside: {event.item}: {event.reason}"
+        return f"skipped: {event.item}: {event.reason}"
     if isinstance(event, DeviceChanged):
         return f"device {event.device}: {event.state} {event.reason}".rstrip()
     if isinstance(event, StageFinished):

@@ -56,7 +56,7 @@ def test_standard_output_is_kept_apart_from_the_protocol(tmp_path: Path) -> None
     assert isinstance(said[-1], StageFinished)
     assert 1 == said[-1].outcome.set_aside_count
     assert "a library prints" in log
-    assert "set aside: odd one: it is odd" in log
+    assert "skipped: odd one: it is odd" in log
     assert "done in 0.0 s: total 0" in log
 
 
