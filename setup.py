@@ -15,7 +15,8 @@ setup(
     ],
     package_dir={"backends._assets": "assets"},
     package_data={
-        "": ["*.toml", "*.po", "*.tcss", "*.html", "py.typed"],
+        "": ["*.toml", "*.tcss", "*.html", "py.typed"],
+        "r3d_tui": ["locale/*/LC_MESSAGES/*.po"],
         **{name: ["*.pth", "*.json", "*.txt"] for name in ASSETS},
     },
     ext_modules=[
