@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import pickle
@@ -390,3 +391,13 @@ def test_foreign_networks_are_described(tmp_path: Path) -> None:
     text = refusal(tmp_path / "c.pth")
     assert "2 tensors such as conv1.weight (64x3x7x7), which call themselves resnet50, are of no network" in text
     assert "resnext 50 101 152 200" in text
+
+
+def test_damaged_name_in_the_archive_is_no_error_of_zipfiles_own(small_checkpoint: Path) -> None:
+    """A file name inside the archive that is no UTF-8 any more is our error or a warning, as every damage is."""
+    data = bytearray(small_checkpoint.read_bytes())
+    at = data.index(b"small/data/0")
+    data[at + 2] = 0x88
+    small_checkpoint.write_bytes(data)
+    with contextlib.suppress(InputError):
+        assert read_checkpoint(small_checkpoint).warnings
