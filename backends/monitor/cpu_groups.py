@@ -55,8 +55,8 @@ def processor(proc: Path = PROC) -> str:
 def read_ticks(proc: Path = PROC) -> dict[int, tuple[int, int]]:
     """Clock ticks of each core since boot; waiting for disks counts as idle, a guest's time once."""
     ticks: dict[int, tuple[int, int]] = {}
-    for name, rest in re.findall(r"^cpu([0-9]+) ([0-9 ]+)$", _read(proc / "stat"), re.MULTILINE):
-        values = [int(value) for value in rest.split()][:8]  # guest time is in user time already
+    for name, rest in re.findall(r"^cpu([0-9]{1,9}) ([0-9 ]+)$", _read(proc / "stat"), re.MULTILINE):
+        values = [int(value[:18]) for value in rest.split()[:8]]  # guest time is in user time already
         if len(values) >= 4:
             idle = values[3] + (values[4] if len(values) > 4 else 0)
             ticks[int(name)] = (sum(values) - idle, sum(values))
