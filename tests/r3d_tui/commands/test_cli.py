@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_unknown_options_and_stages_are_usage_errors(tmp_path: Path) -> None:
     """Exit code 2."""
     assert 2 == r3d("run", "--nonsense", cwd=tmp_path).returncode
     told = r3d("--language", "fr", "runs", cwd=tmp_path)
-    assert (2, "error: --language fr: unknown (en or zh)\n") == (told.returncode, told.stderr)
+    assert (2, "error: --language fr: unknown (one of en, zh)\n") == (told.returncode, told.stderr)
     assert 2 == r3d("nonsense", cwd=tmp_path).returncode
     assert 2 == r3d("step", "preprocess", cwd=tmp_path).returncode
 
@@ -66,7 +67,7 @@ def test_unknown_options_and_stages_are_usage_errors(tmp_path: Path) -> None:
 def test_init_writes_what_it_is_given_and_refuses_what_is_not_there(tmp_path: Path) -> None:
     """A workspace is made once; missing files and a second init are one line each."""
     (tmp_path / "videos").mkdir()
-    (tmp_path / "x.pth").touch()
+    shutil.copy(ROOT / "assets" / "demo" / "demo_resnet10.pth", tmp_path / "x.pth")
     given = ("init", "w", "--videos", "videos", "--checkpoint", "x.pth", "--devices", "0,1")
     assert 2 == r3d("init", "w", "--videos", "nowhere", "--checkpoint", "x.pth", cwd=tmp_path).returncode
     assert 0 == r3d(*given, cwd=tmp_path).returncode
@@ -80,7 +81,7 @@ def test_init_writes_what_it_is_given_and_refuses_what_is_not_there(tmp_path: Pa
     for options, words in (
         ((), "no videos and no frames are given (give --videos or --frames)"),
         (given[:2], "no checkpoint is given (give --checkpoint)"),
-        ((*given, "--devices=-1"), "infer.devices cannot be that"),
+        ((*given, "--devices=-1"), "-1 is not a whole number from 0 to 1023"),
     ):
         refused = r3d("init", "v", *options, cwd=tmp_path)
         assert (2, True) == (refused.returncode, words in refused.stderr)
@@ -102,7 +103,9 @@ def test_status_of_a_new_workspace_is_a_document_of_nothing(tmp_path: Path) -> N
         document["stages"],
         document["devices"],
     )
-    assert {"top1", "top5", "videos", "videos_set_aside", "clips", "clips_per_s"} == set(document["result"])
+    assert {"top1", "top5", "videos", "videos_set_aside", "videos_skipped", "clips", "clips_per_s"} == set(
+        document["result"]
+    )
     assert {None} == set(document["result"].values())
     assert {"runs": []} == json.loads(r3d("runs", "--json", cwd=tmp_path).stdout)
 
