@@ -111,7 +111,7 @@ def run(job: Job) -> Outcome:
             tool = maker.tool is not None
             leases = Leases(names, chain(fresh, again), every, tuning.limits, left_out=found.left_out, tool=tool)
             tool_ms = maker.tool.times_ms if maker.tool is not None else None
-            pool = Pool(job, found.devices, maker.make, leases, ledger, tool_ms, scored=total)
+            pool = Pool(job, found.devices, maker.make, leases, ledger, tool_ms, range(total, every))
             try:
                 work = pool.run(tuning.loops * store.clip_count)
                 more = {**pool.energy, **pool.drift(), **maker.figures()}

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import selectors
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -105,13 +104,13 @@ class Pool:
         leases: Leases,
         ledger: Ledger,
         tool_ms: Mapping[str, Sequence[float]] | None = None,
-        scored: int = sys.maxsize,
+        repeats: range = range(0),
     ) -> None:
         """`tool_ms`: by device, how long each batch computed, where a tool and not our clock says so.
 
-        `scored`: batches of this number and above repeat clips whose scores are known; they count for the speed alone.
+        `repeats`: batches of these numbers repeat clips whose scores are known; they count for the speed alone.
         """
-        self._scored = scored
+        self._repeated = repeats
         self._repeats = dict.fromkeys((spec.id for spec in devices), 0)
         self._tool_ms = tool_ms
         self._job = job
@@ -302,7 +301,7 @@ class Pool:
         assert self._body is not None
         answer, body = self._body
         logits = np.frombuffer(body, "<f4").reshape(answer.rows, answer.classes)
-        if step.batch.id < self._scored:
+        if step.batch.id not in self._repeated:
             self._ledger.keep(step.device, step.batch.clips, logits)
         else:
             self._repeats[step.device] += len(step.batch.clips)
