@@ -301,10 +301,11 @@ class Pool:
         assert self._body is not None
         answer, body = self._body
         logits = np.frombuffer(body, "<f4").reshape(answer.rows, answer.classes)
-        if step.batch.id not in self._repeated:
-            self._ledger.keep(step.device, step.batch.clips, logits)
-        else:
+        known = bool(self._repeated) and all(map(self._ledger.has, step.batch.clips))  # a repeated batch may be split
+        if known or step.batch.id in self._repeated:
             self._repeats[step.device] += len(step.batch.clips)
+        else:
+            self._ledger.keep(step.device, step.batch.clips, logits)
         self._all.add(self._clock, len(step.batch.clips), answer.seconds)
         self._batches += 1
 
