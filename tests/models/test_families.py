@@ -62,7 +62,7 @@ def variants() -> list[Any]:
     except OSError:
         return []
     names = [name for name, variant in table.items() if variant["logits"]]
-    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names]
+    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.soak) for name in names]
 
 
 @pytest.fixture(scope="module")
