@@ -1,26 +1,56 @@
-"""The door: all that a face may ask for. It joins the engine, which knows no stage, with the catalogue of stages."""
+"""All that a front end may ask for. It joins the engine, which knows no stage, with the stages."""
+
+# ruff: noqa: PLC0414 - a type checker takes a name as given on only under the same name
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-if TYPE_CHECKING:  # whoever asks for one thing does not wait for the words of all others
-    from backends.core.catalog_pages import Catalog, ClipFrames
-    from backends.core.client import Candidates
+if TYPE_CHECKING:  # the first import of one thing does not wait for those of all others
+    from backends.ascend.npu_smi import devices_document as devices_document
+    from backends.ascend.npu_smi_calls import read_devices as read_devices
     from backends.core.command_reports import BenchReport, Bundle, CleanupPlan
-    from backends.core.events import Event, Outcome
-    from backends.core.messages import Line, Scalar
+    from backends.core.messages import Line
     from backends.core.needs import Finding
     from backends.core.overview import Overview
     from backends.core.plan import Plan
     from backends.core.run_state import Run
-    from backends.core.setting_change import SettingChange
     from backends.core.settings import Settings
-    from backends.core.values import DeviceSample, DeviceTable
+    from backends.core.values import DeviceSample
+    from backends.data.archives import is_archive as is_archive
     from backends.engine.live_client import LiveClient
+    from backends.engine.single_stage import run_step as run_step
+    from backends.monitor.machine import machine as machine
+    from backends.monitor.machine import versions as versions
+    from backends.workspace.browser import clip_frames as clip_frames
+    from backends.workspace.browser import open_catalog as open_catalog
+    from backends.workspace.discovery import find_candidates as find_candidates
+    from backends.workspace.settings_edit import change_setting as change_setting
+    from backends.workspace.settings_edit import plan_change as plan_change
+    from backends.workspace.settings_file import find_workspace as find_workspace
+    from backends.workspace.settings_file import workspace_language as workspace_language
+else:
+    _MODULES = {
+        "ascend.npu_smi": "devices_document",
+        "ascend.npu_smi_calls": "read_devices",
+        "data.archives": "is_archive",
+        "engine.single_stage": "run_step",
+        "monitor.machine": "machine versions",
+        "workspace.browser": "clip_frames open_catalog",
+        "workspace.discovery": "find_candidates",
+        "workspace.settings_edit": "change_setting plan_change",
+        "workspace.settings_file": "find_workspace workspace_language",
+    }
+
+    def __getattr__(name: str) -> Any:
+        for module, names in _MODULES.items():
+            if name in names.split():
+                return getattr(importlib.import_module(f"backends.{module}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def stage_names() -> tuple[str, ...]:
@@ -28,34 +58,6 @@ def stage_names() -> tuple[str, ...]:
     from backends.pipeline import STAGES
 
     return tuple(spec.name for spec in STAGES)
-
-
-def find_workspace(folder: Path) -> Path | None:
-    """The folder itself or the nearest parent that holds an r3d.toml."""
-    from backends.workspace.settings_file import find_workspace as find
-
-    return find(folder.resolve())
-
-
-def workspace_language(folder: Path) -> str | None:
-    """The language that the workspace's r3d.toml asks for; None where there is no such file or it asks for none."""
-    from backends.workspace.settings_file import language
-
-    return language(folder)
-
-
-def find_candidates(folder: Path) -> Candidates:
-    """What lies about in a folder and two levels below. Quick: it looks at names and first bytes."""
-    from backends.workspace.discovery import look_around
-
-    return look_around(folder)
-
-
-def is_archive(path: Path) -> bool:
-    """Whether a path is that of a file which its name calls an archive: one may be given for videos and split files."""
-    from backends.data.archives import is_archive as found
-
-    return found(path)
 
 
 def open_client(workspace: Path) -> LiveClient:
@@ -114,20 +116,6 @@ def describe_dataset(workspace: Path) -> tuple[Line, ...]:
     network = (one.found.facts for one in found if one.name == "checkpoint" and one.state == "met")
     models = (line("{path}: a {network}", path=str(settings.model.checkpoint), **facts) for facts in network)
     return (*described(settings.dataset), *models, *problems)
-
-
-def plan_change(workspace: Path, setting: str, value: str | None) -> SettingChange:
-    """The line of r3d.toml that `change_setting` would write. InputError as there."""
-    from backends.workspace.settings_edit import plan_change as planned
-
-    return planned(workspace, setting, value)
-
-
-def change_setting(workspace: Path, setting: str, value: str | None) -> SettingChange:
-    """Write one setting, such as `infer.devices`, in TOML's form; None takes it out. Every other line stays."""
-    from backends.workspace.settings_edit import change
-
-    return change(workspace, setting, value)
 
 
 def overview(workspace: Path) -> Overview:
@@ -193,20 +181,6 @@ def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], N
         settings = replace(settings, infer=InferSettings(target="ascend", input="uint8", loops=simulation.LOOPS))
     if not (folder / FILE).exists():
         write_settings(folder, settings)
-
-
-def read_devices(source: str) -> DeviceTable:
-    """Chips as `npu-smi info` tells of them: `live`, `-` for standard input, or a file of saved output."""
-    from backends.ascend.npu_smi_calls import read_devices as read
-
-    return read(source)
-
-
-def devices_document(table: DeviceTable) -> dict[str, Any]:
-    """The document of `devices --json`."""
-    from backends.ascend.npu_smi import to_document
-
-    return to_document(table)
 
 
 def explain_log(path: Path, batch: int) -> tuple[Line, ...]:
@@ -303,56 +277,6 @@ def bench_batches(
     from backends.bench_infer import InferBench
 
     return sweep(workspace, _latest(workspace), batches, InferBench(loop=loop, **given), say)
-
-
-def machine() -> dict[str, Scalar]:
-    """What is measured on. A value that the system does not tell is None."""
-    from backends.monitor.machine import machine as found
-
-    return found()
-
-
-def versions(packages: Sequence[str]) -> dict[str, str]:
-    """Of Python, of us, and of those packages that are installed."""
-    from backends.monitor.machine import versions as found
-
-    return found(packages)
-
-
-def open_catalog(workspace: Path, run_id: str = "", *, keep: bool = True) -> Catalog:
-    """Videos, classes, predictions and skipped items of a run, by default of the latest one that made clips.
-
-    Without `keep` nothing is written. InputError where there is none. Slow: call it from a thread, and close what it
-    gives.
-    """
-    from backends.workspace.browser import open_catalog as opened
-
-    return opened(workspace, run_id, keep=keep)
-
-
-def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames:
-    """One clip (from 0) of a video as the model sees it, at most `side` pixels a side. Slow: call it from a thread."""
-    from backends.workspace.browser import clip_frames as frames
-
-    return frames(workspace, video, clip, side)
-
-
-def run_step(
-    entry: str,
-    params: Mapping[str, Any],
-    *,
-    stage: str,
-    out: Path,
-    on_event: Callable[[Event], None],
-    inputs: Mapping[str, Path] | None = None,
-    tuning: Mapping[str, Any] | None = None,
-    on_log: Callable[[str], None] | None = None,
-) -> Outcome:
-    """One stage by itself, in a child process, outside any workspace. Raises what the stage ended with."""
-    from backends.engine.single_stage import run_step as run
-
-    given, speed = inputs or {}, tuning or {}
-    return run(entry, params, stage=stage, out=out, on_event=on_event, inputs=given, tuning=speed, on_log=on_log)
 
 
 def _latest(workspace: Path | None) -> Run | None:

@@ -22,11 +22,12 @@ from backends.ascend import ais_bench_command, cann, log_diagnosis, npu_smi_call
 from backends.core import device_samples, files
 from backends.data import annotation, class_names, clip_index, datasets, frames, score_rows
 from backends.device.clip_format import INDEX
-from backends.engine import journal, replay
+from backends.engine import journal
 from backends.evaluate import result_files, val_json
 from backends.models import checkpoint
 from backends.monitor import cpu_groups
 from backends.workspace import settings_file
+from tests import replay
 
 ROOT = Path(__file__).resolve().parents[1]
 ANNOTATION = {

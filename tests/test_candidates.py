@@ -10,7 +10,7 @@ import pytest
 
 from backends.core.errors import InputError
 from backends.core.settings import VIDEO_SUFFIXES, DatasetSettings, ModelSettings, Settings
-from backends.workspace.discovery import look_around
+from backends.workspace.discovery import find_candidates
 from backends.workspace.settings_file import refuse_unready
 
 RARS = Path(__file__).parent / "data" / "rars"
@@ -32,7 +32,7 @@ def test_folders_and_files_are_told_by_their_names_and_first_bytes(tmp_path: Pat
         (tmp_path / name).touch()
     (tmp_path / "a.json").write_text('{"labels": []}')
     (tmp_path / "b.json").write_text("{}")
-    found = look_around(tmp_path)
+    found = find_candidates(tmp_path)
     assert ((tmp_path / "videos",), (tmp_path / "frames",)) == (found.videos, found.frames)
     assert ((tmp_path / "a.json",), (tmp_path / "splits",)) == (found.annotations, found.splits)
     assert (tmp_path / "x" / "c.pth",) == found.checkpoints
@@ -43,7 +43,7 @@ def test_every_kind_of_video_that_the_frames_stage_takes_is_offered(tmp_path: Pa
     """By the ending of its name, in capitals too."""
     (tmp_path / "films" / "wave").mkdir(parents=True)
     (tmp_path / "films" / "wave" / f"a{suffix.upper()}").touch()
-    assert (tmp_path / "films",) == look_around(tmp_path).videos
+    assert (tmp_path / "films",) == find_candidates(tmp_path).videos
 
 
 def test_hmdb51s_own_archives_are_found_as_what_they_hold(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_hmdb51s_own_archives_are_found_as_what_they_hold(tmp_path: Path) -> Non
     for name in ("hmdb51_org.rar", "test_train_splits.rar"):
         shutil.copy(RARS / name, tmp_path)
     shutil.copy(RARS / "vol.part02.rar", tmp_path)
-    found = look_around(tmp_path)
+    found = find_candidates(tmp_path)
     assert ((tmp_path / "hmdb51_org.rar",), (tmp_path / "test_train_splits.rar",)) == (found.videos, found.splits)
 
 
@@ -60,7 +60,7 @@ def test_a_folder_of_class_archives_is_one_data_set(tmp_path: Path) -> None:
     (tmp_path / "classes").mkdir()
     for label in ("wave", "run"):
         _pack(tmp_path / "classes", label, "zip", f"{label}/a.avi")
-    assert (tmp_path / "classes",) == look_around(tmp_path).videos
+    assert (tmp_path / "classes",) == find_candidates(tmp_path).videos
 
 
 @pytest.mark.parametrize("kind", ["tar", "gztar", "bztar", "xztar", "zip"])
@@ -71,7 +71,7 @@ def test_an_archive_is_looked_into_before_it_is_offered(tmp_path: Path, kind: st
     _pack(tmp_path, "splits", kind, "s/wave_test_split1.txt")
     (tmp_path / "broken.tar.gz").write_bytes(b"\x1f\x8b broken")
     (tmp_path / "broken.rar").symlink_to(tmp_path / "nowhere")
-    found = look_around(tmp_path)
+    found = find_candidates(tmp_path)
     assert ["films", "splits"] == [path.name.partition(".")[0] for path in (*found.videos, *found.splits)]
 
 
@@ -80,7 +80,7 @@ def test_folders_come_before_archives(tmp_path: Path) -> None:
     shutil.copy(RARS / "hmdb51_org.rar", tmp_path)
     (tmp_path / "data" / "videos" / "wave").mkdir(parents=True)
     (tmp_path / "data" / "videos" / "wave" / "a.avi").touch()
-    assert (tmp_path / "data" / "videos", tmp_path / "hmdb51_org.rar") == look_around(tmp_path).videos
+    assert (tmp_path / "data" / "videos", tmp_path / "hmdb51_org.rar") == find_candidates(tmp_path).videos
 
 
 def test_a_run_takes_archives_for_videos_and_splits_and_no_other_file(tmp_path: Path) -> None:

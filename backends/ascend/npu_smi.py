@@ -217,7 +217,7 @@ def _whole(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"[0-9]{1,12}", text) else None
 
 
-def to_document(table: DeviceTable) -> dict[str, Any]:
+def devices_document(table: DeviceTable) -> dict[str, Any]:
     """The document of `devices --json`: every key of every chip and process; what the tool does not report is None."""
     error = table.error
     return {

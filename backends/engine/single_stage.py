@@ -30,8 +30,8 @@ def run_step(
     stage: str,
     out: Path,
     on_event: Callable[[Event], None],
-    inputs: Mapping[str, Path],
-    tuning: Mapping[str, Any],
+    inputs: Mapping[str, Path] | None = None,
+    tuning: Mapping[str, Any] | None = None,
     upstream: Mapping[str, Upstream] | None = None,
     on_log: Callable[[str], None] | None = None,
 ) -> Outcome:
@@ -42,7 +42,9 @@ def run_step(
     `on_log` is handed what the child and its libraries printed, tracebacks too.
     """
     scratch = Path(tempfile.mkdtemp(prefix="r3d-tui-step-"))
-    request = Request(stage, entry, 1, scratch, out, scratch / "work", params, tuning, inputs, upstream or {})
+    request = Request(
+        stage, entry, 1, scratch, out, scratch / "work", params, tuning or {}, inputs or {}, upstream or {}
+    )
     try:
         ending = asyncio.run(_follow(request, scratch / "log", on_event))
         if on_log:

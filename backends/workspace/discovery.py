@@ -32,7 +32,7 @@ _HELD_VIDEO = re.compile(rb"\.(?:avi|mp4|mkv|webm|mov|mpe?g|rar|zip|tar)", re.IG
 """What stands in an archive's headers; archives within are those of the classes."""
 
 
-def look_around(folder: Path) -> Candidates:
+def find_candidates(folder: Path) -> Candidates:
     """Candidates in `folder` and two levels below, nearest first, archives last. Unreadable folders are passed over."""
     recognised: dict[Path, Line] = {}
     packed: dict[str, list[Path]] = {"videos": [], "splits": []}

@@ -19,14 +19,14 @@ _HEAD = re.compile(r"\s*\[([^\[\]]+)\]\s*(#.*)?")
 
 
 def plan_change(workspace: Path, setting: str, value: str | None) -> SettingChange:
-    """What `change` would write. `value` is as TOML has it, such as `[0, 1]` or `"B"`; None makes the line a comment.
+    """What `change_setting` would write. `value` is as TOML has it: `[0, 1]`, `"B"`; None makes the line a comment.
 
     InputError where the file cannot be read, or where its form is not one that a line can be changed in.
     """
     return _changed(workspace, setting, value)[0]
 
 
-def change(workspace: Path, setting: str, value: str | None) -> SettingChange:
+def change_setting(workspace: Path, setting: str, value: str | None) -> SettingChange:
     """Write one setting, such as `infer.devices`."""
     change_made, text = _changed(workspace, setting, value)
     write_whole(workspace / FILE, text.encode())

@@ -41,7 +41,7 @@ def read_settings(workspace: Path) -> Settings:
     return _checked(path, table)
 
 
-def language(workspace: Path) -> str | None:
+def workspace_language(workspace: Path) -> str | None:
     """The language that the file asks for, whatever else is wrong with it; None where it asks for none."""
     try:
         found = load(workspace / FILE).get("console", {}).get("language")
@@ -112,6 +112,7 @@ def draft(workspace: Path, settings: Settings) -> str:
 
 def find_workspace(folder: Path) -> Path | None:
     """The folder itself or the nearest parent that holds an r3d.toml; None where none does."""
+    folder = folder.resolve()
     for candidate in (folder, *folder.parents):
         if (candidate / FILE).is_file():
             return candidate

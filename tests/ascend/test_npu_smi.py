@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.ascend.npu_smi import parse_info, to_document
+from backends.ascend.npu_smi import devices_document, parse_info
 from backends.core.values import Chip, ChipProcess, DeviceTable
 
 OUTPUTS = Path(__file__).parent / "outputs"
@@ -218,7 +218,7 @@ def _check_invents_nothing(text: str) -> None:
         for value in (process.npu_id, process.chip_id, process.pid, process.memory_mb):
             assert value is None or value in told
     assert (table.error is None) == bool(table.chips)
-    to_document(table)
+    devices_document(table)
 
 
 @given(st.text())
@@ -252,7 +252,7 @@ def test_damaged_tables_are_survived(name: str, data: st.DataObject) -> None:
 
 def test_the_document_has_every_key_and_null_for_what_is_not_told(output: Callable[[str], str]) -> None:
     """The keys are those that scripts depend on; zero is only where the tool printed it."""
-    document = to_document(parse_info(output("A3_driver_25.3"), "a.txt"))
+    document = devices_document(parse_info(output("A3_driver_25.3"), "a.txt"))
     assert ["source", "error", "driver_version", "chips", "processes"] == list(document)
     keys = [
         "npu_id",
@@ -332,6 +332,6 @@ def test_a_failure_is_told_with_cause_and_mend(text: str, code: str | None, caus
     assert code == table.error.code
     assert cause in str(table.error.cause)
     assert str(table.error.fix)
-    document = to_document(table)["error"]
+    document = devices_document(table)["error"]
     assert ["code", "message", "cause", "fix"] == list(document)
     assert not text or document["message"] in text.splitlines()

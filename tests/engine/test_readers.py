@@ -18,8 +18,8 @@ from backends.engine.artifacts import Cache, CacheKey
 from backends.engine.digests import Digests
 from backends.engine.folders import Folders
 from backends.engine.journal import is_whole, read_state
-from backends.engine.replay import read_story
 from backends.engine.sealed import DamagedError, seal, unseal
+from tests.replay import read_story
 
 KEY = CacheKey("a", 1)
 

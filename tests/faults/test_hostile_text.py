@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
+from tests.replay import ReplayClient
 from tests.stories.make import HOSTILE
 
 STORY = Path(__file__).resolve().parents[1] / "stories" / "hostile.jsonl"

@@ -13,11 +13,11 @@ from backends.core.catalog_pages import VideoEntry
 from backends.core.client import Snapshot
 from backends.data.catalog import SqlCatalog, memory_catalog
 from backends.engine.folders import Folders
-from backends.engine.replay import ReplayClient
 from backends.engine.skipped_items import each_skipped
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
 from r3d_tui.terminal import tty
+from tests.replay import ReplayClient
 
 STORIES = Path(__file__).resolve().parents[1] / "stories"
 

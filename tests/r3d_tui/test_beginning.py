@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.widgets.sheet import Sheet
 from tests.r3d_tui.waiting import until
+from tests.replay import ReplayClient
 
 Console = Callable[..., ConsoleApp]
 

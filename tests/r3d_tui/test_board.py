@@ -14,7 +14,6 @@ from backends.core.errors import BusyError
 from backends.core.messages import line
 from backends.core.settings import InferSettings, Settings
 from backends.core.values import DeviceSample
-from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.dialog import Dialog
@@ -22,6 +21,7 @@ from r3d_tui.screens.palette import Palette
 from r3d_tui.state.console_messages import DevicesRead, SnapshotCame
 from r3d_tui.widgets.sheet import Sheet
 from tests.r3d_tui.waiting import until
+from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]

@@ -15,7 +15,6 @@ from backends.core.events import Outcome
 from backends.core.messages import line
 from backends.core.run_state import DeviceRun, Note, Run, StageRun
 from backends.core.values import Chip, ChipProcess, DeviceSample, DeviceTable
-from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.chip import ChipPage
@@ -32,6 +31,7 @@ from r3d_tui.views.running import running
 from r3d_tui.views.tracks import Track, Tracks, range_of, tracks_of
 from r3d_tui.views.verdict import verdict
 from tests.r3d_tui.waiting import until
+from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]

@@ -13,7 +13,6 @@ from textual.screen import Screen
 from backends.core.catalog_pages import VideoEntry
 from backends.core.client import RunSummary
 from backends.data.catalog import memory_catalog
-from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.lists import Lists, ListSheet
@@ -21,6 +20,7 @@ from r3d_tui.screens.videos import Videos
 from r3d_tui.views.listing import Listing, Order, Rows, entries, filter_of
 from r3d_tui.views.videos import video_listing
 from tests.r3d_tui.waiting import until
+from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]

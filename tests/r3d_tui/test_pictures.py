@@ -32,10 +32,10 @@ from backends.core.run_state import DeviceRun
 from backends.core.setting_change import SettingChange
 from backends.core.settings import InferSettings
 from backends.core.values import DeviceSample
-from backends.engine.replay import ReplayClient, Story, read_story
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens import questions, setup
 from tests.r3d_tui.pictures import KEPT, drawn, svg, written
+from tests.replay import ReplayClient, Story, read_story
 
 Console = Callable[..., ConsoleApp]
 STORIES = Path(__file__).resolve().parents[1] / "stories"

@@ -10,7 +10,7 @@ import pytest
 
 from backends.core.client import Client, RunRequest
 from backends.core.errors import InputError
-from backends.engine.replay import ReplayClient, read_story
+from tests.replay import ReplayClient, read_story
 
 OpenStory = Callable[..., ReplayClient]
 

@@ -15,7 +15,6 @@ from backends.core.client import RunResult, RunSummary
 from backends.core.messages import line
 from backends.core.values import ClassScore, Confusion, Report
 from backends.data.catalog import memory_catalog
-from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.results import Results
@@ -23,6 +22,7 @@ from r3d_tui.text.rows import Row, table, text_of, width_of
 from r3d_tui.views.compare import Comparison, above, change_cells, change_columns, compared
 from r3d_tui.views.look import Look
 from r3d_tui.views.matrix import Heat, counted, matrix
+from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]

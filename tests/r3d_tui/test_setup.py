@@ -13,11 +13,11 @@ import pytest
 from backends.core.errors import InputError
 from backends.core.messages import line
 from backends.core.values import DeviceSample
-from backends.engine.replay import ReplayClient, Story
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens import setup
 from r3d_tui.screens.setup import Setup, Verdict
 from tests.r3d_tui.waiting import until
+from tests.replay import ReplayClient, Story
 
 Console = Callable[..., ConsoleApp]
 

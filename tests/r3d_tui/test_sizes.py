@@ -14,11 +14,11 @@ from backends import api
 from backends.core.catalog_pages import ClipFrames, SkippedEntry, VideoEntry
 from backends.core.messages import line
 from backends.data.catalog import memory_catalog
-from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.setup import Setup
 from r3d_tui.text.rows import Row, text_of, width_of
 from r3d_tui.widgets.sheet import Sheet
+from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]

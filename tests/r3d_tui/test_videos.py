@@ -13,7 +13,6 @@ from backends.core.catalog_pages import ClipFrames, VideoEntry
 from backends.core.errors import InputError
 from backends.core.messages import line
 from backends.data.catalog import SqlCatalog, memory_catalog
-from backends.engine.replay import ReplayClient
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.dialog import Dialog
@@ -33,6 +32,7 @@ from r3d_tui.views.videos import (
     video_listing,
 )
 from tests.r3d_tui.waiting import until
+from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]

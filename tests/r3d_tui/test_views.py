@@ -19,7 +19,6 @@ from backends.core.run_state import DeviceRun, Run, StageRun, fold
 from backends.core.setting_change import SettingChange
 from backends.core.settings import InferSettings, Settings
 from backends.core.values import DeviceSample
-from backends.engine.replay import ReplayClient
 from r3d_tui.lang.words import Words
 from r3d_tui.panels.catalogue import VIEWS as PANELS
 from r3d_tui.panels.panel import Scene
@@ -28,6 +27,7 @@ from r3d_tui.text.rows import Row, text_of, width_of
 from r3d_tui.views import chips, dataset, devices, dialogs, failure, frame, log, model, ready, result, running, stages
 from r3d_tui.views.look import SIGNS, Look
 from r3d_tui.views.strip import strip
+from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
 NOW = 1_760_000_250.0

@@ -15,12 +15,12 @@ from backends.core.events import Outcome
 from backends.core.messages import line
 from backends.core.run_state import DeviceRun, Run, StageRun
 from backends.core.values import DeviceSample
-from backends.engine.replay import ReplayClient
 from r3d_tui.headless import progress
 from r3d_tui.headless.progress import LiveDisplay, PlainLines, ended_rows, live_rows
 from r3d_tui.lang.words import Words
 from r3d_tui.terminal import tty
 from r3d_tui.text.rows import text_of, width_of
+from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
 EN, ZH = Words("en"), Words("zh")

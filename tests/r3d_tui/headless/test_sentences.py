@@ -13,7 +13,6 @@ from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.messages import line
 from backends.core.run_state import Run, StageRun
-from backends.engine.replay import ReplayClient
 from r3d_tui.headless.sentences import (
     complaint,
     endings,
@@ -26,6 +25,7 @@ from r3d_tui.headless.sentences import (
     system_complaint,
 )
 from r3d_tui.lang.words import Words
+from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
 EN, ZH = Words("en"), Words("zh")

@@ -9,10 +9,10 @@ from backends.core.messages import line
 from backends.core.needs import Finding
 from backends.core.run_state import Run
 from backends.core.values import Chip, DeviceTable, Trouble
-from backends.engine.replay import ReplayClient
 from r3d_tui.headless.tables import device_lines, finding_lines, log_lines, run_lines, status_lines
 from r3d_tui.lang.words import Words
 from r3d_tui.text.rows import cells
+from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
 EN, ZH = Words("en"), Words("zh")

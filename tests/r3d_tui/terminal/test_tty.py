@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 RUN = """
 import sys
 from pathlib import Path
-from backends.engine.replay import ReplayClient
+from tests.replay import ReplayClient
 from r3d_tui.terminal import tty
 from r3d_tui.app import run_console
 client = ReplayClient.open(Path(sys.argv[1]))

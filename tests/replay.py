@@ -1,6 +1,6 @@
 """The client protocol over a recorded run (a story): the same snapshots, with no engine, no journal and no workspace.
 
-It ships with the engine so that whoever writes a front end can test it without an engine; our own tests do.
+The tests of the front ends use it in place of an engine.
 
 A story is a file of JSON lines. The first says what the recording knows from the start:
     {"story": {"source": "...", "workspace": "...", "began": wall seconds, "settings": {...}, "plan": {...}}}
@@ -29,7 +29,7 @@ from backends.core.codec import DecodeError, decode
 from backends.core.errors import InputError
 from backends.core.events import Event, from_json
 from backends.core.files import read_file
-from backends.core.messages import N_, Line, line
+from backends.core.messages import Line, line
 from backends.core.plan import Plan
 from backends.core.run_state import Run, fold
 from backends.core.settings import Settings
@@ -55,7 +55,7 @@ LARGEST = 1 << 28
 
 def read_story(path: Path) -> Story:
     """Read a story. InputError with the line where the file is missing or is not one."""
-    hint = N_("give a recorded run, such as those of tests/stories")
+    hint = "give a recorded run, such as those of tests/stories"
     lines = read_file(path, hint=hint, most=LARGEST).decode("utf-8", "replace").splitlines()
     number = 1
     try:
@@ -67,7 +67,7 @@ def read_story(path: Path) -> Story:
         number = 1
         return _story(head, tuple(beats))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        text = N_("{path}, line {number}: not a recorded run: {reason}")
+        text = "{path}, line {number}: not a recorded run: {reason}"
         raise InputError(text, hint="record it again", path=str(path), number=number, reason=str(error)) from None
 
 
@@ -244,7 +244,7 @@ class ReplayClient:
         piece = data[begin : begin + limit]
         return LogChunk(piece.decode("utf-8", "replace"), begin, begin + len(piece))
 
-    def log_path(self, stage: str) -> Path | None:  # noqa: ARG002 - the protocol's signature
+    def log_path(self, stage: str) -> Path | None:
         """None: a recording has no files."""
         return None
 
@@ -279,7 +279,7 @@ class ReplayClient:
         self.asked.append({"export": run_id, "folder": str(folder)})
         return ()
 
-    def events(self, run_id: str, after: int = 0) -> list[tuple[int, float, Event]]:  # noqa: ARG002 - one run a story
+    def events(self, run_id: str, after: int = 0) -> list[tuple[int, float, Event]]:
         """The events of the story so far with a number above `after`: number, wall time in seconds, event."""
         with self._lock:
             happened = (beat for beat in self.story.beats[: self._next] if beat[1] == "event")
