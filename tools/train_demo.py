@@ -39,7 +39,8 @@ from backends.demo.demo_workspace import CHECKPOINT, CONV1_T_SIZE, DEPTH, WIDEN 
 from backends.demo.films import ACTIONS, PARTNERS, Film, draw  # noqa: E402
 from backends.models.architecture import Architecture  # noqa: E402
 from backends.models.families import network_of  # noqa: E402
-from backends.models.forward import forward, fresh_state  # noqa: E402
+from backends.models.forward import forward  # noqa: E402
+from tests.models.fresh_state import fresh_state  # noqa: E402
 
 Pixels = NDArray[np.uint8]
 

@@ -11,33 +11,11 @@ from typing import Literal, NoReturn
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from backends.core.events import (
-    KEPT,
-    DeviceChanged,
-    DeviceProgress,
-    DeviceState,
-    Event,
-    ItemSetAside,
-    Outcome,
-    RunFinished,
-    RunStarted,
-    RunState,
-    SetAside,
-    StageBlocked,
-    StageCached,
-    StageFailed,
-    StageFinished,
-    StageNote,
-    StageProgress,
-    StageSkipped,
-    StageStarted,
-    StageStopped,
-    Unknown,
-)
+from backends.core import events as ev
 from backends.core.messages import Line, Scalar, line
 
-_Moved = StageStarted | StageProgress | ItemSetAside
-_Settled = StageFinished | StageCached | StageSkipped | StageBlocked | StageFailed | StageStopped
+_Moved = ev.StageStarted | ev.StageProgress | ev.ItemSetAside
+_Settled = ev.StageFinished | ev.StageCached | ev.StageSkipped | ev.StageBlocked | ev.StageFailed | ev.StageStopped
 
 StageState = Literal["waiting", "running", "done", "cached", "skipped", "failed", "stopped", "interrupted"]
 
@@ -71,12 +49,12 @@ class StageRun(Struct, frozen=True):
     note: Line = Line("")
     live: Mapping[str, Scalar] = field(default_factory=dict)
     """Figures of the last tick."""
-    outcome: Outcome | None = None
+    outcome: ev.Outcome | None = None
     fingerprint: str = ""
     exit_code: int = 0
     blocked: bool = False
     """It will not be reached in this run; `reason` says why."""
-    set_aside: tuple[SetAside, ...] = ()
+    set_aside: tuple[ev.SetAside, ...] = ()
     """The first `KEPT`."""
     set_aside_count: int = 0
 
@@ -91,7 +69,7 @@ class DeviceRun(Struct, frozen=True):
 
     id: str
     name: str = ""
-    state: DeviceState = "found"
+    state: ev.DeviceState = "found"
     reason: Line = Line("")
     pid: int | None = None
     clips: int = 0
@@ -107,7 +85,7 @@ class Run(Struct, frozen=True):
     """A run, so far."""
 
     id: str = ""
-    state: RunState = "new"
+    state: ev.RunState = "new"
     reason: Line = Line("")
     started: float | None = None
     ended: float | None = None
@@ -143,23 +121,23 @@ def _assert_never(event: NoReturn) -> NoReturn:  # `typing.assert_never` needs P
     raise AssertionError(f"no case for {event!r}")
 
 
-def fold(run: Run, event: Event, at: float = 0.0) -> Run:
+def fold(run: Run, event: ev.Event, at: float = 0.0) -> Run:
     """The run after `event`, which was written at wall time `at` (seconds)."""
-    if isinstance(event, RunStarted):
+    if isinstance(event, ev.RunStarted):
         return _started(run, event, at)
-    if isinstance(event, RunFinished):
+    if isinstance(event, ev.RunFinished):
         return replace(run, state=event.state, reason=event.reason, ended=at, pid=None)
-    if isinstance(event, Unknown):
+    if isinstance(event, ev.Unknown):
         return replace(run, unknown=run.unknown + 1)
-    if isinstance(event, StageNote):
+    if isinstance(event, ev.StageNote):
         note = Note(event.stage, event.text, event.level, at)
-        return replace(run, notes=(*run.notes, note)[-KEPT:])
-    if isinstance(event, DeviceChanged | DeviceProgress):
+        return replace(run, notes=(*run.notes, note)[-ev.KEPT :])
+    if isinstance(event, ev.DeviceChanged | ev.DeviceProgress):
         return _fold_device(run, event)
     return _fold_stage(run, event, at)
 
 
-def _started(run: Run, event: RunStarted, at: float) -> Run:
+def _started(run: Run, event: ev.RunStarted, at: float) -> Run:
     known = {stage.name: stage for stage in run.stages}
     return replace(
         run,
@@ -189,7 +167,7 @@ def _interrupted(stage: StageRun) -> StageRun:
 def _fold_stage(run: Run, event: _Moved | _Settled, at: float) -> Run:
     stages = {stage.name: stage for stage in run.stages}
     old = stages.get(event.stage, StageRun(event.stage))
-    if isinstance(event, StageStarted | StageProgress | ItemSetAside):
+    if isinstance(event, ev.StageStarted | ev.StageProgress | ev.ItemSetAside):
         stages[event.stage] = _moved(old, event, at)
     else:
         stages[event.stage] = _settled(old, event)
@@ -198,47 +176,47 @@ def _fold_stage(run: Run, event: _Moved | _Settled, at: float) -> Run:
 
 def _moved(old: StageRun, event: _Moved, at: float) -> StageRun:
     """The stage after what happens while it runs."""
-    if isinstance(event, StageStarted):
+    if isinstance(event, ev.StageStarted):
         begun = StageRun(old.name, "running", event.reason, attempt=event.attempt, pid=event.pid, started=at)
         return replace(begun, fingerprint=event.fingerprint)
-    if isinstance(event, StageProgress):
+    if isinstance(event, ev.StageProgress):
         live = {**old.live, **event.figures}
         far = replace(old, done=event.done, total=event.total, unit=event.unit)
         return replace(far, rate=event.rate, note=event.note, live=live)
     kept = old.set_aside
-    if len(kept) < KEPT:
-        kept = (*kept, SetAside(event.item, event.reason))
+    if len(kept) < ev.KEPT:
+        kept = (*kept, ev.SetAside(event.item, event.reason))
     return replace(old, set_aside=kept, set_aside_count=old.set_aside_count + 1)
 
 
 def _settled(old: StageRun, event: _Settled) -> StageRun:
     """The stage after what ends it, or what keeps it from beginning."""
-    if isinstance(event, StageFinished):
+    if isinstance(event, ev.StageFinished):
         ended = replace(old, state="done", pid=None, seconds=event.seconds, note=Line(""))
         return _with_outcome(ended, event.outcome)
-    if isinstance(event, StageCached):
+    if isinstance(event, ev.StageCached):
         cached = StageRun(old.name, "cached", event.reason, attempt=old.attempt, fingerprint=event.fingerprint)
         return _with_outcome(cached, event.outcome)
-    if isinstance(event, StageSkipped):
+    if isinstance(event, ev.StageSkipped):
         return replace(old, state="skipped", reason=event.reason, pid=None)
-    if isinstance(event, StageBlocked):
+    if isinstance(event, ev.StageBlocked):
         return replace(old, reason=event.reason, blocked=True)
-    if isinstance(event, StageFailed):
+    if isinstance(event, ev.StageFailed):
         failed = replace(old, state="failed", pid=None, reason=event.message, hint=event.hint)
         return replace(failed, attempt=event.attempt, seconds=event.seconds, exit_code=event.exit_code)
-    if isinstance(event, StageStopped):
+    if isinstance(event, ev.StageStopped):
         return replace(old, state="stopped", pid=None, seconds=event.seconds)
     _assert_never(event)
 
 
-def _with_outcome(stage: StageRun, outcome: Outcome) -> StageRun:
+def _with_outcome(stage: StageRun, outcome: ev.Outcome) -> StageRun:
     return replace(stage, outcome=outcome, set_aside=outcome.set_aside, set_aside_count=outcome.set_aside_count)
 
 
-def _fold_device(run: Run, event: DeviceChanged | DeviceProgress) -> Run:
+def _fold_device(run: Run, event: ev.DeviceChanged | ev.DeviceProgress) -> Run:
     devices = {device.id: device for device in run.devices}
     old = devices.get(event.device, DeviceRun(event.device))
-    if isinstance(event, DeviceChanged):
+    if isinstance(event, ev.DeviceChanged):
         new = replace(old, state=event.state, reason=event.reason, pid=event.pid, name=event.name or old.name)
     else:
         new = replace(

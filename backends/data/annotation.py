@@ -84,11 +84,6 @@ class Annotation(msgspec.Struct, frozen=True):
         """Names of the subsets that have videos, for a message."""
         return ", ".join(short(name) for name in sorted({video.subset for video in self.videos})[:6]) or "none"
 
-    @property
-    def class_index(self) -> dict[str, int]:
-        """Label to class number: its place in the list of labels, as the reference trains and evaluates."""
-        return {name: number for number, name in enumerate(self.labels)}
-
 
 def short(text: str, limit: int = 120) -> str:
     """Foreign text for a line of words: cut where it is long."""

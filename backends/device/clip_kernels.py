@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import zlib
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -42,20 +41,6 @@ def kernels_wanted() -> bool:
 def kernel_in_use() -> bool:
     """Whether the C extension does the work here."""
     return _feed is not None and kernels_wanted()
-
-
-@contextlib.contextmanager
-def without_kernel() -> Iterator[None]:
-    """Turn the C extensions off in this process for a while."""
-    before = os.environ.get(KERNEL_SWITCH)
-    os.environ[KERNEL_SWITCH] = "0"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[KERNEL_SWITCH]
-        else:
-            os.environ[KERNEL_SWITCH] = before
 
 
 ALIGNMENT = 64

@@ -21,22 +21,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from backends.core import events as ev
 from backends.core.codec import dumps
 from backends.core.errors import NeedError, R3dError
-from backends.core.events import (
-    TICKS,
-    Event,
-    RunFinished,
-    RunStarted,
-    StageBlocked,
-    StageCached,
-    StageFailed,
-    StageFinished,
-    StageNote,
-    StageSkipped,
-    StageStarted,
-    StageStopped,
-)
 from backends.core.files import FULL, FULL_HINT, is_full
 from backends.core.messages import N_, Line, line, os_reason
 from backends.core.needs import missing
@@ -60,10 +47,10 @@ KILLED_S = 2.0
 LIVES = 3
 """Attempts that a stage has in one run where something kills its process from outside."""
 
-LAST_WORDS = (StageFinished, StageFailed, StageStopped, RunFinished)
+LAST_WORDS = (ev.StageFinished, ev.StageFailed, ev.StageStopped, ev.RunFinished)
 """What is written down even where the disk is full."""
 
-Ending = StageFinished | StageCached | StageFailed | StageStopped
+Ending = ev.StageFinished | ev.StageCached | ev.StageFailed | ev.StageStopped
 
 
 class Supervisor:
@@ -76,7 +63,7 @@ class Supervisor:
         self._cache = Cache(folders)
         self._journal = Journal(folder.journal)
         self._run = self._journal.state() or Run()
-        self._pending: list[tuple[float, Event]] = []
+        self._pending: list[tuple[float, ev.Event]] = []
         self._dirty = asyncio.Event()
         self._wake = asyncio.Event()
         self._children: dict[str, Child] = {}
@@ -91,7 +78,7 @@ class Supervisor:
         reap(self._folders.workspace)
         resumed = bool(self._run.stages)
         names = tuple(stage.name for stage in self._plan.stages)
-        self._say(RunStarted(self._folder.id, names, os.getpid(), socket.gethostname(), resumed))
+        self._say(ev.RunStarted(self._folder.id, names, os.getpid(), socket.gethostname(), resumed))
         self._commit()
         begun()
         background = [self._keep(self._commit_often()), self._keep(self._beat())]
@@ -102,7 +89,7 @@ class Supervisor:
                 end = stage_scheduler.End(
                     "failed", line("{folder}: the disk is full", folder=str(self._folders.workspace))
                 )
-            self._say(RunFinished(end.state, end.reason))
+            self._say(ev.RunFinished(end.state, end.reason))
             self._commit()
         except Exception as error:  # no run ends without a reason; the log has the traceback
             with contextlib.suppress(Exception):
@@ -111,7 +98,7 @@ class Supervisor:
                     type(error).__name__,
                 )
                 fault = line(text, error=f"{what}: {str(error)[:300]}", log=str(self._folder.supervisor_log))
-                self._say(RunFinished("failed", fault))
+                self._say(ev.RunFinished("failed", fault))
                 self._commit()
             raise
         finally:
@@ -156,7 +143,7 @@ class Supervisor:
             self._busy.add(action.stage)
             self._keep(self._settle(self._plan.stage(action.stage)))
             return
-        kind = StageSkipped if isinstance(action, stage_scheduler.Skip) else StageBlocked
+        kind = ev.StageSkipped if isinstance(action, stage_scheduler.Skip) else ev.StageBlocked
         self._say(kind(action.stage, action.reason))
         self._wake.set()
 
@@ -166,7 +153,7 @@ class Supervisor:
             self._say(await self._ending(stage))
         except R3dError as error:
             attempt = self._run.stage(stage.name).attempt + 1
-            self._say(StageFailed(stage.name, attempt, error.line, error.hint, 0.0, error.exit_code))
+            self._say(ev.StageFailed(stage.name, attempt, error.line, error.hint, 0.0, error.exit_code))
         except OSError as error:
             self._say(self._disk_failure(stage.name, error))
         self._commit()
@@ -185,7 +172,7 @@ class Supervisor:
         key = decision.key
         assert key is not None
         if decision.outcome is not None:
-            return StageCached(stage.name, decision.outcome, decision.reason, key.fingerprint)
+            return ev.StageCached(stage.name, decision.outcome, decision.reason, key.fingerprint)
         if mine.attempt and mine.reason.template and not decision.stale:
             decision = replace(decision, reason=mine.reason)
         return await self._attempts(stage, decision, key)
@@ -198,7 +185,7 @@ class Supervisor:
             await asyncio.to_thread(self._cache.begin, stage.name, key.fingerprint, stale=stale)
             stale = False
             ending = await self._attempt(stage, key, attempt, reason)
-            if isinstance(ending, StageFinished):
+            if isinstance(ending, ev.StageFinished):
                 return await self._finished(stage, decision, key, ending)
             if not isinstance(ending, int):
                 return ending
@@ -206,19 +193,21 @@ class Supervisor:
                 return self._disk_failure(stage.name, OSError(errno.ENOSPC, FULL))
             killed_by = -ending
             reason = line("attempt {attempt} was killed (signal {signal}); resumed", attempt=attempt, signal=killed_by)
-            self._say(StageNote(stage.name, reason, "warning"))
+            self._say(ev.StageNote(stage.name, reason, "warning"))
         message = line("killed {lives} times, last by signal {signal}", lives=LIVES, signal=killed_by)
         hint = line("look for an out-of-memory killer (dmesg); fewer workers need less memory")
-        return StageFailed(stage.name, attempt, message, hint)
+        return ev.StageFailed(stage.name, attempt, message, hint)
 
-    async def _finished(self, stage: Stage, decision: Decision, key: CacheKey, ending: StageFinished) -> StageFinished:
+    async def _finished(
+        self, stage: Stage, decision: Decision, key: CacheKey, ending: ev.StageFinished
+    ) -> ev.StageFinished:
         """Keep what the stage gave; a result stands for its inputs only if they were the same before and after."""
         doubt = Line("")
         changed = await asyncio.to_thread(self._cache.changed_input, stage, decision.watched)
         if changed is not None:
             doubt = line("its input {path} changed while it was made", path=str(changed))
             text = N_("{path} changed while it was read: this result is not kept, and the next run makes it again")
-            self._say(StageNote(stage.name, line(text, path=str(changed)), "warning"))
+            self._say(ev.StageNote(stage.name, line(text, path=str(changed)), "warning"))
         outcome = await asyncio.to_thread(self._cache.finish, key, ending.outcome, ending.seconds, doubt)
         return replace(ending, outcome=outcome)
 
@@ -231,35 +220,35 @@ class Supervisor:
             child = await spawn(self._folders.workspace, log, scratch)
         except OSError as error:
             message = line("cannot start a process: {reason}", reason=os_reason(error))
-            return StageFailed(stage.name, attempt, message)
+            return ev.StageFailed(stage.name, attempt, message)
         self._children[stage.name] = child
-        self._say(StageStarted(stage.name, attempt, reason, child.pid, key.fingerprint))
+        self._say(ev.StageStarted(stage.name, attempt, reason, child.pid, key.fingerprint))
         self._commit()  # the child's pid is on disk before the child has anything to do
         await child.send(request)
         if self._stopping:
             self._keep(child.stop())
         ending: Ending | None = None
         async for event in child.events():
-            if isinstance(event, StageFinished | StageFailed | StageStopped):
+            if isinstance(event, ev.StageFinished | ev.StageFailed | ev.StageStopped):
                 ending = event
             else:
                 self._say(event)
         code = await child.ended()
         self._children.pop(stage.name, None)
         if ending is None and self._stopping:
-            return StageStopped(stage.name, attempt, time.monotonic() - begun)
+            return ev.StageStopped(stage.name, attempt, time.monotonic() - begun)
         if ending is None and code >= 0:
             message, hint = line("the process ended without a word (exit code {code})", code=code), line("see its log")
-            return StageFailed(stage.name, attempt, message, hint, time.monotonic() - begun)
+            return ev.StageFailed(stage.name, attempt, message, hint, time.monotonic() - begun)
         return ending if ending is not None else code
 
-    def _disk_failure(self, stage: str, error: OSError) -> StageFailed:
+    def _disk_failure(self, stage: str, error: OSError) -> ev.StageFailed:
         attempt = self._run.stage(stage).attempt
         if is_full(error):
             message = line("{folder}: the disk is full", folder=str(self._folders.workspace))
-            return StageFailed(stage, attempt, message, line(FULL_HINT))
+            return ev.StageFailed(stage, attempt, message, line(FULL_HINT))
         reason, path = os_reason(error), str(error.filename or self._folders.workspace)
-        return StageFailed(stage, attempt, line("{path}: {reason}", path=path, reason=reason))
+        return ev.StageFailed(stage, attempt, line("{path}: {reason}", path=path, reason=reason))
 
     def _request(self, stage: Stage, attempt: int, scratch: Path, key: CacheKey) -> Request:
         upstream = {}
@@ -293,11 +282,11 @@ class Supervisor:
         except OSError:
             return None
 
-    def _say(self, event: Event) -> None:
+    def _say(self, event: ev.Event) -> None:
         """Fold an event now; journal it with the next commit, unless it is a tick."""
         at = time.time()
         self._run = fold(self._run, event, at)
-        if not isinstance(event, TICKS):
+        if not isinstance(event, ev.TICKS):
             self._pending.append((at, event))
         self._dirty.set()
 
@@ -307,7 +296,7 @@ class Supervisor:
         pending, self._pending = self._pending, []
         if self._full:  # what else is still coming in is in the folded state
             pending = [(at, event) for at, event in pending if isinstance(event, LAST_WORDS)]
-            if not any(isinstance(event, RunFinished) for _, event in pending):
+            if not any(isinstance(event, ev.RunFinished) for _, event in pending):
                 self._pending = pending  # one commit has to do: each writes the whole state into the space that is left
                 return
         try:

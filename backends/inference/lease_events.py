@@ -12,18 +12,20 @@ from backends.device.failures import RestartPolicy
 from backends.inference.batch_layout import Batch
 
 
-class Started(Struct, frozen=True):
+class DeviceEvent(Struct, frozen=True):
+    """Something that happened to one device."""
+
+    device: str
+    at: float
+
+
+class Started(DeviceEvent, frozen=True):
     """The process of a device is there."""
 
-    device: str
-    at: float
 
-
-class Opened(Struct, frozen=True):
+class Opened(DeviceEvent, frozen=True):
     """A device has its model loaded; its warm-up batch took `latency_s`."""
 
-    device: str
-    at: float
     latency_s: float
 
 
@@ -53,20 +55,16 @@ class Unusable(Struct, frozen=True):
     at: float
 
 
-class Alive(Struct, frozen=True):
+class Alive(DeviceEvent, frozen=True):
     """A device that takes many leases at once is at work on them: it stages their files, or it computes."""
 
-    device: str
-    at: float
     began_at: float | None = None
     """When it began to compute them; None: it has not yet."""
 
 
-class Lost(Struct, frozen=True):
+class Lost(DeviceEvent, frozen=True):
     """The process of a device has ended or was ended."""
 
-    device: str
-    at: float
     reason: Line
     blame: bool = True
     """The batch in compute may be the cause; False where the device was killed or stopped from outside."""
@@ -77,19 +75,14 @@ class Lost(Struct, frozen=True):
     """The fix, where one is known."""
 
 
-class Take(Struct, frozen=True):
+class Take(DeviceEvent, frozen=True):
     """The user excludes a device, or includes it again."""
 
-    device: str
-    at: float
     into: Literal["out", "in"]
 
 
-class Closed(Struct, frozen=True):
+class Closed(DeviceEvent, frozen=True):
     """A tool that was to close has, and has answered what it had done."""
-
-    device: str
-    at: float
 
 
 class Tick(Struct, frozen=True):

@@ -28,31 +28,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from backends.core.events import DeviceState
 from backends.core.messages import Line, line
+from backends.inference import lease_events as ev
 from backends.inference.batch_layout import Batch
 from backends.inference.lease_devices import Held, Lease, LeaseDevice, Limits
-from backends.inference.lease_events import (
-    Alive,
-    Answered,
-    Close,
-    Closed,
-    Drop,
-    Give,
-    Happening,
-    Instruction,
-    Keep,
-    Lost,
-    Note,
-    Opened,
-    Overdue,
-    Refused,
-    Show,
-    Start,
-    Started,
-    Stopping,
-    Take,
-    Tick,
-    Unusable,
-)
 from backends.inference.throughput import Meter
 
 DEPTH = 2
@@ -77,7 +55,7 @@ NOT_FINITE = line(
     "its scores are not finite numbers: probably an overflow of fp16, so compile with another compile.precision_mode"
 )
 
-_None: tuple[Instruction, ...] = ()
+_None: tuple[ev.Instruction, ...] = ()
 
 
 class Leases:
@@ -166,54 +144,54 @@ class Leases:
 
     # what happens
 
-    def begin(self, at: float) -> tuple[Instruction, ...]:
+    def begin(self, at: float) -> tuple[ev.Instruction, ...]:
         """The instructions to begin with: every device is started but those left out."""
         return tuple(step for device in self.devices.values() for step in self._begin(device, at))
 
-    def _begin(self, device: LeaseDevice, at: float) -> tuple[Instruction, ...]:
+    def _begin(self, device: LeaseDevice, at: float) -> tuple[ev.Instruction, ...]:
         out = device.left_out
         return self._show(device, "out", out) if out.template else self._start(device, at)
 
-    def handle(self, event: Happening) -> tuple[Instruction, ...]:
+    def handle(self, event: ev.Happening) -> tuple[ev.Instruction, ...]:
         """What to do now that `event` has happened."""
-        if isinstance(event, Tick):
+        if isinstance(event, ev.Tick):
             steps = [step for device in self.devices.values() for step in self._overdue(device, event.at)]
             return (*steps, *self._settle(event.at))
-        if isinstance(event, Stopping):
+        if isinstance(event, ev.Stopping):
             self.stopping = True
             # a tool's share may take long: what it has done counts, the rest it gives back
-            return tuple(Close(one.id) for one in self.devices.values() if self.tool and one.flight)
+            return tuple(ev.Close(one.id) for one in self.devices.values() if self.tool and one.flight)
         device = self.devices.get(event.device)
         if device is None:
-            return (Note(line("there is no device {device} in this run", device=event.device)),)
+            return (ev.Note(line("there is no device {device} in this run", device=event.device)),)
         return (*self._one(device, event), *self._settle(event.at))
 
-    def _one(self, device: LeaseDevice, event: Happening) -> tuple[Instruction, ...]:
-        if isinstance(event, Started) and device.state == "starting":
+    def _one(self, device: LeaseDevice, event: ev.Happening) -> tuple[ev.Instruction, ...]:
+        if isinstance(event, ev.Started) and device.state == "starting":
             device.state, device.since = "loading", event.at
             return self._show(device, "loading")
-        if isinstance(event, Opened) and device.state == "loading":
+        if isinstance(event, ev.Opened) and device.state == "loading":
             device.state, device.since, device.warm_s = "ready", event.at, event.latency_s
             return self._show(device, "ready")
-        if isinstance(event, Answered):
+        if isinstance(event, ev.Answered):
             return self._answered(device, event)
-        if isinstance(event, Refused):
+        if isinstance(event, ev.Refused):
             return self._refused(device, event)
-        if isinstance(event, Unusable):
+        if isinstance(event, ev.Unusable):
             return self._unusable(device, event)
-        if isinstance(event, Lost) and device.alive:
+        if isinstance(event, ev.Lost) and device.alive:
             return self._lost(device, event)
-        if isinstance(event, Alive) and device.state in ("ready", "leaving"):
+        if isinstance(event, ev.Alive) and device.state in ("ready", "leaving"):
             return self._at_work(device, event)
-        if isinstance(event, Closed) and device.alive:
+        if isinstance(event, ev.Closed) and device.alive:
             self._give_back(device)
             device.state = "out"
             return _None if self.stopping else self._show(device, "out", line("excluded on request"))
-        if isinstance(event, Take):
+        if isinstance(event, ev.Take):
             return self._take(device, event)
         return _None
 
-    def _at_work(self, device: LeaseDevice, event: Alive) -> tuple[Instruction, ...]:
+    def _at_work(self, device: LeaseDevice, event: ev.Alive) -> tuple[ev.Instruction, ...]:
         device.since, device.is_stalled = event.at, False
         if event.began_at is None or device.is_computing:
             return _None
@@ -221,7 +199,7 @@ class Leases:
         device.meter.begin(event.began_at)
         return self._show(device, "working")
 
-    def _answered(self, device: LeaseDevice, event: Answered) -> tuple[Instruction, ...]:
+    def _answered(self, device: LeaseDevice, event: ev.Answered) -> tuple[ev.Instruction, ...]:
         lease = self._end(device, event.lease, event.at)
         if lease is None:
             self.late += 1
@@ -237,9 +215,9 @@ class Leases:
         failed = self._failures.pop(lease.batch.id, ())
         wrong = [name for name, reason in failed if reason is NOT_FINITE]
         excluded = (step for name in wrong for step in self._count_wrong(self.devices[name]))
-        return (Keep(device.id, lease.batch), *self._show(device, "working"), *excluded)
+        return (ev.Keep(device.id, lease.batch), *self._show(device, "working"), *excluded)
 
-    def _count_wrong(self, device: LeaseDevice) -> tuple[Instruction, ...]:
+    def _count_wrong(self, device: LeaseDevice) -> tuple[ev.Instruction, ...]:
         """Another has just given numbers where it gave none."""
         device.wrong += 1
         if device.wrong < WRONG or not device.alive:
@@ -247,24 +225,24 @@ class Leases:
         self._give_back(device)
         device.state, device.policy, device.reason = "retired", "never", GIVES_NO_NUMBERS
         text = line("{device} is out of the run: {reason}", device=device.id, reason=device.reason)
-        return (Close(device.id), *self._show(device, "retired", device.reason), Note(text))
+        return (ev.Close(device.id), *self._show(device, "retired", device.reason), ev.Note(text))
 
-    def _refused(self, device: LeaseDevice, event: Refused) -> tuple[Instruction, ...]:
+    def _refused(self, device: LeaseDevice, event: ev.Refused) -> tuple[ev.Instruction, ...]:
         """Clips of a batch that cannot be read are tried one by one; one that fails alone does not count."""
         lease = self._end(device, event.lease, event.at)
         if lease is None or self._is_taken_care_of(lease.batch):
             return _None
         return self._one_by_one(lease.batch, event.reason)
 
-    def _one_by_one(self, batch: Batch, reason: Line) -> tuple[Instruction, ...]:
+    def _one_by_one(self, batch: Batch, reason: Line) -> tuple[ev.Instruction, ...]:
         if len(batch.clips) == 1:
-            return (Drop(batch.clips[0], reason),)
+            return (ev.Drop(batch.clips[0], reason),)
         for clip in reversed(batch.clips):
             self._splits += 1
             self._returned.appendleft(Batch(self._splits, (clip,)))
         return _None
 
-    def _unusable(self, device: LeaseDevice, event: Unusable) -> tuple[Instruction, ...]:
+    def _unusable(self, device: LeaseDevice, event: ev.Unusable) -> tuple[ev.Instruction, ...]:
         """Scores that are no numbers: another device tries the batch, then its clips are tried one by one."""
         lease = self._end(device, event.lease, event.at)
         if lease is None or self._is_taken_care_of(lease.batch):
@@ -279,18 +257,18 @@ class Leases:
         self._returned.appendleft(batch)
         return _None
 
-    def _lost(self, device: LeaseDevice, event: Lost) -> tuple[Instruction, ...]:
+    def _lost(self, device: LeaseDevice, event: ev.Lost) -> tuple[ev.Instruction, ...]:
         self._give_back(device, event.reason if event.blame else None)
         device.reason, device.hint, device.policy = event.reason, event.hint, event.policy
-        fix = (Note(event.hint),) if event.hint.template else ()
+        fix = (ev.Note(event.hint),) if event.hint.template else ()
         worth = DEATHS if event.is_killed else event.policy == "retry"
         if device.deaths < worth and device.state != "leaving" and not self.stopping:
             device.deaths += 1
             text = line("{device} failed and gets a new process: {reason}", device=device.id, reason=event.reason)
-            return (Note(text), *fix, *self._start(device, event.at))
+            return (ev.Note(text), *fix, *self._start(device, event.at))
         device.state = "retired"
         text = line("{device} is out of the run: {reason}", device=device.id, reason=event.reason)
-        return (*self._show(device, "retired", event.reason), Note(text), *fix)
+        return (*self._show(device, "retired", event.reason), ev.Note(text), *fix)
 
     def _give_back(self, device: LeaseDevice, blamed_for: Line | None = None) -> None:
         """What the device had in flight goes back to the front of the queue; the first of it may be to blame."""
@@ -313,28 +291,28 @@ class Leases:
         del self._copied[batch.id]  # the other device has it alone now
         return True
 
-    def _take(self, device: LeaseDevice, event: Take) -> tuple[Instruction, ...]:
+    def _take(self, device: LeaseDevice, event: ev.Take) -> tuple[ev.Instruction, ...]:
         if event.into == "in":
             if device.state == "leaving":
                 device.state, device.shown = "ready", "working"
-                return (Show(device.id, "working", Line("")),)
+                return (ev.Show(device.id, "working", Line("")),)
             return () if device.alive else self._start(device, event.at)
         if device.flight and self.tool:
             device.state = "leaving"
-            return (Close(device.id),)
+            return (ev.Close(device.id),)
         if device.state in ("ready", "leaving") and device.flight:
             device.state, device.shown = "leaving", "working"
             text = line("is being excluded: {n} batches in work end first", n=len(device.flight))
-            return (Show(device.id, "working", text),)
+            return (ev.Show(device.id, "working", text),)
         return self._leave(device) if device.alive else _None
 
-    def _leave(self, device: LeaseDevice) -> tuple[Instruction, ...]:
+    def _leave(self, device: LeaseDevice) -> tuple[ev.Instruction, ...]:
         device.state = "out"
-        return (Close(device.id), *self._show(device, "out", line("excluded on request")))
+        return (ev.Close(device.id), *self._show(device, "out", line("excluded on request")))
 
-    def _settle(self, at: float) -> tuple[Instruction, ...]:
+    def _settle(self, at: float) -> tuple[ev.Instruction, ...]:
         """Let leavers go, bring devices back where none is left, hand out what waits."""
-        steps: list[Instruction] = []
+        steps: list[ev.Instruction] = []
         for device in self.devices.values():
             if device.state == "leaving" and not device.flight:
                 steps += self._leave(device)
@@ -351,27 +329,27 @@ class Leases:
                 steps += self._show(device, "idle")
         return tuple(steps)
 
-    def _bring_back(self, at: float) -> tuple[Instruction, ...]:
-        steps: list[Instruction] = []
+    def _bring_back(self, at: float) -> tuple[ev.Instruction, ...]:
+        steps: list[ev.Instruction] = []
         if any(d.alive for d in self.devices.values()):
             self._paused = False
             return _None
         for device in self.devices.values():
             if device.state == "retired" and device.policy != "never" and device.restarts > 0:
                 device.restarts -= 1
-                steps.append(Note(line("no device was left: {device} is started again", device=device.id)))
+                steps.append(ev.Note(line("no device was left: {device} is started again", device=device.id)))
                 steps += self._start(device, at)
         if not steps and not self._paused and any(d.waits for d in self.devices.values()):
             self._paused = True
-            steps.append(Note(line("no device is at work: include one to go on")))
+            steps.append(ev.Note(line("no device is at work: include one to go on")))
         return tuple(steps)
 
-    def _start(self, device: LeaseDevice, at: float) -> tuple[Instruction, ...]:
+    def _start(self, device: LeaseDevice, at: float) -> tuple[ev.Instruction, ...]:
         device.state, device.since, device.left_out = "starting", at, Line("")
         device.is_computing = device.is_stalled = False
-        return (Start(device.id), *self._show(device, "loading"))
+        return (ev.Start(device.id), *self._show(device, "loading"))
 
-    def _hand_out(self, device: LeaseDevice, depth: int, at: float) -> tuple[Instruction, ...]:
+    def _hand_out(self, device: LeaseDevice, depth: int, at: float) -> tuple[ev.Instruction, ...]:
         if self.stopping or device.state != "ready" or len(device.flight) >= depth:
             return _None
         if depth > DEPTH and (device.meter.latency_s or QUICK_S) >= QUICK_S:
@@ -385,30 +363,30 @@ class Leases:
         device.meter.begin(at)
         return (self._lease(device, batch, at), *self._show(device, "working"))
 
-    def _lease(self, device: LeaseDevice, batch: Batch, at: float) -> Give:
+    def _lease(self, device: LeaseDevice, batch: Batch, at: float) -> ev.Give:
         if not device.flight:
             device.since = at
         lease = Lease(next(self._numbers), batch)
         device.flight.append(lease)
-        return Give(device.id, lease.number, batch)
+        return ev.Give(device.id, lease.number, batch)
 
-    def _share_out(self, device: LeaseDevice, at: float) -> tuple[Instruction, ...]:
+    def _share_out(self, device: LeaseDevice, at: float) -> tuple[ev.Instruction, ...]:
         """A tool's share: of all that is left as much as each of the idle devices would get."""
         if self.stopping or device.state != "ready" or device.flight:
             return _None
         idle = sum(d.alive and d.state != "leaving" and not d.flight for d in self.devices.values())
         wanted = -(-(self._left + len(self._returned)) // idle)
-        given: list[Instruction] = []
+        given: list[ev.Instruction] = []
         while len(given) < wanted and (batch := self._next(device)) is not None:
             given.append(self._lease(device, batch, at))
         device.is_computing = False
         return (*given, *self._show(device, "loading", line("{n} batches", n=len(given)))) if given else _None
 
-    def _hand_copies(self, at: float) -> list[Instruction]:
+    def _hand_copies(self, at: float) -> list[ev.Instruction]:
         """What is in flight at stalled devices, to idle ones that have nothing else to do."""
         if self.stopping or self._left or self._returned:
             return []
-        steps: list[Instruction] = []
+        steps: list[ev.Instruction] = []
         idle = [d for d in self.devices.values() if d.state == "ready" and not d.flight]
         stalled = [d for d in self.devices.values() if d.is_stalled and d.state in ("ready", "leaving")]
         waiting = [lease.batch for d in stalled for lease in d.flight if lease.batch.id not in self._copied]
@@ -441,21 +419,21 @@ class Leases:
 
     # time
 
-    def _overdue(self, device: LeaseDevice, at: float) -> tuple[Instruction, ...]:
+    def _overdue(self, device: LeaseDevice, at: float) -> tuple[ev.Instruction, ...]:
         limit = device.limit(self.limits, is_tool=self.tool)
         silent = at - device.since
         if limit is None:
             return _None
         if silent > limit:
-            return (Overdue(device.id, silent),)
+            return (ev.Overdue(device.id, silent),)
         if device.flight and silent > max(2.0, limit / 4):
             device.is_stalled = True
             reason = line("no answer for {seconds:.0f} s", seconds=silent)
             return self._show(device, "stalled", reason)
         return _None
 
-    def _show(self, device: LeaseDevice, state: DeviceState, reason: Line | None = None) -> tuple[Instruction, ...]:
+    def _show(self, device: LeaseDevice, state: DeviceState, reason: Line | None = None) -> tuple[ev.Instruction, ...]:
         if device.shown == state:
             return _None
         device.shown = state
-        return (Show(device.id, state, reason or Line("")),)
+        return (ev.Show(device.id, state, reason or Line("")),)

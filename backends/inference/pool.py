@@ -25,30 +25,8 @@ from backends.core.events import DeviceProgress
 from backends.core.messages import N_, Line, Scalar, line, os_reason
 from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import Answer, Order
+from backends.inference import lease_events as ev
 from backends.inference.device_link import DeviceLink, as_line, close_all
-from backends.inference.lease_events import (
-    Alive,
-    Answered,
-    Close,
-    Closed,
-    Drop,
-    Give,
-    Happening,
-    Instruction,
-    Keep,
-    Lost,
-    Note,
-    Opened,
-    Overdue,
-    Refused,
-    Show,
-    Start,
-    Started,
-    Stopping,
-    Take,
-    Tick,
-    Unusable,
-)
 from backends.inference.lease_scheduler import Leases
 from backends.inference.result_log import Ledger
 from backends.inference.throughput import Meter
@@ -181,7 +159,7 @@ class Pool:
         self._obey()
         if now - self._looked >= LOOK_S:
             self._looked = now
-            self._tell(Tick(now))
+            self._tell(ev.Tick(now))
         self._ledger.turn(now)
         if now - self._reported >= REPORT_S:
             self._reported = now
@@ -216,30 +194,30 @@ class Pool:
         device, reason, hint = link.device, as_line(why.reason), as_line(why.hint)
         for row in plog.first_errors(link.plog) if link.plog is not None else ():
             self._job.note(line("plog: {row}", row=row), "error")
-        self._tell(Lost(device, self._clock, reason, why.blame, why.policy, why.is_killed, hint))
+        self._tell(ev.Lost(device, self._clock, reason, why.blame, why.policy, why.is_killed, hint))
 
     def _answer(self, link: DeviceLink, answer: Answer, body: bytes) -> None:
         device, now = link.device, self._clock
         if answer.kind == "started":
-            self._tell(Started(device, now))
+            self._tell(ev.Started(device, now))
         elif answer.kind == "ready":
             if answer.classes:  # a tool learns them from its first output
                 self._ledger.open(answer.classes)
             self._version = answer.version
             if self._ready_at is None and not self._leases.tool:
                 self._ready_at = time.monotonic()
-            self._tell(Opened(device, now, answer.seconds))
+            self._tell(ev.Opened(device, now, answer.seconds))
         elif answer.kind == "alive":
             self._at_work(device, answer.seconds)
         elif answer.kind == "scores":
             self._ledger.open(answer.classes)
             self._body = (answer, body)
-            self._tell(Answered(device, answer.lease, now, answer.seconds))
+            self._tell(ev.Answered(device, answer.lease, now, answer.seconds))
             self._body = None
         elif answer.kind == "unusable":
-            self._tell(Unusable(device, answer.lease, now))
+            self._tell(ev.Unusable(device, answer.lease, now))
         elif answer.kind == "refused":
-            self._tell(Refused(device, answer.lease, now, as_line(answer.reason)))
+            self._tell(ev.Refused(device, answer.lease, now, as_line(answer.reason)))
         elif answer.kind == "failed" and answer.exit_code in (2, 3):
             raise _hopeless(answer)
 
@@ -249,39 +227,39 @@ class Pool:
         if began is not None:
             self._ready_at = self._ready_at or time.monotonic() - seconds
             self._all.begin(began)
-        self._tell(Alive(device, self._clock, began))
+        self._tell(ev.Alive(device, self._clock, began))
 
     def _obey(self) -> None:
         if self._job.stopping and not self._leases.stopping:
-            self._tell(Stopping())
+            self._tell(ev.Stopping())
         for command in self._job.commands():
             if command.get("command") == "device" and command.get("take") in ("out", "in"):
-                self._tell(Take(str(command.get("id")), self._clock, command["take"]))
+                self._tell(ev.Take(str(command.get("id")), self._clock, command["take"]))
 
     # what the leases say
 
-    def _tell(self, event: Happening) -> None:
+    def _tell(self, event: ev.Happening) -> None:
         self._do(self._leases.handle(event))
 
-    def _do(self, steps: Sequence[Instruction]) -> None:
+    def _do(self, steps: Sequence[ev.Instruction]) -> None:
         for step in steps:
-            if isinstance(step, Start):
+            if isinstance(step, ev.Start):
                 self._start(step.device)
-            elif isinstance(step, Give):
+            elif isinstance(step, ev.Give):
                 if not self._leases.tool:
                     self._all.begin(self._clock)
                 self._links[step.device].order(Order(step.lease, step.batch.clips))
-            elif isinstance(step, Keep):
+            elif isinstance(step, ev.Keep):
                 self._keep(step)
-            elif isinstance(step, Drop):
+            elif isinstance(step, ev.Drop):
                 self.dropped[step.clip] = step.reason
-            elif isinstance(step, Overdue):
+            elif isinstance(step, ev.Overdue):
                 self._overdue(step)
-            elif isinstance(step, Close):
+            elif isinstance(step, ev.Close):
                 self._dismiss(step.device)
-            elif isinstance(step, Note):
+            elif isinstance(step, ev.Note):
                 self._job.note(step.text, step.level)
-            elif isinstance(step, Show):
+            elif isinstance(step, ev.Show):
                 self._show(step)
 
     def _start(self, device: str) -> None:
@@ -289,13 +267,13 @@ class Pool:
             link = self._spawn(self._specs[device])
         except OSError as error:
             reason = line("it cannot be started: {reason}", reason=os_reason(error))
-            self._tell(Lost(device, self._clock, reason, blame=False, policy="never"))
+            self._tell(ev.Lost(device, self._clock, reason, blame=False, policy="never"))
             return
         self._links[device] = link
         if link.fileno() >= 0:
             self._selector.register(link, selectors.EVENT_READ, device)
 
-    def _keep(self, step: Keep) -> None:
+    def _keep(self, step: ev.Keep) -> None:
         import numpy as np
 
         assert self._body is not None
@@ -309,7 +287,7 @@ class Pool:
         self._all.add(self._clock, len(step.batch.clips), answer.seconds)
         self._batches += 1
 
-    def _overdue(self, step: Overdue) -> None:
+    def _overdue(self, step: ev.Overdue) -> None:
         link = self._links[step.device]
         why = link.silence(step.silent_s)
         self._forget(step.device)
@@ -328,7 +306,7 @@ class Pool:
         self._forget(device)
         self._closing.append(link)
         if self._leases.tool:
-            self._tell(Closed(device, self._clock))
+            self._tell(ev.Closed(device, self._clock))
 
     def _forget(self, device: str) -> None:
         link = self._links.pop(device)
@@ -344,7 +322,7 @@ class Pool:
 
     # reports and ends
 
-    def _show(self, step: Show) -> None:
+    def _show(self, step: ev.Show) -> None:
         self._energy.state(step.device, step.state)
         link = self._links.get(step.device)
         pid = link.pid if link is not None and step.state not in ("out", "retired") else None

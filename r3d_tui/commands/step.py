@@ -76,6 +76,11 @@ def run(entry: str, stage: str, out: Path, params: Mapping[str, Any], inputs: Ma
     return outcome
 
 
+def absolute(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by name, their paths as absolute ones in text: a stage has a folder of its own."""
+    return {name: str(one.absolute()) if isinstance(one, Path) else one for name, one in options.items()}
+
+
 @app.command()
 def frames(
     video_path: Annotated[Path, typer.Argument(help="Folder of <class>/<video>.avi.")],
@@ -86,9 +91,7 @@ def frames(
     n_jobs: Annotated[int, typer.Option("--n_jobs", "--n-jobs", help="Processes; -1: one a core.")] = -1,
 ) -> None:
     """Videos to frames, as generate_video_jpgs.py."""
-    paths = {"video_path": str(video_path.absolute()), "output_path": str(output_path.absolute())}
-    params = {**paths, "dataset": dataset, "fps": fps, "size": size, "n_jobs": n_jobs}
-    run("backends.data.frames:step_frames", "frames", output_path, params, {})
+    run("backends.data.frames:step_frames", "frames", output_path, absolute(locals()), {})
 
 
 @app.command()
@@ -102,13 +105,8 @@ def annotate(
     ] = None,
 ) -> None:
     """A data set's lists and frames to the annotation json, as hmdb51_json.py, ucf101_json.py, kinetics_json.py."""
-    params = {
-        "dir_path": str(splits.absolute()),
-        "video_path": str(video_path.absolute()),
-        "dst_dir_path": str(output_path.absolute()),
-        "split": split,
-        "dataset": dataset,
-    }
+    paths = absolute({"dir_path": splits, "video_path": video_path, "dst_dir_path": output_path})
+    params = {**paths, "split": split, "dataset": dataset}
     run("backends.data.annotate:step_annotate", "annotate", output_path, params, {})
 
 
@@ -124,15 +122,7 @@ def preprocess(
     subset: Annotated[str, typer.Option("--subset", help="The subset to preprocess.")] = "validation",
 ) -> None:
     """Frames to .bin files and hmdb51.info, byte for byte as 3D-ResNets_preprocess.py."""
-    params = {
-        "video_path": str(video_path.absolute()),
-        "annotation_path": str(annotation_path.absolute()),
-        "output_path": str(output_path.absolute()),
-        "dataset": dataset,
-        "inference_batch_size": inference_batch_size,
-        "subset": subset,
-        "info_path": str(Path(f"{dataset}.info").absolute()),
-    }
+    params = {**absolute(locals()), "info_path": str(Path(f"{dataset}.info").absolute())}
     run("backends.data.preprocess_step:step_preprocess", "preprocess", output_path, params, {})
 
 
@@ -156,23 +146,7 @@ def export(
     dataset: Annotated[str | None, typer.Option("--dataset", hidden=True)] = None,
 ) -> None:
     """A checkpoint to an ONNX file, as 3D-ResNets_pth2onnx.py; the guide's other options are taken and not needed."""
-    unneeded = {"root_path": root_path, "video_path": video_path, "annotation_path": annotation_path}
-    unneeded.update({"result_path": result_path, "dataset": dataset})
-    params = {
-        "resume_path": str(resume_path.absolute()),
-        "model": model,
-        "model_depth": model_depth,
-        "n_classes": n_classes,
-        "output": str(output.absolute()),
-        "resnet_shortcut": resnet_shortcut,
-        "resnet_widen_factor": resnet_widen_factor,
-        "wide_resnet_k": wide_resnet_k,
-        "conv1_t_size": conv1_t_size,
-        "conv1_t_stride": conv1_t_stride,
-        "no_max_pool": no_max_pool,
-        **unneeded,
-    }
-    run("backends.models.export:step_export", "export", output.absolute().parent, params, {})
+    run("backends.models.export:step_export", "export", output.absolute().parent, absolute(locals()), {})
 
 
 @app.command()
@@ -186,14 +160,8 @@ def score(
     ] = None,
 ) -> None:
     """Result files to val.json, as 3D-ResNets_postprocess.py."""
-    params = {
-        "result": str(result_dir.absolute()),
-        "k": k,
-        "info": str(info.absolute()) if info else None,
-        "cwd": str(Path.cwd()),
-        "output": str(output.absolute()),
-        "labels": str(labels.absolute()) if labels else None,
-    }
+    options = absolute({"result": result_dir, "k": k, "info": info, "output": output, "labels": labels})
+    params = {**options, "cwd": str(Path.cwd())}
     run("backends.evaluate.score:step_score", "score", output.absolute().parent, params, {})
 
 
@@ -207,13 +175,5 @@ def evaluate(
     save: Annotated[bool, typer.Option("--save", help="Also write top<k>.txt beside VAL, as the guide does.")] = False,
 ) -> None:
     """val.json and the annotation to an accuracy, as eval_accuracy.py."""
-    params = {
-        "annotation": str(annotation.absolute()),
-        "val": str(val.absolute()),
-        "subset": subset,
-        "k": k,
-        "ignore": ignore,
-        "save": save,
-    }
-    outcome = run("backends.evaluate.evaluate:step_evaluate", "evaluate", Path.cwd(), params, {})
+    outcome = run("backends.evaluate.evaluate:step_evaluate", "evaluate", Path.cwd(), absolute(locals()), {})
     sys.stdout.write(f"{outcome.figures.get('text', outcome.figures['accuracy'])}\n")

@@ -24,8 +24,6 @@ from r3d_tui.widgets.spark import spark
 HOT_C = (80.0, 90.0)
 FULL = (0.90, 0.97)
 """Shares and degrees from which a figure is a warning, and from which it is bad."""
-OLD_S = 10.0
-"""A reading older than this says its age."""
 BAR, LINE = "\0", "\1"
 """Keep the places of a bar and of a line of rates."""
 

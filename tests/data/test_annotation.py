@@ -35,7 +35,7 @@ def test_the_reference_is_read(shared: Path) -> None:
     assert (51, 5100, ()) == (len(annotation.labels), len(annotation.videos), annotation.set_aside)
     validation = list(annotation.subset("validation"))
     assert (1530, 143_483) == (len(validation), sum(video.frames for video in validation))
-    assert 50 == annotation.class_index["wave"]
+    assert 50 == annotation.labels.index("wave")
     assert path.read_bytes() == annotation_json(annotation)
 
 

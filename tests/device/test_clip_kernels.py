@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from hypothesis import strategies as st
 
 from backends.device import clip_kernels
 from backends.device.clip_format import ClipHeader
+
+without_kernel = partial(patch.dict, os.environ, {clip_kernels.KERNEL_SWITCH: "0"})
 
 REFERENCE = ClipHeader()
 
@@ -99,7 +103,7 @@ def test_a_table_that_arithmetic_does_not_give_is_looked_up() -> None:
     assert len(clip_kernels.levels(REFERENCE.mean, REFERENCE.std).constants) in (0, 24)
     with np.errstate(divide="ignore", over="ignore"):
         assert b"" == clip_kernels.levels((0.5, 0.4, 0.3), (1e-39, 1e-39, 1e-39)).constants
-    with clip_kernels.without_kernel():
+    with without_kernel():
         assert b"" == clip_kernels.levels(REFERENCE.mean, REFERENCE.std).constants
 
 
@@ -109,7 +113,7 @@ def test_without_kernels_the_values_are_the_same(tmp_path: Path) -> None:
     (tmp_path / "clips").write_bytes(b"ahead" + clip.tobytes())
     before = clip_kernels.kernel_in_use()
     found = [_everything(tmp_path / "clips", clip)]
-    with clip_kernels.without_kernel():
+    with without_kernel():
         assert not clip_kernels.kernel_in_use()
         found.append(_everything(tmp_path / "clips", clip))
     assert found[0] == found[1]
@@ -140,7 +144,7 @@ def test_a_file_that_cannot_be_read_is_an_error() -> None:
     """A closed descriptor raises as Python's own reading does, with the kernel and without."""
     out, room = np.zeros((3, 8), np.float32), np.zeros((3, 8), np.uint8)
     levels = clip_kernels.levels(REFERENCE.mean, REFERENCE.std)
-    for switch in (contextlib.nullcontext, clip_kernels.without_kernel):
+    for switch in (contextlib.nullcontext, without_kernel):
         with switch(), pytest.raises(OSError, match="Bad file descriptor"):
             clip_kernels.read_bytes(-1, 0, room, checked=True)
         with switch(), pytest.raises(OSError, match="Bad file descriptor"):

@@ -26,9 +26,10 @@ from backends.models.architecture import Architecture
 from backends.models.checkpoint import identify, read_checkpoint
 from backends.models.export import run as export
 from backends.models.families import known, network_of, recognise
-from backends.models.forward import forward, fresh_state
+from backends.models.forward import forward
 from backends.models.graph import build_graph
 from backends.models.model_specs import ExportParams
+from tests.models.fresh_state import fresh_state
 from tests.models.golden_clips import rows_of
 from tests.models.small import random_state, save_checkpoint
 
