@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # the first import of one thing does not wait for those of all others
     from backends.ascend.npu_smi import devices_document as devices_document
     from backends.ascend.npu_smi_calls import read_devices as read_devices
-    from backends.core.command_reports import BenchReport, Bundle, CleanupPlan
+    from backends.core.command_reports import BenchReport, Bundle, CleanupPlan, InferBench, Overview
     from backends.core.messages import Line
     from backends.core.needs import Finding
-    from backends.core.overview import Overview
     from backends.core.plan import Plan
     from backends.core.run_state import Run
     from backends.core.settings import Settings
@@ -124,7 +123,6 @@ def overview(workspace: Path) -> Overview:
     import sys
 
     from backends.core.codec import loads
-    from backends.core.overview import Overview
     from backends.core.processes import our_environment
 
     command = [sys.executable, "-m", "backends.workspace.overview", str(workspace)]
@@ -248,35 +246,20 @@ def make_bundle(
     return pack.write_bundle(file.absolute(), parts, Mask(this_machine(workspace)))
 
 
-def bench_infer(
-    workspace: Path | None,
-    *,
-    say: Callable[[Line], None],
-    model: Path | None = None,
-    store: Path | None = None,
-    target: Literal["cpu", "ascend"] | None = None,
-    runtime: str | None = None,
-    devices: tuple[int, ...] | None = None,
-    batch: int | None = None,
-    loop: int = 20,
-    ais_bench: Path | None = None,
-) -> BenchReport:
-    """Pure inference beside the published figures. What is None is the workspace's, or the default."""
-    from backends.bench_infer import InferBench
+def bench_infer(workspace: Path | None, asked: InferBench, say: Callable[[Line], None]) -> BenchReport:
+    """Pure inference beside the published figures."""
     from backends.bench_infer import bench_infer as measure
 
-    asked = InferBench(model, store, target, runtime, devices, batch, loop, ais_bench)
     return measure(workspace, _latest(workspace), asked, say)
 
 
 def bench_batches(
-    workspace: Path, batches: Sequence[int], *, say: Callable[[Line], None], loop: int = 20, **given: Any
+    workspace: Path, batches: Sequence[int], asked: InferBench, say: Callable[[Line], None]
 ) -> BenchReport:
-    """The model made for each batch size and measured on the workspace's devices; `given` as for `bench_infer`."""
+    """The model made for each batch size and measured on the workspace's devices."""
     from backends.batch_sweep import sweep
-    from backends.bench_infer import InferBench
 
-    return sweep(workspace, _latest(workspace), batches, InferBench(loop=loop, **given), say)
+    return sweep(workspace, _latest(workspace), batches, asked, say)
 
 
 def _latest(workspace: Path | None) -> Run | None:

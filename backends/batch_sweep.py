@@ -12,8 +12,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from backends.bench_infer import InferBench, filled, measure_devices, published_total
-from backends.core.command_reports import BenchFigure, BenchReport, beside
+from backends.bench_infer import filled, measure_devices, published_total
+from backends.core.command_reports import BenchFigure, BenchReport, InferBench, beside
 from backends.core.errors import InputError, R3dError
 from backends.core.events import Event
 from backends.core.messages import Line, line

@@ -8,11 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
-from backends.core.command_reports import BenchFigure, BenchReport, beside
+from backends.core.command_reports import BenchFigure, BenchReport, InferBench, beside
 from backends.core.errors import InputError
 from backends.core.messages import Line, Scalar, line
 from backends.core.published import PublishedRate, published_model, published_rates
@@ -24,20 +22,6 @@ if TYPE_CHECKING:
     from backends.inference.pure_inference import Measured, Perf
 
 Say = Callable[[Line], None]
-
-
-class InferBench(Struct, frozen=True):
-    """What `bench infer` is asked for; None is the workspace's, or the default."""
-
-    model: Path | None = None
-    store: Path | None = None
-    target: Literal["cpu", "ascend"] | None = None
-    runtime: str | None = None
-    devices: tuple[int, ...] | None = None
-    batch: int | None = None
-    loop: int = 20
-    ais_bench: Path | None = None
-    acl_python: Path | None = None
 
 
 def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say: Say) -> BenchReport:

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from backends import api
 from backends import bench_infer as product
-from backends.bench_infer import InferBench, bench_infer
-from backends.core.command_reports import BenchFigure, BenchReport
+from backends.bench_infer import bench_infer
+from backends.core.command_reports import BenchFigure, BenchReport, InferBench
 from backends.core.errors import InputError, NeedError
 from backends.core.events import Outcome
 from backends.core.messages import Line, line
@@ -111,7 +111,7 @@ def test_batches_are_made_measured_and_compared(tmp_path: Path) -> None:
     """For real on the CPU: the model goes through export and simplify for each; the best one is noted."""
     workspace = tmp_path / "w"
     api.build_demo(workspace)
-    report = api.bench_batches(workspace, (1, 4), say=QUIET, loop=1, runtime="onnxruntime", devices=(0,))
+    report = api.bench_batches(workspace, (1, 4), InferBench(loop=1, runtime="onnxruntime", devices=(0,)), QUIET)
     rates = {batch: figure(report, f"batch_{batch}").value or 0.0 for batch in (1, 4)}
     assert min(rates.values()) > 0
     assert max(rates, key=lambda batch: rates[batch]) == report.settings["best_batch"]
@@ -122,4 +122,4 @@ def test_batches_out_of_range_are_refused(tmp_path: Path) -> None:
     """Before anything is made."""
     write_settings(tmp_path, Settings())
     with pytest.raises(InputError, match="--batches: 1 to 1024 each"):
-        api.bench_batches(tmp_path, (0,), say=QUIET)
+        api.bench_batches(tmp_path, (0,), InferBench(), QUIET)

@@ -1,4 +1,4 @@
-"""What commands hand a front end to show: a benchmark's figures, what `clean` may remove, a bundle that was written."""
+"""What the API and a front end hand each other beside a run's snapshots: reports, a setting's change, an overview."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ from typing import Literal
 from msgspec import Struct, field
 
 from backends.core.messages import Line, Scalar
+
+
+class InferBench(Struct, frozen=True):
+    """What `bench infer` is asked for; None is the workspace's, or the default."""
+
+    model: Path | None = None
+    store: Path | None = None
+    target: Literal["cpu", "ascend"] | None = None
+    runtime: str | None = None
+    devices: tuple[int, ...] | None = None
+    batch: int | None = None
+    loop: int = 20
+    ais_bench: Path | None = None
+    acl_python: Path | None = None
 
 
 class BenchFigure(Struct, frozen=True):
@@ -97,3 +111,46 @@ class Bundle(Struct, frozen=True):
     """Names inside it, in its order."""
     left_out: tuple[Line, ...] = ()
     """What would have been too large, or could not be read, by name."""
+
+
+class SettingChange(Struct, frozen=True):
+    """One line before and after. "" is a setting that does not stand in the file."""
+
+    setting: str
+    line_number: int
+    """Counted from 1."""
+    before: str
+    after: str
+
+
+def proposed(hint: Line) -> tuple[str, str] | None:
+    """The setting and the value, in TOML's form, that a fix asks for: its facts `setting` and `value` say so."""
+    setting, value = hint.facts.get("setting"), hint.facts.get("value")
+    if setting is not None and value is not None:
+        return str(setting), str(value)
+    inner = (fact for fact in hint.facts.values() if isinstance(fact, Line))
+    return next(filter(None, map(proposed, inner)), None)
+
+
+class Overview(Struct, frozen=True):
+    """Data, model and target of a workspace at a glance. None is what could not be seen at a glance."""
+
+    folders: int | None = None
+    """Folders of classes under the videos or frames."""
+    items: int | None = None
+    """Videos, or folders of frames."""
+    classes: int | None = None
+    """Labels of the annotation."""
+    subset_videos: int | None = None
+    """Those of the subset that is evaluated."""
+    arch: str = ""
+    """Of the checkpoint, such as resnet-50."""
+    model_classes: int | None = None
+    disk_bytes: int | None = None
+    """What a whole run would write."""
+    free_bytes: int | None = None
+    """Of the workspace's disk."""
+    target: tuple[str, ...] = ()
+    """What the target has: versions of CANN, tools. Foreign text."""
+    contradictions: tuple[Line, ...] = ()
+    """What does not fit together, each in a sentence."""

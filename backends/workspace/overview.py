@@ -13,9 +13,9 @@ from pathlib import Path
 
 from backends.checks.check_disk import estimate
 from backends.core.codec import dumps
+from backends.core.command_reports import Overview
 from backends.core.errors import R3dError
 from backends.core.messages import line
-from backends.core.overview import Overview
 from backends.core.settings import VIDEO_SUFFIXES, Settings
 from backends.data.dataset_checks import dataset_findings, read_labelling
 from backends.models.checkpoint import identify

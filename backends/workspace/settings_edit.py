@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from backends.core.command_reports import SettingChange
 from backends.core.errors import InputError
 from backends.core.files import write_whole
 from backends.core.messages import N_
-from backends.core.setting_change import SettingChange
 from backends.workspace.settings_file import FILE, load
 
 _HEAD = re.compile(r"\s*\[([^\[\]]+)\]\s*(#.*)?")

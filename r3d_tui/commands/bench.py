@@ -10,7 +10,7 @@ import typer
 
 from backends import api
 from backends.core.codec import encode
-from backends.core.command_reports import BenchFigure, BenchReport
+from backends.core.command_reports import BenchFigure, BenchReport, InferBench
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
 from r3d_tui.commands.help import GroupedHelp
@@ -49,38 +49,29 @@ def infer(
     """Pure inference, each device alone and all together, beside the published figures."""
     if target not in (None, "cpu", "ascend"):
         raise InputError("--target {target}: unknown", hint="cpu or ascend", target=target)
+    chosen = numbers(devices, "--devices") or None
     if batches is not None:
-        show(_compared(batches, loop, runtime, devices, ais_bench, apply=apply), json_document=json_document)
+        asked = InferBench(runtime=runtime, devices=chosen, loop=loop, ais_bench=ais_bench)
+        show(_compared(numbers(batches, "--batches"), asked, apply=apply), json_document=json_document)
         return
-    report = api.bench_infer(
-        _workspace(),
-        say=aloud(),
-        model=model.absolute() if model else None,
-        store=store,
-        target=cast(Literal["cpu", "ascend"] | None, target),
-        runtime=runtime,
-        devices=numbers(devices, "--devices") or None,
-        batch=batch,
-        loop=loop,
-        ais_bench=ais_bench,
+    asked = InferBench(
+        model.absolute() if model else None,
+        store,
+        cast(Literal["cpu", "ascend"] | None, target),
+        runtime,
+        chosen,
+        batch,
+        loop,
+        ais_bench,
     )
+    report = api.bench_infer(api.find_workspace(given.workspace or Path.cwd()), asked, aloud())
     show(report, json_document=json_document)
 
 
-def _compared(
-    batches: str, loop: int, runtime: str | None, devices: str | None, ais_bench: Path | None, *, apply: bool
-) -> BenchReport:
+def _compared(batches: tuple[int, ...], asked: InferBench, *, apply: bool) -> BenchReport:
     """The report of a batch sweep in the workspace; with `apply` its best batch is written to r3d.toml."""
     folder = open_workspace().workspace
-    report = api.bench_batches(
-        folder,
-        numbers(batches, "--batches"),
-        say=aloud(),
-        loop=loop,
-        runtime=runtime,
-        devices=numbers(devices, "--devices") or None,
-        ais_bench=ais_bench,
-    )
+    report = api.bench_batches(folder, batches, asked, aloud())
     if apply:
         change = api.change_setting(folder, "infer.batch", str(report.settings["best_batch"]))
         tell(chosen_words().line(line("r3d.toml: {setting}", setting=change.after)))
@@ -181,7 +172,3 @@ def _document(report: BenchReport) -> dict[str, object]:
 def aloud() -> Callable[[Line], None]:
     words = chosen_words()
     return lambda text: tell(words.line(text))
-
-
-def _workspace() -> Path | None:
-    return api.find_workspace(given.workspace or Path.cwd())

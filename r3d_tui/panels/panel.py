@@ -8,9 +8,8 @@ from msgspec import Struct, field
 from textual import events
 
 from backends.core.client import Preview, RunSummary, Snapshot
+from backends.core.command_reports import Overview, SettingChange
 from backends.core.messages import Line
-from backends.core.overview import Overview
-from backends.core.setting_change import SettingChange
 from r3d_tui.lang.words import Words
 from r3d_tui.state.log_buffer import LogBook
 from r3d_tui.text.rows import Row, Span, cells, cut, row

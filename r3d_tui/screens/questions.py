@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backends.core.client import RunRequest, Snapshot
-from backends.core.overview import Overview
-from backends.core.setting_change import SettingChange
+from backends.core.command_reports import Overview, SettingChange
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.run_commands import send_wishes
 from r3d_tui.state.device_poll import DevicePoll

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from backends.core.client import Preview, RunSummary, Snapshot
+from backends.core.command_reports import Overview, SettingChange
 from backends.core.messages import Line
-from backends.core.overview import Overview
-from backends.core.setting_change import SettingChange
 from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
 from r3d_tui.state.log_buffer import LogBook

@@ -14,11 +14,11 @@ from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import UNITS, Device, metric_text, reasons
-from r3d_tui.views.graph import graph
 from r3d_tui.views.look import Look, facts, live_rate, marked, paragraph, rule, state_word
 from r3d_tui.views.reference import energy_basis, joules, milliseconds, share_of_reference
 from r3d_tui.views.stages import moment
 from r3d_tui.views.tracks import METRICS, Track, range_of
+from r3d_tui.widgets.spark import graph
 
 NOTES = 6
 """Notes about a device that are shown, the latest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backends.core.client import Snapshot
-from backends.core.setting_change import SettingChange
+from backends.core.command_reports import SettingChange
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, wrap
 from r3d_tui.text.safe import safe

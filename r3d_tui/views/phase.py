@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from backends.core.client import Snapshot
+from backends.core.command_reports import proposed
 from backends.core.run_state import StageRun
-from backends.core.setting_change import proposed
 from r3d_tui.views.look import stages
 
 Phase = Literal["setup", "ready", "running", "failed", "done"]

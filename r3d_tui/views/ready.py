@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backends.core.client import Preview, Snapshot
-from backends.core.overview import Overview
+from backends.core.command_reports import Overview
 from backends.core.settings import Settings
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, fit, row, shorten

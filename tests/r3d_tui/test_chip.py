@@ -24,12 +24,12 @@ from r3d_tui.views.chip import Processes, chip
 from r3d_tui.views.chips import table_of
 from r3d_tui.views.devices import Device, joined
 from r3d_tui.views.frame import header
-from r3d_tui.views.graph import graph
 from r3d_tui.views.look import Look
 from r3d_tui.views.result import result
 from r3d_tui.views.running import running
 from r3d_tui.views.tracks import Track, Tracks, range_of, tracks_of
 from r3d_tui.views.verdict import verdict
+from r3d_tui.widgets.spark import graph
 from tests.r3d_tui.waiting import until
 from tests.replay import ReplayClient
 

@@ -26,10 +26,9 @@ from textual.widgets import Input
 
 from backends import api
 from backends.core.client import Candidates, Snapshot
+from backends.core.command_reports import Overview, SettingChange
 from backends.core.messages import line
-from backends.core.overview import Overview
 from backends.core.run_state import DeviceRun
-from backends.core.setting_change import SettingChange
 from backends.core.settings import InferSettings
 from backends.core.values import DeviceSample
 from r3d_tui.app import ConsoleApp

@@ -11,12 +11,11 @@ import pytest
 from msgspec.structs import replace
 
 from backends.core.client import Preview, Snapshot
+from backends.core.command_reports import Overview, SettingChange
 from backends.core.errors import InputError
 from backends.core.events import DeviceProgress, RunStarted, StageProgress, StageStarted
 from backends.core.messages import line
-from backends.core.overview import Overview
 from backends.core.run_state import DeviceRun, Run, StageRun, fold
-from backends.core.setting_change import SettingChange
 from backends.core.settings import InferSettings, Settings
 from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words

@@ -7,29 +7,21 @@ leaves single operators that it does not know to the CPU. Both are refused here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backends.device.failures import N_, DeviceError
-from backends.device.model_runtime import INPUT, OUTPUT, DeviceSpec, Port, RuntimeInfo, check_ports, read_failure
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from backends.device.model_runtime import DeviceSpec, RuntimeInfo, check_ports, read_failure
+from backends.inference.runtimes.onnxruntime import OnnxRuntime, port
 
 RUNTIME = RuntimeInfo("cann", "backends.inference.runtimes.cann:CannOnnx", "onnxruntime", ("ascend",), in_cann=True)
 
 PROVIDER = "CANNExecutionProvider"
 _NO_CPU = "session.disable_cpu_ep_fallback"
 """ONNX Runtime's own switch: a graph with a node for the CPU makes no session."""
-_KINDS = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
 
 
-class CannOnnx:
-    """One session on one chip; see the module's text."""
-
-    def __init__(self) -> None:
-        self.version = "onnxruntime-cann"
-        self._session: Any = None
+class CannOnnx(OnnxRuntime):
+    """One session on one chip; see the module's text. Its first `run` compiles the model for the chip: minutes."""
 
     def open(self, model: Path, device: DeviceSpec, shape: tuple[int, ...]) -> int:
         """As in `Runtime.open`; DeviceError with exit code 3 where the package, CANN or the chip cannot be had, or a
@@ -48,19 +40,10 @@ class CannOnnx:
             text = N_("ONNX Runtime would compute on {provider} instead of the chip")
             raise DeviceError(text, hint=_FIX, exit_code=3, provider=providers[0] if providers else "nothing")
         session.disable_fallback()
-        inputs, outputs = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
+        inputs, outputs = ([port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
         classes = check_ports(model, shape, inputs, outputs)
         self._session = session
         return classes
-
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As in `Runtime.run`. The first call compiles the model for the chip: minutes."""
-        result: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: batch})[0]
-        return result
-
-    def close(self) -> None:
-        """Drop the session."""
-        self._session = None
 
 
 _FIX = N_("source CANN's set_env.sh, see `npu-smi info`, and pair this onnxruntime-cann with its CANN; or use acl")
@@ -84,8 +67,3 @@ def _open(ort: Any, model: Path, device: DeviceSpec) -> Any:
                 "the CANN provider does not start: {reason}", hint=_FIX, exit_code=3, reason=reason
             ) from error
         raise read_failure(model, "ONNX Runtime", error) from error
-
-
-def _port(end: Any) -> Port:
-    shape = tuple(n if isinstance(n, int) else None for n in end.shape)
-    return Port(end.name, shape, _KINDS.get(end.type, end.type))

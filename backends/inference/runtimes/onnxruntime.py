@@ -35,18 +35,16 @@ class OnnxRuntime:
             session = ort.InferenceSession(str(model), _options(ort, device), providers=["CPUExecutionProvider"])
         except Exception as error:
             raise read_failure(model, "ONNX Runtime", error) from error
-        inputs, outputs = ([_port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
+        inputs, outputs = ([port(end) for end in ends] for ends in (session.get_inputs(), session.get_outputs()))
         classes = check_ports(model, shape, inputs, outputs, str(device.options.get("input", "float32")))
         self._session = session
         return classes
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As in `Runtime.run`."""
         result: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: batch})[0]
         return result
 
     def close(self) -> None:
-        """Drop the session."""
         self._session = None
 
 
@@ -61,7 +59,8 @@ def _options(ort: Any, device: DeviceSpec) -> Any:
     return options
 
 
-def _port(end: Any) -> Port:
+def port(end: Any) -> Port:
+    """An input or output of a session."""
     kinds = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
     shape = tuple(n if isinstance(n, int) else None for n in end.shape)
     return Port(end.name, shape, kinds.get(end.type, end.type))
