@@ -88,6 +88,8 @@ class Query(Struct, frozen=True):
     is_descending: bool = False
     label: str | None = None
     """Of `videos`, those of one class."""
+    predicted: str | None = None
+    """Of `videos`, those whose best label it is."""
 
 
 class Catalog(Protocol):

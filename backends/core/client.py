@@ -93,6 +93,8 @@ class RunResult(Struct, frozen=True):
     """None where the run did not evaluate, or where its artifacts are gone."""
     state: Run = Run()
     """Its stages and devices as they ended."""
+    settings: Settings | None = None
+    """Those that it worked by; None where its plan is gone or was written by a version with other settings."""
 
 
 class Candidates(Struct, frozen=True):

@@ -290,9 +290,10 @@ def _tests(query: Query, text: str) -> tuple[str, list[str]]:
     exact = query.text != query.text.lower()
     tests = [f"instr({text}, ?)" if exact else f"({text}) LIKE ? ESCAPE '\\'" for _ in words]
     values = words if exact else [f"%{_escaped(word)}%" for word in words]
-    if query.label is not None:
-        tests.append("v.label = ?")
-        values.append(query.label)
+    for column, wanted in (("v.label", query.label), ("v.predicted", query.predicted)):
+        if wanted is not None:
+            tests.append(f"{column} = ?")
+            values.append(wanted)
     return (f" WHERE {' AND '.join(tests)}" if tests else ""), values
 
 

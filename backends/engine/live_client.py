@@ -199,7 +199,8 @@ class LiveClient:
     def result(self, run_id: str) -> RunResult:
         run = self._run(run_id)
         alive = lock.owner(self._folders) is not None and next(iter(self._folders.all_runs())).id == run_id
-        return RunResult(summary(run_id, run, alive=alive), run_results.read_report(self._folders, run), run)
+        report, settings = run_results.read_report(self._folders, run), run_results.read_settings(self._folders, run_id)
+        return RunResult(summary(run_id, run, alive=alive), report, run, settings)
 
     def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
         return run_results.export(self._folders, self._run(run_id), folder)

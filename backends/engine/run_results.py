@@ -8,12 +8,15 @@ import os
 import shutil
 from pathlib import Path
 
-from backends.core.codec import DecodeError, loads
+from backends.core.codec import DecodeError, decode, loads
 from backends.core.errors import InputError
 from backends.core.messages import N_, os_reason
+from backends.core.plan import Plan
 from backends.core.run_state import Run
+from backends.core.settings import Settings
 from backends.core.values import Report
 from backends.engine.folders import Folders
+from backends.engine.sealed import unseal
 
 EXPORTS = ("val", "predictions", "text", "report")
 """Outputs that a person takes along."""
@@ -32,6 +35,15 @@ def read_report(folders: Folders, run: Run) -> Report | None:
     path = output(folders, run, "report")
     with contextlib.suppress(OSError, DecodeError):
         return loads(Report, path.read_bytes()) if path else None
+    return None
+
+
+def read_settings(folders: Folders, run_id: str) -> Settings | None:
+    """The settings of a run, from the stage that its plan gave all of them to; None where none did or it is damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        plan = unseal(Plan, folders.run(run_id).plan.read_bytes(), needs_seal=False)
+        found = next((stage.params["settings"] for stage in plan.stages if "settings" in stage.params), None)
+        return None if found is None else decode(Settings, found)
     return None
 
 

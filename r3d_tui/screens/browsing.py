@@ -6,11 +6,13 @@ Each function asks in a thread and pushes a screen of its own; the board needs t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from backends.core.catalog_pages import Catalog, ClassEntry, ClipFrames, SkippedEntry, VideoEntry
 from backends.core.client import Client, RunResult, RunSummary, Snapshot
+from backends.core.values import Confusion
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.host import Host
 
@@ -47,14 +49,18 @@ class Asker(Protocol):
         ...
 
 
-def open_results(board: Asker, wanted: str = "") -> None:
-    """Show the result of a run, the latest that has one by default; a word where there is none."""
+def open_results(board: Asker, wanted: str = "", beside: str = "") -> None:
+    """Show the result of a run, the latest that has one by default; a word where there is none.
+
+    `beside` is the run to compare it with at once.
+    """
     client = _client(board)
 
     def find() -> tuple[RunResult | None, tuple[RunSummary, ...]]:
         scored = tuple(run for run in client.runs() if run.top1 is not None)
         one = next((run.id for run in scored if wanted in ("", run.id)), None)
-        return client.result(one) if one else None, tuple(run for run in scored if run.id != one)
+        others = sorted((run for run in scored if run.id != one), key=lambda run: run.id != beside)
+        return client.result(one) if one else None, tuple(others)
 
     def show(found: tuple[RunResult | None, tuple[RunSummary, ...]]) -> None:
         from r3d_tui.screens.results import Results
@@ -72,8 +78,19 @@ def open_results(board: Asker, wanted: str = "") -> None:
             if board.allowed():
                 board.ask(lambda: client.export(run, folder), lambda _: board.say("say.exported", path=str(folder)))
 
+        def cell(pair: Confusion, then: Callable[[Listing[VideoEntry]], None]) -> None:
+            board.ask(lambda: _videos_of(board, run, pair, screen.sources), then)
+
         screen = Results(
-            latest, earlier, board.words, load=load, export=export, play=player(board, run), folder=client.workspace
+            latest,
+            earlier,
+            board.words,
+            load=load,
+            export=export,
+            play=player(board, run),
+            cell=cell,
+            folder=client.workspace,
+            page="compare" if beside and earlier and earlier[0].id == beside else "matrix",
         )
         board.app.push_screen(screen)
 
@@ -91,13 +108,21 @@ def _compared(board: Asker, now: RunResult, before: RunResult, sources: list[Cat
         return compared(now, before, None)
 
 
+def _videos_of(board: Asker, run: str, pair: Confusion, sources: list[Catalog]) -> Listing[VideoEntry]:
+    from r3d_tui.views.videos import video_listing
+
+    sources.append(_catalog(board, run))
+    return video_listing(sources[-1], pair.label, pair.predicted)
+
+
 def open_runs(board: Asker, devices: Callable[[str], None]) -> None:
     """The runs of the workspace, and what is behind each; `devices` shows what the devices of one did."""
 
     def show(found: tuple[RunSummary, ...]) -> None:
         from r3d_tui.screens.listings import Runs
 
-        board.app.push_screen(Runs(found, board.words, result=lambda run: open_results(board, run), devices=devices))
+        results = partial(open_results, board)
+        board.app.push_screen(Runs(found, board.words, result=results, devices=devices))
 
     board.ask(_client(board).runs, show)
 

@@ -26,22 +26,27 @@ class Runs(Lists):
     DEFAULT_CSS = """
     Runs { align: center middle; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("h", "back", show=False), Binding("p", "devices", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("h", "back", show=False),
+        Binding("p", "devices", show=False),
+        Binding("space", "mark", show=False),
+    ]
 
     def __init__(
         self,
         found: Sequence[RunSummary],
         words: Words,
         *,
-        result: Callable[[str], None],
+        result: Callable[..., None],
         devices: Callable[[str], None],
     ) -> None:
-        """`result` and `devices` show what a run of that id found, and what its devices did."""
+        """`result` shows what a run found, beside another where two are given, `devices` what its devices did."""
         super().__init__(words("runs.title"), words)
         self._result, self._devices = result, devices
+        self._marked: tuple[RunSummary, ...] = ()
         listing = view.run_listing(found, words)
         self._runs = Listed(
-            listing, view.run_columns, view.run_cells, "runs.none", above=lambda look: view.run_note(found, look)
+            listing, view.run_columns, self._cells, "runs.none", above=lambda look: view.run_note(found, look)
         )
 
     @property
@@ -51,12 +56,32 @@ class Runs(Lists):
 
     @property
     def keys(self) -> list[tuple[str, str, str]]:
-        """What is behind a run."""
-        return [("Enter", "runs.result", "deeper"), ("p", "runs.devices", "devices")]
+        """What is behind a run; of two that are marked, what differs."""
+        enter = "runs.compare" if len(self._marked) == 2 else "runs.result"
+        return [("Enter", enter, "deeper"), ("Space", "runs.mark", "mark"), ("p", "runs.devices", "devices")]
+
+    def _cells(self, one: RunSummary, look: Look) -> tuple[str | Span, ...]:
+        cells = view.run_cells(one, look)
+        return (Span(safe(one.id), "match"), *cells[1:]) if one in self._marked else cells
+
+    def action_mark(self) -> None:
+        """Mark the run to compare it, or take the mark away; of three the oldest mark goes."""
+        chosen = self._runs.listing.chosen
+        if chosen is None:
+            return
+        if chosen.top1 is None:
+            self.say(self._words("say.run_no_result"))
+            return
+        others = tuple(one for one in self._marked if one != chosen)
+        self._marked = others if chosen in self._marked else (*others, chosen)[-2:]
+        self.draw()
 
     def action_deeper(self) -> None:
-        """The run's result."""
-        if (chosen := self._runs.listing.chosen) is not None:
+        """The run's result, or the two marked runs beside each other."""
+        if len(self._marked) == 2:
+            before, now = sorted(self._marked, key=lambda one: one.started or 0.0)
+            self._result(now.id, before.id)
+        elif (chosen := self._runs.listing.chosen) is not None:
             self._result(chosen.id)
 
     def action_devices(self) -> None:

@@ -78,11 +78,18 @@ class LeanUpdate(CompositorUpdate):
     def __init__(self, update: ChopsUpdate | LayoutUpdate, shown: dict[int, list[Cell | None]]) -> None:
         self._update = update
         self._shown = shown
+        self._text: str | None = None
         self.sent = 0
         """Bytes, once it was rendered."""
 
     def render_segments(self, console: Console) -> str:
-        """The sequences for the terminal. It begins and ends with plain colours."""
+        """The sequences for the terminal, made once. They begin and end with plain colours."""
+        if self._text is None:
+            self._text = self._rendered(console)
+            self.sent = len(self._text)
+        return self._text
+
+    def _rendered(self, console: Console) -> str:
         system = console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001 - as Textual's own does
         pieces = _changed(self._update) if isinstance(self._update, ChopsUpdate) else _whole(self._update)
         out: list[str] = []
@@ -105,9 +112,7 @@ class LeanUpdate(CompositorUpdate):
             line[x : x + wide] = cells
         if pen != PLAIN:
             out.append("\x1b[0m")
-        text = "".join(out)
-        self.sent = len(text)
-        return text
+        return "".join(out)
 
 
 def _whole(update: LayoutUpdate) -> Iterator[Piece]:
@@ -279,9 +284,19 @@ class ConsoleBase(App[int]):
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         update = self._lean.of(renderable)
+        if self._draws_nothing(update):
+            self.post_display_hook()
+            return
         super()._display(screen, update)
         if self._driver is not None and self._pace.sent(getattr(update, "sent", 0), time.monotonic()):
             self._driver.write(QUESTION)
+
+    def _draws_nothing(self, update: Any) -> bool:
+        """A layout that moved nothing, with the cursor where it was: Textual 8.2 writes the sequences around it."""
+        if not isinstance(update, LeanUpdate) or self.is_headless or self._batch_count or not self._running:
+            return False
+        cursor = self.screen.outer_size.clamp_offset(self.cursor_position)
+        return cursor == self._previous_cursor_position and not update.render_segments(self.console)
 
     def on_terminal_supports_synchronized_output(self) -> None:
         """The terminal has come as far as it was asked."""

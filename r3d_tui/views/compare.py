@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import fields
 
 from backends.core.catalog_pages import Catalog, Change, Query
 from backends.core.client import RunResult
+from backends.core.settings import Settings
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, table
 from r3d_tui.text.safe import safe
@@ -49,7 +51,7 @@ def compared(now: RunResult, before: RunResult, catalog: Catalog | None) -> Comp
 def above(found: Comparison, look: Look) -> list[Row]:
     """The figures of both, and how many videos changed and how."""
     words = look.words
-    rows = _figures(found.now, found.before, look)
+    rows = [*_figures(found.now, found.before, look), (), *_settings(found.now, found.before, look)]
     if found.listing is None:
         return [*rows, (), *paragraph(words("compare.gone"), look.width, "warn")]
     rows += [(), rule(words("compare.changed", n=figures.count(found.listing.total)), look.width)]
@@ -90,6 +92,40 @@ def _figures(now: RunResult, before: RunResult, look: Look) -> list[Row]:
     took = [one.run.seconds for one in pair]
     body.append((words("stages.time"), *map(figures.seconds, took), ""))
     return table(columns, body, look.width)
+
+
+def _settings(now: RunResult, before: RunResult, look: Look) -> list[Row]:
+    """The settings that differ between the two runs."""
+    words = look.words
+    if now.settings is None or before.settings is None:
+        return paragraph(words("compare.settings_gone"), look.width, "dim")
+    changed = list(differing(before.settings, now.settings))
+    if not changed:
+        return paragraph(words("compare.settings_same"), look.width, "dim")
+    columns = (
+        Column(words("compare.setting"), 20),
+        Column(words("compare.before"), 16, flex=True),
+        Column(words("compare.now"), 16, flex=True),
+    )
+    return [*table(columns, ((name, safe(old), Span(safe(new), "strong")) for name, old, new in changed), look.width)]
+
+
+def differing(before: Settings, now: Settings) -> Iterator[tuple[str, str, str]]:
+    """Each setting that differs, as `infer.batch`, with both values as a person writes them."""
+    for section in fields(Settings):
+        old, new = getattr(before, section.name), getattr(now, section.name)
+        for one in fields(old):
+            pair = getattr(old, one.name), getattr(new, one.name)
+            if pair[0] != pair[1]:
+                yield f"{section.name}.{one.name}", _value(pair[0]), _value(pair[1])
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return figures.DASH
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or figures.DASH
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _speed(one: RunResult, look: Look) -> Span:

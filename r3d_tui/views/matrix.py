@@ -5,9 +5,11 @@ It refuses to know runs: a report and a room in, rows out.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
-from backends.core.values import Report
+from backends.core.values import Confusion, Report
 from r3d_tui.text.rows import Row, Span, cells, cut, fit, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views.look import Look, paragraph
@@ -66,35 +68,97 @@ def counted(report: Report) -> Matrix:
     return Matrix(rows, columns, counts, tuple(videos[r] for r in rows))
 
 
-def matrix(report: Report, look: Look, room: int, heat: Heat | None) -> list[Row]:
-    """The picture in `room` lines; without `heat` (few colours) shares are told by shade and figure."""
+Place = tuple[int, int]
+"""A cell: row and column; of a list of pairs its row alone counts."""
+
+
+class Drawing(Struct, frozen=True):
+    """The rows of the matrix, and which pair of classes stands where in it."""
+
+    rows: tuple[Row, ...] = ()
+    whole: Matrix | None = None
+    """None: `pairs` are listed."""
+    pairs: tuple[Confusion, ...] = ()
+
+    def kept(self, place: Place) -> Place:
+        """The nearest cell that there is."""
+        rows, columns = (len(self.pairs), 1) if self.whole is None else (len(self.whole.rows), len(self.whole.columns))
+        return max(0, min(place[0], rows - 1)), max(0, min(place[1], columns - 1))
+
+    def at(self, place: Place) -> Confusion | None:
+        """The classes of a cell (one class where it counts right videos), and how many videos it holds."""
+        y, x = self.kept(place)
+        if self.whole is None:
+            return self.pairs[y] if self.pairs else None
+        return Confusion(self.whole.rows[y], self.whole.columns[x], self.whole.counts[y][x])
+
+    def place(self, pair: Confusion) -> Place:
+        """Where a pair stands."""
+        if self.whole is None:
+            return (self.pairs.index(pair) if pair in self.pairs else 0), 0
+        return self.whole.rows.index(pair.label), self.whole.columns.index(pair.predicted)
+
+
+def matrix(report: Report, look: Look, room: int, heat: Heat | None, cursor: Place | None = None) -> Drawing:
+    """The picture in `room` lines; without `heat` (few colours) shares are told by shade and figure.
+
+    With a `cursor` the last line names its cell.
+    """
     scored = [score.label for score in report.classes if score.videos]
     if not scored:
-        return []
+        return Drawing()
     if len(scored) > min(look.width, 2 * room):  # not counted: of 700 classes that takes longer than a key may
-        return _pairs(report, look, room)
+        return _pairs(report, look, room, cursor)
     whole = counted(report)
-    name = min(NAME, max(cells(safe(label)) for label in whole.rows))
-    numbers = len(str(len(whole.columns)))
-    least = name + numbers + 2
+    form, note = _form(whole, look, room - (cursor is not None), heat)
+    if form == "pairs":
+        return _pairs(report, look, room, cursor)
+    found = Drawing(whole=whole)
+    cursor = None if cursor is None else found.kept(cursor)
+    drawn = _halves(whole, heat, cursor) if form == "halves" and heat else _counts(whole, heat, int(form[-1]), cursor)
+    named = [_named(whole, cursor, look)] if cursor is not None else []
+    return Drawing((*drawn, *note, *named), whole)
+
+
+def _form(
+    whole: Matrix, look: Look, room: int, heat: Heat | None
+) -> tuple[Literal["counts 3", "counts 2", "halves", "pairs"], list[Row]]:
+    """The largest form that fits, and its legend."""
+    least = sum(_margin(whole)) + 2
     note = paragraph(look.words("matrix.legend"), look.width, "dim")
     if len(whole.rows) + 1 + len(note) <= room:
-        most = max(map(max, whole.counts))
-        for size in CELLS if heat is not None and most < 100 else CELLS[:1]:
-            if least + size * len(whole.columns) <= look.width:
-                return [*_counts(whole, name, numbers, heat, size), *note]
+        if least + 3 * len(whole.columns) <= look.width:
+            return "counts 3", note
+        if heat is not None and max(map(max, whole.counts)) < 100 and least + 2 * len(whole.columns) <= look.width:
+            return "counts 2", note
     half = paragraph(look.words("matrix.halves"), look.width, "dim")
     lines = (len(whole.rows) + 1) // 2
     if heat is not None and lines + len(half) <= room and least + len(whole.columns) <= look.width:
-        return [*_halves(whole, name, numbers, heat), *half]
-    return _pairs(report, look, room)
+        return "halves", half
+    return "pairs", []
+
+
+def _margin(whole: Matrix) -> tuple[int, int]:
+    """Cells of the names and of the numbers at the left."""
+    return min(NAME, max(cells(safe(label)) for label in whole.rows)), len(str(len(whole.columns)))
+
+
+def _named(whole: Matrix, cursor: Place, look: Look) -> Row:
+    y, x = cursor
+    share = f"{whole.counts[y][x]}/{whole.videos[y]}"
+    return cut(row(Span(share, "strong"), "  ", *_arrow(whole.rows[y], whole.columns[x])), look.width)
+
+
+def _arrow(label: str, predicted: str) -> Row:
+    return row(safe(label), Span(" → ", "dim"), safe(predicted))
 
 
 def _hex(colour: Colour) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def _counts(whole: Matrix, name: int, numbers: int, heat: Heat | None, size: int) -> list[Row]:
+def _counts(whole: Matrix, heat: Heat | None, size: int, cursor: Place | None) -> list[Row]:
+    name, numbers = _margin(whole)
     every = range(1, len(whole.columns) + 1)
     if size == CELLS[0]:
         heads = "".join(fit(f"{n} " if n < 100 else str(n), size, right=True) for n in every)
@@ -104,6 +168,8 @@ def _counts(whole: Matrix, name: int, numbers: int, heat: Heat | None, size: int
     for y, label in enumerate(whole.rows):
         spans = [Span(fit(safe(label), name)), Span(f" {y + 1:>{numbers}} ", "head")]
         spans += [_cell(whole, y, x, heat, size) for x in range(len(whole.columns))]
+        if cursor is not None and cursor[0] == y:
+            spans[2 + cursor[1]] = spans[2 + cursor[1]]._replace(role="match")
         rows.append(tuple(spans))
     return rows
 
@@ -119,7 +185,8 @@ def _cell(whole: Matrix, y: int, x: int, heat: Heat | None, size: int) -> Span:
     return Span(text, f"{_hex(ink)}/{_hex(heat.colour(share, diagonal=diagonal))}")
 
 
-def _halves(whole: Matrix, name: int, numbers: int, heat: Heat) -> list[Row]:
+def _halves(whole: Matrix, heat: Heat, cursor: Place | None) -> list[Row]:
+    name, numbers = _margin(whole)
     rows = []
     for y in range(0, len(whole.rows), 2):
         spans = [Span(fit(safe(whole.rows[y]), name)), Span(f" {y + 1:>{numbers}} ", "head")]
@@ -128,17 +195,22 @@ def _halves(whole: Matrix, name: int, numbers: int, heat: Heat) -> list[Row]:
             lower = heat.ground
             if y + 1 < len(whole.rows):
                 lower = heat.colour(whole.share(y + 1, x), diagonal=whole.diagonal(y + 1, x))
-            spans.append(Span("▀", f"{_hex(upper)}/{_hex(lower)}"))
+            if cursor in ((y, x), (y + 1, x)):
+                spans.append(Span("▲" if cursor == (y, x) else "▼", "match"))
+            else:
+                spans.append(Span("▀", f"{_hex(upper)}/{_hex(lower)}"))
         rows.append(tuple(spans))
     return rows
 
 
-def _pairs(report: Report, look: Look, room: int) -> list[Row]:
+def _pairs(report: Report, look: Look, room: int, cursor: Place | None) -> Drawing:
     of = {score.label: score.videos for score in report.classes if score.videos}
     text = look.words("matrix.large", n=len(of), shown=min(len(report.confusions), max(0, room - 3)))
     rows = [*paragraph(text, look.width, "dim"), ()]
-    for pair in report.confusions[: max(0, room - len(rows))]:
-        share = Span(f"{pair.videos:>4}/{of.get(pair.label, 0):<4}", "warn")
-        line = row(share, " ", fit(safe(pair.label), NAME), Span(" → ", "dim"), safe(pair.predicted))
+    found = Drawing(pairs=report.confusions[: max(0, room - len(rows))])
+    here = -1 if cursor is None else found.kept(cursor)[0]
+    for place, pair in enumerate(found.pairs):
+        share = Span(f"{pair.videos:>4}/{of.get(pair.label, 0):<4}", "match" if place == here else "warn")
+        line = row(share, " ", *_arrow(fit(safe(pair.label), NAME), pair.predicted))
         rows.append(cut(line, look.width))
-    return rows
+    return Drawing(tuple(rows), None, found.pairs)

@@ -31,9 +31,13 @@ def class_listing(catalog: Catalog) -> Listing[ClassEntry]:
     return Listing(pages(catalog, Query("classes"), CLASS_ORDERS, lambda one: one.label))
 
 
-def video_listing(catalog: Catalog, label: str) -> Listing[VideoEntry]:
-    """The videos of a class; found by name, prediction and reason. Slow: call it from a thread."""
-    return Listing(pages(catalog, Query("videos", label=label), VIDEO_ORDERS, lambda one: one.video))
+def video_listing(catalog: Catalog, label: str, predicted: str | None = None) -> Listing[VideoEntry]:
+    """The videos of a class, or those that were predicted as `predicted`; found by name, prediction and reason.
+
+    Slow: call it from a thread.
+    """
+    query = Query("videos", label=label, predicted=predicted)
+    return Listing(pages(catalog, query, VIDEO_ORDERS, lambda one: one.video))
 
 
 def class_columns(look: Look) -> tuple[Column, ...]:

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from backends.core.codec import encode
 from backends.core.errors import InputError
 from backends.core.events import Outcome
+from backends.core.plan import Plan, Stage
 from backends.core.run_state import Run, StageRun
+from backends.core.settings import InferSettings, Settings
 from backends.engine.folders import Folders
-from backends.engine.run_results import export, read_report
+from backends.engine.run_results import export, read_report, read_settings
+from backends.engine.sealed import seal
 
 CSV = (
     "video,class,right,in_top_k,reason,label_1,score_1\n"
@@ -69,3 +73,19 @@ def test_a_run_without_a_result_has_nothing_to_export(ended: tuple[Folders, Run]
     """It is said which run, and what to do."""
     with pytest.raises(InputError, match="run r2 has no result"):
         export(ended[0], Run(id="r2"), tmp_path)
+
+
+def test_the_settings_of_a_run_are_read_from_its_plan(tmp_path: Path) -> None:
+    """Whole, as a stage of it was given them; None where no stage was, and where the plan is damaged."""
+    folders = Folders(tmp_path)
+    settings = Settings(infer=InferSettings(batch=4))
+    plan = Plan(tmp_path, (Stage("look", "toys:look", 1, params={"settings": encode(settings)}),))
+    file = folders.run("one").plan
+    file.parent.mkdir(parents=True)
+    file.write_bytes(seal(plan))
+    assert settings == read_settings(folders, "one")
+    file.write_bytes(seal(Plan(tmp_path, (Stage("look", "toys:look", 1),))))
+    assert read_settings(folders, "one") is None
+    file.write_bytes(seal(plan).replace(b'"batch":4', b'"batch":5'))
+    assert read_settings(folders, "one") is None
+    assert read_settings(folders, "gone") is None

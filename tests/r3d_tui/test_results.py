@@ -13,15 +13,18 @@ from textual.pilot import Pilot
 from backends.core.catalog_pages import Catalog, VideoEntry
 from backends.core.client import RunResult, RunSummary
 from backends.core.messages import line
+from backends.core.settings import InferSettings, Settings
 from backends.core.values import ClassScore, Confusion, Report
 from backends.data.catalog import memory_catalog
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
+from r3d_tui.screens.listings import Runs
 from r3d_tui.screens.results import Results
 from r3d_tui.text.rows import Row, table, text_of, width_of
 from r3d_tui.views.compare import Comparison, above, change_cells, change_columns, compared
 from r3d_tui.views.look import Look
 from r3d_tui.views.matrix import Heat, counted, matrix
+from tests.r3d_tui.waiting import until
 from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
@@ -62,23 +65,23 @@ def test_the_matrix_counts_every_video_once() -> None:
 def test_a_small_matrix_shows_its_counts(words: Words) -> None:
     """Where there is room each cell holds its figure, in colour or without."""
     for heat in (HEAT, None):
-        rows = matrix(_report(3), Look(words, 76), 20, heat)
+        rows = matrix(_report(3), Look(words, 76), 20, heat).rows
         assert "class00 1  3  1  ·  · " == text_of(rows[1])
         assert "class02 3  ·  ·  3  1 " == text_of(rows[3])
 
 
 def test_a_matrix_of_a_large_window_keeps_its_counts(words: Words) -> None:
     """Where three cells a count are too many two will do, with every second number above them."""
-    rows = matrix(_report(51), Look(words, 130), 54, HEAT)
+    rows = matrix(_report(51), Look(words, 130), 54, HEAT).rows
     assert 53 == len(rows)
     assert text_of(rows[0]).startswith("            1   3   5   7   9  11")
     assert text_of(rows[1]).startswith("class00  1  3 1 · ·")
-    assert "class00" != text_of(matrix(_report(51), Look(words, 130), 54, None)[1])[:7]
+    assert "class00" != text_of(matrix(_report(51), Look(words, 130), 54, None).rows[1])[:7]
 
 
 def test_a_large_matrix_is_drawn_with_half_blocks(words: Words) -> None:
     """Two classes a line; the colours of a half block are those of its two cells."""
-    rows = matrix(_report(51), Look(words, 92), 34, HEAT)
+    rows = matrix(_report(51), Look(words, 92), 34, HEAT).rows
     assert 26 <= len(rows) <= 34
     assert "▀" * 52 == text_of(rows[0])[-52:]
     assert "#0000cb/#000000" == rows[0][2].role
@@ -88,7 +91,7 @@ def test_a_large_matrix_is_drawn_with_half_blocks(words: Words) -> None:
 @pytest.mark.parametrize(("width", "room", "heat"), [(76, 20, HEAT), (92, 34, None)])
 def test_what_does_not_fit_is_told_by_its_top_pairs(width: int, room: int, heat: Heat | None, words: Words) -> None:
     """At 80x24, and where the terminal has no colours for it, the most frequent confusions stand instead."""
-    rows = matrix(_report(51), Look(words, width), room, heat)
+    rows = matrix(_report(51), Look(words, width), room, heat).rows
     assert len(rows) <= room
     assert "51 classes do not fit" in text_of(rows[0])
     assert "1/4    class00            → class01" == text_of(rows[3]).strip()
@@ -99,9 +102,36 @@ def test_what_does_not_fit_is_told_by_its_top_pairs(width: int, room: int, heat:
 @pytest.mark.parametrize(("width", "room"), [(56, 16), (76, 20), (116, 34), (186, 54), (246, 74)])
 def test_the_matrix_stays_inside(width: int, room: int, classes: int, language: str) -> None:
     """Whatever the number of classes and the window, no row is too wide and no line too many."""
-    rows = matrix(_report(classes), Look(Words(language), width), room, HEAT)
+    rows = matrix(_report(classes), Look(Words(language), width), room, HEAT, (3, 900)).rows
     assert len(rows) <= room
     assert max(map(width_of, rows)) <= width
+
+
+@pytest.mark.parametrize(("width", "room", "heat"), [(76, 20, None), (92, 34, HEAT), (76, 20, HEAT)])
+def test_the_cursor_names_its_cell(width: int, room: int, heat: Heat | None, words: Words) -> None:
+    """In each form it stands on one pair of classes, stays inside, and is drawn in another role than the rest."""
+    report = _report(3 if heat is None else 51)
+    drawing = matrix(report, Look(words, width), room, heat)
+    place = drawing.place(report.confusions[1])
+    assert report.confusions[1] == drawing.at(place)
+    assert drawing.kept((999, 999)) == drawing.kept(drawing.kept((999, 999)))
+    drawn = matrix(report, Look(words, width), room, heat, place).rows
+    assert ["match"] == [span.role for line in drawn for span in line if span.role == "match"]
+    if drawing.whole is not None:
+        assert "1/4  class01 → class02" == text_of(drawn[-1])
+
+
+def test_settings_that_differ_stand_below_the_figures(words: Words) -> None:
+    """By the names of r3d.toml, with both values; none where both are the same."""
+    now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75), _report(3), settings=Settings())
+    changed = Settings(infer=InferSettings(batch=4, devices=(0, 1)))
+    before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5), _report(3), settings=changed)
+    text = "\n".join(map(text_of, above(compared(now, before, None), Look(words, 92))))
+    assert ["4", "10"] == text.split("infer.batch")[1].split()[:2]
+    assert "0, 1" in text.split("infer.devices")[1]
+    assert "infer.target" not in text
+    same = "\n".join(map(text_of, above(compared(now, now, None), Look(words, 92))))
+    assert "The settings of both runs are the same." in same
 
 
 BEFORE = (
@@ -198,6 +228,59 @@ async def test_the_pages_are_turned(story: OpenStory, console: Console) -> None:
         await pilot.press("q")
         await pilot.pause()
         assert app.screen is app.board
+
+
+async def test_a_cell_of_the_matrix_leads_to_its_videos(story: OpenStory, console: Console) -> None:
+    """The cursor begins on the most frequent mistake; Enter lists exactly its videos, Esc goes back to the matrix."""
+    client = story("finished")
+    report = client.snapshot().report
+    assert report is not None
+    pair = report.confusions[0]
+    app = console(client)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await _opened(pilot, "o")
+        screen = app.screen
+        assert isinstance(screen, Results)
+        await pilot.press("right", "left", "j", "k", "enter")
+        ends = asyncio.get_running_loop().time() + 10
+        while screen.listed is None:
+            assert asyncio.get_running_loop().time() < ends
+            await pilot.pause(0.02)
+        listing = screen.listed.listing
+        listed = [one for one in report.worst if (one.label, one.predicted) == (pair.label, pair.predicted)]
+        assert 0 < len(listed) == len(listing)  # the story's catalog holds the report's wrong videos
+        assert {(pair.label, pair.predicted)} == {
+            (listing.at(n).label, listing.at(n).predicted) for n in range(len(listing))
+        }
+        await pilot.pause()
+        assert f"{pair.label} → {pair.predicted}" in _text(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert screen is app.screen
+        assert "▀" * 20 in _text(app)
+
+
+async def test_two_marked_runs_are_compared(story: OpenStory, console: Console) -> None:
+    """Space marks runs that have a result; with two, Enter shows the later beside the earlier."""
+    client = story("finished")
+    runs = [run for run in client.runs() if run.top1 is not None]
+    assert 2 <= len(runs)
+    app = console(client)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause(0.3)
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, Runs) and app.screen.listed.listing.total > 0)
+        screen = app.screen
+        assert isinstance(screen, Runs)
+        for one in runs[:2]:
+            listing = screen.listed.listing
+            listing.here = next(n for n in range(len(listing)) if listing.at(n).id == one.id)
+            await pilot.press("space")
+        await pilot.pause()
+        assert "compare the two" in _text(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Results) and runs[1].id in _text(app))
+        assert "before" in _text(app)
 
 
 async def test_enter_in_the_result_panel_opens_the_results(story: OpenStory, console: Console) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import random
+from typing import ClassVar
 
 import pyte
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual._compositor import ChopsUpdate, LayoutUpdate
-from textual.geometry import Region
+from textual.app import ComposeResult
+from textual.driver import Driver
+from textual.geometry import Region, Size
 from textual.strip import Strip
+from textual.widgets import Static
 
-from r3d_tui.terminal.textual_workarounds import PLAIN, Lean, Pen, pen_of
+from r3d_tui.terminal.textual_workarounds import PLAIN, ConsoleBase, Lean, Pen, pen_of
 
 STYLES = (
     None,
@@ -125,3 +130,54 @@ def test_anything_else_is_left_as_it_is() -> None:
     """What Textual draws in other ways goes its way."""
     assert Lean().of(None) is None
     assert "text" == Lean().of("text")
+
+
+class Recorder(Driver):
+    """A terminal of 40x6 that keeps what is written to it."""
+
+    written: ClassVar[list[str]] = []
+
+    def write(self, data: str) -> None:
+        """Keep it."""
+        self.written.append(data)
+
+    def start_application_mode(self) -> None:
+        """Say how large it is."""
+        size = Size(COLUMNS, ROWS)
+        self.process_message(events.Resize(size, size))
+
+    def disable_input(self) -> None:
+        """There is none."""
+
+    def stop_application_mode(self) -> None:
+        """There is nothing to leave."""
+
+
+class Unchanging(ConsoleBase):
+    """Lays its one word out again, and ends."""
+
+    def get_driver_class(self) -> type[Driver]:
+        """The terminal that keeps what is written."""
+        return Recorder
+
+    def compose(self) -> ComposeResult:
+        """One word."""
+        yield Static("word")
+
+    def on_mount(self) -> None:
+        """Once the word stands."""
+        self.set_timer(0.2, self._again)
+
+    def _again(self) -> None:
+        Recorder.written.append("AGAIN")
+        self.screen.refresh(layout=True)
+        self.set_timer(0.2, self.exit)
+
+
+async def test_a_layout_that_moves_nothing_writes_nothing() -> None:
+    """Not even the cursor's place: over a slow link each write delays what follows."""
+    Recorder.written.clear()
+    await Unchanging().run_async(mouse=False)
+    place = Recorder.written.index("AGAIN")
+    assert any("word" in text for text in Recorder.written[:place])
+    assert not [text for text in Recorder.written[place + 1 :] if text.endswith("H")]
