@@ -40,7 +40,6 @@ def console_options(arguments: Sequence[str]) -> dict[str, Any] | None:
 
 
 def main() -> None:
-    """Run the command."""
     os.umask(os.umask(0o077) | 0o002)  # nothing that we make is writable for others
     work: list[Callable[[], object]] = []
     completing = "_R3D_TUI_COMPLETE" in os.environ

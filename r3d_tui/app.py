@@ -113,7 +113,6 @@ class ConsoleApp(ConsoleBase):
         self.without_colours()
 
     def get_default_screen(self) -> Board:
-        """The board."""
         return self.board
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -121,13 +120,11 @@ class ConsoleApp(ConsoleBase):
         return DARK
 
     def on_mount(self) -> None:
-        """Begin to follow."""
         self.app_suspend_signal.subscribe(self, lambda _: self.forget_screen())
         self.running_loop = asyncio.get_running_loop()
         self.feed.start()
 
     def on_unmount(self) -> None:
-        """Follow no longer."""
         self.feed.end()
         self.questions.end()
 
@@ -146,11 +143,9 @@ class ConsoleApp(ConsoleBase):
         self.screen.refresh()
 
     def turn_language(self) -> None:
-        """The other language."""
         self.words = Words(self.words.other)
 
     def turn_theme(self) -> None:
-        """The next theme."""
         place = TURN.index(self.theme) if self.theme in TURN else -1
         self.theme = TURN[(place + 1) % len(TURN)]
 

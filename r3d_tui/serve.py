@@ -141,7 +141,6 @@ class ConsoleServer(Server):
         return app
 
     async def on_shutdown(self, app: web.Application) -> None:  # noqa: ARG002 - the base class's signature
-        """Let every open console leave."""
         for task in self._consoles:
             task.cancel()
 

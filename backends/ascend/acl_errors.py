@@ -55,7 +55,6 @@ def catalogue() -> tuple[Code, ...]:
 
 
 def parse(text: str) -> tuple[Code, ...]:
-    """The entries of a catalogue's text."""
     return tuple(_code(number, entry) for number, entry in error_catalog.tables(text, "code"))
 
 

@@ -123,7 +123,6 @@ class ToolDevice:
         return self._is_killed or (self._is_closing and self._run is None)
 
     def ended(self) -> Answer:
-        """Why it failed."""
         self.kill()
         return self.failed or _failed(N_("it stopped answering"), HANGS)
 

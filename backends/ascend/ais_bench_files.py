@@ -107,7 +107,6 @@ class ToolRun(Struct, frozen=True):
         return self.folder / "out"
 
     def make(self) -> None:
-        """Make its folders."""
         for made in (self.folder, self.inputs, self.output):
             made.mkdir(mode=0o700, parents=True)
 

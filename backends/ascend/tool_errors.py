@@ -144,7 +144,6 @@ def catalogue() -> tuple[ToolError, ...]:
 
 
 def parse(text: str) -> tuple[ToolError, ...]:
-    """The entries of a catalogue's text."""
     return tuple(_entry(number, table) for number, table in error_catalog.tables(text, "error"))
 
 

@@ -75,7 +75,6 @@ def diagnose(settings: Settings, workspace: Path, stages: Sequence[Stage] = ()) 
 
 
 def findings_for(settings: Settings, workspace: Path, stages: Sequence[StageNeeds]) -> tuple[Finding, ...]:
-    """Every row of the table."""
     rows = [_python(), *_needs(stages), _cores(), _memory(), _files()]
     rows += [file_system_finding(workspace), disk_finding(settings, workspace)]
     rows += filter(None, (login_finding(),))

@@ -39,7 +39,6 @@ class SampleFile:
         self._size += len(data)
 
     def close(self) -> None:
-        """Let go of the file."""
         os.close(self._descriptor)
 
     def _open(self) -> None:

@@ -10,27 +10,10 @@ from pathlib import Path
 
 TABLE = Path("/proc/self/mountinfo")
 REMOTE = frozenset(
-    {
-        "nfs",
-        "nfs4",
-        "cifs",
-        "smb3",
-        "smbfs",
-        "9p",
-        "afs",
-        "ceph",
-        "lustre",
-        "gpfs",
-        "beegfs",
-        "ocfs2",
-        "gfs2",
-        "orangefs",
-    }
-    | {
-        "fuse." + name
-        for name in ("sshfs", "nfs", "glusterfs", "ceph", "s3fs", "rclone", "juicefs", "cephfs", "davfs2")
-    }
-)
+    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "ocfs2", "gfs2",
+     "orangefs", "fuse.sshfs", "fuse.nfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "fuse.juicefs",
+     "fuse.cephfs", "fuse.davfs2")
+)  # fmt: skip
 """Types of mounts whose files other machines may have open too."""
 
 

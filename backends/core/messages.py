@@ -43,7 +43,6 @@ class Line(Struct, frozen=True):
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """In English."""
         return fill(self.template, {name: joined(value) for name, value in self.facts.items()})
 
 

@@ -51,7 +51,6 @@ class Video(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def frames(self) -> int:
-        """Number of frames in the segment."""
         return max(0, self.end - self.first)
 
 

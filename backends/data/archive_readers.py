@@ -232,5 +232,4 @@ class _Forward:
         return self._at
 
     def tell(self) -> int:
-        """Bytes read so far."""
         return self._at

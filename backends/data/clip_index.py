@@ -43,7 +43,6 @@ class VideoClips(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def numbers(self) -> range:
-        """The clip numbers."""
         return range(self.first, self.first + self.clips)
 
 
@@ -106,7 +105,6 @@ def find_video(folder: Path, name: str) -> tuple[ClipHeader, VideoClips, array[i
 
 
 def video_of(found: VideoLine) -> VideoClips:
-    """A video by its line."""
     return VideoClips(found.id, found.label, found.first, found.clips, found.clips_before_cut, found.segment)
 
 

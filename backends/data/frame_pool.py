@@ -73,7 +73,6 @@ class VideoFrames(Struct, frozen=True):
 
     @property
     def written(self) -> int:
-        """How many JPEG files there are."""
         return self.frames if self.files is None else self.files
 
 

@@ -86,7 +86,6 @@ class RowsReader:
             at = end
 
     def close(self) -> None:
-        """Let go of the file."""
         os.close(self._file)
 
     def __enter__(self) -> RowsReader:  # noqa: PYI034 - Self is newer than Python 3.10

@@ -138,7 +138,6 @@ def parse_header(table: dict[str, Any] | None) -> ClipHeader | None:
 
 
 def video_line(video: Video, crc: Sequence[int]) -> bytes:
-    """A video's line."""
     return seal(
         {
             "id": video.id,

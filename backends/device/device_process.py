@@ -180,7 +180,6 @@ class _Reader:
         self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
 
     def start(self) -> None:
-        """Begin to read."""
         for buffer in self.buffers:
             self.free.put(buffer)
         self._thread.start()

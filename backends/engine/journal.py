@@ -128,7 +128,6 @@ class JournalReader:
                 yield seq, at, from_json(body)
 
     def close(self) -> None:
-        """Let go of the file."""
         self._db.close()
 
 

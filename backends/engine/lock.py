@@ -69,7 +69,6 @@ class WorkspaceLock:
         os.pwrite(self._heart, struct.pack("<d", time.monotonic()), 0)
 
     def release(self) -> None:
-        """Let the workspace go."""
         os.close(self._heart)
         self._file.close()
 

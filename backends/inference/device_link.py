@@ -129,7 +129,6 @@ class ProcessLink:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
         return self._process.pid
 
     def fileno(self) -> int:
@@ -190,7 +189,6 @@ class ProcessLink:
         return _failed("its process ended with exit code {code}", CRASHED, code=code)
 
     def silence(self, seconds: float) -> Answer:
-        """Why it may be silent."""
         if self.failed is not None:  # it could not even release its device
             return self.failed
         with contextlib.suppress(OSError):
@@ -210,7 +208,6 @@ class ProcessLink:
                     pipe.close()
 
     def gone(self) -> bool:
-        """The process has ended."""
         return self._process.poll() is not None
 
     def _send(self, data: bytes) -> None:

@@ -44,7 +44,6 @@ class DeviceMaker(Struct, frozen=True):
         return _figures(self.tool.summaries) if self.tool is not None else {}
 
     def clean(self) -> None:
-        """Remove the tool's folder."""
         if self.tool is not None:
             shutil.rmtree(self.tool.base, ignore_errors=True)
 

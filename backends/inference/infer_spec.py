@@ -13,7 +13,6 @@ from backends.inference.runtime_registry import choose, known_runtimes
 
 
 def plan_infer(settings: Settings) -> Stage:
-    """The stage of these settings."""
     infer = settings.infer
     params: dict[str, Any] = {
         "target": infer.target,

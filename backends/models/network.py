@@ -91,7 +91,6 @@ class Builder:
         self.ops = [Op("input", "input", (), architecture.in_channels, size)]
 
     def finish(self) -> Network:
-        """The network."""
         return Network(self.architecture, tuple(self.ops), self.widths)
 
     def channels(self, x: int) -> int:
@@ -105,12 +104,10 @@ class Builder:
         return self._window("conv", x, name, channels, kernel, stride, padding, groups, weight)
 
     def norm(self, x: int, name: str) -> int:
-        """A batch normalization."""
         op = self.ops[x]
         return self._add(Op("norm", name, (x,), op.channels, op.size, weight=(op.channels,)))
 
     def relu(self, x: int, name: str) -> int:
-        """Negative values become 0."""
         return self._add(Op("relu", name, (x,), self.ops[x].channels, self.ops[x].size))
 
     def max_pool(self, x: int, name: str) -> int:
@@ -126,7 +123,6 @@ class Builder:
         return self._window("subsample", x, name, channels, ONE, stride, (0, 0, 0))
 
     def add(self, x: int, y: int, name: str) -> int:
-        """The sum."""
         return self._add(Op("add", name, (x, y), self.channels(x), self.ops[x].size))
 
     def concat(self, x: int, y: int, name: str) -> int:

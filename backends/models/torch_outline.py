@@ -66,30 +66,13 @@ _ITEM_BYTES = {
     "ComplexDoubleStorage": 16,
 }
 PLAIN = frozenset(
-    {
-        "argparse.Namespace",
-        "collections.Counter",
-        "collections.defaultdict",
-        "builtins.set",
-        "builtins.frozenset",
-        "__builtin__.set",
-        "builtins.list",
-        "builtins.dict",
-        "builtins.int",
-        "builtins.float",
-        "torch.Size",
-        "torch.serialization._get_layout",
-        "torch.device",
-        "numpy.dtype",
-        "numpy.core.multiarray.scalar",
-        "numpy._core.multiarray.scalar",
-        *(f"pathlib{module}.{kind}Path" for module in ("", "._local") for kind in ("Posix", "PurePosix", "Windows")),
-        *(f"torch.{kind}{bits}" for kind in ("float", "int") for bits in (8, 16, 32, 64)),
-        "torch.bfloat16",
-        "torch.uint8",
-        "torch.bool",
-    }
-)
+    ("argparse.Namespace", "collections.Counter", "collections.defaultdict", "builtins.set", "builtins.frozenset",
+     "__builtin__.set", "builtins.list", "builtins.dict", "builtins.int", "builtins.float", "torch.Size",
+     "torch.serialization._get_layout", "torch.device", "numpy.dtype", "numpy.core.multiarray.scalar",
+     "numpy._core.multiarray.scalar", "torch.bfloat16", "torch.uint8", "torch.bool",
+     *(f"pathlib{module}.{kind}Path" for module in ("", "._local") for kind in ("Posix", "PurePosix", "Windows")),
+     *(f"torch.{kind}{bits}" for kind in ("float", "int") for bits in (8, 16, 32, 64)))
+)  # fmt: skip
 """Names in a pickle that stand for plain data beside the weights; all of them become empty records here."""
 _DTYPES = re.compile(r"numpy\.dtypes?(\[\w+\])?|numpy\.dtypes\.\w+DType|_codecs\.encode")
 

@@ -142,7 +142,6 @@ def _all_logits(
 
 
 def _torch(checkpoint: Checkpoint) -> Callable[[NDArray[Any]], Logits]:
-    """The checkpoint's own forward pass."""
     import torch
 
     network = network_of(checkpoint.architecture)

@@ -37,7 +37,6 @@ def _rule(sign: str, widths: tuple[int, ...] = WIDTHS) -> str:
 
 
 def table(root: Path, chips: list[dict[str, Any]]) -> Iterator[str]:
-    """The two tables of `npu-smi info`."""
     open_by = {chip["device"]: processes(root, chip["device"]) for chip in chips}
     whole = sum(WIDTHS) + 2
     yield _rule("-", (whole,))

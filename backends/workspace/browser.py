@@ -162,7 +162,6 @@ def _entry(one: VideoEntry, clips: VideoClips | None, skipped: SkippedEntry | No
 
 
 def _predicted(path: Path) -> Iterator[VideoEntry]:
-    """The rows of a predictions.csv."""
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         rows = csv.reader(file)
         head = {name: place for place, name in enumerate(next(rows, ()))}

@@ -178,7 +178,6 @@ def _read(path: Path) -> str:
 
 @functools.cache
 def _sections() -> Mapping[str, Any]:
-    """The sections' classes by name."""
     return typing.get_type_hints(Settings)
 
 

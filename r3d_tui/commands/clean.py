@@ -88,7 +88,6 @@ def waste_lines(found: CleanupPlan, words: Words) -> Iterator[str]:
 
 
 def clean_document(found: CleanupPlan, *, removed: bool) -> dict[str, Any]:
-    """The document of `clean --json`."""
     rows = [
         {"path": str(Path(".r3d") / one.path), "kind": one.kind, "bytes": one.bytes, "reason": str(one.reason)}
         for one in found.waste

@@ -12,7 +12,6 @@ from backends.core.run_state import Run, StageRun
 
 
 def status_document(snapshot: Snapshot) -> dict[str, Any]:
-    """The document of `status --json`."""
     run = snapshot.run
     return {
         "workspace": str(snapshot.workspace),
@@ -52,12 +51,10 @@ def figures_of(run: Run) -> dict[str, Any]:
 
 
 def runs_document(runs: tuple[RunSummary, ...]) -> dict[str, Any]:
-    """The document of `runs --json`, latest first."""
     return {"runs": [{name: getattr(run, name) for name in RunSummary.__struct_fields__} for run in runs]}
 
 
 def findings_document(findings: tuple[Finding, ...]) -> dict[str, Any]:
-    """The document of `doctor --json`."""
     rows = [{"name": f.name, "state": f.state, "found": str(f.found), "hint": str(f.hint)} for f in findings]
     return {"findings": rows}
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from backends.core.messages import line
-from backends.core.run_state import Run, StageRun
+from backends.core.run_state import Run
 from backends.core.values import DeviceSample, Report, VideoScore
 from r3d_tui.text.figures import DASH, count, number, percent, rate, seconds
 from r3d_tui.text.safe import safe
@@ -71,7 +71,6 @@ class PageContents(Struct, frozen=True):
 
 
 def html_page(contents: PageContents, words: Words) -> str:
-    """The whole document."""
     title = _text(contents.title)
     parts = [
         "<!doctype html>",
@@ -137,12 +136,8 @@ def _head(run: Run, words: Words) -> Iterator[str]:
 def _accuracy(report: Report, words: Words) -> Iterator[str]:
     yield "<h2>" + _text(words.line(line("Accuracy"))) + "</h2>"
     yield f'<p><span class="big">{percent(report.top1, 2)}</span> top-1 · {percent(report.topk, 2)} top-{report.k} · '
-    yield (
-        _text(
-            words.line(line("over {n} of {listed} videos of the subset", n=report.videos, listed=report.videos_listed))
-        )
-        + "</p>"
-    )
+    over = line("over {n} of {listed} videos of the subset", n=report.videos, listed=report.videos_listed)
+    yield _text(words.line(over)) + "</p>"
     yield _axis(report, words)
     if report.videos_set_aside:
         yield "<p>" + _text(words.line(line("{n} videos without a result", n=report.videos_set_aside))) + "</p>"
@@ -162,10 +157,8 @@ def _axis(report: Report, words: Words) -> str:
     low, high, top1 = x(report.top1_low), x(report.top1_high), x(report.top1)
     published = ""
     if report.published_top1 is not None:
-        at, text = (
-            x(report.published_top1),
-            _text(words.line(line("published {share}", share=percent(report.published_top1, 2)))),
-        )
+        at, share = x(report.published_top1), percent(report.published_top1, 2)
+        text = _text(words.line(line("published {share}", share=share)))
         published = (
             f'<line x1="{at:.1f}" x2="{at:.1f}" y1="18" y2="46" stroke="var(--amber)" stroke-width="2"/>'
             f'<text x="{at:.1f}" y="12" text-anchor="middle">{text}</text>'
@@ -188,12 +181,8 @@ def _throughput(run: Run, words: Words) -> Iterator[str]:
     if not run.devices:  # its inference was up to date
         return
     most = max((device.clips for device in run.devices), default=0) or 1
-    heads = [words.line(text) for text in (line("device"), line("done"), line("clips"))] + [
-        "clips/s",
-        "p50 ms",
-        "p95 ms",
-        "J/clip",
-    ]
+    named = [words.line(text) for text in (line("device"), line("done"), line("clips"))]
+    heads = [*named, "clips/s", "p50 ms", "p95 ms", "J/clip"]
     rows = (
         (
             f"{_text(device.id)} <span class='dim'>{_text(device.name)}</span>",
@@ -304,7 +293,7 @@ def _chart(samples: Sequence[DeviceSample], key: str, title: str) -> str:
             f"{40 + 740 * (at - start) / span:.1f},{90 - 70 * (v - low) / ((high - low) or 1):.1f}" for at, v in points
         )
         + '"/>'
-        for points in (_thinned(points) for points in lines.values())
+        for points in (points[:: max(1, len(points) // POINTS)] for points in lines.values())
     )
     return (
         f'<svg viewBox="0 0 800 110" role="img"><text x="40" y="12">{_text(title)}</text>{drawn}'
@@ -313,21 +302,18 @@ def _chart(samples: Sequence[DeviceSample], key: str, title: str) -> str:
     )
 
 
-def _thinned(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
-    return points[:: max(1, len(points) // POINTS)]
-
-
 def _stages(run: Run, words: Words) -> Iterator[str]:
     yield "<h2>" + _text(words.line(line("Stages"))) + "</h2>"
     rows = (
-        (_text(stage.name), _text(words(f"state.{stage.state}")), _text(_why(stage, words)), seconds(stage.seconds))
+        (
+            _text(stage.name),
+            _text(words(f"state.{stage.state}")),
+            _text(words.line(stage.reason)),
+            seconds(stage.seconds),
+        )
         for stage in run.stages
     )
     yield from _table([words.line(line("stage")), "", "", words.line(line("time"))], rows, 3)
-
-
-def _why(stage: StageRun, words: Words) -> str:
-    return words.line(stage.reason) if stage.reason.template else ""
 
 
 def _skipped(run: Run, words: Words) -> Iterator[str]:

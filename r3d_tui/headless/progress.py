@@ -17,10 +17,22 @@ from r3d_tui.headless import sentences
 from r3d_tui.lang.words import Words
 from r3d_tui.terminal.tty import drawn
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table, wrap
+from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import SIMULATED
-from r3d_tui.views.look import Look, dotted, elapsed, left, live_rate, marked, share, sign, stage_word, state_word
+from r3d_tui.views.look import (
+    Look,
+    dotted,
+    elapsed,
+    left,
+    live_rate,
+    marked,
+    packed,
+    share,
+    sign,
+    stage_word,
+    state_word,
+)
 from r3d_tui.views.stages import progress_words
 from r3d_tui.widgets.meter import meter
 
@@ -68,7 +80,6 @@ class PlainLines:
         self._out.flush()
 
     def say(self, key: str) -> None:
-        """A sentence between the lines."""
         self._out.write(drawn(self._words(key)) + "\n")
         self._out.flush()
 
@@ -127,7 +138,6 @@ class LiveDisplay:
         self._print(above)
 
     def say(self, key: str) -> None:
-        """A sentence above what runs."""
         self._print(_warning(self._words(key), self._width))
 
     @property
@@ -158,20 +168,11 @@ def ended_rows(words: Words, stage: StageRun, width: int) -> list[Row]:
     indent = 2 + name_cells(words)
     said = sentences.stage_said(words, stage)
     if width - indent < LEAST:  # a very narrow window: below the name
-        lines = _packed(said, width - 2)
+        lines = packed(said, width - 2)
         return [cut(row(mark, " ", Span(name, role)), width), *(row("  ", Span(text, role)) for text in lines)]
-    first, *rest = _packed(said, width - indent)
+    first, *rest = packed(said, width - indent)
     head = row(mark, " ", Span(fit(name, name_cells(words)), role), Span(first, role))
     return [head, *(row(" " * indent, Span(text, role)) for text in rest)]
-
-
-def _packed(parts: list[str], width: int) -> list[str]:
-    """Parts with dots between them, each whole on its line where it fits there."""
-    lines = [""]
-    for part in parts:
-        joined = dotted([lines[-1], part])
-        lines[-1:] = [joined] if cells(joined) <= width else [lines[-1], part]
-    return [piece for line in lines if line for piece in wrap(line, width)]
 
 
 def name_cells(words: Words) -> int:

@@ -64,7 +64,6 @@ def progress_said(words: Words, stage: StageRun) -> str:
 
 
 def device_said(words: Words, device: DeviceRun) -> str:
-    """A device's state, and why."""
     return dotted([state_word(words, device.state), words.line(device.reason)])
 
 

@@ -169,7 +169,6 @@ def _cells(segments: Iterable[Segment], system: ColorSystem) -> list[Cell]:
 
 
 def _raw(segments: Iterable[Segment], system: ColorSystem) -> Iterator[str]:
-    """Textual's own sequences."""
     for text, style, _ in segments:
         yield text if style is None else Strip.render_style(style, text, system)
 

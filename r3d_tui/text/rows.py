@@ -41,7 +41,6 @@ class Later(Sequence[Span]):
 
     @property
     def made(self) -> Row:
-        """The row itself."""
         if self._made is None:
             self._made = self._make()
         return self._made
@@ -118,7 +117,6 @@ def _cut_front(text: str, width: int) -> str:
 
 
 def width_of(line: Row) -> int:
-    """Width of a row in cells."""
     return sum([len(text) if text.isascii() else cell_len(text) for text, _, _ in line])
 
 

@@ -264,7 +264,6 @@ def working(snapshot: Snapshot) -> bool:
 
 
 def table_of(snapshot: Snapshot, devices: Sequence[Device], rates: Mapping[str, Sequence[float | None]]) -> ChipTable:
-    """The table for a snapshot."""
     stage = next((one for one in snapshot.run.stages if one.name == "infer"), None)
     total = None
     if stage is not None:

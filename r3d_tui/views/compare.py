@@ -147,7 +147,6 @@ def _apart(values: Sequence[float | None], digits: int, *, better: bool = False)
 
 
 def change_columns(look: Look) -> tuple[Column, ...]:
-    """Of the list of changed videos."""
     words = look.words
     return (
         Column("", 1),
@@ -159,7 +158,6 @@ def change_columns(look: Look) -> tuple[Column, ...]:
 
 
 def change_cells(change: Change, look: Look) -> tuple[str | Span, ...]:  # noqa: ARG001 - as all cells are drawn
-    """One changed video."""
     sign, role = ROLES.get(change.kind, ("·", "dim"))
     before, after = (figures.DASH if label is None else safe(label) for label in (change.before, change.after))
     return Span(sign, role), safe(change.video), safe(change.label), before, Span(after, role)

@@ -16,7 +16,6 @@ STAGES = ("frames", "annotate", "preprocess")
 
 
 def dataset(snapshot: Snapshot, look: Look) -> list[Row]:
-    """The dataset panel."""
     rows = [*_sources(snapshot, look), (), *_counts(snapshot, look), *_work(snapshot, look)]
     for name in STAGES:
         stage = stage_of(snapshot, name)

@@ -58,7 +58,6 @@ def help_rows(look: Look) -> list[Row]:
 
 
 def error_rows(error: R3dError | Line, look: Look) -> list[Row]:
-    """An error with its fix."""
     text, hint = (error.line, error.hint) if isinstance(error, R3dError) else (error, Line(""))
     rows = paragraph(look.words.line(text), look.width, "bad")
     return [*rows, (), *paragraph(look.words.line(hint), look.width)] if hint.template else rows

@@ -34,7 +34,6 @@ def run_listing(found: Sequence[RunSummary], words: Words) -> Listing[RunSummary
 
 
 def run_columns(look: Look) -> tuple[Column, ...]:
-    """Of the list of runs."""
     words = look.words
     return (
         Column(words("runs.run"), 20),
@@ -99,5 +98,4 @@ def skipped_columns(look: Look) -> tuple[Column, ...]:
 
 
 def skipped_cells(one: SkippedEntry, look: Look) -> tuple[str | Span, ...]:
-    """One item."""
     return safe(one.item), Span(stage_word(look.words, one.stage), "dim"), Span(look.words.line(one.reason), "warn")

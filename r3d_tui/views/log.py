@@ -22,7 +22,6 @@ def matches(lines: list[str], pattern: str) -> list[int]:
 
 
 def log_row(line: str, pattern: str) -> Row:
-    """One line of the log."""
     role = next((role for expression, role in _LEVELS if expression.search(line)), "")
     if not pattern:
         return row(Span(line, role))

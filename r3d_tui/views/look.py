@@ -175,14 +175,7 @@ LABEL = 12
 
 def facts(label: str, text: str, width: int, role: str = "") -> list[Row]:
     """A label and a text that may take several lines; parts with dots between them stay whole where they can."""
-    lines = [""]
-    for part in text.split(" · "):
-        joined = f"{lines[-1]} · {part}" if lines[-1] else part
-        if lines[-1] and cells(joined) > width - LABEL:
-            lines.append(part)
-        else:
-            lines[-1] = joined
-    first, *rest = (piece for line in lines for piece in wrap(line, max(8, width - LABEL)))
+    first, *rest = packed(text.split(" · "), max(8, width - LABEL)) or [""]
     return [fact(label, Span(first, role)), *(fact("", Span(line, role)) for line in rest)]
 
 
@@ -192,8 +185,16 @@ def fact(label: str, *values: str | Span) -> Row:
 
 
 def paragraph(text: str, width: int, role: str = "", indent: int = 0) -> list[Row]:
-    """A text wrapped to the width."""
     return [row(" " * indent, Span(line, role)) for line in wrap(text, max(2, width - indent))]
+
+
+def packed(parts: Iterable[str], width: int) -> list[str]:
+    """Parts with dots between them, each whole on its line where it fits there."""
+    lines = [""]
+    for part in parts:
+        joined = dotted([lines[-1], part])
+        lines[-1:] = [joined] if cells(joined) <= width else [lines[-1], part]
+    return [piece for line in lines if line for piece in wrap(line, width)]
 
 
 def dotted(parts: Iterable[str]) -> str:

@@ -30,7 +30,6 @@ SHOWN = (*CHAIN, ("verify", "verify"))
 
 
 def model(snapshot: Snapshot, look: Look) -> list[Row]:
-    """The conversion panel."""
     rows = [*_network(snapshot, look), (), *_chain(snapshot, look), *_troubles(snapshot, look), ()]
     return [*rows, *_verify(snapshot, look)]
 

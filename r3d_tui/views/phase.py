@@ -45,7 +45,6 @@ def blocked_by(snapshot: Snapshot, name: str) -> tuple[str, ...]:
 
 
 def running_stages(snapshot: Snapshot) -> tuple[StageRun, ...]:
-    """Those at work now."""
     return tuple(stage for stage in snapshot.run.stages if stage.state == "running")
 
 

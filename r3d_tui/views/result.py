@@ -244,7 +244,6 @@ def worst_listing(report: Report | None) -> Listing[VideoScore]:
 
 
 def worst_columns(look: Look) -> tuple[Column, ...]:
-    """Of the list of wrong videos."""
     words = look.words
     return (
         Column(words("result.video"), 24, flex=True),
@@ -255,5 +254,4 @@ def worst_columns(look: Look) -> tuple[Column, ...]:
 
 
 def worst_cells(video: VideoScore, look: Look) -> tuple[str | Span, ...]:  # noqa: ARG001 - as all cells are drawn
-    """One wrong video."""
     return safe(video.video), safe(video.label), safe(video.predicted), f"{video.score:.3f}"

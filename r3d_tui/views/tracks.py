@@ -65,7 +65,6 @@ class Track:
             numbers[:old] = numbers[0:old:2]
 
     def last(self, metric: str) -> float | None:
-        """The latest reading."""
         values = self._values[metric]
         return values[-1] if values and not math.isnan(values[-1]) else None
 

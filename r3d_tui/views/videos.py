@@ -41,7 +41,6 @@ def video_listing(catalog: Catalog, label: str, predicted: str | None = None) ->
 
 
 def class_columns(look: Look) -> tuple[Column, ...]:
-    """Of the list of classes."""
     words = look.words
     return (
         Column(words("result.label"), 18, flex=True),
@@ -54,7 +53,6 @@ def class_columns(look: Look) -> tuple[Column, ...]:
 
 
 def class_cells(one: ClassEntry, look: Look) -> tuple[str | Span, ...]:
-    """One class."""
     share = f"{figures.percent(one.accuracy)} {one.right}/{one.judged}" if one.judged else figures.DASH
     return (
         safe(one.label) or look.words("videos.unknown"),
@@ -67,7 +65,6 @@ def class_cells(one: ClassEntry, look: Look) -> tuple[str | Span, ...]:
 
 
 def video_columns(look: Look) -> tuple[Column, ...]:
-    """Of the list of videos."""
     words = look.words
     return (
         Column(words("result.video"), 20, flex=True),

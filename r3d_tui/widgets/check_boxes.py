@@ -27,7 +27,6 @@ class CheckBoxes(Sheet):
         self._here = 0
 
     def offer(self, keys: Sequence[int], chosen: Sequence[int]) -> None:
-        """Other boxes."""
         self.keys, self.chosen, self._here = tuple(keys), set(chosen), 0
         self.draw()
 
@@ -41,21 +40,17 @@ class CheckBoxes(Sheet):
         self.show([row(*spans)])
 
     def on_focus(self) -> None:
-        """The cursor is seen."""
         self.draw()
 
     def on_blur(self) -> None:
-        """It is not any more."""
         self.draw()
 
     def action_move(self, step: int) -> None:
-        """The next box."""
         if self.keys:
             self._here = (self._here + step) % len(self.keys)
             self.draw()
 
     def action_turn(self) -> None:
-        """On or off."""
         if self.keys:
             self.chosen ^= {self.keys[self._here]}
             self.draw()

@@ -63,7 +63,6 @@ class Sheet(Widget, can_focus=True):
         self._refresh_changed()
 
     def put_cursor(self, cursor: int) -> None:
-        """Mark another row."""
         self._cursor = cursor
         self._refresh_changed()
 
@@ -79,11 +78,9 @@ class Sheet(Widget, can_focus=True):
 
     @property
     def row_count(self) -> int:
-        """How many rows there are."""
         return len(self._rows)
 
     def row_at(self, index: int) -> Row:
-        """One of the rows."""
         return made(self._rows[index])
 
     @property
@@ -114,7 +111,6 @@ class Sheet(Widget, can_focus=True):
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
-        """One line of the screen, for `render_lines`."""
         width, height = self._extent
         line, is_cursor = self._lines(height, y, y + 1)[0]
         base = self._style("")
@@ -154,7 +150,6 @@ class Sheet(Widget, can_focus=True):
         return selection.extract("\n".join(drawn(safe(text_of(self._sided(line)))) for line in self._all_rows())), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:  # noqa: ARG002 - Textual's signature
-        """The marked text changed: draw it."""
         self.refresh()
 
     def notify_style_update(self) -> None:
@@ -163,12 +158,10 @@ class Sheet(Widget, can_focus=True):
         super().notify_style_update()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel."""
         event.stop()
         self.scroll_rows(3)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel."""
         event.stop()
         self.scroll_rows(-3)
 

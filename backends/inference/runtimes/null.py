@@ -54,5 +54,4 @@ class Null:
         return logits
 
     def close(self) -> None:
-        """Forget the weights."""
         self._weights = None

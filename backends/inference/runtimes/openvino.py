@@ -46,7 +46,6 @@ class OpenVino:
         return result
 
     def close(self) -> None:
-        """Drop the compiled model."""
         self._request = None
 
 

@@ -17,7 +17,6 @@ LARGE = ClipShape(1, 512, 512)
 
 
 def known() -> Mapping[str, Family]:
-    """Every family by its name."""
     return _scan(tuple(__path__))
 
 
