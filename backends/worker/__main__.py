@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 from backends.core.codec import loads
@@ -31,8 +32,9 @@ from backends.core.events import (
     to_json,
 )
 from backends.core.files import FULL_HINT, LOG_HINT, is_full
-from backends.core.messages import Line, line, os_reason
+from backends.core.messages import Line, Scalar, line, os_reason
 from backends.core.processes import die_with_parent, kill_group
+from backends.core.sizes import size
 from backends.device.telemetry import no_telemetry
 from backends.worker.job import Job, Request
 
@@ -81,11 +83,27 @@ def _worth_keeping(event: Event) -> str | None:
     if isinstance(event, DeviceChanged):
         return f"device {event.device}: {event.state} {event.reason}".rstrip()
     if isinstance(event, StageFinished):
-        figures = (f"{name} {value}" for name, value in event.outcome.figures.items() if name != "text")
-        return f"done in {event.seconds:.1f} s: {', '.join(figures)}"
+        return f"done in {event.seconds:.1f} s: {', '.join(_figures(event.outcome.figures))}"
     if isinstance(event, StageFailed):
         return f"failed: {event.message}"
     return "stopped" if isinstance(event, StageStopped) else None
+
+
+def _figures(figures: Mapping[str, Scalar]) -> Iterator[str]:
+    """As a person reads them: `clips/s 1,539`; none that nobody measured, none twice under an old name."""
+    for name, value in figures.items():
+        if value is None or name == "text" or (name == "videos_set_aside" and "videos_skipped" in figures):
+            continue
+        if name == "bytes" and isinstance(value, int):
+            yield size(value)
+        else:
+            yield f"{name.replace('_per_s', '/s').replace('_', ' ')} {_shown(value)}"
+
+
+def _shown(value: Scalar) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _listen(stream: IO[bytes], job: Job) -> None:

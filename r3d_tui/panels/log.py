@@ -51,6 +51,14 @@ class LogPanel(Panel):
             self.at_end = False
             self.scroll_rows(self.scene.log.row_of(line) - self.top - self.page // 2)
 
+    def _part(self) -> str:
+        """Whether the panel follows the log's end; where not, which lines it shows."""
+        if not self._wrapped or self.scene is None:
+            return super()._part()
+        if self.at_end:
+            return self.scene.words("log.following")
+        return f"{super()._part()}  {self.scene.words('log.paused')}"
+
     def draw(self, scene: Scene) -> None:
         """Show the scene, the match that is looked at under the cursor."""
         super().draw(scene)

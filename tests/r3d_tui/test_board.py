@@ -292,7 +292,7 @@ async def test_the_log_of_the_selected_stage_is_searched(story: OpenStory, conso
 
 
 async def test_a_log_that_grows_is_followed_until_one_scrolls_back(story: OpenStory, console: Console) -> None:
-    """The end of the log stays in sight; after scrolling back the place holds still."""
+    """The end of the log stays in sight; after scrolling back the place holds still; the title says which."""
     client = story("cpu", 300.0)
     app = console(client)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -301,14 +301,17 @@ async def test_a_log_that_grows_is_followed_until_one_scrolls_back(story: OpenSt
         client.seek(500.0)
         await until(pilot, lambda: board.log_panel.row_count > 40)
         assert board.log_panel.at_end
+        await until(pilot, lambda: "following" in _screen_text(app))
         await pilot.press("k")
         top = board.log_panel.top
         count = board.log_panel.row_count
         client.seek(600.0)
         await until(pilot, lambda: board.log_panel.row_count > count)
         assert top == board.log_panel.top
+        await until(pilot, lambda: "paused, G follows" in _screen_text(app))
         await pilot.press("G")
         assert board.log_panel.at_end
+        await until(pilot, lambda: "following" in _screen_text(app))
 
 
 async def test_the_palette_does_what_is_typed(story: OpenStory, console: Console) -> None:
