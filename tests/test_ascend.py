@@ -161,8 +161,8 @@ def test_a_run_ends_well_without_the_chip_that_failed(place: Place, fault: str) 
     same(place)
     assert "retired" == devices(status)["npu:1"][0]
     code = FAULTS[fault].get("code")
-    assert re.search(r"npu:1 +retired · ", place.words)
-    assert " devices retired 1 " in place.words
+    assert re.search(r"npu:1 +dropped · ", place.words)
+    assert " devices dropped 1 " in place.words
     assert (f"({code})" if code else "no answer for 3 s") in place.words
     place.clean(server)
 

@@ -391,7 +391,7 @@ class Leases:
         stalled = [d for d in self.devices.values() if d.is_stalled and d.state in ("ready", "leaving")]
         waiting = [lease.batch for d in stalled for lease in d.flight if lease.batch.id not in self._copied]
         for place, device in enumerate(idle):
-            for batch in waiting[place :: len(idle)]:
+            for batch in waiting[place :: len(idle)][: None if self.tool else DEPTH]:  # the rest once it is idle again
                 self._copied[batch.id] = False
                 steps.append(self._lease(device, batch, at))
             if device.flight:

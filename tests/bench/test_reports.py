@@ -100,8 +100,6 @@ def test_scale_runs_every_stage_that_knows_videos() -> None:
     assert all(figure(report, f"{name}_mb").reference for name in STAGES)
     assert all((figure(report, f"{name}_cpu").value or 0) > 0 for name in STAGES)
     assert figure(report, "infer_device_mb").value
-    assert all(0.1 < (figure(report, f"{name}_aside").ratio or 0) < 2 for name in STAGES)
-    assert all(figure(report, f"{name}_names").unit == "MB" for name in STAGES)
 
 
 def test_cpu_asks_the_best_runtime_for_its_share(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """A pipe would be waited for without end; hostile names are shown harmlessly."""
     os.mkfifo(tmp_path / "pipe")
     for location in ("pipe", "none", "\x1b]52;c;AAAA\x07"):
-        with pytest.raises(InputError, match="which is no file") as caught:
+        with pytest.raises(InputError, match="which is not a file") as caught:
             refuse_data_elsewhere(model(tmp_path, location))
         assert str(caught.value).isprintable()
 

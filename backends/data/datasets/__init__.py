@@ -94,9 +94,10 @@ class Dataset(ABC):
 @cache
 def datasets() -> tuple[Dataset, ...]:
     """One of each data set in the package, by name."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    return tuple(sorted((kind() for kind in Dataset.__subclasses__()), key=lambda one: one.name))
+    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+    kinds = [(kind, module) for module in modules for kind in vars(module).values() if isinstance(kind, type)]
+    found = [kind() for kind, module in kinds if issubclass(kind, Dataset) and kind.__module__ == module.__name__]
+    return tuple(sorted(found, key=lambda one: one.name))
 
 
 def named(name: str) -> Dataset:
