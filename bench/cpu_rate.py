@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from backends.core.codec import dumps, loads
 from backends.core.errors import InputError, StageError
-from backends.core.model_io import CLIP_SHAPE
+from backends.core.model_io import ClipShape
 from backends.core.processes import child_environment
 from backends.device.model_runtime import DeviceSpec, Runtime, load
 from backends.inference.runtime_registry import known_runtimes
@@ -123,12 +123,12 @@ def _measure(model: Path, batch: int, threads: int, rounds: int, names: Sequence
     os.sched_setaffinity(0, cores)
     random = np.random.default_rng(0)
     left, right = (random.random((SIDE, SIDE), np.float32) for _ in range(2))
-    clips = random.standard_normal((batch, *CLIP_SHAPE), np.float32)
+    clips = random.standard_normal((batch, *ClipShape().clip), np.float32)
     work: dict[str, tuple[Callable[[], Any], float]] = {SGEMM: (lambda: left @ right, 2.0 * SIDE**3)}
     opened: dict[str, Runtime] = {name: load(known_runtimes()[name].entry)() for name in names}
     macs = macs_per_clip(model, batch)
     for name, runtime in opened.items():
-        runtime.open(model, DeviceSpec("cpu:0", cores=cores), (batch, *CLIP_SHAPE))
+        runtime.open(model, DeviceSpec("cpu:0", cores=cores), (batch, *ClipShape().clip))
         work[name] = (lambda run=runtime.run: run(clips), 2.0 * macs * batch)  # type: ignore[misc]
     seen: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
     for number in range(rounds + 1):

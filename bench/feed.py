@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from backends.core.messages import N_, Line, line
-from backends.core.model_io import CLIP_SHAPE
+from backends.core.model_io import ClipShape
 from backends.data.clip_store import ClipStore
 from backends.device import clip_kernels
 from backends.device.model_runtime import DeviceSpec
@@ -144,7 +144,7 @@ def read_costs(store: Path, rounds: int = 3) -> tuple[Cost, ...]:
     for _ in range(rounds):
         for name, _what, kind, check in ways:
             taken[name].append(
-                _read_cost(ClipStore.open(store, check=check), clip_kernels.buffer((BATCH, *CLIP_SHAPE), kind))
+                _read_cost(ClipStore.open(store, check=check), clip_kernels.buffer((BATCH, *ClipShape().clip), kind))
             )
     return tuple(Cost(name, what, statistics.median(taken[name])) for name, what, *_ in ways)
 

@@ -6,31 +6,33 @@ import functools
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct, ValidationError, convert
 
 from backends.ascend import error_catalog
 from backends.core.messages import N_, Line
-from backends.device.failures import DeviceError, RestartPolicy
+from backends.device.failures import DeviceError
 
-POLICIES = ("again", "retry", "never")
 CATALOGUE = Path(__file__).with_name("acl_codes.toml")
 
 
-class Code(Struct, frozen=True):
+Sentence = Annotated[str, Meta(min_length=1)]
+"""In English: the msgid of its translations."""
+
+
+class Code(Struct, frozen=True, rename={"codes": "code", "policy": "course"}):
     """One entry of the catalogue."""
 
-    codes: tuple[str, ...]
+    codes: Annotated[tuple[str, ...], Meta(min_length=1)]
     """Numbers, or patterns of them."""
-    call: str
+    cause: Sentence
+    fix: Sentence
+    call: str = "*"
     """A pattern of the calls that may give it."""
-    policy: RestartPolicy
-    batch: bool
+    policy: Literal["again", "retry", "never"] = "again"
+    batch: bool = True
     """The batch in compute may be the cause."""
-    cause: str
-    """In English, as `fix`: the msgid of its translations."""
-    fix: str
 
 
 def fault(call: str, code: int) -> DeviceError:
@@ -59,16 +61,7 @@ def parse(text: str) -> tuple[Code, ...]:
 
 
 def _code(number: int, entry: Mapping[str, Any]) -> Code:
-    lacking = [*([] if entry.get("code") else ["code"]), *error_catalog.lacking(entry)]
-    course = entry.get("course", "again")
-    if lacking or course not in POLICIES:
-        what = ", ".join(lacking) or f"course {course!r}"
-        raise ValueError(f"code {number} of the acl catalogue: {what} is missing or wrong")
-    return Code(
-        tuple(entry["code"]),
-        entry.get("call", "*"),
-        cast(RestartPolicy, course),
-        bool(entry.get("batch", True)),
-        str(entry["cause"]),
-        str(entry["fix"]),
-    )
+    try:
+        return convert(entry, Code)
+    except ValidationError as error:
+        raise ValueError(f"code {number} of the acl catalogue: {error}") from None

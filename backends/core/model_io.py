@@ -26,8 +26,6 @@ Clip = tuple[int, int, int, int]
 """Channels, frames, height, width."""
 CHANNELS = 3
 """Of a clip: red, green, blue."""
-CLIP_SHAPE = ClipShape().clip
-"""Of the guide's clips, where no other shape is given."""
 
 
 Channels = tuple[float, float, float]

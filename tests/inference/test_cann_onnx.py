@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.core.model_io import CLIP_SHAPE
+from backends.core.model_io import ClipShape
 from backends.device.failures import DeviceError
 from backends.device.model_runtime import DeviceSpec
 from backends.inference.runtime_registry import choose
@@ -47,8 +47,8 @@ def test_it_computes_on_the_device_that_is_named(use, model: Path) -> None:
     """The device's number reaches the provider; logits are the session's; closing twice is safe."""
     use()
     made = CannOnnx()
-    assert 5 == made.open(model, DEVICE, (2, *CLIP_SHAPE))
-    batch = np.arange(2 * np.prod(CLIP_SHAPE), dtype=np.float32).reshape(2, *CLIP_SHAPE)
+    assert 5 == made.open(model, DEVICE, (2, *ClipShape().clip))
+    batch = np.arange(2 * np.prod(ClipShape().clip), dtype=np.float32).reshape(2, *ClipShape().clip)
     np.testing.assert_array_equal(batch.reshape(2, -1)[:, :5] + 3, made.run(batch))
     assert "onnxruntime-cann 1.23.2" == made.version
     made.close()
@@ -68,7 +68,7 @@ def test_it_never_runs_on_the_cpu(use, model: Path, mode: str, words: str, mend:
     """Every way in which the package would do so by itself is a need, in one line with the mend."""
     use(mode)
     with pytest.raises(DeviceError) as caught:
-        CannOnnx().open(model, DEVICE, (2, *CLIP_SHAPE))
+        CannOnnx().open(model, DEVICE, (2, *ClipShape().clip))
     assert words in str(caught.value.reason)
     assert mend in str(caught.value.hint)
     assert 3 == caught.value.exit_code
@@ -79,12 +79,12 @@ def test_a_wrong_model_is_told(use, model: Path, tmp_path: Path) -> None:
     """A missing or foreign file, and another batch size, are the file's fault and not the machine's."""
     use()
     with pytest.raises(DeviceError, match="no such model"):
-        CannOnnx().open(tmp_path / "none.onnx", DEVICE, (2, *CLIP_SHAPE))
+        CannOnnx().open(tmp_path / "none.onnx", DEVICE, (2, *ClipShape().clip))
     with pytest.raises(DeviceError, match="not input float32 10x3x16x112x112"):
-        CannOnnx().open(model, DEVICE, (10, *CLIP_SHAPE))
+        CannOnnx().open(model, DEVICE, (10, *ClipShape().clip))
     model.write_bytes(b"")
     with pytest.raises(DeviceError, match="cannot read the model"):
-        CannOnnx().open(model, DEVICE, (2, *CLIP_SHAPE))
+        CannOnnx().open(model, DEVICE, (2, *ClipShape().clip))
 
 
 def test_the_cpus_own_package_is_refused(model: Path) -> None:
@@ -93,5 +93,5 @@ def test_the_cpus_own_package_is_refused(model: Path) -> None:
     if "CANNExecutionProvider" in ort.get_available_providers():
         pytest.skip("onnxruntime-cann is installed here")
     with pytest.raises(DeviceError, match="no CANN provider"):
-        CannOnnx().open(model, DEVICE, (2, *CLIP_SHAPE))
+        CannOnnx().open(model, DEVICE, (2, *ClipShape().clip))
     assert "cann" == choose("ascend", "cann").info.name

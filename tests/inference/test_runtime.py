@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from backends.core.errors import InputError, NeedError
-from backends.core.model_io import CLIP_SHAPE
+from backends.core.model_io import ClipShape
 from backends.core.processes import child_environment
 from backends.device.failures import DeviceError
 from backends.device.model_runtime import DeviceSpec, Runtime, load
@@ -34,7 +34,7 @@ def made(request: pytest.FixtureRequest) -> Runtime:
 @pytest.fixture
 def batch() -> np.ndarray:
     """Ten clips, the last three of them padding."""
-    clips = np.random.default_rng(2).normal(size=(10, *CLIP_SHAPE)).astype(np.float32)
+    clips = np.random.default_rng(2).normal(size=(10, *ClipShape().clip)).astype(np.float32)
     clips[7:] = 0
     return clips
 
@@ -52,7 +52,7 @@ def reference(model: Path, batch: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("made", BUILT, indirect=True)
 def test_a_runtime_opens_once_and_runs_often(made: Runtime, model: Path, batch: np.ndarray) -> None:
     """It gives float32 logits (batch, classes), the same for the same clips, and they stay the caller's."""
-    assert CLASSES == made.open(model, DEVICE, (10, *CLIP_SHAPE))
+    assert CLASSES == made.open(model, DEVICE, (10, *ClipShape().clip))
     first = made.run(batch)
     kept = first.copy()
     made.run(np.ascontiguousarray(batch[::-1]))
@@ -67,7 +67,7 @@ def test_a_runtime_opens_once_and_runs_often(made: Runtime, model: Path, batch: 
 @pytest.mark.parametrize("made", BUILT, indirect=True)
 def test_a_clips_scores_do_not_depend_on_its_neighbours(made: Runtime, model: Path, batch: np.ndarray) -> None:
     """In another slot, among other clips, a clip has the same logits (to the last bits)."""
-    made.open(model, DEVICE, (10, *CLIP_SHAPE))
+    made.open(model, DEVICE, (10, *ClipShape().clip))
     turned = made.run(np.ascontiguousarray(np.roll(batch, 3, axis=0)))
     np.testing.assert_allclose(np.roll(turned, -3, axis=0), made.run(batch), rtol=1e-5, atol=1e-6)
     made.close()
@@ -76,7 +76,7 @@ def test_a_clips_scores_do_not_depend_on_its_neighbours(made: Runtime, model: Pa
 @pytest.mark.parametrize("made", REAL, indirect=True)
 def test_a_runtime_computes_the_model(made: Runtime, model: Path, batch: np.ndarray) -> None:
     """The logits are those of the same sums in NumPy."""
-    made.open(model, DEVICE, (10, *CLIP_SHAPE))
+    made.open(model, DEVICE, (10, *ClipShape().clip))
     np.testing.assert_allclose(reference(model, batch), made.run(batch), rtol=1e-4, atol=1e-5)
     made.close()
 
@@ -86,7 +86,7 @@ def test_a_runtime_computes_the_model(made: Runtime, model: Path, batch: np.ndar
 def test_a_free_batch_dimension_takes_any_batch(made: Runtime, tmp_path: Path, batch: np.ndarray, size: int) -> None:
     """A model whose batch is not fixed runs at the batch that is asked for."""
     model = make_model(tmp_path / "free.onnx", None)
-    assert CLASSES == made.open(model, DEVICE, (size, *CLIP_SHAPE))
+    assert CLASSES == made.open(model, DEVICE, (size, *ClipShape().clip))
     assert (size, CLASSES) == made.run(batch[:size]).shape
     made.close()
 
@@ -106,7 +106,7 @@ def test_a_model_of_another_form_is_one_clear_line(made: Runtime, tmp_path: Path
     """What the model takes and what was wanted stand in one line with the file."""
     model = make_model(tmp_path / "other.onnx", **change)
     with pytest.raises(DeviceError) as caught:
-        made.open(model, DEVICE, (10, *CLIP_SHAPE))
+        made.open(model, DEVICE, (10, *ClipShape().clip))
     assert words in str(caught.value.reason)
     assert str(model) in str(caught.value.reason)
 
@@ -119,7 +119,7 @@ def test_a_file_that_is_no_model_is_one_clear_line(made: Runtime, tmp_path: Path
     if data is not None:
         model.write_bytes(data)
     with pytest.raises(DeviceError, match=r"broken\.onnx: ") as caught:
-        made.open(model, DEVICE, (10, *CLIP_SHAPE))
+        made.open(model, DEVICE, (10, *ClipShape().clip))
     assert "\n" not in str(caught.value)
 
 
