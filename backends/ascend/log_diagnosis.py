@@ -90,7 +90,7 @@ def _figure_lines(figures: tuple[ToolFigures, ...], batch: int) -> Iterator[Line
 
 
 def _of_one(figures: ToolFigures, batch: int) -> Iterator[Line]:
-    rate, mean = figures.rate(batch), figures.compute.mean or 0.0
+    rate, mean = figures.rate(batch), figures.mean
     clips = figures.batch or (batch if figures.throughput is None else None)
     if clips is None:
         yield line("{tool}: {mean:.3f} ms an execution", tool=figures.tool, mean=mean)

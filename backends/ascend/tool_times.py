@@ -15,7 +15,7 @@ from msgspec import Struct
 
 _NUMBER = r"([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)"
 _TIMES = re.compile(r"\b(NPU_compute_time|H2D_latency|D2H_latency) \(ms\):([^\n]*)")
-_FIGURE = re.compile(rf"(min|max|mean|median|percentile\(\d+%\))\s*=\s*{_NUMBER}")
+_MEAN = re.compile(rf"\bmean\s*=\s*{_NUMBER}")
 _RATE = re.compile(rf"\bthroughput\b(?!:)[^\n:]*:\s*{_NUMBER}")
 _BATCH = re.compile(rf"\bbatchsize(?:\.mean)?\({_NUMBER}\)")
 _DEVICE = re.compile(rf"\bdevice_(\d+) throughput:\s*{_NUMBER}")
@@ -23,18 +23,6 @@ _SUM = re.compile(rf"\bsummary throughput:\s*{_NUMBER}")
 _HEADING = "Performance Summary"
 _AVERAGE = re.compile(rf"Inference average time\s*:\s*{_NUMBER}\s*ms")
 _LATER = re.compile(rf"Inference average time without first time\s*:\s*{_NUMBER}\s*ms")
-_EACH = re.compile(rf"Inference time\s*:\s*{_NUMBER}\s*ms")
-
-
-class Times(Struct, frozen=True):
-    """One line of times, in milliseconds; None where the generation does not print it."""
-
-    mean: float | None = None
-    min: float | None = None
-    max: float | None = None
-    median: float | None = None
-    percentile: float | None = None
-    """The 99th."""
 
 
 class ToolFigures(Struct, frozen=True):
@@ -42,10 +30,8 @@ class ToolFigures(Struct, frozen=True):
 
     tool: str
     """`ais_bench` (and ais_infer), or `msame`."""
-    compute: Times
-    """On the chip alone."""
-    to_device: Times = Times()
-    to_host: Times = Times()
+    mean: float
+    """Milliseconds of an execution on the chip alone; msame's without the first where it prints that."""
     batch: float | None = None
     """By which the tool reckons its throughput."""
     throughput: float | None = None
@@ -58,9 +44,9 @@ class ToolFigures(Struct, frozen=True):
     def rate(self, batch: int) -> float | None:
         """Clips a second while computing: the tool's own, else by its mean time for a batch of that size."""
         own = self.summed if self.summed is not None else self.throughput
-        if own is not None or not self.compute.mean:
+        if own is not None or not self.mean:
             return own
-        return 1000 * batch / self.compute.mean
+        return 1000 * batch / self.mean
 
 
 def read_log(text: str) -> tuple[tuple[ToolFigures, ...], int]:
@@ -85,36 +71,21 @@ def _parts(text: str, starts: list[int]) -> list[str]:
 
 
 def _ais_bench(text: str) -> ToolFigures | None:
-    times = {name: _times(rest) for name, rest in _TIMES.findall(text)}
-    compute = times.get("NPU_compute_time")
-    if compute is None or compute.mean is None:
+    rows = [rest for name, rest in _TIMES.findall(text) if name == "NPU_compute_time"]
+    mean = _last(_MEAN, rows[-1]) if rows else None
+    if mean is None:
         return None
-    return ToolFigures(
-        "ais_bench",
-        compute,
-        times.get("H2D_latency", Times()),
-        times.get("D2H_latency", Times()),
-        _last(_BATCH, text),
-        _last(_RATE, text),
-        tuple((int(device), float(rate)) for device, rate in _DEVICE.findall(text)),
-        _last(_SUM, text),
-    )
-
-
-def _times(text: str) -> Times:
-    found = {name.partition("(")[0]: float(value) for name, value in _FIGURE.findall(text)}
-    return Times(**{name: value for name, value in found.items() if math.isfinite(value)})
+    devices = tuple((int(device), float(rate)) for device, rate in _DEVICE.findall(text))
+    return ToolFigures("ais_bench", mean, _last(_BATCH, text), _last(_RATE, text), devices, _last(_SUM, text))
 
 
 def _msame(text: str) -> Iterator[ToolFigures]:
-    """Its mean is without the first execution where it prints that; times of each execution give least and most."""
     starts = [match.start() for match in _AVERAGE.finditer(text)]
-    for before, start, after in zip([0, *starts], starts, [*starts[1:], len(text)], strict=False):
-        mean = _last(_LATER, text[start:after])
-        mean = _last(_AVERAGE, text[start:after]) if mean is None else mean
-        each = [float(value) for value in _EACH.findall(text[before:start])]
+    for begin, end in itertools.pairwise([*starts, len(text)]):
+        later = _last(_LATER, text[begin:end])
+        mean = _last(_AVERAGE, text[begin:end]) if later is None else later
         if mean is not None:
-            yield ToolFigures("msame", Times(mean, min(each, default=None), max(each, default=None)))
+            yield ToolFigures("msame", mean)
 
 
 def _last(pattern: re.Pattern[str], text: str) -> float | None:
