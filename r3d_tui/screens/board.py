@@ -270,7 +270,7 @@ class Board(HeldScreen):
             return
         chips = bool(state.devices)
         lines = {
-            "header": frame.header(state.snapshot, look, read_only=read_only, broken=state.broken),
+            "header": frame.header(state.snapshot, look, read_only=read_only, broken=state.broken, took=state.took),
             "strip": strip(state.snapshot, look),
             "status": self._status(look),
             "footer": frame.footer(state.snapshot, look, read_only=read_only, panel=state.current, chips=chips),

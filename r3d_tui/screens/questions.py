@@ -10,8 +10,11 @@ from r3d_tui.screens.board import Board
 from r3d_tui.screens.run_commands import send_wishes
 from r3d_tui.state.device_poll import DevicePoll
 from r3d_tui.views.phase import fix_of, infer_runs
+from r3d_tui.views.time_left import durations
 from r3d_tui.views.tracks import Track, tracks_of
 
+LOOKED_BACK = 3
+"""Runs in which a stage's duration is looked for."""
 LATER_S = 0.4
 """What the first picture does not need is asked when it stands."""
 
@@ -38,6 +41,8 @@ class Questions:
         if not board.state.running:
             self._once(board, "plan", settled, lambda: _ask_plan(board, snapshot))
             self._once(board, "runs", snapshot.run, lambda: _ask_runs(board))
+        else:
+            self._once(board, "took", snapshot.run.id, lambda: _ask_took(board, snapshot.run.id))
         if board.state.wishes and infer_runs(snapshot):
             send_wishes(board)
         self._once(board, "fix", (fix_of(snapshot), snapshot.settings), lambda: _ask_fix(board, snapshot))
@@ -101,6 +106,21 @@ def _ask_runs(board: Board) -> None:
         board.draw()
 
     board.ask(board.host.client.runs, take, lambda: None)
+
+
+def _ask_took(board: Board, run: str) -> None:
+    """What the stages took in earlier runs, for the time left."""
+    client = board.host.client
+
+    def work() -> dict[str, float]:
+        earlier = [one.id for one in client.runs() if one.id != run][:LOOKED_BACK]
+        return durations(client.result(one).state for one in earlier)
+
+    def take(found: dict[str, float]) -> None:
+        board.state.took = found
+        board.draw()
+
+    board.ask(work, take, lambda: None)
 
 
 def _ask_fix(board: Board, snapshot: Snapshot) -> None:

@@ -45,6 +45,8 @@ class BoardState:
     plan: tuple[Preview, ...] | None = None
     change: SettingChange | None = None
     runs: tuple[RunSummary, ...] = ()
+    took: dict[str, float] = field(default_factory=dict)
+    """Seconds that stages took in earlier runs."""
     current: str = "main"
     """The panel that keys go to."""
     zoomed: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from backends.core.client import Snapshot
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cells, cut, ends, row, shorten, width_of
@@ -9,8 +11,9 @@ from r3d_tui.text.safe import safe
 from r3d_tui.views.actions import ACTIONS, Action, shown
 from r3d_tui.views.devices import simulated
 from r3d_tui.views.layout import LEAST
-from r3d_tui.views.look import Look, left, paragraph, sign, stage_of, stage_word, state_word
+from r3d_tui.views.look import Look, paragraph, sign, stage_of, stage_word, state_word
 from r3d_tui.views.phase import Phase, failed_stage, fix_of, phase_of, running_stages
+from r3d_tui.views.time_left import running_left, whole_left
 
 MOST = 7
 """Keys in the bottom line."""
@@ -27,8 +30,15 @@ NEXT: dict[Phase, str] = {"setup": "new", "ready": "start", "running": "open", "
 """Phase: what Enter does."""
 
 
-def header(snapshot: Snapshot | None, look: Look, *, read_only: bool = False, broken: str = "") -> Row:
-    """What is worked on, and how it stands."""
+def header(
+    snapshot: Snapshot | None,
+    look: Look,
+    *,
+    read_only: bool = False,
+    broken: str = "",
+    took: Mapping[str, float] | None = None,
+) -> Row:
+    """What is worked on, and how it stands; `took` are seconds of stages in earlier runs."""
     words = look.words
     name = Span(" r3d-tui ", "chip")
     if snapshot is None:
@@ -38,7 +48,7 @@ def header(snapshot: Snapshot | None, look: Look, *, read_only: bool = False, br
         right += [Span(words("sim.chips" if look.width >= 100 else "sim.word"), "warn"), "  "]
     if read_only:
         right += [Span(words("header.read_only"), "warn"), "  "]
-    right += [*_standing(snapshot, look, broken), " "]
+    right += [*_standing(snapshot, look, broken, took or {}), " "]
     tail = row(*right)
     space = max(8, look.width - width_of(tail) - 12)
     about = f"  {_about(snapshot, look)}" if look.width >= 70 else ""
@@ -62,7 +72,7 @@ def _about(snapshot: Snapshot, look: Look) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _standing(snapshot: Snapshot, look: Look, broken: str) -> list[str | Span]:
+def _standing(snapshot: Snapshot, look: Look, broken: str, before: Mapping[str, float]) -> list[str | Span]:
     words, run = look.words, snapshot.run
     took = figures.clock(_took(snapshot, look.now))
     if broken:
@@ -74,8 +84,7 @@ def _standing(snapshot: Snapshot, look: Look, broken: str) -> list[str | Span]:
     if run.state == "running":
         failed = failed_stage(snapshot)
         found = running_stages(snapshot)
-        rest = [seconds for seconds in map(left, found) if seconds is not None]
-        tail = f" · {words('stages.left', time=figures.clock(max(rest)))}" if rest else ""
+        tail = _left(snapshot, look, before)
         lead = [Span(f"✗ {stage_word(words, failed.name)}  ", "bad")] if failed is not None else []
         name = stage_word(words, found[-1].name) if found else state_word(words, "running")
         return [*lead, Span(f"▸ {name} ", "accent"), f"{took}{tail}"]
@@ -85,6 +94,15 @@ def _standing(snapshot: Snapshot, look: Look, broken: str) -> list[str | Span]:
         ready = snapshot.settings is not None and not snapshot.problem.template
         return [Span(words("header.ready" if ready else "header.no_run"), "good" if ready else "dim")]
     return [sign(run.state), f" {state_word(words, run.state)} {took}"]
+
+
+def _left(snapshot: Snapshot, look: Look, before: Mapping[str, float]) -> str:
+    """Of the whole run where earlier ones tell, else of the stages that run now."""
+    whole = whole_left(snapshot, before, look.now)
+    rest = running_left(snapshot) if whole is None else whole
+    if rest is None:
+        return ""
+    return f" · {look.words('stages.left' if whole is None else 'header.about_left', time=figures.clock(rest))}"
 
 
 def _took(snapshot: Snapshot, now: float) -> float | None:

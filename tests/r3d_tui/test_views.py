@@ -6,6 +6,7 @@ import itertools
 import unicodedata
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from backends.core.command_reports import Overview, SettingChange
 from backends.core.errors import InputError
 from backends.core.events import DeviceProgress, RunStarted, StageProgress, StageStarted
 from backends.core.messages import line
+from backends.core.plan import Plan, Stage
 from backends.core.run_state import DeviceRun, Run, StageRun, fold
 from backends.core.settings import InferSettings, Settings
 from backends.core.values import DeviceSample
@@ -26,6 +28,7 @@ from r3d_tui.text.rows import Row, text_of, width_of
 from r3d_tui.views import chips, dataset, devices, dialogs, failure, frame, log, model, ready, result, running, stages
 from r3d_tui.views.look import SIGNS, Look
 from r3d_tui.views.strip import strip
+from r3d_tui.views.time_left import durations, whole_left
 from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
@@ -279,6 +282,30 @@ def test_the_result_stands_beside_what_is_published(snapshots: dict[str, Snapsho
 def test_a_result_that_is_not_there_is_not_invented(snapshots: dict[str, Snapshot]) -> None:
     """Without a report the panel says when it will come."""
     assert "No result yet" in _text(result.result(snapshots["new"], _look(90)))
+
+
+def test_time_left_is_of_the_whole_run_where_earlier_ones_tell() -> None:
+    """Along what depends on what, stages side by side counted once; else of the stages that run now, else nothing."""
+    planned = tuple(
+        Stage(name, "x:y", 1, after=after)
+        for name, after in (("frames", ()), ("export", ()), ("infer", ("frames", "export")), ("score", ("infer",)))
+    )
+    half = StageRun("frames", "running", done=50, total=100, rate=5.0, started=0.0)
+    run = Run(id="r", state="running", started=0.0, stages=(half, StageRun("export", "running", started=0.0)))
+    run = replace(run, stages=(*run.stages, StageRun("infer"), StageRun("score")))
+    snapshot = Snapshot(1, Path("/w"), run, plan=Plan(Path("/w"), planned), alive=True)
+    took = durations([Run(stages=tuple(StageRun(n, "done", seconds=s) for n, s in TOOK)), Run()])
+    look = Look(Words("en"), 120, 1, 4.0)
+    assert 26.0 + 30.0 + 2.0 == whole_left(snapshot, took, 4.0)
+    assert "about 0:58 left" in text_of(frame.header(snapshot, look, took=took))
+    assert whole_left(snapshot, {**took, "export": 3.0}, 4.0) == 10.0 + 30.0 + 2.0
+    del took["score"]
+    assert "· 0:10 left" in text_of(frame.header(snapshot, look, took=took))
+    silent = replace(run, stages=(replace(half, rate=None), *run.stages[1:]))
+    assert "left" not in text_of(frame.header(replace(snapshot, run=silent), look))
+
+
+TOOK = (("export", 30.0), ("infer", 30.0), ("score", 2.0))
 
 
 def test_the_header_says_what_stands_in_the_way(inferring: ReplayClient) -> None:
