@@ -9,9 +9,11 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -32,7 +34,6 @@ from backends.ascend.npu_names import (
 )
 from backends.ascend.npu_smi import parse_info
 from backends.ascend.npu_smi_errors import failure
-from backends.ascend.npu_smi_lock import turn
 from backends.ascend.npu_text import without_services
 from backends.core.files import read_file
 from backends.core.messages import N_, line, os_reason
@@ -41,6 +42,9 @@ from backends.core.values import Chip, DeviceTable, Trouble
 TOOL = "npu-smi"
 PLACES = ("/usr/local/sbin/npu-smi", "/usr/local/bin/npu-smi", "/usr/local/Ascend/driver/tools/npu-smi")
 """Where the driver puts the tool, for a PATH that lacks them."""
+PAUSE_S = 0.05
+WAIT_S = 30.0
+"""For a turn: more than the longest call, whose limit ends it before."""
 LIMIT_S = 20.0
 """A full report takes up to 5.4 s on eight 910B3."""
 LARGEST = 16 << 20
@@ -57,6 +61,32 @@ class Answer(Struct, frozen=True):
 def tool() -> str | None:
     """The path of npu-smi; None where there is none."""
     return shutil.which(TOOL) or next((place for place in PLACES if os.access(place, os.X_OK)), None)
+
+
+@contextlib.contextmanager
+def turn(wait_s: float = WAIT_S, name: str = "") -> Iterator[bool]:
+    """Hold this user's turn; gives whether it was had: whoever waits too long goes on without it.
+
+    Small boards refuse a call while another is at work, and the tool is slow on large ones. The turn is a name in the
+    kernel (an abstract Unix socket, Linux only) that one process of a user can hold. No file is left behind, and it is
+    free again however its holder ends. `name` separates turns in tests.
+    """
+    held = socket.socket(socket.AF_UNIX) if sys.platform == "linux" else None
+    until = time.monotonic() + wait_s
+    had = False
+    try:
+        while held is not None and not had:
+            try:
+                held.bind(f"\0r3d-tui-npu-smi-{os.getuid()}{name}")
+                had = True
+            except OSError:
+                if time.monotonic() >= until:
+                    break
+                time.sleep(PAUSE_S)
+        yield had
+    finally:
+        if held is not None:
+            held.close()
 
 
 def call(arguments: Sequence[str], limit_s: float = LIMIT_S, *, own_group: bool = True) -> Answer:

@@ -135,7 +135,6 @@ def _work(runtime: Runtime, classes: int, reader: _Reader, say: Callable[..., No
     import numpy as np
 
     while True:
-        idle = time.monotonic()
         item = reader.loaded.get()
         begun = time.monotonic()
         order, rows = item.order, len(item.order.clips)
@@ -149,7 +148,7 @@ def _work(runtime: Runtime, classes: int, reader: _Reader, say: Callable[..., No
             logits = _compute(runtime, item.buffer, classes)[:rows]
             seconds = time.monotonic() - begun
             if np.isfinite(logits).all():
-                answer = Answer("scores", order.lease, rows, classes, seconds, begun - idle)
+                answer = Answer("scores", order.lease, rows, classes, seconds)
                 say(answer, logits.astype("<f4", copy=False).tobytes())
             else:
                 say(Answer("unusable", order.lease, seconds=seconds))

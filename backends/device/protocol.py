@@ -67,8 +67,6 @@ class Answer:
     classes: int = 0
     seconds: float = 0.0
     """In compute; of `ready`: of the warm-up batch; of `alive`: since it began to compute, 0 before."""
-    waited_s: float = 0.0
-    """How long the compute thread had waited for the clips."""
     version: str = ""
     reason: Message = _NOTHING
     hint: Message = _NOTHING

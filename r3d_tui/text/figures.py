@@ -83,3 +83,13 @@ def as_number(value: object) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and _known(value):
         return value
     return None
+
+
+def milliseconds(value: float | None) -> str:
+    """A latency, without a decimal where it has four digits."""
+    return number(value, 1 if value is None or value < 1000 else 0)
+
+
+def joules(value: float | None) -> str:
+    """Energy of a clip, with as many digits as tell something."""
+    return number(value, 3 if value is not None and value < 1 else 1, "J")

@@ -13,9 +13,8 @@ from backends.core.values import ChipProcess, DeviceTable
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table
 from r3d_tui.text.safe import safe
-from r3d_tui.views.devices import UNITS, Device, metric_text, reasons
+from r3d_tui.views.devices import UNITS, Device, energy_basis, metric_text, reasons, share_of_reference
 from r3d_tui.views.look import Look, facts, live_rate, marked, paragraph, rule, state_word
-from r3d_tui.views.reference import energy_basis, joules, milliseconds, share_of_reference
 from r3d_tui.views.stages import moment
 from r3d_tui.views.tracks import METRICS, Track, range_of
 from r3d_tui.widgets.spark import graph
@@ -116,10 +115,10 @@ def _work(device: Device, run: DeviceRun, snapshot: Snapshot, look: Look) -> lis
     whole = device.published
     rate = f"{figures.rate(live_rate(run))} {words('chip.now')} · "
     rate += f"{figures.rate(run.mean_clips_per_s)} {words('chip.mean')}"
-    latency = f"{milliseconds(run.latency_ms)} {words('infer.p50')} · "
-    latency += f"{milliseconds(run.latency_p95_ms)} {words('infer.p95')}"
+    latency = f"{figures.milliseconds(run.latency_ms)} {words('infer.p50')} · "
+    latency += f"{figures.milliseconds(run.latency_p95_ms)} {words('infer.p95')}"
     basis = energy_basis(snapshot)
-    energy = joules(run.joules_per_clip)
+    energy = figures.joules(run.joules_per_clip)
     if run.joules_per_clip is None and basis not in ("", "measured"):
         energy = words.get(f"energy.{basis}", basis)
     rows = facts(words("data.clips"), figures.count(run.clips), look.width)

@@ -15,9 +15,8 @@ from backends.core.settings import Settings
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Grid, Row, Span, cells, grid, later, row
 from r3d_tui.text.safe import safe
-from r3d_tui.views.devices import Device, memory_text, reasons, short_id
+from r3d_tui.views.devices import Device, memory_text, reasons, share_of_reference, short_id
 from r3d_tui.views.look import Look, live_rate, paragraph, sign, state_word
-from r3d_tui.views.reference import milliseconds, share_of_reference
 from r3d_tui.widgets.meter import meter
 from r3d_tui.widgets.spark import spark
 
@@ -174,8 +173,8 @@ def _work_cells(one: Device, found: ChipTable, look: Look, cursor: str) -> list[
         Span(figures.rate(shown), "strong" if rate is not None else ""),
         LINE,
         figures.number(100 * share, 0) if (share := share_of_reference(one)) is not None else figures.DASH,
-        milliseconds(run.latency_ms),
-        milliseconds(run.latency_p95_ms),
+        figures.milliseconds(run.latency_ms),
+        figures.milliseconds(run.latency_p95_ms),
         figures.number(sample.busy_percent if sample else None, 0),
         _memory(one),
         _heat(one),

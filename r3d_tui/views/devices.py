@@ -204,3 +204,16 @@ def reasons(device: Device) -> list[Line]:
         return texts
     read = device.sample.trouble if device.sample.trouble.template else device.sample.not_taken
     return [*texts, *([read] if (read.template and device.run is None) or device.sample.trouble.template else [])]
+
+
+def share_of_reference(one: Device) -> float | None:
+    """Of the published rate of such a chip, by the device's mean; None where nothing was published or measured."""
+    mean, whole = one.run.mean_clips_per_s if one.run else None, one.published
+    return mean / whole if mean is not None and whole else None
+
+
+def energy_basis(snapshot: Snapshot) -> str:
+    """What the energy a clip is based on, or why there is none: a key of `energy`; empty where nothing was reported."""
+    stage = stage_of(snapshot, "infer")
+    found = stage.outcome.figures.get("energy") if stage.outcome else None
+    return safe(str(found if found is not None else stage.live.get("energy") or ""))

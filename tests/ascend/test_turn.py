@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from backends.ascend.npu_smi_lock import turn
+from backends.ascend.npu_smi_calls import turn
 from backends.core.processes import child_environment
 
 _HOLD = """
 import sys, time
-from backends.ascend.npu_smi_lock import turn
+from backends.ascend.npu_smi_calls import turn
 with turn(name=sys.argv[1]) as had:
     print(had, flush=True)
     time.sleep(60)
