@@ -54,7 +54,7 @@ def test_an_order_of_other_types_is_refused(text: bytes) -> None:
         to_order(text)
 
 
-@given(answer=st.builds(Answer, st.just("scores"), *[st.integers(0, 99)] * 3, *[st.floats(0, 9)] * 2))
+@given(answer=st.builds(Answer, st.just("scores"), *[st.integers(0, 99)] * 3, st.floats(0, 9)))
 def test_scores_are_read_as_they_were_written(answer: Answer) -> None:
     """Whatever values are left out as defaults."""
     assert answer == to_answer(to_bytes(answer))
