@@ -89,6 +89,14 @@ def _worth_keeping(event: Event) -> str | None:
     return "stopped" if isinstance(event, StageStopped) else None
 
 
+NAMES = {
+    "clips_taken_up": "clips resumed",
+    "devices_retired": "devices dropped",
+    "videos_set_aside": "videos skipped",
+}
+"""Figures whose keys scripts know, in the words of today."""
+
+
 def _figures(figures: Mapping[str, Scalar]) -> Iterator[str]:
     """As a person reads them: `clips/s 1,539`; none that nobody measured, none twice under an old name."""
     for name, value in figures.items():
@@ -97,7 +105,7 @@ def _figures(figures: Mapping[str, Scalar]) -> Iterator[str]:
         if name == "bytes" and isinstance(value, int):
             yield size(value)
         else:
-            yield f"{name.replace('_per_s', '/s').replace('_', ' ')} {_shown(value)}"
+            yield f"{NAMES.get(name) or name.replace('_per_s', '/s').replace('_', ' ')} {_shown(value)}"
 
 
 def _shown(value: Scalar) -> str:

@@ -12,7 +12,7 @@ from backends.core.client import RunSummary
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.lists import Large, Listed, Lists
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cut, row
+from r3d_tui.text.rows import Column, Row, Span, cut, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views import lists as view
 from r3d_tui.views.listing import Listing
@@ -46,7 +46,7 @@ class Runs(Lists):
         self._marked: tuple[RunSummary, ...] = ()
         listing = view.run_listing(found, words)
         self._runs = Listed(
-            listing, view.run_columns, self._cells, "runs.none", above=lambda look: view.run_note(found, look)
+            listing, _mark_columns, self._cells, "runs.none", above=lambda look: view.run_note(found, look)
         )
 
     @property
@@ -61,8 +61,7 @@ class Runs(Lists):
         return [("Enter", enter, "deeper"), ("Space", "runs.mark", "mark"), ("p", "runs.devices", "devices")]
 
     def _cells(self, one: RunSummary, look: Look) -> tuple[str | Span, ...]:
-        cells = view.run_cells(one, look)
-        return (Span(safe(one.id), "match"), *cells[1:]) if one in self._marked else cells
+        return Span("+" if one in self._marked else " ", "focus"), *view.run_cells(one, look)
 
     def action_mark(self) -> None:
         """Mark the run to compare it, or take the mark away; of three the oldest mark goes."""
@@ -88,6 +87,10 @@ class Runs(Lists):
         """What its devices did."""
         if (chosen := self._runs.listing.chosen) is not None:
             self._devices(chosen.id)
+
+
+def _mark_columns(look: Look) -> tuple[Column, ...]:
+    return Column("", 1), *view.run_columns(look)
 
 
 class SkippedItems(Lists):

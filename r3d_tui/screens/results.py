@@ -113,6 +113,8 @@ class Results(Lists):
             pairs.append(("Enter", "results.watch", "deeper"))
         if page == "matrix":
             pairs.append(("Enter", "results.watch" if self._inside else "videos.enter", "deeper"))
+            if self._inside is None:
+                pairs.append(("h/j/k/l", "matrix.move", ""))
         if page == "classes":
             pairs.append(("Enter", "results.of_class", "deeper"))
         if len(self._earlier) > 1 and page == "compare":
@@ -196,7 +198,10 @@ class Results(Lists):
     def action_deeper(self) -> None:
         """Show the clips of the video under the cursor; of a class its wrong videos, of a cell all that it counts."""
         if self._on_matrix and (pair := self._picture.at(self._at or (0, 0))) is not None:
-            self._cell(pair, lambda found: self._enter(pair, found))
+            if pair.videos:
+                self._cell(pair, lambda found: self._enter(pair, found))
+            else:
+                self.say(self._words("list.none"))
             return
         listed = self.listed
         chosen = listed.listing.chosen if listed is not None else None

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from backends.core.client import Snapshot
 from backends.core.run_state import Run, StageRun
-from r3d_tui.views.look import elapsed, left
+from r3d_tui.views.look import elapsed, left, share
 from r3d_tui.views.phase import running_stages
+
+SURE = 0.1
+"""Share of a stage from which its rate tells more than what it took before."""
 
 
 def durations(earlier: Iterable[Run]) -> dict[str, float]:
@@ -33,9 +36,10 @@ def whole_left(snapshot: Snapshot, took: Mapping[str, float], now: float) -> flo
 
 
 def _needed(stage: StageRun, took: Mapping[str, float], now: float) -> float | None:
-    if (rest := left(stage)) is not None:
+    rest, known = left(stage), took.get(stage.name)
+    if rest is not None and (known is None or (share(stage) or 0.0) >= SURE):
         return rest
-    if (known := took.get(stage.name)) is None:
+    if known is None:
         return None
     return max(0.0, known - (elapsed(stage, now) or 0.0)) if stage.state == "running" else known
 

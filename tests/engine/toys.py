@@ -41,7 +41,7 @@ def measure(job: Job) -> Outcome:
     return Outcome({
         "clips_per_s": 32.078955594211564, "clips": 8492, "bytes": 155_344_896, "published_top1": None,
         "videos_set_aside": 2, "videos_skipped": 2, "largest_difference": 1.9073486328125e-06, "peak": 6359.204,
-        "layout": "packed",
+        "layout": "packed", "clips_taken_up": 0,
     })  # fmt: skip
 
 

@@ -258,6 +258,14 @@ async def test_a_cell_of_the_matrix_leads_to_its_videos(story: OpenStory, consol
         await pilot.pause()
         assert screen is app.screen
         assert "▀" * 20 in _text(app)
+        counted = {(one.label, one.predicted) for one in report.confusions}
+        await until(pilot, lambda: "choose a cell" in _text(app))
+        while (here := screen._picture.at(screen._at)) is None or here.videos:
+            assert (here.label, here.predicted) in counted or here.label == here.predicted
+            await pilot.press("l")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Nothing is there." in _text(app))
+        assert screen.listed is None
 
 
 async def test_two_marked_runs_are_compared(story: OpenStory, console: Console) -> None:
@@ -278,6 +286,7 @@ async def test_two_marked_runs_are_compared(story: OpenStory, console: Console) 
             await pilot.press("space")
         await pilot.pause()
         assert "compare the two" in _text(app)
+        assert all(f"+  {one.id}" in _text(app) for one in runs[:2])  # seen also without colours
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Results) and runs[1].id in _text(app))
         assert "before" in _text(app)

@@ -299,6 +299,9 @@ def test_time_left_is_of_the_whole_run_where_earlier_ones_tell() -> None:
     assert 26.0 + 30.0 + 2.0 == whole_left(snapshot, took, 4.0)
     assert "about 0:58 left" in text_of(frame.header(snapshot, look, took=took))
     assert whole_left(snapshot, {**took, "export": 3.0}, 4.0) == 10.0 + 30.0 + 2.0
+    early = replace(run, stages=(replace(half, done=1, rate=0.1), *run.stages[1:]))
+    known = {**took, "export": 3.0, "frames": 20.0}
+    assert whole_left(replace(snapshot, run=early), known, 4.0) == 16.0 + 30.0 + 2.0
     del took["score"]
     assert "· 0:10 left" in text_of(frame.header(snapshot, look, took=took))
     silent = replace(run, stages=(replace(half, rate=None), *run.stages[1:]))

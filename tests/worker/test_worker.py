@@ -64,7 +64,8 @@ def test_the_log_ends_with_figures_as_people_read_them(tmp_path: Path) -> None:
     """Rounded and with units, none that nobody measured, none under two names."""
     _, log, _ = work("toys:measure", tmp_path)
     expected = (
-        "clips/s 32.08, clips 8,492, 155 MB, videos skipped 2, largest difference 1.907e-06, peak 6,359, layout packed"
+        "clips/s 32.08, clips 8,492, 155 MB, videos skipped 2, largest difference 1.907e-06, peak 6,359, "
+        "layout packed, clips resumed 0"
     )
     assert expected == log.splitlines()[-1].partition("done in 0.0 s: ")[2]
 
