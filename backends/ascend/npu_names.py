@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping as Environ
 from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,6 +24,10 @@ _SUFFIX = re.compile(r"[0-9][0-9A-Za-z]{2,5}")
 _BOARD = re.compile(r"-t board(?=.*-i ([0-9]+))(?:.*-c ([0-9]+))?")
 """The command above an answer, for drivers whose answer has no ids."""
 _COLUMNS = re.compile(r"NPU ID|Slot ID|Chip Logic ID|Logic ID|Chip Phy-?\s?ID|Phy-?\s?ID|Chip ID|Chip Name")
+_FIRST = {"pid": "pid:[4026531836]", "uts": "uts:[4026531838]"}
+"""The kernel's own namespaces, by their fixed numbers; a container has others."""
+_MARKS = (".dockerenv", "run/.containerenv", "run/systemd/container")
+_VARIABLES = ("KUBERNETES_SERVICE_HOST", "container")
 
 
 def soc_version(name: str | None) -> str | None:
@@ -146,3 +153,32 @@ def _mapped(chip: Chip, chips: Sequence[Chip], mappings: Sequence[Mapping]) -> C
         device_id=entry.device_id if chip.device_id is None else chip.device_id,
         phy_id=entry.phy_id if chip.phy_id is None else chip.phy_id,
     )
+
+
+def live_ids(table: DeviceTable, mappings: Sequence[Mapping], *, host: bool | None = None) -> DeviceTable:
+    """A live table with the ids of `-m`; where that has physical ones only, these outside a container.
+
+    Where neither the table nor `-m` prints logic ids, as on the 950, nothing is guessed inside a container. CANN's
+    documentation of `aclrtGetLogicDevIdByPhyDevId`: outside a container a chip's logic id is its physical id; inside
+    one the chips are counted again, and only the user knows which they are.
+    `host` says whether this is outside of one; None: found out where it matters.
+    """
+    table = with_mapping(table, mappings)
+    physical = [chip.phy_id for chip in table.chips]
+    known = any(chip.device_id is not None for chip in table.chips)
+    if known or None in physical or len(set(physical)) != len(physical):
+        return table
+    if not (outside_containers() if host is None else host):
+        return table
+    return replace(table, chips=tuple(replace(chip, device_id=chip.phy_id) for chip in table.chips))
+
+
+def outside_containers(root: Path = Path("/"), environment: Environ[str, str] | None = None) -> bool:
+    """Whether nothing points to a container; False where that is not known."""
+    environment = os.environ if environment is None else environment
+    if any((root / mark).exists() for mark in _MARKS) or any(environment.get(name) for name in _VARIABLES):
+        return False
+    try:
+        return all(str((root / "proc/self/ns" / kind).readlink()) == number for kind, number in _FIRST.items())
+    except OSError:
+        return False

@@ -23,9 +23,9 @@ from msgspec.structs import replace
 from backends.ascend import cann
 from backends.ascend.acl_python import find_acl_python
 from backends.ascend.chip_query import SIMULATED
-from backends.ascend.logic_ids import live_ids
 from backends.ascend.npu_names import (
     is_masked,
+    live_ids,
     needs_board,
     parse_mapping,
     soc_from_board,

@@ -38,6 +38,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, body TEXT NOT NULL);
 """
+RESERVED = 2 << 20
+"""Room for the last events and the folded state, which SQLite writes twice: 0.5 MB with a stage's longest notes."""
 
 
 class Journal:
@@ -188,3 +190,26 @@ def _refolded(db: sqlite3.Connection) -> Run | None:
         with contextlib.suppress(DecodeError):
             run = fold(run or Run(), from_json(body), at)
     return run
+
+
+class Reserve:
+    """A file of `RESERVED` that is given back once, when the disk is full: the engine still writes why it ended."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def take(self) -> None:
+        """Allocate it; OSError where the disk has not even that much space."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC  # readable: glibc reads where a file system cannot allocate
+        descriptor = os.open(self._path, flags, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, RESERVED)
+        except OSError:
+            self.give_back()
+            raise
+        finally:
+            os.close(descriptor)
+
+    def give_back(self) -> None:
+        """Free the space; safe to call again."""
+        self._path.unlink(missing_ok=True)

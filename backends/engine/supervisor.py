@@ -33,9 +33,8 @@ from backends.core.run_state import Run, fold
 from backends.core.stage_request import Request, Upstream
 from backends.engine import stage_scheduler
 from backends.engine.artifacts import Cache, CacheKey, Decision, declared
-from backends.engine.disk_reserve import Reserve
 from backends.engine.folders import Folders, RunFolder
-from backends.engine.journal import Journal
+from backends.engine.journal import Journal, Reserve
 from backends.engine.lock import HEARTBEAT_S, WorkspaceLock
 from backends.engine.planner import decide_stage
 from backends.engine.worker_process import Child, spawn, spawn_companion

@@ -14,8 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backends.ascend.chip_state import processes_of, used_by, why_not_taken
-from backends.ascend.logic_ids import live_ids
-from backends.ascend.npu_names import parse_mapping
+from backends.ascend.npu_names import live_ids, parse_mapping
 from backends.ascend.npu_smi_calls import call, read_table
 from backends.core.codec import dumps, loads
 from backends.core.device_samples import SampleFile, read_history, read_samples

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.ascend import logic_ids, npu_smi_calls
-from backends.ascend.logic_ids import live_ids, outside_containers
-from backends.ascend.npu_names import parse_mapping
+from backends.ascend import npu_names, npu_smi_calls
+from backends.ascend.npu_names import live_ids, outside_containers, parse_mapping
 from backends.ascend.npu_smi import parse_info
 from backends.core.values import DeviceTable
 
@@ -52,5 +51,5 @@ def test_what_speaks_of_a_container(tmp_path: Path, mark: str) -> None:
 def test_a_live_950_has_ids_outside_a_container(fake_smi: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table, then `-m`, as a stage asks for them."""
     fake_smi("show('950PR_driver_25.7' if given == ['info'] else 'mapping_slot_phy')")
-    monkeypatch.setattr(logic_ids, "outside_containers", lambda: True)
+    monkeypatch.setattr(npu_names, "outside_containers", lambda: True)
     assert [0, 3] == _ids(npu_smi_calls.read_ids())
