@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from backends.ascend.chip_state import processes_of, used_by, why_not_taken
@@ -29,6 +30,8 @@ PERIOD_S = {"cpu": 1.0, "ascend": 2.0}
 """Between the beginnings of two readings."""
 CALM_S = 4.0
 """The same where only somebody looks at the chips and nothing runs."""
+RESTING_S, RESTING_AFTER = 12.0, 15
+"""The same once so many readings were shown to somebody: a console that is left open must cost the machine little."""
 LIMIT_S = 10.0
 """For one npu-smi; a full report of eight chips was seen to take 5.4 s."""
 
@@ -128,8 +131,18 @@ def from_line(text: bytes) -> tuple[DeviceSample, ...]:
     return loads(tuple[DeviceSample, ...], text)
 
 
+def period(target: str, done: int, *, watched: bool) -> float:
+    """Seconds to the next reading; `watched`: for a front end that shows the devices while nothing runs."""
+    if not watched:
+        return PERIOD_S[target]
+    return CALM_S if done < RESTING_AFTER else RESTING_S
+
+
 def follow(
-    file: SampleFile | LineOutput, sample: Callable[[], Sequence[DeviceSample]], period_s: float, rounds: int = 0
+    file: SampleFile | LineOutput,
+    sample: Callable[[], Sequence[DeviceSample]],
+    period_s: Callable[[int], float],
+    rounds: int = 0,
 ) -> None:
     """Write a reading each period; `rounds` of them, or without end. A slow reading delays the next, none piles up."""
     due = time.monotonic()
@@ -137,7 +150,7 @@ def follow(
     while not rounds or done < rounds:
         file.append(sample())
         done += 1
-        due = max(due + period_s, time.monotonic())
+        due = max(due + period_s(done), time.monotonic())
         time.sleep(max(0.0, due - time.monotonic()))
 
 
@@ -155,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end_group_with(sys.stdin.buffer)
     sampler = CpuSampler(groups(devices)) if given.target == "cpu" else NpuSampler(devices)
     output = LineOutput() if str(given.file) == "-" else SampleFile(given.file)
-    follow(output, sampler.sample, CALM_S if isinstance(output, LineOutput) else PERIOD_S[given.target])
+    follow(output, sampler.sample, partial(period, given.target, watched=isinstance(output, LineOutput)))
     return 0
 
 

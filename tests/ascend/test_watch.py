@@ -17,7 +17,7 @@ from backends.ascend.npu_smi import parse_info
 from backends.core.device_samples import read_samples
 from backends.core.processes import child_environment
 from backends.core.values import DeviceTable, Trouble
-from backends.monitor.sampler import NpuSampler, npu_samples
+from backends.monitor.sampler import NpuSampler, npu_samples, period
 
 
 def test_chips_become_samples_with_their_processes(output: Callable[[str], str]) -> None:
@@ -122,3 +122,10 @@ def test_a_hanging_tool_ends_with_the_process(fake_smi: Callable[[str], Path], t
         process.stdin.close()
         process.kill()
         process.wait()
+
+
+def test_a_console_that_is_left_open_reads_the_chips_less_often() -> None:
+    """Every 4 s in the first minute, then every 12; a run is sampled at its own pace from start to end."""
+    assert [4.0, 4.0, 12.0, 12.0] == [period("ascend", done, watched=True) for done in (1, 14, 15, 900)]
+    assert [2.0, 2.0] == [period("ascend", done, watched=False) for done in (1, 900)]
+    assert 1.0 == period("cpu", 900, watched=False)
