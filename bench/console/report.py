@@ -17,7 +17,7 @@ from bench.console.arithmetic import middle
 from bench.console.scenes import EMPTY, FINISHED, SCENES, STARTS, Scene, Start, Watched
 
 Say = Callable[[Line], None]
-PAINT = 1.3
+PAINT = 1.5
 """First paint over that of an empty application, at most."""
 MEMORY = 70.0
 """MiB, at most."""
