@@ -47,7 +47,7 @@ def test_an_upward_import_from_any_package_is_caught(tmp_path: Path) -> None:
     if not LINT.exists():
         pytest.skip("import-linter is not installed here")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for container in layers():
+    for container in (*layers(), "bench"):
         shutil.copytree(ROOT / container, tmp_path / container, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     places = []
     for name, above in upward():
