@@ -158,7 +158,6 @@ def test_a_model_that_takes_bytes_is_given_bytes(rig: AisRig, expected: dict[int
         ({"kind": "open"}, "acl open device 1 failed"),
         ({"kind": "load"}, "the model cannot be loaded"),
         ({"kind": "short", "at": 1}, "its output has 36 bytes, not 40"),
-        ({"kind": "exit"}, "exit status 7"),
         ({"kind": "hang", "at": 1}, "no new output for"),
         ({"kind": "child_killed", "at": 1}, "no new output for"),
     ],
@@ -175,6 +174,14 @@ def test_a_chip_that_fails_is_retired_and_the_others_finish(
     assert ("npu:1", True) == (device, words in reason)
     assert 1 == outcome.figures["tool_chips"]
     assert any("npu:1 is out of the run" in note for note in rig.notes)
+
+
+def test_a_tool_that_ends_with_an_error_after_its_outputs_loses_none(rig: AisRig, expected: dict[int, bytes]) -> None:
+    """Its scores count. Its chip is dropped with the status where the others still work; else the run is over first."""
+    rig.faults({"kind": "exit", "device": 1})
+    rig.ais(limits={"answer_s": 1.0})
+    assert expected == rig.rows
+    assert [] == [reason for device, reason in rig.retired() if (device, reason) != ("npu:1", "exit status 7")]
 
 
 def test_a_lone_chip_that_was_killed_gets_a_new_process(
