@@ -42,7 +42,9 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
         figures += _perf_figures(perf, model)
         label = " simulated" if os.environ.get(SIMULATED) else ""
         if label:
-            notes.append(line("the chips are simulated: the scores are computed on the CPU, the speeds are nobody's"))
+            notes.append(
+                line("the chips are simulated: the scores are computed on the CPU, throughput is not meaningful")
+            )
         settings |= {"runtime": perf.runtime + label, "version": perf.version + label, "batch": perf.batch}
         settings["model"] = str(asked.model)
         if asked.store is None:

@@ -81,7 +81,7 @@ def _colour(style: Any, name: str) -> str:
 
 
 def animated(found: list[list[str]]) -> str:
-    """All pictures in one SVG, shown in turn for ever."""
+    """All pictures in one SVG, shown in turn, without end."""
     known: dict[str, int] = {}
     total = FRAME_S * (len(found) - 1) + LAST_S
     frames, keys = [], []

@@ -113,7 +113,7 @@ class Run(Struct, frozen=True):
 
     @property
     def simulated(self) -> bool:
-        """Its throughput is of simulated chips, nobody's."""
+        """Its throughput is of simulated chips: not meaningful."""
         return str(self.figures_with("runtime").get("runtime")).endswith(" simulated")
 
 

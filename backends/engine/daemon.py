@@ -112,7 +112,7 @@ async def _supervise(folders: Folders, folder: RunFolder, plan: Plan, held: Work
 
 
 def _leave() -> None:
-    """Fork twice with a new session between: nobody's child, no way back to the terminal."""
+    """Fork twice with a new session between: a child of no process of ours, with no way back to the terminal."""
     if os.fork():
         os._exit(0)
     os.setsid()

@@ -108,7 +108,7 @@ class Digests:
         if known is not None and known[:3] == state:
             return known[3]
         if not S_ISREG(stat.st_mode):
-            raise OSError(0, "it is no file and no folder")
+            raise OSError(0, "it is neither a file nor a folder")
         digest = hashlib.sha256()
         with path.open("rb") as file:
             while piece := file.read(1 << 20):

@@ -100,7 +100,7 @@ def run(job: Job) -> Outcome:
         fresh = batches(spans, params.batch, params.layout, ledger.has)
         work, more = Work.nothing(), NOTHING
         if os.environ.get(SIMULATED):
-            text = N_("the chips are simulated: the scores are computed on the CPU, the speeds are nobody's")
+            text = N_("the chips are simulated: the scores are computed on the CPU, throughput is not meaningful")
             job.note(line(text), "warning")
         if total:
             found = find_devices(job, params.target if name != "null" else "cpu", tuning.devices, params.options)

@@ -1,4 +1,4 @@
-"""The stage `infer` as a face sees it: what it hangs on, its settings, its needs. Nothing heavy."""
+"""The stage `infer` for the plan: what it depends on, its settings, its needs. Nothing heavy is imported."""
 
 from __future__ import annotations
 

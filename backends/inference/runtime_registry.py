@@ -44,7 +44,7 @@ class Chosen(Struct, frozen=True):
 
     info: RuntimeInfo
     cann: toolkit.Toolkit | None = None
-    """Whose `set_env.sh` a device's process is started behind; None: nobody's, or it was sourced already."""
+    """Whose `set_env.sh` a device's process is started behind; None: it needs none, or it was sourced already."""
     python: Path | None = None
     """What it runs under; None: this Python."""
     note: Line | None = None

@@ -100,7 +100,7 @@ def write_settings(workspace: Path, settings: Settings) -> Path:
 
 
 def draft(workspace: Path, settings: Settings) -> str:
-    """The text of an r3d.toml: what differs from the defaults is set, the rest stands there as a comment."""
+    """The text of an r3d.toml: what differs from the defaults is set, the rest is a comment."""
     parts = ["# What r3d-tui works on. Paths are relative to this file. Lines with # show the defaults.\n"]
     for section in msgspec.structs.fields(settings):
         value = getattr(settings, section.name)

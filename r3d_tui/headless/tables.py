@@ -103,7 +103,7 @@ def finding_lines(findings: tuple[Finding, ...], words: Words) -> Iterator[str]:
         state = fit(states[finding.state], state_width)
         yield f"{state}  {fit(name, name_width)}  {words.line(finding.found)}".rstrip()
         if finding.hint.template and finding.state != "met":
-            yield " " * (state_width + 2) + words("need.mend", hint=words.line(finding.hint))
+            yield " " * (state_width + 2) + words("need.fix", hint=words.line(finding.hint))
 
 
 def _need(name: str, words: Words) -> str:

@@ -198,7 +198,7 @@ def test_a_lone_chip_that_was_killed_gets_a_new_process(
 
 
 def test_a_run_without_a_summary_is_reported(rig: AisRig, expected: dict[int, bytes]) -> None:
-    """Its outputs count; its figures are nobody's."""
+    """Its outputs count; its figures are missing."""
     rig.faults({"kind": "no_summary", "device": 1})
     outcome = rig.ais()
     assert (expected, 1) == (rig.rows, outcome.figures["tool_chips"])
