@@ -159,11 +159,9 @@ class ConsoleApp(ConsoleBase):
             self.running_loop.call_soon_threadsafe(self.leave, code)
 
     async def action_quit(self) -> None:
-        """As q: also for Textual's own ctrl+q."""
         self.leave()
 
     def action_help_quit(self) -> None:
-        """Ctrl+C with nothing marked: say how to leave."""
         self.board.say("say.ctrl_c")
 
     def farewell(self) -> str:

@@ -72,7 +72,6 @@ class Place(Struct, frozen=True):
 
     @property
     def url(self) -> str:
-        """What to open."""
         name = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - asked for
         host = f"[{name}]" if ":" in name else name
         return self.public_url or f"http://{host}:{self.port}/"
@@ -119,7 +118,6 @@ class ConsoleServer(Server):
         self._consoles: set[asyncio.Task[object]] = set()
 
     async def until_told(self, listening: socket.socket) -> None:
-        """Answer requests until a signal."""
         loop, told = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, told.set)
@@ -182,7 +180,6 @@ class ConsoleServer(Server):
         return "ws" + self._base(request).removeprefix("http")
 
     async def handle_index(self, request: web.Request) -> web.StreamResponse:
-        """The page with one terminal."""
         self._refuse_full()
         base, asked = self._base(request), request.query.get("fontsize", "")
         size = int(asked) if asked.isdecimal() and asked.isascii() and int(asked[:4]) in FONT_SIZES else FONT_SIZE

@@ -43,13 +43,11 @@ class AclPython(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """Its last line."""
         rows = [row for row in map(plain, self.output.splitlines()) if row]
         return rows[-1][:300] if rows else ""
 
     @property
     def is_ours(self) -> bool:
-        """The Python that runs this."""
         return self.python == Path(sys.executable)
 
 

@@ -67,7 +67,6 @@ class ToolSetup(Struct, frozen=True):
 
     @property
     def file_bytes(self) -> int:
-        """Of one input."""
         return self.batch * self.clips.header.clip_bytes * (4 if self.kind == "float32" else 1)
 
 
@@ -99,7 +98,6 @@ class ToolDevice:
 
     @property
     def pid(self) -> int | None:
-        """Of the tool's process group."""
         return self._tool.pid if self._tool else None
 
     def fileno(self) -> int:

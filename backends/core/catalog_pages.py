@@ -97,34 +97,25 @@ class Catalog(Protocol):
 
     def say(self, words: Callable[[Line], str]) -> None:
         """Word reasons in a language: they are filtered and ordered by as they are shown."""
-        ...
 
     def count(self, query: Query) -> int:
         """How many entries there are."""
-        ...
 
     def page(self, query: Query, offset: int, limit: int) -> tuple[Any, ...]:
         """Entries of the query's table from `offset` on: ClassEntry, VideoEntry, SkippedEntry or Change."""
-        ...
 
     def place(self, query: Query, name: str) -> int | None:
         """Where in the query's order the entry of that name (label, video, item) stands; None where it does not."""
-        ...
 
-    def video(self, name: str) -> VideoEntry | None:
-        """One video by its name."""
-        ...
+    def video(self, name: str) -> VideoEntry | None: ...
 
     def compare(self, run_id: str) -> Mapping[str, int]:
         """Fill the table `changes` with what differs from an earlier run; how many videos, by kind.
 
         InputError where that run, or this one, has no predictions any more.
         """
-        ...
 
-    def close(self) -> None:
-        """Let go of the file."""
-        ...
+    def close(self) -> None: ...
 
 
 class ClipFrames(Struct, frozen=True):

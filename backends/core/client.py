@@ -115,35 +115,27 @@ class Client(Protocol):
     @property
     def workspace(self) -> Path:
         """The folder that holds r3d.toml."""
-        ...
 
     def snapshot(self) -> Snapshot:
         """The state now; cheap enough for a few times a second."""
-        ...
 
     def glance(self) -> Snapshot:
         """The state now, as far as it can be had at once: the plan may be that of the latest run."""
-        ...
 
     def changed(self, timeout: float) -> bool:
         """Wait until the next snapshot may differ from the last one, or `timeout` seconds."""
-        ...
 
     def start(self, request: RunRequest) -> str:
         """Start a detached engine and give the run's id. Raises BusyError, InputError or NeedError."""
-        ...
 
     def stop(self) -> None:
         """Ask the engine to stop; returns at once. InputError where none is running."""
-        ...
 
     def command(self, stage: str, command: dict[str, str]) -> None:
         """Hand a command to a running stage, such as {"command": "device", "id": "cpu:1", "take": "out"}."""
-        ...
 
     def preview(self, request: RunRequest) -> tuple[Preview, ...]:
         """What `start(request)` would do, stage by stage, and why."""
-        ...
 
     def accept(self, request: RunRequest, stages: tuple[str, ...]) -> tuple[Preview, ...]:
         """Let what those stages made before count as it is, as far as it is acceptable; gives the preview after it.
@@ -151,39 +143,30 @@ class Client(Protocol):
         The next run takes them as cached, and its events say "accepted as it is" and what had changed.
         BusyError while a run is on.
         """
-        ...
 
     def log(self, stage: str, offset: int | None = None, limit: int = 65536) -> LogChunk:
         """A piece of the stage's latest log in the latest run; without offset its tail."""
-        ...
 
     def log_path(self, stage: str) -> Path | None:
         """The raw log file, for $PAGER; None where there is none."""
-        ...
 
     def runs(self) -> tuple[RunSummary, ...]:
         """All runs, latest first."""
-        ...
 
     def history(self, run_id: str) -> tuple[DeviceSample, ...]:
         """The readings of a run's devices that were kept, oldest first; none where it has none. Slow: megabytes."""
-        ...
 
     def result(self, run_id: str) -> RunResult:
         """What a run found, by its id. InputError where there is no such run."""
-        ...
 
     def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
         """Copy val.json, predictions.csv and the report of a run to `folder`, which is made; gives the copies.
 
         InputError where there is none yet, or where another file stands in a copy's place: nothing is overwritten.
         """
-        ...
 
     def events(self, run_id: str, after: int = 0) -> list[tuple[int, float, Event]]:
         """The facts of a run's journal with a number above `after`: number, wall time in seconds, event."""
-        ...
 
     def close(self) -> None:
         """Let go of files; the run goes on."""
-        ...

@@ -131,7 +131,6 @@ def write_video(path: Path, frames: Iterable[Frame]) -> None:
 
 
 def _frame_count(path: Path) -> int:
-    """As the file's header says."""
     cv2 = _cv2()
     reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
         def batch(self, numbers: Sequence[int], out: NDArray[Any], *, pad_to: int | None = None) -> Any:
             """Clips, float32 or uint8 as `out` is, into `out`; slots beyond them are zero."""
-            ...
 
 
 BUFFERS = 3

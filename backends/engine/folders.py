@@ -32,7 +32,6 @@ class RunFolder(Struct, frozen=True):
 
     @property
     def samples(self) -> Path:
-        """Live readings of the devices."""
         return self.path / "samples.jsonl"
 
     @property
@@ -91,7 +90,6 @@ class Folders(Struct, frozen=True):
 
     @property
     def runs(self) -> Path:
-        """One folder a run."""
         return self.root / "runs"
 
     def run(self, run_id: str) -> RunFolder:

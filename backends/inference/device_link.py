@@ -63,39 +63,30 @@ class DeviceLink(Protocol):
     @property
     def pid(self) -> int | None:
         """The process to show; None while there is none."""
-        ...
 
     def fileno(self) -> int:
         """The descriptor to wait on for answers; -1: ask in each turn."""
-        ...
 
     def order(self, order: Order) -> None:
         """Send an order; never blocks."""
-        ...
 
     def flush(self) -> None:
         """Send what could not be sent before."""
-        ...
 
     def answers(self) -> tuple[list[tuple[Answer, bytes]], bool]:
         """The answers that are here, and whether it has ended."""
-        ...
 
     def ended(self) -> Answer:
         """Kill and reap it; why it had ended."""
-        ...
 
     def silence(self, seconds: float) -> Answer:
         """Why it may be silent."""
-        ...
 
     def kill(self) -> None:
         """End it at once. Safe to call twice."""
-        ...
 
     def gone(self) -> bool:
         """It has ended."""
-        ...
 
 
 class ProcessLink:

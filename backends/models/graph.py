@@ -76,7 +76,6 @@ class _Draft:
         """Names of the values, by the place of the operation that gives them."""
 
     def write(self) -> None:
-        """Add every operation."""
         readers = self.network.readers()
         for place, op in enumerate(self.network.ops[1:], 1):
             if place in self._values:  # a normalization that is in its convolution

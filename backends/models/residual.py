@@ -62,12 +62,10 @@ def stem(net: Builder, width: int) -> int:
 
 
 def conv_norm(net: Builder, x: int, conv: str, norm: str, channels: int, kernel: Size, stride: Size = ONE) -> int:
-    """A convolution and its normalization."""
     return net.norm(net.conv(x, conv, channels, kernel, stride), norm)
 
 
 def conv_norm_relu(net: Builder, x: int, conv: str, norm: str, channels: int, kernel: Size, stride: Size = ONE) -> int:
-    """The same and a ReLU."""
     return net.relu(conv_norm(net, x, conv, norm, channels, kernel, stride), f"{norm}.relu")
 
 

@@ -28,7 +28,6 @@ class Drift:
         self._sum, self._count = 0.0, 0
 
     def add(self, seconds: float) -> None:
-        """A batch took so long."""
         self._sum, self._count = self._sum + seconds, self._count + 1
         if self._count < self._size:
             return

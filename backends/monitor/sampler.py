@@ -155,7 +155,6 @@ def follow(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Sample until standard input ends."""
     parser = argparse.ArgumentParser(prog="backends.monitor.sampler")
     parser.add_argument("--target", choices=tuple(PERIOD_S), default="cpu")
     parser.add_argument("--devices", default=None, help="ids, such as 0,1")

@@ -69,7 +69,6 @@ def _refused(text: str, code: int) -> int:
 
 
 def get_recent_err_msg() -> str:
-    """What was refused last."""
     return str(_state.last)
 
 

@@ -27,11 +27,9 @@ class Display(Protocol):
 
     def __call__(self, snapshot: Snapshot) -> None:
         """Show what is new in it."""
-        ...
 
     def say(self, key: str) -> None:
         """A sentence of the language files, now."""
-        ...
 
 
 class Asked:

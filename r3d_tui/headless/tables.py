@@ -62,7 +62,6 @@ def run_lines(runs: Iterable[RunSummary], words: Words) -> Iterator[str]:
 
 
 def log_lines(paths: Mapping[str, str], words: Words) -> Iterator[str]:
-    """Where each stage's log lies."""
     names = {name: sentences.stage_name(words, name) for name in paths}
     width = max(map(cells, names.values()), default=0)
     for name, path in paths.items():

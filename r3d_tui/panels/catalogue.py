@@ -17,7 +17,6 @@ BRIEF = 10
 
 
 def _main(scene: Scene, look: Look) -> list[Row]:
-    """The pane of the phase."""
     snapshot, phase = scene.snapshot, phase_of(scene.snapshot)
     if phase == "setup":
         problem = look.words.line(snapshot.problem) if snapshot.problem.template else ""

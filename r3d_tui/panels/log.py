@@ -72,7 +72,6 @@ def _no_rows(_scene: Scene, _look: Look) -> list[Row]:
 
 
 def _info(scene: Scene, _look: Look) -> str:
-    """The stage, and the search."""
     book = scene.log
     name = stage_word(scene.words, scene.selected)
     if book.dropped:

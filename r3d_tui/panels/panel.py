@@ -76,7 +76,6 @@ class Panel(Sheet):
         self.scene: Scene | None = None
 
     def rows(self, scene: Scene, look: Look) -> list[Row]:
-        """What the panel shows."""
         return self.view.rows(scene, look)
 
     def look(self, scene: Scene, width: int, height: int) -> Look:
@@ -85,7 +84,6 @@ class Panel(Sheet):
         return Look(scene.words, max(2, inner[0]), max(1, inner[1]), scene.now, scene.selected)
 
     def draw(self, scene: Scene) -> None:
-        """Show the scene."""
         self.scene, self.boxed = scene, scene.boxed
         if self.size.width < 4:
             return
@@ -106,7 +104,6 @@ class Panel(Sheet):
             self.put_title(self._head(self.scene))
 
     def on_resize(self, event: events.Resize) -> None:
-        """Another width, other rows."""
         del event
         if self.scene is not None:
             self.draw(self.scene)

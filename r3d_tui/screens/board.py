@@ -86,17 +86,14 @@ class Board(HeldScreen):
 
     @property
     def host(self) -> Host:
-        """The application."""
         return cast(Host, self.app)
 
     @property
     def words(self) -> Words:
-        """The language."""
         return self.host.words
 
     @property
     def now(self) -> float:
-        """Wall time."""
         return self.host.clock()
 
     def compose(self) -> ComposeResult:
@@ -124,13 +121,11 @@ class Board(HeldScreen):
         self._tiles.mount_all(rest)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Another size: other boxes, other lines."""
         del event
         self.draw_soon()
 
     @on(SnapshotCame)
     def take(self, message: SnapshotCame) -> None:
-        """A newer snapshot."""
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
@@ -149,7 +144,6 @@ class Board(HeldScreen):
 
     @on(LogCame)
     def take_log(self, message: LogCame) -> None:
-        """More of the log."""
         if message.piece.stage == self.state.selected:
             self.state.book.take(message.piece)
             self.draw_news()
@@ -226,7 +220,6 @@ class Board(HeldScreen):
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Draw what was left out."""
         if self._stale:
             self.draw_news()
 
@@ -285,7 +278,6 @@ class Board(HeldScreen):
         return cut(row(Span(f" {safe(status.text)}", status.role)), look.width)
 
     def scene(self) -> Scene | None:
-        """What the panels draw from."""
         state = self.state
         if state.snapshot is None:
             return None
@@ -368,22 +360,18 @@ class Board(HeldScreen):
         return self._commands[name](self)
 
     def action_do(self, name: str) -> None:
-        """A key, or a click on it."""
         self.do(name)
 
     def action_panel(self, name: str) -> None:
-        """Go to a panel."""
         self.state.current = name
         self.relayout()
 
     def action_choose(self, name: str) -> None:
-        """Look at a stage, and stay with it."""
         self.state.pinned = name
         self.log_panel.at_end = True
         self.draw()
 
     def action_pick_device(self, name: str) -> None:
-        """Put the cursor on a device."""
         self.state.device = name
         if self.state.current not in ("main", "chips"):
             self.action_panel("chips")
@@ -394,7 +382,6 @@ class Board(HeldScreen):
             panel.reveal(place + 1)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Show the last match while typing."""
         self.state.book.search(safe(event.value))
         self.show_match(self.state.book.here)
 

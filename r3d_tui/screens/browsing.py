@@ -27,26 +27,20 @@ class Asker(Protocol):
     """The screen that a list opens from: it asks in threads and shows words."""
 
     @property
-    def words(self) -> Words:
-        """In the chosen language."""
-        ...
+    def words(self) -> Words: ...
 
     @property
     def app(self) -> App[object]:
         """The application, a `Host`."""
-        ...
 
     def ask(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Do `work` in a thread, then `then` with its answer; an error is shown."""
-        ...
 
     def allowed(self) -> bool:
         """False, with a word, where the console only watches."""
-        ...
 
     def say(self, key: str, **facts: str) -> None:
         """Show words for some seconds."""
-        ...
 
 
 def open_results(board: Asker, wanted: str = "", beside: str = "") -> None:

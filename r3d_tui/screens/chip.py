@@ -55,12 +55,10 @@ class ChipPage(Large):
         self._processes: dict[str, Processes] = {}
 
     def on_mount(self) -> None:
-        """Ask for the processes at once."""
         super().on_mount()
         self.action_ask()
 
     def draw(self) -> None:
-        """The page and its keys."""
         if not self._body.size.width:
             return
         keys = [("n/N", "chip.next", "turn(1)"), ("j/k", "dialog.scroll", "")]
@@ -99,7 +97,6 @@ class ChipPage(Large):
         )
 
     def action_turn(self, step: int) -> None:
-        """The next device."""
         found = [device.id for device in self._devices()]
         if found:
             place = found.index(self._device) if self._device in found else 0
@@ -110,7 +107,6 @@ class ChipPage(Large):
             self.draw()
 
     def action_ask(self) -> None:
-        """Ask npu-smi which processes are on the device now."""
         if self._ask is None or not self._asks:
             return
         device = self._device
@@ -123,6 +119,5 @@ class ChipPage(Large):
         self._ask(device, take)
 
     def action_take(self) -> None:
-        """Take the device out of the run, or put it back."""
         if self._take is not None:
             self._take(self._device)

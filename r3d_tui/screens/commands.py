@@ -46,7 +46,6 @@ def open_panel(board: Board) -> None:
 
 
 def details(board: Board) -> None:
-    """All about the selected stage."""
     name = board.state.selected
 
     def rows(look: Look) -> list[Row]:
@@ -58,7 +57,6 @@ def details(board: Board) -> None:
 
 
 def move(board: Board, step: int) -> None:
-    """Move the cursor, or scroll."""
     state = board.state
     if state.current == "stages":
         next_stage(board, step)
@@ -70,17 +68,14 @@ def move(board: Board, step: int) -> None:
 
 
 def scroll_page(board: Board, way: int) -> None:
-    """Scroll by what is seen."""
     board.panel_now.scroll_rows(way * max(1, board.panel_now.page - 1))
 
 
 def scroll_far(board: Board, way: int) -> None:
-    """To an end."""
     board.panel_now.scroll_rows(way * board.panel_now.row_count)
 
 
 def next_stage(board: Board, step: int) -> None:
-    """Look at the next stage."""
     state = board.state
     names = [stage.name for stage in stages_of(state.snapshot)] if state.snapshot else []
     if names:
@@ -89,7 +84,6 @@ def next_stage(board: Board, step: int) -> None:
 
 
 def next_panel(board: Board, step: int) -> None:
-    """Go to the next panel."""
     place = PANELS.index(board.state.current) if board.state.current in PANELS else 0
     board.action_panel(PANELS[(place + step) % len(PANELS)])
 
@@ -183,13 +177,11 @@ def palette(board: Board) -> None:
 
 
 def help_screen(board: Board) -> None:
-    """Keys and signs."""
     title = board.words("help.title")
     board.app.push_screen(Dialog(title, dialogs.help_rows, board.words, also_shuts="question_mark,f1"))
 
 
 def language(board: Board) -> None:
-    """The other language."""
     board.host.turn_language()
     board.draw()
 
@@ -209,7 +201,6 @@ def write(board: Board) -> None:
 
 
 def pager(board: Board) -> None:
-    """The raw log in $PAGER."""
     name, client = board.state.selected, board.host.client
     board.ask(lambda: client.log_path(name), lambda path: _leave(board, page, path))
 

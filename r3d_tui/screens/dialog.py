@@ -69,21 +69,17 @@ class Dialog(ModalScreen[str]):
             bind(self, "w", "write")
 
     def make_body(self) -> Sheet:
-        """What the rows stand in."""
         return Sheet(id="body", focusable=False)
 
     def compose(self) -> ComposeResult:
-        """One sheet, as large as its rows ask for."""
         self._fit()
         yield self._body
 
     def on_mount(self) -> None:
-        """Draw it."""
         self.set_class(bool(getattr(self.app, "ascii_only", False)), "-ascii")
         self.call_after_refresh(self.draw)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Another size, other lines."""
         del event
         self._fit()
         self.call_after_refresh(self.draw)
@@ -121,23 +117,18 @@ class Dialog(ModalScreen[str]):
         return cut(tuple(spans), max(1, self._body.size.width))
 
     def action_choose(self, key: str) -> None:
-        """A choice was made."""
         self.dismiss(key)
 
     def action_shut(self) -> None:
-        """Close and do nothing."""
         self.dismiss("")
 
     def action_move(self, rows: int) -> None:
-        """Scroll."""
         self._body.scroll_rows(rows)
 
     def action_page(self, pages: int) -> None:
-        """Scroll by what is seen."""
         self._body.scroll_rows(pages * max(1, self._body.page - 1))
 
     def action_far(self, way: int) -> None:
-        """To an end."""
         self._body.scroll_rows(way * self._body.row_count)
 
     def action_copy(self) -> None:
@@ -146,7 +137,6 @@ class Dialog(ModalScreen[str]):
         self.say(self._words("say.copied"))
 
     def action_write(self) -> None:
-        """The text to a file in the workspace."""
         if cast(Host, self.app).read_only:
             self.say(self._words("say.read_only"))
             return

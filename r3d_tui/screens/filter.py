@@ -32,30 +32,24 @@ class FilterLine(ModalScreen[None]):
         self._entry = Input(value=value, placeholder=hint, select_on_focus=False)
 
     def compose(self) -> ComposeResult:
-        """The line."""
         yield self._entry
 
     def on_mount(self) -> None:
-        """Type at once."""
         self._entry.focus()
 
     @on(Input.Changed)
     def tell(self, event: Input.Changed) -> None:
-        """Every change."""
         event.stop()
         self._changed(safe(event.value))
 
     @on(Input.Submitted)
     def keep(self, event: Input.Submitted) -> None:
-        """Enter."""
         event.stop()
         self.dismiss(None)
 
     def action_keep(self) -> None:
-        """Back to the list."""
         self.dismiss(None)
 
     def action_forget(self) -> None:
-        """Show all again."""
         self._changed("")
         self.dismiss(None)

@@ -27,27 +27,18 @@ class Host(Protocol):
     @property
     def behind(self) -> bool:
         """The terminal has not shown yet what was sent."""
-        ...
 
     def when_answered(self, then: Callable[[], None]) -> None:
         """Call `then` once no answer of the terminal is out."""
-        ...
 
-    def turn_language(self) -> None:
-        """The other language."""
-        ...
+    def turn_language(self) -> None: ...
 
-    def turn_theme(self) -> None:
-        """The next theme."""
-        ...
+    def turn_theme(self) -> None: ...
 
-    def action_redraw(self) -> None:
-        """Draw everything."""
-        ...
+    def action_redraw(self) -> None: ...
 
     def leave(self, code: int = 0) -> None:
         """End the console; the run goes on."""
-        ...
 
 
 def write_text(folder: Path, name: str, text: str, now: float) -> Path:

@@ -149,12 +149,10 @@ class SkippedWhole(Large):
         return [*rows, *facts(look.words("list.reason"), look.words.line(self._one.reason), look.width, "warn")]
 
     def draw(self) -> None:
-        """The item and its keys."""
         if self._body.size.width:
             keys = [("Enter", "results.watch", "play"), ("y/w", "list.take", "copy"), ("q/Esc", "dialog.close", "shut")]
             title = cut(row(Span(self._heading, "focus")), self._body.size.width)
             self._body.show(self._whole(self._look(self._body.size.width)), title, foot=self.keyline(keys))
 
     def action_play(self) -> None:
-        """Its clips, where some were made."""
         self._play(self._one.item)

@@ -84,13 +84,11 @@ class ListSheet(Sheet):
         cursor: int | None = None,
         foot: Row | None = None,
     ) -> None:
-        """Rows that are all there."""
         self._count = None
         super().show(rows, title, cursor, foot)
 
     @property
     def row_count(self) -> int:
-        """Rows in all."""
         return super().row_count if self._count is None else self._above + self._count
 
     def row_at(self, index: int) -> Row:
@@ -171,7 +169,6 @@ class Lists(Large):
         """Closed with the screen."""
 
     def on_unmount(self) -> None:
-        """Let go of the files."""
         for catalog in self.sources:
             catalog.close()
 
@@ -286,7 +283,6 @@ class Lists(Large):
         return " ".join(part for part in parts if part)
 
     def action_filter(self) -> None:
-        """Type what the entries must hold."""
         from r3d_tui.screens.filter import FilterLine  # 20 ms that nobody else needs
 
         if (listed := self.listed) is not None:
@@ -300,17 +296,14 @@ class Lists(Large):
             self.rearrange(listed.listing, listed.listing.pattern, listed.listing.turned(1))
 
     def action_order_back(self) -> None:
-        """The column before."""
         if (listed := self.listed) is not None:
             self.rearrange(listed.listing, listed.listing.pattern, listed.listing.turned(-1))
 
     def action_order_by(self, place: int) -> None:
-        """Order by a column."""
         if (listed := self.listed) is not None:
             self.rearrange(listed.listing, listed.listing.pattern, -1 if listed.listing.order == place else place)
 
     def action_all(self) -> None:
-        """All entries, as they came."""
         if (listed := self.listed) is not None:
             self.rearrange(listed.listing, "", -1)
 
@@ -347,11 +340,9 @@ class Lists(Large):
         """What is behind the row."""
 
     def action_back(self) -> None:
-        """Close."""
         self.dismiss("")
 
     def action_escape(self) -> None:
-        """Forget the filter where there is one, else go back."""
         listed = self.listed
         if listed is not None and listed.listing.pattern:
             self.rearrange(listed.listing, "", listed.listing.order)
@@ -359,7 +350,6 @@ class Lists(Large):
             self.action_back()
 
     def action_move(self, rows: int) -> None:
-        """Move the cursor where there is a list, else scroll."""
         listed = self.listed
         if listed is None or not len(listed.listing):
             super().action_move(rows)
@@ -368,10 +358,8 @@ class Lists(Large):
         self.draw()
 
     def action_page(self, pages: int) -> None:
-        """By what is seen."""
         self.action_move(pages * max(1, self._body.page - 2))
 
     def action_far(self, way: int) -> None:
-        """To an end."""
         listed = self.listed
         self.action_move(way * (self._body.row_count if listed is None else len(listed.listing)))

@@ -49,18 +49,15 @@ class Palette(ModalScreen[str]):
         self._edge = Vertical(self._entry, self._list, id="edge")
 
     def compose(self) -> ComposeResult:
-        """An edge, a line to type in, and the list."""
         self._fit()
         yield self._edge
 
     def on_mount(self) -> None:
-        """Type at once."""
         self.set_class(bool(getattr(self.app, "ascii_only", False)), "-ascii")
         self._entry.focus()
         self.call_after_refresh(self._draw)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Another size."""
         del event
         self._fit()
         self.call_after_refresh(self._draw)
@@ -97,20 +94,16 @@ class Palette(ModalScreen[str]):
         )
 
     def action_pick(self, number: int) -> None:
-        """A click on one."""
         self._here = number
         self.action_take()
 
     def action_take(self) -> None:
-        """Do the marked one."""
         self.dismiss(self._shown[self._here][0].name if self._shown else "")
 
     def action_move(self, step: int) -> None:
-        """Mark another."""
         if self._shown:
             self._here = (self._here + step) % len(self._shown)
             self._draw()
 
     def action_shut(self) -> None:
-        """Close and do nothing."""
         self.dismiss("")

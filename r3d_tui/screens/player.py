@@ -57,14 +57,12 @@ class Player(Large):
         self._asked = ("", 0, 0)
 
     def on_mount(self) -> None:
-        """Fetch the first clip, and let time go."""
         super().on_mount()
         self.call_after_refresh(self._ask)
         self.set_interval(1 / FRAMES_A_SECOND, self._tick)
 
     @property
     def playing(self) -> bool:
-        """Frames follow each other now."""
         return self._left > 0 and bool(self._pictures)
 
     def draw(self) -> None:
@@ -120,19 +118,16 @@ class Player(Large):
             self.draw()
 
     def action_pause(self) -> None:
-        """Rest, or play again."""
         self._left = 0 if self.playing else ROUNDS * len(self._pictures)
         self.draw()
 
     def action_step(self, frames: int) -> None:
-        """Rest at the next frame."""
         self._left = 0
         if self._pictures:
             self._frame = (self._frame + frames) % len(self._pictures)
             self.draw()
 
     def action_clip(self, step: int) -> None:
-        """The next clip of the video; after its last the next video's first."""
         clip = self._clip + step
         if 0 <= clip < self._videos[self._place].clips:
             self._clip = clip
@@ -141,7 +136,6 @@ class Player(Large):
             self.action_move(step)
 
     def action_move(self, rows: int) -> None:
-        """The next video."""
         self._place = (self._place + rows) % len(self._videos)
         self._clip = 0
         self._ask()

@@ -37,11 +37,9 @@ class Prompt(ModalScreen[str]):
         self._entry = Input(value=value, id="entry", select_on_focus=False)
 
     def compose(self) -> ComposeResult:
-        """An edge, the question, the line, its keys."""
         yield Vertical(self._head, self._entry, self._foot, id="edge")
 
     def on_mount(self) -> None:
-        """Type at once."""
         self.set_class(bool(getattr(self.app, "ascii_only", False)), "-ascii")
         self._entry.focus()
         self.call_after_refresh(self._draw)
@@ -53,10 +51,8 @@ class Prompt(ModalScreen[str]):
 
     @on(Input.Submitted)
     def take(self, event: Input.Submitted) -> None:
-        """Enter."""
         event.stop()
         self.dismiss(event.value.strip())
 
     def action_shut(self) -> None:
-        """Esc."""
         self.dismiss("")

@@ -29,7 +29,6 @@ class Questions:
         self._poll: DevicePoll | None = None
 
     def changed(self, board: Board) -> None:
-        """A snapshot came."""
         snapshot = board.state.snapshot
         if snapshot is None:
             return
@@ -53,7 +52,6 @@ class Questions:
             self._once(board, "overview", key, lambda: _ask_overview(board))
 
     def end(self) -> None:
-        """Nobody looks any more."""
         if self._poll is not None:
             self._poll.end()
 

@@ -93,7 +93,6 @@ class Results(Lists):
         }
 
     def on_mount(self) -> None:
-        """Draw, and fetch the run before this one."""
         super().on_mount()
         self.action_earlier(1)
 
@@ -122,25 +121,21 @@ class Results(Lists):
         return pairs
 
     def action_turn(self, step: int) -> None:
-        """The next page."""
         self.action_page_at((self._here + step) % len(PAGES))
 
     def action_across(self, step: int) -> None:
-        """The next column of the matrix; elsewhere the next page."""
         if self._on_matrix:
             self._move_to(0, step)
         else:
             self.action_turn(step)
 
     def action_move(self, rows: int) -> None:
-        """Another row of the matrix, or of the list."""
         if self._on_matrix:
             self._move_to(rows, 0)
         else:
             super().action_move(rows)
 
     def action_far(self, way: int) -> None:
-        """To an end."""
         self.action_move(way * (1 << 20)) if self._on_matrix else super().action_far(way)
 
     @property
@@ -153,7 +148,6 @@ class Results(Lists):
         self.draw()
 
     def action_back(self) -> None:
-        """Out of a cell's videos, or close."""
         if PAGES[self._here] != "matrix" or self._inside is None:
             super().action_back()
             return
@@ -162,13 +156,11 @@ class Results(Lists):
         self.draw()
 
     def action_page_at(self, place: int) -> None:
-        """A page by its number."""
         self._here = place
         self._body.top = 0
         self.draw()
 
     def action_earlier(self, step: int) -> None:
-        """Compare with the next earlier run."""
         if not self._earlier:
             return
         self._other = (self._other + step) % len(self._earlier)
@@ -184,7 +176,6 @@ class Results(Lists):
             self.draw()
 
     def action_export(self) -> None:
-        """Ask for a folder, then copy the result there."""
 
         def chosen(text: str | None) -> None:
             if text:

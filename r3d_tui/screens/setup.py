@@ -192,7 +192,6 @@ class Setup(Screen[Path | None]):
         self._verdicts: dict[str, Verdict] = {}
 
     def compose(self) -> ComposeResult:
-        """Title, fields, keys."""
         yield self._head
         with VerticalScroll(can_focus=False):
             for field in FIELDS:
@@ -208,13 +207,11 @@ class Setup(Screen[Path | None]):
         yield self._foot
 
     def on_mount(self) -> None:
-        """Look around in a thread; type at once."""
         self._inputs["videos"].focus()
         self.call_after_refresh(self._draw)
         self._in_thread(self._look_around)
 
     def on_resize(self) -> None:
-        """Another width."""
         self.call_after_refresh(self._draw)
 
     def _look_around(self) -> Callable[[], None]:
@@ -317,7 +314,6 @@ class Setup(Screen[Path | None]):
         self._draw()
 
     def action_candidate(self, step: int) -> None:
-        """Put the next thing that was found into the field."""
         field = (self.focused.id or "").removeprefix("in-") if self.focused is not None else ""
         found = self._candidates.get(field, ())
         if found:
@@ -350,7 +346,6 @@ class Setup(Screen[Path | None]):
         self.dismiss(written)
 
     def action_leave(self) -> None:
-        """To the board, with nothing written."""
         self.dismiss(None)
 
     def _say_trouble(self, error: Exception) -> None:

@@ -51,7 +51,6 @@ class Videos(Lists):
         return title + row(Span(f" › {safe(self._label) or self._words('videos.unknown')}", "strong"))
 
     def action_deeper(self) -> None:
-        """Into the class, or to the video's clips."""
         listing = self.listed.listing
         chosen = listing.chosen
         if isinstance(chosen, ClassEntry):
@@ -71,7 +70,6 @@ class Videos(Lists):
         self.draw()
 
     def action_back(self) -> None:
-        """Out of the class, or close."""
         if self._inside is None:
             self.dismiss("")
             return

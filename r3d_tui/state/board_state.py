@@ -104,7 +104,6 @@ class BoardState:
         self.keep_cursor()
 
     def take_polled(self, samples: tuple[DeviceSample, ...]) -> None:
-        """Readings outside a run."""
         self.polled = tuple(sample for sample in samples if ":" in sample.device)
         self.unread = next((sample.trouble for sample in samples if ":" not in sample.device), Line(""))
         if self.snapshot is not None:

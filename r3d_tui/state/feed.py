@@ -44,7 +44,6 @@ class Feed:
         self._calm = False
 
     def start(self) -> None:
-        """Begin to follow."""
         for target in (self._follow, self._follow_log):
             threading.Thread(target=target, name="feed", daemon=True).start()
 

@@ -15,7 +15,6 @@ ACTION_SIGNS = {"run": "run", "cached": "cached", "skip": "skipped", "unknown": 
 
 
 def preview(found: Sequence[Preview], look: Look) -> list[Row]:
-    """What would run and why."""
     words = look.words
     rows: list[Row] = []
     will = [one for one in found if one.action in ("run", "unknown")]

@@ -33,7 +33,6 @@ class Order(Struct, Generic[T], frozen=True):
 
     @property
     def arrow(self) -> str:
-        """Which way it goes."""
         return "↓" if self.down else "↑"
 
 

@@ -63,7 +63,6 @@ def state_word(words: Words, state: str) -> str:
 
 
 def stage_word(words: Words, name: str) -> str:
-    """A stage's name for people."""
     return words.get(f"stage.{name}", name)
 
 

@@ -166,7 +166,6 @@ class Sheet(Widget, can_focus=True):
         self.scroll_rows(-3)
 
     async def on_click(self, event: events.Click) -> None:
-        """A click on a span with an action does it."""
         place = event.get_content_offset(self)  # a dialog's sheet has a border
         if place is None:
             return

@@ -51,5 +51,4 @@ class Tiles(Widget):
 
     @property
     def layout(self) -> Layout:
-        """Ours, whatever the styles say."""
         return self._placed
