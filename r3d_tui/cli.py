@@ -19,7 +19,7 @@ import typer
 
 from backends.core.client import RunRequest
 from backends.core.errors import InputError, R3dError
-from r3d_tui.commands import bench, clean, look, make, report, run, serving
+from r3d_tui.commands import bench, clean, make, open_report, run, serving, show
 from r3d_tui.commands import step as steps
 from r3d_tui.commands.help import GroupedHelp, globals_first
 from r3d_tui.commands.options import chosen_words, given, open_workspace, tell, workspace_folder
@@ -50,8 +50,8 @@ WORKSPACE, RUN, LOOK, MORE = "Workspaces", "Runs", "Inspect", "More"
 for _panel, _commands in (
     (WORKSPACE, (make.demo, make.init)),
     (RUN, (run.run, run.rerun, run.stop, run.attach)),
-    (LOOK, (look.status, look.runs, look.logs, look.devices, look.doctor, report.report)),
-    (MORE, (clean.clean, serving.serve, look.version)),
+    (LOOK, (show.status, show.runs, show.logs, show.devices, show.doctor, open_report.report)),
+    (MORE, (clean.clean, serving.serve, show.version)),
 ):
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
@@ -79,7 +79,7 @@ def console(
     given.ascii_only, given.mouse, given.read_only = ascii_only, not no_mouse, read_only
     steps.show_log(debug)
     if version:
-        look.version()
+        show.version()
         raise typer.Exit
     if context.invoked_subcommand is None:
         raise typer.Exit(run.open_console(workspace_folder()))

@@ -46,7 +46,7 @@ ESTABLISHED = "01"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Place(Struct, frozen=True):
+class Address(Struct, frozen=True):
     """Where the console is served."""
 
     host: str
@@ -83,7 +83,7 @@ def console_command(workspace: Path, options: Sequence[str]) -> str:
     return f"exec {shlex.join(words)}"
 
 
-def listen(place: Place) -> socket.socket:
+def listen(place: Address) -> socket.socket:
     """A listening socket. InputError where the address is not one of this machine, or the port is taken."""
     try:
         family, _, _, _, address = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
@@ -93,7 +93,7 @@ def listen(place: Place) -> socket.socket:
         raise InputError(text, hint=hint, host=place.host, port=place.port, reason=os_reason(error)) from None
 
 
-def serve(listening: socket.socket, place: Place, command: str, title: str, words: Words) -> None:
+def serve(listening: socket.socket, place: Address, command: str, title: str, words: Words) -> None:
     """Serve until SIGINT or SIGTERM; every console that is open leaves then, and what runs goes on."""
     os.environ.update(our_environment())
     _log_in_lines()
@@ -108,7 +108,7 @@ class ConsoleServer(Server):
     machine reaches its loopback, and the console acts as whoever started it: so only that account and root are heard.
     """
 
-    def __init__(self, place: Place, command: str, title: str, words: Words) -> None:
+    def __init__(self, place: Address, command: str, title: str, words: Words) -> None:
         super().__init__(command, host=place.host, port=place.port, title=title, public_url=place.public_url)
         self._place = place
         self._words = words

@@ -50,7 +50,7 @@ LIMIT_S = 20.0
 LARGEST = 16 << 20
 
 
-class Answer(Struct, frozen=True):
+class CallResult(Struct, frozen=True):
     """What a call printed, on both outputs; `trouble` where it could not be made or did not end."""
 
     text: str = ""
@@ -89,18 +89,18 @@ def turn(wait_s: float = WAIT_S, name: str = "") -> Iterator[bool]:
             held.close()
 
 
-def call(arguments: Sequence[str], limit_s: float = LIMIT_S, *, own_group: bool = True) -> Answer:
+def call(arguments: Sequence[str], limit_s: float = LIMIT_S, *, own_group: bool = True) -> CallResult:
     """`npu-smi` with these arguments. Never raises: a missing or hanging tool is reported in `trouble`."""
     path = tool()
     if path is None:
         cause = line("npu-smi is not installed, or not on PATH")
         fix = line("install the Ascend driver, or add /usr/local/sbin and /usr/local/bin to PATH")
-        return Answer(trouble=Trouble(None, str(line("npu-smi not found")), cause, fix))
+        return CallResult(trouble=Trouble(None, str(line("npu-smi not found")), cause, fix))
     with turn():
         return run((path, *arguments), limit_s, own_group=own_group)
 
 
-def run(command: Sequence[str], limit_s: float, *, own_group: bool = True) -> Answer:
+def run(command: Sequence[str], limit_s: float, *, own_group: bool = True) -> CallResult:
     """A command's output within a time limit; then it is killed, with its process group where it has its own.
 
     `own_group=False` leaves it in this process's group, for a caller that is itself ended as a group.
@@ -118,20 +118,20 @@ def run(command: Sequence[str], limit_s: float, *, own_group: bool = True) -> An
         reason = os_reason(error)
         cause = line("{tool} cannot be started: {reason}", tool=str(command[0]), reason=reason)
         fix = line("run it by hand, as the user that runs r3d-tui")
-        return Answer(trouble=Trouble(None, f"{command[0]}: {reason}", cause, fix))
+        return CallResult(trouble=Trouble(None, f"{command[0]}: {reason}", cause, fix))
     try:
         data, _ = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
         _kill(process, own_group)
         cause = line("{tool} gave no answer in {limit:.0f} s", tool=str(command[0]), limit=limit_s)
         fix = line("the driver may hang: see `dmesg`, and reboot if it stays so")
-        return Answer(
+        return CallResult(
             trouble=Trouble("timeout", str(line("{tool}: no answer", tool=Path(command[0]).name)), cause, fix)
         )
     except BaseException:  # Ctrl+C reaches this process only
         _kill(process, own_group)
         raise
-    return Answer(data[:LARGEST].decode("utf-8", "replace"), process.returncode)
+    return CallResult(data[:LARGEST].decode("utf-8", "replace"), process.returncode)
 
 
 def _kill(process: subprocess.Popen[bytes], own_group: bool) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Protocol
 
-    class Video(Protocol):
+    class StoredVideo(Protocol):
         """A video's place in a store."""
 
         @property
@@ -137,7 +137,7 @@ def parse_header(table: dict[str, Any] | None) -> ClipHeader | None:
     return header if whole and channels and header.format == FORMAT else None
 
 
-def video_line(video: Video, crc: Sequence[int]) -> bytes:
+def video_line(video: StoredVideo, crc: Sequence[int]) -> bytes:
     return seal(
         {
             "id": video.id,

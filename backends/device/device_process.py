@@ -23,7 +23,7 @@ from backends.device import clip_kernels
 from backends.device.failures import DeviceError, Message, in_one_line, likely_fix
 from backends.device.lifeline import die_with_parent
 from backends.device.model_runtime import Runtime, load, staging
-from backends.device.protocol import Answer, Order, Setup, to_bytes, to_order, to_setup
+from backends.device.protocol import Answer, DeviceSetup, Order, to_bytes, to_order, to_setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +82,7 @@ def main() -> int:
     os._exit(code)  # threads of native libraries must not hold the end back
 
 
-def _serve(setup: Setup, say: Callable[..., None]) -> int:
+def _serve(setup: DeviceSetup, say: Callable[..., None]) -> int:
     if setup.device.cores and hasattr(os, "sched_setaffinity"):
         with contextlib.suppress(OSError):  # a container may have shrunk since the stage looked
             os.sched_setaffinity(0, setup.device.cores)

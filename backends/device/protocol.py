@@ -1,6 +1,6 @@
 """What crosses between the stage and the process of a device: one JSON line each, scores as raw floats behind theirs.
 
-Down the pipe goes one `Setup`, then `Order`s; up come `Answer`s. Both sides decode with the same values.
+Down the pipe goes one `DeviceSetup`, then `Order`s; up come `Answer`s. Both sides decode with the same values.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ProtocolError(ValueError):
 
 
 @dataclass(frozen=True)
-class Setup:
+class DeviceSetup:
     """The first line: what the process is."""
 
     parent: int
@@ -80,7 +80,7 @@ class Answer:
     """Somebody, or the kernel, ended or stopped the process."""
 
 
-class Frames:
+class AnswerStream:
     """Cuts a stream of bytes into answers and the bytes of their scores, however the pipe delivered them."""
 
     def __init__(self) -> None:
@@ -111,21 +111,21 @@ _FIELDS: dict[type, dict[str, Any]] = {
 }
 
 
-def to_bytes(value: Setup | Order | Answer) -> bytes:
+def to_bytes(value: DeviceSetup | Order | Answer) -> bytes:
     """One line. What has its default is left out."""
-    if isinstance(value, Setup):
+    if isinstance(value, DeviceSetup):
         return json.dumps(asdict(value)).encode("ascii") + b"\n"
     defaults = _FIELDS[type(value)]
     table = {name: one for name, one in vars(value).items() if one != defaults[name]}
     return json.dumps(table, separators=(",", ":"), default=str).encode("ascii") + b"\n"
 
 
-def to_setup(text: bytes) -> Setup:
+def to_setup(text: bytes) -> DeviceSetup:
     """Of its line, which the stage of the same version wrote."""
     table = json.loads(text)
     device = table.pop("device")
     spec = DeviceSpec(**{**device, "cores": tuple(device["cores"])})
-    return Setup(**{**table, "device": spec})
+    return DeviceSetup(**{**table, "device": spec})
 
 
 def to_order(text: bytes) -> Order:

@@ -19,14 +19,14 @@ class Batch(Struct, frozen=True):
     clips: tuple[int, ...]
 
 
-class Span(Struct, frozen=True):
+class ClipSpan(Struct, frozen=True):
     """The clips of one video: `clips` numbers from `first` on."""
 
     first: int
     clips: int
 
 
-class Spans(Sequence[Span]):
+class Spans(Sequence[ClipSpan]):
     """The clips of many videos in the order of clip numbers: eight bytes a video."""
 
     def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
@@ -45,17 +45,17 @@ class Spans(Sequence[Span]):
         return len(self.firsts)
 
     @overload
-    def __getitem__(self, place: int) -> Span: ...
+    def __getitem__(self, place: int) -> ClipSpan: ...
     @overload
-    def __getitem__(self, place: slice) -> tuple[Span, ...]: ...
-    def __getitem__(self, place: int | slice) -> Span | tuple[Span, ...]:
+    def __getitem__(self, place: slice) -> tuple[ClipSpan, ...]: ...
+    def __getitem__(self, place: int | slice) -> ClipSpan | tuple[ClipSpan, ...]:
         if isinstance(place, slice):
-            return tuple(map(Span, self.firsts[place], self.counts[place]))
-        return Span(self.firsts[place], self.counts[place])
+            return tuple(map(ClipSpan, self.firsts[place], self.counts[place]))
+        return ClipSpan(self.firsts[place], self.counts[place])
 
 
 def batches(
-    spans: Sequence[Span], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False
+    spans: Sequence[ClipSpan], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False
 ) -> Iterator[Batch]:
     """Batches of the clips that are not `done`, made one at a time.
 
@@ -67,13 +67,13 @@ def batches(
     return (Batch(number, clips) for number, clips in enumerate(groups))
 
 
-def repeated(spans: Sequence[Span], size: int, layout: Layout, times: int, first_id: int) -> Iterator[Batch]:
+def repeated(spans: Sequence[ClipSpan], size: int, layout: Layout, times: int, first_id: int) -> Iterator[Batch]:
     """Batches of all clips again, `times` over, numbered from `first_id`: for a throughput, their scores are known."""
     groups = (batch.clips for _ in range(times) for batch in batches(spans, size, layout))
     return (Batch(number, clips) for number, clips in enumerate(groups, first_id))
 
 
-def count(spans: Sequence[Span], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False) -> int:
+def count(spans: Sequence[ClipSpan], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False) -> int:
     """How many batches `batches` gives."""
     left = (sum(not done(n) for n in range(span.first, span.first + span.clips)) for span in spans)
     if layout == "packed":

@@ -26,7 +26,7 @@ from backends.core.messages import N_, Fact, Line
 from backends.core.processes import child_environment
 from backends.device.failures import HANGS, MEMORY, DeviceError, Message
 from backends.device.model_runtime import load
-from backends.device.protocol import Answer, Frames, Order, ProtocolError, Setup, to_bytes
+from backends.device.protocol import Answer, AnswerStream, DeviceSetup, Order, ProtocolError, to_bytes
 from backends.inference.runtime_registry import Chosen
 
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -93,7 +93,7 @@ class ProcessLink:
     """One process of one device. Make it on the stage's main thread: the kernel ties its life to that thread."""
 
     def __init__(
-        self, setup: Setup, workspace: Path, chosen: Chosen | None = None, plog_folder: Path | None = None
+        self, setup: DeviceSetup, workspace: Path, chosen: Chosen | None = None, plog_folder: Path | None = None
     ) -> None:
         """Spawn the process as its runtime was chosen, and send its setup. Raises OSError where it cannot."""
         self.plog = plog_folder
@@ -102,7 +102,7 @@ class ProcessLink:
         self.device = setup.device.id
         self.failed: Answer | None = None
         """What it said of its own end."""
-        self._frames = Frames()
+        self._frames = AnswerStream()
         self._unsent = bytearray()
         self._process = subprocess.Popen(
             _command(cann, python),
@@ -235,7 +235,7 @@ def _command(cann: toolkit.Toolkit | None, python: Path | None) -> list[str]:
     return command
 
 
-def _environment(setup: Setup, workspace: Path, python: Path | None, plog_folder: Path | None) -> dict[str, str]:
+def _environment(setup: DeviceSetup, workspace: Path, python: Path | None, plog_folder: Path | None) -> dict[str, str]:
     threads = str(max(1, len(setup.device.cores)))
     extra = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1"}
     if plog_folder is not None:

@@ -22,7 +22,7 @@ from backends.core.errors import InputError
 from backends.core.messages import N_, Scalar
 from backends.device.clip_reader import ClipReader
 from backends.device.model_runtime import DeviceSpec
-from backends.device.protocol import CLIPS, Setup
+from backends.device.protocol import CLIPS, DeviceSetup
 from backends.inference.device_link import DeviceLink, ProcessLink
 from backends.inference.runtime_registry import Chosen
 from backends.worker.job import Job
@@ -64,7 +64,7 @@ def process_maker(job: Job, chosen: Chosen, model: Path, folder: Path, batch: in
 
     def make(device: DeviceSpec) -> ProcessLink:
         spec = replace(device, options={**device.options, "cann": cann.version}) if cann else device
-        setup = Setup(os.getpid(), info.entry, str(model), str(folder), batch, spec, clips)
+        setup = DeviceSetup(os.getpid(), info.entry, str(model), str(folder), batch, spec, clips)
         own = f"{device.id.replace(':', '')}-{next(numbers)}"
         logs = job.scratch / plog.FOLDER / own if info.in_cann else None
         return ProcessLink(setup, job.workspace, chosen, logs)

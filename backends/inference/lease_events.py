@@ -147,11 +147,11 @@ class Show(Struct, frozen=True):
     reason: Line
 
 
-class Note(Struct, frozen=True):
+class LeaseNote(Struct, frozen=True):
     """A line worth keeping."""
 
     text: Line
     level: Literal["info", "warning", "error"] = "warning"
 
 
-Instruction = Start | Give | Keep | Drop | Close | Overdue | Show | Note
+Instruction = Start | Give | Keep | Drop | Close | Overdue | Show | LeaseNote

@@ -163,7 +163,7 @@ class Leases:
             return tuple(ev.Close(one.id) for one in self.devices.values() if self.tool and one.flight)
         device = self.devices.get(event.device)
         if device is None:
-            return (ev.Note(line("there is no device {device} in this run", device=event.device)),)
+            return (ev.LeaseNote(line("there is no device {device} in this run", device=event.device)),)
         return (*self._one(device, event), *self._settle(event.at))
 
     def _one(self, device: LeaseDevice, event: ev.Happening) -> tuple[ev.Instruction, ...]:
@@ -225,7 +225,7 @@ class Leases:
         self._give_back(device)
         device.state, device.policy, device.reason = "retired", "never", GIVES_NO_NUMBERS
         text = line("{device} is out of the run: {reason}", device=device.id, reason=device.reason)
-        return (ev.Close(device.id), *self._show(device, "retired", device.reason), ev.Note(text))
+        return (ev.Close(device.id), *self._show(device, "retired", device.reason), ev.LeaseNote(text))
 
     def _refused(self, device: LeaseDevice, event: ev.Refused) -> tuple[ev.Instruction, ...]:
         """Clips of a batch that cannot be read are tried one by one; one that fails alone does not count."""
@@ -260,15 +260,15 @@ class Leases:
     def _lost(self, device: LeaseDevice, event: ev.Lost) -> tuple[ev.Instruction, ...]:
         self._give_back(device, event.reason if event.blame else None)
         device.reason, device.hint, device.policy = event.reason, event.hint, event.policy
-        fix = (ev.Note(event.hint),) if event.hint.template else ()
+        fix = (ev.LeaseNote(event.hint),) if event.hint.template else ()
         worth = DEATHS if event.is_killed else event.policy == "retry"
         if device.deaths < worth and device.state != "leaving" and not self.stopping:
             device.deaths += 1
             text = line("{device} failed and gets a new process: {reason}", device=device.id, reason=event.reason)
-            return (ev.Note(text), *fix, *self._start(device, event.at))
+            return (ev.LeaseNote(text), *fix, *self._start(device, event.at))
         device.state = "retired"
         text = line("{device} is out of the run: {reason}", device=device.id, reason=event.reason)
-        return (*self._show(device, "retired", event.reason), ev.Note(text), *fix)
+        return (*self._show(device, "retired", event.reason), ev.LeaseNote(text), *fix)
 
     def _give_back(self, device: LeaseDevice, blamed_for: Line | None = None) -> None:
         """What the device had in flight goes back to the front of the queue; the first of it may be to blame."""
@@ -337,11 +337,11 @@ class Leases:
         for device in self.devices.values():
             if device.state == "retired" and device.policy != "never" and device.restarts > 0:
                 device.restarts -= 1
-                steps.append(ev.Note(line("no device was left: {device} is started again", device=device.id)))
+                steps.append(ev.LeaseNote(line("no device was left: {device} is started again", device=device.id)))
                 steps += self._start(device, at)
         if not steps and not self._paused and any(d.waits for d in self.devices.values()):
             self._paused = True
-            steps.append(ev.Note(line("no device is at work: include one to go on")))
+            steps.append(ev.LeaseNote(line("no device is at work: include one to go on")))
         return tuple(steps)
 
     def _start(self, device: LeaseDevice, at: float) -> tuple[ev.Instruction, ...]:

@@ -257,7 +257,7 @@ class Pool:
                 self._overdue(step)
             elif isinstance(step, ev.Close):
                 self._dismiss(step.device)
-            elif isinstance(step, ev.Note):
+            elif isinstance(step, ev.LeaseNote):
                 self._job.note(step.text, step.level)
             elif isinstance(step, ev.Show):
                 self._show(step)

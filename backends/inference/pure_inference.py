@@ -23,7 +23,7 @@ from backends.core.errors import InputError, NeedError, StageError
 from backends.core.messages import N_, Line, line
 from backends.core.model_io import ClipShape
 from backends.device.model_runtime import DeviceSpec
-from backends.device.protocol import CLIPS, Answer, Order, Setup
+from backends.device.protocol import CLIPS, Answer, DeviceSetup, Order
 from backends.inference.device_link import ProcessLink, as_line, close_all
 from backends.inference.runtime_registry import Chosen
 
@@ -103,7 +103,9 @@ def measure(
     def spawn(device: DeviceSpec) -> ProcessLink:
         reader = CLIPS if store is not None else BLANK
         return ProcessLink(
-            Setup(os.getpid(), chosen.info.entry, str(model), str(folder), batch, device, reader), workspace, chosen
+            DeviceSetup(os.getpid(), chosen.info.entry, str(model), str(folder), batch, device, reader),
+            workspace,
+            chosen,
         )
 
     with _opened(devices, spawn, say) as bench:

@@ -21,7 +21,7 @@ from msgspec import Struct
 from backends.core.errors import StageError
 from backends.core.messages import N_, Scalar, os_reason
 from backends.data.score_rows import RowsWriter, read_header
-from backends.inference.batch_layout import Span, Spans
+from backends.inference.batch_layout import ClipSpan, Spans
 from backends.inference.running_accuracy import Tally, owners
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class _Kept(Struct, frozen=True):
     logits: NDArray[np.float32]
 
 
-class _Written(Struct, frozen=True):
+class _WrittenScores(Struct, frozen=True):
     """What stands in the file."""
 
     devices: Counter[str]
@@ -52,7 +52,7 @@ class _Written(Struct, frozen=True):
 class _Write(Struct, frozen=True):
     """What is on its way into the file."""
 
-    future: Future[_Written]
+    future: Future[_WrittenScores]
     size: int
     """Bytes of scores."""
 
@@ -60,7 +60,7 @@ class _Write(Struct, frozen=True):
 class Ledger:
     """The rows of one run. Made without classes where no earlier attempt knew them; `open` before `keep`."""
 
-    def __init__(self, path: Path, spans: Sequence[Span], meta: str, sync_s: float = 0.25) -> None:
+    def __init__(self, path: Path, spans: Sequence[ClipSpan], meta: str, sync_s: float = 0.25) -> None:
         """`spans` in the order of clip numbers."""
         self.path = path
         self.durable: Counter[str] = Counter()
@@ -78,7 +78,7 @@ class Ledger:
         """Bytes of the scores in `_kept`."""
         self._writes: list[_Write] = []
         """Since the last sync began."""
-        self._future: Future[list[_Written]] | None = None
+        self._future: Future[list[_WrittenScores]] | None = None
         """The sync that goes on."""
         self._last = float("-inf")
         self._broken = False
@@ -209,7 +209,7 @@ class Ledger:
         self.videos_done += int((left[videos] == 0).sum())
 
 
-def _write(rows: RowsWriter, kept: Sequence[_Kept], tally: Tally | None) -> _Written:
+def _write(rows: RowsWriter, kept: Sequence[_Kept], tally: Tally | None) -> _WrittenScores:
     """Write rows in one piece; runs in the writing thread."""
     import numpy as np
 
@@ -221,10 +221,10 @@ def _write(rows: RowsWriter, kept: Sequence[_Kept], tally: Tally | None) -> _Wri
     devices: Counter[str] = Counter()
     for item in kept:
         devices[item.device] += len(item.clips)
-    return _Written(devices, numbers)
+    return _WrittenScores(devices, numbers)
 
 
-def _sync(rows: RowsWriter, writes: Sequence[Future[_Written]]) -> list[_Written]:
+def _sync(rows: RowsWriter, writes: Sequence[Future[_WrittenScores]]) -> list[_WrittenScores]:
     """What those writes wrote, durable now; runs in the syncing thread."""
     written = [write.result() for write in writes]
     rows.sync()

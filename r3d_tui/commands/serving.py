@@ -32,7 +32,7 @@ def serve(
         raise NeedError(text, hint=hint, package=str(lacking[0].hint.facts["package"]))
     from r3d_tui import serve as server
 
-    place = server.Place(host, port, _checked(public_url), consoles)
+    place = server.Address(host, port, _checked(public_url), consoles)
     with server.listen(place) as listening:
         place = msgspec.structs.replace(place, port=listening.getsockname()[1])
         words, watching = chosen_words(), read_only or given.read_only

@@ -1,6 +1,6 @@
 """`report.html`: what a run found as one file that needs no network, for whoever would rather look. Pure text.
 
-`r3d_tui.commands.report` gathers what it shows. All foreign text is cleaned and escaped.
+`r3d_tui.commands.open_report` gathers what it shows. All foreign text is cleaned and escaped.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ What keys do stands in `r3d_tui.screens.commands`, a function each; the applicat
 from __future__ import annotations
 
 import gc
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
@@ -17,21 +16,21 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from backends.core.errors import R3dError
-from backends.core.messages import Line, line
+from backends.core.messages import Line
 from r3d_tui.lang.words import Words
 from r3d_tui.panels.catalogue import VIEWS
-from r3d_tui.panels.log import LogPanel
+from r3d_tui.panels.log_panel import LogPanel
 from r3d_tui.panels.panel import Panel, Scene
 from r3d_tui.screens.dialog import Dialog
-from r3d_tui.screens.host import Host
+from r3d_tui.screens.host import Host, ask
 from r3d_tui.state.board_state import STATUS_S, BoardState, Status
-from r3d_tui.state.console_messages import Answer, DevicesRead, FeedBroke, LogCame, SnapshotCame
+from r3d_tui.state.console_messages import DevicesRead, FeedBroke, LogCame, SnapshotCame
 from r3d_tui.terminal.textual_workarounds import HeldScreen
 from r3d_tui.text.rows import Row, Span, cut, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views import dialogs, frame
 from r3d_tui.views.actions import ACTIONS
-from r3d_tui.views.layout import PANELS, Box, Plan, Wishes, plan
+from r3d_tui.views.layout import PANELS, BoardLayout, Box, Wishes, plan
 from r3d_tui.views.look import Look, stage_of
 from r3d_tui.views.strip import strip
 from r3d_tui.widgets.sheet import Sheet
@@ -79,7 +78,7 @@ class Board(HeldScreen):
         self._frames = {name: Sheet(id=name, focusable=False) for name in FRAMES}
         self._tiles = Tiles(place=self._place)
         self._rest: tuple[Sheet, ...] = ()
-        self._plan = Plan("small", {})
+        self._plan = BoardLayout("small", {})
         self._drawn = self._came = 0.0
         self._stale = self._asking = self._drawing = False
         self.searching = False
@@ -155,26 +154,9 @@ class Board(HeldScreen):
         self._begin()
         self.draw_news()
 
-    @on(Answer)
-    def take_answer(self, message: Answer) -> None:
-        """A thread is done."""
-        message.then()
-
     def ask(self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[], None] | None = None) -> None:
         """Do `work` in a thread and `then` in the event loop; an error is shown, or `failed` is called."""
-
-        def run() -> None:
-            try:
-                found = work()
-            except Exception as error:  # noqa: BLE001 - shown as a sentence; the console goes on
-                known = isinstance(error, R3dError)
-                text = line("{error}: {text}", error=type(error).__name__, text=str(error)[:300])
-                shown = error if known else text
-                self.post_message(Answer(failed or (lambda: self.show_error(cast(R3dError | Line, shown)))))
-            else:
-                self.post_message(Answer(lambda: then(found)))
-
-        threading.Thread(target=run, name="ask", daemon=True).start()
+        ask(self, work, then, (lambda _: failed()) if failed else self.show_error)
 
     def say(self, key: str, **facts: str | int) -> None:
         """A notice in the status line, for some seconds."""
@@ -303,7 +285,7 @@ class Board(HeldScreen):
             state.unread,
         )
 
-    def _planned(self) -> Plan:
+    def _planned(self) -> BoardLayout:
         width, height = self.app.size
         state, scene = self.state, self.scene()
         wishes = Wishes(state.phase, state.current, zoomed=state.zoomed)

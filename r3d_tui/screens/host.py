@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from threading import Thread
+from typing import Protocol, TypeVar
+
+from textual.message_pump import MessagePump
 
 from backends.core.client import Client
+from backends.core.errors import R3dError
+from backends.core.messages import Line, line
 from r3d_tui.lang.words import Words
 from r3d_tui.state.feed import Feed
+
+T = TypeVar("T")
 
 
 class Host(Protocol):
@@ -47,3 +54,22 @@ def write_text(folder: Path, name: str, text: str, now: float) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(text, encoding="utf-8")
     return place
+
+
+def ask(
+    screen: MessagePump, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[R3dError | Line], None]
+) -> None:
+    """Do `work` in a thread, then `then` or `failed` in the event loop, unless the screen was left meanwhile."""
+
+    def run() -> None:
+        try:
+            found = work()
+        except R3dError as error:
+            screen.call_later(failed, error)
+        except Exception as error:  # noqa: BLE001 - shown as a sentence; the console goes on
+            text = str(error)[:300]
+            screen.call_later(failed, line("{error}: {text}", error=type(error).__name__, text=text))
+        else:
+            screen.call_later(then, found)
+
+    Thread(target=run, name="ask", daemon=True).start()

@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from msgspec import Struct
-from textual import on
 from textual.binding import Binding, BindingType
 
 from backends.core.catalog_pages import Catalog
 from backends.core.errors import R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.dialog import Dialog, Rows
-from r3d_tui.state.console_messages import Answer
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, cut, ends, grid, row, width_of
 from r3d_tui.text.safe import safe
@@ -239,9 +237,9 @@ class Lists(Large):
                 found = work()
             except R3dError as error:
                 text = self._words.line(error.line)
-                self.post_message(Answer(lambda: self.say(text)))
+                self.call_later(self.say, text)
                 return
-            self.post_message(Answer(lambda: then(found)))
+            self.call_later(then, found)
 
         threading.Thread(target=run, name="list", daemon=True).start()
 
@@ -321,11 +319,6 @@ class Lists(Large):
             self.in_thread(lambda: listing.arranged(pattern, order), take)
         else:
             take(listing.arranged(pattern, order))
-
-    @on(Answer)
-    def take_answer(self, message: Answer) -> None:
-        """A thread is done."""
-        message.then()
 
     def action_pick(self, index: int) -> None:
         """A click on a row: the cursor goes there; on the cursor's row, deeper."""

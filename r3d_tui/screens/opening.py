@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def open_chip(board: Board) -> None:
     """The device under the cursor, live."""
-    from r3d_tui.screens.chip import ChipPage
+    from r3d_tui.screens.chip_page import ChipPage
     from r3d_tui.views.chip import processes_on
 
     state = board.state
@@ -60,7 +60,7 @@ def open_kept(board: Board, run: str) -> None:
     client = board.host.client
 
     def show(found: tuple[dict[str, Track], tuple[Device, ...]]) -> None:
-        from r3d_tui.screens.chip import ChipPage
+        from r3d_tui.screens.chip_page import ChipPage
 
         tracks, devices = found
         if not devices:

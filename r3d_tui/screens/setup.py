@@ -21,7 +21,6 @@ from textual.widgets import Input
 from backends.core.errors import R3dError
 from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
-from r3d_tui.state.console_messages import Answer
 from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, shorten
 from r3d_tui.text.safe import safe
 from r3d_tui.widgets.check_boxes import CheckBoxes
@@ -259,17 +258,16 @@ class Setup(Screen[Path | None]):
                 then = work()
             except (R3dError, OSError, ValueError) as error:
                 trouble = error
-                self.post_message(Answer(lambda: self._say_trouble(trouble)))
+                self.call_later(self._take, lambda: self._say_trouble(trouble))
             else:
-                self.post_message(Answer(then))
+                self.call_later(self._take, then)
 
         threading.Thread(target=run, name="setup", daemon=True).start()
 
-    @on(Answer)
-    def take_answer(self, message: Answer) -> None:
+    def _take(self, then: Callable[[], None]) -> None:
         """A thread is done; the form may be gone."""
         if self.is_attached:
-            message.then()
+            then()
 
     @on(Input.Changed)
     def look_at(self, event: Input.Changed) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec import Struct
 from textual.message import Message
 
@@ -60,11 +58,3 @@ class FeedBroke(Message, bubble=False):
     def __init__(self, text: Line) -> None:
         super().__init__()
         self.text = text
-
-
-class Answer(Message, bubble=False):
-    """A thread is done: call `then` in the event loop."""
-
-    def __init__(self, then: Callable[[], None]) -> None:
-        super().__init__()
-        self.then = then

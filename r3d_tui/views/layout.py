@@ -46,17 +46,17 @@ class Wishes(Struct, frozen=True):
     zoomed: bool = False
 
 
-class Plan(Struct, frozen=True):
+class BoardLayout(Struct, frozen=True):
     """The mode and the boxes by name: panels, `header`, `strip`, `status`, `footer`, or only `small`."""
 
     mode: Mode
     boxes: dict[str, Box]
 
 
-def plan(width: int, height: int, wishes: Wishes) -> Plan:
+def plan(width: int, height: int, wishes: Wishes) -> BoardLayout:
     """The boxes for a terminal of `width` columns and `height` lines."""
     if width < LEAST[0] or height < LEAST[1]:
-        return Plan("small", {"small": Box(0, 0, width, height)})
+        return BoardLayout("small", {"small": Box(0, 0, width, height)})
     body = Box(0, 2, width, height - 4)
     boxed = width >= BOXED[0] and height >= BOXED[1]
     if boxed and width >= WIDE[0] and height >= WIDE[1]:
@@ -71,7 +71,7 @@ def plan(width: int, height: int, wishes: Wishes) -> Plan:
         "status": Box(0, height - 2, width, 1),
         "footer": Box(0, height - 1, width, 1),
     }
-    return Plan("boxed" if boxed else "stacked", {**frame, **boxes})
+    return BoardLayout("boxed" if boxed else "stacked", {**frame, **boxes})
 
 
 def _stacked(body: Box, wishes: Wishes) -> dict[str, Box]:

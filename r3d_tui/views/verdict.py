@@ -32,7 +32,7 @@ class Reason(Struct, frozen=True):
     facts: tuple[tuple[str, str | int], ...] = ()
 
 
-class Verdict(Struct, frozen=True):
+class ThroughputVerdict(Struct, frozen=True):
     """VALID where there are no reasons against it."""
 
     reasons: tuple[Reason, ...]
@@ -47,7 +47,7 @@ class Verdict(Struct, frozen=True):
         return not self.reasons
 
 
-def verdict(snapshot: Snapshot) -> Verdict | None:
+def verdict(snapshot: Snapshot) -> ThroughputVerdict | None:
     """On the speed of the latest inference; None where none was measured."""
     stage = stage_of(snapshot, "infer")
     if stage.outcome is None or figure(stage, "clips_per_s") is None:
@@ -58,10 +58,10 @@ def verdict(snapshot: Snapshot) -> Verdict | None:
     doubts = tuple(reason for reason in slower if reason.key == "drift")
     unknown = [] if any(device.run for device in joined(snapshot)) else ["unseen"]
     unknown += ["warm"] if figure(stage, "load_seconds") is None else []
-    return Verdict(tuple(known), doubts, tuple(unknown))
+    return ThroughputVerdict(tuple(known), doubts, tuple(unknown))
 
 
-def verdict_line(found: Verdict, look: Look) -> Row:
+def verdict_line(found: ThroughputVerdict, look: Look) -> Row:
     """Whether the throughput is significant, and the first reason why not: amber, for the accuracy stands."""
     words = look.words
     if found.valid:
@@ -73,7 +73,7 @@ def verdict_line(found: Verdict, look: Look) -> Row:
     return row(Span(f"{text} +{more}" if more else text, "warn"))
 
 
-def verdict_rows(found: Verdict, look: Look) -> list[Row]:
+def verdict_rows(found: ThroughputVerdict, look: Look) -> list[Row]:
     """The same with every reason and what to change, and what nobody measured."""
     words = look.words
     key, role = ("valid", "good") if found.valid else ("invalid", "warn")

@@ -17,7 +17,7 @@ import pytest
 
 from backends.core.processes import child_environment
 from backends.device.model_runtime import DeviceSpec
-from backends.device.protocol import Answer, Frames, Order, Setup, to_bytes
+from backends.device.protocol import Answer, AnswerStream, DeviceSetup, Order, to_bytes
 from backends.inference.device_link import MAIN
 from tests.inference.rig import CLASSES
 
@@ -32,14 +32,16 @@ def spawn(store: Path, **options: Any) -> subprocess.Popen[bytes]:
         env=child_environment(store),
     )
     assert child.stdin is not None
-    child.stdin.write(to_bytes(Setup(os.getpid(), "tests.inference.faulty:Faulty", str(store), str(store), 4, device)))
+    child.stdin.write(
+        to_bytes(DeviceSetup(os.getpid(), "tests.inference.faulty:Faulty", str(store), str(store), 4, device))
+    )
     child.stdin.flush()
     return child
 
 
 def answers(child: subprocess.Popen[bytes]) -> Iterator[tuple[Answer, bytes]]:
     """What it says, until its end."""
-    frames = Frames()
+    frames = AnswerStream()
     assert child.stdout is not None
     while data := os.read(child.stdout.fileno(), 100):  # small pieces, as a pipe may give them
         yield from frames.feed(data)
@@ -122,9 +124,9 @@ import json, os, sys, time
 from pathlib import Path
 from backends.inference.device_link import ProcessLink
 from backends.device.model_runtime import DeviceSpec
-from backends.device.protocol import Setup
+from backends.device.protocol import DeviceSetup
 store = Path(sys.argv[1])
-setup = Setup(os.getpid(), "tests.inference.faulty:Faulty", str(store), str(store), 4, DeviceSpec("cpu:0"))
+setup = DeviceSetup(os.getpid(), "tests.inference.faulty:Faulty", str(store), str(store), 4, DeviceSpec("cpu:0"))
 links = [ProcessLink(setup, store) for _ in range(2)]
 print(json.dumps([link.pid for link in links]), flush=True)
 time.sleep(60)

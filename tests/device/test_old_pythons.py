@@ -15,7 +15,7 @@ import pytest
 import backends
 from backends.core.processes import child_environment
 from backends.device.model_runtime import DeviceSpec
-from backends.device.protocol import Answer, Frames, Order, Setup, to_bytes
+from backends.device.protocol import Answer, AnswerStream, DeviceSetup, Order, to_bytes
 from backends.inference.device_link import MAIN
 from tests.inference.rig import CLASSES
 
@@ -103,7 +103,7 @@ def test_an_old_python_gives_the_same_scores(python: Path, store: Path) -> None:
 def scores(python: Path, store: Path) -> list[tuple[Answer, bytes]]:
     """What a device's process under that Python answers to two orders."""
     device = DeviceSpec("cpu:0", options={"classes": CLASSES})
-    setup = Setup(os.getpid(), "backends.inference.runtimes.null:Null", "none.om", str(store), 4, device)
+    setup = DeviceSetup(os.getpid(), "backends.inference.runtimes.null:Null", "none.om", str(store), 4, device)
     orders = (Order(1, (5, 0, 37, 9)), Order(2, (3,)), Order(close=True))
     environment = {**child_environment(store), "PYTHONPATH": ""}  # the start finds our package by itself
     with subprocess.Popen(
@@ -113,4 +113,4 @@ def scores(python: Path, store: Path) -> list[tuple[Answer, bytes]]:
         assert child.stdout is not None
         child.stdin.write(b"".join(map(to_bytes, (setup, *orders))))
         child.stdin.flush()  # it stays open: its end would end the process
-        return list(Frames().feed(child.stdout.read()))
+        return list(AnswerStream().feed(child.stdout.read()))

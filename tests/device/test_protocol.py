@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.device.failures import Message
-from backends.device.protocol import Answer, Frames, Order, ProtocolError, to_answer, to_bytes, to_order
+from backends.device.protocol import Answer, AnswerStream, Order, ProtocolError, to_answer, to_bytes, to_order
 
 SAID = [
     (Answer("started"), b""),
@@ -23,7 +23,7 @@ def test_answers_survive_any_cutting(cuts: list[int]) -> None:
     """The same answers and bytes come out, whatever the pieces; scores may hold newlines."""
     assert len(SAID[2][1]) == 24
     data = b"".join(to_bytes(answer) + body for answer, body in SAID)
-    frames, found, place = Frames(), [], 0
+    frames, found, place = AnswerStream(), [], 0
     while data:
         size = cuts[place % len(cuts)]
         found += frames.feed(data[:size])
@@ -34,7 +34,7 @@ def test_answers_survive_any_cutting(cuts: list[int]) -> None:
 def test_nonsense_is_an_error() -> None:
     """A line that is no answer is never taken for one."""
     with pytest.raises(ProtocolError):
-        list(Frames().feed(b"Segmentation fault (core dumped)\n"))
+        list(AnswerStream().feed(b"Segmentation fault (core dumped)\n"))
 
 
 @given(lease=st.integers(0, 1 << 40), clips=st.lists(st.integers(0, 1 << 40)), close=st.booleans())

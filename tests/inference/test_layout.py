@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.inference.batch_layout import Span, Spans, batches, count
+from backends.inference.batch_layout import ClipSpan, Spans, batches, count
 from bench.null_loop import HMDB51
 
 
-def spans(sizes: list[int]) -> list[Span]:
+def spans(sizes: list[int]) -> list[ClipSpan]:
     """Videos of these many clips, numbered without gaps."""
-    return [Span(sum(sizes[:n]), size) for n, size in enumerate(sizes)]
+    return [ClipSpan(sum(sizes[:n]), size) for n, size in enumerate(sizes)]
 
 
 def test_packed_batches_are_full_but_for_the_last() -> None:

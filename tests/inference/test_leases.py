@@ -20,8 +20,8 @@ from backends.inference.lease_events import (
     Give,
     Instruction,
     Keep,
+    LeaseNote,
     Lost,
-    Note,
     Opened,
     Overdue,
     Refused,
@@ -105,7 +105,7 @@ class Table:
                 self.overdue.append(step)
             elif isinstance(step, Show):
                 self.shown.append((step.device, step.state))
-            elif isinstance(step, Note):
+            elif isinstance(step, LeaseNote):
                 self.notes.append(str(step.text))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backends.core.messages import line
 from backends.inference.batch_layout import Batch
-from backends.inference.lease_events import Give, Instruction, Lost, Note, Opened, Show, Start, Started, Take
+from backends.inference.lease_events import Give, Instruction, LeaseNote, Lost, Opened, Show, Start, Started, Take
 from backends.inference.lease_scheduler import Leases
 
 FAULT = line("mdl.execute failed (507015)")
@@ -36,7 +36,7 @@ def test_a_fault_that_may_pass_is_worth_one_new_process_at_once() -> None:
     open_(leases, "npu:0")
     steps = lose(leases, "npu:1")
     assert Start("npu:1") in steps
-    assert [Note(line("look at the plog"))] == [step for step in steps if isinstance(step, Note)][1:]
+    assert [LeaseNote(line("look at the plog"))] == [step for step in steps if isinstance(step, LeaseNote)][1:]
     again = [step.batch.id for step in open_(leases, "npu:1") if isinstance(step, Give)]
     assert given[0] not in again  # it failed here: the other chip takes it
     steps = lose(leases, "npu:1")

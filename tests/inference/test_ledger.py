@@ -11,10 +11,10 @@ import pytest
 
 from backends.core.errors import StageError
 from backends.data.score_rows import RowsWriter, read_rows
-from backends.inference.batch_layout import Span, Spans
+from backends.inference.batch_layout import ClipSpan, Spans
 from backends.inference.result_log import Ledger
 
-SPANS = [Span(0, 2), Span(2, 3), Span(5, 0)]
+SPANS = [ClipSpan(0, 2), ClipSpan(2, 3), ClipSpan(5, 0)]
 
 
 def scores(clips: int) -> np.ndarray:

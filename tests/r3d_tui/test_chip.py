@@ -17,7 +17,7 @@ from backends.core.run_state import DeviceRun, Note, Run, StageRun
 from backends.core.values import Chip, ChipProcess, DeviceSample, DeviceTable
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
-from r3d_tui.screens.chip import ChipPage
+from r3d_tui.screens.chip_page import ChipPage
 from r3d_tui.text.rows import Row, text_of, width_of
 from r3d_tui.views import tracks as module
 from r3d_tui.views.chip import Processes, chip

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from r3d_tui.views.layout import PANELS, Box, Plan, Wishes, plan
+from r3d_tui.views.layout import PANELS, BoardLayout, Box, Wishes, plan
 
 SIZES = [
     *itertools.product(range(60, 251, 7), range(20, 81, 3)),
@@ -29,7 +29,7 @@ def _apart(one: Box, other: Box) -> bool:
     )
 
 
-def _check(placed: Plan, width: int, height: int) -> None:
+def _check(placed: BoardLayout, width: int, height: int) -> None:
     for name, box in placed.boxes.items():
         assert box.width > 0, name
         assert box.height > 0, name

@@ -73,7 +73,7 @@ class Server(serve.ConsoleServer):
         return answer
 
 
-async def _client(place: serve.Place = serve.Place("127.0.0.1", 0), title: str = "x") -> TestClient:  # noqa: B008
+async def _client(place: serve.Address = serve.Address("127.0.0.1", 0), title: str = "x") -> TestClient:  # noqa: B008
     server = Server(place, "exec false", title, Words("en"))
     return TestClient(TestServer(await server._make_app()))
 
@@ -114,7 +114,7 @@ async def test_a_foreign_name_and_a_foreign_page_are_refused() -> None:
 async def test_another_account_of_the_machine_is_refused(host: str) -> None:
     """Loopback is everybody's; the console is not. Behind a proxy, which calls for others, the proxy decides."""
     for public, expected in (("", b"HTTP/1.0 403"), ("http://localhost/", b"HTTP/1.0 200")):
-        server = Server(serve.Place(host, 0, public), "exec false", "x", Words("en"))
+        server = Server(serve.Address(host, 0, public), "exec false", "x", Words("en"))
         async with TestServer(await server._make_app(), host=host) as running:
             for user, answer in ((65534, expected), (0, b"HTTP/1.0 200")):
                 line = [sys.executable, "-c", ASK, str(user), host, str(running.port)]
@@ -127,7 +127,7 @@ async def test_another_account_of_the_machine_is_refused(host: str) -> None:
 @NEEDS_IPV6
 async def test_an_address_of_the_other_family_hides_nobody() -> None:
     """A caller through ::ffff:127.0.0.1 stands in the kernel's other table: another account is refused there too."""
-    server = Server(serve.Place("127.0.0.1", 0), "exec false", "x", Words("en"))
+    server = Server(serve.Address("127.0.0.1", 0), "exec false", "x", Words("en"))
     async with TestServer(await server._make_app(), host="127.0.0.1") as running:
         for user, answer in ((65534, b"HTTP/1.0 403"), (0, b"HTTP/1.0 200")):
             line = [sys.executable, "-c", ASK, str(user), "::ffff:127.0.0.1", str(running.port)]
@@ -152,7 +152,7 @@ def test_a_connection_that_its_owner_closed_is_nobodys() -> None:
 
 async def test_so_many_consoles_and_no_more() -> None:
     """The next page is refused with a sentence, and let in once one has closed."""
-    async with await _client(serve.Place("127.0.0.1", 0, consoles=2)) as client:
+    async with await _client(serve.Address("127.0.0.1", 0, consoles=2)) as client:
         opened = [await client.ws_connect("/ws") for _ in range(2)]
         with pytest.raises(WSServerHandshakeError, match="503"):
             await client.ws_connect("/ws")
@@ -165,7 +165,7 @@ async def test_so_many_consoles_and_no_more() -> None:
 
 async def test_behind_a_proxy_the_public_address_counts() -> None:
     """The page points to it, and a console opens for pages of it."""
-    place = serve.Place("127.0.0.1", 0, "https://server.example/r3d/")
+    place = serve.Address("127.0.0.1", 0, "https://server.example/r3d/")
     async with await _client(place) as client:
         page = await (await client.get("/", headers={"Host": "server.example"})).text()
         assert 'data-session-websocket-url="wss://server.example/r3d/ws"' in page
@@ -186,7 +186,7 @@ def test_who_can_reach_it_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     command.serve("0.0.0.0", 0, "", read_only=True)
     assert "sees the console" in capsys.readouterr().err
     assert [True, True, True, False, False] == [
-        serve.Place(host, 1).loopback for host in ("127.0.0.9", "::1", "localhost", "0.0.0.0", "server.example")
+        serve.Address(host, 1).loopback for host in ("127.0.0.9", "::1", "localhost", "0.0.0.0", "server.example")
     ]
     for url in ("server.example", "javascript:alert(1)", "http://", "http://a/?b", "http://[", "http://a:x/"):
         with pytest.raises(InputError, match="no address"):
@@ -214,7 +214,7 @@ def test_a_console_gets_the_options_that_the_server_got(monkeypatch: pytest.Monk
 
 def test_a_taken_port_and_a_missing_package_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 2 and 3, with the mend."""
-    with serve.listen(serve.Place("127.0.0.1", 0)) as taken:
+    with serve.listen(serve.Address("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"127.0.0.1 port {port}: .*--port"):
             command.serve("127.0.0.1", port, "")
