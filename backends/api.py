@@ -123,6 +123,7 @@ def overview(workspace: Path) -> Overview:
     import sys
 
     from backends.core.codec import loads
+    from backends.core.command_reports import Overview
     from backends.core.processes import our_environment
 
     command = [sys.executable, "-m", "backends.workspace.overview", str(workspace)]

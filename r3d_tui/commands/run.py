@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -124,23 +125,24 @@ def follow_run(client: Client, run_id: str, *, json_lines: bool = False, stops: 
 
     `stops`: Ctrl+C asks the engine to stop.
     """
-    from r3d_tui.headless import plain, progress
+    from r3d_tui.headless import follow
 
     words = chosen_words()
-    with plain.asking() as asked:
+    with contextlib.ExitStack() as stack:
+        asked = stack.enter_context(follow.asking())
+        display: follow.Display
         if json_lines:
-            lines = plain.JsonLines(client, run_id, sys.stdout, lambda key: tell(words(key)))
-            snapshot = plain.follow(client, run_id, lines, asked, stops=stops)
+            display = follow.JsonLines(client, run_id, sys.stdout, lambda key: tell(words(key)))
         elif in_terminal():
-            with progress.LiveDisplay(words) as display:
-                snapshot = plain.follow(client, run_id, display, asked, stops=stops)
+            display = stack.enter_context(follow.LiveDisplay(words))
         else:
-            snapshot = plain.follow(client, run_id, progress.PlainLines(words, sys.stdout), asked, stops=stops)
+            display = follow.PlainLines(words, sys.stdout)
+        snapshot = follow.follow(client, run_id, display, asked, stops=stops)
     if snapshot is None:
         tell(words("plain.left_stopping") if stops else words("plain.left", run=run_id))
         return 130
     _say_end(snapshot, words, tell if json_lines else say)
-    return plain.exit_code(snapshot.run)
+    return follow.exit_code(snapshot.run)
 
 
 def _say_end(snapshot: Snapshot, words: Words, out: Callable[[str], None]) -> None:

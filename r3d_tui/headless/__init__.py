@@ -1,1 +1,1 @@
-"""The plain front end: the same facts as lines, tables and JSON, without a screen."""
+"""The headless front end: the same facts as lines, tables and JSON, without a screen."""

@@ -1,8 +1,8 @@
-"""Stages, runs, logs, chips and needs as lines of text for the plain face. Pure; a dash where nothing is told."""
+"""Stages, runs, logs, chips and needs as lines of text. Pure; a dash where nothing was reported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from backends.core.client import RunSummary, Snapshot
 from backends.core.messages import Line
@@ -11,10 +11,10 @@ from backends.core.values import Chip, DeviceTable
 from r3d_tui.headless import sentences
 from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Span, cells, fit, table, text_of
+from r3d_tui.text.rows import Column, Span, cells, fit, row, table, text_of
 from r3d_tui.text.safe import safe
-from r3d_tui.views.look import dotted, state_word
-from r3d_tui.views.stages import moment
+from r3d_tui.views.lists import run_cells, run_columns, run_note
+from r3d_tui.views.look import Look, dotted
 
 WIDEST = 1000
 """No table is cut: what is too wide for a terminal wraps there, and a pipe gets all of it."""
@@ -33,32 +33,13 @@ def status_lines(snapshot: Snapshot, words: Words) -> Iterator[str]:
 
 
 def run_lines(runs: Iterable[RunSummary], words: Words) -> Iterator[str]:
-    """One line a run, latest first: its id, when it began, how it ended, how long it took, what it found."""
-    columns = (
-        Column(words("runs.run"), 20),
-        Column(words("runs.started"), 19),
-        Column(words("stages.state"), 11),
-        Column(words("stages.time"), 8, right=True),
-        Column(words("result.top1"), 6, right=True),
-        Column(words("infer.clips_per_s"), 9, right=True),
-    )
-    body = [
-        (
-            safe(run.id),
-            figures.DASH if run.started is None else moment(run.started),
-            state_word(words, run.state),
-            figures.seconds(run.seconds),
-            figures.number(run.top1, 4),
-            figures.rate(run.clips_per_s) + ("*" if run.simulated else ""),
-        )
-        for run in runs
-    ]
-    if not body:
+    """The console's list of runs, latest first, and what a bracket means where there is one."""
+    found, look = tuple(runs), Look(words, WIDEST)
+    if not found:
         yield words("plain.nothing")
         return
-    yield from _lines(columns, body)
-    if any(line[-1].endswith("*") for line in body):
-        yield f"* {words('sim.speed')}"
+    yield from _lines(run_columns(look), [run_cells(run, look) for run in found])
+    yield from filter(None, map(text_of, run_note(found, look)))
 
 
 def log_lines(paths: Mapping[str, str], words: Words) -> Iterator[str]:
@@ -111,29 +92,29 @@ def _need(name: str, words: Words) -> str:
     return word if bare == name else words("need.guide", name=word)
 
 
-def _lines(columns: tuple[Column, ...], body: Iterable[Iterable[str]]) -> Iterator[str]:
+def _lines(columns: Sequence[Column], body: Iterable[Sequence[str | Span]]) -> Iterator[str]:
     """The columns as wide as what stands in them."""
-    rows = [tuple(line) for line in body]
-    wide = [max(column.width, *(cells(line[place]) for line in rows)) for place, column in enumerate(columns)]
+    rows = [row(*line) for line in body]
+    wide = [max(column.width, *(cells(line[place].text) for line in rows)) for place, column in enumerate(columns)]
     fitted = [Column(column.head, width, column.right) for column, width in zip(columns, wide, strict=True)]
-    for line in table(fitted, [[Span(cell) for cell in line] for line in rows], WIDEST):
+    for line in table(fitted, rows, WIDEST):
         yield text_of(line).rstrip()
 
 
 def _chip(chip: Chip) -> tuple[str, ...]:
     return (
         str(chip.npu_id),
-        _told(chip.chip_id),
-        _told(chip.device_id),
+        _known(chip.chip_id),
+        _known(chip.device_id),
         safe(chip.name or figures.DASH),
         safe(chip.soc_version or figures.DASH),
         safe(chip.health or figures.DASH),
-        _told(chip.power_w),
-        _told(chip.temp_c),
-        _told(chip.aicore_percent),
-        f"{_told(chip.memory_used_mb)} / {_told(chip.memory_total_mb)}",
+        _known(chip.power_w),
+        _known(chip.temp_c),
+        _known(chip.aicore_percent),
+        f"{_known(chip.memory_used_mb)} / {_known(chip.memory_total_mb)}",
     )
 
 
-def _told(value: float | None) -> str:
+def _known(value: float | None) -> str:
     return figures.DASH if value is None else f"{value:g}"

@@ -155,8 +155,17 @@ class Board(HeldScreen):
         self.draw_news()
 
     def ask(self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[], None] | None = None) -> None:
-        """Do `work` in a thread and `then` in the event loop; an error is shown, or `failed` is called."""
-        ask(self, work, then, (lambda _: failed()) if failed else self.show_error)
+        """Do `work` in a thread and `then` in the event loop. An error is shown; where there is `failed`, it is called
+        for what the outside world may do (a slow disk, a missing file), and a fault of ours is shown all the same.
+        """
+
+        def wrong(error: R3dError | Line) -> None:
+            if failed is None or isinstance(error, Line):
+                self.show_error(error)
+            else:
+                failed()
+
+        ask(self, work, then, wrong)
 
     def say(self, key: str, **facts: str | int) -> None:
         """A notice in the status line, for some seconds."""

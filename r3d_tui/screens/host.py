@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from textual.message_pump import MessagePump
 
 from backends.core.client import Client
-from backends.core.errors import R3dError
+from backends.core.errors import InputError, R3dError
 from backends.core.messages import Line, line
 from r3d_tui.lang.words import Words
 from r3d_tui.state.feed import Feed
@@ -59,13 +59,16 @@ def write_text(folder: Path, name: str, text: str, now: float) -> Path:
 def ask(
     screen: MessagePump, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[R3dError | Line], None]
 ) -> None:
-    """Do `work` in a thread, then `then` or `failed` in the event loop, unless the screen was left meanwhile."""
+    """Do `work` in a thread, then `then` or `failed` in the event loop, unless the screen was left meanwhile.
+
+    `failed` gets an error of the outside world, or, where `work` has a fault of ours, a line that names it.
+    """
 
     def run() -> None:
         try:
             found = work()
-        except R3dError as error:
-            screen.call_later(failed, error)
+        except (R3dError, OSError) as error:
+            screen.call_later(failed, error if isinstance(error, R3dError) else InputError("{error}", error=str(error)))
         except Exception as error:  # noqa: BLE001 - shown as a sentence; the console goes on
             text = str(error)[:300]
             screen.call_later(failed, line("{error}: {text}", error=type(error).__name__, text=text))

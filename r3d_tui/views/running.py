@@ -26,17 +26,18 @@ def running(snapshot: Snapshot, look: Look, table: ChipTable) -> list[Row]:
     found = running_stages(snapshot)
     rows: list[Row] = []
     for stage in found:
-        rows += _progress(stage, look, alone=len(found) == 1)
+        rows += progress(stage, look, is_alone=len(found) == 1)
         if stage.name == "infer":
-            rows += _inference(snapshot, stage, look, table)
+            rows += inference(snapshot, stage, look, table)
     if not found:
         rows.append(row(" ", Span(look.words("running.between"), "dim")))
     return rows
 
 
-def _progress(stage: StageRun, look: Look, *, alone: bool) -> list[Row]:
+def progress(stage: StageRun, look: Look, *, is_alone: bool = False) -> list[Row]:
+    """A bar with what is known of the work; inference that is alone goes without its name."""
     part, words = share(stage), look.words
-    name = "" if alone and stage.name == "infer" else f"{fit(stage_word(words, stage.name), 11)} "
+    name = "" if is_alone and stage.name == "infer" else f"{fit(stage_word(words, stage.name), 11)} "
     if part is None:
         text = dotted([*(progress_words(stage, look) if stage.done else []), words.line(stage.note)])
         clock = figures.clock(elapsed(stage, look.now))
@@ -55,7 +56,7 @@ def _progress(stage: StageRun, look: Look, *, alone: bool) -> list[Row]:
     return rows
 
 
-def _inference(snapshot: Snapshot, stage: StageRun, look: Look, table: ChipTable) -> list[Row]:
+def inference(snapshot: Snapshot, stage: StageRun, look: Look, table: ChipTable) -> list[Row]:
     """The accuracy so far, the rate of all with its line, and its share of the reference."""
     words = look.words
     parts: list[Span] = []

@@ -61,18 +61,21 @@ def test_no_table_of_chips_says_why_and_the_mend() -> None:
 
 
 def test_runs_are_a_table_with_headings() -> None:
-    """A speed of simulated chips carries a star that is explained."""
+    """As in the console: a speed of simulated chips stands in brackets, which are explained."""
     runs = (
         RunSummary("20261123-073133-0000", "done", 0.0, 28.8, 0.9625, 8.38, simulated=True),
         RunSummary("2", "failed", None, None),
     )
     head, first, second, note = run_lines(runs, EN)
-    assert ["run", "started", "state", "time", "top-1", "clips/s"] == head.split()
-    assert ["done", "28.8", "s", "0.9625", "8.38*"] == first.split()[3:]
-    assert ["2", "–", "failed", "–", "–", "–"] == second.split()
-    assert "* Simulated chips: throughput is not meaningful." == note
+    assert ["run", "state", "started", "time", "top-1", "clips/s"] == head.split()
+    assert ["✓", "done"] == first.split()[1:3]
+    assert ["28.8", "s", "0.9625", "(8.38)", "simulated"] == first.split()[5:]
+    assert ["2", "✗", "failed", "–", "–", "–", "–"] == second.split()
+    assert EN("sim.bracket") == note
     chinese = list(run_lines(runs, ZH))
-    assert cells(chinese[1]) == cells(chinese[0]) == cells(chinese[2])
+    assert {cells(text.partition("–")[0]) for text in chinese[2:3]} == {
+        cells(chinese[0].partition(ZH("runs.started"))[0])
+    }
     assert ["nothing has run here yet"] == list(run_lines((), EN))
 
 

@@ -12,7 +12,7 @@ from backends.core.client import Snapshot
 from backends.core.errors import InputError
 from backends.core.events import StageProgress
 from backends.core.run_state import Run, StageRun
-from r3d_tui.headless.plain import JsonLines, asking, exit_code, follow
+from r3d_tui.headless.follow import JsonLines, asking, exit_code, follow
 
 
 class Recorded:

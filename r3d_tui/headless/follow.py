@@ -1,9 +1,16 @@
-"""A run that is followed, drawn without a screen: plain lines for pipes and logs, a live display for terminals."""
+"""A run followed without a screen: JSON lines for scripts, plain lines for pipes, a live display for terminals.
+
+`commands.run` calls `follow` with one of the three. They read snapshots only.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import signal
 import time
-from typing import IO
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -11,36 +18,132 @@ from rich.text import Text
 
 from backends import api
 from backends.core.client import Snapshot
-from backends.core.run_state import DeviceRun, StageRun
-from backends.core.values import DeviceSample
+from backends.core.errors import R3dError
+from backends.core.events import Event, StageProgress, to_json
+from backends.core.run_state import Run, StageRun
 from r3d_tui.headless import sentences
 from r3d_tui.lang.words import Words
 from r3d_tui.terminal.tty import drawn
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table
+from r3d_tui.text.rows import Row, Span, cells, cut, fit, made, row
 from r3d_tui.text.safe import safe
-from r3d_tui.views.devices import SIMULATED
-from r3d_tui.views.look import (
-    Look,
-    dotted,
-    elapsed,
-    left,
-    live_rate,
-    marked,
-    packed,
-    share,
-    sign,
-    stage_word,
-    state_word,
-)
-from r3d_tui.views.stages import progress_words
-from r3d_tui.widgets.meter import meter
+from r3d_tui.views.chips import chip_table, table_of
+from r3d_tui.views.devices import joined
+from r3d_tui.views.look import Look, dotted, marked, packed, sign, stage_word
+from r3d_tui.views.phase import running_stages
+from r3d_tui.views.running import inference, progress
+
+if TYPE_CHECKING:
+    from backends.core.client import Client
+
+LOOK_S = 0.25
+"""How long Ctrl+C may wait until it is heeded."""
+ENDED = ("done", "failed", "stopped", "interrupted")
+
+
+class Display(Protocol):
+    """What draws a run that is followed."""
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        """Show what is new in it."""
+
+    def say(self, key: str) -> None:
+        """A sentence of the language files, now."""
+
+
+class Asked:
+    """How often the person asked for an end, by Ctrl+C or SIGTERM, since `asking` began."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.heeded = 0
+
+    def __call__(self, _number: int, _frame: object) -> None:
+        self.times += 1
+
+
+@contextlib.contextmanager
+def asking() -> Iterator[Asked]:
+    """Count Ctrl+C and SIGTERM instead of being ended by them; what to do is decided between two looks at the run."""
+    asked = Asked()
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def follow(client: Client, run_id: str, display: Display, asked: Asked, *, stops: bool) -> Snapshot | None:
+    """Show a run until it has ended, and give the last snapshot; None where the person left before its end.
+
+    `stops`: the first Ctrl+C asks the engine to stop and the second leaves it stopping; otherwise the first leaves.
+    """
+    while True:
+        client.changed(LOOK_S)
+        if asked.times > asked.heeded:
+            if not stops or asked.heeded:
+                return None
+            asked.heeded = asked.times
+            with contextlib.suppress(R3dError):  # it ended by itself in the meantime
+                client.stop()
+                display.say("plain.stopping_again")
+        snapshot = client.snapshot()
+        if snapshot.run.id not in (run_id, ""):
+            return snapshot
+        display(snapshot)
+        if snapshot.run.state in ENDED and not snapshot.alive:
+            return snapshot
+
+
+class JsonLines:
+    """One JSON event a line: the journal's facts in order, and a progress event for each stage that moved."""
+
+    def __init__(self, client: Client, run_id: str, out: IO[str], say: Callable[[str], None]) -> None:
+        self._client, self._run_id, self._out, self._say = client, run_id, out, say
+        self._after = 0
+        self._progress: dict[str, StageProgress] = {}
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        for stage in snapshot.run.stages:
+            if stage.state == "running":
+                self._tick(stage)
+        for number, at, event in self._client.events(self._run_id, self._after):
+            self._print(event, at)
+            self._after = number
+        self._out.flush()
+
+    def say(self, key: str) -> None:
+        """Elsewhere: standard output is the events'."""
+        self._say(key)
+
+    def _tick(self, stage: StageRun) -> None:
+        event = StageProgress(stage.name, stage.done, stage.total, stage.unit, stage.rate, stage.note, stage.live)
+        if (stage.done or stage.total) and self._progress.get(stage.name) != event:
+            self._progress[stage.name] = event
+            self._print(event, time.time())
+
+    def _print(self, event: Event, at: float) -> None:
+        body: dict[str, Any] = json.loads(to_json(event))
+        self._out.write(json.dumps({"kind": body.pop("kind"), "at": at, **body}) + "\n")
+
+
+def exit_code(run: Run) -> int:
+    """What a script is told: 0 done, 130 stopped or cut off, else what the first failed stage ended with."""
+    if run.state == "done":
+        return 0
+    if run.state == "failed":
+        return next((stage.exit_code or 1 for stage in run.stages if stage.state == "failed"), 1)
+    return 130
+
 
 EVERY_S = 5.0
 """Seconds between two plain progress lines of a stage."""
 TROUBLED = ("retired", "out", "stalled")
 WIDEST = 118
 """Cells of the live display at most: a line that is read at one look."""
+NAME = 12
+"""Cells of the column of names, as in the console's bars."""
 LEAST = 24
 """Cells that a stage's sentence takes beside its name at least."""
 STYLES = {
@@ -60,7 +163,7 @@ class PlainLines:
 
     def __init__(self, words: Words, out: IO[str]) -> None:
         self._words, self._out = words, out
-        self._width = name_width(words)
+        self._width = max(cells(sentences.stage_name(words, name)) for name in api.stage_names())
         self._states: dict[str, str] = {}
         self._said: dict[str, float] = {}
         self._devices: dict[str, str] = {}
@@ -92,11 +195,6 @@ class PlainLines:
 
     def _line(self, name: str, text: str) -> None:
         self._out.write(drawn(f"{fit(name, self._width)}  {text}".rstrip()) + "\n")
-
-
-def name_width(words: Words) -> int:
-    """Cells of the longest name of a stage."""
-    return max(cells(sentences.stage_name(words, name)) for name in api.stage_names())
 
 
 class LiveDisplay:
@@ -165,96 +263,33 @@ def ended_rows(words: Words, stage: StageRun, width: int) -> list[Row]:
     """A stage that has ended: sign, name, state; behind it why and what it measured, in as many lines as it takes."""
     mark, name = sign(stage.state), stage_word(words, stage.name)
     role = mark.role if mark.role in ("bad", "warn", "dim") else ""
-    indent = 2 + name_cells(words)
+    indent = 2 + NAME
     said = sentences.stage_said(words, stage)
     if width - indent < LEAST:  # a very narrow window: below the name
         lines = packed(said, width - 2)
         return [cut(row(mark, " ", Span(name, role)), width), *(row("  ", Span(text, role)) for text in lines)]
     first, *rest = packed(said, width - indent)
-    head = row(mark, " ", Span(fit(name, name_cells(words)), role), Span(first, role))
+    head = row(mark, " ", Span(fit(name, NAME), role), Span(first, role))
     return [head, *(row(" " * indent, Span(text, role)) for text in rest)]
 
 
-def name_cells(words: Words) -> int:
-    """Cells of the column of names, one of them empty."""
-    return max(cells(stage_word(words, name)) for name in api.stage_names()) + 1
-
-
 def live_rows(words: Words, snapshot: Snapshot, width: int, height: int, now: float) -> list[Row]:
-    """What runs: a line a stage, under inference one a device, in at most `width` cells and `height` lines."""
+    """What runs, as the console's panes have it: bars, under inference the chips, in `width` x `height` cells."""
     rows: list[Row] = []
     if snapshot.stalled_s is not None:
         rows.append(row(Span(words("header.stalled", time=figures.clock(snapshot.stalled_s)), "warn")))
-    running = [stage for stage in snapshot.run.stages if stage.state == "running"]
-    for number, stage in enumerate(running, 1):
-        rows.append(_stage_row(words, stage, width, now))
-        if stage.name == "infer" and snapshot.run.devices:
-            samples = {sample.device: sample for sample in snapshot.samples}
-            room = height - len(rows) - (len(running) - number)
-            rows += _device_rows(words, snapshot.run.devices, samples, width, room)
+    look = Look(words, width - 1, min(height, 12), now)
+    for stage in running_stages(snapshot):
+        rows += [row(sign(stage.state), *line) for line in progress(stage, look)]
+        if stage.name == "infer":
+            found = table_of(snapshot, joined(snapshot), {})
+            rows += [row(" ", *line) for line in inference(snapshot, stage, look, found)]
+            rows += _few(chip_table(found, look, ""), max(0, height - len(rows)), words)
     return [cut(line, width) for line in rows[: max(1, height)]]
 
 
-def _stage_row(words: Words, stage: StageRun, width: int, now: float) -> Row:
-    part = share(stage)
-    took = figures.clock(elapsed(stage, now))
-    name = fit(stage_word(words, stage.name), name_cells(words))
-    if part is None:
-        return row(sign(stage.state), " ", Span(name, "strong"), dotted([took, sentences.progress_said(words, stage)]))
-    said = progress_words(stage, Look(words, width))
-    if left(stage) is None:
-        said.append(took)
-    length = 28 if width >= 100 else 14 if width >= 70 else 8
-    return row(
-        sign(stage.state),
-        " ",
-        Span(name, "strong"),
-        *meter(part, length),
-        f" {figures.percent(part):>5}  ",
-        dotted(said),
-    )
-
-
-def _device_rows(
-    words: Words, devices: tuple[DeviceRun, ...], samples: dict[str, DeviceSample], width: int, room: int
-) -> list[Row]:
-    heat = any(sample.power_w is not None or sample.temp_c is not None for sample in samples.values())
-    columns = [
-        Column("", 2),
-        Column(words("devices.device"), 8),
-        Column(words("stages.state"), 8),
-        Column(words("infer.done"), 8, right=True),
-        Column(words("infer.now"), 7, right=True),
-        Column(words("infer.p50"), 7, right=True, rank=2),
-        Column(words("infer.busy"), 5, right=True, rank=3),
-        *([Column(words("devices.power"), 7, right=True, rank=4)] if heat else []),
-        *([Column(words("devices.temp"), 5, right=True, rank=5)] if heat else []),
-        Column(words("devices.name"), min(20, max(cells(safe(device.name)) for device in devices)), rank=1),
-    ]
-    simulated = any(device.name.endswith(SIMULATED) for device in devices)
-    room -= 1 + simulated
-    shown = devices if len(devices) <= room else devices[: max(0, room - 1)]
-    body = [_device_cells(words, device, samples.get(device.id), heat=heat) for device in shown]
-    rows = table(columns, body, width)
-    if simulated:
-        rows.insert(0, row("    ", Span(words("sim.speed"), "warn")))
-    if more := len(devices) - len(shown):
-        rows.append(row("    ", Span(words("plain.more_devices", n=more), "dim")))
-    return rows
-
-
-def _device_cells(words: Words, device: DeviceRun, sample: DeviceSample | None, *, heat: bool) -> list[str | Span]:
-    mark = sign(device.state)
-    power = figures.number(sample.power_w if sample else None, 1, "W")
-    temp = figures.number(sample.temp_c if sample else None, 0, "°C")
-    return [
-        Span(f" {mark.text}", mark.role),
-        safe(device.id),
-        Span(state_word(words, device.state), mark.role if mark.role in ("warn", "bad") else ""),
-        figures.count(device.clips),
-        Span(figures.rate(live_rate(device)), "strong"),
-        figures.number(device.latency_ms, 1),
-        figures.percent(device.utilisation),
-        *([power, temp] if heat else []),
-        safe(device.name),
-    ]
+def _few(rows: list[Row], most: int, words: Words) -> list[Row]:
+    """The first rows of a table; the last one counts those that are left out."""
+    if len(rows) > most:
+        rows = [*rows[: max(0, most - 1)], row("    ", Span(words("plain.more_devices", n=len(rows) - most), "dim"))]
+    return [made(line) for line in rows]
