@@ -258,9 +258,18 @@ def bench_batches(
     workspace: Path, batches: Sequence[int], asked: InferBench, say: Callable[[Line], None]
 ) -> BenchReport:
     """The model made for each batch size and measured on the workspace's devices."""
-    from backends.batch_sweep import sweep
+    from backends.bench_variants import sweep
 
     return sweep(workspace, _latest(workspace), batches, asked, say)
+
+
+def bench_precision(
+    workspace: Path, modes: Sequence[str], videos: int, asked: InferBench, say: Callable[[Line], None]
+) -> BenchReport:
+    """Accuracy, parity and rate of atc's precision modes, on a sample of `videos` of the workspace's videos."""
+    from backends.bench_variants import MODES, precision
+
+    return precision(workspace, _latest(workspace), modes or MODES, videos, asked, say)
 
 
 def _latest(workspace: Path | None) -> Run | None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from backends.inference.pure_inference import Measured, Perf
 
 Say = Callable[[Line], None]
+PACKAGES = ("numpy", "onnxruntime", "openvino", "onnxruntime-cann")
+"""Whose versions a report names."""
 
 
 def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say: Say) -> BenchReport:
@@ -51,8 +53,7 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
             notes.append(line("no clip store is known: not measured end to end"))
         if len(perf.alone) == 1:
             notes.append(line("one device: alone and together are one measurement"))
-    packages = ("numpy", "onnxruntime", "openvino", "onnxruntime-cann")
-    return BenchReport("infer", before, versions(packages), settings, tuple(figures), tuple(notes))
+    return BenchReport("infer", before, versions(PACKAGES), settings, tuple(figures), tuple(notes))
 
 
 def measure_devices(workspace: Path, asked: InferBench, say: Say) -> Perf:
@@ -134,14 +135,14 @@ def filled(workspace: Path | None, run: Run | None, asked: InferBench) -> InferB
 
 
 def latest_outputs(workspace: Path | None, run: Run | None) -> Mapping[str, Path]:
-    """Models and clip store of a run, by output; only what is still there."""
+    """Annotation, models and clip store of a run, by output; only what is still there."""
     from backends.engine.folders import Folders
 
     found: dict[str, Path] = {}
     if run is None or workspace is None:
         return found
     for stage in run.stages:
-        if stage.name in ("preprocess", "simplify", "compile") and stage.outcome and stage.settled:
+        if stage.name in ("annotate", "preprocess", "simplify", "compile") and stage.outcome and stage.settled:
             folder = Folders(workspace).artifact(stage.name, stage.fingerprint)
             found.update({name: folder / path for name, path in stage.outcome.outputs.items()})
     return {name: path for name, path in found.items() if path.exists()}

@@ -167,6 +167,22 @@ def test_a_run_ends_well_without_the_chip_that_failed(place: Place, fault: str) 
     place.clean(server)
 
 
+def test_precision_modes_are_compared_on_a_sample(place: Place) -> None:
+    """Accuracy and rate of each mode, over as many videos as asked for; one that atc refuses is noted, not the end."""
+    server = place.server(2)
+    place.run(server, first="compile", target="ascend")
+    modes = "force_fp16,allow_mix_precision,no_such_mode"
+    options = ("--modes", modes, "--videos", "6", "--loop", "2")
+    report = json.loads(place.command(server, "bench", "precision", "--json", *options)[0])
+    found = {figure["name"]: figure for figure in report["figures"]}
+    assert 6 == report["settings"]["videos"]
+    assert ["force_fp16", "allow_mix_precision"] == [name[:-7] for name in found if name.endswith("_p50_ms")]
+    assert found["force_fp16"]["value"] > 0
+    assert 0.5 <= found["force_fp16_top1"]["value"] <= 1
+    assert any("no_such_mode was not measured: atc failed" in note for note in report["notes"])
+    assert "force_fp16 " in place.command(server, "bench", "precision", *options)[0]
+
+
 def test_chips_of_two_kinds_are_one_clear_line(place: Place) -> None:
     """An .om fits one: the user is asked; with the setting the chips of the other kind are retired."""
     server = place.server(2)

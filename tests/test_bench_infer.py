@@ -17,7 +17,7 @@ from backends.core.events import Outcome
 from backends.core.messages import Line, line
 from backends.core.published import RESNET_50
 from backends.core.run_state import Run, StageRun
-from backends.core.settings import InferSettings, Settings
+from backends.core.settings import InferSettings, ModelSettings, Settings
 from backends.device.model_runtime import DeviceSpec
 from backends.engine.folders import Folders
 from backends.inference.pure_inference import Measured, Perf
@@ -123,3 +123,22 @@ def test_batches_out_of_range_are_refused(tmp_path: Path) -> None:
     write_settings(tmp_path, Settings())
     with pytest.raises(InputError, match="--batches: 1 to 1024 each"):
         api.bench_batches(tmp_path, (0,), InferBench(), QUIET)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (Settings(), "no precision mode to compare: the target is cpu"),
+        (
+            Settings(infer=InferSettings("ascend", "cann")),
+            "no precision mode to compare: the runtime cann needs no .om",
+        ),
+        (Settings(infer=InferSettings("ascend"), model=ModelSettings(om=Path("m.om"))), "model.om is given"),
+        (Settings(infer=InferSettings("ascend")), "no annotation to take a sample of"),
+    ],
+)
+def test_no_precision_modes_is_one_line(tmp_path: Path, settings: Settings, expected: str) -> None:
+    """What the target, the runtime or the model leaves nothing to vary of is refused before anything is made."""
+    write_settings(tmp_path, settings)
+    with pytest.raises(InputError, match=expected):
+        api.bench_precision(tmp_path, (), 10, InferBench(), QUIET)

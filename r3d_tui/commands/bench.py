@@ -1,7 +1,8 @@
-"""`r3d-tui bench infer`, the guide's pure-inference step, and how a bench report is printed (`bench/` uses it too)."""
+"""`r3d-tui bench infer` and `bench precision`, and how a bench report is printed (`bench/` uses it too)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -20,11 +21,13 @@ from r3d_tui.text.figures import DASH, number, percent, rate
 from r3d_tui.text.rows import Column, cells, fit, table, text_of
 
 app = typer.Typer(
-    cls=GroupedHelp, no_args_is_help=True, rich_markup_mode=None, help="Pure inference beside the published figures."
+    cls=GroupedHelp, no_args_is_help=True, rich_markup_mode=None, help="Pure inference, and precision modes, measured."
 )
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Store = Annotated[Path | None, typer.Option("--store", help="A clip store; without it: the workspace's latest.")]
+
+Loop = Annotated[int, typer.Option(min=1, max=100_000, help="Batches a measurement, as the guide's --loop.")]
 
 
 @app.callback()
@@ -40,7 +43,7 @@ def infer(
     runtime: Annotated[str | None, typer.Option(help="As infer.runtime in r3d.toml.")] = None,
     devices: Annotated[str | None, typer.Option(help="Device numbers, such as 0,1.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, max=1024, help="Clips a batch.")] = None,
-    loop: Annotated[int, typer.Option(min=1, max=100_000, help="Batches a measurement, as the guide's --loop.")] = 20,
+    loop: Loop = 20,
     ais_bench: Annotated[Path | None, typer.Option(help="The Python that has ais_bench, or an ais_infer.py.")] = None,
     batches: Annotated[str | None, typer.Option(help="Batch sizes to compare, such as 1,4,8,16,32.")] = None,
     apply: Annotated[bool, typer.Option("--apply", help="With --batches: write the best to r3d.toml.")] = False,
@@ -78,12 +81,30 @@ def _compared(batches: tuple[int, ...], asked: InferBench, *, apply: bool) -> Be
     return report
 
 
+@app.command()
+def precision(
+    modes: Annotated[str, typer.Option(help="Of atc, such as force_fp16,allow_mix_precision.")] = "",
+    videos: Annotated[int, typer.Option(min=1, max=100_000, help="Videos of the sample.")] = 100,
+    loop: Loop = 20,
+    runtime: Annotated[str | None, typer.Option(help="As infer.runtime in r3d.toml.")] = None,
+    devices: Annotated[str | None, typer.Option(help="Device numbers, such as 0,1.")] = None,
+    json_document: Json = False,
+) -> None:
+    """Accuracy, parity and rate of each precision mode of atc, on a sample of the workspace's videos."""
+    named = tuple(filter(None, modes.split(",")))
+    if wrong := next((mode for mode in named if not re.fullmatch(r"[a-z]\w{2,40}", mode, re.ASCII)), None):
+        raise InputError("--modes: {mode} is not a precision mode", hint="such as force_fp16", mode=wrong)
+    asked = InferBench(runtime=runtime, devices=numbers(devices, "--devices") or None, loop=loop)
+    report = api.bench_precision(open_workspace().workspace, named, videos, asked, aloud())
+    show(report, json_document=json_document)
+
+
 def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
     """A report as a person reads it: one line a figure, what it stands beside, then the machine and the versions."""
     width = max((cells(words.line(figure.what)) for figure in report.figures), default=0)
-    if report.name == "batches":
-        yield from _batch_table(report, words)
-    for figure in report.figures if report.name != "batches" else ():
+    if report.name in _TABLES:
+        yield from _variant_table(report, words, *_TABLES[report.name])
+    for figure in report.figures if report.name not in _TABLES else ():
         yield _figure(figure, words, min(width, 56))
     for note in report.notes:
         yield words("bench.note", text=words.line(note))
@@ -92,22 +113,49 @@ def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
         yield words(f"bench.{title}", told=told)
 
 
-def _batch_table(report: BenchReport, words: Words) -> Iterator[str]:
-    """One row a batch size, as the guides' tables have it; the best rate is marked."""
-    found = {figure.name: figure for figure in report.figures}
-    heads = ("infer.clips_per_s", "chip_table.share", "chip_table.p50", "chip_table.p95")
+_TABLES = {
+    "batches": (
+        ("figure.batch", 8, "batch_", "best_batch"),
+        {"p50_ms": "chip_table.p50", "p95_ms": "chip_table.p95"},
+    ),
+    "precision": (
+        ("bench.mode", 24, "", "set"),
+        {
+            "top1": "bench.top1",
+            "parity_top1": "bench.parity",
+            "parity_cosine": "model.cosine",
+            "parity_max_abs": "bench.max_abs",
+        },
+    ),
+}
+"""Of a report of variants: head, width, what their names begin with, and the setting that names the one to mark; then
+the figures beside the rate, and their heads."""
+
+
+def _variant_table(
+    report: BenchReport, words: Words, first: tuple[str, int, str, str], names: dict[str, str]
+) -> Iterator[str]:
+    """One row a variant, as the guides' tables have it; the best, or the one that is set, is marked."""
+    (head, width, prefix, marked), found = first, {figure.name: figure for figure in report.figures}
+    heads = ("infer.clips_per_s", "chip_table.share", *names.values())
     columns = (
-        Column(words("figure.batch"), 8),
-        *(Column(words(head), max(9, cells(words(head))), right=True) for head in heads),
+        Column(words(head), width),
+        *(Column(words(head), max(7, cells(words(head))), right=True) for head in heads),
     )
     rows = []
     for figure in report.figures:
-        batch = figure.name.removeprefix("batch_")
-        if batch.isdecimal():
-            times = (number(found[f"{figure.name}_{name}_ms"].value) for name in ("p50", "p95"))
-            mark = "*" if batch == str(report.settings["best_batch"]) else " "
-            rows.append([f"{mark} {batch}", rate(figure.value), percent(figure.ratio), *times])
+        if f"{figure.name}_p50_ms" in found:
+            name = figure.name.removeprefix(prefix)
+            mark = "*" if name == str(report.settings[marked]) else " "
+            others = (_cell(found[f"{figure.name}_{other}"]) for other in names)
+            rows.append([f"{mark} {name}", rate(figure.value), percent(figure.ratio), *others])
     yield from (text_of(text).rstrip() for text in table(columns, rows, 80))
+
+
+def _cell(figure: BenchFigure) -> str:
+    if figure.unit == "ms":
+        return number(figure.value)
+    return DASH if figure.value is None else f"{figure.value:.5g}"
 
 
 def wanted_text(figure: BenchFigure, words: Words) -> str:

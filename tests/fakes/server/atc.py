@@ -19,7 +19,16 @@ KNOWN = {
 }  # fmt: skip
 CHIPS = {"Ascend310", "Ascend310P3", "Ascend310B4", "Ascend910B4", "Ascend910_9392"}
 CODES = {
-    "precision_mode": {"force_fp16", "force_fp32", "allow_fp32_to_fp16", "must_keep_origin_dtype"},
+    "precision_mode": {
+        "force_fp16",
+        "force_fp32",
+        "cube_fp16in_fp32out",
+        "allow_fp32_to_fp16",
+        "allow_mix_precision",
+        "allow_mix_precision_fp16",
+        "allow_mix_precision_bf16",
+        "must_keep_origin_dtype",
+    },
     "op_select_implmode": {"high_performance", "high_precision"},
     "log": {"debug", "info", "warning", "error", "null"},
     "input_format": {"NCHW", "NCDHW", "ND"},
