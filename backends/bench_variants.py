@@ -18,7 +18,7 @@ from backends.core.command_reports import BenchFigure, BenchReport, InferBench, 
 from backends.core.errors import InputError, R3dError
 from backends.core.events import Event
 from backends.core.files import write_whole
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from backends.core.plan import Stage
 from backends.core.published import published_model
 from backends.core.run_state import Run
@@ -169,7 +169,7 @@ def precision(
     if settings.model.om is not None:
         raise InputError("model.om is given: it has the precision that it was compiled with", hint="remove model.om")
     if (reason := whole_plan(workspace, settings).stage("compile").skip) is not None:
-        hint = 'set infer.target = "ascend" and infer.runtime = "auto" in r3d.toml'
+        hint = N_("set infer.target to ascend and infer.runtime to auto in r3d.toml")
         raise InputError("no precision mode to compare: {reason}", hint=hint, reason=reason)
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as folder:
         dataset, n = _sample(workspace, run, settings, videos, Path(folder) / "annotation.json")
@@ -191,7 +191,7 @@ def _sample(
     annotation = read_annotation(given)
     subset = annotation.subset(settings.dataset.subset)
     if not subset:
-        text = "{path}: no videos of the subset {subset}"
+        text = N_("{path}: no videos of the subset {subset}")
         raise InputError(text, hint="see dataset.subset in r3d.toml", path=str(given), subset=settings.dataset.subset)
     count = min(videos, len(subset))
     taken = tuple(subset[place * len(subset) // count] for place in range(count))
