@@ -131,6 +131,13 @@ class StageBlocked(Struct, frozen=True):
     reason: Line
 
 
+class StagesReset(Struct, frozen=True):
+    """The run goes on by other settings: these stages are to run again (what failed, what the settings change, and what
+    reads of either)."""
+
+    stages: tuple[str, ...]
+
+
 class StageFailed(Struct, frozen=True):
     """An attempt ended without an outcome."""
 
@@ -203,6 +210,7 @@ Event = (
     | StageCached
     | StageSkipped
     | StageBlocked
+    | StagesReset
     | StageFailed
     | StageStopped
     | DeviceChanged

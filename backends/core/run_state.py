@@ -134,6 +134,9 @@ def fold(run: Run, event: ev.Event, at: float = 0.0) -> Run:
         return replace(run, notes=(*run.notes, note)[-ev.KEPT :])
     if isinstance(event, ev.DeviceChanged | ev.DeviceProgress):
         return _fold_device(run, event)
+    if isinstance(event, ev.StagesReset):
+        again = (StageRun(one.name, attempt=one.attempt) if one.name in event.stages else one for one in run.stages)
+        return replace(run, stages=tuple(again))
     return _fold_stage(run, event, at)
 
 

@@ -18,7 +18,12 @@ from typing import Any, Protocol
 from backends.core.errors import InputError
 from backends.core.filesystems import file_system, over_network
 from backends.core.messages import N_
+from backends.core.plan import Plan
 from backends.engine.folders import Folders
+from backends.engine.sealed import unseal
+
+LONGEST = 1 << 22
+"""Bytes of a command: a plan is the largest."""
 
 
 class Obeys(Protocol):
@@ -26,6 +31,9 @@ class Obeys(Protocol):
 
     def stop(self) -> None:
         """End the run."""
+
+    def amend(self, plan: Plan) -> None:
+        """Go on by another plan; InputError where that cannot be."""
 
     async def command(self, stage: str, command: Mapping[str, Any]) -> bool:
         """Hand a command to a running stage."""
@@ -58,7 +66,7 @@ async def serve(folders: Folders, engine: Obeys) -> AsyncIterator[None]:
             )
             raise InputError(text, hint=hint, path=str(folders.workspace), kind=file_system(folders.root)) from None
     folders.socket.chmod(0o600)
-    server = await asyncio.start_unix_server(answer, sock=listener)
+    server = await asyncio.start_unix_server(answer, sock=listener, limit=LONGEST)
     try:
         yield
     finally:
@@ -88,6 +96,12 @@ async def _obey(engine: Obeys, text: bytes) -> dict[str, Any]:
         return {"error": "not a command"}
     if command.get("command") == "stop":
         engine.stop()
+        return {"ok": True}
+    if command.get("command") == "amend":
+        try:
+            engine.amend(unseal(Plan, str(command["plan"]).encode("ascii")))
+        except InputError as error:
+            return {"error": str(error)}
         return {"ok": True}
     if command.get("command") == "ping":
         return {"ok": True, "pid": os.getpid()}

@@ -116,6 +116,8 @@ class LiveClient:
         settings = self._planner.settings(self.workspace)
         plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
         if lock.owner(self._folders):
+            if request.mode == "rerun" and not request.stages and self._amended(plan):
+                return self.snapshot().run.id
             raise lock.busy(self._folders)
         command = python_command("backends.engine.daemon", str(self.workspace), self._resumable(plan))
         reply = subprocess.run(
@@ -128,6 +130,17 @@ class LiveClient:
         ).stdout
         self._looked = -LIVELINESS_S
         return _begun(reply, self._folders)
+
+    def _amended(self, plan: Plan) -> bool:
+        """The run that is on takes up what failed in it by this plan; False where nothing failed in it."""
+        from backends.engine.control_socket import ask
+
+        if not any(stage.state == "failed" for stage in self.snapshot().run.stages):
+            return False
+        answer = ask(self._folders, {"command": "amend", "plan": seal(plan).decode("ascii")})
+        if not answer.get("ok"):
+            raise InputError("{reason}", reason=str(answer.get("error")))
+        return True
 
     def stop(self) -> None:
         from backends.engine.control_socket import ask  # it brings asyncio: 40 ms that `status` does not need

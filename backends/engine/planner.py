@@ -49,6 +49,20 @@ def _refuse_needless(last: Run) -> None:
         raise InputError("nothing failed in run {run}", hint="name a stage to run it again", run=last.id)
 
 
+def to_reset(old: Plan, new: Plan, run: Run) -> frozenset[str]:
+    """The stages of a run on `old` that run again where it goes on by `new`: those that failed or were blocked, those
+    that `new` changes, and what reads of either; not what only comes after them. InputError where it cannot go on.
+    """
+    if tuple(stage.name for stage in old.stages) != tuple(stage.name for stage in new.stages):
+        raise InputError("the plan has other stages now", hint="stop the run, then start it again")
+    found = {stage.name for stage in run.stages if stage.state == "failed" or stage.blocked}
+    for stage in new.stages:
+        reads = {name for name, what in stage.reads.items() if what != Reads()}
+        if replace(stage, tuning={}) != replace(old.stage(stage.name), tuning={}) or reads & found:
+            found.add(stage.name)
+    return frozenset(found)
+
+
 def decide_stage(cache: Cache, stage: Stage, settled: Settled, *, forced: bool = False) -> Decision:
     """What becomes of a stage whose dependencies are settled. Raises InputError where an input is missing."""
     upstream = {}

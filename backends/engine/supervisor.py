@@ -22,9 +22,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from backends.core import events as ev
-from backends.core.codec import dumps
+from backends.core.codec import dumps, loads
 from backends.core.errors import NeedError, R3dError
-from backends.core.files import FULL, FULL_HINT, is_full
+from backends.core.files import FULL, FULL_HINT, is_full, write_whole
 from backends.core.messages import N_, Line, line, os_reason
 from backends.core.needs import missing
 from backends.core.plan import Plan, Reads, Stage
@@ -36,7 +36,8 @@ from backends.engine.artifacts import Cache, CacheKey, Decision, declared
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import Journal, Reserve
 from backends.engine.lock import HEARTBEAT_S, WorkspaceLock
-from backends.engine.planner import decide_stage
+from backends.engine.planner import decide_stage, to_reset
+from backends.engine.sealed import seal
 from backends.engine.worker_process import Child, spawn, spawn_companion
 
 COMMIT_S = 0.075
@@ -71,6 +72,8 @@ class Supervisor:
         self._fault: BaseException | None = None
         self._stopping = False
         self._full = False
+        self._again: frozenset[str] = frozenset()
+        """Stages that are being settled by an earlier plan, and run again after it."""
 
     async def main(self, begun: Callable[[], None]) -> None:
         """Run the plan to its end, whatever that is, and write the end down. `begun` is called once its start is."""
@@ -117,6 +120,22 @@ class Supervisor:
             self._keep(child.stop())
         self._wake.set()
 
+    def amend(self, plan: Plan) -> None:
+        """Go on by another plan: see `planner.to_reset`. What of it runs is stopped first; all else that runs goes on.
+
+        The journal has it before the plan has: an engine that dies in between is followed by a new run.
+        """
+        plan = loads(Plan, dumps(plan))
+        self._again = to_reset(self._plan, plan, self._run)
+        self._plan = replace(plan, targets=self._plan.targets, force=self._plan.force)
+        self._say(ev.StagesReset(tuple(sorted(self._again - self._busy))))
+        self._commit()
+        write_whole(self._folder.plan, seal(self._plan))
+        self._again &= self._busy
+        for name in self._again.intersection(self._children):
+            self._keep(self._children[name].stop())
+        self._wake.set()
+
     async def command(self, stage: str, command: Mapping[str, Any]) -> bool:
         """Hand a command to a running stage; False where it is not running."""
         child = self._children.get(stage)
@@ -155,6 +174,9 @@ class Supervisor:
             self._say(ev.StageFailed(stage.name, attempt, error.line, error.hint, 0.0, error.exit_code))
         except OSError as error:
             self._say(self._disk_failure(stage.name, error))
+        if stage.name in self._again:
+            self._again -= {stage.name}
+            self._say(ev.StagesReset((stage.name,)))
         self._commit()
         self._busy.discard(stage.name)
         self._wake.set()
@@ -224,7 +246,7 @@ class Supervisor:
         self._say(ev.StageStarted(stage.name, attempt, reason, child.pid, key.fingerprint))
         self._commit()  # the child's pid is on disk before the child has anything to do
         await child.send(request)
-        if self._stopping:
+        if self._ends(stage):
             self._keep(child.stop())
         ending: Ending | None = None
         async for event in child.events():
@@ -234,12 +256,15 @@ class Supervisor:
                 self._say(event)
         code = await child.ended()
         self._children.pop(stage.name, None)
-        if ending is None and self._stopping:
+        if ending is None and self._ends(stage):
             return ev.StageStopped(stage.name, attempt, time.monotonic() - begun)
         if ending is None and code >= 0:
             message, hint = line("the process ended without a word (exit code {code})", code=code), line("see its log")
             return ev.StageFailed(stage.name, attempt, message, hint, time.monotonic() - begun)
         return ending if ending is not None else code
+
+    def _ends(self, stage: Stage) -> bool:
+        return self._stopping or stage.name in self._again
 
     def _disk_failure(self, stage: str, error: OSError) -> ev.StageFailed:
         attempt = self._run.stage(stage).attempt

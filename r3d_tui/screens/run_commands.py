@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
 from backends.core.client import Preview, RunRequest
-from backends.core.errors import StageError
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.views import dialogs
@@ -13,9 +10,6 @@ from r3d_tui.views.chips import devices_setting, included, number_of
 from r3d_tui.views.devices import short_id
 from r3d_tui.views.look import paragraph, stage_word
 from r3d_tui.views.phase import failed_stage, fix_of
-
-STOP_S = 60.0
-"""How long a run that is stopped for a fix may take to finish the items at hand."""
 
 
 def start(board: Board) -> None:
@@ -49,7 +43,7 @@ def rerun_from(board: Board) -> None:
 def fix(board: Board) -> None:
     """Apply the fix of what failed, where it is a setting, and rerun; else the rerun with its preview.
 
-    Stages that still run are stopped first and go on where they were: a run works by the settings it began with.
+    A run that is on goes on: what the setting does not concern keeps working.
     """
     proposed = fix_of(board.state.snapshot)
     if proposed is None:
@@ -57,29 +51,17 @@ def fix(board: Board) -> None:
         return
     if not board.allowed():
         return
-    client, running = board.host.client, board.state.running
+    client = board.host.client
     setting, value = proposed
 
     def work() -> str:
         from backends import api
 
-        if running:
-            _stop_and_wait(board)
         api.change_setting(client.workspace, setting, value)
         return client.start(RunRequest("rerun"))
 
-    board.say("say.fixing" if running else "say.fixed", setting=setting, value=value)
+    board.say("say.fixed", setting=setting, value=value)
     board.ask(work, lambda name: board.say("say.started", run=name))
-
-
-def _stop_and_wait(board: Board) -> None:
-    client = board.host.client
-    client.stop()
-    until = time.monotonic() + STOP_S
-    while client.snapshot().alive:
-        if time.monotonic() > until:
-            raise StageError("the run does not stop", hint="wait, then press f again")
-        time.sleep(0.1)
 
 
 def _idle(board: Board) -> bool:
@@ -89,7 +71,8 @@ def _idle(board: Board) -> bool:
 
 
 def _preview(board: Board, request: RunRequest, title: str) -> None:
-    if board.allowed() and _idle(board):
+    beside = request.mode == "rerun" and not request.stages and board.state.phase == "failed"
+    if board.allowed() and (beside or _idle(board)):
         board.say("say.looking")
         client = board.host.client
         board.ask(lambda: client.preview(request), lambda found: _confirm(board, request, title, found))

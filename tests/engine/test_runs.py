@@ -240,3 +240,60 @@ def test_any_number_of_killed_engines_lead_to_the_same_end(bench: Bench) -> None
     starts = [event for _, _, event in bench.client.events(end.run.id) if isinstance(event, RunStarted)]
     assert len(starts) == 1 + end.run.resumed
     assert set() == bench.pids()
+
+
+def failing(bench: Bench, mended: Path) -> tuple[Stage, ...]:
+    """One branch that takes seconds, beside one that fails until `mended` is there."""
+    fail = Stage("f", "toys:fail", 1, params={"mended": str(mended)})
+    return counting("slow", 30, 0.1), fail, Stage("g", "toys:add", 1, ("f",))
+
+
+def test_what_failed_runs_again_by_new_settings_while_another_branch_goes_on(bench: Bench, tmp_path: Path) -> None:
+    """One run: the other branch keeps its process, and only what failed and what depends on it has a second attempt."""
+    bench.stages = failing(bench, tmp_path / "not there")
+    run = bench.client.start(RunRequest())
+    failed = bench.wait(lambda s: s.run.stage("g").blocked and s.run.stage("slow").done > 0)
+    bench.stages = failing(bench, tmp_path)
+    assert run == bench.client.start(RunRequest("rerun"))
+    after = bench.wait(lambda s: s.run.stage("g").state == "done")
+    assert ("running", failed.run.stage("slow").pid) == (after.run.stage("slow").state, after.run.stage("slow").pid)
+    ended = bench.wait(lambda s: not s.alive)
+    assert {"slow": "done", "f": "done", "g": "done"} == bench.states(ended)
+    assert ("done", run, [1, 2, 1]) == (ended.run.state, ended.run.id, [one.attempt for one in ended.run.stages])
+    assert {"slow": "cached", "f": "cached", "g": "cached"} == bench.states(bench.run())
+
+
+def test_what_runs_by_settings_that_changed_is_stopped_and_runs_again(bench: Bench, tmp_path: Path) -> None:
+    """A stage that the new settings change does not go on by the old ones."""
+    bench.stages = failing(bench, tmp_path / "not there")
+    bench.client.start(RunRequest())
+    bench.wait(lambda s: s.run.stage("f").state == "failed" and s.run.stage("slow").done > 0)
+    bench.stages = (counting("slow", 2), *failing(bench, tmp_path)[1:])
+    bench.client.start(RunRequest("rerun"))
+    ended = bench.wait(lambda s: not s.alive)
+    outcome = ended.run.stage("slow").outcome
+    assert outcome is not None
+    assert ("done", 2, {"items": 2}) == (ended.run.state, ended.run.stage("slow").attempt, outcome.figures)
+
+
+def test_a_run_that_went_on_by_new_settings_is_resumed_by_them(bench: Bench, tmp_path: Path) -> None:
+    """An engine killed after that is followed by one that goes on with the same run."""
+    bench.stages = failing(bench, tmp_path / "not there")
+    run = bench.client.start(RunRequest())
+    bench.wait(lambda s: s.run.stage("f").state == "failed" and s.run.stage("slow").done > 0)
+    bench.stages = failing(bench, tmp_path)
+    bench.client.start(RunRequest("rerun"))
+    bench.wait(lambda s: s.run.stage("g").state == "done" and s.run.stage("slow").state == "running")
+    os.kill(bench.engine(), signal.SIGKILL)
+    bench.wait(lambda s: not s.alive)
+    ended = bench.run()
+    assert (run, "done", 2) == (ended.run.id, ended.run.state, ended.run.stage("f").attempt)
+
+
+def test_a_rerun_of_nothing_is_refused_while_a_run_is_on(bench: Bench) -> None:
+    """Where nothing failed, an engine that works is left alone."""
+    bench.stages = (counting("slow", 30, 0.1),)
+    bench.client.start(RunRequest())
+    bench.wait(lambda s: s.run.stage("slow").done > 0)
+    with pytest.raises(BusyError):
+        bench.client.start(RunRequest("rerun"))
