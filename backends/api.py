@@ -23,8 +23,8 @@ if TYPE_CHECKING:  # the first import of one thing does not wait for those of al
     from backends.data.archives import is_archive as is_archive
     from backends.engine.live_client import LiveClient
     from backends.engine.single_stage import run_step as run_step
-    from backends.monitor.machine import machine as machine
-    from backends.monitor.machine import versions as versions
+    from backends.monitor.cpu_groups import machine as machine
+    from backends.monitor.cpu_groups import versions as versions
     from backends.workspace.browser import clip_frames as clip_frames
     from backends.workspace.browser import open_catalog as open_catalog
     from backends.workspace.discovery import find_candidates as find_candidates
@@ -38,7 +38,7 @@ else:
         "ascend.npu_smi_calls": "read_devices",
         "data.archives": "is_archive",
         "engine.single_stage": "run_step",
-        "monitor.machine": "machine versions",
+        "monitor.cpu_groups": "machine versions",
         "workspace.browser": "clip_frames open_catalog",
         "workspace.discovery": "find_candidates",
         "workspace.settings_edit": "change_setting plan_change",
@@ -167,8 +167,8 @@ def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], N
     from msgspec.structs import replace
 
     from backends.core.settings import InferSettings
-    from backends.demo.demo_workspace import build_demo as build
-    from backends.demo.demo_workspace import demo_settings
+    from backends.demo.demo_dataset import build_demo as build
+    from backends.demo.demo_dataset import demo_settings
     from backends.simulator import simulation
     from backends.workspace.settings_file import FILE, write_settings
 

@@ -14,7 +14,7 @@ from backends.core.command_reports import BenchFigure, BenchReport, InferBench, 
 from backends.core.errors import InputError
 from backends.core.messages import Line, Scalar, line
 from backends.core.published import PublishedRate, published_model, published_rates
-from backends.monitor.machine import load_note, machine, versions
+from backends.monitor.cpu_groups import load_note, machine, versions
 
 if TYPE_CHECKING:
     from backends.core.run_state import Run

@@ -25,7 +25,7 @@ from backends.core.run_state import Run
 from backends.core.settings import DatasetSettings, Settings, VerifySettings
 from backends.core.stage_request import Upstream
 from backends.data.annotation import annotation_json, read_annotation
-from backends.monitor.machine import load_note, machine, versions
+from backends.monitor.cpu_groups import load_note, machine, versions
 
 MAKING = ("export", "simplify", "compile")
 JUDGING = ("frames", "annotate", "preprocess", *MAKING, "verify", "infer", "score", "evaluate")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from backends.core.command_reports import BenchFigure, BenchReport, beside
 from backends.core.messages import Scalar, line
-from backends.monitor.machine import load_note, machine, versions
+from backends.monitor.cpu_groups import load_note, machine, versions
 from bench.reports import Say
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from backends.core.messages import line
 from backends.core.processes import child_environment
 from backends.core.stage_request import Request, Upstream
 from backends.data.clip_store import ClipStore
-from backends.monitor.machine import load_note, machine, versions
+from backends.monitor.cpu_groups import load_note, machine, versions
 from bench.reports import Say
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from msgspec.structs import replace
 from backends import api
 from backends.core.processes import leftovers
 from backends.core.settings import InferSettings, Settings
-from backends.demo.demo_dataset import make_demo_videos
-from backends.demo.demo_workspace import demo_settings
+from backends.demo.demo_dataset import demo_settings, make_demo_videos
 from backends.workspace.settings_file import write_settings
 from tests.fakes.server.build import Server, make_server
 

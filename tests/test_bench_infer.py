@@ -21,7 +21,7 @@ from backends.core.settings import InferSettings, ModelSettings, Settings
 from backends.device.model_runtime import DeviceSpec
 from backends.engine.folders import Folders
 from backends.inference.pure_inference import Measured, Perf
-from backends.monitor.machine import machine
+from backends.monitor.cpu_groups import machine
 from backends.workspace.settings_file import write_settings
 from tests.inference.rig import make_model
 

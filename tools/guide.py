@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from backends.ascend.error_catalog import tables
+from backends.ascend.acl_errors import tables
 from backends.core.settings import Settings
 from r3d_tui.lang.words import read
 

@@ -34,8 +34,16 @@ sys.path.insert(0, str(ROOT))
 
 from backends.core.settings import PreprocessSettings  # noqa: E402 - the checkout's own packages
 from backends.data.decode import jpegs  # noqa: E402
-from backends.demo.demo_dataset import SEED, TRAINING_PER_CLASS, demo_videos, write_video  # noqa: E402
-from backends.demo.demo_workspace import CHECKPOINT, CONV1_T_SIZE, DEPTH, WIDEN  # noqa: E402
+from backends.demo.demo_dataset import (  # noqa: E402  # noqa: E402
+    CHECKPOINT,
+    CONV1_T_SIZE,
+    DEPTH,
+    SEED,
+    TRAINING_PER_CLASS,
+    WIDEN,
+    demo_videos,
+    write_video,
+)
 from backends.demo.films import ACTIONS, PARTNERS, Film, draw  # noqa: E402
 from backends.models.architecture import Architecture  # noqa: E402
 from backends.models.families import network_of  # noqa: E402

@@ -1,19 +1,20 @@
-"""What pyACL's error codes mean for a chip: the catalogue file beside this module."""
+"""What pyACL's error codes mean for a chip: the catalogue file beside this module, and how such files are read."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 
 from msgspec import Meta, Struct, ValidationError, convert
 
-from backends.ascend import error_catalog
+from backends.core.codec import parse_toml
 from backends.core.messages import N_, Line
 from backends.device.failures import DeviceError
 
+T = TypeVar("T")
 CATALOGUE = Path(__file__).with_name("acl_codes.toml")
 
 
@@ -57,11 +58,15 @@ def catalogue() -> tuple[Code, ...]:
 
 
 def parse(text: str) -> tuple[Code, ...]:
-    return tuple(_code(number, entry) for number, entry in error_catalog.tables(text, "code"))
+    return entries(text, "code", Code)
 
 
-def _code(number: int, entry: Mapping[str, Any]) -> Code:
-    try:
-        return convert(entry, Code)
-    except ValidationError as error:
-        raise ValueError(f"code {number} of the acl catalogue: {error}") from None
+def entries(text: str, name: str, kind: type[T]) -> tuple[T, ...]:
+    """The tables `[[name]]` of a catalogue's text. ValueError with the entry's number where one is incomplete."""
+    found = []
+    for number, table in enumerate(parse_toml(text).get(name, ()), 1):
+        try:
+            found.append(convert(table, kind, dec_hook=lambda _, pattern: re.compile(pattern, re.DOTALL)))
+        except ValidationError as error:
+            raise ValueError(f"{name} {number} of the catalogue: {error}") from None
+    return tuple(found)

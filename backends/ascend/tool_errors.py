@@ -10,19 +10,16 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct, field
 
-from backends.ascend import error_catalog
+from backends.ascend.acl_errors import Sentence, entries
 from backends.core.messages import Line
 
 CATALOGUE = Path(__file__).with_name("tool_errors.toml")
 ToolKind = Literal["atc", "run", ""]
 """Which tool printed a text: atc, a program that runs a model, or not known."""
-_KEYS = frozenset(
-    ["code", "text", "any", "match", "standard", "status", "tool", "last", "call", "again", "cause", "fix"]
-)
 
 
 class Evidence(Struct, frozen=True):
@@ -60,11 +57,11 @@ class Match(Struct, frozen=True):
         return Line(self.entry.fix, self.facts)
 
 
-class ToolError(Struct, frozen=True):
+class ToolError(Struct, frozen=True, forbid_unknown_fields=True, rename={"codes": "code", "any_text": "any"}):
     """One entry of the catalogue."""
 
-    cause: str
-    fix: str
+    cause: Sentence
+    fix: Sentence
     codes: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     any_text: tuple[str, ...] = ()
@@ -75,6 +72,10 @@ class ToolError(Struct, frozen=True):
     last: bool = False
     call: str = ""
     again: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.codes or self.text or self.any_text or self.match or self.status):
+            raise ValueError("code, text, any, match or status is missing")
 
     def matched(self, evidence: Evidence) -> Match | None:
         """How it fits; None where it does not."""
@@ -98,9 +99,9 @@ class ToolError(Struct, frozen=True):
 
     def _piece(self, lowered: str) -> str | None:
         """A piece that it names, "" where it names none; None where the text lacks one."""
-        if not all(piece in lowered for piece in self.text):
+        if not all(piece.lower() in lowered for piece in self.text):
             return None
-        found = next((piece for piece in self.any_text if piece in lowered), None)
+        found = next((piece for piece in self.any_text if piece.lower() in lowered), None)
         if self.any_text and found is None:
             return None
         return found or (self.text[0] if self.text else "")
@@ -144,23 +145,4 @@ def catalogue() -> tuple[ToolError, ...]:
 
 
 def parse(text: str) -> tuple[ToolError, ...]:
-    return tuple(_entry(number, table) for number, table in error_catalog.tables(text, "error"))
-
-
-def _entry(number: int, table: Mapping[str, Any]) -> ToolError:
-    wrong = [*error_catalog.lacking(table), *sorted(set(table) - _KEYS)]
-    if wrong or not any(table.get(key) for key in ("code", "text", "any", "match", "status")):
-        what = ", ".join(wrong) or "code, text, any, match or status"
-        raise ValueError(f"error {number} of the catalogue of tools: {what} is missing or unknown")
-    text, any_text = (tuple(str(piece).lower() for piece in table.get(key, ())) for key in ("text", "any"))
-    given = {key: table[key] for key in ("standard", "tool", "last", "call", "again") if key in table}
-    return ToolError(
-        str(table["cause"]),
-        str(table["fix"]),
-        tuple(table.get("code", ())),
-        text,
-        any_text,
-        re.compile(table["match"], re.DOTALL) if "match" in table else None,
-        status=tuple(table.get("status", ())),
-        **given,
-    )
+    return entries(text, "error", ToolError)

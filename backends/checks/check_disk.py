@@ -8,11 +8,10 @@ import shutil
 from pathlib import Path
 
 from backends.core.errors import InputError
-from backends.core.filesystems import REMOTE, existing, file_system
-from backends.core.messages import Line, line, os_reason
+from backends.core.files import REMOTE, existing, file_system
+from backends.core.messages import Line, line, os_reason, size
 from backends.core.needs import Finding
 from backends.core.settings import VIDEO_SUFFIXES, Settings
-from backends.core.sizes import size
 from backends.data.annotation import read_annotation
 from backends.data.frame_files import is_folder
 from backends.data.preprocess_params import clip_count

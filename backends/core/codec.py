@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,6 +80,15 @@ def parse_json(text: str | bytes) -> Any:
         raise DecodeError(line("too deeply nested")) from None
     except ValueError as error:  # malformed, not UTF-8, or a number of more than 4,300 digits
         raise DecodeError(line("not JSON: {reason}", reason=str(error)[:200])) from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The tables of a TOML document; ValueError where it is none."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(text)
 
 
 @functools.cache

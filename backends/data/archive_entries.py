@@ -23,8 +23,8 @@ from msgspec import Struct
 
 from backends.core.events import SetAside
 from backends.core.messages import Line, line
+from backends.core.messages import size as in_words
 from backends.core.settings import VIDEO_SUFFIXES
-from backends.core.sizes import size as in_words
 from backends.data.annotation import name_problem, short
 
 ENDINGS = {

@@ -14,8 +14,7 @@ from backends.core.codec import decode
 from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import N_, line
-from backends.core.sizes import size
+from backends.core.messages import N_, line, size
 from backends.data.annotation import Annotation, Video, read_annotation
 from backends.data.clip_extraction import Extracted, extract
 from backends.data.clip_index import ClipIndex

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
 from backends.core.errors import InputError
-from backends.core.filesystems import file_system, over_network
+from backends.core.files import file_system, over_network
 from backends.core.messages import N_
 from backends.core.plan import Plan
 from backends.engine.folders import Folders

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from backends.core.codec import DecodeError
 from backends.core.events import Event, from_json, to_json
-from backends.core.filesystems import over_network
+from backends.core.files import over_network
 from backends.core.messages import N_, line
 from backends.core.run_state import Run, fold
 from backends.engine.sealed import DamagedError, seal, unseal

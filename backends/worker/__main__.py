@@ -32,9 +32,8 @@ from backends.core.events import (
     to_json,
 )
 from backends.core.files import FULL_HINT, LOG_HINT, is_full
-from backends.core.messages import Line, Scalar, line, os_reason
+from backends.core.messages import Line, Scalar, line, os_reason, size
 from backends.core.processes import die_with_parent, kill_group
-from backends.core.sizes import size
 from backends.device.telemetry import no_telemetry
 from backends.worker.job import Job, Request
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import functools
 import os
-import sys
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from backends.core.codec import DecodeError, decode, encode
+from backends.core.codec import DecodeError, decode, encode, parse_toml
 from backends.core.errors import InputError
 from backends.core.files import make_folder, read_file, write_whole
 from backends.core.messages import N_, Line, line
@@ -154,18 +153,13 @@ def _is_utf8(text: str) -> bool:
 
 def load(path: Path, text: str | None = None) -> dict[str, Any]:
     """The tables of a file, or of a `text` that would stand in it. InputError where it cannot be read."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        table: dict[str, Any] = tomllib.loads(_read(path) if text is None else text)
+        return parse_toml(_read(path) if text is None else text)
     except RecursionError:
         raise InputError("{path}: too deeply nested", hint="fix the file there", path=str(path)) from None
     except ValueError as error:  # not TOML, or a number of more than 4,300 digits
         reason = _plain(str(error))
         raise InputError("{path}: {reason}", hint="fix the file there", path=str(path), reason=reason) from None
-    return table
 
 
 def _read(path: Path) -> str:

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from backends.core.command_reports import BenchFigure, BenchReport
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
-from backends.monitor.machine import machine, versions
+from backends.monitor.cpu_groups import machine, versions
 from bench.console import scenes
 from bench.console.arithmetic import middle
 from bench.console.scenes import EMPTY, FINISHED, SCENES, STARTS, Scene, Start, Watched

@@ -38,8 +38,7 @@ if TYPE_CHECKING:
 
 def status(json_document: Json = False) -> None:
     """The latest run: stages, devices, result."""
-    from r3d_tui.headless.documents import status_document
-    from r3d_tui.headless.tables import status_lines
+    from r3d_tui.headless.tables import status_document, status_lines
 
     snapshot, words = open_workspace().snapshot(), chosen_words()
     if json_document:
@@ -89,8 +88,7 @@ def version() -> None:
 
 def runs(json_document: Json = False) -> None:
     """All runs of the workspace, latest first."""
-    from r3d_tui.headless.documents import runs_document
-    from r3d_tui.headless.tables import run_lines
+    from r3d_tui.headless.tables import run_lines, runs_document
 
     found = open_workspace().runs()
     if json_document:
@@ -158,8 +156,7 @@ def doctor(
     bundle: Annotated[Path | None, typer.Option("--bundle", help="A .tar.gz to write, for a colleague.")] = None,
 ) -> None:
     """What a run needs: met or not, what was found, and the fix."""
-    from r3d_tui.headless.documents import findings_document
-    from r3d_tui.headless.tables import finding_lines
+    from r3d_tui.headless.tables import finding_lines, findings_document
 
     workspace = api.find_workspace(given.workspace or here())
     findings = _findings(workspace, bundle)
@@ -186,7 +183,7 @@ def _findings(workspace: Path | None, bundle: Path | None) -> tuple[Finding, ...
 
 
 def _pack(workspace: Path | None, file: Path, findings: tuple[Finding, ...] | None) -> None:
-    from r3d_tui.headless.documents import status_document
+    from r3d_tui.headless.tables import status_document
 
     documents = {}
     if workspace is not None:

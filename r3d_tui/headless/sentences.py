@@ -6,12 +6,12 @@ It refuses to know where the sentences are written, and whether anybody follows 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from backends.core.client import Snapshot
 from backends.core.errors import R3dError
 from backends.core.messages import Scalar, line, os_reason
-from backends.core.run_state import DeviceRun, StageRun
-from r3d_tui.headless.documents import figures_of
+from backends.core.run_state import DeviceRun, Run, StageRun
 from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
 from r3d_tui.text.safe import safe
@@ -93,6 +93,15 @@ def _value(words: Words, name: str, value: Scalar) -> str:
     if name in ("top1", "topk", "top1_low", "top1_high", "published_top1", "accuracy"):
         return f"{value:.4f}"
     return figures.count(value) if isinstance(value, int) else f"{value:.4g}"
+
+
+def figures_of(run: Run) -> dict[str, Any]:
+    """Every stage's figures as `<stage>.<figure>`, of stages that are settled."""
+    found: dict[str, Any] = {}
+    for stage in run.stages:
+        if stage.outcome and stage.settled:
+            found.update({f"{stage.name}.{name}": value for name, value in stage.outcome.figures.items()})
+    return found
 
 
 def endings(words: Words, snapshot: Snapshot) -> list[str]:

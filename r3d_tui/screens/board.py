@@ -30,9 +30,9 @@ from r3d_tui.text.rows import Row, Span, cut, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views import dialogs, frame
 from r3d_tui.views.actions import ACTIONS
+from r3d_tui.views.frame import strip
 from r3d_tui.views.layout import PANELS, BoardLayout, Box, Wishes, plan
 from r3d_tui.views.look import Look, stage_of
-from r3d_tui.views.strip import strip
 from r3d_tui.widgets.sheet import Sheet
 from r3d_tui.widgets.tiles import Tiles
 

@@ -96,7 +96,7 @@ def make_bundle(board: Board) -> None:
 
     def pack() -> Bundle:
         from backends import api
-        from r3d_tui.headless.documents import status_document
+        from r3d_tui.headless.tables import status_document
 
         place.parent.mkdir(parents=True, exist_ok=True)
         documents = {"status.json": status_document(snapshot)} if snapshot else {}

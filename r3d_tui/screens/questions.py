@@ -9,8 +9,7 @@ from backends.core.command_reports import Overview, SettingChange
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.run_commands import send_wishes
 from r3d_tui.state.device_poll import DevicePoll
-from r3d_tui.views.phase import fix_of, infer_runs
-from r3d_tui.views.time_left import durations
+from r3d_tui.views.phase import durations, fix_of, infer_runs
 from r3d_tui.views.tracks import Track, tracks_of
 
 LOOKED_BACK = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from backends.core import sizes
+from backends.core.messages import size as size_in_words
 
 DASH = "–"
 
@@ -68,7 +68,7 @@ def size(value: float | None) -> str:
     """Bytes in decimal units, as disks and the guide count: 176 B, 36.9 GB."""
     if value is None or not math.isfinite(value):
         return DASH
-    return sizes.size(value)
+    return size_in_words(value)
 
 
 def small(value: float | None) -> str:

@@ -17,7 +17,7 @@ from r3d_tui.views.devices import UNITS, Device, energy_basis, metric_text, reas
 from r3d_tui.views.look import Look, facts, live_rate, marked, paragraph, rule, state_word
 from r3d_tui.views.stages import moment
 from r3d_tui.views.tracks import METRICS, Track, range_of
-from r3d_tui.widgets.spark import graph
+from r3d_tui.widgets.meter import graph
 
 NOTES = 6
 """Notes about a device that are shown, the latest."""

@@ -17,8 +17,7 @@ from r3d_tui.text.rows import Column, Grid, Row, Span, cells, grid, later, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import Device, memory_text, reasons, share_of_reference, short_id
 from r3d_tui.views.look import Look, live_rate, paragraph, sign, state_word
-from r3d_tui.widgets.meter import meter
-from r3d_tui.widgets.spark import spark
+from r3d_tui.widgets.meter import meter, spark
 
 HOT_C = (80.0, 90.0)
 FULL = (0.90, 0.97)

@@ -19,7 +19,7 @@ from r3d_tui.text.safe import safe
 from r3d_tui.views.listing import Order, filter_of
 from r3d_tui.views.look import LABEL, Look, live_rate, stage_of, state_word
 from r3d_tui.views.tracks import Track, range_of
-from r3d_tui.widgets.spark import graph
+from r3d_tui.widgets.meter import graph
 
 SHORT_S = 120.0
 """What a short history shows."""

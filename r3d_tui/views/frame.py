@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from backends.core.client import Snapshot
+from backends.core.run_state import StageRun
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cells, cut, ends, row, shorten, width_of
 from r3d_tui.text.safe import safe
 from r3d_tui.views.actions import ACTIONS, Action, shown
 from r3d_tui.views.devices import simulated
 from r3d_tui.views.layout import LEAST
-from r3d_tui.views.look import Look, paragraph, sign, stage_of, stage_word, state_word
-from r3d_tui.views.phase import Phase, failed_stage, fix_of, phase_of, running_stages
-from r3d_tui.views.time_left import running_left, whole_left
+from r3d_tui.views.look import Look, paragraph, sign, stage_of, stage_word, stages, state_word
+from r3d_tui.views.phase import Phase, failed_stage, fix_of, phase_of, running_left, running_stages, whole_left
 
 MOST = 7
 """Keys in the bottom line."""
@@ -188,3 +188,31 @@ def too_small(look: Look) -> list[Row]:
     columns, lines = LEAST
     text = look.words("small.window", columns=columns, lines=lines, width=look.width, height=look.height)
     return paragraph(text, look.width)
+
+
+def strip(snapshot: Snapshot | None, look: Look) -> Row:
+    """All stages in the longest names that fit; where even short ones do not, the strip is cut."""
+    if snapshot is None:
+        return ()
+    found = stages(snapshot)
+    tail = row(Span(f"{sum(stage.settled for stage in found)}/{len(found)} ", "dim"))
+    space = look.width - width_of(tail) - 1
+    line: Row = ()
+    for short, gap, apart in ((False, "  ", " "), (False, " ", ""), (True, " ", "")):
+        line = _line(found, look, gap, apart, short=short)
+        if width_of(line) <= space:
+            break
+    return ends(cut(line, space), tail, look.width)
+
+
+def _line(found: tuple[StageRun, ...], look: Look, gap: str, apart: str, *, short: bool) -> Row:
+    spans: list[Span] = []
+    for stage in found:
+        mark = sign("interrupted" if stage.state == "interrupted" else stage.state)
+        name = look.words.get(f"stage_short.{stage.name}", stage.name) if short else stage_word(look.words, stage.name)
+        role = {"running": "focus", "failed": "bad"}.get(stage.state, "dim" if not stage.settled else "")
+        name = name.upper() if stage.state in ("running", "failed") else name
+        action = f"screen.choose({stage.name!r})" if safe(stage.name) == stage.name else ""
+        spans += [Span(gap if spans else " "), mark._replace(action=action)]
+        spans += [Span(f"{apart}{name}", role, action)]
+    return tuple(spans)

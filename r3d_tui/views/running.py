@@ -14,8 +14,7 @@ from r3d_tui.views.devices import of_simulated
 from r3d_tui.views.look import Look, dotted, elapsed, figure, left, live_rate, share, stage_word
 from r3d_tui.views.phase import MODEL, infer_runs, running_stages
 from r3d_tui.views.stages import progress_words
-from r3d_tui.widgets.meter import meter
-from r3d_tui.widgets.spark import spark
+from r3d_tui.widgets.meter import meter, spark
 
 GUIDE_TOP1 = ACCURACIES[0].top1
 """Of the ModelZoo guide, over HMDB51 split 1: what a figure on the way is set beside."""

@@ -58,5 +58,5 @@ def test_causes_and_fixes_hold_nothing_to_fill_in() -> None:
 )
 def test_an_incomplete_entry_is_named(text: str) -> None:
     """By its number, with what is missing."""
-    with pytest.raises(ValueError, match="code 1 of the acl catalogue"):
+    with pytest.raises(ValueError, match="code 1 of the catalogue"):
         parse(text)

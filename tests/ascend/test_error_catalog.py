@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from backends.ascend import error_catalog
+import pytest
+
+from backends.ascend.acl_errors import Code, entries
 
 TEXT = """
 [[bad]]
+code = ["1"]
 cause = "a"
 fix = "b"
-
-[[bad]]
-cause = "a"
 """
 
 
 def test_an_entry_has_cause_and_fix() -> None:
     """Entries are numbered, and what one lacks is named."""
-    (first, whole), (second, half) = error_catalog.tables(TEXT, "bad")
-    assert (1, 2) == (first, second)
-    assert ([], ["fix"]) == (error_catalog.lacking(whole), error_catalog.lacking(half))
-    assert [] == list(error_catalog.tables(TEXT, "good"))
+    assert (Code(("1",), "a", "b"),) == entries(TEXT, "bad", Code)
+    with pytest.raises(ValueError, match=r"bad 2 of the catalogue: .*fix"):
+        entries(f'{TEXT}[[bad]]\ncode = ["1"]\ncause = "a"', "bad", Code)
+    assert () == entries(TEXT, "good", Code)

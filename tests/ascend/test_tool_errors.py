@@ -23,9 +23,9 @@ def test_what_is_filled_in_is_what_the_entry_finds() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('[[error]]\ncode = ["E1"]\ncause = "a"\n', "error 1 of the catalogue of tools: fix is missing"),
+        ('[[error]]\ncode = ["E1"]\ncause = "a"\n', "error 1 of the catalogue: .*missing required field `fix`"),
         ('[[error]]\ncause = "a"\nfix = "b"\n', "code, text, any, match or status is missing"),
-        ('[[error]]\ncauses = "x"\ntext = ["a"]\ncause = "a"\nfix = "b"\n', "causes is missing or unknown"),
+        ('[[error]]\ncauses = "x"\ntext = ["a"]\ncause = "a"\nfix = "b"\n', "unknown field `causes`"),
     ],
 )
 def test_an_incomplete_entry_is_named(text: str, words: str) -> None:

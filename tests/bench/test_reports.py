@@ -10,7 +10,7 @@ import pytest
 from backends.core.codec import dumps, loads
 from backends.core.command_reports import BenchFigure, BenchReport, beside
 from backends.core.messages import line
-from backends.monitor.machine import load_note
+from backends.monitor.cpu_groups import load_note
 from bench import null_loop, reports
 from bench.__main__ import table_lines
 from bench.cpu import bench_cpu

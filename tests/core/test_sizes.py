@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.core.sizes import size
+from backends.core.messages import size
 
 
 @pytest.mark.parametrize(

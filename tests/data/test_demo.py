@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from backends.core.errors import InputError, NeedError, StageError
-from backends.demo import demo_dataset, demo_workspace
-from backends.demo.demo_dataset import LONGEST, make_demo_videos, write_video
-from backends.demo.demo_workspace import assets_folder, build_demo, demo_settings
+from backends.demo import demo_dataset
+from backends.demo.demo_dataset import LONGEST, assets_folder, build_demo, demo_settings, make_demo_videos, write_video
 from backends.demo.films import ACTIONS, HEIGHT, PARTNERS, WIDTH, Film, draw
 
 
@@ -38,7 +37,7 @@ def contents(folder: Path) -> dict[str, str]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A demo of one short validation video a class, so that building it takes a moment."""
-    monkeypatch.setattr(demo_workspace, "VIDEOS_PER_CLASS", 1)
+    monkeypatch.setattr(demo_dataset, "VIDEOS_PER_CLASS", 1)
     monkeypatch.setattr(demo_dataset, "LENGTHS", (8,))
     monkeypatch.setattr(demo_dataset, "LONGEST", 9)
 
@@ -205,7 +204,7 @@ def test_relative_folders_become_absolute(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_missing_assets_are_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An incomplete installation is a need that is not met, and leaves no half-made folder."""
-    monkeypatch.setattr(demo_workspace, "__file__", str(tmp_path / "lib" / "backends" / "demo" / "demo_workspace.py"))
+    monkeypatch.setattr(demo_dataset, "__file__", str(tmp_path / "lib" / "backends" / "demo" / "demo_dataset.py"))
     with pytest.raises(NeedError, match="are missing"):
         build_demo(tmp_path / "demo")
     assert {} == contents(tmp_path)
@@ -213,10 +212,10 @@ def test_missing_assets_are_said_before_anything_is_written(tmp_path: Path, monk
 
 def test_installed_assets_are_found_inside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a wheel the folder stands in `backends`, where it wins over one beside the packages."""
-    monkeypatch.setattr(demo_workspace, "__file__", str(tmp_path / "backends" / "demo" / "demo_workspace.py"))
+    monkeypatch.setattr(demo_dataset, "__file__", str(tmp_path / "backends" / "demo" / "demo_dataset.py"))
     for folder in ("assets", "backends/_assets"):
         (tmp_path / folder / "demo").mkdir(parents=True)
-        (tmp_path / folder / "demo" / demo_workspace.CHECKPOINT).write_bytes(b"")
+        (tmp_path / folder / "demo" / demo_dataset.CHECKPOINT).write_bytes(b"")
         assert tmp_path / folder == assets_folder()
 
 
@@ -226,13 +225,13 @@ def test_the_checkpoint_is_the_references_and_small() -> None:
     from backends.models.architecture import Architecture
     from backends.models.families import network_of
 
-    path = assets_folder() / "demo" / demo_workspace.CHECKPOINT
+    path = assets_folder() / "demo" / demo_dataset.CHECKPOINT
     assert path.stat().st_size < 1_500_000
     found = torch.load(path, map_location="cpu", weights_only=True)
     assert {"epoch", "arch", "state_dict", "optimizer", "scheduler"} == set(found)
     assert "resnet-10" == found["arch"]
     wanted = Architecture(
-        demo_workspace.DEPTH, len(ACTIONS), widen=demo_workspace.WIDEN, conv1_t_size=demo_workspace.CONV1_T_SIZE
+        demo_dataset.DEPTH, len(ACTIONS), widen=demo_dataset.WIDEN, conv1_t_size=demo_dataset.CONV1_T_SIZE
     )
     shapes = {name: tuple(tensor.shape) for name, tensor in found["state_dict"].items()}
     assert network_of(wanted).tensors() == shapes

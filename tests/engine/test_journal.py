@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core import filesystems
+from backends.core import files
 from backends.core.events import RunStarted, StageNote
 from backends.core.messages import line
 from backends.core.run_state import Run, fold
@@ -52,7 +52,7 @@ def test_a_finished_journal_leaves_wal(tmp_path: Path) -> None:
 def test_over_a_network_the_journal_never_enters_wal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """WAL needs memory that all readers share: there a rollback journal is kept, and readers see every commit."""
     (tmp_path / "mounts").write_text(f"1 0 8:1 / / rw - ext4 a rw\n2 1 0:9 / {tmp_path} rw - nfs4 host:/x rw\n")
-    monkeypatch.setattr(filesystems, "TABLE", tmp_path / "mounts")
+    monkeypatch.setattr(files, "TABLE", tmp_path / "mounts")
     (tmp_path / "run").mkdir()
     journal = Journal(tmp_path / "run" / "j.db")
     run = fold(Run(), STARTED, 1.5)

@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 
 from backends.core.processes import leftovers
-from backends.demo.demo_dataset import make_demo_videos
-from backends.demo.demo_workspace import assets_folder, demo_settings
+from backends.demo.demo_dataset import assets_folder, demo_settings, make_demo_videos
 from backends.engine import lock
 from backends.engine.folders import Folders
 from backends.workspace.settings_file import write_settings

@@ -14,7 +14,7 @@ import pytest
 
 from backends.checks.check_disk import file_system_finding
 from backends.core.events import RunStarted
-from backends.core.filesystems import file_system
+from backends.core.files import file_system
 from backends.core.plan import Stage
 from backends.core.run_state import Run, fold
 from backends.engine.journal import Journal, JournalReader, read_state

@@ -29,7 +29,7 @@ from r3d_tui.views.result import result
 from r3d_tui.views.running import running
 from r3d_tui.views.tracks import Track, Tracks, range_of, tracks_of
 from r3d_tui.views.verdict import verdict
-from r3d_tui.widgets.spark import graph
+from r3d_tui.widgets.meter import graph
 from tests.r3d_tui.waiting import until
 from tests.replay import ReplayClient
 

@@ -26,9 +26,9 @@ from r3d_tui.panels.panel import Scene
 from r3d_tui.state.rate_history import History
 from r3d_tui.text.rows import Row, text_of, width_of
 from r3d_tui.views import chips, dataset, devices, dialogs, failure, frame, log, model, ready, result, running, stages
+from r3d_tui.views.frame import strip
 from r3d_tui.views.look import SIGNS, Look
-from r3d_tui.views.strip import strip
-from r3d_tui.views.time_left import durations, whole_left
+from r3d_tui.views.phase import durations, whole_left
 from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]

@@ -57,7 +57,7 @@ def test_a_folder_that_has_moved_is_repaired(tmp_path: Path) -> None:
 
 def test_the_demo_has_as_many_chips_as_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its settings are those of an Ascend server; a demo of the CPU is not turned into one."""
-    monkeypatch.setattr("backends.demo.demo_workspace.build_demo", lambda folder, **_: folder.mkdir(exist_ok=True))
+    monkeypatch.setattr("backends.demo.demo_dataset.build_demo", lambda folder, **_: folder.mkdir(exist_ok=True))
     api.build_demo(tmp_path / "chips", chips=3)
     assert "ascend" == read_settings(tmp_path / "chips").infer.target
     simulation.enter(tmp_path / "chips")

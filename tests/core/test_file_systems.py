@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core import filesystems
+from backends.core import files
 
 
 def table(tmp_path: Path, *rows: str) -> Path:
@@ -28,9 +28,9 @@ def test_the_longest_mount_counts_and_of_two_the_later(tmp_path: Path) -> None:
         "broken",
     )
     found = table(tmp_path, *rows)
-    assert "nfs4" == filesystems.file_system(place / "not" / "yet", found)
-    assert "ext4" == filesystems.file_system(tmp_path, found)
-    assert None is filesystems.file_system(tmp_path, tmp_path / "none")
+    assert "nfs4" == files.file_system(place / "not" / "yet", found)
+    assert "ext4" == files.file_system(tmp_path, found)
+    assert None is files.file_system(tmp_path, tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_network_file_systems_are_known_by_type(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, remote: bool
 ) -> None:
     """FUSE is told by what stands behind it; a system that does not say is taken for local."""
-    monkeypatch.setattr(filesystems, "TABLE", table(tmp_path, f"2 1 0:9 / {tmp_path} rw - {kind} host:/x rw"))
-    assert remote == filesystems.over_network(tmp_path)
-    monkeypatch.setattr(filesystems, "TABLE", tmp_path / "none")
-    assert not filesystems.over_network(tmp_path)
+    monkeypatch.setattr(files, "TABLE", table(tmp_path, f"2 1 0:9 / {tmp_path} rw - {kind} host:/x rw"))
+    assert remote == files.over_network(tmp_path)
+    monkeypatch.setattr(files, "TABLE", tmp_path / "none")
+    assert not files.over_network(tmp_path)
