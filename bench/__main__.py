@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from backends.core.command_reports import BenchReport
 from backends.core.errors import InputError
 from bench import reports
 from r3d_tui.cli import main
-from r3d_tui.commands.bench import Json, Store, aloud, figure_text, show, value_text, wanted_text
-from r3d_tui.commands.options import chosen_words, numbers, say
-from r3d_tui.lang.words import Words
-from r3d_tui.text.figures import number
-from r3d_tui.text.safe import safe
+from r3d_tui.commands.bench import Json, Store, aloud, show
+from r3d_tui.commands.options import numbers, say
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Figures beside their references, in one run.")
 
 Rounds = Annotated[int, typer.Option("--rounds", min=1, max=100, help="Each contender so often; medians count.")]
+Count = Annotated[int, typer.Option("--count", min=10, max=100_000, help="How many videos.")]
+Depth = Annotated[Literal["10", "18", "34", "50", "101"], typer.Option(help="Of the untrained model.")]
+Reference = Annotated[Path | None, typer.Option(help="The reference's checkout, with the guide's scripts in it.")]
 
 
 @app.command()
@@ -42,7 +40,7 @@ def preprocess(
 @app.command()
 def cpu(
     model: Annotated[Path | None, typer.Option(help=".onnx of batch 10; without it: an untrained one.")] = None,
-    depth: Annotated[Literal["10", "18", "34", "50", "101"], typer.Option(help="Of the untrained model.")] = "50",
+    depth: Depth = "50",
     threads: Annotated[int, typer.Option(min=0, max=512, help="0: all cores.")] = 0,
     rounds: Rounds = 5,
     json_document: Json = False,
@@ -106,61 +104,88 @@ def console(
     show(bench_console(asked, aloud()), json_document=json_document)
 
 
-@app.command("all")
-def everything(
-    model: Annotated[Path | None, typer.Option(help=".onnx of batch 10; without it: untrained, depth 50.")] = None,
-    frames: Annotated[Path | None, typer.Option(help="Real frames, <class>/<video>/image_%05d.jpg.")] = None,
-    annotation: Annotated[Path | None, typer.Option(help="The json of those frames.")] = None,
-    rounds: Rounds = 5,
+@app.command("frames")
+def frames_of_videos(
+    videos: Annotated[Path | None, typer.Option(help="Real .avi files, taken again and again.")] = None,
+    count: Annotated[int, typer.Option(min=10, max=100_000, help="How many videos.")] = 100,
+    rounds: Rounds = 3,
+    json_document: Json = False,
 ) -> None:
-    """Everything that needs no chip, in turn, as tables for docs/performance.md: an hour or less.
+    """Videos to JPEG files with one process, two, and one a core, beside ffmpeg as the reference calls it."""
+    from bench.races import bench_frames
 
-    Frames to clips are measured on frames made for it, and on the real ones where they are given.
-    """
-    from bench.cpu import bench_cpu
-    from bench.scale import FEW, MANY, bench_scale
-
-    tell, words = aloud(), chosen_words()
-
-    def preprocessed(frames: Path | None, annotation: Path | None) -> BenchReport:
-        return reports.bench_preprocess(
-            frames=frames, annotation=annotation, rounds=rounds, workers=0, clips=240, say=tell
-        )
-
-    benches: tuple[Callable[[], BenchReport], ...] = (
-        lambda: preprocessed(None, None),
-        *([lambda: preprocessed(frames, annotation)] if frames else []),
-        lambda: reports.bench_feed(None, (1, 8), rounds, tell, frames=frames, annotation=annotation),
-        lambda: reports.bench_loop(tell),
-        lambda: bench_cpu(model, 50, 0, rounds, tell),
-        lambda: bench_scale(FEW, MANY, tell),
-    )
-    for bench in benches:
-        for text in table_lines(bench(), words):
-            say(text)
+    show(bench_frames(videos, count, rounds, aloud()), json_document=json_document)
 
 
-def table_lines(report: BenchReport, words: Words) -> Iterator[str]:
-    """A report as a section of Markdown."""
-    yield f"### {report.name}"
-    yield ""
-    yield "| figure | value | beside | ratio |"
-    yield "|---|---|---|---|"
-    for figure in report.figures:
-        value = f"{figure_text(figure.value, figure.unit)} {figure.unit.replace('busy', '')}".strip()
-        beside, ratio = "", ""
-        if figure.reference is not None and figure.unit != "busy":
-            beside = f"{figure_text(figure.reference, figure.unit)} ({words.line(figure.against)})"
-            ratio = number(figure.ratio, 2)
-        wanted = wanted_text(figure, words)
-        ratio = ", ".join(text for text in (ratio, wanted) if text)
-        yield "| " + " | ".join((safe(words.line(figure.what)), value, safe(beside), ratio)) + " |"
-    yield ""
-    for table in (report.machine, report.settings, report.versions):
-        yield safe(", ".join(f"{key} {value_text(value)}" for key, value in table.items())) + "  "
-    for note in report.notes:
-        yield safe(words.line(note)) + "  "
-    yield ""
+@app.command()
+def step_preprocess(
+    reference: Reference = None, count: Count = 300, rounds: Rounds = 3, json_document: Json = False
+) -> None:
+    """The guide's preprocess command as a whole process, beside the guide's script or its steps."""
+    from bench.races import bench_step_preprocess
+
+    show(bench_step_preprocess(reference, count, rounds, aloud()), json_document=json_document)
+
+
+@app.command()
+def evaluate(
+    reference: Reference = None,
+    videos: Annotated[int, typer.Option(min=10, max=1_000_000)] = 80_000,
+    rounds: Rounds = 3,
+    json_document: Json = False,
+) -> None:
+    """val.json to an accuracy, beside the reference's eval_accuracy.py."""
+    from bench.races import bench_evaluate
+
+    show(bench_evaluate(reference, videos, rounds, aloud()), json_document=json_document)
+
+
+@app.command()
+def export(depth: Depth = "50", rounds: Rounds = 3, json_document: Json = False) -> None:
+    """A checkpoint to an ONNX file, as a whole process."""
+    from bench.races import bench_export
+
+    show(bench_export(int(depth), rounds, aloud()), json_document=json_document)
+
+
+@app.command()
+def demo(rounds: Rounds = 3, json_document: Json = False) -> None:
+    """The demo's stages, and what each of their processes imports."""
+    from bench.workspaces import bench_demo
+
+    show(bench_demo(rounds, aloud()), json_document=json_document)
+
+
+@app.command()
+def accuracy(count: Count = 300, rounds: Rounds = 3, json_document: Json = False) -> None:
+    """From videos, and from JPEG files, to an accuracy."""
+    from bench.workspaces import bench_accuracy
+
+    show(bench_accuracy(count, rounds, aloud()), json_document=json_document)
+
+
+@app.command()
+def verify(depth: Depth = "50", rounds: Rounds = 3, json_document: Json = False) -> None:
+    """The export, simplify and verify stages of a large model."""
+    from bench.workspaces import bench_verify
+
+    show(bench_verify(int(depth), rounds, aloud()), json_document=json_document)
+
+
+@app.command()
+def table(
+    reports: Annotated[
+        list[Path] | None, typer.Argument(help="What benches printed with --json, or folders of it.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Into docs/performance.md and docs/performance.json.")] = False,
+) -> None:
+    """Reports as the tables of docs/performance.md; without any the page's own."""
+    from bench import table as tables
+
+    found = tables.read_reports(reports or [tables.REPORTS])
+    if write:
+        tables.write_page(found)
+    say(tables.table(found))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def bench_cpu(model: Path | None, depth: int, threads: int, rounds: int, say: Sa
     before = machine()
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
         if model is None:
-            from bench.sample_model import sample_model
+            from bench.samples import sample_model
 
             say(line("making a model of depth {depth}", depth=depth))
             path = sample_model(Path(scratch) / "model.onnx", depth)

@@ -1,13 +1,18 @@
-"""The guide's preprocessing in plain Pillow and torch, as slow as it is there: what our own is measured against.
+"""The guide's way of frames and of preprocessing, as slow as it is there: what our own is measured against.
 
-Written from the description of the steps, not from the guide's script: one video an item, every clip of it decoded
-before the cap cuts, torch's data loader with its worker processes, one float32 `.bin` of ten clips a video. It shares
-nothing with the code that it is compared with but the frame numbers.
+Written from the description of the steps, not from the guide's scripts. Frames: an ffprobe and an ffmpeg a video.
+Preprocessing in plain Pillow and torch: one video an item, every clip of it decoded before the cap cuts, torch's data
+loader with its worker processes, one float32 `.bin` of ten clips a video. It shares nothing with the code that it is
+compared with. As processes: `python -m bench.guide_way frames|preprocess FROM TO WORKERS [ANNOTATION]`.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,3 +107,53 @@ def reference_run(videos: Sequence[Frames], bins: Path | None, workers: int) -> 
                 rows.numpy().tofile(bins / f"{name}.bin")
             kept += min(len(clips), ROWS)
     return kept
+
+
+def annotated(annotation: Path, frames: Path) -> list[Frames]:
+    """The validation videos of the guide's json."""
+    found = []
+    for name, entry in json.loads(annotation.read_bytes())["database"].items():
+        if entry["subset"] == "validation":
+            label, (first, end) = entry["annotations"]["label"], entry["annotations"]["segment"]
+            found.append(Frames(name, frames / label / name, first, end))
+    return found
+
+
+def reference_frames(videos: Path, out: Path, jobs: int) -> None:
+    """Every `<class>/<video>` as JPEG files, by the reference's two commands a video, so many videos at once."""
+    probe = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-select_streams",
+        "v:0",
+        "-of",
+        "default=noprint_wrappers=1:nokey=1",
+        "-show_entries",
+    ]
+
+    def one(video: Path) -> None:
+        folder = out / video.parent.name / video.stem
+        folder.mkdir(parents=True)
+        asked = [*probe, "-show_entries", "stream=width,height,avg_frame_rate,duration", str(video)]
+        width, height, *_ = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+        scale = "scale=-1:240" if int(width) > int(height) else "scale=240:-1"
+        command = ["ffmpeg", "-i", str(video), "-vf", scale, "-threads", "1", f"{folder}/image_%05d.jpg"]
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(one, sorted(videos.glob("*/*.avi"))))
+
+
+def main() -> None:
+    """As a process, so that start-up counts as it does in the guide."""
+    what, source, out, workers, *annotation = sys.argv[1:]
+    if what == "frames":
+        reference_frames(Path(source), Path(out), int(workers))
+    else:
+        Path(out).mkdir(parents=True)
+        reference_run(annotated(Path(*annotation), Path(source)), Path(out), int(workers))
+
+
+if __name__ == "__main__":
+    main()

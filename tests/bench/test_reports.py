@@ -12,12 +12,10 @@ from backends.core.command_reports import BenchFigure, BenchReport, beside
 from backends.core.messages import line
 from backends.monitor.cpu_groups import load_note
 from bench import null_loop, reports
-from bench.__main__ import table_lines
 from bench.cpu import bench_cpu
 from bench.cpu_rate import CpuBench, CpuRate
 from bench.reports import bench_preprocess
 from bench.scale import STAGES, bench_scale
-from r3d_tui.lang.words import Words
 
 QUIET = lambda _: None  # noqa: E731
 
@@ -110,20 +108,3 @@ def test_cpu_asks_the_best_runtime_for_its_share(monkeypatch: pytest.MonkeyPatch
     assert (0.8, 0.75) == (figure(report, "a").ratio, figure(report, "a").wanted)
     assert (0.6, None) == (figure(report, "b").ratio, figure(report, "b").wanted)
     assert 4.0 == figure(report, "a_clips").value
-
-
-def test_a_report_is_a_table_of_markdown() -> None:
-    """One row a figure, every row as wide as the head; what nobody measured is a dash."""
-    figures = (
-        beside("a", line("one"), 8.0, 2.0, line("the guide's way")),
-        beside("b", line("two"), 0.5, 1.0, line("never waits"), unit="busy"),
-        BenchFigure("c", line("three"), None, "MB"),
-        BenchFigure("d", line("four"), 24.0, "MB", most=20.0),
-    )
-    rows = list(table_lines(BenchReport("x", {"cores": 2}, {"python": "3"}, {}, figures), Words("en")))
-    assert "### x" == rows[0]
-    table = [row for row in rows if row.startswith("|")]
-    assert {5} == {row.count("|") for row in table}
-    assert "| one | 8.00 clips/s | 2.00 (the guide's way) | 4.00 |" == table[2]
-    assert ["| two | 50.0 % |  |  |", "| three | – MB |  |  |"] == table[3:5]
-    assert "| four | 24.0 MB |  | at most 20.0 wanted: NOT met |" == table[5]

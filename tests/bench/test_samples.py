@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.sample_model import sample_model
+from bench.samples import sample_model
 
 
 def test_an_untrained_model_has_the_guides_ends(tmp_path: Path) -> None:
