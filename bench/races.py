@@ -14,7 +14,7 @@ from pathlib import Path
 from backends.core.command_reports import BenchFigure, BenchReport, beside
 from backends.core.messages import Line, Scalar, line
 from backends.core.processes import python_command
-from backends.monitor.machine import load_note, machine, versions
+from backends.monitor.cpu_groups import load_note, machine, versions
 from bench.processes import Contender, Say, Taken, middle, r3d_tui, race, timed, walls
 from bench.samples import repeated, sample_checkpoint, sample_films
 

@@ -16,9 +16,9 @@ from msgspec import Struct
 from backends.core.command_reports import BenchFigure, BenchReport
 from backends.core.messages import Line, Scalar, line
 from backends.core.processes import our_environment
-from backends.demo.demo_workspace import assets_folder
+from backends.demo.demo_dataset import assets_folder
 from backends.demo.films import ACTIONS
-from backends.monitor.machine import load_note, machine, versions
+from backends.monitor.cpu_groups import load_note, machine, versions
 from bench.processes import Say, middle, r3d_tui, timed
 from bench.samples import sample_checkpoint, sample_films
 
