@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from backends.core.command_reports import BenchFigure, BenchReport, InferBench, beside
 from backends.core.errors import InputError
 from backends.core.messages import Line, Scalar, line
+from backends.core.model_io import ClipShape
 from backends.core.published import PublishedRate, published_model, published_rates
 from backends.monitor.cpu_groups import load_note, machine, versions
 
@@ -20,10 +23,12 @@ if TYPE_CHECKING:
     from backends.core.run_state import Run
     from backends.device.model_runtime import DeviceSpec
     from backends.inference.pure_inference import Measured, Perf
+    from backends.inference.runtime_registry import Chosen
 
 Say = Callable[[Line], None]
 PACKAGES = ("numpy", "onnxruntime", "openvino", "onnxruntime-cann")
 """Whose versions a report names."""
+MOST_OPERATORS = 10
 
 
 def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say: Say) -> BenchReport:
@@ -40,8 +45,9 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
         notes.append(line("no model is known, so no device is measured: give --model, or run a workspace first"))
     else:
         _refuse_data_elsewhere(asked.model)
+        operators = tuple(_operators(workspace or Path.cwd(), asked, say)) if asked.is_profiled else ()
         perf = measure_devices(workspace or Path.cwd(), asked, say)
-        figures += _perf_figures(perf, model)
+        figures += [*_perf_figures(perf, model), *operators]
         label = " simulated" if os.environ.get(SIMULATED) else ""
         if label:
             notes.append(
@@ -57,35 +63,54 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
 
 
 def measure_devices(workspace: Path, asked: InferBench, say: Say) -> Perf:
+    """All devices of a run, each alone and together, with a model that is known."""
     from backends.data.clip_store import ClipStore
-    from backends.inference import runtime_registry as registry
     from backends.inference.pure_inference import measure
     from backends.inference.pure_inference_tool import measure_tool
 
-    target = asked.target or "cpu"
-    chosen = registry.choose(target, asked.runtime or "auto", asked.acl_python)
-    if chosen.note is not None:
-        say(chosen.note)
-    name = chosen.info.name
-    model, batch = asked.model, asked.batch or 10
-    assert model is not None
-    if not model.is_file():
-        raise InputError("{path}: no such model", hint="give --model", path=str(model))
-    devices = _devices(workspace, target, name, asked.devices)
+    model, chosen, devices = _place(workspace, asked, say)
+    batch, loop = asked.batch or 10, asked.loop
     if chosen.info.is_tool:
-        return measure_tool(model, devices, workspace, given=asked.ais_bench, batch=batch, loop=asked.loop, say=say)
-    clips = ClipStore.open(asked.store).clip_count if asked.store else 0
+        return measure_tool(model, devices, workspace, given=asked.ais_bench, batch=batch, loop=loop, say=say)
     return measure(
         chosen,
         model,
         devices,
         workspace,
         batch=batch,
-        loop=asked.loop,
+        loop=loop,
+        clip=asked.clip,
         store=asked.store,
-        clips=clips,
+        clips=ClipStore.open(asked.store).clip_count if asked.store else 0,
         say=say,
     )
+
+
+def _place(workspace: Path, asked: InferBench, say: Say) -> tuple[Path, Chosen, tuple[DeviceSpec, ...]]:
+    """The model, the runtime and the devices of a run. InputError or NeedError where one of them is not there."""
+    from backends.inference import runtime_registry as registry
+
+    target, model = asked.target or "cpu", asked.model
+    chosen = registry.choose(target, asked.runtime or "auto", asked.acl_python)
+    if chosen.note is not None:
+        say(chosen.note)
+    if model is None or not model.is_file():
+        raise InputError("{path}: no such model", hint="give --model", path=str(model))
+    return model, chosen, _devices(workspace, target, chosen.info.name, asked.devices)
+
+
+def _operators(workspace: Path, asked: InferBench, say: Say) -> Iterator[BenchFigure]:
+    """The operators that take most of a loop's time on the first device, the dearest first."""
+    from backends.inference.operator_profile import profile
+
+    model, chosen, devices = _place(workspace, asked, say)
+    say(line("{device} under msprof", device=devices[0].id))
+    clip = asked.clip or ClipShape(asked.batch or 10)
+    found = profile(chosen, model, devices[0], workspace, clip, loop=asked.loop, ais_bench=asked.ais_bench)
+    total = sum(one.total_us for one in found)
+    for number, one in enumerate(found[:MOST_OPERATORS], 1):
+        what = line("{operator} ({kind}), {n} calls", operator=one.name, kind=one.kind, n=one.calls)
+        yield beside(f"operator_{number}", what, one.total_us, total, line("all operators"), unit="us")
 
 
 def _devices(workspace: Path, target: str, name: str, wanted: tuple[int, ...] | None) -> tuple[DeviceSpec, ...]:
@@ -117,20 +142,21 @@ def filled(workspace: Path | None, run: Run | None, asked: InferBench) -> InferB
         return asked
     from backends.workspace.settings_file import read_settings
 
-    infer = read_settings(workspace).infer
-    made = latest_outputs(workspace, run)
+    settings = read_settings(workspace)
+    infer, made = settings.infer, latest_outputs(workspace, run)
     target = asked.target or infer.target
     model = asked.model or made.get("om" if target == "ascend" and asked.runtime != "cann" else "onnx")
-    return InferBench(
-        model,
-        asked.store or made.get("store"),
-        target,
-        asked.runtime or (infer.runtime if infer.runtime != "null" else "auto"),
-        asked.devices if asked.devices is not None else infer.devices,
-        asked.batch or infer.batch,
-        asked.loop,
-        asked.ais_bench or infer.ais_bench,
-        asked.acl_python or infer.acl_python,
+    return replace(
+        asked,
+        model=model,
+        store=asked.store or made.get("store"),
+        target=target,
+        runtime=asked.runtime or (infer.runtime if infer.runtime != "null" else "auto"),
+        devices=asked.devices if asked.devices is not None else infer.devices,
+        batch=asked.batch or infer.batch,
+        ais_bench=asked.ais_bench or infer.ais_bench,
+        acl_python=asked.acl_python or infer.acl_python,
+        clip=ClipShape(asked.batch or infer.batch, settings.preprocess.clip_frames, settings.preprocess.size),
     )
 
 

@@ -15,9 +15,10 @@ from backends.core.command_reports import BenchFigure, BenchReport, InferBench
 from backends.core.errors import InputError, NeedError
 from backends.core.events import Outcome
 from backends.core.messages import Line, line
+from backends.core.model_io import ClipShape
 from backends.core.published import RESNET_50
 from backends.core.run_state import Run, StageRun
-from backends.core.settings import InferSettings, ModelSettings, Settings
+from backends.core.settings import InferSettings, ModelSettings, PreprocessSettings, Settings
 from backends.device.model_runtime import DeviceSpec
 from backends.engine.folders import Folders
 from backends.inference.pure_inference import Measured, Perf
@@ -85,16 +86,17 @@ def test_the_published_figures_stand_beside_a_chips_own() -> None:
 
 def test_what_is_not_said_is_the_workspaces(tmp_path: Path) -> None:
     """Settings, and what its latest run made and still has; what is said counts before."""
-    write_settings(tmp_path, Settings(infer=InferSettings(devices=(0, 1), batch=4, runtime="onnxruntime")))
+    infer = InferSettings(devices=(0, 1), batch=4, runtime="onnxruntime")
+    write_settings(tmp_path, Settings(infer=infer, preprocess=PreprocessSettings(clip_frames=8)))
     stage = StageRun("simplify", "done", outcome=Outcome(outputs={"onnx": "m.onnx"}), fingerprint="f" * 20)
     gone = StageRun("preprocess", "done", outcome=Outcome(outputs={"store": "store"}), fingerprint="e" * 20)
     model = Folders(tmp_path).artifact("simplify", "f" * 20) / "m.onnx"
     model.parent.mkdir(parents=True)
     model.touch()
     found = product.filled(tmp_path, Run(stages=(stage, gone)), InferBench(batch=7))
-    assert InferBench(model, None, "cpu", "onnxruntime", (0, 1), 7) == found
+    assert InferBench(model, None, "cpu", "onnxruntime", (0, 1), 7, clip=ClipShape(7, 8)) == found
     given = InferBench(Path("x.onnx"), Path("s"), "cpu", "openvino", (3,), 2, 5)
-    assert given == product.filled(tmp_path, Run(stages=(stage,)), given)
+    assert replace(given, clip=ClipShape(2, 8)) == product.filled(tmp_path, Run(stages=(stage,)), given)
 
 
 def test_devices_of_the_cpu_are_groups_of_cores(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from backends.core.messages import Line, Scalar
+from backends.core.model_io import ClipShape
 
 
 class InferBench(Struct, frozen=True):
@@ -23,6 +24,10 @@ class InferBench(Struct, frozen=True):
     loop: int = 20
     ais_bench: Path | None = None
     acl_python: Path | None = None
+    clip: ClipShape | None = None
+    """Of blank clips."""
+    is_profiled: bool = False
+    """Also the operators that take most time, by CANN's profiler."""
 
 
 class BenchFigure(Struct, frozen=True):

@@ -27,6 +27,9 @@ def _find_ourselves() -> None:
 
 if __name__ == "__main__":
     _find_ourselves()
-    from backends.device.device_process import main
+    if len(sys.argv) > 1:
+        from backends.device.pure_loop import main
+    else:
+        from backends.device.device_process import main
 
     sys.exit(main())

@@ -47,6 +47,9 @@ def infer(
     ais_bench: Annotated[Path | None, typer.Option(help="The Python that has ais_bench, or an ais_infer.py.")] = None,
     batches: Annotated[str | None, typer.Option(help="Batch sizes to compare, such as 1,4,8,16,32.")] = None,
     apply: Annotated[bool, typer.Option("--apply", help="With --batches: write the best to r3d.toml.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="The ten operators that take most time, by msprof.")
+    ] = False,
     json_document: Json = False,
 ) -> None:
     """Pure inference, each device alone and all together, beside the published figures."""
@@ -66,6 +69,7 @@ def infer(
         batch,
         loop,
         ais_bench,
+        is_profiled=profile,
     )
     report = api.bench_infer(api.find_workspace(given.workspace or Path.cwd()), asked, aloud())
     show(report, json_document=json_document)
