@@ -1,20 +1,28 @@
 """`bench feed`, the chips' half: what clips cost the host on their way to a chip, and how busy chips are kept.
 
-No chip is there: the null runtime takes the published time a batch and no core, so that all that is measured is ours.
+No chip is there: the null runtime takes the published time a batch and no core, so that all that is measured is ours;
+and a stand-in for pyACL that watches every call (`tests/fakes/server`) takes the same, through the code of real chips.
 Costs are processor time, which other work on the machine hardly touches; how busy chips were is wall time, which it
 does. It refuses to know JPEG files and how figures are shown.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 import statistics
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from unittest.mock import patch
 
 from msgspec import Struct
 
+from backends.core.errors import StageError
 from backends.core.messages import N_, Line, line
 from backends.core.model_io import ClipShape
 from backends.data.clip_store import ClipStore
@@ -29,6 +37,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["float32", "uint8"]
 """What the model takes: normalised floats, or bytes where the graph normalises."""
+Through = Literal["null", "acl"]
+"""The runtime: `null`, or pyACL as its stand-in has it."""
 BATCH = 10
 CLIPS_A_VIDEO = 8492 / 1530
 """HMDB51's validation, at most ten clips a video."""
@@ -55,6 +65,7 @@ class ChipRun(Struct, frozen=True):
     chips: int
     kind: Kind
     checked: bool
+    through: Through
     busy: float
     """Share of each chip's time from its first batch on that its published time is, in the middle; median of the
     rounds. Starting eight processes on two cores takes a second, which a run of hours does not notice."""
@@ -100,17 +111,23 @@ def bench_feed(
 ) -> Feed:
     """Measure with the clips of `store`, which should be small enough to stay in memory.
 
-    `seconds` is about how long each run of chips takes; there are six for each number of `chips` and round.
+    `seconds` is about how long each run of chips takes; there are five for each number of `chips` and round.
     """
     say(line("what reading a clip costs"))
     costs = (*read_costs(store, rounds), loop_cost(rounds))
-    ways: tuple[tuple[Kind, bool], ...] = (("float32", True), ("float32", False), ("uint8", True))
-    asked = [(chip, count, kind, checked) for chip in PUBLISHED for count in chips for kind, checked in ways]
-    found: dict[tuple[str, int, Kind, bool], list[LoopBench]] = {key: [] for key in asked}
+    ways: tuple[tuple[Kind, bool, Through], ...] = (
+        ("float32", True, "null"),
+        ("float32", False, "null"),
+        ("uint8", True, "null"),
+        ("float32", True, "acl"),
+        ("uint8", True, "acl"),
+    )
+    asked = [("310P", count, *way) for count in chips for way in ways]
+    found: dict[tuple[str, int, Kind, bool, Through], list[LoopBench]] = {key: [] for key in asked}
     for number in range(rounds):
         for key in asked:
-            text = N_("round {n} of {rounds}: {count} x {chip}, {kind}")
-            say(line(text, n=number + 1, rounds=rounds, count=key[1], chip=key[0], kind=key[2]))
+            text = N_("round {n} of {rounds}: {count} x {chip}, {kind}, {runtime}")
+            say(line(text, n=number + 1, rounds=rounds, count=key[1], chip=key[0], kind=key[2], runtime=key[4]))
             found[key].append(run_chips(store, *key, seconds=seconds))
     runs = tuple(
         ChipRun(
@@ -122,12 +139,49 @@ def bench_feed(
     return Feed(cores, costs, runs, *bench_layouts("310P", videos=306))
 
 
-def run_chips(store: Path, chip: str, chips: int, kind: Kind, checked: bool, *, seconds: float) -> LoopBench:
+def run_chips(
+    store: Path, chip: str, chips: int, kind: Kind, checked: bool, through: Through = "null", *, seconds: float
+) -> LoopBench:
     """Feed so many chips for about so long."""
     videos = max(chips, round(seconds * chips * PUBLISHED[chip] / CLIPS_A_VIDEO))
-    entry = "bench.feed:Bytes" if kind == "uint8" else ""
     place = store / f"{'checked' if checked else 'unchecked'}-{videos}"
-    return bench_loop(chip, videos=videos, devices=chips, store=place, clips="bench.feed:Around", entry=entry)
+    run = partial(bench_loop, chip, videos=videos, devices=chips, store=place, clips="bench.feed:Around")
+    if through == "acl":
+        with _server(chips, kind) as om:
+            return run(om=om)
+    return run(entry="bench.feed:Bytes" if kind == "uint8" else "")
+
+
+@contextlib.contextmanager
+def _server(chips: int, kind: Kind) -> Iterator[Path]:
+    """A server of 310P chips whose pyACL refuses wrong calls, computes nothing and takes the published time; an `.om`.
+
+    Copies to its chips cost no core, as those of a real chip's DMA. StageError where a call was wrong.
+    """
+    from tests.fakes.server.build import make_server
+
+    with tempfile.TemporaryDirectory(prefix="r3d-bench-") as name:
+        server = make_server(Path(name, "server"), chips, null=True, published=True)
+        with patch.dict(os.environ, server.environment()):
+            yield _om(Path(name, "model.om"), kind)
+        if wrong := [text for report in server.reports() for text in report["wrong"]]:
+            raise StageError("pyACL: {wrong}", wrong=wrong[0])
+
+
+def _om(path: Path, kind: Kind) -> Path:
+    """The smallest model with the ends of the guide's, as the stand-in's atc writes one for a 310P3."""
+    from onnx import TensorProto, helper
+
+    taken = TensorProto.UINT8 if kind == "uint8" else TensorProto.FLOAT
+    shape = [BATCH, *ClipShape().clip]
+    ends = [helper.make_tensor_value_info("input", taken, shape),
+            helper.make_tensor_value_info("output", TensorProto.FLOAT, [BATCH, 51])]  # fmt: skip
+    random = helper.make_node("RandomNormal", [], ["output"], shape=[BATCH, 51])
+    graph = helper.make_graph([random], "nothing", ends[:1], ends[1:])
+    opsets = [helper.make_opsetid("", 11)]
+    data = helper.make_model(graph, opset_imports=opsets, ir_version=6).SerializeToString()
+    path.write_bytes(b"IMODAscend310P3\n" + hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+    return path
 
 
 def read_costs(store: Path, rounds: int = 3) -> tuple[Cost, ...]:

@@ -96,10 +96,12 @@ def bench_loop(
     store: Path | None = None,
     clips: str = "",
     entry: str = "",
+    om: Path | None = None,
 ) -> LoopBench:
     """Run the stage over the null runtime at the chip's published latency (or `latency_s` a batch).
 
-    `clips` and `entry` name another reader of `store` and another runtime, `package.module:Class`.
+    `clips` and `entry` name another reader of `store` and another runtime, `package.module:Class`. With `om` it is
+    pyACL that runs that model; whatever stands for pyACL knows its latency, which must be the published one.
     """
     latency = batch / PUBLISHED[chip] if latency_s is None else latency_s
     params: dict[str, Any] = {"runtime": "null", "batch": batch, "layout": layout, "options": {"latency_s": latency}}
@@ -107,10 +109,12 @@ def bench_loop(
         params["clips"] = clips or "bench.null_loop:Blank"
     if entry:
         params["entry"] = entry
+    if om is not None:
+        params |= {"target": "ascend", "runtime": "acl", "options": {}}
     tuning = {"devices": list(range(devices))}
     before = _processor_s()
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as folder:
-        outcome, ticks = _run(Path(folder), store or Path(folder, f"blank-{videos}"), params, tuning)
+        outcome, ticks = _run(Path(folder), store or Path(folder, f"blank-{videos}"), params, tuning, om)
     used = _processor_s() - before
     figures: Mapping[str, Any] = outcome.figures
     done, seconds, chip_s = int(figures["clips"]), float(figures["seconds"]), int(figures["batches"]) * latency
@@ -140,13 +144,15 @@ def bench_layouts(chip: str = "310P", **options: Any) -> tuple[LoopBench, LoopBe
 
 
 def _run(
-    folder: Path, store: Path, params: Mapping[str, Any], tuning: Mapping[str, Any]
+    folder: Path, store: Path, params: Mapping[str, Any], tuning: Mapping[str, Any], om: Path | None
 ) -> tuple[Outcome, Sequence[DeviceProgress]]:
     """The stage's outcome, and each device's last tick."""
     upstream = {
         "preprocess": Upstream(store.parent, Outcome(outputs={"store": store.name})),
         "simplify": Upstream(folder, Outcome(outputs={"onnx": "none.onnx"})),
     }
+    if om is not None:
+        upstream["compile"] = Upstream(om.parent, Outcome(outputs={"om": om.name}))
     out, scratch = folder / "out", folder / "scratch"
     request = Request("infer", "", 1, folder, out, scratch, params, tuning, {}, upstream)
     ticks: dict[str, DeviceProgress] = {}

@@ -25,7 +25,7 @@ FLAT = 2.0
 """MiB that a flood may add; an allocator's arenas are not given back at once."""
 ASKED: dict[str, tuple[float, float, float]] = {
     "chips_16": (0.02, 3000.0, 30.0),
-    "chips_64": (0.08, 30_000.0, 40.0),
+    "chips_64": (0.05, 30_000.0, 40.0),
 }
 """Share of a core, bytes a second and milliseconds from key to paint in 95 of 100, at most."""
 ON_A_LINK = 500.0
