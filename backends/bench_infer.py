@@ -33,7 +33,7 @@ MOST_OPERATORS = 10
 
 def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say: Say) -> BenchReport:
     """Pure inference on the devices where a model is known; and what our loop and packing do on the null runtime."""
-    from backends.ascend.chip_query import SIMULATED
+    from backends.core.processes import SIMULATED
 
     before = machine()
     figures: list[BenchFigure] = []
@@ -65,8 +65,7 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
 def measure_devices(workspace: Path, asked: InferBench, say: Say) -> Perf:
     """All devices of a run, each alone and together, with a model that is known."""
     from backends.data.clip_store import ClipStore
-    from backends.inference.pure_inference import measure
-    from backends.inference.pure_inference_tool import measure_tool
+    from backends.inference.pure_inference import measure, measure_tool
 
     model, chosen, devices = _place(workspace, asked, say)
     batch, loop = asked.batch or 10, asked.loop

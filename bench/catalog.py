@@ -21,7 +21,7 @@ from typing import Any
 from backends.core.catalog_pages import Query
 from backends.core.events import Outcome
 from backends.core.run_state import Run, StageRun
-from backends.data.clip_index import VideoClips
+from backends.data.clip_store import VideoClips
 from backends.device.clip_format import INDEX, ClipHeader, header_line, seal, video_line
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal

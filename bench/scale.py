@@ -114,7 +114,7 @@ def _make(folder: Path, count: int) -> None:
     from PIL import Image
 
     from backends.data.annotation import Annotation, Video, annotation_json
-    from backends.data.clip_index import VideoClips
+    from backends.data.clip_store import VideoClips
     from backends.device.clip_format import INDEX, ClipHeader, header_line, seal, video_line
     from bench.null_loop import sample, spread
 

@@ -21,8 +21,15 @@ from backends.core.client import RunRequest
 from backends.core.errors import InputError, R3dError
 from r3d_tui.commands import bench, clean, make, open_report, run, serving, show
 from r3d_tui.commands import step as steps
-from r3d_tui.commands.help import GroupedHelp, globals_first
-from r3d_tui.commands.options import chosen_words, given, open_workspace, tell, workspace_folder
+from r3d_tui.commands.options import (
+    GroupedHelp,
+    chosen_words,
+    given,
+    globals_first,
+    open_workspace,
+    tell,
+    workspace_folder,
+)
 from r3d_tui.headless import sentences
 from r3d_tui.lang.words import LANGUAGES
 from r3d_tui.terminal import tty

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from backends.device.telemetry import no_telemetry
+from backends.device.lifeline import no_telemetry
 
 no_telemetry()  # OpenVINO would fork the test process and call home
 

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import backends
-from backends.ascend import ais_bench_command, cann, log_diagnosis, npu_smi_calls
+from backends.ascend import ais_bench_install, cann, log_diagnosis, npu_smi_calls
 from backends.core import device_samples, files
-from backends.data import annotation, class_names, clip_index, datasets, frames, score_rows
+from backends.data import annotation, class_names, clip_store, datasets, frames, score_rows
 from backends.device.clip_format import INDEX
 from backends.engine import journal
 from backends.evaluate import result_files, val_json
@@ -74,7 +74,7 @@ def _of(
 
 
 READERS = (
-    _of(ais_bench_command.read_summary, json.dumps(SUMMARY).encode(), ours=True),
+    _of(ais_bench_install.read_summary, json.dumps(SUMMARY).encode(), ours=True),
     _of(annotation.read_annotation, json.dumps(ANNOTATION).encode()),
     _of(annotation.read_json, json.dumps(ANNOTATION).encode(), "a hint"),
     _of(annotation.read_labels, json.dumps(ANNOTATION).encode()),
@@ -82,7 +82,7 @@ READERS = (
     _of(checkpoint.read_checkpoint, b"PK\x03\x04" + bytes(60)),
     _of(class_names.read_class_names, b"1 a\n2 b\n"),
     _of(cpu_groups.read_ticks, b"cpu0 1 2 3 4 5 6 7 8 9 10\n", name="stat", folder=True, ours=True),
-    _of(clip_index.read_index, b"{} 00000000\n", name=INDEX, folder=True, ours=True),
+    _of(clip_store.read_index, b"{} 00000000\n", name=INDEX, folder=True, ours=True),
     _of(datasets.read_lists, b"v.avi 1\nw.avi 2\n", 1, name="a_test_split1.txt", folder=True),
     _of(device_samples.read_history, b'{"device":"npu:0","at":1.5,"power_w":20.5}\n', ours=True),
     _of(device_samples.read_samples, b'{"device":"npu:0","at":1.5,"power_w":20.5}\n', ours=True),

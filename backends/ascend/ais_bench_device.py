@@ -20,9 +20,16 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from backends.ascend import plog
-from backends.ascend.ais_bench_command import Summary, bar_position, infer_line, read_summary, summary_path
 from backends.ascend.ais_bench_files import Kind, RunResults, ToolRun, affordable, place, usable, write_input
-from backends.ascend.ais_bench_install import AisBench, sourced
+from backends.ascend.ais_bench_install import (
+    AisBench,
+    Summary,
+    bar_position,
+    infer_line,
+    read_summary,
+    sourced,
+    summary_path,
+)
 from backends.ascend.diagnosis import diagnose_run
 from backends.core.messages import N_, Line, line, os_reason
 from backends.device.clip_reader import ClipReader

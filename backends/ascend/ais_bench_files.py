@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from backends.ascend.ais_bench_command import RUN, result_name
+from backends.ascend.ais_bench_install import RUN, result_name
 from backends.core.errors import InputError, StageError
 from backends.core.files import sync_folder
 from backends.core.messages import N_, os_reason

@@ -12,8 +12,14 @@ from pathlib import Path
 
 from backends.ascend import cann
 from backends.ascend.acl_python import find_acl_python
-from backends.ascend.check_tools import ais_bench_findings, atc_python_findings, spare_findings
-from backends.ascend.check_versions import cann_finding, driver_is_known, package_findings
+from backends.ascend.check_tools import (
+    ais_bench_findings,
+    atc_python_findings,
+    cann_finding,
+    driver_is_known,
+    package_findings,
+    spare_findings,
+)
 from backends.ascend.diagnosis import diagnose_run
 from backends.ascend.npu_names import parse_fields
 from backends.ascend.npu_smi_calls import call, read_ids, tool

@@ -22,7 +22,6 @@ from msgspec.structs import replace
 
 from backends.ascend import cann
 from backends.ascend.acl_python import find_acl_python
-from backends.ascend.chip_query import SIMULATED
 from backends.ascend.npu_names import (
     is_masked,
     live_ids,
@@ -37,6 +36,7 @@ from backends.ascend.npu_smi_errors import failure
 from backends.ascend.npu_text import without_services
 from backends.core.files import read_file
 from backends.core.messages import N_, line, os_reason
+from backends.core.processes import SIMULATED
 from backends.core.values import Chip, DeviceTable, Trouble
 
 TOOL = "npu-smi"

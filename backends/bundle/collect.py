@@ -18,11 +18,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from backends.ascend import plog
-from backends.ascend.chip_query import SIMULATED
 from backends.core.errors import R3dError
 from backends.core.events import to_json
 from backends.core.messages import Line, line, os_reason
 from backends.core.needs import Finding
+from backends.core.processes import SIMULATED
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import JournalReader, is_readable, read_state
 

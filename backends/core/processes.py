@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import IO
 
 from backends.device import lifeline
-from backends.device.telemetry import QUIET
+from backends.device.lifeline import QUIET
 
 die_with_parent = lifeline.die_with_parent
 MARK = "R3D_TUI_WORKSPACE"
 """Environment variable that every child carries, so that leftovers of a killed engine can be found."""
+SIMULATED = "R3D_TUI_SIMULATED"
+"""Environment variable of all processes of a workspace whose chips are simulated."""
 _RUN_MODULE = Path(__file__).with_name("run_module.py")
 
 

@@ -22,7 +22,7 @@ from msgspec import Struct
 from backends.core.errors import StageError
 from backends.core.files import sync_folder, write_whole
 from backends.core.messages import N_
-from backends.data.clip_index import ClipIndex, VideoClips, read_index, video_of
+from backends.data.clip_store import ClipIndex, VideoClips, read_index, video_of
 from backends.device import clip_kernels
 from backends.device.clip_format import (
     INDEX,

@@ -17,8 +17,7 @@ from backends.core.files import write_whole
 from backends.core.messages import N_, line, size
 from backends.data.annotation import Annotation, Video, read_annotation
 from backends.data.clip_extraction import Extracted, extract
-from backends.data.clip_index import ClipIndex
-from backends.data.clip_store import ClipStore
+from backends.data.clip_store import ClipIndex, ClipStore
 from backends.data.clip_writer import ClipWriter, borrow
 from backends.data.guide_files import BinWriter, write_info
 from backends.data.preprocess_params import PreprocessParams, clip_count

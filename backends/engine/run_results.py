@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
+import json
 import os
 import shutil
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
+from backends.core.catalog_pages import SkippedEntry
 from backends.core.codec import DecodeError, decode, loads
 from backends.core.errors import InputError
+from backends.core.events import ItemSetAside, from_json
 from backends.core.messages import N_, os_reason
 from backends.core.plan import Plan
-from backends.core.run_state import Run
+from backends.core.run_state import Run, StageRun
 from backends.core.settings import Settings
 from backends.core.values import Report
 from backends.engine.folders import Folders
+from backends.engine.journal import read_state
 from backends.engine.sealed import unseal
 
 EXPORTS = ("val", "predictions", "text", "report")
@@ -76,3 +82,45 @@ def _copy(source: Path, target: Path) -> None:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+_LAST = "SELECT max(seq) FROM events WHERE substr(body, 1, ?) = ?"
+_SAID = "SELECT body FROM events WHERE substr(body, 1, ?) = ? AND seq > ? ORDER BY seq"
+
+
+def each_skipped(folders: Folders, run: Run) -> Iterator[SkippedEntry]:
+    """What the stages of `run` skipped, as far as it is known by name, stage by stage. Never raises."""
+    for stage in run.stages:
+        named = stage.set_aside or (stage.outcome.set_aside if stage.outcome else ())
+        journal = None if stage.set_aside_count <= len(named) else _journal(folders, run, stage)
+        given = 0
+        for entry in _journalled(journal, stage.name) if journal else ():
+            given += 1
+            yield entry
+        if not given:
+            yield from (SkippedEntry(stage.name, one.item, one.reason) for one in named)
+
+
+def _journal(folders: Folders, run: Run, stage: StageRun) -> Path | None:
+    """The journal in which a stage worked: for a cached one that of the latest run in which it did."""
+    if stage.state != "cached":
+        return folders.run(run.id).journal
+    for folder in folders.all_runs():
+        earlier = read_state(folder.journal)
+        for one in earlier.stages if earlier is not None else ():
+            if (one.name, one.fingerprint, one.state) == (stage.name, stage.fingerprint, "done"):
+                return folder.journal
+    return None
+
+
+def _journalled(journal: Path, stage: str) -> Iterator[SkippedEntry]:
+    """What the stage's last attempt skipped; a stage that is resumed reports all of it again."""
+    started, said = (f'{{"kind":"{kind}","stage":{json.dumps(stage)},' for kind in ("StageStarted", "ItemSetAside"))
+    address = f"{journal.resolve().as_uri()}?mode=ro"
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(address, uri=True, timeout=1)) as db:
+        begun = db.execute(_LAST, (len(started), started)).fetchone()[0] or 0
+        for (body,) in db.execute(_SAID, (len(said), said, begun)):
+            with contextlib.suppress(DecodeError):
+                event = from_json(body)
+                if isinstance(event, ItemSetAside):
+                    yield SkippedEntry(event.stage, event.item, event.reason)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from backends.data.clip_index import VideoClips
+    from backends.data.clip_store import VideoClips
     from backends.data.score_rows_reader import RowsReader
 
 
@@ -66,7 +66,7 @@ class _VideoRows(Struct, frozen=True):
 
 def run(job: Job) -> Outcome:
     """Stage `score`: upstream infer's rows and preprocess's clip index to val.json."""
-    from backends.data.clip_index import read_index
+    from backends.data.clip_store import read_index
     from backends.data.score_rows_reader import RowsReader
 
     params = decode(ScoreParams, dict(job.params))

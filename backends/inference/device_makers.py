@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from backends.ascend import plog
-from backends.ascend.ais_bench_command import Summary
 from backends.ascend.ais_bench_device import ToolDevice, ToolSetup
 from backends.ascend.ais_bench_files import MOST_FILES, Kind, prepare
-from backends.ascend.ais_bench_install import probe
+from backends.ascend.ais_bench_install import Summary, probe
 from backends.core.errors import InputError
 from backends.core.messages import N_, Scalar
 from backends.device.clip_reader import ClipReader
@@ -28,7 +27,7 @@ from backends.inference.runtime_registry import Chosen
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
-    from backends.data.clip_index import ClipIndex
+    from backends.data.clip_store import ClipIndex
 
 FOLDER = "ais_bench"
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from backends.ascend.ais_bench_files import MOST_FILES, Kind
-from backends.ascend.chip_query import SIMULATED, ask_chips
+from backends.ascend.chip_query import ask_chips
 from backends.core.codec import decode
 from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.messages import N_, Line, Scalar, line
-from backends.data.clip_index import ClipIndex, read_index
+from backends.core.processes import SIMULATED
+from backends.data.clip_store import ClipIndex, read_index
 from backends.data.score_rows_reader import check_rows
 from backends.device.model_runtime import DeviceSpec, RuntimeInfo, load
 from backends.device.protocol import CLIPS

@@ -11,7 +11,7 @@ from backends.core.events import DeviceState
 from backends.core.messages import Line
 from backends.device.failures import RestartPolicy
 from backends.inference.batch_layout import Batch
-from backends.inference.throughput import Meter
+from backends.inference.running_accuracy import Meter
 from backends.monitor.drift import Drift
 
 

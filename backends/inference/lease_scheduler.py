@@ -31,7 +31,7 @@ from backends.core.messages import Line, line
 from backends.inference import lease_events as ev
 from backends.inference.batch_layout import Batch
 from backends.inference.lease_devices import Held, Lease, LeaseDevice, Limits
-from backends.inference.throughput import Meter
+from backends.inference.running_accuracy import Meter
 
 DEPTH = 2
 """Batches in flight at a device: one in compute, one being read, so that it never waits for us."""

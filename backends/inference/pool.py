@@ -29,7 +29,7 @@ from backends.inference import lease_events as ev
 from backends.inference.device_link import DeviceLink, as_line, close_all
 from backends.inference.lease_scheduler import Leases
 from backends.inference.result_log import Ledger
-from backends.inference.throughput import Meter
+from backends.inference.running_accuracy import Meter
 from backends.monitor.drift import figures as drift_figures
 from backends.monitor.energy import EnergyMeter
 from backends.worker.job import Job

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
-from backends.ascend.chip_state import why_not_taken
+from backends.ascend.chip_query import why_not_taken
 from backends.core.errors import InputError, NeedError
 from backends.core.messages import N_, Line, line
 from backends.core.values import Chip, ChipProcess, DeviceTable

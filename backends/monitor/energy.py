@@ -16,9 +16,9 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from backends.ascend.chip_query import SIMULATED
 from backends.core.device_samples import SampleTail
 from backends.core.messages import Scalar
+from backends.core.processes import SIMULATED
 from backends.core.values import DeviceSample
 from backends.device.model_runtime import DeviceSpec
 

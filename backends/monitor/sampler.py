@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from backends.ascend.chip_state import processes_of, used_by, why_not_taken
+from backends.ascend.chip_query import processes_of, used_by, why_not_taken
 from backends.ascend.npu_names import live_ids, parse_mapping
 from backends.ascend.npu_smi_calls import call, read_table
 from backends.core.codec import dumps, loads

@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from backends.ascend.chip_query import SIMULATED
 from backends.core.errors import InputError
 from backends.core.messages import N_
+from backends.core.processes import SIMULATED
 
 FOLDER = "simulated"
 """In the workspace: what makes it one of simulated chips."""

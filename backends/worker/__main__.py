@@ -34,7 +34,7 @@ from backends.core.events import (
 from backends.core.files import FULL_HINT, LOG_HINT, is_full
 from backends.core.messages import Line, Scalar, line, os_reason, size
 from backends.core.processes import die_with_parent, kill_group
-from backends.device.telemetry import no_telemetry
+from backends.device.lifeline import no_telemetry
 from backends.worker.job import Job, Request
 
 

@@ -31,11 +31,10 @@ from backends.core.processes import our_environment, python_command
 from backends.core.run_state import Run
 from backends.data.annotation import read_annotation
 from backends.data.catalog import SqlCatalog, key_of, memory_catalog, write_catalog
-from backends.data.clip_index import VideoClips, each_video
+from backends.data.clip_store import VideoClips, each_video
 from backends.engine.folders import Folders
 from backends.engine.journal import read_state
-from backends.engine.run_results import output
-from backends.engine.skipped_items import each_skipped
+from backends.engine.run_results import each_skipped, output
 
 if TYPE_CHECKING:
     import numpy as np

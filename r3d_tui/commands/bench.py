@@ -14,8 +14,7 @@ from backends.core.codec import encode
 from backends.core.command_reports import BenchFigure, BenchReport, InferBench
 from backends.core.errors import InputError
 from backends.core.messages import Line, line
-from r3d_tui.commands.help import GroupedHelp
-from r3d_tui.commands.options import chosen_words, given, numbers, open_workspace, print_json, say, tell
+from r3d_tui.commands.options import GroupedHelp, chosen_words, given, numbers, open_workspace, print_json, say, tell
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import DASH, number, percent, rate
 from r3d_tui.text.rows import Column, cells, fit, table, text_of

@@ -13,8 +13,7 @@ import typer
 from backends import api
 from backends.core.events import Event, ItemSetAside, Outcome, StageNote, StageProgress
 from backends.core.run_state import StageRun
-from r3d_tui.commands.help import GroupedHelp
-from r3d_tui.commands.options import chosen_words, tell
+from r3d_tui.commands.options import GroupedHelp, chosen_words, tell
 from r3d_tui.headless.sentences import figures_said, progress_said, stage_name
 from r3d_tui.views.look import dotted
 

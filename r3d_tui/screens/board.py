@@ -24,7 +24,7 @@ from r3d_tui.panels.panel import Panel, Scene
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.host import Host, ask
 from r3d_tui.state.board_state import STATUS_S, BoardState, Status
-from r3d_tui.state.console_messages import DevicesRead, FeedBroke, LogCame, SnapshotCame
+from r3d_tui.state.feed import DevicesRead, FeedBroke, LogCame, SnapshotCame
 from r3d_tui.terminal.textual_workarounds import HeldScreen
 from r3d_tui.text.rows import Row, Span, cut, row
 from r3d_tui.text.safe import safe

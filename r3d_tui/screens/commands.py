@@ -14,7 +14,7 @@ from r3d_tui.screens import browsing, opening, run_commands
 from r3d_tui.screens.board import Board, Command
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.host import write_text
-from r3d_tui.terminal.external_programs import edit, page
+from r3d_tui.terminal.tty import edit, page
 from r3d_tui.text.rows import Row
 from r3d_tui.views import dialogs, stages
 from r3d_tui.views.actions import ACTIONS

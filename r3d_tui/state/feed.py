@@ -1,4 +1,6 @@
-"""Follows a client from threads and posts what changed a few times a second. It refuses to know how it is drawn."""
+"""What tells the console of news: messages, and a feed that follows a client from threads and posts
+what changed a few times a second. It refuses to know how it is drawn.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 
+from msgspec import Struct
 from textual.message import Message
 
-from backends.core.client import Client, LogChunk
+from backends.core.client import Client, LogChunk, Snapshot
 from backends.core.errors import R3dError
 from backends.core.messages import Line, line
-from r3d_tui.state.console_messages import FeedBroke, LogCame, LogPiece, SnapshotCame
+from backends.core.values import DeviceSample
 from r3d_tui.text.safe import safe_lines
 
 LEAST_S = 0.45
@@ -128,3 +131,53 @@ def _words_of(error: Exception) -> Line:
     if isinstance(error, R3dError):
         return error.line
     return line("{error}: {text}", error=type(error).__name__, text=str(error)[:300])
+
+
+class SnapshotCame(Message, bubble=False):
+    """A newer snapshot of the workspace."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        """A later snapshot says all that an earlier one did."""
+        return isinstance(message, SnapshotCame)
+
+
+class LogPiece(Struct, frozen=True):
+    """Harmless lines of a stage's log; `fresh`: what was shown before is gone."""
+
+    stage: str
+    lines: tuple[str, ...]
+    fresh: bool
+    partial: bool
+    """The last line has no end yet; the next piece goes on with it."""
+
+
+class LogCame(Message, bubble=False):
+    """A piece of the log that is being watched."""
+
+    def __init__(self, piece: LogPiece) -> None:
+        super().__init__()
+        self.piece = piece
+
+
+class DevicesRead(Message, bubble=False):
+    """Readings of the devices outside a run."""
+
+    def __init__(self, samples: tuple[DeviceSample, ...]) -> None:
+        super().__init__()
+        self.samples = samples
+
+    def can_replace(self, message: Message) -> bool:
+        """A later reading of all devices stands for an earlier one."""
+        return isinstance(message, DevicesRead)
+
+
+class FeedBroke(Message, bubble=False):
+    """The workspace cannot be read now; the feed tries again."""
+
+    def __init__(self, text: Line) -> None:
+        super().__init__()
+        self.text = text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r3d_tui.state.console_messages import LogPiece
+from r3d_tui.state.feed import LogPiece
 from r3d_tui.text.rows import cells
 from r3d_tui.views.log import matches
 

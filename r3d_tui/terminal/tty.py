@@ -1,4 +1,6 @@
-"""The terminal under the console: whether it will do, what it can draw, and how it is left clean on a signal."""
+"""The terminal under the console: whether it will do, what it can draw, and how it is left clean on a signal,
+and how another program takes it over.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +10,21 @@ import io
 import locale
 import os
 import select
+import shlex
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import IO
 
 from rich.cells import cell_len
 
-from backends.core.messages import Line, line
+from backends.core.messages import Line, line, os_reason
 
 _ASCII = str.maketrans(
     {
@@ -194,3 +200,28 @@ def _reset() -> None:
         settings[3] |= termios.ECHO | termios.ICANON | termios.ISIG | termios.IEXTEN
         settings[0] |= termios.ICRNL
         termios.tcsetattr(0, termios.TCSANOW, settings)
+
+
+def page(path: Path) -> Line | None:
+    """Show a file; a pager must not let the file's escapes through. Gives what went wrong."""
+    return _run(os.environ.get("PAGER") or "less", ("less", "more"), path, {"LESS": "-i", "LESSSECURE": "1"})
+
+
+def edit(path: Path) -> Line | None:
+    """Edit a file. Gives what went wrong."""
+    return _run(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi", ("vi", "nano"), path, {})
+
+
+def _run(wish: str, others: tuple[str, ...], path: Path, extra: dict[str, str]) -> Line | None:
+    for text in (wish, *others):
+        try:
+            command = shlex.split(text)
+        except ValueError:
+            continue
+        if command and shutil.which(command[0]):
+            try:
+                subprocess.run([*command, str(path)], env={**os.environ, **extra}, check=False)
+            except OSError as error:
+                return line("{command}: {reason}", command=command[0], reason=os_reason(error))
+            return None
+    return line("{command} is not installed; set PAGER or EDITOR", command=wish)

@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 
 from backends.ascend import check_tools
-from backends.ascend.check_tools import tool_findings
-from backends.ascend.check_versions import TABLE, cann_finding, driver_is_known, judge, numbers, package_findings
+from backends.ascend.check_tools import (
+    TABLE,
+    cann_finding,
+    driver_is_known,
+    judge,
+    numbers,
+    package_findings,
+    tool_findings,
+)
 from backends.core.settings import InferSettings, Settings
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.ascend.tool_times import ToolFigures, read_log
+from backends.ascend.log_diagnosis import ToolFigures, read_log
 
 RULE = "[INFO] -----------------Performance Summary------------------\n"
 NPU = "[INFO] NPU_compute_time (ms): min = 13.3, max = 13.6, mean = 13.4, median = 13.5, percentile(99%) = 13.5514\n"

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from backends.core.errors import InputError, StageError
 from backends.data import clip_writer
-from backends.data.clip_index import VideoClips, read_index
-from backends.data.clip_store import ClipStore
+from backends.data.clip_store import ClipStore, VideoClips, read_index
 from backends.data.clip_writer import ClipWriter
 from backends.device.clip_format import INDEX, ClipHeader, shard_path
 

@@ -10,7 +10,7 @@ from backends.core.messages import line
 from backends.core.run_state import Run, fold
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal
-from backends.engine.skipped_items import each_skipped
+from backends.engine.run_results import each_skipped
 
 WHY = line("it is broken")
 MANY = 2567

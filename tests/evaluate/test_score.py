@@ -43,7 +43,7 @@ def stores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         writer.close()
         return RowsReader(tmp_path / "rows.bin")
 
-    monkeypatch.setattr("backends.data.clip_index.read_index", lambda folder: _Index(table["videos"]))
+    monkeypatch.setattr("backends.data.clip_store.read_index", lambda folder: _Index(table["videos"]))
     monkeypatch.setattr("backends.data.score_rows_reader.RowsReader", reader)
     return table
 

@@ -37,8 +37,7 @@ from backends.engine.folders import Folders
 from backends.engine.journal import Journal
 from backends.engine.live_client import LiveClient, PlanSource
 from backends.engine.lock import WorkspaceLock
-from r3d_tui.state.console_messages import FeedBroke, SnapshotCame
-from r3d_tui.state.feed import Feed
+from r3d_tui.state.feed import Feed, FeedBroke, SnapshotCame
 from r3d_tui.views.tracks import Tracks, tracks_of
 
 NOTES = 35

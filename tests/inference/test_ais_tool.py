@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 
 from backends.ascend import ais_bench_install
-from backends.ascend.ais_bench_command import (
+from backends.ascend.ais_bench_install import (
     RUN,
+    AisBench,
     Summary,
     bar_position,
+    generation_of,
     infer_line,
+    probe,
     pure_line,
     read_summary,
     summary_path,
+    versions,
 )
-from backends.ascend.ais_bench_install import AisBench, generation_of, probe, versions
 from backends.ascend.diagnosis import diagnose_run
 from backends.core.errors import NeedError
 

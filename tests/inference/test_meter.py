@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.inference.throughput import Meter
+from backends.inference.running_accuracy import Meter
 
 
 def test_nothing_is_known_before_the_first_batch() -> None:

@@ -10,8 +10,7 @@ import pytest
 from backends.core.errors import InputError, NeedError, StageError
 from backends.core.processes import leftovers
 from backends.device.model_runtime import DeviceSpec, RuntimeInfo
-from backends.inference.pure_inference import WARM, measure, percentile
-from backends.inference.pure_inference_tool import measure_tool
+from backends.inference.pure_inference import WARM, measure, measure_tool, percentile
 from backends.inference.runtime_registry import Chosen
 from tests.inference.ais_rig import AisRig, make_om
 from tests.inference.rig import CLASSES, CLIPS

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backends.data.clip_index import VideoClips
+from backends.data.clip_store import VideoClips
 from backends.inference.running_accuracy import Tally
 
 VIDEOS = (

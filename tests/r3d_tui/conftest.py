@@ -13,7 +13,7 @@ from backends.core.catalog_pages import VideoEntry
 from backends.core.client import Snapshot
 from backends.data.catalog import SqlCatalog, memory_catalog
 from backends.engine.folders import Folders
-from backends.engine.skipped_items import each_skipped
+from backends.engine.run_results import each_skipped
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
 from r3d_tui.terminal import tty

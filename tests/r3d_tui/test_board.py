@@ -18,7 +18,7 @@ from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.palette import Palette
-from r3d_tui.state.console_messages import DevicesRead, SnapshotCame
+from r3d_tui.state.feed import DevicesRead, SnapshotCame
 from r3d_tui.widgets.sheet import Sheet
 from tests.r3d_tui.waiting import until
 from tests.replay import ReplayClient

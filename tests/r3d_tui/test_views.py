@@ -23,7 +23,7 @@ from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
 from r3d_tui.panels.catalogue import VIEWS as PANELS
 from r3d_tui.panels.panel import Scene
-from r3d_tui.state.rate_history import History
+from r3d_tui.state.device_poll import History
 from r3d_tui.text.rows import Row, text_of, width_of
 from r3d_tui.views import chips, dataset, devices, dialogs, failure, frame, log, model, ready, result, running, stages
 from r3d_tui.views.frame import strip

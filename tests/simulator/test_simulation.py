@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from backends import api
-from backends.ascend.chip_query import SIMULATED, ask_chips
+from backends.ascend.chip_query import ask_chips
 from backends.core.errors import InputError
+from backends.core.processes import SIMULATED
 from backends.simulator import simulation
 from backends.workspace.settings_file import read_settings
 

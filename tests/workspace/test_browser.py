@@ -13,7 +13,7 @@ from backends.core.errors import InputError
 from backends.core.events import Outcome, SetAside
 from backends.core.messages import line
 from backends.core.run_state import Run, StageRun
-from backends.data.clip_index import VideoClips
+from backends.data.clip_store import VideoClips
 from backends.device.clip_format import INDEX, ClipHeader, header_line, seal, shard_path, video_line
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal

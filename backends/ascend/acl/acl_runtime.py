@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.ascend.acl.acl_calls import Calls
 from backends.ascend.acl.acl_memory import (
     TO_DEVICE,
     TO_HOST,
     WITHIN_DEVICE,
+    Calls,
     Slot,
     device_dataset,
     host_memory,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backends.device.lifeline import no_telemetry
 from backends.device.model_runtime import DeviceSpec, Port, RuntimeInfo, check_ports, read_failure
-from backends.device.telemetry import no_telemetry
 
 if TYPE_CHECKING:
     import numpy as np

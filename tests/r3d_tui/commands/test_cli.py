@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from backends.api import build_demo, stage_names
-from r3d_tui.commands.help import globals_first
+from r3d_tui.commands.options import globals_first
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from r3d_tui.state import log_buffer as logbook
-from r3d_tui.state.console_messages import LogPiece
+from r3d_tui.state.feed import LogPiece
 from r3d_tui.state.log_buffer import LogBook
 
 
