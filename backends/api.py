@@ -60,7 +60,6 @@ def stage_names() -> tuple[str, ...]:
 
 
 def open_client(workspace: Path) -> LiveClient:
-    """The client of a workspace on this machine."""
     from backends.core.device_samples import read_samples
     from backends.engine.live_client import LiveClient, PlanSource
     from backends.simulator.simulation import enter
@@ -205,7 +204,6 @@ def doctor(workspace: Path | None) -> tuple[Finding, ...]:
 
 
 def run_folder(workspace: Path, run_id: str) -> Path:
-    """Where what belongs to one run lies."""
     from backends.engine.folders import Folders
 
     return Folders(workspace.resolve()).run(run_id).path
@@ -248,7 +246,6 @@ def make_bundle(
 
 
 def bench_infer(workspace: Path | None, asked: InferBench, say: Callable[[Line], None]) -> BenchReport:
-    """Pure inference beside the published figures."""
     from backends.bench_infer import bench_infer as measure
 
     return measure(workspace, _latest(workspace), asked, say)

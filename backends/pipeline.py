@@ -28,7 +28,6 @@ STAGES: tuple[StageSpec, ...] = (
 
 
 def whole_plan(workspace: Path, settings: Settings) -> Plan:
-    """The plan of all stages for these settings."""
     stages = with_needs(tuple(spec.plan(settings) for spec in STAGES))
     companion: tuple[str, ...] = ("backends.monitor.sampler", "--target", settings.infer.target)
     if settings.infer.devices is not None:

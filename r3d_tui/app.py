@@ -75,8 +75,6 @@ TURN = ("r3d-dark", "r3d-light", "ansi-dark", "ansi-light")
 
 
 class ConsoleApp(ConsoleBase):
-    """Draws what the client says."""
-
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = None
     TITLE = "r3d-tui"
@@ -150,7 +148,6 @@ class ConsoleApp(ConsoleBase):
         self.theme = TURN[(place + 1) % len(TURN)]
 
     def leave(self, code: int = 0) -> None:
-        """End the console; the run goes on."""
         self.when_answered(lambda: self.exit(code))
 
     def leave_from_signal(self, code: int) -> None:

@@ -47,8 +47,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Address(Struct, frozen=True):
-    """Where the console is served."""
-
     host: str
     port: int
     """0: one that is free."""

@@ -23,8 +23,6 @@ Sentence = Annotated[str, Meta(min_length=1)]
 
 
 class Code(Struct, frozen=True, rename={"codes": "code", "policy": "course"}):
-    """One entry of the catalogue."""
-
     codes: Annotated[tuple[str, ...], Meta(min_length=1)]
     """Numbers, or patterns of them."""
     cause: Sentence

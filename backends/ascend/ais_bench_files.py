@@ -98,7 +98,6 @@ class ToolRun(Struct, frozen=True):
 
     @property
     def inputs(self) -> Path:
-        """The folder that the tool reads."""
         return self.folder / "in"
 
     @property

@@ -46,8 +46,6 @@ print(json.dumps(found))
 
 
 class AisBench(Struct, frozen=True):
-    """An ais_bench that answered."""
-
     command: tuple[str, ...]
     """Its interpreter and the module or script; options come behind it."""
     generation: Generation

@@ -54,8 +54,6 @@ _SOURCE = (
 
 
 class Toolkit(Struct, frozen=True):
-    """An installation of CANN."""
-
     folder: Path
     """The folder that its files are in, such as `/usr/local/Ascend/ascend-toolkit/latest`."""
     set_env: Path | None = None

@@ -35,7 +35,6 @@ GROUP = "HwHiAiUser"
 
 
 def ascend_findings(settings: Settings) -> list[Finding]:
-    """The rows of an Ascend target."""
     found, runtime = cann.find(), settings.infer.runtime
     rows = [*_driver(settings), _group(), *_cann(found), *_atc(found)]
     tool = list(ais_bench_findings(settings) if runtime == "ais_bench" else spare_findings(settings))

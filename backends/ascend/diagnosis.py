@@ -41,8 +41,6 @@ UNKNOWN_FIX = line("see the stage's log, the plog under ~/ascend/log, `dmesg` an
 
 
 class Diagnosis(Struct, frozen=True):
-    """Why a tool failed."""
-
     code: str | None
     """Of CANN (E10016), or a number of pyACL."""
     message: str

@@ -37,8 +37,6 @@ _VERSION = re.compile(r"npu-smi\b.*?\bVersion:\s*([0-9A-Za-z][0-9A-Za-z._+-]*)")
 
 
 class _Reading(Struct):
-    """What the rows so far hold."""
-
     headed: bool = False
     """A heading of chips was seen: a row cut short is then still a chip's."""
     own_cell: bool = False

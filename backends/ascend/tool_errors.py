@@ -36,8 +36,6 @@ class Evidence(Struct, frozen=True):
 
 
 class Match(Struct, frozen=True):
-    """How an entry fits a text."""
-
     entry: ToolError
     code: str | None
     rank: tuple[int, int]
@@ -48,18 +46,14 @@ class Match(Struct, frozen=True):
 
     @property
     def cause(self) -> Line:
-        """With the facts of this text."""
         return Line(self.entry.cause, self.facts)
 
     @property
     def fix(self) -> Line:
-        """With the facts of this text."""
         return Line(self.entry.fix, self.facts)
 
 
 class ToolError(Struct, frozen=True, forbid_unknown_fields=True, rename={"codes": "code", "any_text": "any"}):
-    """One entry of the catalogue."""
-
     cause: Sentence
     fix: Sentence
     codes: tuple[str, ...] = ()

@@ -37,8 +37,6 @@ class Snapshot(Struct, frozen=True):
 
 
 class RunRequest(Struct, frozen=True):
-    """What to bring up to date."""
-
     mode: Literal["run", "rerun"] = "run"
     """`rerun`: what failed in the latest run and what depends on it (or `stages`)."""
     stages: tuple[str, ...] = ()

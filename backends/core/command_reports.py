@@ -52,8 +52,6 @@ class BenchFigure(Struct, frozen=True):
 
 
 class BenchReport(Struct, frozen=True):
-    """One benchmark, measured in one run."""
-
     name: str
     machine: Mapping[str, Scalar]
     """`cpu`, `cores`, `memory_mb`, `system`."""
@@ -82,8 +80,6 @@ def beside(
 
 
 class Garbage(Struct, frozen=True):
-    """One folder that may go."""
-
     path: Path
     """Relative to `.r3d`."""
     kind: Literal["artifact", "run", "rest"]
@@ -108,8 +104,6 @@ class CleanupPlan(Struct, frozen=True):
 
 
 class Bundle(Struct, frozen=True):
-    """A bundle that was written."""
-
     path: Path
     bytes: int
     files: tuple[str, ...]

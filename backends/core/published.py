@@ -59,7 +59,6 @@ def published_model(figures: Mapping[str, Scalar]) -> str:
 
 
 def published_accuracy(model: str, data: str) -> PublishedAccuracy | None:
-    """The accuracy of that model on that data."""
     return next((one for one in ACCURACIES if (one.model, one.data) == (model, data)), None)
 
 

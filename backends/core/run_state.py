@@ -30,8 +30,6 @@ class Note(Struct, frozen=True):
 
 
 class StageRun(Struct, frozen=True):
-    """One stage of the run."""
-
     name: str
     state: StageState = "waiting"
     reason: Line = Line("")
@@ -82,8 +80,6 @@ class DeviceRun(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """A run, so far."""
-
     id: str = ""
     state: ev.RunState = "new"
     reason: Line = Line("")
@@ -178,7 +174,6 @@ def _fold_stage(run: Run, event: _Moved | _Settled, at: float) -> Run:
 
 
 def _moved(old: StageRun, event: _Moved, at: float) -> StageRun:
-    """The stage after what happens while it runs."""
     if isinstance(event, ev.StageStarted):
         begun = StageRun(old.name, "running", event.reason, attempt=event.attempt, pid=event.pid, started=at)
         return replace(begun, fingerprint=event.fingerprint)

@@ -38,8 +38,6 @@ class Chip(Struct, frozen=True):
 
 
 class ChipProcess(Struct, frozen=True):
-    """One process on a chip."""
-
     npu_id: int
     chip_id: int | None
     pid: int
@@ -92,8 +90,6 @@ class DeviceSample(Struct, frozen=True):
 
 
 class ClassScore(Struct, frozen=True):
-    """One class of the evaluation."""
-
     label: str
     videos: int
     top1: int
@@ -110,8 +106,6 @@ class Confusion(Struct, frozen=True):
 
 
 class VideoScore(Struct, frozen=True):
-    """One video's result."""
-
     video: str
     label: str
     predicted: str
@@ -122,8 +116,6 @@ class VideoScore(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """The evaluation of one run."""
-
     subset: str
     videos: int
     """Videos of the subset that have a result: the accuracy stands over these."""

@@ -81,8 +81,6 @@ class Entry(Struct, frozen=True):
 
 
 class Placed(Struct, frozen=True):
-    """What an archive gave."""
-
     files: int
     set_aside: tuple[SetAside, ...] = ()
 

@@ -38,8 +38,6 @@ class Axis(Struct, frozen=True):
 
 
 class Resample(Struct, frozen=True):
-    """Both axes of one frame size."""
-
     geometry: Geometry
     columns: Axis
     rows: Axis

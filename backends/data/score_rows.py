@@ -43,7 +43,6 @@ class Header(Struct, frozen=True):
 
     @property
     def data(self) -> bytes:
-        """The header as it stands in the file."""
         meta = self.meta.encode("utf-8")
         start = _FIXED.pack(MAGIC, self.classes, len(meta)) + meta
         return start + _CRC.pack(zlib.crc32(start))
@@ -250,7 +249,6 @@ def _good_count(data: bytes, stored: list[int], size: int) -> int:
 
 
 def record_type(classes: int) -> np.dtype[Any]:
-    """One record, as it stands in the file."""
     import numpy as np
 
     return np.dtype([("number", "<i8"), ("crc", "<u4"), ("logits", "<f4", (classes,))])

@@ -96,8 +96,6 @@ class RowsReader:
 
 
 class RowsCheck(Struct, frozen=True):
-    """A finished file, read through."""
-
     rows: int
     duplicates: int
     digest: str

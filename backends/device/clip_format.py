@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class StoredVideo(Protocol):
-        """A video's place in a store."""
-
         @property
         def id(self) -> str: ...
         @property

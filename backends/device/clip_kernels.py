@@ -39,7 +39,6 @@ def kernels_wanted() -> bool:
 
 
 def kernel_in_use() -> bool:
-    """Whether the C extension does the work here."""
     return _feed is not None and kernels_wanted()
 
 

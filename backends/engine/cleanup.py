@@ -158,7 +158,6 @@ def _artifacts(folders: Folders, needed: set[Artifact]) -> Iterator[Garbage]:
 
 
 def _ours(paths: list[Path], shape: re.Pattern[str]) -> Iterator[Path]:
-    """Real folders of that shape of name."""
     for path in paths:
         if shape.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
             yield path

@@ -44,7 +44,6 @@ class RunFolder(Struct, frozen=True):
         return self.path / "logs" / f"{stage}-{attempt}.log"
 
     def scratch(self, stage: str, attempt: int) -> Path:
-        """The working folder of one attempt."""
         return self.path / "attempts" / f"{stage}-{attempt}"
 
 
@@ -70,7 +69,6 @@ class Folders(Struct, frozen=True):
 
     @property
     def socket(self) -> Path:
-        """Where the living engine takes commands."""
         return self.root / "engine.sock"
 
     @property
@@ -85,7 +83,6 @@ class Folders(Struct, frozen=True):
 
     @property
     def digests(self) -> Path:
-        """Digests of input files by size and time."""
         return self.root / "digests.json"
 
     @property
@@ -93,7 +90,6 @@ class Folders(Struct, frozen=True):
         return self.root / "runs"
 
     def run(self, run_id: str) -> RunFolder:
-        """The folder of a run by id."""
         return RunFolder(self.runs / run_id)
 
     def all_runs(self) -> tuple[RunFolder, ...]:

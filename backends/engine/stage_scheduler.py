@@ -35,8 +35,6 @@ class Block(Struct, frozen=True):
 
 
 class End(Struct, frozen=True):
-    """Nothing is left to do."""
-
     state: Literal["done", "failed", "stopped"]
     reason: Line
 

@@ -41,7 +41,6 @@ class Child:
             await self.process.stdin.drain()
 
     async def command(self, command: Mapping[str, Any]) -> None:
-        """A command as one line of JSON."""
         await self.send(json.dumps(command))
 
     async def stop(self, grace_s: float = GRACE_S) -> None:

@@ -19,8 +19,6 @@ Ranking = tuple[tuple[str, float], ...]
 
 
 class Val(msgspec.Struct, frozen=True):
-    """A checked val.json."""
-
     results: dict[str, Ranking]
     """By video id, in the file's order; none is empty."""
     set_aside: tuple[Skipped, ...] = ()

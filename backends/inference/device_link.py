@@ -39,7 +39,6 @@ MAIN = Path(device_package.__file__).with_name("__main__.py")
 
 
 def as_line(message: Message) -> Line:
-    """A message of a device's process for people."""
     return Line(message.template, {name: _fact(one) for name, one in message.facts.items()})
 
 
@@ -123,7 +122,6 @@ class ProcessLink:
         return self._process.pid
 
     def fileno(self) -> int:
-        """The descriptor to wait on for answers."""
         return self._up
 
     def order(self, order: Order) -> None:

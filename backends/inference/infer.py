@@ -44,8 +44,6 @@ AGAIN_S = 2.0
 
 
 class Params(Struct, frozen=True):
-    """What decides the scores."""
-
     target: Target = "cpu"
     runtime: str = "auto"
     batch: int = 10
@@ -61,8 +59,6 @@ class Params(Struct, frozen=True):
 
 
 class Tuning(Struct, frozen=True):
-    """What decides the speed."""
-
     devices: tuple[int, ...] | None = None
     """Ids; on cpu as many groups of cores. None: all that are there (on cpu: one group of all cores)."""
     limits: Limits = field(default_factory=Limits)
@@ -181,7 +177,6 @@ def cpu_devices(
 
 
 def find_upstream(job: Job) -> tuple[Path, Path]:
-    """The model and the clip store."""
     compiled = job.upstream.get("compile")
     source = compiled or job.upstream.get("simplify")
     preprocess = job.upstream.get("preprocess")
@@ -209,7 +204,6 @@ def _check_fits(store: ClipIndex | ClipStore, folder: Path) -> None:
 
 
 def report_resumed(job: Job, ledger: Ledger, clips: int) -> None:
-    """Say what an earlier attempt left."""
     if ledger.replaced:
         job.note(line("rows of {runtime} are thrown away: this run has another runtime", runtime=ledger.replaced))
     if ledger.resumed:

@@ -65,7 +65,6 @@ class LeaseDevice(Struct):
 
     @property
     def alive(self) -> bool:
-        """Its process is there, or on its way."""
         return self.state in ("starting", "loading", "ready", "leaving")
 
     def limit(self, limits: Limits, *, is_tool: bool) -> float | None:

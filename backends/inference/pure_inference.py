@@ -60,8 +60,6 @@ class Measured(Struct, frozen=True):
 
 
 class Perf(Struct, frozen=True):
-    """What one measurement found."""
-
     runtime: str
     version: str
     batch: int

@@ -42,8 +42,6 @@ class _Kept(Struct, frozen=True):
 
 
 class _WrittenScores(Struct, frozen=True):
-    """What stands in the file."""
-
     devices: Counter[str]
     """Clips of each."""
     numbers: NDArray[np.int64]
@@ -113,7 +111,6 @@ class Ledger:
         wait(waiting[:1], seconds)
 
     def has(self, number: int) -> bool:
-        """The clip has a row."""
         return self._rows is not None and number in self._rows
 
     def open(self, classes: int) -> None:
@@ -183,7 +180,6 @@ class Ledger:
 
     @contextlib.contextmanager
     def _disk(self) -> Iterator[None]:
-        """What the disk refuses, in one line."""
         try:
             yield
         except OSError as error:

@@ -17,8 +17,6 @@ VISIBLE = "ASCEND_RT_VISIBLE_DEVICES"
 
 
 class Choice(Struct, frozen=True):
-    """The chips of a run."""
-
     devices: tuple[DeviceSpec, ...] = ()
     """Those that can be opened, in the table's order."""
     left_out: Mapping[str, Line] = field(default_factory=dict)
@@ -28,7 +26,6 @@ class Choice(Struct, frozen=True):
 
     @property
     def taken(self) -> int:
-        """How many chips the run begins with."""
         return len(self.devices) - len(self.left_out)
 
 

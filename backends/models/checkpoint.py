@@ -33,8 +33,6 @@ _OTHER = N_("give a checkpoint of kenshohara/3D-ResNets-PyTorch: {known}")
 
 
 class Identified(Struct, frozen=True):
-    """A checkpoint's network, by its outline."""
-
     architecture: Architecture
     outline: Outline
     warnings: tuple[Line, ...] = ()

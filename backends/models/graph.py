@@ -127,7 +127,6 @@ class _Draft:
         return self._node("Conv", op.name, inputs, dilations=[1, 1, 1], group=op.groups, **window)
 
     def _constant(self, name: str, values: Any) -> str:
-        """One value for each channel."""
         return self._weight(name, values.astype("float32").reshape(1, -1, 1, 1, 1))
 
     def _weight(self, name: str, values: Array) -> str:

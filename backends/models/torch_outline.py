@@ -78,8 +78,6 @@ _DTYPES = re.compile(r"numpy\.dtypes?(\[\w+\])?|numpy\.dtypes\.\w+DType|_codecs\
 
 
 class TensorOutline(Struct, frozen=True):
-    """One tensor of the weights."""
-
     name: str
     shape: tuple[int, ...]
     problem: Line | None = None

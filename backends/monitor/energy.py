@@ -170,7 +170,6 @@ class EnergyMeter:
         self._tail = SampleTail(samples) if samples is not None else None
 
     def state(self, device: str, state: str) -> None:
-        """A device has entered a state now."""
         self._energy.state(device, state, time.time())
 
     def per_clip(self, device: str, clips: Mapping[str, int]) -> float | None:

@@ -23,7 +23,6 @@ MEMORY_MB, MODEL_MB, IDLE_MB = 21534, 412, 1041
 
 
 def processes(root: Path, device: int) -> list[int]:
-    """Process ids that have a chip open."""
     found = [int(marker.name.partition("-")[2]) for marker in (root / "open").glob(f"{device}-*")]
     return [pid for pid in sorted(found) if Path(f"/proc/{pid}").exists()]
 

@@ -93,7 +93,6 @@ class Job:
         self._say(DeviceChanged(device, state, name, reason or Line(""), pid))
 
     def note(self, text: Line, level: Literal["info", "warning", "error"] = "info") -> None:
-        """Say a line worth keeping."""
         self._say(StageNote(self.stage, text, level))
 
     def set_aside(self, item: str, reason: Line, *, is_temporary: bool = False) -> None:

@@ -32,8 +32,6 @@ GRACE_S = 5.0
 
 
 class Ending(Struct, frozen=True):
-    """How a tool ended."""
-
     status: int
     """Its exit status; 128 + n where signal n ended it."""
     words: str
@@ -80,7 +78,6 @@ class Tool:
         return self._process.pid
 
     def fileno(self) -> int:
-        """The descriptor to wait on for words."""
         return self._out
 
     def hear(self) -> bytes:

@@ -114,7 +114,6 @@ class JsonLines:
         self._out.flush()
 
     def say(self, key: str) -> None:
-        """Elsewhere: standard output is the events'."""
         self._say(key)
 
     def _tick(self, stage: StageRun) -> None:

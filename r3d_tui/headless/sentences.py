@@ -158,7 +158,6 @@ def complaint(words: Words, error: R3dError) -> str:
 
 
 def system_complaint(words: Words, error: OSError) -> str:
-    """What the operating system refused, as one line."""
     reason = os_reason(error)
     if error.filename:
         reason = line("{path}: {reason}", path=str(error.filename), reason=reason)

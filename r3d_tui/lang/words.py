@@ -65,7 +65,6 @@ class Words:
 
     @property
     def other(self) -> str:
-        """The language that the language key turns to."""
         return LANGUAGES[(LANGUAGES.index(self.language) + 1) % len(LANGUAGES)]
 
 

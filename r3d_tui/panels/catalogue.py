@@ -107,7 +107,6 @@ def _runs(scene: Scene, look: Look) -> list[Row]:
 
 
 def _marked(scene: Scene, look: Look) -> list[Row]:
-    """The history of the marked chip's sensors."""
     mine = next((one for one in scene.devices if one.id == scene.device), None)
     if mine is None:
         return paragraph(look.words("chip_table.none"), look.width, "dim")

@@ -35,7 +35,6 @@ class LogPanel(Panel):
         return len(self._wrapped) or super().row_count
 
     def row_at(self, index: int) -> Row:
-        """A piece of a line, matches marked."""
         if not self._wrapped or self.scene is None:
             return super().row_at(index)
         return log_row(self._wrapped[index][1], self.scene.log.pattern)
@@ -46,7 +45,6 @@ class LogPanel(Panel):
         self.at_end = self.top >= self.last_top
 
     def show_line(self, line: int) -> None:
-        """Bring a line of the log into sight."""
         if self.scene is not None and self._wrapped:
             self.at_end = False
             self.scroll_rows(self.scene.log.row_of(line) - self.top - self.page // 2)

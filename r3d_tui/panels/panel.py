@@ -98,7 +98,6 @@ class Panel(Sheet):
         return scene.boxed or self.view.name not in ("main", "chips")
 
     def scroll_rows(self, rows: int) -> None:
-        """Scroll, and say so in the title."""
         super().scroll_rows(rows)
         if self.scene is not None and self._titled(self.scene):
             self.put_title(self._head(self.scene))

@@ -137,7 +137,6 @@ class Board(HeldScreen):
 
     @on(DevicesRead)
     def take_devices(self, message: DevicesRead) -> None:
-        """The devices were read outside a run."""
         self.state.take_polled(message.samples)
         self.draw_news()
 
@@ -314,19 +313,16 @@ class Board(HeldScreen):
         return boxes
 
     def relayout(self) -> None:
-        """Boxes changed: place and draw again."""
         self._tiles.place_again()
         self.draw()
         self.draw_soon()
 
     @property
     def boxes(self) -> Mapping[str, Box]:
-        """What is on the screen, and where."""
         return self._plan.boxes
 
     @property
     def panel_now(self) -> Panel:
-        """The panel that keys go to."""
         return self.panels[self.state.current]
 
     @property
@@ -347,7 +343,6 @@ class Board(HeldScreen):
         return not self.host.read_only
 
     def do(self, name: str) -> Any:
-        """Do a command by its name."""
         return self._commands[name](self)
 
     def action_do(self, name: str) -> None:
@@ -377,7 +372,6 @@ class Board(HeldScreen):
         self.show_match(self.state.book.here)
 
     def on_input_submitted(self) -> None:
-        """Enter: back to the keys, matches stay marked."""
         self.searching = False
         self.query_one("#search").remove()
         self.set_focus(None)
@@ -396,7 +390,6 @@ class Board(HeldScreen):
         self.do("show_all")
 
     def search_log(self) -> None:
-        """Type what to look for in the log."""
         entry = Input(
             placeholder=self.words("log.search"), id="search", select_on_focus=False, value=self.state.book.pattern
         )
@@ -407,7 +400,6 @@ class Board(HeldScreen):
         self.relayout()
 
     def show_match(self, number: int | None) -> None:
-        """Bring a line of the log into sight."""
         self.draw()
         if number is not None:
             self.log_panel.show_line(number)

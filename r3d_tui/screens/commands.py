@@ -96,7 +96,6 @@ def follow(board: Board) -> None:
 
 
 def failure(board: Board) -> None:
-    """Go to the card of what failed."""
     failed = failed_stage(board.state.snapshot) if board.state.snapshot else None
     if failed is None:
         board.say("say.no_failure")
@@ -106,7 +105,6 @@ def failure(board: Board) -> None:
 
 
 def zoom(board: Board) -> None:
-    """One panel large, or all together."""
     board.state.zoomed = not board.state.zoomed
     board.relayout()
 
@@ -163,12 +161,10 @@ def _filter_chips(board: Board) -> None:
 
 
 def next_match(board: Board, step: int) -> None:
-    """Go to the next match in the log."""
     board.show_match(board.state.book.turn(step))
 
 
 def palette(board: Board) -> None:
-    """Everything that can be done now."""
     from r3d_tui.screens.palette import Palette
 
     snapshot, read_only = board.state.snapshot, board.host.read_only

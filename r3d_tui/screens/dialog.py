@@ -85,7 +85,6 @@ class Dialog(ModalScreen[str]):
         self.call_after_refresh(self.draw)
 
     def draw(self) -> None:
-        """Show the rows as they are now."""
         if not self._body.size.width:
             return
         title = cut(row(Span(self._heading, "focus")), self._body.size.width)

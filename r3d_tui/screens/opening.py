@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 
 def open_chip(board: Board) -> None:
-    """The device under the cursor, live."""
     from r3d_tui.screens.chip_page import ChipPage
     from r3d_tui.views.chip import processes_on
 
@@ -111,7 +110,6 @@ def make_bundle(board: Board) -> None:
 
 
 def open_setup(board: Board) -> None:
-    """The form that makes a workspace."""
     from r3d_tui.screens.setup import Setup
 
     if board.allowed():

@@ -105,7 +105,6 @@ class Results(Lists):
 
     @property
     def keys(self) -> list[tuple[str, str, str]]:
-        """Those of the page."""
         page = PAGES[self._here]
         pairs = [("Tab", "results.page", "turn(1)"), ("x", "results.export", "export")]
         if page in ("worst", "compare") and self.listed is not None:

@@ -35,16 +35,13 @@ class Videos(Lists):
 
     @property
     def listed(self) -> Listed:
-        """The classes, or the videos of one."""
         return self._inside or self._labels
 
     @property
     def keys(self) -> list[tuple[str, str, str]]:
-        """Deeper."""
         return [("Enter", "videos.play" if self._inside else "videos.enter", "deeper")]
 
     def title_row(self) -> Row:
-        """Where one is."""
         title = row(Span(self._heading, "focus"))
         if self._inside is None:
             return title

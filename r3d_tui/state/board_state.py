@@ -64,7 +64,6 @@ class BoardState:
 
     @property
     def phase(self) -> Phase:
-        """Which pane matters now."""
         return phase_of(self.snapshot)
 
     @property

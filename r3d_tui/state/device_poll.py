@@ -37,7 +37,6 @@ class DevicePoll:
         self._wake.set()
 
     def end(self) -> None:
-        """Stop; the process ends with its standard input."""
         self._ended, self._target = True, ""
         self._wake.set()
 

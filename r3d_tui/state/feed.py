@@ -134,8 +134,6 @@ def _words_of(error: Exception) -> Line:
 
 
 class SnapshotCame(Message, bubble=False):
-    """A newer snapshot of the workspace."""
-
     def __init__(self, snapshot: Snapshot) -> None:
         super().__init__()
         self.snapshot = snapshot

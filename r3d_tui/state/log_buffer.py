@@ -33,7 +33,6 @@ class LogBook:
         self._matching: tuple[tuple[int, str, int], list[tuple[int, str]]] = ((0, "", 0), [])
 
     def take(self, piece: LogPiece) -> None:
-        """Append a piece, or begin again with it."""
         if piece.fresh or piece.stage != self.stage:
             self.stage, self.lines, self.dropped, self._partial = piece.stage, [], 0, False
             self._wrapped = []

@@ -15,8 +15,6 @@ LOST_S = 8.0
 
 
 class Pace:
-    """One terminal's."""
-
     def __init__(self) -> None:
         self.answers = False
         """It has answered once."""
@@ -37,5 +35,4 @@ class Pace:
         self._asked = None
 
     def behind(self, now: float) -> bool:
-        """An answer is out."""
         return self._asked is not None and now - self._asked < LOST_S

@@ -116,7 +116,6 @@ class LeanUpdate(CompositorUpdate):
 
 
 def _whole(update: LayoutUpdate) -> Iterator[Piece]:
-    """Every strip with its place."""
     for y, line in enumerate(update.strips, update.region.y):
         x = update.region.x
         for strip in line:
@@ -240,7 +239,6 @@ def _moved(x: int, y: int) -> str:
 
 @lru_cache(maxsize=4096)
 def _turned(before: Pen, after: Pen) -> str:
-    """The shortest sequence from one pen to another."""
     if before == after:
         return ""
     if after == PLAIN:

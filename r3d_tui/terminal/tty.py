@@ -208,7 +208,6 @@ def page(path: Path) -> Line | None:
 
 
 def edit(path: Path) -> Line | None:
-    """Edit a file. Gives what went wrong."""
     return _run(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi", ("vi", "nano"), path, {})
 
 

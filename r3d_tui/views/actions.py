@@ -99,7 +99,6 @@ _SHOWN = {
 
 
 def shown(key: str) -> str:
-    """A key as it is written for people."""
     if key.startswith("ctrl+"):
         return "^" + key[5:].upper()
     return _SHOWN.get(key, key)

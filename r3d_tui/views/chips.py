@@ -27,8 +27,6 @@ BAR, LINE = "\0", "\1"
 
 
 class ChipTable(Struct, frozen=True):
-    """What the table is drawn from."""
-
     devices: Sequence[Device]
     """Those that are listed, in order."""
     settings: Settings | None
@@ -257,7 +255,6 @@ def reading_age(devices: Sequence[Device], look: Look) -> str:
 
 
 def working(snapshot: Snapshot) -> bool:
-    """Whether devices have done anything in this run."""
     return any(device.clips or device.state == "working" for device in snapshot.run.devices)
 
 

@@ -29,8 +29,6 @@ ORDERS: tuple[Order[Change], ...] = (
 
 
 class Comparison(Struct, frozen=True):
-    """Two results beside each other."""
-
     now: RunResult
     before: RunResult
     listing: Listing[Change] | None
@@ -95,7 +93,6 @@ def _figures(now: RunResult, before: RunResult, look: Look) -> list[Row]:
 
 
 def _settings(now: RunResult, before: RunResult, look: Look) -> list[Row]:
-    """The settings that differ between the two runs."""
     words = look.words
     if now.settings is None or before.settings is None:
         return paragraph(words("compare.settings_gone"), look.width, "dim")

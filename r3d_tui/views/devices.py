@@ -40,7 +40,6 @@ class Device(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Its name, from wherever one is known."""
         return (self.run.name if self.run else "") or (self.sample.name if self.sample else "")
 
     @property
@@ -90,7 +89,6 @@ def _natural(name: str) -> tuple[tuple[int, str], ...]:
 
 
 def simulated(snapshot: Snapshot) -> bool:
-    """Figures of this snapshot are of simulated chips."""
     return of_simulated(snapshot.run) or any(sample.name.endswith(SIMULATED) for sample in snapshot.samples)
 
 

@@ -184,7 +184,6 @@ def _keys(actions: list[Action], look: Look, *, main: bool) -> Row:
 
 
 def too_small(look: Look) -> list[Row]:
-    """What is shown where nothing fits."""
     columns, lines = LEAST
     text = look.words("small.window", columns=columns, lines=lines, width=look.width, height=look.height)
     return paragraph(text, look.width)

@@ -52,8 +52,6 @@ class Rows(Struct, Generic[T], frozen=True):
 
 
 class Source(Struct, Generic[T], frozen=True):
-    """Where entries come from."""
-
     orders: tuple[Order[T], ...]
     arranged: Callable[[str, Order[T] | None], Rows[T]]
     """The entries that hold every word of a pattern, in an order; None: as they came."""
@@ -123,7 +121,6 @@ class Listing(Generic[T]):
 
     @property
     def chosen(self) -> T | None:
-        """The entry under the cursor."""
         return self.at(self.here)
 
     @property
@@ -141,7 +138,6 @@ class Listing(Generic[T]):
         return begin, self._rows.read(begin, BEFORE + BEHIND)
 
     def hold(self, begin: int, page: Sequence[T]) -> None:
-        """Have those entries at hand."""
         self._begin, self._page = begin, page
 
     def arranged(self, pattern: str, order: int) -> Callable[[], None]:

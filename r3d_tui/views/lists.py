@@ -71,7 +71,6 @@ def run_note(found: Sequence[RunSummary], look: Look) -> list[Row]:
 
 
 def skipped_count(snapshot: Snapshot) -> int:
-    """How many were skipped, named or not."""
     return sum(stage.set_aside_count for stage in stages(snapshot))
 
 
@@ -88,7 +87,6 @@ def skipped_listing(catalog: Catalog) -> Listing[SkippedEntry]:
 
 
 def skipped_columns(look: Look) -> tuple[Column, ...]:
-    """Of the list of what was skipped."""
     words = look.words
     return (
         Column(words("list.item"), 20, flex=True),

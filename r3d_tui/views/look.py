@@ -179,7 +179,6 @@ def facts(label: str, text: str, width: int, role: str = "") -> list[Row]:
 
 
 def fact(label: str, *values: str | Span) -> Row:
-    """A label and what it is."""
     return row(Span(fit(label, LABEL), "dim"), *values)
 
 
@@ -202,6 +201,5 @@ def dotted(parts: Iterable[str]) -> str:
 
 
 def rule(title: str, width: int) -> Row:
-    """A quiet heading inside a panel."""
     head = f"{title} " if title else ""
     return row(Span(head, "head"), Span("─" * max(0, width - cells(head)), "rule"))

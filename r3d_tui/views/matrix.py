@@ -81,7 +81,6 @@ class Drawing(Struct, frozen=True):
     pairs: tuple[Confusion, ...] = ()
 
     def kept(self, place: Place) -> Place:
-        """The nearest cell that there is."""
         rows, columns = (len(self.pairs), 1) if self.whole is None else (len(self.whole.rows), len(self.whole.columns))
         return max(0, min(place[0], rows - 1)), max(0, min(place[1], columns - 1))
 
@@ -123,7 +122,6 @@ def matrix(report: Report, look: Look, room: int, heat: Heat | None, cursor: Pla
 def _form(
     whole: Matrix, look: Look, room: int, heat: Heat | None
 ) -> tuple[Literal["counts 3", "counts 2", "halves", "pairs"], list[Row]]:
-    """The largest form that fits, and its legend."""
     least = sum(_margin(whole)) + 2
     note = paragraph(look.words("matrix.legend"), look.width, "dim")
     if len(whole.rows) + 1 + len(note) <= room:

@@ -50,7 +50,6 @@ def running_stages(snapshot: Snapshot) -> tuple[StageRun, ...]:
 
 
 def infer_runs(snapshot: Snapshot) -> bool:
-    """Devices work on clips now."""
     return any(stage.name == "infer" for stage in running_stages(snapshot))
 
 

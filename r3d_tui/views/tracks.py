@@ -135,8 +135,6 @@ def range_of(track: Track, metric: str) -> Range:
 
 
 class Tracks:
-    """The tracks of a run's devices."""
-
     def __init__(self) -> None:
         self.run = ""
         self.by_device: dict[str, Track] = {}

@@ -43,7 +43,6 @@ class ThroughputVerdict(Struct, frozen=True):
 
     @property
     def valid(self) -> bool:
-        """The figure may be quoted."""
         return not self.reasons
 
 

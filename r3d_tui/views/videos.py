@@ -99,7 +99,6 @@ def outcome(video: VideoEntry, look: Look, *, score: bool = True) -> Span:
 
 
 def clip_facts(video: VideoEntry, clip: int, frame: int, frames: int, look: Look) -> list[Row]:
-    """What stands beside the picture."""
     words = look.words
     rows = [*facts(words("result.video"), safe(video.video), look.width, "strong")]
     rows += facts(words("result.label"), safe(video.label), look.width)

@@ -50,7 +50,6 @@ ANSI_LIGHT = {**ANSI, "warn": "bold magenta", "accent": "blue", "key": "bold blu
 
 
 def paint(variables: Mapping[str, str], *, ansi: bool, dark: bool = True) -> dict[str, Style]:
-    """A Rich style for each role."""
     if ansi:
         return {role: Style.parse(text) for role, text in (ANSI if dark else ANSI_LIGHT).items()}
     return {role: _style(variables, *parts) for role, parts in TRUE.items()}

@@ -89,12 +89,10 @@ class Sheet(Widget, can_focus=True):
         return max(0, self.row_count - self.page)
 
     def scroll_rows(self, rows: int) -> None:
-        """Move what is shown by some rows."""
         self.top = max(0, min(self.top + rows, self.last_top))
         self._refresh_changed()
 
     def reveal(self, index: int) -> None:
-        """Scroll so that a row is seen."""
         if index < self.top:
             self.top = index
         elif self.page and index >= self.top + self.page:
@@ -153,7 +151,6 @@ class Sheet(Widget, can_focus=True):
         self.refresh()
 
     def notify_style_update(self) -> None:
-        """A theme came: forget the old one's colours."""
         self._styles_by_role = {}
         super().notify_style_update()
 

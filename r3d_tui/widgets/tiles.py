@@ -46,7 +46,6 @@ class Tiles(Widget):
         self._placed = _Placed(place)
 
     def place_again(self) -> None:
-        """The function's answer changed."""
         place_again(self)
 
     @property

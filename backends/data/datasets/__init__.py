@@ -45,8 +45,6 @@ class ListedVideo(Struct, frozen=True):
 
 
 class Lists(Struct, frozen=True):
-    """All lists of one split."""
-
     labels: tuple[str, ...]
     """In class order: a class's number is its place here."""
     videos: tuple[ListedVideo, ...]
@@ -109,7 +107,6 @@ def named(name: str) -> Dataset:
 
 
 def recognise(folder: Path) -> Dataset | None:
-    """The data set whose lists a folder holds."""
     names = list_names(folder)
     return next((one for one in datasets() if one.splits(names)), None)
 

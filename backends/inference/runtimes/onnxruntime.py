@@ -60,7 +60,6 @@ def _options(ort: Any, device: DeviceSpec) -> Any:
 
 
 def port(end: Any) -> Port:
-    """An input or output of a session."""
     kinds = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
     shape = tuple(n if isinstance(n, int) else None for n in end.shape)
     return Port(end.name, shape, kinds.get(end.type, end.type))
