@@ -89,7 +89,11 @@ def init_workspace(
 
     settings = Settings(
         dataset=DatasetSettings(
-            videos=absolute(videos), frames=absolute(frames), annotation=absolute(annotation), splits=absolute(splits)
+            videos=absolute(videos),
+            frames=absolute(frames),
+            annotation=absolute(annotation),
+            splits=absolute(splits),
+            keep_frames=videos is None,
         ),
         model=ModelSettings(checkpoint=absolute(checkpoint)),
         infer=InferSettings(target=target, devices=devices),

@@ -46,7 +46,7 @@ def test_the_demo_ends_at_the_accuracy_that_its_model_has(tmp_path: Path) -> Non
     r3d("demo", "d", "--headless", cwd=tmp_path)
     status = json.loads(r3d("--workspace", "d", "status", "--json", cwd=tmp_path))
     states = {stage["name"]: stage["state"] for stage in status["stages"]}
-    assert "skipped" == states.pop("compile")
+    assert {"skipped"} == {states.pop("compile"), states.pop("frames")}
     assert {"done"} == set(states.values())
     assert list(api.stage_names()) == [stage["name"] for stage in status["stages"]]
     assert status["result"]["top1"] > 0.9
@@ -63,7 +63,7 @@ def test_the_demo_ends_at_the_accuracy_that_its_model_has(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_four_real_videos_go_to_an_accuracy(tmp_path: Path, shared: Path) -> None:
-    """Real HMDB51 clips, a checkpoint as the training script saves it, one command."""
+    """Real HMDB51 clips, a checkpoint as the training script saves it, one command; the same with frames on disk."""
     annotation = json.loads((shared / "data/golden/annotation.json").read_text())
     annotation["database"] = {name: annotation["database"][name] for name in FRAMES}
     (tmp_path / "four.json").write_text(json.dumps(annotation))
@@ -74,6 +74,11 @@ def test_four_real_videos_go_to_an_accuracy(tmp_path: Path, shared: Path) -> Non
     r3d("init", "w", *given, cwd=tmp_path)
     out = r3d("-w", "w", "run", "--headless", cwd=tmp_path)
     assert re.search(r"over 4 videos$", out, re.MULTILINE)
+    assert not list(tmp_path.glob("w/.r3d/artifacts/frames/*"))
+    settings = tmp_path / "w/r3d.toml"
+    settings.write_text(settings.read_text().replace("keep_frames = false", "keep_frames = true"))
+    again = r3d("-w", "w", "run", "--headless", cwd=tmp_path)
+    assert re.search(r"^infer +cached", again, re.MULTILINE)
     frames = {
         path.name: len(list(path.glob("image_*.jpg"))) for path in tmp_path.glob("w/.r3d/artifacts/frames/*/frames/*/*")
     }

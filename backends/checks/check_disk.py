@@ -65,7 +65,8 @@ def estimate(settings: Settings) -> int | None:
     elif settings.infer.target == "ascend" and settings.infer.runtime == "ais_bench":
         total += math.ceil(clips / 10) * GUIDE_VIDEO_BYTES  # packed batches as files of their own, while it infers
     if settings.dataset.frames is None:
-        total += videos * FRAMES_A_VIDEO * JPEG_BYTES + _packed(settings.dataset.videos)
+        frames = FRAMES_A_VIDEO * JPEG_BYTES if settings.dataset.keep_frames else 0
+        total += videos * frames + _packed(settings.dataset.videos)
     if settings.model.checkpoint is not None and settings.model.checkpoint.is_file():
         total += 3 * settings.model.checkpoint.stat().st_size
     return total

@@ -42,6 +42,10 @@ class DatasetSettings(Struct, frozen=True):
     frames: Annotated[Path | None, _about("folder of <class>/<video>/image_00001.jpg, instead of videos", "frames")] = (
         None
     )
+    keep_frames: Annotated[
+        bool, _about("true: a folder of JPEG files, as the guide makes it; false: frames in memory, the same clips")
+    ] = True
+    """False in new workspaces: the frames stage is skipped and preprocess decodes the videos."""
     annotation: Annotated[Path | None, _about("the guide's json, instead of splits", "hmdb51_1.json")] = None
     splits: Annotated[
         Path | None,

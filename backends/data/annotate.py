@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
 from backends.core.messages import N_, Line, line
 from backends.data.annotation import (
+    OPEN_END,
     Annotation,
     Skipped,
     Video,
@@ -32,6 +34,8 @@ from backends.data.datasets import Dataset, Lists, known_lists, list_names, name
 from backends.data.datasets.class_folders import subset_by_share
 from backends.data.datasets.hmdb51 import HMDB51
 from backends.data.frame_files import EXAMPLE, count_frames, folder_names
+from backends.data.video_files import Source
+from backends.data.video_sources import find_sources
 from backends.worker.job import Job, Upstream
 
 
@@ -48,20 +52,23 @@ class Annotated(Struct, frozen=True):
 class Frames:
     """How many frames each video has: as the frames stage counted them, or as their folders hold."""
 
-    def __init__(self, folder: Path, index: Path | None = None) -> None:
+    def __init__(self, folder: Path, counts: Mapping[tuple[str, str], int] | None = None) -> None:
         if not folder.is_dir():
             raise InputError("{path}: no folder of frames", hint="it must hold {example}", path=str(folder),
                              example=EXAMPLE)  # fmt: skip
         self.folder = folder
-        self._counts: dict[tuple[str, str], int] | None = None
-        if index is not None:
-            videos = json.loads(index.read_bytes())["videos"]
-            self._counts = {(video["class"], video["id"]): video["frames"] for video in videos}
+        self._counts = counts
+        """By class and id."""
 
     @classmethod
     def of_stage(cls, upstream: Upstream) -> Frames:
         """Of the frames stage, which may have made only the frames that a clip uses."""
-        return cls(upstream.path("frames"), upstream.path("index") if "index" in upstream.outcome.outputs else None)
+        if "index" not in upstream.outcome.outputs:
+            return cls(upstream.path("frames"))
+        videos = json.loads(upstream.path("index").read_bytes())["videos"]
+        return cls(upstream.path("frames"), {(video["class"], video["id"]): video["frames"] for video in videos})
+
+    is_counted = True
 
     def count(self, label: str, video: str) -> int | None:
         """Frames of a video; None where it has no folder."""
@@ -69,17 +76,35 @@ class Frames:
             return self._counts.get((label, video))
         return count_frames(self.folder / label / video)
 
-    def classes(self) -> list[str]:
-        """Class folders that hold video folders, sorted."""
-        return sorted(name for name in folder_names(self.folder) if folder_names(self.folder / name))
+    def classes(self) -> Mapping[str, Collection[str]]:
+        """The video folders of each class folder that holds some."""
+        return {name: videos for name in folder_names(self.folder) if (videos := folder_names(self.folder / name))}
+
+
+class UncountedFrames(Frames):
+    """Videos whose frames nobody has counted: preprocess decodes them (`dataset.keep_frames = false`)."""
+
+    is_counted = False
+
+    def __init__(self, folder: Path, sources: Iterable[Source]) -> None:
+        self.folder = folder
+        self._ids: dict[str, set[str]] = {}
+        for source in sources:
+            self._ids.setdefault(source.label, set()).add(source.id)
+
+    def count(self, label: str, video: str) -> int | None:  # noqa: ARG002 - all are there
+        return OPEN_END - 1
+
+    def classes(self) -> Mapping[str, Collection[str]]:
+        return self._ids
 
 
 def run(job: Job) -> Outcome:
     """Stage `annotate`: `annotation.json` in the reference's form.
 
     Params: `subset`, `split`, `classes` (None: unknown), `share` (of videos in the subset, where nothing lists them).
-    Inputs: `annotation` or `splits` (a folder of lists or its archive) or neither, `frames` unless the frames stage
-    ran, `labels` (a file of class names) where one is given.
+    Inputs: `annotation` or `splits` (a folder of lists or its archive) or neither; `frames` unless the frames stage
+    ran, or `videos` where no frames are kept; `labels` (a file of class names) where one is given.
     """
     subset = str(job.params.get("subset") or "validation")
     made = _make(job, subset)
@@ -144,7 +169,7 @@ def _make(job: Job, subset: str) -> Annotated:
         missing = None if frames is None else _count_missing(annotation, frames, subset)
         return Annotated(annotation, missing, len(annotation.skipped_in(subset)))
     if frames is None:
-        raise InputError("no frames are given", hint="give videos or frames under [dataset] in r3d.toml")
+        frames = _uncounted(job)
     if path := job.inputs.get("splits"):
         dataset, lists = read_lists(_unpacked(job, path), int(job.params.get("split") or 1))
         job.note(_taken_for(path, dataset, lists))
@@ -154,8 +179,22 @@ def _make(job: Job, subset: str) -> Annotated:
         job.note(line(text, path=str(frames.folder)), "warning")
     order = read_class_names(labels) if labels else None
     annotation = _from_folders(frames, subset, order, job.params.get("classes"), job.params.get("share"))
-    broken = upstream.outcome.set_aside_count if upstream else 0
+    broken = upstream.outcome.set_aside_count if upstream else job.set_aside_count
     return Annotated(annotation, 0, len(annotation.skipped_in(subset)) + broken)
+
+
+def _uncounted(job: Job) -> Frames:
+    """The videos themselves; where lists name them, they are looked for when they are decoded."""
+    root = job.inputs.get("videos")
+    if "splits" in job.inputs:
+        return UncountedFrames(job.out, ())
+    if root is None:
+        raise InputError("no frames are given", hint="give videos or frames under [dataset] in r3d.toml")
+    unpacked = job.scratch / "videos"
+    try:
+        return UncountedFrames(root, find_sources(job, root, unpacked, {}))
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
 
 
 def _taken_for(path: Path, dataset: Dataset, lists: Lists) -> Line:
@@ -257,14 +296,15 @@ def _from_lists(lists: Lists, frames: Frames, subset: str) -> Annotated:
     if missing and not any(video.subset == subset and video.frames for video in videos):
         _refuse_frames(frames, missing[0])
     annotation = Annotation(lists.labels, tuple(videos), lists.skipped)
-    return Annotated(annotation, len(missing), len(annotation.skipped_in(subset)))
+    return Annotated(annotation, len(missing) if frames.is_counted else None, len(annotation.skipped_in(subset)))
 
 
 def _from_folders(
     frames: Frames, subset: str, labels: tuple[str, ...] | None, classes: object, share: float | None
 ) -> Annotation:
     """Every video found, in the order of class and name. Classes are sorted by name where no file orders them."""
-    names = frames.classes()
+    videos_of = frames.classes()
+    names = sorted(videos_of)
     if not names:
         raise InputError("{path}: no frames", hint="it must hold {example}", path=str(frames.folder), example=EXAMPLE)
     if labels is None:
@@ -273,7 +313,7 @@ def _from_folders(
     twice: set[str] = set()
     skipped: list[Skipped] = []
     for label in names:
-        for identity in sorted(folder_names(frames.folder / label)):
+        for identity in sorted(videos_of[label]):
             problem = name_problem(identity) or name_problem(label)
             count = frames.count(label, identity)
             if not problem and label not in labels:

@@ -5,8 +5,8 @@
 
 A class's number is its place in `labels`. `segment` is [first, end): `range(*segment)` names the frames. The file's
 order is kept everywhere. An entry that no evaluation can count (no usable id, label or subset) is skipped by name; one
-without frames (no segment, or `[1, 1]`) is a video like any other, since the reference counts it. What the file has
-wrong raises InputError.
+without frames (no segment, or `[1, 1]`) is a video like any other, since the reference counts it. `[1, null]`: to the
+video's end, where nobody has counted its frames yet. What the file has wrong raises InputError.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ LARGEST_FILE = 512 << 20
 
 MOST_FRAMES = 10_000_000
 """Frames of one video."""
+OPEN_END = MOST_FRAMES + 1
+"""The end of a segment that goes to the video's end."""
 
 _FORM = N_("it must hold labels and database, as the reference's json does")
 _UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
@@ -47,11 +49,17 @@ class Video(msgspec.Struct, frozen=True, gc=False):
     subset: str
     first: int = 0
     end: int = 0
-    """Both 0 where the annotation gives no usable segment."""
+    """Both 0 where the annotation gives no usable segment; `OPEN_END`: to the video's end."""
 
     @property
     def frames(self) -> int:
+        """`OPEN_END - 1` where nobody has counted them."""
         return max(0, self.end - self.first)
+
+    @property
+    def is_open(self) -> bool:
+        """Its frames are all that the video has."""
+        return self.end == OPEN_END
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -130,7 +138,8 @@ def annotation_pieces(annotation: Annotation) -> Iterator[bytes]:
     comma = ""
     for video in annotation.videos:
         label = (f'"label": {quoted(video.label)}',) if video.label else ()  # Kinetics keeps those of its testing part
-        segment = (f'"segment": [{video.first}, {video.end}]',) if video.end else ()
+        end = "null" if video.is_open else video.end
+        segment = (f'"segment": [{video.first}, {end}]',) if video.end else ()
         yield (
             f'{comma}{quote(video.id)}: {{"subset": {quoted(video.subset)}, "annotations": '
             f"{{{', '.join((*label, *segment))}}}}}"
@@ -215,6 +224,8 @@ def _entry(table: dict[str, Any]) -> _Entry:
 
 def _segment(value: Any) -> tuple[int, int]:
     """First frame and end; zeros where they name no frames at all."""
+    if value == [1, None]:
+        return 1, OPEN_END
     if isinstance(value, list) and len(value) == 2 and all(type(number) is int for number in value):
         first, end = value
         if 0 <= first <= end <= MOST_FRAMES:

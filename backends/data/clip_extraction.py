@@ -89,8 +89,7 @@ def extract_video(video: Video, root: Path, params: PreprocessParams, reader: Fr
     import numpy as np
 
     if not video.frames:
-        reason = line("its segment [{first}, {end}] holds no frames", first=video.first, end=video.end)
-        return Extracted(video, None, 0, reason)
+        return empty_segment(video)
     before = _count(video, params)
     folder = root / video.label / video.id
     names = names_in(folder)
@@ -106,6 +105,12 @@ def extract_video(video: Video, root: Path, params: PreprocessParams, reader: Fr
             return Extracted(video, None, before, reason, missing=str(folder), is_absent=True)
         return Extracted(video, None, before, error.line, missing=error.missing, is_temporary=error.is_temporary)
     return Extracted(video, made, before)
+
+
+def empty_segment(video: Video) -> Extracted:
+    """The outcome of a video whose segment names no frames."""
+    reason = line("its segment [{first}, {end}] holds no frames", first=video.first, end=video.end)
+    return Extracted(video, None, 0, reason)
 
 
 def _count(video: Video, params: PreprocessParams) -> int:

@@ -13,23 +13,36 @@ from backends.core.plan import Reads, Stage, StageSpec
 from backends.core.settings import DatasetSettings, Settings
 from backends.data.preprocess_params import PreprocessParams
 
+DECODING = 2
+"""The version of how videos are decoded and their frames encoded; raised by hand."""
+DECODER = (module("av"), module("cv2", "opencv-python-headless"))
+
+
+def _decodes_in_memory(dataset: DatasetSettings) -> bool:
+    """Preprocess decodes the videos, and no frames are kept."""
+    return dataset.videos is not None and dataset.frames is None and not dataset.keep_frames
+
 
 def _plan_frames(settings: Settings) -> Stage:
     dataset, pre = settings.dataset, settings.preprocess
-    given = dataset.frames
+    given, skip = dataset.frames, None
+    if given:
+        skip = line("the frames are there already: {path}", path=str(given))
+    elif _decodes_in_memory(dataset):
+        skip = line("preprocess decodes the videos: dataset.keep_frames is false")
     clips = {"frames": pre.clip_frames, "stride": pre.clip_stride, "most": pre.max_clips}
     needed = {"subset": dataset.subset, "split": dataset.split, "share": dataset.share, "clips": clips}
     return Stage(
         name="frames",
         entry="backends.data.frames:run",
-        version=2,
+        version=DECODING,
         params={"size": 240, **needed},
         adds=tuple(needed),
         tuning={"workers": pre.workers},
         kept=True,
-        inputs={} if given else {**({"videos": dataset.videos} if dataset.videos else {}), **_labelling(dataset)},
-        needs=(module("av"), module("numpy"), module("cv2", "opencv-python-headless")),
-        skip=line("the frames are there already: {path}", path=str(given)) if given else None,
+        inputs={} if skip else {**({"videos": dataset.videos} if dataset.videos else {}), **_labelling(dataset)},
+        needs=(module("numpy"), *DECODER),
+        skip=skip,
     )
 
 
@@ -43,6 +56,8 @@ def _plan_annotate(settings: Settings) -> Stage:
         params |= {"classes": settings.model.classes, "share": dataset.share}
     if dataset.frames:
         inputs["frames"] = dataset.frames
+    elif not inputs and dataset.videos and _decodes_in_memory(dataset):
+        inputs["videos"] = dataset.videos
     if dataset.labels != "auto":
         inputs["labels"] = Path(dataset.labels)
     return Stage(
@@ -55,7 +70,14 @@ def _plan_annotate(settings: Settings) -> Stage:
 
 
 def _preprocess(settings: Settings) -> Stage:
-    pre, frames = settings.preprocess, settings.dataset.frames
+    pre, dataset = settings.preprocess, settings.dataset
+    needs, inputs, version = [module("numpy"), module("simplejpeg"), module("PIL", "pillow")], {}, 2
+    if dataset.frames:
+        inputs["frames"] = dataset.frames
+    elif dataset.videos and _decodes_in_memory(dataset):
+        inputs["videos"] = dataset.videos
+        version += 100 * DECODING
+        needs += DECODER
     params = PreprocessParams(
         subset=settings.dataset.subset,
         clip_frames=pre.clip_frames,
@@ -69,13 +91,13 @@ def _preprocess(settings: Settings) -> Stage:
     return Stage(
         name="preprocess",
         entry="backends.data.preprocess:run",
-        version=2,
+        version=version,
         params=asdict(params),
         kept=True,
         adds=("write_bins",),
         tuning={"workers": pre.workers},
-        inputs={} if frames is None else {"frames": frames},
-        needs=(module("numpy"), module("simplejpeg"), module("PIL", "pillow")),
+        inputs=inputs,
+        needs=tuple(needs),
     )
 
 
@@ -97,4 +119,4 @@ PREPROCESS = StageSpec(
     {"check": Reads(), "frames": Reads(("frames",)), "annotate": Reads(("annotation",))},
     _preprocess,
 )
-"""Frames to a clip store."""
+"""Frames, or videos, to a clip store."""

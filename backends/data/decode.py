@@ -1,4 +1,4 @@
-"""One video to the JPEG files that the guide's ffmpeg call writes, in memory, for the processes of the frames stage.
+"""One video to the JPEG files that the guide's ffmpeg call writes, in memory, for the stages frames and preprocess.
 
 The pixels are those of ffmpeg 5 and 7 (`-vf scale=-1:240`): FFmpeg's own decoder and JPEG encoder with the command's
 defaults, fed through the range conversion that those versions used (see docs/decisions/0003-frames.md).
@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from backends.core.messages import Line, line, os_reason
 from backends.data.constant_frame_rate import Cadence, grid_time
+from backends.data.jpeg import MAY_PASS
 
 LARGEST = 8192 * 8192
 """Pixels of a decoded or written frame; more is refused before it is decoded."""
@@ -77,6 +78,29 @@ def jpegs(path: Path, size: int = 240, *, fps: int = 0, limit: int | None = None
     except av.error.FFmpegError as error:
         reason = os_reason(error) if error.strerror else type(error).__name__
         raise UnreadableVideoError(line("it cannot be decoded: {reason}", reason=reason)) from None
+
+
+def check_file(path: Path) -> tuple[int, int]:
+    """The stamp of a video file that can be opened at all; a pipe would be waited for without end."""
+    try:
+        stamp = stamp_of(path)
+        if not path.is_file():
+            raise UnreadableVideoError(line("it is not a file"))
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        failure = UnreadableVideoError(line("{reason}", reason=os_reason(error)))
+        failure.is_temporary = error.errno in MAY_PASS or isinstance(error, FileNotFoundError)
+        raise failure from None
+    if not stamp[0]:
+        raise UnreadableVideoError(line("the file is empty"))
+    return stamp
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """By which a video file is known to be the same: size, and time of change in nanoseconds."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _options() -> dict[str, str]:

@@ -1,8 +1,4 @@
-"""Videos to folders of JPEG files in processes of their own, for the frames stage, which decides what is made where.
-
-Processes rather than threads: one interpreter's lock ends near 4,500 frames/s whatever the machine, and a decoder that
-crashes on a video takes only its process along (docs/decisions/0015-datasets.md).
-"""
+"""Videos to folders of JPEG files, for the frames stage, which decides what is made where."""
 
 from __future__ import annotations
 
@@ -10,25 +6,15 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
-from backends.core.errors import Stopped
-from backends.core.messages import Line, line, os_reason
-from backends.core.processes import die_with_parent
-from backends.data.decode import UnreadableVideoError, jpegs
-from backends.data.jpeg import MAY_PASS
-
-VIDEOS_A_PROCESS = 4
-"""Fewer videos than this for each process are not worth its start (0.5 s)."""
+from backends.core.messages import Line, line
+from backends.data.decode import UnreadableVideoError, check_file, jpegs
+from backends.data.video_pool import Check, in_order
 
 
 class VideoTask(Struct, frozen=True):
@@ -84,78 +70,25 @@ class Failed(Struct, frozen=True):
 
 
 Made = VideoFrames | Failed
-_stop: Any = None
-"""In a process of the pool: the event that ends its work."""
 
 
 def make_all(
-    tasks: Sequence[VideoTask],
-    workers: int,
-    take: Callable[[VideoTask, Made], None],
-    check: Callable[[], None],
-    make: Callable[[VideoTask], Made] | None = None,
-) -> None:
-    """Make all videos; `take` gets each one's outcome as it comes, `check` is called twice a second and may raise.
+    tasks: Sequence[VideoTask], workers: int, check: Check, make: Callable[[VideoTask, Check], Made] | None = None
+) -> Iterator[tuple[VideoTask, Made]]:
+    """Every video and its record, or why it has none, in order; `check` is called twice a second and may raise.
 
     `make`: what a process does with a video, where that is not `make_video`.
     """
-    processes = min(workers, len(tasks) // VIDEOS_A_PROCESS)
-    if processes < 2:
-        for task in tasks:
-            take(task, make_video(task, check))
-            check()
-        return
-    lost: Sequence[VideoTask] = ()
-    left = deque(tasks)
-    while left or lost:
-        for task in lost:  # one of them crashed the decoder: each alone, to see which
-            if _side_by_side(deque((task,)), 1, take, check, make or make_video):
-                _clear(task.part)
-                take(task, Failed(line("the process that decoded it was killed, or crashed"), is_temporary=True))
-        lost = _side_by_side(left, processes, take, check, make or make_video)
+    for task, made in in_order(tasks, workers, make or make_video, check):
+        if made is None:
+            _clear(task.part)
+            reason = line("the process that decoded it was killed, or crashed")
+            yield task, Failed(reason, is_temporary=True)
+        else:
+            yield task, made
 
 
-def _side_by_side(
-    left: deque[VideoTask],
-    processes: int,
-    take: Callable[[VideoTask, Made], None],
-    check: Callable[[], None],
-    make: Callable[[VideoTask], Made],
-) -> list[VideoTask]:
-    """Work `left` off until it is empty or a process of the pool died: then the videos that were being made."""
-    context = get_context("spawn")
-    stop = context.Event()
-    waiting: dict[Future[Made], VideoTask] = {}
-    pool = ProcessPoolExecutor(processes, context, _begin, (stop, os.getpid()))
-    try:
-        while left or waiting:
-            while left and len(waiting) < 2 * processes:
-                task = left.popleft()
-                waiting[pool.submit(make, task)] = task
-            for future in wait(waiting, 0.5, FIRST_COMPLETED).done:
-                made = future.result()
-                take(waiting.pop(future), made)
-            check()
-    except BrokenProcessPool:
-        return list(waiting.values())
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
-    return []
-
-
-def _begin(stop: Any, parent: int) -> None:
-    global _stop  # noqa: PLW0603 - a process has one
-    die_with_parent(parent)
-    _stop = stop
-
-
-def _check_pool() -> None:
-    if _stop is not None and _stop.is_set():
-        raise Stopped
-
-
-def make_video(task: VideoTask, check: Callable[[], None] = _check_pool) -> Made:
+def make_video(task: VideoTask, check: Check) -> Made:
     """Write one video's frames into its part, and move that to its place once it is whole.
 
     OSError where the disk that is written to fails; what is wrong with the video is `Failed`.
@@ -177,8 +110,8 @@ def make_video(task: VideoTask, check: Callable[[], None] = _check_pool) -> Made
     return made
 
 
-def _write(task: VideoTask, check: Callable[[], None]) -> VideoFrames:
-    stamp = _check_file(task.source)
+def _write(task: VideoTask, check: Check) -> VideoFrames:
+    stamp = check_file(task.source)
     digest = hashlib.sha256()
     frames = files = size = width = height = 0
     for jpeg in jpegs(task.source, task.size, fps=task.fps, limit=task.limit):
@@ -192,29 +125,6 @@ def _write(task: VideoTask, check: Callable[[], None]) -> VideoFrames:
         digest.update(jpeg.data)
         size, width, height = size + len(jpeg.data), jpeg.width, jpeg.height
     return VideoFrames(task.label, task.id, frames, width, height, size, digest.hexdigest(), stamp, files)
-
-
-def stamp_of(path: Path) -> tuple[int, int]:
-    """By which a video file is known to be the same: size, and time of change in nanoseconds."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
-
-
-def _check_file(path: Path) -> tuple[int, int]:
-    """The stamp of a video file that can be opened at all; a pipe would be waited for without end."""
-    try:
-        stamp = stamp_of(path)
-        if not path.is_file():
-            raise UnreadableVideoError(line("it is not a file"))
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        failure = UnreadableVideoError(line("{reason}", reason=os_reason(error)))
-        failure.is_temporary = error.errno in MAY_PASS or isinstance(error, FileNotFoundError)
-        raise failure from None
-    if not stamp[0]:
-        raise UnreadableVideoError(line("the file is empty"))
-    return stamp
 
 
 def _clear(folder: Path) -> None:

@@ -25,9 +25,10 @@ from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
 from backends.core.messages import N_, line
 from backends.data.annotation import read_annotation
-from backends.data.archives import Unpacking, find_archives
+from backends.data.archives import Unpacking
 from backends.data.datasets import read_lists
 from backends.data.datasets.class_folders import subset_by_share
+from backends.data.decode import stamp_of
 from backends.data.frame_pool import (
     Failed,
     VideoFrames,
@@ -36,10 +37,10 @@ from backends.data.frame_pool import (
     link_frames,
     make_all,
     part_folders,
-    stamp_of,
 )
 from backends.data.preprocess_params import frames_used
-from backends.data.video_files import Source, find_videos
+from backends.data.video_files import Source
+from backends.data.video_sources import find_sources
 from backends.worker.job import Job
 
 SIZE = 240
@@ -133,15 +134,14 @@ def extract(job: Job, root: Path, place: Place) -> list[VideoFrames]:
 
     `root` is a folder of videos, of archives, or an archive.
     """
-    needed = _needed(job)
-    found = find_videos(_roots(job, root, place, needed), lambda: needed.labels)
-    for item in found.set_aside:
-        job.set_aside(item.item, item.reason)
-    sources = [source for source in found.videos if needed.takes(source)]
-    if found.videos and not sources:
+    needed, skipped = _needed(job), job.set_aside_count
+    found = find_sources(job, root, place.unpacked, needed.labels)
+    sources = [source for source in found if needed.takes(source)]
+    skipped = job.set_aside_count - skipped
+    if found and not sources:
         text = N_("{path}: none of the subset's {n} videos is among its {found}")
         hint = N_("see that the annotation or the lists are those of these videos, and dataset.subset")
-        raise InputError(text, hint=hint, path=str(root), n=len(needed), found=len(found.videos))
+        raise InputError(text, hint=hint, path=str(root), n=len(needed), found=len(found))
     make_folder(place.frames)
     shutil.rmtree(place.parts, ignore_errors=True)
     made = _Extraction(job, place, needed, sources).run()
@@ -152,28 +152,9 @@ def extract(job: Job, root: Path, place: Place) -> list[VideoFrames]:
             "{path}: none of its {n} videos could be used",
             hint="the list of skipped videos gives the reason of each",
             path=str(root),
-            n=len(sources) + len(found.set_aside),
+            n=len(sources) + skipped,
         )
     return sorted(made, key=lambda one: (one.label, one.id))
-
-
-def _roots(job: Job, given: Path, place: Place, needed: Needed) -> list[Path]:
-    """The folders to look for videos in: the one that is given, and those that its archives were unpacked to."""
-
-    def report(done: int, total: int, name: str) -> None:
-        job.progress(done, total, "archives", note=line("unpacking {name}", name=name) if name else None)
-
-    if not find_archives(given):
-        return [given]
-    roots = Unpacking(place.unpacked, job.check_stop, job.set_aside).roots(given, report)
-    return [given, *roots] if given.is_dir() else [_unwrapped(needed, roots[0]), *roots[1:]]
-
-
-def _unwrapped(needed: Needed, root: Path) -> Path:
-    """The only folder of an archive where that is no class of the annotation: it merely holds the videos."""
-    there = list(root.iterdir())
-    labels = set(needed.labels.values()) if len(there) == 1 and there[0].is_dir() else set()
-    return there[0] if labels and there[0].name not in labels else root
 
 
 def _needed(job: Job) -> Needed:
@@ -237,7 +218,8 @@ class _Extraction:
                 text = line("{n} of {total} videos were there already", n=self._before, total=len(self._sources))
                 self._job.note(text)
             self._progress()
-            make_all(tasks, workers, self._take, self._check)
+            for task, made in make_all(tasks, workers, self._job.check_stop):
+                self._take(task, made)
         return self._made
 
     def _tasks(self) -> Iterator[VideoTask]:
@@ -272,9 +254,6 @@ class _Extraction:
             self._keep(made)
             self._files += made.written
         self._progress()
-
-    def _check(self) -> None:
-        self._job.check_stop()
 
     def _progress(self) -> None:
         seconds = time.monotonic() - self._begun

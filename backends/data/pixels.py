@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backends.data.jpeg import Decoder
+from backends.data.jpeg import Decoder, read_jpeg
 from backends.data.resample import Geometry, resample
 from backends.device.clip_kernels import extension, kernels_wanted
 
@@ -34,7 +34,11 @@ class FrameReader:
 
         Raises FrameError where the file cannot be used.
         """
-        pixels = self._decoder.read(path)
+        self.decode(read_jpeg(path), path, clips, clip, frame)
+
+    def decode(self, data: bytes, path: str, clips: NDArray[np.uint8], clip: int, frame: int) -> None:
+        """The same of a JPEG file's bytes; the last part of `path` is for words."""
+        pixels = self._decoder.decode(data, path)
         height, width, _ = pixels.shape
         plan = resample(width, height, self._size)
         if not self._kernel or plan.rows_first:

@@ -1,4 +1,4 @@
-"""The stage `preprocess`: the annotated videos' frames to a clip store, resumed at the video."""
+"""The stage `preprocess`: the annotated videos, or their frames, to a clip store, resumed at the video."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from backends.core.codec import decode
@@ -16,11 +16,13 @@ from backends.core.events import Outcome
 from backends.core.files import write_whole
 from backends.core.messages import N_, line, size
 from backends.data.annotation import Annotation, Video, read_annotation
-from backends.data.clip_extraction import Extracted, extract
+from backends.data.clip_extraction import Extracted, cores, extract
 from backends.data.clip_store import ClipIndex, ClipStore
 from backends.data.clip_writer import ClipWriter, borrow
 from backends.data.guide_files import BinWriter, write_info
 from backends.data.preprocess_params import PreprocessParams, clip_count
+from backends.data.video_clips import extract_videos
+from backends.data.video_sources import find_sources
 from backends.device.clip_format import ClipHeader
 from backends.worker.job import Job
 
@@ -35,10 +37,10 @@ def run(job: Job) -> Outcome:
     """Make the clip store (and the guide's files where asked) for the subset's videos."""
     params = decode(PreprocessParams, dict(job.params))
     annotation = job.upstream["annotate"].path("annotation") if "annotate" in job.upstream else job.inputs["annotation"]
-    root = job.inputs.get("frames") or job.upstream["frames"].path("frames")
+    root = job.inputs.get("videos") or job.inputs.get("frames") or job.upstream["frames"].path("frames")
     whole = read_annotation(annotation)
     videos, labels = subset(whole, annotation, params.subset), whole.labels
-    if not root.is_dir():
+    if "videos" not in job.inputs and not root.is_dir():
         raise InputError("{path}: no such folder", hint="give the folder of frames in r3d.toml", path=str(root))
     maker = _Maker(job, params, videos)
     if job.like is not None and borrow(job.like / "store", job.out / "store"):
@@ -95,7 +97,7 @@ class _Maker:
         self._room(writer.folder, todo)
         workers = int(self._job.tuning.get("workers", 0))
         begun = synced = time.monotonic()
-        with contextlib.closing(extract(todo, root, self._params, workers)) as extracted:
+        with contextlib.closing(self._extracted(todo, root, workers)) as extracted:
             for made in extracted:
                 self._take(made, writer)
                 self._seconds = time.monotonic() - begun
@@ -108,8 +110,24 @@ class _Maker:
             self._job.set_aside(made.video.id, made.reason, is_temporary=os.path.lexists(made.missing))
         if writer.empty:
             hint = N_("see what was skipped; frames are expected as <class>/<video>/image_00001.jpg")
+            if "videos" in self._job.inputs:
+                hint = N_("see what was skipped; see that the annotation or the lists are those of these videos")
             text = N_("{root}: none of the {n} videos could be used")
             raise StageError(text, hint=hint, root=str(root), n=len(self._videos))
+
+    def _extracted(self, todo: Sequence[Video], root: Path, workers: int) -> Generator[Extracted, None, None]:
+        """Of a folder of frames, or decoded from the videos themselves."""
+        if "videos" not in self._job.inputs or not todo:
+            yield from extract(todo, root, self._params, workers)
+            return
+        unpacked, labels = self._job.out / "unpacked", {video.id: video.label for video in self._videos}
+        try:
+            sources = find_sources(self._job, root, unpacked, labels)
+            paths = {(source.label, source.id): source.path for source in sources}
+            parts = self._job.out / "parts"
+            yield from extract_videos(todo, paths, self._params, workers or cores(), parts, self._job.check_stop)
+        finally:
+            shutil.rmtree(unpacked, ignore_errors=True)
 
     def figures(self, index: ClipIndex) -> dict[str, int | float | None]:
         """What the stage says of itself. `clips_per_s` is of this attempt; None where it made nothing."""
@@ -148,9 +166,8 @@ class _Maker:
     def _room(self, folder: Path, todo: Sequence[Video]) -> None:
         """StageError at once where the disk cannot hold what is to come."""
         cap, frames, stride = self._params.max_clips, self._params.clip_frames, self._params.clip_stride
-        needed = (
-            sum(min(clip_count(v.first, v.end, frames, stride), cap) for v in todo) * header(self._params).clip_bytes
-        )
+        counts = (1 if v.is_open else clip_count(v.first, v.end, frames, stride) for v in todo)
+        needed = sum(min(count, cap) for count in counts) * header(self._params).clip_bytes
         if self._params.write_bins:
             needed += len(self._videos) * cap * 4 * header(self._params).clip_bytes
         free = shutil.disk_usage(folder).free

@@ -199,7 +199,7 @@ def demo_settings(folder: Path) -> Settings:
     """What r3d.toml says for the demo in `folder`: two devices where there are two cores or more, otherwise one."""
     folder = folder.absolute()
     return Settings(
-        dataset=DatasetSettings(videos=folder / "videos", splits=folder / "splits", split=1),
+        dataset=DatasetSettings(videos=folder / "videos", splits=folder / "splits", split=1, keep_frames=False),
         model=ModelSettings(
             checkpoint=_checkpoint(folder),
             depth=DEPTH,

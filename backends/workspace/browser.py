@@ -130,7 +130,9 @@ class _Sources:
             yield from _predicted(self._predictions)
         elif self._annotation and self._annotation.is_file():
             for video in read_annotation(self._annotation).subset(self._subset()):
-                yield VideoEntry(video.id, video.label, video.frames or None, first=video.first, end=video.end)
+                frames = None if video.is_open else video.frames or None
+                end = 0 if video.is_open else video.end
+                yield VideoEntry(video.id, video.label, frames, first=video.first, end=end)
 
     def _subset(self) -> str:
         with contextlib.suppress(OSError, DecodeError, StopIteration):

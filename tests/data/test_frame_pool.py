@@ -10,6 +10,7 @@ import pytest
 
 from backends.core.errors import Stopped
 from backends.data.frame_pool import Failed, VideoFrames, VideoTask, make_all, make_video
+from backends.data.video_pool import Check
 from tests.data.conftest import FilmMaker
 
 
@@ -20,11 +21,11 @@ def _tasks(root: Path, film: FilmMaker, names: str, frames: int = 4) -> list[Vid
     ]
 
 
-def crash_on_d(task: VideoTask) -> VideoFrames | Failed:
+def crash_on_d(task: VideoTask, check: Check) -> VideoFrames | Failed:
     """As a decoder that a video makes crash; in a process of the pool."""
     if task.id == "d":
         os.kill(os.getpid(), signal.SIGKILL)
-    return make_video(task)
+    return make_video(task, check)
 
 
 def test_processes_give_what_one_gives(tmp_path: Path, film: FilmMaker) -> None:
@@ -32,21 +33,20 @@ def test_processes_give_what_one_gives(tmp_path: Path, film: FilmMaker) -> None:
     made: dict[int, dict[str, object]] = {1: {}, 2: {}}
     for workers, found in made.items():
         tasks = _tasks(tmp_path / str(workers), film, "abcdefgh")
-        make_all(tasks, workers, lambda task, one, found=found: found.__setitem__(task.id, one), lambda: None)  # type: ignore[misc]
+        found |= {task.id: one for task, one in make_all(tasks, workers, lambda: None)}
     one, two = (
         {name: (record.frames, record.sha256) for name, record in found.items() if isinstance(record, VideoFrames)}
         for found in made.values()
     )
-    assert list("abcdefgh") == sorted(one)
+    assert list("abcdefgh") == list(one)
     assert one == two
 
 
 def test_a_crash_skips_only_the_video_that_caused_it(tmp_path: Path, film: FilmMaker) -> None:
     """The pool begins again; the reason may pass, since the kernel's memory killer looks the same."""
-    found: dict[str, VideoFrames | Failed] = {}
-    make_all(_tasks(tmp_path, film, "abcdefgh"), 2, lambda task, one: found.__setitem__(task.id, one), lambda: None,
-             crash_on_d)  # fmt: skip
-    assert list("abcdefgh") == sorted(found)
+    made = make_all(_tasks(tmp_path, film, "abcdefgh"), 2, lambda: None, crash_on_d)
+    found = {task.id: one for task, one in made}
+    assert list("abcdefgh") == list(found)
     failed = {name: one for name, one in found.items() if isinstance(one, Failed)}
     assert ["d"] == list(failed)
     assert failed["d"].is_temporary
@@ -60,5 +60,5 @@ def test_a_stop_ends_the_processes_soon(tmp_path: Path, film: FilmMaker) -> None
         raise Stopped
 
     with pytest.raises(Stopped):
-        make_all(_tasks(tmp_path, film, "abcdefgh", 200), 2, lambda task, one: None, check)
+        list(make_all(_tasks(tmp_path, film, "abcdefgh", 200), 2, check))
     assert all(200 == len(list(folder.iterdir())) for folder in (tmp_path / "wave").glob("*"))

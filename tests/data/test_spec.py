@@ -1,11 +1,11 @@
-"""The dataset room's stages as data."""
+"""The stages of the data package for the plan."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from backends.core.settings import DatasetSettings, Settings
-from backends.data.data_specs import ANNOTATE, FRAMES
+from backends.data.data_specs import ANNOTATE, FRAMES, PREPROCESS
 from backends.data.datasets.hmdb51 import HMDB51
 
 VIDEOS, FRAME_FOLDER, JSON, SPLITS = Path("/v"), Path("/f"), Path("/a.json"), Path("/s")
@@ -29,6 +29,18 @@ def test_frames_that_are_there_skip_the_stage() -> None:
     settings = _settings(frames=FRAME_FOLDER, annotation=JSON)
     assert "the frames are there already: /f" == str(FRAMES.plan(settings).skip)
     assert {"frames": FRAME_FOLDER, "annotation": JSON} == ANNOTATE.plan(settings).inputs
+
+
+def test_without_kept_frames_preprocess_reads_the_videos() -> None:
+    """The frames stage does not apply; annotate looks at the videos only where nothing lists them."""
+    settings = _settings(videos=VIDEOS, splits=SPLITS, keep_frames=False)
+    assert "dataset.keep_frames" in str(FRAMES.plan(settings).skip)
+    assert {} == FRAMES.plan(settings).inputs
+    assert {"splits": SPLITS} == ANNOTATE.plan(settings).inputs
+    assert {"videos": VIDEOS} == PREPROCESS.plan(settings).inputs
+    assert {"videos": VIDEOS} == ANNOTATE.plan(_settings(videos=VIDEOS, keep_frames=False)).inputs
+    given = _settings(videos=VIDEOS, frames=FRAME_FOLDER, keep_frames=False)
+    assert {"frames": FRAME_FOLDER} == PREPROCESS.plan(given).inputs
 
 
 def test_annotate_depends_only_on_what_it_uses() -> None:

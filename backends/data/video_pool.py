@@ -1,0 +1,95 @@
+"""Work on many videos in processes of their own, given back in order: the stages frames and preprocess decode by it.
+
+Processes rather than threads: one interpreter's lock ends near 4,500 frames/s whatever the machine, and a decoder that
+crashes on a video takes only its process along (docs/decisions/0015-datasets.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from backends.core.errors import Stopped
+from backends.core.processes import die_with_parent
+
+Check = Callable[[], None]
+"""Called every now and then; what it raises ends the work."""
+T = TypeVar("T")
+R = TypeVar("R")
+
+VIDEOS_A_PROCESS = 4
+"""Fewer videos than this for each process are not worth its start (0.5 s)."""
+AHEAD = 8
+"""Videos a process that may be made before the first of them is: bounds what waits for its turn."""
+
+_stop: Any = None
+"""In a process of the pool: the event that ends its work."""
+
+
+def in_order(
+    tasks: Iterable[T], workers: int, make: Callable[[T, Check], R], check: Check
+) -> Generator[tuple[T, R | None], None, None]:
+    """What `make` gives of each task, in order; None where the process that was at it died, also by itself alone.
+
+    `check` is called at least twice a second.
+    """
+    left = deque(tasks)
+    processes = min(workers, len(left) // VIDEOS_A_PROCESS)
+    if processes < 2:
+        for task in left:
+            yield task, make(task, check)
+            check()
+        return
+    while left:
+        for task, future in (yield from _side_by_side(left, processes, make, check)):
+            if future.done() and not future.cancelled() and future.exception() is None:
+                yield task, future.result()
+            elif (yield from _side_by_side(deque((task,)), 1, make, check)):  # each alone: one of them crashed it
+                yield task, None
+
+
+def _side_by_side(
+    left: deque[T], processes: int, make: Callable[[T, Check], R], check: Check
+) -> Generator[tuple[T, R | None], None, list[tuple[T, Future[R]]]]:
+    """Work `left` off until it is empty or a process of the pool died: then what had begun and was not given yet."""
+    context = get_context("spawn")
+    stop = context.Event()
+    begun: deque[tuple[T, Future[R]]] = deque()
+    pool = ProcessPoolExecutor(processes, context, _begin, (stop, os.getpid()))
+    try:
+        while left or begun:
+            while left and len(begun) < AHEAD * processes:
+                task = left.popleft()
+                begun.append((task, pool.submit(_make, make, task)))
+            task, future = begun[0]
+            if wait((future,), 0.5).done:
+                made = future.result()
+                begun.popleft()
+                yield task, made
+            check()
+    except BrokenProcessPool:
+        return list(begun)
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+    return []
+
+
+def _begin(stop: Any, parent: int) -> None:
+    global _stop  # noqa: PLW0603 - a process has one
+    die_with_parent(parent)
+    _stop = stop
+
+
+def _make(make: Callable[[T, Check], R], task: T) -> R:
+    return make(task, _check_pool)
+
+
+def _check_pool() -> None:
+    if _stop is not None and _stop.is_set():
+        raise Stopped

@@ -1,0 +1,170 @@
+"""Clips decoded from videos in memory are those that the folder of frames gives."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from backends.core.events import ItemSetAside, Outcome
+from backends.core.stage_request import Request, Upstream
+from backends.data import annotate, frames, preprocess, video_clips
+from backends.data.annotation import OPEN_END, Annotation, Video, annotation_json, read_annotation
+from backends.data.clip_extraction import Extracted, extract_video
+from backends.data.clip_index import read_index
+from backends.data.frame_pool import VideoFrames, VideoTask, make_video
+from backends.data.pixels import FrameReader
+from backends.data.preprocess_params import PreprocessParams
+from backends.data.video_clips import ClipTask, extract_videos, read_video
+from backends.data.video_pool import Check
+from backends.worker.job import Job
+from tests.data.conftest import FilmMaker
+
+PARAMS = PreprocessParams()
+SEGMENTS = [(1, OPEN_END), (1, 200), (0, 20), (3, 40), (1, 4), (30, 47), (1, 1)]
+
+
+def both(source: Path, folder: Path, video: Video, params: PreprocessParams = PARAMS) -> tuple[Extracted, Extracted]:
+    """What the folder of frames gives, and what memory gives; an open segment is closed for the folder."""
+    task = VideoTask(source, video.label, video.id, folder / "part", folder / video.label / video.id)
+    made = make_video(task, lambda: None)
+    assert isinstance(made, VideoFrames)
+    closed = replace(video, end=made.frames + 1) if video.is_open else video
+    return extract_video(closed, folder, params, FrameReader(params.size)), read_video(source, video, params)
+
+
+def assert_same(one: Extracted, two: Extracted) -> None:
+    """Equal clips, counts and segments, or none on both sides."""
+    assert (one.clips is None) == (two.clips is None), (one.reason, two.reason)
+    assert one.clips_before_cut == two.clips_before_cut
+    if one.clips is not None and two.clips is not None:
+        assert one.video == two.video
+        assert np.array_equal(one.clips, two.clips)
+
+
+@pytest.mark.parametrize("segment", SEGMENTS)
+@pytest.mark.parametrize("params", [PARAMS, PreprocessParams(clip_frames=8, clip_stride=20, size=64, max_clips=2)])
+def test_memory_gives_the_clips_of_the_folder(
+    tmp_path: Path, film: FilmMaker, segment: tuple[int, int], params: PreprocessParams
+) -> None:
+    """Whatever the segment: to the video's end, beyond it, from frame 0, short, in the middle, empty."""
+    source = film(tmp_path / "a.avi", 47, 160, 120)
+    assert_same(*both(source, tmp_path / "frames", Video("a", "wave", "validation", *segment), params))
+
+
+def test_real_clips_give_the_clips_of_their_folders(shared: Path, tmp_path: Path) -> None:
+    """The four HMDB51 videos: DivX with dropped frames and B-frames."""
+    for source in sorted((shared / "data" / "hmdb51_clips").glob("*.avi")):
+        assert_same(*both(source, tmp_path, Video(source.stem, "wave", "validation", 1, OPEN_END)))
+
+
+def crash_on_d(task: ClipTask, check: Check) -> Extracted:
+    """As a decoder that a video makes crash; in a process of the pool."""
+    if task.video.id == "d":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return video_clips.make_part(task, check)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_videos_come_in_order_and_bad_ones_have_a_reason(tmp_path: Path, film: FilmMaker, workers: int) -> None:
+    """Missing, empty and broken videos are named; nothing is left of what waited for its turn."""
+    videos = [Video(name, "wave", "validation", 1, OPEN_END) for name in "ihgfedcba"]
+    sources = {("wave", name): film(tmp_path / f"{name}.avi", 20) for name in "abcdefgh"}
+    sources["wave", "c"].write_bytes(b"")
+    sources["wave", "e"].write_bytes(b"RIFF....AVI ")
+    parts = tmp_path / "parts"
+    made = list(extract_videos(videos, sources, PARAMS, workers, parts, lambda: None))
+    assert [video.id for video in videos] == [one.video.id for one in made]
+    assert ["i", "e", "c"] == [one.video.id for one in made if one.clips is None]
+    reasons = {one.video.id: str(one.reason) for one in made if one.clips is None}
+    assert "there is no video file of it" == reasons["i"]
+    assert "the file is empty" == reasons["c"]
+    assert {21} == {one.video.end for one in made if one.clips is not None}
+    assert not parts.exists()
+
+
+def test_a_crash_of_the_decoder_skips_only_its_video(tmp_path: Path, film: FilmMaker) -> None:
+    """The pool begins again, the order stays, and the reason may pass."""
+    videos = [Video(name, "wave", "validation", 1, OPEN_END) for name in "hgfedcba"]
+    sources = {("wave", name): film(tmp_path / f"{name}.avi", 20) for name in "abcdefgh"}
+    made = list(extract_videos(videos, sources, PARAMS, 2, tmp_path / "parts", lambda: None, crash_on_d))
+    assert list("hgfedcba") == [one.video.id for one in made]
+    assert [("d", True)] == [(one.video.id, one.is_temporary) for one in made if one.clips is None]
+
+
+class Stages:
+    """The stages frames, annotate and preprocess over one folder of videos, with and without kept frames."""
+
+    def __init__(self, folder: Path, params: Mapping[str, Any], inputs: Mapping[str, Path]) -> None:
+        self.folder, self.params, self.inputs = folder, params, inputs
+        self.said: list[Any] = []
+
+    def job(self, stage: str, inputs: Mapping[str, Path], **upstream: Upstream) -> Job:
+        out = self.folder / stage
+        out.mkdir(parents=True, exist_ok=True)
+        request = Request(
+            stage, "", 1, self.folder, out, self.folder / "s", self.params, {"workers": 2}, inputs, upstream
+        )
+        return Job(request, self.said.append)
+
+    def kept(self, videos: Path) -> tuple[Outcome, Outcome]:
+        """The outcomes of annotate and preprocess behind a folder of frames."""
+        made = frames.run(self.job("frames", {"videos": videos, **self.inputs}))
+        of_frames = Upstream(self.folder / "frames", made)
+        listed = annotate.run(self.job("annotate", self.inputs, frames=of_frames))
+        of_lists = Upstream(self.folder / "annotate", listed)
+        return listed, preprocess.run(self.job("preprocess", {}, frames=of_frames, annotate=of_lists))
+
+    def in_memory(self, videos: Path) -> tuple[Outcome, Outcome]:
+        """The same where preprocess decodes."""
+        listed = annotate.run(self.job("annotate", self.inputs or {"videos": videos}))
+        of_lists = Upstream(self.folder / "annotate", listed)
+        return listed, preprocess.run(self.job("preprocess", {"videos": videos}, annotate=of_lists))
+
+    @property
+    def skipped(self) -> list[str]:
+        return [one.item for one in self.said if isinstance(one, ItemSetAside)]
+
+
+def _videos(folder: Path, film: FilmMaker) -> Path:
+    for number, name in enumerate(("a_1", "b_2", "c_3", "d_4", "e_5", "f_6", "g_7", "h_8")):
+        film(folder / ("run" if number % 2 else "wave") / f"{name}.avi", 15 + 13 * number)
+    (folder / "wave" / "broken_9.avi").write_bytes(b"no video")
+    return folder
+
+
+@pytest.mark.parametrize("given", ["annotation", "splits", "nothing"])
+def test_stages_without_kept_frames_give_the_same_store(tmp_path: Path, film: FilmMaker, given: str) -> None:
+    """From an annotation, from lists and from class folders alone: equal digests, and the broken video is named."""
+    videos = _videos(tmp_path / "videos", film)
+    names = [(path.parent.name, path.stem) for path in sorted(videos.glob("*/*.avi"))]
+    inputs: dict[str, Path] = {}
+    if given == "annotation":
+        entries = tuple(Video(name, label, "validation", 1, 16) for label, name in names)
+        (tmp_path / "a.json").write_bytes(annotation_json(Annotation(("run", "wave"), entries)))
+        inputs = {"annotation": tmp_path / "a.json"}
+    elif given == "splits":
+        lists = tmp_path / "lists"
+        lists.mkdir()
+        (lists / "val.txt").write_text("".join(f"{label}/{name}.avi\n" for label, name in names))
+        inputs = {"splits": lists}
+    kept, memory = (Stages(tmp_path / name, {"subset": "validation"}, inputs) for name in ("kept", "memory"))
+    one, two = kept.kept(videos)[1], memory.in_memory(videos)[1]
+    assert one.digest == two.digest
+    assert one.figures["clips"] == two.figures["clips"]
+    assert "broken_9" in memory.skipped
+    assert all(one.segment[1] < 200 for one in read_index(tmp_path / "memory/preprocess/store").videos)
+
+
+def test_an_open_segment_is_written_and_read(tmp_path: Path) -> None:
+    """Nobody counted the frames: the annotation says so, and not a number."""
+    path = tmp_path / "a.json"
+    path.write_bytes(annotation_json(Annotation(("wave",), (Video("a", "wave", "validation", 1, OPEN_END),))))
+    assert '"segment": [1, null]' in path.read_text()
+    assert read_annotation(path).videos[0].is_open
