@@ -78,7 +78,7 @@ def test_four_real_videos_go_to_an_accuracy(tmp_path: Path, shared: Path) -> Non
     settings = tmp_path / "w/r3d.toml"
     settings.write_text(settings.read_text().replace("keep_frames = false", "keep_frames = true"))
     again = r3d("-w", "w", "run", "--headless", cwd=tmp_path)
-    assert re.search(r"^infer +cached", again, re.MULTILINE)
+    assert re.search(r"^infer +up to date", again, re.MULTILINE)
     frames = {
         path.name: len(list(path.glob("image_*.jpg"))) for path in tmp_path.glob("w/.r3d/artifacts/frames/*/frames/*/*")
     }
