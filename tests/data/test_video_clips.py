@@ -17,7 +17,7 @@ from backends.core.stage_request import Request, Upstream
 from backends.data import annotate, frames, preprocess, video_clips
 from backends.data.annotation import OPEN_END, Annotation, Video, annotation_json, read_annotation
 from backends.data.clip_extraction import Extracted, extract_video
-from backends.data.clip_index import read_index
+from backends.data.clip_store import read_index
 from backends.data.frame_pool import VideoFrames, VideoTask, make_video
 from backends.data.pixels import FrameReader
 from backends.data.preprocess_params import PreprocessParams
