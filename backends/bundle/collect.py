@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import stat
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def parts(workspace: Path | None, findings: Callable[[], tuple[Finding, ...]]) -
     """Every part of the machine, then every part of the workspace. `findings` may raise what doctor raises."""
     said, driver = _npu_smi()
     yield Part("versions.txt", "\n".join(_versions(driver)) + "\n")
-    yield Part("environment.txt", _environment(os.environ))
+    environment = (f"{name}={os.environ[name]}\n" for name in VARIABLES if name in os.environ)
+    yield Part("environment.txt", "".join(environment))
     yield Part("doctor.txt", _findings(findings))
     yield Part("npu-smi.txt", said)
     if workspace is not None:
@@ -95,40 +97,27 @@ def tail(path: Path, limit: int) -> tuple[str, Line]:
 
 def _versions(driver: str | None) -> Iterator[str]:
     from backends.ascend import cann
-    from backends.monitor.cpu_groups import groups
+    from backends.monitor.cpu_groups import machine, versions
 
-    yield f"r3d-tui {_version('r3d-tui')}"
+    here = machine()
     yield f"Python {platform.python_version()} ({platform.python_implementation()}, {' '.join(platform.libc_ver())})"
-    yield f"system {platform.system()} {platform.release()} {platform.machine()}"
-    yield f"CPU {sum(len(group.cores) for group in groups())} cores, {groups()[0].name}"
+    yield f"system {here['system']}"
+    yield f"CPU {here['cores']} cores, {here['cpu']}"
     yield f"driver {driver or '-'}"
     found = cann.find()
     yield f"CANN {(found.version if found else None) or '-'}"
-    for name in sorted({*_dependencies(), *PACKAGES}, key=str.lower):
-        yield f"{name}=={_version(name)}"
+    asked = sorted({*_dependencies(), *PACKAGES}, key=str.lower)
+    known = versions(asked)
+    for name in ("r3d-tui", *asked):
+        yield f"{name}=={known.get(name, '-')}"
 
 
 def _dependencies() -> list[str]:
     try:
-        return [_bare(text) for text in metadata.requires("r3d-tui") or () if "extra ==" not in text]
+        wanted = [text for text in metadata.requires("r3d-tui") or () if "extra ==" not in text]
     except metadata.PackageNotFoundError:
         return []
-
-
-def _bare(requirement: str) -> str:
-    end = next((at for at, char in enumerate(requirement) if not (char.isalnum() or char in "._-")), len(requirement))
-    return requirement[:end]
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "-"
-
-
-def _environment(environment: Mapping[str, str]) -> str:
-    return "".join(f"{name}={environment[name]}\n" for name in VARIABLES if name in environment)
+    return [found[0] for found in map(re.compile(r"[\w.-]+").match, wanted) if found]
 
 
 def _findings(findings: Callable[[], tuple[Finding, ...]]) -> str:
@@ -138,11 +127,8 @@ def _findings(findings: Callable[[], tuple[Finding, ...]]) -> str:
         return f"doctor ended: {error}\n"
     except Exception as error:  # noqa: BLE001 - a fault of ours is one more thing that a bundle is for
         return f"doctor ended: {type(error).__name__}: {error}\n"
-    return "".join(f"{row.state:<8} {row.name}: {row.found}{_hint(row)}\n" for row in rows)
-
-
-def _hint(finding: Finding) -> str:
-    return f" ({finding.hint})" if finding.hint.template else ""
+    hints = (f" ({row.hint})" if row.hint.template else "" for row in rows)
+    return "".join(f"{row.state:<8} {row.name}: {row.found}{hint}\n" for row, hint in zip(rows, hints, strict=True))
 
 
 def _npu_smi() -> tuple[str, str | None]:

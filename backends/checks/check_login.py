@@ -7,11 +7,9 @@ engine stays in the control group of the shell that it was begun in, so this pro
 
 from __future__ import annotations
 
-import configparser
 import os
 import pwd
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from backends.ascend.npu_smi_calls import run
@@ -54,7 +52,7 @@ def _met() -> Finding:
 
 def _kills(user: str) -> bool:
     """As logind decides: those excluded never, then those named, or all where none is."""
-    manager = {**_DEFAULTS, **(_told("show-session", *_DEFAULTS) or _configured())}
+    manager = {**_DEFAULTS, **_reported("show-session", *_DEFAULTS)}
     if manager["KillUserProcesses"].lower() not in _TRUE:
         return False
     only = manager["KillOnlyUsers"].split()
@@ -62,10 +60,10 @@ def _kills(user: str) -> bool:
 
 
 def _lingers(user: str) -> bool:
-    return _told("show-user", "Linger", name=user).get("Linger", "").lower() in _TRUE
+    return _reported("show-user", "Linger", name=user).get("Linger", "").lower() in _TRUE
 
 
-def _told(command: str, *properties: str, name: str = "") -> dict[str, str]:
+def _reported(command: str, *properties: str, name: str = "") -> dict[str, str]:
     """Properties as loginctl prints them; none where it cannot be asked. Of `show-session` alone: the manager's."""
     asked = ["loginctl", command, *(f"--property={wanted}" for wanted in properties), *([name] if name else [])]
     answer = run(asked, LIMIT_S)
@@ -73,24 +71,6 @@ def _told(command: str, *properties: str, name: str = "") -> dict[str, str]:
         return {}
     pairs = (text.partition("=") for text in answer.text.splitlines())
     return {key: value.strip() for key, _, value in pairs if key in properties}
-
-
-def _configured() -> dict[str, str]:
-    """What logind's files hold, the later one over the earlier; for where loginctl has no bus to ask by."""
-    parser = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
-    for path in _files():
-        try:
-            parser.read_string(path.read_text(encoding="utf-8", errors="replace"))
-        except (OSError, configparser.Error):
-            continue
-    return {name: parser.get("Login", name, fallback=default) or default for name, default in _DEFAULTS.items()}
-
-
-def _files() -> Iterator[Path]:
-    places = [ROOT / place / "systemd" for place in ("usr/lib", "run", "etc")]
-    yield from (place / "logind.conf" for place in places)
-    found = {path.name: path for place in places for path in place.glob("logind.conf.d/*.conf")}
-    yield from (found[name] for name in sorted(found))
 
 
 def _group() -> str:

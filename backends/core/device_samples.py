@@ -10,9 +10,8 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from backends.core.codec import DecodeError, decode, dumps, parse_json
+from backends.core.codec import DecodeError, dumps, loads
 from backends.core.values import DeviceSample
 
 LIMIT = 4 << 20
@@ -63,9 +62,9 @@ def _readings(lines: Sequence[bytes]) -> Iterator[tuple[float, bytes]]:
     begun = 0.0
     group: list[bytes] = []
     for text in lines:
-        at = (_body(text) or {}).get("at")
-        if not isinstance(at, int | float):
+        if (sample := _sample(text)) is None:
             continue
+        at = sample.at
         if group and at != begun:
             yield begun, b"".join(group)
             group = []
@@ -155,16 +154,8 @@ def _tail(path: Path) -> list[bytes]:
     return lines[1:-1] if size > TAIL else lines[:-1]  # the first may be cut, the last is not finished yet
 
 
-def _body(text: bytes) -> dict[str, Any] | None:
-    with contextlib.suppress(DecodeError):
-        body = parse_json(text)
-        if isinstance(body, dict):
-            return body
-    return None
-
-
 def _sample(text: bytes) -> DeviceSample | None:
-    body = _body(text)
+    """None where the line is no sample."""
     with contextlib.suppress(DecodeError):
-        return decode(DeviceSample, body) if body is not None else None
+        return loads(DeviceSample, text)
     return None

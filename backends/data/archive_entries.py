@@ -10,7 +10,6 @@ import gzip
 import lzma
 import os
 import re
-import shutil
 import sys
 import tarfile
 import zipfile
@@ -99,11 +98,6 @@ def archive_stem(name: str) -> str:
     lower = name.lower()
     ending = next((ending for ending in ENDINGS if lower.endswith(ending)), "")
     return re.sub(r"\.part\d+$", "", name[: len(name) - len(ending)], flags=re.IGNORECASE)
-
-
-def free_bytes(folder: Path) -> int:
-    """What the disk of a folder can still hold."""
-    return shutil.disk_usage(folder).free
 
 
 class Guard:

@@ -30,7 +30,6 @@ from backends.data.archive_entries import (
     RefusedError,
     archive_kind,
     archive_stem,
-    free_bytes,
     list_file,
     place,
     target,
@@ -136,7 +135,7 @@ class Unpacking:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         try:
-            guard = Guard(sum(path.stat().st_size for path in _parts(archive)), free_bytes(out))
+            guard = Guard(sum(path.stat().st_size for path in _parts(archive)), shutil.disk_usage(out).free)
             return place(_entries(archive, out.parent), guard, out, aim, self._stop)
         except (*DAMAGE, zlib.error) as error:
             raise RefusedError(line("it is cut off or damaged: {reason}", reason=str(error)[:200])) from None

@@ -40,7 +40,13 @@ def report_text(report: Report, skipped: Sequence[SetAside], infer: Mapping[str,
     pairs = [(cell(one.label), cell(one.predicted), one.videos) for one in report.confusions[:SHOWN]]
     rows += _table("Most frequent confusions", ("class", "predicted as", "videos"), pairs)
     worst = [
-        (cell(one.video), cell(one.label), cell(one.predicted), f"{one.score:.4f}", _score(one.label_score))
+        (
+            cell(one.video),
+            cell(one.label),
+            cell(one.predicted),
+            f"{one.score:.4f}",
+            "-" if one.label_score is None else f"{one.label_score:.4f}",
+        )
         for one in report.worst[:SHOWN]
     ]
     head = ("video", "class", "predicted as", "score", "its class's score")
@@ -58,10 +64,6 @@ def _table(title: str, head: Sequence[str], body: Sequence[Sequence[object]]) ->
 
 def _row(cells: Iterable[object]) -> str:
     return f"| {' | '.join(map(str, cells))} |".replace("|  |", "| |")
-
-
-def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
 
 
 def _figures(report: Report) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +66,16 @@ def _ranking(entry: Any, known: dict[str, str]) -> Ranking | Line:
         return line("its result is empty")
     pairs = []
     for item in entry:
-        label, score = (item.get("label"), item.get("score")) if isinstance(item, dict) else _pair(item)
+        label, score = item if isinstance(item, tuple) else (None, None)
+        if isinstance(item, dict):
+            label, score = item.get("label"), item.get("score")
         number = _number(score)
         if number is None:
             return line("a score of its result is not a number")
         if not isinstance(label, str) or label not in known:
             return line("the label {label} of its result is not in the annotation", label=ascii(label)[:80])
         pairs.append((known[label], number))
-    return tuple(sorted(pairs, key=_score, reverse=True))
-
-
-def _pair(item: Any) -> tuple[Any, Any]:
-    return item if isinstance(item, tuple) else (None, None)
+    return tuple(sorted(pairs, key=itemgetter(1), reverse=True))
 
 
 def _number(score: Any) -> float | None:
@@ -87,7 +86,3 @@ def _number(score: Any) -> float | None:
         return float(score) if type(score) is int else None
     except OverflowError:
         return None
-
-
-def _score(pair: tuple[str, float]) -> float:
-    return pair[1]

@@ -18,13 +18,11 @@ from backends.ascend.chip_query import processes_of, used_by, why_not_taken
 from backends.ascend.npu_names import live_ids, parse_mapping
 from backends.ascend.npu_smi_calls import call, read_table
 from backends.core.codec import dumps, loads
-from backends.core.device_samples import SampleFile, read_history, read_samples
+from backends.core.device_samples import SampleFile
 from backends.core.messages import Line, line
 from backends.core.processes import die_with_parent, end_group_with
 from backends.core.values import Chip, ChipProcess, DeviceSample, DeviceTable
 from backends.monitor.cpu_groups import CpuSampler, groups
-
-__all__ = ["chip_device", "main", "npu_samples", "read_history", "read_samples"]
 
 PERIOD_S = {"cpu": 1.0, "ascend": 2.0}
 """Between the beginnings of two readings."""
@@ -34,11 +32,6 @@ RESTING_S, RESTING_AFTER = 12.0, 15
 """The same once so many readings were shown to somebody: a console that is left open must cost the machine little."""
 LIMIT_S = 10.0
 """For one npu-smi; a full report of eight chips was seen to take 5.4 s."""
-
-
-def chip_device(chip: Chip) -> str:
-    """A chip's name as a device of a run."""
-    return chip.device
 
 
 def npu_samples(
@@ -79,7 +72,7 @@ def _chip_sample(
     mine = processes_of(chip, processes)
     bad = chip.health is not None and chip.health != "OK"
     return DeviceSample(
-        device=chip_device(chip),
+        device=chip.device,
         at=at,
         name=chip.name or "",
         health=chip.health,

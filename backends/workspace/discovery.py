@@ -49,7 +49,9 @@ def find_candidates(folder: Path) -> Candidates:
         if any(_FRAME.fullmatch(name) for name in files):
             found["frames"].append(place.parent.parent)  # <root>/<class>/<video>/image_00001.jpg
         if any(name.lower().endswith(_VIDEO) for name in files):
-            found["videos"].append(place.parent if place != folder and _only_videos(files) else place)
+            found["videos"].append(
+                place.parent if place != folder and all(name.lower().endswith(_VIDEO) for name in files) else place
+            )
         for kind, archives in _archives(place, sorted(files)).items():
             packed[kind].extend(archives)
     for kind, archives in packed.items():
@@ -71,10 +73,6 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
         below = sorted(entry.name for entry in entries if is_folder(entry) and not entry.name.startswith("."))
         if depth < DEEPEST + 1:
             pending.extend((place / name, depth + 1) for name in below[: 200 if depth < DEEPEST else 3])
-
-
-def _only_videos(files: list[str]) -> bool:
-    return all(name.lower().endswith(_VIDEO) for name in files)
 
 
 def _archives(place: Path, files: list[str]) -> dict[str, list[Path]]:

@@ -40,6 +40,9 @@ def overview(workspace: Path) -> Overview:
     with contextlib.suppress(R3dError):
         found = identify(model, limits=read_limits(settings)).architecture if model else None
         arch, model_classes = (found.name, found.classes) if found else ("", None)
+    free = None
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(workspace).free
     rows = (*dataset_findings(settings), *model_findings(settings))
     wrong = (line("{found} ({hint})", found=one.found, hint=one.hint) for one in rows if one.state == "missing")
     return Overview(
@@ -50,7 +53,7 @@ def overview(workspace: Path) -> Overview:
         arch=arch,
         model_classes=model_classes,
         disk_bytes=estimate(settings),
-        free_bytes=_free(workspace),
+        free_bytes=free,
         contradictions=tuple(wrong),
     )
 
@@ -60,27 +63,16 @@ def _count(settings: Settings) -> tuple[int | None, int | None]:
     root = settings.dataset.videos or settings.dataset.frames
     if root is None or not root.is_dir():
         return None, None
-    videos = settings.dataset.videos is not None
+    suffixes = tuple(VIDEO_SUFFIXES) if settings.dataset.videos is not None else ()
     folders = items = 0
     with contextlib.suppress(OSError), os.scandir(root) as classes:
         for folder in (entry for entry in classes if entry.is_dir()):
             with os.scandir(folder.path) as entries:
-                found = sum(_is_item(entry, videos=videos) for entry in entries)
+                found = sum(entry.name.lower().endswith(suffixes) if suffixes else entry.is_dir() for entry in entries)
             folders, items = folders + bool(found), items + found
             if items > MOST:
                 return None, None
     return (folders, items) if items else (None, None)
-
-
-def _free(workspace: Path) -> int | None:
-    try:
-        return shutil.disk_usage(workspace).free
-    except OSError:
-        return None
-
-
-def _is_item(entry: os.DirEntry[str], *, videos: bool) -> bool:
-    return Path(entry.name).suffix.lower() in VIDEO_SUFFIXES if videos else entry.is_dir()
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def _toml(workspace: Path, value: Any) -> str:
         return "[" + ", ".join(_toml(workspace, item) for item in value) + "]"
     if isinstance(value, Path):
         relative = os.path.relpath(value, workspace)
-        if not _is_utf8(str(value)):
+        if any("\ud800" <= char <= "\udfff" for char in str(value)):  # bytes of a name that are not UTF-8
             text, hint = N_("{path}: r3d.toml cannot hold a path that is not UTF-8"), N_("rename the file or folder")
             raise InputError(text, hint=hint, path=ascii(str(value))[1:-1])
         value = str(value) if relative.startswith("../../..") else relative
@@ -146,11 +146,6 @@ def _toml(workspace: Path, value: Any) -> str:
     return repr(value)
 
 
-def _is_utf8(text: str) -> bool:
-    """Bytes of a file name that are not UTF-8 stand in a path as lone surrogates."""
-    return not any("\ud800" <= char <= "\udfff" for char in text)
-
-
 def load(path: Path, text: str | None = None) -> dict[str, Any]:
     """The tables of a file, or of a `text` that would stand in it. InputError where it cannot be read."""
     try:
@@ -158,7 +153,7 @@ def load(path: Path, text: str | None = None) -> dict[str, Any]:
     except RecursionError:
         raise InputError("{path}: too deeply nested", hint="fix the file there", path=str(path)) from None
     except ValueError as error:  # not TOML, or a number of more than 4,300 digits
-        reason = _plain(str(error))
+        reason = "".join(c if c.isprintable() else "?" for c in str(error))
         raise InputError("{path}: {reason}", hint="fix the file there", path=str(path), reason=reason) from None
 
 
@@ -230,7 +225,3 @@ def _checked(path: Path, table: Mapping[str, Any]) -> Settings:
 def _refuse(path: Path, place: str, problem: Line) -> NoReturn:
     text, hint = N_("{path}: {place}: {problem}"), N_("fix the value there")
     raise InputError(text, hint=hint, path=str(path), place=place, problem=problem) from None
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

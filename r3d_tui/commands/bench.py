@@ -207,8 +207,7 @@ def show(report: BenchReport, *, json_document: bool) -> None:
     if json_document:
         print_json(_document(report))
         return
-    for text in report_lines(report, chosen_words()):
-        say(text)
+    say(*report_lines(report, chosen_words()))
 
 
 def _document(report: BenchReport) -> dict[str, object]:

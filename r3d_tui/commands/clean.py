@@ -44,8 +44,7 @@ def clean(
     went = api.remove_waste(client.workspace, keep, frozenset(one.path for one in found.waste))
     if json_document:
         print_json(clean_document(went, removed=True))
-    for note in went.notes:
-        tell(words.line(note))
+    tell(*map(words.line, went.notes))
     tell(words("clean.removed", size=figures.size(went.bytes)))
 
 
@@ -65,10 +64,8 @@ def _tell_all(words: Words, found: CleanupPlan, *, json_document: bool, removed:
     if json_document:
         print_json(clean_document(found, removed=removed))
     else:
-        for text in waste_lines(found, words):
-            say(text)
-    for note in found.notes:
-        tell(words.line(note))
+        say(*waste_lines(found, words))
+    tell(*map(words.line, found.notes))
 
 
 def waste_lines(found: CleanupPlan, words: Words) -> Iterator[str]:

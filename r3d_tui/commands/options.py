@@ -117,14 +117,16 @@ def numbers(text: str | None, option: str) -> tuple[int, ...]:
         raise InputError("{option} {text}: not numbers", hint=hint, option=option, text=ascii(text)) from None
 
 
-def say(text: str) -> None:
-    """A line for people on standard output, which scripts may read as well."""
-    typer.echo(tty.drawn(text))
+def say(*lines: str) -> None:
+    """Lines for people on standard output, which scripts may read as well."""
+    for text in lines:
+        typer.echo(tty.drawn(text))
 
 
-def tell(text: str) -> None:
-    """A line for people on standard error."""
-    typer.echo(tty.drawn(text), err=True)
+def tell(*lines: str) -> None:
+    """Lines for people on standard error."""
+    for text in lines:
+        typer.echo(tty.drawn(text), err=True)
 
 
 def in_terminal() -> bool:

@@ -106,8 +106,7 @@ def _show_plainly(workspace: Path) -> int:
     words = chosen_words()
     if not (workspace / "r3d.toml").is_file():
         raise InputError("{path}: no r3d.toml here", hint="make a workspace: r3d-tui init DIR", path=str(workspace))
-    for text in status_lines(api.open_client(workspace).snapshot(), words):
-        say(text)
+    say(*status_lines(api.open_client(workspace).snapshot(), words))
     tell(words.line(line("this terminal shows plain lines only: r3d-tui run, rerun, stop and logs work in it")))
     return 0
 
@@ -150,5 +149,4 @@ def _say_end(snapshot: Snapshot, words: Words, out: Callable[[str], None]) -> No
 
     for text in endings(words, snapshot):
         out(text)
-    for text in failures(words, snapshot):
-        tell(text)
+    tell(*failures(words, snapshot))

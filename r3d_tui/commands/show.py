@@ -44,8 +44,7 @@ def status(json_document: Json = False) -> None:
     if json_document:
         print_json(status_document(snapshot))
     else:
-        for text in status_lines(snapshot, words):
-            say(text)
+        say(*status_lines(snapshot, words))
     if snapshot.problem.template:  # of r3d.toml as it is now, whatever ran before
         tell(words.line(snapshot.problem))
 
@@ -70,8 +69,7 @@ def logs(
     client = open_workspace()
     if stage is None:
         paths = {name: str(path) for name in api.stage_names() if (path := client.log_path(name))}
-        for text in log_lines(paths, chosen_words()):
-            say(text)
+        say(*log_lines(paths, chosen_words()))
     else:
         refuse(unknown_stages((stage,)))
         path = client.log_path(stage)
@@ -94,8 +92,7 @@ def runs(json_document: Json = False) -> None:
     if json_document:
         print_json(runs_document(found))
         return
-    for text in run_lines(found, chosen_words()):
-        say(text)
+    say(*run_lines(found, chosen_words()))
 
 
 def devices(
@@ -114,8 +111,7 @@ def devices(
     else:
         from r3d_tui.headless.tables import device_lines
 
-        for text in device_lines(table, chosen_words()):
-            say(text)
+        say(*device_lines(table, chosen_words()))
     if table.error:
         raise typer.Exit(3)
 
@@ -163,8 +159,7 @@ def doctor(
     if json_document:
         print_json(findings_document(findings))
     else:
-        for text in finding_lines(findings, chosen_words()):
-            say(text)
+        say(*finding_lines(findings, chosen_words()))
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(3)
 

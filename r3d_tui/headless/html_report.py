@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from backends.core.messages import line
+from backends.core.messages import Line, line
 from backends.core.run_state import Run
 from backends.core.values import DeviceSample, Report, VideoScore
 from r3d_tui.text.figures import DASH, count, number, percent, rate, seconds
@@ -71,18 +71,18 @@ class PageContents(Struct, frozen=True):
 
 
 def html_page(contents: PageContents, words: Words) -> str:
-    title = _text(contents.title)
+    title, report = _text(contents.title), contents.report
     parts = [
         "<!doctype html>",
         f'<html lang="{words.language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
         f"<title>{title}</title><style>{STYLE}</style>",
         f"<h1>{title}</h1>",
         *_head(contents.run, words),
-        *(_accuracy(contents.report, words) if contents.report else ()),
+        *(_accuracy(report, words) if report else ()),
         *_throughput(contents.run, words),
-        *(_classes(contents.report, words) if contents.report else ()),
-        *(_confusions(contents.report, words) if contents.report else ()),
-        *(_misclassified(contents.report, contents.thumbnails, words) if contents.report else ()),
+        *(_classes(report, words) if report else ()),
+        *(_confusions(report, words) if report else ()),
+        *(_misclassified(report, contents.thumbnails, words) if report else ()),
         *_sensors(contents.samples, words),
         *_stages(contents.run, words),
         *_skipped(contents.run, words),
@@ -121,6 +121,10 @@ def _right(column: int, numbers: int) -> str:
     return ' class="n"' if column >= numbers else ""
 
 
+def _heading(title: Line, words: Words) -> str:
+    return f"<h2>{_text(words.line(title))}</h2>"
+
+
 def _bar(share: float) -> str:
     return f'<span class="bar" style="width:{max(0.0, min(share, 1.0)) * 160:.0f}px"></span>'
 
@@ -134,7 +138,7 @@ def _head(run: Run, words: Words) -> Iterator[str]:
 
 
 def _accuracy(report: Report, words: Words) -> Iterator[str]:
-    yield "<h2>" + _text(words.line(line("Accuracy"))) + "</h2>"
+    yield _heading(line("Accuracy"), words)
     yield f'<p><span class="big">{percent(report.top1, 2)}</span> top-1 · {percent(report.topk, 2)} top-{report.k} · '
     over = line("over {n} of {listed} videos of the subset", n=report.videos, listed=report.videos_listed)
     yield _text(words.line(over)) + "</p>"
@@ -174,7 +178,7 @@ def _throughput(run: Run, words: Words) -> Iterator[str]:
     figures = run.figures_with("runtime")  # of inference: other stages have rates of their own
     if not figures and not run.devices:
         return
-    yield "<h2>" + _text(words.line(line("Throughput"))) + "</h2>"
+    yield _heading(line("Throughput"), words)
     total = figures.get("clips_per_s")
     if isinstance(total, int | float):
         yield f'<p><span class="big">{rate(total)}</span> clips/s · {_text(str(figures.get("runtime", "")))}</p>'
@@ -199,19 +203,13 @@ def _throughput(run: Run, words: Words) -> Iterator[str]:
 
 
 def _classes(report: Report, words: Words) -> Iterator[str]:
-    yield "<h2>" + _text(words.line(line("Classes, lowest accuracy first"))) + "</h2>"
+    yield _heading(line("Classes, lowest accuracy first"), words)
     ordered = sorted(report.classes, key=lambda one: (one.top1 / one.videos if one.videos else 0.0, one.label))
     heads = [words.line(line("class")), "", words.line(line("right")), "top-1", f"top-{report.k}"]
     rows = (
-        (
-            _text(one.label),
-            _bar(one.top1 / one.videos),
-            f"{one.top1}/{one.videos}",
-            percent(one.top1 / one.videos),
-            percent(one.topk / one.videos),
-        )
+        (_text(one.label), _bar(one.top1 / n), f"{one.top1}/{n}", percent(one.top1 / n), percent(one.topk / n))
         for one in ordered
-        if one.videos
+        if (n := one.videos)
     )
     yield from _table(heads, rows, 2)
 
@@ -219,7 +217,7 @@ def _classes(report: Report, words: Words) -> Iterator[str]:
 def _confusions(report: Report, words: Words) -> Iterator[str]:
     if not report.confusions:
         return
-    yield "<h2>" + _text(words.line(line("Confusions"))) + "</h2>"
+    yield _heading(line("Confusions"), words)
     labels = [one.label for one in report.classes if one.videos]
     if len(labels) <= MATRIX_CLASSES:
         yield from _matrix(report, labels)
@@ -249,7 +247,7 @@ def _matrix(report: Report, labels: Sequence[str]) -> Iterator[str]:
 
 def _misclassified(report: Report, thumbnails: Mapping[str, Thumbnail], words: Words) -> Iterator[str]:
     if report.worst:
-        yield "<h2>" + _text(words.line(line("Misclassified videos, by confidence"))) + "</h2><div class='clips'>"
+        yield _heading(line("Misclassified videos, by confidence"), words) + "<div class='clips'>"
         yield from (_card(video, thumbnails.get(video.video)) for video in report.worst[:WORST])
         yield "</div>"
 
@@ -271,7 +269,7 @@ def _sensors(samples: Sequence[DeviceSample], words: Words) -> Iterator[str]:
     )
     charts = [chart for chart in drawn if chart]
     if charts:
-        yield "<h2>" + _text(words.line(line("Chips over time"))) + "</h2>"
+        yield _heading(line("Chips over time"), words)
         yield from charts
 
 
@@ -303,15 +301,10 @@ def _chart(samples: Sequence[DeviceSample], key: str, title: str) -> str:
 
 
 def _stages(run: Run, words: Words) -> Iterator[str]:
-    yield "<h2>" + _text(words.line(line("Stages"))) + "</h2>"
+    yield _heading(line("Stages"), words)
     rows = (
-        (
-            _text(stage.name),
-            _text(words(f"state.{stage.state}")),
-            _text(words.line(stage.reason)),
-            seconds(stage.seconds),
-        )
-        for stage in run.stages
+        (_text(one.name), _text(words(f"state.{one.state}")), _text(words.line(one.reason)), seconds(one.seconds))
+        for one in run.stages
     )
     yield from _table([words.line(line("stage")), "", "", words.line(line("time"))], rows, 3)
 
@@ -319,13 +312,13 @@ def _stages(run: Run, words: Words) -> Iterator[str]:
 def _skipped(run: Run, words: Words) -> Iterator[str]:
     items = [(stage.name, item) for stage in run.stages for item in stage.set_aside]
     if items:
-        yield "<h2>" + _text(words.line(line("Skipped"))) + "</h2>"
+        yield _heading(line("Skipped"), words)
         rows = ((_text(name), _text(item.item), _text(words.line(item.reason))) for name, item in items[:SKIPPED])
         yield from _table([words.line(line("stage")), words.line(line("item")), words.line(line("reason"))], rows, 3)
 
 
 def _settings(contents: PageContents, words: Words) -> Iterator[str]:
-    yield "<h2>" + _text(words.line(line("Versions and settings"))) + "</h2>"
+    yield _heading(line("Versions and settings"), words)
     known = " · ".join(f"{name} {version}" for name, version in contents.versions.items())
     yield f'<p class="dim">{_text(known) or DASH}</p>'
     if contents.settings:

@@ -9,10 +9,6 @@ from backends.core.messages import size as size_in_words
 DASH = "–"
 
 
-def _known(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
-
-
 def count(value: float | None) -> str:
     """1530 → "1,530"."""
     return f"{value:,.0f}" if value is not None and math.isfinite(value) else DASH
@@ -80,7 +76,7 @@ def small(value: float | None) -> str:
 
 def as_number(value: object) -> float | None:
     """A figure of an outcome, where it is one; a true or false is none."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and _known(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return value
     return None
 

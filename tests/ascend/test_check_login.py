@@ -100,24 +100,6 @@ def test_logind_kills_only_whom_it_names(machine: Machine) -> None:
         assert state == _state(), told
 
 
-def test_without_an_answer_the_files_tell(machine: Machine) -> None:
-    """loginctl has no bus, or is not there: logind.conf and its drop-ins, the last by name over the others."""
-    machine.says()
-    machine.script("echo 'Failed to connect to bus' >&2; exit 1")
-    assert "met" == _state()
-    places = [machine.root / place / "systemd" for place in ("usr/lib", "etc")]
-    for place in places:
-        (place / "logind.conf.d").mkdir(parents=True)
-    (places[1] / "logind.conf").write_text("[Login]\n#KillUserProcesses=no\nKillUserProcesses=yes\nKillExcludeUsers=\n")
-    (places[0] / "logind.conf.d" / "50-a.conf").write_text("[Login]\nKillExcludeUsers=nobody\n")
-    (places[0] / "logind.conf.d" / "broken.conf").write_text("no section\n")
-    assert "warning" == _state()
-    (places[1] / "logind.conf.d" / "90-b.conf").write_text(f"[Login]\nKillExcludeUsers=nobody {ME}\n")
-    assert "met" == _state()
-    (machine.root / "bin" / "loginctl").unlink()
-    assert "met" == _state()
-
-
 def test_a_hanging_loginctl_holds_nothing_up(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given up after a limit, and the files tell."""
     machine.says(kill="yes")

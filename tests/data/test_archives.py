@@ -189,7 +189,7 @@ def test_too_many_entries_and_too_little_room_are_refused(
         shelf.unpack(path)
     monkeypatch.setattr(archive_entries, "MOST_ENTRIES", 5)
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(archive_entries.shutil, "disk_usage", lambda _: usage._replace(free=len(DATA)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=len(DATA)))
     with pytest.raises(InputError, match=r"more than the 2\.0 kB that are free"):
         shelf.unpack(path)
 
