@@ -213,6 +213,15 @@ def run_folder(workspace: Path, run_id: str) -> Path:
     return Folders(workspace.resolve()).run(run_id).path
 
 
+def report_text(workspace: Path, run: Run) -> str:
+    """report.md as the run's evaluate stage wrote it; empty where there is none."""
+    from backends.engine.folders import Folders
+    from backends.engine.run_results import output
+
+    path = output(Folders(workspace.resolve()), run, "text")
+    return path.read_text(encoding="utf-8", errors="replace") if path is not None and path.is_file() else ""
+
+
 def find_waste(workspace: Path, keep: int) -> CleanupPlan:
     """What in `.r3d` nothing needs where the latest `keep` runs stay. BusyError while an engine works there."""
     from backends.engine import cleanup

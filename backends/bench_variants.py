@@ -34,7 +34,7 @@ MODES = ("force_fp16", "allow_fp32_to_fp16", "allow_mix_precision", "must_keep_o
 """Of atc, the fastest first; without force_fp32, under which atc hangs on some chips."""
 PARITY = ("max_abs", "cosine", "top1")
 """Verify's figures of the .om."""
-_NO_LIMIT = VerifySettings(max_abs=1e30, cosine=-1.0, top1=0.0)
+_NO_LIMIT = VerifySettings(max_abs=1e9, cosine=-1.0, top1=0.0, om_max_abs=1e9, om_cosine=-1.0, om_top1=0.0)
 """The table shows what a mode costs: it does not end at the first that is over a limit."""
 
 Made = dict[str, Upstream]

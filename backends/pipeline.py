@@ -20,8 +20,8 @@ STAGES: tuple[StageSpec, ...] = (
     EXPORT,
     SIMPLIFY,
     COMPILE,
-    VERIFY,
     INFER,
+    VERIFY,
     SCORE,
     EVALUATE,
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from backends.ascend.acl_errors import tables
+from backends.core.codec import parse_toml
 from backends.core.settings import Settings
 from r3d_tui.lang.words import read
 
@@ -67,7 +67,7 @@ def failures_page(language: str) -> str:
     for name, table in CATALOGUES:
         lines += [f"| {sign} | {' | '.join(COLUMNS[language])} |", "|---|---|---|"]
         source = (ROOT / "backends" / "ascend" / name).read_text(encoding="utf-8")
-        for _, entry in tables(source, table):
+        for entry in parse_toml(source)[table]:
             cells = (_sign(entry), *(texts.get(entry[key], entry[key]) for key in ("cause", "fix")))
             lines.append("| " + " | ".join(map(_cell, cells)) + " |")
         lines.append("")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.ascend import cann, plog
+from backends.ascend import cann, om_file, plog
 from backends.ascend.chip_query import ask_chips
 from backends.ascend.compile_params import CompileParams, CompileTuning
 from backends.ascend.diagnosis import diagnose
@@ -59,16 +59,17 @@ def run(job: Job) -> Outcome:
     soc_version = _soc_version(params, job)
     model = job.upstream["simplify"].path("uint8" if params.input == "uint8" else "onnx")
     found = cann.find()
+    command = atc_line(params, soc_version, model, job.out / _PART)
+    mode = om_file.mode_of(" ".join(command).encode())
     if (kept := _kept(job.out, soc_version)) is not None:
         job.note(line("the .om for {soc_version} is there already", soc_version=soc_version))
-        return _outcome(soc_version, found, kept)
-    command = cann.sourced(found, atc_line(params, soc_version, model, job.out / _PART))
+        return _outcome(soc_version, found, mode, kept)
     for old in job.out.glob("*.om"):  # of an attempt that was cut off
         old.unlink()
     note = line("atc compiles for {soc_version}", soc_version=soc_version)
     job.progress(0, None, "lines", note=note)
     ending = run_tool(
-        command,
+        cann.sourced(found, command),
         job.scratch,
         job.workspace,
         stop=lambda: job.stopping,
@@ -86,29 +87,26 @@ def run(job: Job) -> Outcome:
     sync_folder(job.out)
     made = Made(soc_version, target.stat().st_size, _digest(target))
     write_whole(job.out / MADE, dumps(made).encode("ascii"))
-    return _outcome(soc_version, found, made)
+    return _outcome(soc_version, found, mode, made)
 
 
 def _take_ready(job: Job, source: Path, params: CompileParams) -> Outcome:
     """An `.om` that somebody compiled before, copied as it is: shapes and chip are checked where it is loaded."""
-    with open(source, "rb") as file:
-        head = file.read(4)
-    if head != b"IMOD":
+    if not om_file.is_om(source):
         text, hint = N_("{path}: not an .om model"), N_("set model.om to a file that atc wrote")
         raise InputError(text, hint=hint, path=str(source))
     job.progress(0, None, "parts", note=line("taking the .om that is given"))
     shutil.copyfile(source, job.out / _PART)
     (job.out / _PART).replace(job.out / OM)
     sync_folder(job.out)
-    size = (job.out / OM).stat().st_size
-    figures: dict[str, Scalar] = {"soc_version": params.soc_version, "cann": None, "bytes": size}
-    return Outcome(figures, {"om": OM}, _digest(job.out / OM))
+    mode = om_file.precision_mode(job.out / OM)
+    return _outcome(params.soc_version, None, mode, Made("", (job.out / OM).stat().st_size, _digest(job.out / OM)))
 
 
-def _outcome(soc_version: str, found: cann.Toolkit | None, made: Made) -> Outcome:
+def _outcome(soc_version: str | None, found: cann.Toolkit | None, mode: str | None, made: Made) -> Outcome:
     version = found.version if found else None
-    figures: dict[str, Scalar] = {"soc_version": soc_version, "cann": version, "bytes": made.bytes}
-    return Outcome(figures, {"om": OM}, made.sha256)
+    figures: dict[str, Scalar] = {"soc_version": soc_version, "cann": version}
+    return Outcome(figures | {"precision_mode": mode, "bytes": made.bytes}, {"om": OM}, made.sha256)
 
 
 def _kept(folder: Path, soc_version: str) -> Made | None:

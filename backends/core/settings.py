@@ -155,6 +155,11 @@ class VerifySettings(Struct, frozen=True):
         Annotated[float, Meta(ge=-1, le=1)], _about("least cosine similarity of two models' logits of a clip")
     ] = 0.9999
     top1: Annotated[Share, _about("least share of clips with the same best class")] = 1.0
+    om_max_abs: Annotated[Positive | None, _about("of an .om; without it: by its precision mode, fp16 0.05", 0.05)] = (
+        None
+    )
+    om_cosine: Annotated[Annotated[float, Meta(ge=-1, le=1)] | None, _about("the same; fp16 0.999", 0.999)] = None
+    om_top1: Annotated[Share | None, _about("the same; fp16 0.9", 0.9)] = None
 
 
 class InferSettings(Struct, frozen=True):

@@ -61,7 +61,6 @@ INFER = StageSpec(
         "preprocess": Reads(("store", "bins", "labels")),
         "simplify": Reads(("onnx",)),
         "compile": Reads(("om",)),
-        "verify": Reads(),
     },
     plan_infer,
 )

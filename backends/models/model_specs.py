@@ -16,7 +16,7 @@ from backends.core.messages import Line, line
 from backends.core.model_io import ClipShape, Normalization
 from backends.core.needs import module
 from backends.core.plan import Reads, Stage, StageSpec
-from backends.core.settings import Settings
+from backends.core.settings import Settings, VerifySettings
 from backends.models.architecture import ReadLimits, Wanted, options_beside
 
 
@@ -64,16 +64,11 @@ class SimplifyParams(Struct, frozen=True):
 
 
 class VerifyParams(Struct, frozen=True):
-    """Stage `verify`: the thresholds are those of `settings.VerifySettings`."""
+    """Stage `verify`."""
 
     wanted: Wanted = field(default_factory=Wanted)
     clip: ClipShape = field(default_factory=ClipShape)
-    clips: int = 10
-    max_abs: float = 1e-3
-    cosine: float = 0.9999
-    top1: float = 1.0
-    runtime: str = "auto"
-    """What infer will use on the CPU: it is held to the same limits as ONNX Runtime."""
+    limits: VerifySettings = field(default_factory=VerifySettings)
 
 
 _NUMPY, _ONNX, _TORCH = module("numpy"), module("onnx"), module("torch")
@@ -138,7 +133,7 @@ def _compile(settings: Settings) -> Stage:
 
 
 def _ready(settings: Settings) -> Line | None:
-    """Why there is no network to export and to verify; None: there is a checkpoint to do it from."""
+    """Why there is no network to export; None: there is a checkpoint to do it from."""
     if settings.model.om is not None:
         return line("model.om is given: a ready model for the chips")
     return None if settings.model.onnx is None else line("model.onnx is given: a ready model")
@@ -153,19 +148,20 @@ def _no_compile(settings: Settings) -> Line | None:
 
 
 def _verify(settings: Settings) -> Stage:
-    limits = settings.verify
-    runtime = settings.infer.runtime if settings.infer.target == "cpu" else "onnxruntime"
-    wanted, clip = wanted_network(settings), _clip(settings)
-    params = VerifyParams(wanted, clip, limits.clips, limits.max_abs, limits.cosine, limits.top1, runtime)
+    model = settings.model
+    inputs = _checkpoint(settings) if model.onnx is None else {"onnx": model.onnx}
+    skip = None
+    if model.om is not None and not inputs:
+        skip = line("model.om is given, and neither a checkpoint nor an .onnx to verify it against")
     return Stage(
         name="verify",
         entry="backends.models.verify:run",
-        version=1,
-        params=encode(params),
+        version=2,
+        params=encode(VerifyParams(wanted_network(settings), _clip(settings), settings.verify)),
         tuning=encode(read_limits(settings)),
-        inputs=_checkpoint(settings),
-        needs=(_NUMPY, _TORCH, module("onnxruntime")),
-        skip=_ready(settings),
+        inputs=inputs,
+        needs=(_NUMPY, module("onnxruntime"), *(() if "onnx" in inputs else (_TORCH,))),
+        skip=skip,
     )
 
 
@@ -203,5 +199,13 @@ EXPORT = StageSpec("export", {"check": Reads()}, _export)
 SIMPLIFY = StageSpec("simplify", {"export": Reads(("onnx",))}, _simplify)
 COMPILE = StageSpec("compile", {"simplify": _MODELS}, _compile)
 VERIFY = StageSpec(
-    "verify", {"export": Reads(("onnx",)), "simplify": _MODELS, "preprocess": Reads(("store",))}, _verify
+    "verify",
+    {
+        "export": Reads(("onnx",)),
+        "simplify": _MODELS,
+        "compile": Reads((), ("precision_mode",)),
+        "preprocess": Reads(("store",)),
+        "infer": Reads(("rows",), ("runtime",)),
+    },
+    _verify,
 )

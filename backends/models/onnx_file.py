@@ -42,19 +42,18 @@ def facts(model: onnx.ModelProto) -> OnnxFacts:
 
 
 def computation(model: onnx.ModelProto) -> str:
-    """A digest of what the graph computes: equal for graphs that differ in names alone."""
-    digest = hashlib.sha256()
-    places = {port.name: f"in{place}" for place, port in enumerate(model.graph.input)}
+    """A digest of what the graph computes: equal for graphs that differ in names or in the order of nodes alone."""
+    values = {port.name: f"in{place}" for place, port in enumerate(model.graph.input)}
     for tensor in model.graph.initializer:
-        values = hashlib.sha256(tensor.raw_data or tensor.SerializeToString())
-        places[tensor.name] = f"{tensor.data_type}{list(tensor.dims)}{values.hexdigest()}"
-    for place, node in enumerate(model.graph.node):
+        data = hashlib.sha256(tensor.raw_data or tensor.SerializeToString())
+        values[tensor.name] = f"{tensor.data_type}{list(tensor.dims)}{data.hexdigest()}"
+    for node in model.graph.node:
         attributes = sorted(one.SerializeToString(deterministic=True) for one in node.attribute)
-        taken = [places.get(name, name) for name in node.input]
-        digest.update(repr((node.domain, node.op_type, attributes, taken)).encode())
-        places |= {name: f"{place}.{number}" for number, name in enumerate(node.output)}
-    digest.update(repr([places.get(port.name) for port in model.graph.output]).encode())
-    return digest.hexdigest()
+        taken = [values.get(name, name) for name in node.input]
+        made = hashlib.sha256(repr((node.domain, node.op_type, attributes, taken)).encode()).hexdigest()
+        values |= {name: f"{made}.{number}" for number, name in enumerate(node.output)}
+    ends = repr([values.get(port.name) for port in model.graph.output])
+    return hashlib.sha256(ends.encode()).hexdigest()
 
 
 def check(model: onnx.ModelProto, name: str, data: bytes | None = None) -> None:

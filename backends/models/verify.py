@@ -1,6 +1,7 @@
-"""The verify stage: the exported and the simplified model against the checkpoint's own forward pass, on real clips.
+"""The verify stage: the models of a run against what they were made from, on real clips.
 
-It knows no accuracy: a model that agrees with its checkpoint may still be a bad one.
+The exported and the simplified model are computed here. What infer ran (an .om on its chips, OpenVINO on the CPU) is
+not: its own rows of the same clips are compared, so that no device is opened twice and what counts is what is verified.
 """
 
 from __future__ import annotations
@@ -8,29 +9,31 @@ from __future__ import annotations
 import filecmp
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from backends.core.codec import decode
-from backends.core.errors import InputError, NeedError, StageError
+from backends.core.errors import StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import N_, Scalar
+from backends.core.messages import N_, Line, Scalar, line
 from backends.core.model_io import ClipShape
 from backends.data.clip_store import ClipStore
+from backends.data.score_rows_reader import RowsReader
 from backends.device import clip_kernels
 from backends.device.failures import DeviceError
 from backends.device.model_runtime import DeviceSpec, load
 from backends.inference.device_link import as_line
-from backends.inference.runtime_registry import choose, known_runtimes
+from backends.inference.runtime_registry import known_runtimes
 from backends.models.architecture import ReadLimits
 from backends.models.checkpoint import Checkpoint, read_checkpoint
 from backends.models.families import network_of
 from backends.models.forward import forward
 from backends.models.model_specs import VerifyParams
+from backends.models.parity import Difference, Limits, compare, limits_on_chip, limits_on_cpu
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
@@ -41,34 +44,45 @@ if TYPE_CHECKING:
 
 TORCH_BATCH = 5
 """Clips at once through torch: its unfused values take the memory of a larger batch elsewhere."""
+CPU_RUNTIME = "onnxruntime"
+"""What computes an ONNX file here."""
+
+
+class _Model(Struct, frozen=True):
+    """One model and its logits, computed when they are asked for."""
+
+    name: str
+    """Before its figures, and as people read it."""
+    limits: Limits
+    compute: Callable[[], Logits]
+    file: Path | None = None
+    """The ONNX file under ONNX Runtime's CPU provider; None: something else computes it."""
+    hint: str = N_("see verify.json; if the difference is meant, raise the limit under [verify] in r3d.toml")
 
 
 def run(job: Job) -> Outcome:
-    """Stage `verify`: input `checkpoint`, upstream export, simplify and preprocess, to `verify.json`.
+    """Stage `verify`: upstream preprocess, infer, and export, simplify, compile where they ran, to `verify.json`.
 
-    Raises StageError, after writing `verify.json`, where a model is over one of the thresholds.
+    The reference is the input `checkpoint`, else the input `onnx`. Raises StageError, after writing `verify.json`,
+    where a model is over one of the thresholds.
     """
     params = decode(VerifyParams, dict(job.params))
-    if "checkpoint" not in job.inputs:
-        raise InputError("no checkpoint", hint="name the .pth under [model] checkpoint in r3d.toml")
-    limits = decode(ReadLimits, dict(job.tuning))
-    checkpoint = read_checkpoint(job.inputs["checkpoint"], params.wanted, job.inputs.get("options"), limits)
     store = ClipStore.open(job.upstream["preprocess"].path("store"))
-    numbers = spread(store.clip_count, params.clips)
+    numbers = spread(store.clip_count, params.limits.clips)
     if not numbers:
         raise StageError("the clip store holds no clips to compare on", hint="see what preprocess skipped, and why")
-    logits = _all_logits(checkpoint, job, store, numbers, params)
-    reference = logits.pop("checkpoint")
-    found = {name: compare(reference, rows) for name, rows in logits.items()}
-    document = _document(store, numbers, reference, logits, found, params)
+    clips = _Pass(job, store, numbers)
+    models = [*_files(job, params, clips), *_inferred(job, params, clips)]
+    clips.expect(1 + len(models))
+    reference = _reference(job, params, clips)
+    logits = _each_once(models, clips)
+    found = {model.name: _compared(model.name, reference, logits[model.name]) for model in models}
+    document = _document(clips, reference, logits, found, models)
     write_whole(job.out / "verify.json", json.dumps(document, indent=1, allow_nan=False).encode("ascii"))
-    for name, difference in found.items():
-        _hold(name, difference, params, _owner(store, numbers[difference.worst]))
-    figures: dict[str, Scalar] = {"clips": len(numbers)}
-    for name, difference in found.items():
-        figures[f"{name}_max_abs"] = difference.max_abs
-        figures[f"{name}_cosine"] = difference.cosine
-        figures[f"{name}_top1"] = difference.top1
+    figures = _figures(job, clips, found, models)
+    clips.finish(figures)  # also of a run that fails now
+    for model in models:
+        _hold(model, found[model.name], _reference_name(job), clips.owner(found[model.name].worst)[0])
     return Outcome(figures, {"verify": "verify.json"})
 
 
@@ -81,64 +95,121 @@ def spread(count: int, wanted: int) -> tuple[int, ...]:
 class _Pass:
     """The chosen clips under one model after another, one batch in memory at a time."""
 
-    def __init__(self, job: Job, store: ClipStore, numbers: Sequence[int], passes: int) -> None:
-        self._job, self._store, self._numbers = job, store, numbers
-        self._done, self._total = 0, passes * len(numbers)
-        job.progress(0, self._total, "clips")
+    def __init__(self, job: Job, store: ClipStore, numbers: Sequence[int]) -> None:
+        self.numbers = numbers
+        self._job, self._store = job, store
+        self._done = self._total = 0
+
+    def expect(self, passes: int) -> None:
+        self._total = passes * len(self.numbers)
+        self.count(0)
+
+    def count(self, clips: int) -> None:
+        """So many more clips are done."""
+        self._done += clips
+        self._job.progress(self._done, self._total, "clips")
+
+    def finish(self, figures: dict[str, Scalar]) -> None:
+        self._job.progress(self._total, self._total, "clips", figures=figures)
+
+    def owner(self, place: int) -> tuple[str, str]:
+        """Id and label of the video that the clip at that place is of."""
+        number = self.numbers[place]
+        return next((video.id, video.label) for video in self._store.videos if number in video.numbers)
 
     def logits(self, compute: Callable[[NDArray[Any]], Logits], batch: int, kind: str = "float32") -> Logits:
         """One row a clip, of float32 or uint8 batches filled up with zeros."""
         import numpy as np
 
         rows, out = [], clip_kernels.buffer((batch, *self._store.header.shape), kind)
-        for start in range(0, len(self._numbers), batch):
+        for start in range(0, len(self.numbers), batch):
             self._job.check_stop()
-            some = self._numbers[start : start + batch]
+            some = self.numbers[start : start + batch]
             rows.append(compute(self._store.batch(some, out, pad_to=batch))[: len(some)].copy())
-            self._done += len(some)
-            self._job.progress(self._done, self._total, "clips")
+            self.count(len(some))
         return np.concatenate(rows)
 
 
-class _Model(Struct, frozen=True):
-    """What is compared with the checkpoint."""
-
-    path: Path
-    runtime: str = "onnxruntime"
-    kind: str = "float32"
-    """Of its input."""
-
-
-def _models(job: Job, params: VerifyParams) -> dict[str, _Model]:
-    """By the names that their figures bear."""
-    exported, simplified = job.upstream["export"].path("onnx"), job.upstream["simplify"].path("onnx")
-    models = {"onnx": _Model(exported), "sim": _Model(simplified)}
-    if job.upstream["simplify"].has("uint8"):
-        models["uint8"] = _Model(job.upstream["simplify"].path("uint8"), kind="uint8")
-    try:
-        chosen = choose("cpu", params.runtime).info.name
-    except NeedError as error:
-        job.note(error.line)
-        return models
-    if chosen not in ("onnxruntime", "null"):
-        models[chosen] = _Model(simplified, chosen)
-    return models
+def _reference(job: Job, params: VerifyParams, clips: _Pass) -> Logits:
+    if "checkpoint" not in job.inputs:
+        return _runtime_logits(job.inputs["onnx"], clips, params.clip)
+    limits = decode(ReadLimits, dict(job.tuning))
+    checkpoint = read_checkpoint(job.inputs["checkpoint"], params.wanted, job.inputs.get("options"), limits)
+    return clips.logits(_torch(checkpoint), TORCH_BATCH)
 
 
-def _all_logits(
-    checkpoint: Checkpoint, job: Job, store: ClipStore, numbers: Sequence[int], params: VerifyParams
-) -> dict[str, Logits]:
-    """Of the checkpoint and each model; a simplified model that is the exported one byte for byte is computed once."""
-    models = _models(job, params)
-    is_same = filecmp.cmp(models["onnx"].path, models["sim"].path, shallow=False)
-    todo = {name: model for name, model in models.items() if name != "sim" or not is_same}
-    clips = _Pass(job, store, numbers, 1 + len(todo))
-    logits = {"checkpoint": clips.logits(_torch(checkpoint), TORCH_BATCH)}
-    for name, model in todo.items():
-        logits[name] = _logits(model, clips, params.clip)
-    if is_same:
-        logits["sim"] = logits["onnx"]
-    return {name: logits[name] for name in ("checkpoint", *models)}
+def _reference_name(job: Job) -> Line:
+    return line("the checkpoint") if "checkpoint" in job.inputs else line("the given .onnx")
+
+
+def _files(job: Job, params: VerifyParams, clips: _Pass) -> Iterable[_Model]:
+    """The ONNX files of this run."""
+    known = (("onnx", "export", "onnx"), ("sim", "simplify", "onnx"), ("uint8", "simplify", "uint8"))
+    for name, stage, output in known:
+        if stage in job.upstream and job.upstream[stage].has(output):
+            path, kind = job.upstream[stage].path(output), "uint8" if name == "uint8" else "float32"
+            yield _Model(name, limits_on_cpu(params.limits), _later(path, clips, params.clip, kind), path)
+
+
+def _later(path: Path, clips: _Pass, clip: ClipShape, kind: str) -> Callable[[], Logits]:
+    return lambda: _runtime_logits(path, clips, clip, kind)
+
+
+def _inferred(job: Job, params: VerifyParams, clips: _Pass) -> Iterable[_Model]:
+    """What infer ran, by the rows that it wrote; nothing where its scores are of no model (`null`)."""
+    runtime = str(job.upstream["infer"].figure("runtime")).partition(" ")[0]
+    name = "om" if "compile" in job.upstream else runtime
+    info = known_runtimes().get(name)
+    if runtime == "null":
+        return
+    if info is not None and "cpu" in info.targets:
+        file = job.upstream["simplify"].path("onnx") if runtime == CPU_RUNTIME else None
+        yield _Model(name, limits_on_cpu(params.limits), lambda: _rows(job, name, clips), file)
+        return
+    hint = N_(
+        "see verify.json; compile with another compile.precision_mode or with op_select_implmode = high_precision, or "
+        "raise the om_ limit under [verify] in r3d.toml"
+    )
+    yield _Model(name, limits_on_chip(params.limits, _mode(job)), lambda: _rows(job, name, clips), hint=hint)
+
+
+def _mode(job: Job) -> str | None:
+    """The precision mode of the .om; None where it is not known or there is no .om."""
+    mode = job.upstream["compile"].figure("precision_mode") if "compile" in job.upstream else None
+    return mode if isinstance(mode, str) else None
+
+
+def _each_once(models: Sequence[_Model], clips: _Pass) -> dict[str, Logits]:
+    """The logits by name. A file that another model has byte for byte is computed once, or not at all: infer did."""
+    found: dict[str, Logits] = {}
+    for model in reversed(models):  # infer's first
+        same = next((one.name for one in models if one.name in found and _is_same(one.file, model.file)), None)
+        if same is None:
+            found[model.name] = model.compute()
+        else:
+            found[model.name] = found[same]
+            clips.count(len(clips.numbers))
+    return found
+
+
+def _is_same(one: Path | None, other: Path | None) -> bool:
+    return one is not None and other is not None and filecmp.cmp(one, other, shallow=False)
+
+
+def _rows(job: Job, name: str, clips: _Pass) -> Logits:
+    """The rows of the chosen clips that infer wrote."""
+    import numpy as np
+
+    rows = []
+    with RowsReader(job.upstream["infer"].path("rows")) as reader:
+        for place, number in enumerate(clips.numbers):
+            logits, lacking = reader.scores(number, 1)
+            if lacking:
+                text, hint = N_("{model}: infer gave no scores for a clip of {video}"), N_("see what infer skipped")
+                raise StageError(text, hint=hint, model=name, video=clips.owner(place)[0])
+            rows.append(logits)
+    clips.count(len(rows))
+    return np.concatenate(rows)
 
 
 def _torch(checkpoint: Checkpoint) -> Callable[[NDArray[Any]], Logits]:
@@ -154,14 +225,14 @@ def _torch(checkpoint: Checkpoint) -> Callable[[NDArray[Any]], Logits]:
     return compute
 
 
-def _logits(model: _Model, clips: _Pass, clip: ClipShape) -> Logits:
-    """A model under the runtime that infer uses for it, on all cores."""
-    runtime = load(known_runtimes()[model.runtime].entry)()
+def _runtime_logits(model: Path, clips: _Pass, clip: ClipShape, kind: str = "float32") -> Logits:
+    """An ONNX file under the runtime that infer uses for it, on all cores; `kind` is of its input."""
+    runtime = load(known_runtimes()[CPU_RUNTIME].entry)()
     cores = tuple(sorted(os.sched_getaffinity(0)))
-    device = DeviceSpec("cpu:0", cores=cores, options={"input": model.kind})
+    device = DeviceSpec("cpu:0", cores=cores, options={"input": kind})
     try:
-        runtime.open(model.path, device, (clip.batch, *clip.clip))
-        return clips.logits(runtime.run, clip.batch, model.kind)
+        runtime.open(model, device, (clip.batch, *clip.clip))
+        return clips.logits(runtime.run, clip.batch, kind)
     except DeviceError as error:
         reason = as_line(error.reason)
         raise StageError(reason.template, hint=as_line(error.hint), **reason.facts) from error
@@ -169,101 +240,62 @@ def _logits(model: _Model, clips: _Pass, clip: ClipShape) -> Logits:
         runtime.close()
 
 
-def _owner(store: ClipStore, number: int) -> tuple[str, str]:
-    """Id and label of the video that a clip is of."""
-    return next((video.id, video.label) for video in store.videos if number in video.numbers)
+def _compared(name: str, reference: Logits, found: Logits) -> Difference:
+    if reference.shape != found.shape:
+        text = N_("{model}: {found} scores a clip, {expected} are expected")
+        hint = N_("it is another network: give models that belong together under [model] in r3d.toml")
+        raise StageError(text, hint=hint, model=name, found=found.shape[1], expected=reference.shape[1])
+    return compare(reference, found)
 
 
-def _hold(name: str, found: Difference, params: VerifyParams, owner: tuple[str, str]) -> None:
+def _hold(model: _Model, found: Difference, reference: Line, video: str) -> None:
     """StageError with the first threshold that is passed, and by how much."""
-    hint = N_("see verify.json; if the difference is meant, raise the limit under [verify] in r3d.toml")
-    facts: dict[str, Any] = {"model": name, "video": owner[0]}
-    if not found.max_abs <= params.max_abs:
-        text = N_(
-            "{model}: logits differ from the checkpoint's by {found:.3g}, {limit:.3g} is allowed (a clip of {video})"
-        )
-        raise StageError(text, hint=hint, found=found.max_abs, limit=params.max_abs, **facts)
-    if not found.cosine >= params.cosine:
-        text = N_("{model}: cosine similarity to the checkpoint is {found:.6f}, the limit is {limit:.6f}")
-        raise StageError(text, hint=hint, found=found.cosine, limit=params.cosine, **facts)
-    if not found.top1 >= params.top1:
-        text = N_("{model}: the top class is the checkpoint's on {found:.3f} of the clips, the limit is {limit:.3f}")
-        raise StageError(text, hint=hint, found=found.top1, limit=params.top1, **facts)
+    facts: dict[str, Any] = {"model": model.name, "reference": reference, "video": video}
+    broken, limits = model.limits.broken(found), model.limits
+    if broken == "max_abs":
+        text = N_("{model}: logits differ from {reference} by {found:.3g}, {limit:.3g} is allowed (a clip of {video})")
+        raise StageError(text, hint=model.hint, found=found.max_abs, limit=limits.max_abs, **facts)
+    if broken == "cosine":
+        text = N_("{model}: cosine similarity to {reference} is {found:.6f}, the limit is {limit:.6f}")
+        raise StageError(text, hint=model.hint, found=found.cosine, limit=limits.cosine, **facts)
+    if broken == "top1":
+        text = N_("{model}: the top class matches {reference} on {found:.3f} of the clips, the limit is {limit:.3f}")
+        raise StageError(text, hint=model.hint, found=found.top1, limit=limits.top1, **facts)
+
+
+def _figures(job: Job, clips: _Pass, found: dict[str, Difference], models: Sequence[_Model]) -> dict[str, Scalar]:
+    figures: dict[str, Scalar] = {"clips": len(clips.numbers)}
+    for model in models:
+        one = found[model.name]
+        figures[f"{model.name}_max_abs"] = _number(one.max_abs)
+        figures[f"{model.name}_cosine"] = one.cosine
+        figures[f"{model.name}_top1"] = one.top1
+        figures[f"{model.name}_passed"] = model.limits.broken(one) is None
+    if "om" in found:
+        figures["precision_mode"] = _mode(job)
+    return figures
 
 
 def _document(
-    store: ClipStore,
-    numbers: Sequence[int],
-    reference: Logits,
-    logits: dict[str, Logits],
-    found: dict[str, Difference],
-    params: VerifyParams,
+    clips: _Pass, reference: Logits, logits: dict[str, Logits], found: dict[str, Difference], models: Sequence[_Model]
 ) -> dict[str, Any]:
-    """`verify.json`: the limits, each model's worst figures, and each clip under each model."""
-    clips = []
-    for place, number in enumerate(numbers):
-        video, label = _owner(store, number)
+    """`verify.json`: each model's limits and worst figures, and each clip under each model."""
+    rows = []
+    for place, number in enumerate(clips.numbers):
+        video, label = clips.owner(place)
         row: dict[str, Any] = {"clip": number, "video": video, "label": label, "top1": int(reference[place].argmax())}
         for name, difference in found.items():
             one = difference.clips[place]
             best = int(logits[name][place].argmax())
             row[name] = {"max_abs": _number(one.max_abs), "cosine": one.cosine, "top1": best}
-        clips.append(row)
-    models = {
+        rows.append(row)
+    worst = {
         name: {"max_abs": _number(one.max_abs), "cosine": one.cosine, "top1": one.top1} for name, one in found.items()
     }
-    limits = {"max_abs": params.max_abs, "cosine": params.cosine, "top1": params.top1}
-    return {"limits": limits, "models": models, "clips": clips}
+    limits = {model.name: {"max_abs": model.limits.max_abs, "cosine": model.limits.cosine, "top1": model.limits.top1}
+              for model in models}  # fmt: skip
+    return {"limits": limits, "models": worst, "clips": rows}
 
 
 def _number(value: float) -> float | None:
     return None if value == float("inf") else value
-
-
-class ClipDifference(Struct, frozen=True):
-    """One clip under a model and under the reference."""
-
-    max_abs: float
-    """Largest absolute difference of its logits; infinite where one is not a number."""
-    cosine: float
-    """Of the two rows of logits; -1 where one is not a number."""
-    top1: bool
-    """True where the best class is the same."""
-
-
-class Difference(Struct, frozen=True):
-    """All clips: the worst of each measure."""
-
-    max_abs: float
-    cosine: float
-    top1: float
-    """Share of clips with the same best class, 0 to 1."""
-    worst: int
-    """Place of the clip with the largest difference."""
-    clips: tuple[ClipDifference, ...]
-
-
-def compare(reference: NDArray[np.float32], found: NDArray[np.float32]) -> Difference:
-    """Compare logits (clips, classes), row by row, in float64. ValueError where the shapes differ or are empty."""
-    if reference.shape != found.shape or reference.ndim != 2 or 0 in reference.shape:
-        raise ValueError(f"logits {found.shape} against {reference.shape}")
-    clips = tuple(_clip(*rows) for rows in zip(reference, found, strict=True))
-    worst = max(range(len(clips)), key=lambda place: clips[place].max_abs)
-    return Difference(
-        max_abs=clips[worst].max_abs,
-        cosine=min(clip.cosine for clip in clips),
-        top1=sum(clip.top1 for clip in clips) / len(clips),
-        worst=worst,
-        clips=clips,
-    )
-
-
-def _clip(reference: NDArray[np.float32], found: NDArray[np.float32]) -> ClipDifference:
-    import numpy as np
-
-    a, b = reference.astype(np.float64), found.astype(np.float64)
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return ClipDifference(float("inf"), -1.0, False)
-    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
-    cosine = float(np.clip(a @ b / norms, -1, 1)) if norms else float(np.array_equal(a, b))
-    return ClipDifference(float(np.abs(a - b).max()), cosine, bool(a.argmax() == b.argmax()))

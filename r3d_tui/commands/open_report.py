@@ -1,4 +1,4 @@
-"""`r3d-tui report`: what a run found as one HTML file in its folder."""
+"""`r3d-tui report`: what a run found as report.html and report.md in its folder, or as JSON."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import typer
 from backends import api
 from backends.core.errors import InputError, R3dError
 from backends.core.files import write_whole
-from r3d_tui.commands.options import chosen_words, open_workspace, say
+from r3d_tui.commands.options import Json, chosen_words, open_workspace, print_json, say
 from r3d_tui.headless.html_report import WORST, PageContents, Thumbnail, html_page
+from r3d_tui.headless.run_report import markdown_page, report_document
+from r3d_tui.lang.words import Words
 
 if TYPE_CHECKING:
     from backends.core.client import Client
@@ -27,14 +29,18 @@ PACKAGES = ("numpy", "torch", "onnx", "onnxruntime", "openvino")
 def report(
     run: Annotated[str | None, typer.Argument(help="A run's id, as in `r3d-tui runs`; without: the latest.")] = None,
     opened: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    json_document: Json = False,
 ) -> None:
-    """Write report.html of a run: accuracy, classes, confusions, misclassified clips, chips over time."""
+    """Write report.html and report.md of a run: accuracy, verification, classes, confusions, clips, chips over time."""
     client = open_workspace()
     known = [one.id for one in client.runs()]
     if not known:
         raise InputError("{path}: nothing has run here yet", hint="r3d-tui run", path=str(client.workspace))
     if run is not None and run not in known:
         raise InputError("unknown run {name}", hint="r3d-tui runs", name=run)
+    if json_document:
+        print_json(report_document(client.result(run or known[0])))
+        return
     path = write_report(client, run or known[0])
     say(str(path))
     if opened:
@@ -42,7 +48,7 @@ def report(
 
 
 def write_report(client: Client, run_id: str) -> Path:
-    """The page of a run, written whole into the run's folder; gives its path."""
+    """report.html and report.md, written whole into the run's folder; gives the path of the page."""
     result = client.result(run_id)
     settings = ""
     with contextlib.suppress(OSError):
@@ -58,6 +64,8 @@ def write_report(client: Client, run_id: str) -> Path:
     )
     path = api.run_folder(client.workspace, run_id) / "report.html"
     write_whole(path, html_page(contents, chosen_words()).encode("utf-8", "replace"))
+    text = markdown_page(api.report_text(client.workspace, result.state), result.state, Words("en"))
+    write_whole(path.with_suffix(".md"), text.encode("utf-8", "replace"))
     return path
 
 

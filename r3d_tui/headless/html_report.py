@@ -17,8 +17,9 @@ from msgspec import Struct, field
 from backends.core.messages import Line, line
 from backends.core.run_state import Run
 from backends.core.values import DeviceSample, Report, VideoScore
-from r3d_tui.text.figures import DASH, count, number, percent, rate, seconds
+from r3d_tui.text.figures import DASH, count, number, percent, rate, seconds, small
 from r3d_tui.text.safe import safe
+from r3d_tui.views.verification import mark, precision_mode, verified, verify_failure, verify_stage
 
 if TYPE_CHECKING:
     from r3d_tui.lang.words import Words
@@ -38,7 +39,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground
 padding:0 1em}h1{font-size:1.5em;margin-bottom:0}h2{font-size:1.1em;border-bottom:1px solid var(--line);margin-top:2em}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.15em .6em;border-bottom:1px solid var(--line)}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.big{font-size:2.6em;font-weight:600}.dim{color:var(--dim)}
-.bad{color:var(--bad)}.amber{color:var(--amber)}.bar{background:var(--bar);height:.7em;display:inline-block}
+.bad{color:var(--bad)}.good{color:var(--good)}.amber{color:var(--amber)}.bar{background:var(--bar);height:.7em;display:inline-block}
 .clips{display:flex;flex-wrap:wrap;gap:1em}.clip{width:150px;font-size:12px;overflow-wrap:anywhere}
 .clip img{width:150px;height:150px;image-rendering:pixelated}
 .matrix{width:auto}.matrix td,.matrix th{padding:0;border:0;font-size:10px;
@@ -79,6 +80,7 @@ def html_page(contents: PageContents, words: Words) -> str:
         f"<h1>{title}</h1>",
         *_head(contents.run, words),
         *(_accuracy(report, words) if report else ()),
+        *_verification(contents.run, words),
         *_throughput(contents.run, words),
         *(_classes(report, words) if report else ()),
         *(_confusions(report, words) if report else ()),
@@ -172,6 +174,28 @@ def _axis(report: Report, words: Words) -> str:
         f'<rect x="{low:.1f}" y="30" width="{max(high - low, 1):.1f}" height="8" fill="var(--bar)" opacity=".4"/>'
         f'<circle cx="{top1:.1f}" cy="34" r="5" fill="var(--bar)"/>{published}</svg>'
     )
+
+
+def _verification(run: Run, words: Words) -> Iterator[str]:
+    """How far each model lies from what it was made from; first whether that failed."""
+    stage = verify_stage(run)
+    if not (rows := verified(stage)) and stage.state != "failed":
+        return
+    yield _heading(line("Verification"), words)
+    if stage.state == "failed":
+        yield f'<p class="bad">{_text(words.line(verify_failure(stage)))}</p>'
+    heads = [words(key) for key in ("panel.model", "model.max_abs", "model.cosine", "model.top1")]
+    shown = (
+        (
+            _text(f"{one.name} {precision_mode(stage) if one.name == 'om' else ''}".rstrip()),
+            small(one.max_abs),
+            number(one.cosine, 7),
+            percent(one.top1),
+            f'<span class="{mark(one).role}">{mark(one).text}</span>',
+        )
+        for one in rows
+    )
+    yield from _table([*heads, ""], shown)
 
 
 def _throughput(run: Run, words: Words) -> Iterator[str]:

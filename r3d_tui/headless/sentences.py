@@ -17,6 +17,7 @@ from r3d_tui.text import figures
 from r3d_tui.text.safe import safe
 from r3d_tui.views.look import Look, dotted, figure_label, stage_word, state_word
 from r3d_tui.views.stages import progress_words
+from r3d_tui.views.verification import verify_failure, verify_stage
 
 TOLD: Mapping[str, tuple[str, ...]] = {
     "check": ("met", "warnings", "missing"),
@@ -25,12 +26,12 @@ TOLD: Mapping[str, tuple[str, ...]] = {
     "preprocess": ("videos", "clips", "missing", "bytes", "clips_per_s"),
     "export": ("arch", "classes", "parameters", "opset", "nodes", "bytes"),
     "simplify": ("nodes_before", "nodes", "bytes"),
-    "compile": ("soc_version", "cann", "bytes"),
+    "compile": ("soc_version", "precision_mode", "cann", "bytes"),
     "infer": ("runtime", "devices", "devices_retired", "clips", "seconds", "clips_per_s"),
     "score": ("videos", "clips"),
     "evaluate": ("top1", "topk", "videos", "videos_set_aside"),
 }
-"""Which of a stage's figures stand in its line; of verify's all but the cosines. The console and `--json` have all."""
+"""Which of a stage's figures stand in its line; of verify's, differences and matches. The console and JSON have all."""
 QUIET = frozenset({"warnings", "missing", "unlisted", "devices_retired", "videos_set_aside"})
 """Figures that say nothing where they are 0."""
 
@@ -69,7 +70,7 @@ def device_said(words: Words, device: DeviceRun) -> str:
 
 def figures_said(words: Words, stage: str, measured: Mapping[str, Scalar]) -> list[str]:
     """A stage's figures with their names in words; what nobody measured is left out."""
-    names = TOLD.get(stage) or tuple(name for name in measured if not name.endswith("_cosine"))
+    names = TOLD.get(stage) or tuple(name for name in measured if not name.endswith(("_cosine", "_passed")))
     shown = [name for name in names if measured.get(name) is not None and (measured[name] or name not in QUIET)]
     return [f"{figure_label(words, name, measured)} {_value(words, name, measured[name])}" for name in shown]
 
@@ -117,6 +118,8 @@ def endings(words: Words, snapshot: Snapshot) -> list[str]:
     measured = figures_of(run)
     if accuracy := _accuracy(words, snapshot, measured):
         lines.append(accuracy)
+    if (verify := verify_stage(run)).state == "failed":
+        lines.append(words.line(verify_failure(verify)))
     if (speed := measured.get("infer.clips_per_s")) is not None:
         clips = figures.count(measured.get("infer.clips"))
         lines.append(words("plain.speed", clips=clips, rate=figures.rate(speed)))

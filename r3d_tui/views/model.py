@@ -23,6 +23,7 @@ from r3d_tui.views.look import (
     state_word,
 )
 from r3d_tui.views.stages import progress_words
+from r3d_tui.views.verification import mark, precision_mode, verified
 from r3d_tui.widgets.meter import meter
 
 CHAIN = (("onnx", "export"), ("sim", "simplify"), ("om", "compile"))
@@ -45,10 +46,10 @@ def brief(snapshot: Snapshot, look: Look) -> list[Row]:
             steps.append(f"{short} {size or sign(stage.state).text}")
     rows = paragraph(" → ".join(steps), look.width, "strong" if len(steps) > 1 else "")
     verify = stage_of(snapshot, "verify")
-    apart = {short: figure(verify, f"{short}_max_abs") for short in _compared(verify)}
-    parity = [f"{short} {figures.small(value)}" for short, value in apart.items() if value is not None]
+    parity = [f"{one.name} {figures.small(one.max_abs)} {mark(one).text}".rstrip() for one in verified(verify)]
     if parity:
-        rows += paragraph(f"{words('model.verify')} {'  '.join(parity)}", look.width)
+        role = "bad" if verify.state == "failed" else ""
+        rows += paragraph(f"{words('model.verify')} {'  '.join(parity)}", look.width, role)
     compiled = stage_of(snapshot, "compile")
     took = figures.seconds(compiled.seconds) if compiled.seconds is not None else ""
     rows += paragraph(dotted([figure_text(compiled, "soc_version"), _cann(compiled), took]), look.width, "dim")
@@ -92,7 +93,8 @@ def _chain(snapshot: Snapshot, look: Look) -> list[Row]:
             words("infer.clips", n=figures.count(clips)) if clips is not None else figures.size(figure(stage, "bytes"))
         )
         mark = sign(stage.state)
-        extra = dotted([figure_text(stage, "soc_version"), _cann(stage)])
+        mode = precision_mode(stage) if name == "compile" else ""
+        extra = dotted([figure_text(stage, "soc_version"), mode, _cann(stage)])
         skipped = look.words.line(stage.reason) if stage.state == "skipped" else ""
         took = elapsed(stage, look.now)
         body.append(
@@ -126,12 +128,6 @@ def _troubles(snapshot: Snapshot, look: Look) -> list[Row]:
     return rows
 
 
-def _compared(stage: StageRun) -> list[str]:
-    """What was compared with the checkpoint: the two exports always, other runtimes where they were."""
-    others = [name for name in ("openvino", "om") if figure(stage, f"{name}_max_abs") is not None]
-    return ["onnx", "sim", *others]
-
-
 def _verify(snapshot: Snapshot, look: Look) -> list[Row]:
     words, stage = look.words, stage_of(snapshot, "verify")
     columns = (
@@ -139,25 +135,22 @@ def _verify(snapshot: Snapshot, look: Look) -> list[Row]:
         Column(words("model.max_abs"), 12, right=True),
         Column(words("model.cosine"), 10, right=True),
         Column(words("model.top1"), 12, right=True),
+        Column("", 3),
         Column("", 0, flex=True, rank=1),
     )
-    body: list[list[str | Span]] = []
-    limits = snapshot.settings.verify if snapshot.settings else None
-    for short in _compared(stage):
-        apart, cosine, top1 = (figure(stage, f"{short}_{name}") for name in ("max_abs", "cosine", "top1"))
-        over = limits is not None and apart is not None and apart > limits.max_abs
-        below = limits is not None and cosine is not None and cosine < limits.cosine
-        differ = limits is not None and top1 is not None and top1 < limits.top1
-        body.append(
-            [
-                Span(f"pth {short}"),
-                Span(figures.small(apart), "bad" if over else ""),
-                Span(figures.number(cosine, 7), "bad" if below else ""),
-                Span(figures.percent(top1), "bad" if differ else ""),
-                "",
-            ]
-        )
-    rows = table(columns, body, look.width)
+    mode = precision_mode(stage)
+    body: list[list[str | Span]] = [
+        [
+            Span(one.name),
+            figures.small(one.max_abs),
+            figures.number(one.cosine, 7),
+            figures.percent(one.top1),
+            mark(one),
+            Span(mode if one.name == "om" else "", "dim"),
+        ]
+        for one in verified(stage)
+    ]
+    rows = table(columns, body, look.width) if body else []
     if stage.state == "failed":
         rows += paragraph(words.line(stage.reason), look.width, "bad")
         rows += paragraph(words.line(stage.hint), look.width) if stage.hint.template else []

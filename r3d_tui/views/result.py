@@ -13,6 +13,7 @@ from r3d_tui.views.devices import Device
 from r3d_tui.views.listing import Listing, Order, entries
 from r3d_tui.views.look import Look, dotted, figure, paragraph, stage_of
 from r3d_tui.views.verdict import verdict, verdict_line
+from r3d_tui.views.verification import verify_failure, verify_stage
 from r3d_tui.widgets.meter import meter
 
 BAR = "\0"
@@ -25,7 +26,8 @@ def result(snapshot: Snapshot, look: Look, devices: Sequence[Device] = ()) -> li
     if report is None:
         key = "result.none" if snapshot.run.state != "running" else "result.not_yet"
         return paragraph(look.words(key), look.width, "dim", 1)
-    rows = [*_accuracy(report, look), *_counts(report, look), *_speed(snapshot, look, devices)]
+    rows = [*_accuracy(report, look), *_unverified(snapshot, look), *_counts(report, look)]
+    rows += _speed(snapshot, look, devices)
     space = look.height - len(rows) - 1
     if space < 3:
         return rows
@@ -70,6 +72,13 @@ def _accuracy(report: Report, look: Look) -> list[Row]:
         " ", Span(f" {words('result.top1')} {report.top1:.4f} ", "chip"), f"  {of}", Span("   " + dotted(more), "dim")
     )
     return [cut(line, look.width) for line in (first, *axis(report, look))]
+
+
+def _unverified(snapshot: Snapshot, look: Look) -> list[Row]:
+    """Beside the accuracy of a model whose verification failed: that it did, and why."""
+    stage = verify_stage(snapshot.run)
+    text = look.words.line(verify_failure(stage))
+    return paragraph(f"✗ {text}", look.width - 1, "bad", 1) if stage.state == "failed" else []
 
 
 def axis(report: Report, look: Look) -> list[Row]:

@@ -11,6 +11,7 @@ import pytest
 
 from backends.core.codec import encode
 from backends.core.events import Event, Outcome
+from backends.core.messages import Scalar
 from backends.core.stage_request import Request, Upstream
 from backends.data.clip_writer import ClipWriter
 from backends.device.clip_format import ClipHeader
@@ -33,8 +34,13 @@ def make_job(tmp_path: Path) -> Callable[..., Job]:
         params: Any = None,
         inputs: Mapping[str, Path] | None = None,
         upstream: Mapping[str, tuple[Path, Mapping[str, str]]] | None = None,
+        figures: Mapping[str, Mapping[str, Scalar]] | None = None,
     ) -> Job:
-        above = {name: Upstream(folder, Outcome({}, outputs)) for name, (folder, outputs) in (upstream or {}).items()}
+        known = figures or {}
+        above = {
+            name: Upstream(folder, Outcome(known.get(name, {}), outputs))
+            for name, (folder, outputs) in (upstream or {}).items()
+        }
         out, scratch = tmp_path / stage, tmp_path / f"{stage}.scratch"
         out.mkdir(exist_ok=True)
         scratch.mkdir(exist_ok=True)

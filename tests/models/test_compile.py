@@ -23,7 +23,7 @@ from backends.core.settings import InferSettings, ModelSettings, Settings
 from backends.core.values import Chip, DeviceTable, Trouble
 from backends.models import onnx_file
 from backends.models.graph import build_graph
-from backends.models.model_specs import COMPILE, EXPORT, SIMPLIFY, VERIFY
+from backends.models.model_specs import COMPILE, EXPORT, SIMPLIFY
 from backends.worker.job import Job
 from tests.models.small import SMALL, random_state
 from tests.models.toolkits import make_toolkit
@@ -315,10 +315,46 @@ def test_ready_om_is_taken_without_atc(make_job: Callable[..., Job], tmp_path: P
         run(make_job("compile", CompileParams(), {"om": tmp_path / "given.om"}))
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (
+            b"\x0batc_cmdline\x12$atc --model=m.onnx --precision_mode=allow_mix_precision --log=info",
+            "allow_mix_precision",
+        ),
+        (b"atc_cmdline atc --precision_mode_v2 mixed_float16 --model=m.onnx", "mixed_float16"),
+        (b"atc_cmdline atc --model=m.onnx --framework=5", "force_fp16"),
+        (b"an older file", None),
+    ],
+)
+def test_the_precision_mode_is_read_of_a_ready_om(
+    make_job: Callable[..., Job], tmp_path: Path, written: bytes, expected: str | None
+) -> None:
+    """atc leaves its command line in the .om; without an option there it is atc's default, without a line unknown."""
+    (tmp_path / "given.om").write_bytes(b"IMOD" + bytes(300) + written + bytes(9000) + b"--precision_mode=force_fp32")
+    job = make_job("compile", CompileParams(), {"om": tmp_path / "given.om"})
+    assert expected == run(job).figures["precision_mode"]
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({}, "force_fp16"),
+        ({"precision_mode": "allow_fp32_to_fp16"}, "allow_fp32_to_fp16"),
+        ({"extra": ("--precision_mode=must_keep_origin_dtype",)}, "must_keep_origin_dtype"),
+    ],
+)
+def test_the_precision_mode_of_a_compiled_om(
+    cann: Path, ready: Callable[..., Job], params: dict[str, object], expected: str
+) -> None:
+    """It is the one of atc's line, whichever setting gave it."""
+    assert expected == run(ready(**params)).figures["precision_mode"]
+
+
 def test_plan_with_a_ready_om_skips_what_made_it() -> None:
-    """Export, simplify and verify are skipped with the reason; compile takes the file and asks no chip."""
+    """Export and simplify are skipped with the reason; compile takes the file and asks no chip."""
     settings = Settings(model=ModelSettings(om=Path("/m.om")), infer=InferSettings(target="ascend"))
-    for spec in (EXPORT, SIMPLIFY, VERIFY):
+    for spec in (EXPORT, SIMPLIFY):
         assert "model.om is given: a ready model for the chips" == str(spec.plan(settings).skip)
     stage = COMPILE.plan(settings)
     assert ({"om": Path("/m.om")}, None, False) == (stage.inputs, stage.skip, stage.fresh)

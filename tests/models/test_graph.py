@@ -84,3 +84,20 @@ def test_check_refuses_what_atc_cannot_read() -> None:
     misshaped.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 6
     with pytest.raises(StageError, match="the ONNX checker"):
         onnx_file.check(misshaped, "model.onnx")
+
+
+def test_names_and_order_do_not_change_what_a_graph_computes() -> None:
+    """Graphs with other names and another order of nodes compute the same, one with another weight does not."""
+    model = build_graph(SMALL, {name: tensor.numpy() for name, tensor in random_state(SMALL).items()})
+    expected = onnx_file.computation(model)
+    nodes = list(model.graph.node)
+    shortcut = next(place for place, node in enumerate(nodes) if "downsample" in node.name)
+    nodes.insert(shortcut - 1, nodes.pop(shortcut))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    for node in model.graph.node:
+        node.name = f"other {node.name}"
+    assert expected == onnx_file.computation(model)
+    bias = next(tensor for tensor in model.graph.initializer if tensor.name == "fc.bias")
+    bias.raw_data = bytes(len(bias.raw_data))
+    assert expected != onnx_file.computation(model)

@@ -13,6 +13,7 @@ from backends.ascend.compile_params import CompileParams
 from backends.core.codec import decode
 from backends.core.settings import CompileSettings, InferSettings, ModelSettings, Settings
 from backends.models.model_specs import COMPILE, EXPORT, SIMPLIFY, VERIFY, ExportParams, VerifyParams
+from backends.pipeline import whole_plan
 from tests.models.toolkits import make_toolkit
 
 CPU = Settings(model=ModelSettings(checkpoint=Path("/c.pth"), depth=18, no_max_pool=True), infer=InferSettings(batch=4))
@@ -33,6 +34,36 @@ def test_torch_is_needed_by_export_and_verify_only() -> None:
         spec.name for spec in (EXPORT, SIMPLIFY, COMPILE, VERIFY) if "torch" in {n.name for n in spec.plan(CPU).needs}
     }
     assert {"export", "verify"} == needing
+
+
+@pytest.mark.parametrize(
+    ("given", "inputs", "needs_torch"),
+    [
+        ({"checkpoint": Path("/c.pth")}, {"checkpoint": Path("/c.pth")}, True),
+        ({"onnx": Path("/m.onnx"), "checkpoint": Path("/c.pth")}, {"onnx": Path("/m.onnx")}, False),
+        ({"om": Path("/m.om"), "onnx": Path("/m.onnx")}, {"onnx": Path("/m.onnx")}, False),
+        ({"om": Path("/m.om"), "checkpoint": Path("/c.pth")}, {"checkpoint": Path("/c.pth")}, True),
+    ],
+)
+def test_verify_has_a_reference(given: dict[str, Path], inputs: dict[str, Path], needs_torch: bool) -> None:
+    """The given .onnx where there is one, else the checkpoint; only the latter needs torch."""
+    stage = VERIFY.plan(Settings(model=ModelSettings(**given)))
+    assert (inputs, None) == (stage.inputs, stage.skip)
+    assert needs_torch == ("torch" in {need.name for need in stage.needs})
+
+
+def test_a_given_om_alone_cannot_be_verified() -> None:
+    """Without a checkpoint and an .onnx verify is skipped and says what is missing."""
+    reason = "model.om is given, and neither a checkpoint nor an .onnx to verify it against"
+    assert reason == str(VERIFY.plan(Settings(model=ModelSettings(om=Path("/m.om")))).skip)
+
+
+def test_verify_comes_after_infer_and_keeps_nothing_waiting() -> None:
+    """infer does not depend on it, nor does what makes the accuracy: its result decides the verdict alone."""
+    stages = whole_plan(Path("/w"), CPU).stages
+    after = {stage.name: stage.after for stage in stages}
+    assert "infer" in after["verify"]
+    assert not [name for name, before in after.items() if "verify" in before]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Callable
 from functools import partial
@@ -178,23 +179,25 @@ def test_the_chain_shows_each_model_and_how_far_they_agree(snapshots: dict[str, 
     text = _text(model.model(snapshots["finished"], _look(90)))
     assert "resnet-50 · 51 classes · 46.3 M params · opset 11" in text
     assert "✓ om         done              –    94.4 MB      1:24  Ascend310P3 · CA" in text
-    assert "pth sim            2.9e-06   0.9999999         100 %" in text
+    assert "sim                2.9e-06   0.9999999         100 %" in text
 
 
-def test_a_disagreement_over_the_threshold_is_marked(snapshots: dict[str, Snapshot]) -> None:
-    """A difference above the threshold of r3d.toml is drawn as bad."""
+def test_a_model_over_its_limits_is_marked(snapshots: dict[str, Snapshot]) -> None:
+    """verify says of each model whether it holds; the .om's precision mode stands beside it, also where it failed."""
     snapshot = snapshots["finished"]
     verify = snapshot.run.stage("verify")
     assert verify.outcome is not None
-    worse = replace(verify, outcome=replace(verify.outcome, figures={**verify.outcome.figures, "sim_max_abs": 0.5}))
-    run = replace(snapshot.run, stages=tuple(worse if s.name == "verify" else s for s in snapshot.run.stages))
-    bad = [
-        span.text.strip()
-        for line_ in model.model(replace(snapshot, run=run), _look(90))
-        for span in line_
-        if span.role == "bad"
-    ]
-    assert ["5.0e-01"] == bad
+    measured = {**verify.outcome.figures, "sim_passed": True, "om_max_abs": 0.5, "om_cosine": 0.99, "om_top1": 0.8}
+    measured |= {"om_passed": False, "precision_mode": "force_fp16"}
+    reason = line("om: logits differ")
+    failed = replace(verify, state="failed", outcome=None, live=measured, reason=reason)
+    run = replace(snapshot.run, stages=tuple(failed if s.name == "verify" else s for s in snapshot.run.stages))
+    snapshot = replace(snapshot, run=run)
+    text = _text(model.model(snapshot, _look(90)))
+    assert re.search(r"^sim .* 100 % +✓", text, re.MULTILINE)
+    assert re.search(r"^om +5.0e-01 +0.9900000 +80 % +✗ +force_fp16", text, re.MULTILINE)
+    assert "parity onnx 2.6e-06  sim 2.9e-06 ✓  om 5.0e-01 ✗" in _text(model.brief(snapshot, _look(90)))
+    assert "✗ the model is not verified: om: logits differ" in _text(result.result(snapshot, _look(90)))
 
 
 def test_chips_show_what_was_read_and_who_uses_them() -> None:

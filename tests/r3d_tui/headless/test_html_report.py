@@ -8,12 +8,15 @@ import zlib
 from html.parser import HTMLParser
 
 import pytest
+from msgspec.structs import replace
 
+from backends.core.client import RunResult, RunSummary
 from backends.core.events import Outcome, SetAside
 from backends.core.messages import line
 from backends.core.run_state import DeviceRun, Run, StageRun
 from backends.core.values import ClassScore, Confusion, DeviceSample, Report, VideoScore
 from r3d_tui.headless.html_report import PageContents, Thumbnail, html_page, png
+from r3d_tui.headless.run_report import markdown_page, report_document
 from r3d_tui.lang.words import Words
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J&\u202e"
@@ -79,6 +82,28 @@ def test_it_shows_accuracy_rate_classes_and_what_was_skipped() -> None:
     text = page()
     for shown in ("70.00 %", "published 62.22 %", "794.9", "3/5", "v9", "cannot be read", "1:01"):
         assert shown in text
+
+
+VERIFY = {"onnx_max_abs": 2.6e-06, "onnx_cosine": 1.0, "onnx_top1": 1.0, "onnx_passed": True, "om_max_abs": 0.5,
+          "om_cosine": 0.99, "om_top1": 0.8, "om_passed": False, "precision_mode": "force_fp16"}  # fmt: skip
+
+
+def test_it_says_that_a_model_is_not_verified() -> None:
+    """A failed verification stands with its figures and its reason in the page, in report.md and in the JSON."""
+    failed = StageRun("verify", "failed", live=VERIFY, reason=line("om: logits differ | <b>"))
+    run = replace(RUN, stages=(*RUN.stages, failed))
+    text = html_page(PageContents("w", run, REPORT), Words("en"))
+    for shown in ("the model is not verified: om: logits differ", "om force_fp16", "5.0e-01", "✗", "2.6e-06", "✓"):
+        assert shown in text
+    markdown = markdown_page("# Accuracy\n\n| a |\n\n## Speed\n\nfast\n", run, Words("en"))
+    assert markdown.startswith("# Accuracy\n\n| a |\n\n## Verification\n\nthe model is not verified: om: logits differ")
+    assert "\\| \\<b\\>" in markdown
+    assert "| om force_fp16 | 5.0e-01 | 0.9900000 | 80 % | ✗ |\n\n## Speed\n\nfast\n" in markdown
+    document = report_document(RunResult(RunSummary("r1", "failed", None, None, None, None), REPORT, run))
+    verification = document["verification"]
+    assert ("failed", "force_fp16") == (verification["state"], verification["precision_mode"])
+    assert [("onnx", True), ("om", False)] == [(one["name"], one["is_passed"]) for one in verification["models"]]
+    assert 0.7 == document["report"]["top1"]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
