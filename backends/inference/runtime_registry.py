@@ -61,15 +61,18 @@ def choose(target: Target, name: str, acl_python: Path | None = None) -> Chosen:
         ranked = [info for info in known.values() if info.rank and target in info.targets]
         info = next((info for info in ranked if target == "ascend" or _importable(info.module)), None)
         if info is None:
-            hint = N_("pip install {package}")
-            raise NeedError("no runtime for the target {target} is here", hint=hint, target=target, package="openvino")
+            hint = N_("pip install {package}")  # the one with wheels for every machine that we take
+            raise NeedError(
+                "no runtime for the target {target} is here", hint=hint, target=target, package="onnxruntime"
+            )
     else:
         info = _named(target, name)
     if info.module == "acl":
         return _with_acl(info, acl_python, is_asked=name != "auto")
     if info.module and not _importable(info.module):  # without a module it is a tool, perhaps another Python's
         text = N_("the runtime {name} needs the Python module {module}")
-        raise NeedError(text, hint="pip install {module}", name=name, module=info.module)
+        hint = N_("pip install {module}; where this machine has no package of it, set infer.runtime to auto")
+        raise NeedError(text, hint=hint, name=name, module=info.module)
     return Chosen(info, toolkit.find() if info.in_cann and not _importable("acl") else None)
 
 

@@ -131,7 +131,7 @@ def test_auto_takes_the_best_that_is_here(monkeypatch: pytest.MonkeyPatch) -> No
     here.discard("openvino")
     assert "onnxruntime" == choose("cpu", "auto").info.name
     here.clear()
-    with pytest.raises(NeedError, match="pip install openvino"):
+    with pytest.raises(NeedError, match="pip install onnxruntime"):
         choose("cpu", "auto")
 
 
