@@ -18,7 +18,7 @@ from backends.ascend.npu_names import soc_version
 from backends.ascend.npu_smi_errors import failure
 from backends.ascend.npu_text import Cells, rows
 from backends.core.codec import encode
-from backends.core.values import Chip, ChipProcess, DeviceTable
+from backends.core.values import Chip, ChipProcess, DeviceTable, Trouble
 
 _NOTHING = {"", "NA", "N/A", "-", "--"}
 _BUS = re.compile(r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2,8}:[0-9A-Fa-f]{2,8}\.[0-9A-Fa-f]+")
@@ -220,17 +220,11 @@ def devices_document(table: DeviceTable) -> dict[str, Any]:
     error = table.error
     return {
         "source": table.source,
-        "error": error
-        and {
-            "code": error.code,
-            "message": error.message,
-            "cause": str(error.cause) or None,
-            "fix": str(error.fix) or None,
-        },
+        "error": error and {name: str(getattr(error, name) or "") or None for name in Trouble.__struct_fields__},
         "driver_version": table.driver_version,
         "chips": [{name: encode(getattr(chip, name)) for name in Chip.__struct_fields__} for chip in table.chips],
         "processes": [
-            {**{name: getattr(entry, name) for name in ChipProcess.__struct_fields__}, "name": entry.name or None}
-            for entry in table.processes
+            {**{name: getattr(one, name) for name in ChipProcess.__struct_fields__}, "name": one.name or None}
+            for one in table.processes
         ],
     }

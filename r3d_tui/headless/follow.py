@@ -25,7 +25,7 @@ from r3d_tui.headless import sentences
 from r3d_tui.lang.words import Words
 from r3d_tui.terminal.tty import drawn
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cells, cut, fit, made, row
+from r3d_tui.text.rows import ANSI, Row, Span, cells, cut, fit, made, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views.chips import chip_table, table_of
 from r3d_tui.views.devices import joined
@@ -145,16 +145,6 @@ NAME = 12
 """Cells of the column of names, as in the console's bars."""
 LEAST = 24
 """Cells that a stage's sentence takes beside its name at least."""
-STYLES = {
-    "good": "green",
-    "bad": "bold red",
-    "warn": "yellow",
-    "accent": "cyan",
-    "strong": "bold",
-    "dim": "dim",
-    "off": "dim",
-    "head": "dim",
-}
 
 
 class PlainLines:
@@ -254,7 +244,7 @@ def _warning(text: str, width: int) -> list[Row]:
 def _text(line: Row) -> Text:
     text = Text(no_wrap=True, overflow="crop")
     for span in line:
-        text.append(drawn(span.text), style=STYLES.get(span.role))
+        text.append(drawn(span.text), style=ANSI.get(span.role))
     return text
 
 

@@ -69,26 +69,6 @@ def _chips_info(scene: Scene, look: Look) -> str:
     return "  ".join(part for part in (arranged, chips.reading_age(scene.devices, look)) if part)
 
 
-def _cursor_of(scene: Scene, rows: list[Row]) -> int | None:
-    return next((place for place, line in enumerate(rows) if about(line) == scene.device), None)
-
-
-def _data(scene: Scene, look: Look) -> list[Row]:
-    return (dataset.brief if look.height < BRIEF else dataset.dataset)(scene.snapshot, look)
-
-
-def _model(scene: Scene, look: Look) -> list[Row]:
-    return (model.brief if look.height < BRIEF else model.model)(scene.snapshot, look)
-
-
-def _accuracy(scene: Scene, look: Look) -> list[Row]:
-    return result.accuracy_so_far(scene.snapshot.report, look)
-
-
-def _stages(scene: Scene, look: Look) -> list[Row]:
-    return stages.stage_table(scene.snapshot, look)
-
-
 def _stage_cursor(scene: Scene, rows: list[Row]) -> int | None:
     names = [stage.name for stage in stages_of(scene.snapshot)]
     return names.index(scene.selected) + 1 if scene.selected in names and rows else None
@@ -114,17 +94,18 @@ def _marked(scene: Scene, look: Look) -> list[Row]:
     return rows or paragraph(look.words("chip.no_history"), look.width, "dim")
 
 
-def _marked_title(scene: Scene) -> str:
-    return f"{scene.words('panel.marked')} {short_id(scene.device)}"
-
-
 VIEWS = (
     View("main", _main, title=_main_title),
-    View("chips", _chips, _chips_info, _cursor_of),
-    View("data", _data),
-    View("model", _model),
-    View("accuracy", _accuracy),
-    View("stages", _stages, cursor=_stage_cursor),
+    View(
+        "chips",
+        _chips,
+        _chips_info,
+        lambda scene, rows: next((n for n, line in enumerate(rows) if about(line) == scene.device), None),
+    ),
+    View("data", lambda scene, look: (dataset.brief if look.height < BRIEF else dataset.dataset)(scene.snapshot, look)),
+    View("model", lambda scene, look: (model.brief if look.height < BRIEF else model.model)(scene.snapshot, look)),
+    View("accuracy", lambda scene, look: result.accuracy_so_far(scene.snapshot.report, look)),
+    View("stages", lambda scene, look: stages.stage_table(scene.snapshot, look), cursor=_stage_cursor),
     View("runs", _runs),
-    View("marked", _marked, title=_marked_title),
+    View("marked", _marked, title=lambda scene: f"{scene.words('panel.marked')} {short_id(scene.device)}"),
 )

@@ -14,7 +14,7 @@ class LogPanel(Panel):
     """Rows are asked for one by one, so that a long log costs what is seen of it."""
 
     def __init__(self) -> None:
-        super().__init__(View("log", _no_rows, _info))
+        super().__init__(View("log", lambda _scene, _look: [], _info))
         self.at_end = True
         """The end is shown, and stays shown as the log grows."""
         self._wrapped: list[tuple[int, str]] = []
@@ -63,10 +63,6 @@ class LogPanel(Panel):
         here = scene.log.here
         if here is not None and self._wrapped:
             self.put_cursor(scene.log.row_of(here))
-
-
-def _no_rows(_scene: Scene, _look: Look) -> list[Row]:
-    return []
 
 
 def _info(scene: Scene, _look: Look) -> str:

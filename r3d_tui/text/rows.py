@@ -24,8 +24,23 @@ class Span(NamedTuple):
 
 
 Row = tuple[Span, ...]
-ROLES = ("dim", "good", "bad", "warn", "accent", "strong", "head", "key", "rule", "focus", "chip", "off", "match")
-"""Every role that a widget must know how to draw; "" is plain."""
+ANSI = {
+    "dim": "dim",
+    "good": "green",
+    "bad": "bold red",
+    "warn": "yellow",
+    "accent": "cyan",
+    "strong": "bold",
+    "head": "dim",
+    "key": "bold cyan",
+    "rule": "dim",
+    "focus": "bold cyan",
+    "chip": "bold reverse",
+    "off": "dim",
+    "match": "reverse",
+    "cursor": "bold",
+}
+"""Every role that a widget must draw, in the sixteen colours of a terminal with a dark ground; "" is plain."""
 
 
 class Later(Sequence[Span]):

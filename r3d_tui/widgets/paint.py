@@ -11,6 +11,8 @@ from functools import lru_cache
 from rich.style import Style
 from textual.color import Color
 
+from r3d_tui.text.rows import ANSI
+
 TRUE = {
     "dim": ("r3d-dim", "", ""),
     "good": ("success", "", ""),
@@ -28,23 +30,6 @@ TRUE = {
     "cursor": ("", "r3d-cursor", ""),
 }
 """Role: variables of the foreground and the background, and attributes."""
-ANSI = {
-    "dim": "dim",
-    "good": "green",
-    "bad": "bold red",
-    "warn": "yellow",
-    "accent": "cyan",
-    "strong": "bold",
-    "head": "dim",
-    "key": "bold cyan",
-    "rule": "dim",
-    "focus": "bold cyan",
-    "chip": "bold reverse",
-    "off": "dim",
-    "match": "reverse",
-    "cursor": "bold",
-}
-"""The same in the terminal's own sixteen colours, on a dark ground."""
 ANSI_LIGHT = {**ANSI, "warn": "bold magenta", "accent": "blue", "key": "bold blue", "focus": "bold blue"}
 """On a light one, where cyan and yellow cannot be read."""
 
