@@ -1,7 +1,8 @@
 """Reference checkpoints: which network their tensors make, and whether it is the one that was asked for.
 
-`identify` says it from the file's outline alone, for `check`, `init` and the console; `read_checkpoint` also loads the
-weights, for export and verify. No name or number in the file is trusted that the tensors' own shapes can tell.
+`identify` says it from the file's outline alone, for `check`, `init` and the console; `read_checkpoint` also reads the
+weights, for export and verify. Neither needs torch, whose import takes a second. No name or number in the file is
+trusted that the tensors' own shapes can tell.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from backends.core.messages import N_, Fact, Line, line, os_reason
 from backends.core.model_io import CHANNELS
 from backends.models.architecture import Architecture, ReadLimits, Shape, Shapes, Wanted
 from backends.models.families import known, network_of, offer, recognise
-from backends.models.torch_outline import Outline, outline
+from backends.models.torch_outline import Outline, damaged_entry, outline, tensor_values
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from numpy.typing import NDArray
 
 MOST_OPTIONS = 2**20
 PREFIXES = ("module.", "_orig_mod.", "model.")
@@ -47,7 +48,7 @@ class Checkpoint(Struct, frozen=True):
     """A checked checkpoint: every tensor that the architecture has, float32, finite, in the reference's order."""
 
     architecture: Architecture
-    state: Mapping[str, Tensor]
+    state: Mapping[str, NDArray[Any]]
     epoch: int | None = None
     warnings: tuple[Line, ...] = ()
     notes: tuple[Line, ...] = ()
@@ -56,7 +57,7 @@ class Checkpoint(Struct, frozen=True):
     @property
     def parameters(self) -> int:
         """Learnt values: without the running statistics of the normalizations."""
-        return sum(tensor.numel() for name, tensor in self.state.items() if _is_learnt(name))
+        return sum(tensor.size for name, tensor in self.state.items() if _is_learnt(name))
 
 
 def describe(architecture: Architecture) -> str:
@@ -69,7 +70,7 @@ def describe(architecture: Architecture) -> str:
 def identify(
     path: Path, wanted: Wanted | None = None, options: Path | None = None, limits: ReadLimits | None = None
 ) -> Identified:
-    """Which network a checkpoint holds, in a fraction of a second and without torch.
+    """Which network a checkpoint holds, in a fraction of a second.
 
     `options` is an opts.json. Raises InputError, one line with what was found, what was wanted and the fix, where the
     file cannot be read or its tensors are not the wanted network's.
@@ -106,19 +107,17 @@ def read_checkpoint(
     path: Path, wanted: Wanted | None = None, options: Path | None = None, limits: ReadLimits | None = None
 ) -> Checkpoint:
     """Read and check a checkpoint with its weights; raises as `identify`, and for values that are no weights."""
-    from backends.models import torch_file
-
     found = identify(path, wanted, options, limits)
-    content, warnings = torch_file.load(path)
-    weights = content if found.outline.key is None else content[found.outline.key]
-    names = [one.name for one in found.outline.tensors]
-    state = {plain: weights[name].detach() for plain, name in zip(_unwrapped(names), names, strict=True)}
+    damage = damaged_entry(path)
+    names = _unwrapped(one.name for one in found.outline.tensors)
+    state = dict(zip(names, tensor_values(path, found.outline), strict=True))
     wanted_names = [name for name in network_of(found.architecture).tensors() if name in state]
     for name in wanted_names:
         if not name.endswith("num_batches_tracked"):
             _check_values(path, name, state[name])
     plain_state = {name: _plain(state[name]) for name in wanted_names}
-    return Checkpoint(found.architecture, plain_state, found.outline.epoch, (*found.warnings, *warnings), found.notes)
+    warnings = (*found.warnings, damage) if damage else found.warnings
+    return Checkpoint(found.architecture, plain_state, found.outline.epoch, warnings, found.notes)
 
 
 def _unwrapped(names: Iterable[str]) -> list[str]:
@@ -238,18 +237,20 @@ def _arch_warnings(said: str, architecture: Architecture) -> tuple[Line, ...]:
     return (line(text, said=_quote(said), found=architecture.name),)
 
 
-def _check_values(path: Path, name: str, tensor: Tensor) -> None:
-    import torch
+def _check_values(path: Path, name: str, values: NDArray[Any]) -> None:
+    import numpy as np
 
     hint = N_("give a checkpoint from before the training diverged")
-    if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
+    if values.dtype.kind != "f":
         text = N_("{path}: {name} holds {kind}, not plain floating-point numbers")
-        raise InputError(text, hint=_OTHER, path=str(path), name=name, kind=str(tensor.dtype), known=offer())
+        raise InputError(text, hint=_OTHER, path=str(path), name=name, kind=values.dtype.name, known=offer())
     # the sum is finite only where every value is, and takes a third of the time of looking at each
-    if not tensor.float().sum().isfinite() and (bad := int((~tensor.float().isfinite()).sum())):
+    with np.errstate(all="ignore"):
+        is_finite = np.isfinite(values.sum(dtype=np.float32))
+    if not is_finite and (bad := int((~np.isfinite(values.astype(np.float32))).sum())):
         text = N_("{path}: {name} has {bad} values that are not finite, of {count}")
-        raise InputError(text, hint=hint, path=str(path), name=name, bad=bad, count=tensor.numel())
-    if name.endswith("running_var") and bool((tensor < 0).any()):
+        raise InputError(text, hint=hint, path=str(path), name=name, bad=bad, count=values.size)
+    if name.endswith("running_var") and bool((values < 0).any()):
         raise InputError("{path}: {name} has a variance below zero", hint=hint, path=str(path), name=name)
 
 
@@ -257,9 +258,9 @@ def _is_learnt(name: str) -> bool:
     return not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
 
 
-def _plain(tensor: Tensor) -> Tensor:
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
     """float32; a checkpoint may be saved in half precision. The counters of the normalizations stay whole numbers."""
-    return tensor.float() if tensor.is_floating_point() else tensor
+    return values.astype("float32", copy=False) if values.dtype.kind == "f" else values
 
 
 def _shown(shape: Shape) -> str:

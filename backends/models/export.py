@@ -72,8 +72,7 @@ def export(
         job.note(note)
     job.check_stop()
     job.progress(1, _PARTS, "parts", note=line("building the graph"))
-    weights = {name: tensor.numpy() for name, tensor in checkpoint.state.items()}
-    model = build_graph(checkpoint.architecture, weights, clip)
+    model = build_graph(checkpoint.architecture, checkpoint.state, clip)
     job.progress(2, _PARTS, "parts", note=line("checking the graph"))
     data = onnx_file.to_bytes(model)
     onnx_file.check(model, target.name, data)

@@ -1,9 +1,8 @@
-"""What lies in a file of `torch.save`, without loading it: names, shapes, `arch`. Read in a process with limits.
+"""What lies where in a file of `torch.save`: names, shapes, places of values, `arch`. Read in a process with limits.
 
-`checkpoint` calls `outline` before torch sees the file; `check` and `init` say by it which network a file holds.
+`check` and `init` say by `outline` which network a file holds; `tensor_values` maps what it found, without torch.
 Nothing in the file is run: of its pickle only a few names are known, all of which make plain records here, and the
-values stay in the file. Whatever torch would make room for is held against the file's own size first, so that a small
-file cannot ask for much memory.
+values stay in the file. A tensor that reaches beyond its storage, or a storage beyond the file, is refused.
 """
 
 from __future__ import annotations
@@ -16,11 +15,12 @@ import pickle
 import re
 import resource
 import stat
+import struct
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -29,6 +29,11 @@ from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line, os_reason
 from backends.core.processes import our_environment, python_command
 from backends.models.architecture import ReadLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
 
 AGAIN = N_("give the .pth file that the training script saved (save_700.pth in the guide)")
 COPY = N_("copy it again and compare its size and checksum with the source")
@@ -50,21 +55,24 @@ _KINDS: tuple[tuple[bytes, Line], ...] = (
     (b"<", line("{path}: a web page or XML, not a checkpoint")),
     (b"\x80", line("{path}: a pickle that torch.save did not write")),
 )
-_ITEM_BYTES = {
-    "DoubleStorage": 8,
-    "FloatStorage": 4,
-    "HalfStorage": 2,
-    "BFloat16Storage": 2,
-    "LongStorage": 8,
-    "IntStorage": 4,
-    "ShortStorage": 2,
-    "CharStorage": 1,
-    "ByteStorage": 1,
-    "BoolStorage": 1,
-    "UntypedStorage": 1,
-    "ComplexFloatStorage": 8,
-    "ComplexDoubleStorage": 16,
+BFLOAT16 = "bfloat16"
+"""The one element type that NumPy does not have."""
+_ELEMENTS = {
+    "DoubleStorage": ("float64", 8),
+    "FloatStorage": ("float32", 4),
+    "HalfStorage": ("float16", 2),
+    "BFloat16Storage": (BFLOAT16, 2),
+    "LongStorage": ("int64", 8),
+    "IntStorage": ("int32", 4),
+    "ShortStorage": ("int16", 2),
+    "CharStorage": ("int8", 1),
+    "ByteStorage": ("uint8", 1),
+    "BoolStorage": ("bool", 1),
+    "UntypedStorage": ("uint8", 1),
+    "ComplexFloatStorage": ("complex64", 8),
+    "ComplexDoubleStorage": ("complex128", 16),
 }
+"""Element types of torch's storages, and their bytes."""
 PLAIN = frozenset(
     ("argparse.Namespace", "collections.Counter", "collections.defaultdict", "builtins.set", "builtins.frozenset",
      "__builtin__.set", "builtins.list", "builtins.dict", "builtins.int", "builtins.float", "torch.Size",
@@ -82,6 +90,12 @@ class TensorOutline(Struct, frozen=True):
     shape: tuple[int, ...]
     problem: Line | None = None
     """Why it has no plain values; None: it has."""
+    kind: str = ""
+    """Its element type, as NumPy names it."""
+    place: int = 0
+    """Byte of the file at which its first value stands."""
+    strides: tuple[int, ...] = ()
+    """Bytes from one value to the next of each dimension."""
 
 
 class Outline(Struct, frozen=True):
@@ -92,6 +106,7 @@ class Outline(Struct, frozen=True):
     tensors: tuple[TensorOutline, ...]
     arch: str = ""
     epoch: int | None = None
+    is_big_endian: bool = False
 
 
 class _Answer(Struct, frozen=True):
@@ -160,9 +175,9 @@ def _read(path: Path) -> Outline:
             if not found.st_size:
                 raise InputError("{path}: the file is empty", hint=AGAIN, path=str(path))
             if head.startswith(b"PK"):
-                return _pick(path, _zipped(path, file, found.st_size))
+                return _pick(path, *_zipped(path, file, found.st_size))
             if head.startswith(b"\x80") and _LEGACY in head[:32]:
-                return _pick(path, _legacy(path, file, found.st_size))
+                return _pick(path, *_legacy(path, file, found.st_size))
     except OSError as error:
         hint = N_("give the checkpoint in r3d.toml ([model] checkpoint) or with --resume_path")
         raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=os_reason(error)) from None
@@ -182,7 +197,8 @@ def _kind(head: bytes) -> Line:
     return line("{path}: not a checkpoint of torch.save")
 
 
-def _zipped(path: Path, file: IO[bytes], size: int) -> Any:
+def _zipped(path: Path, file: IO[bytes], size: int) -> tuple[Any, _Places, bool]:
+    """The pickle's content, where each storage begins, and whether its numbers are big-endian."""
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, NotImplementedError):
@@ -205,14 +221,44 @@ def _zipped(path: Path, file: IO[bytes], size: int) -> Any:
         return entries[f"{root}data/{key}"].file_size if f"{root}data/{key}" in entries else 0
 
     with _damaged(path), archive.open(f"{root}data.pkl") as stream:
-        return _Unpickler(stream, path, held).load()
+        reader = _Unpickler(stream, path, held)
+        content = reader.load()
+        order = archive.read(f"{root}byteorder") if f"{root}byteorder" in entries else b"little"
+        places = {key: _data_at(file, entries[f"{root}data/{key}"]) for key in reader.storages}
+        return content, _within(places, reader.storages, size), order == b"big"
 
 
-def _legacy(path: Path, file: IO[bytes], size: int) -> Any:
+def _within(places: _Places, storages: Mapping[str, _Storage], size: int) -> _Places:
+    """The places; EOFError where a storage reaches beyond the file."""
+    end = max((places[key] + one.values * one.item for key, one in storages.items()), default=0)
+    if end > size:
+        raise EOFError(f"{size} bytes, not {end}")
+    return places
+
+
+def _data_at(file: IO[bytes], entry: zipfile.ZipInfo) -> int:
+    """Where the bytes of a stored entry begin: behind its own header, whose name and extra field have any length."""
+    file.seek(entry.header_offset)
+    header = file.read(30)
+    if header[:4] != b"PK\x03\x04":
+        raise zipfile.BadZipFile("no header of a file where one should be")
+    name, extra = struct.unpack("<2H", header[26:30])
+    return entry.header_offset + 30 + int(name) + int(extra)
+
+
+def _legacy(path: Path, file: IO[bytes], size: int) -> tuple[Any, _Places, bool]:
+    """As `_zipped`; the storages follow the pickle, in the order of a list of their keys, each behind its length."""
     with _damaged(path):
-        for _ in range(3):  # the number, the protocol, the machine
+        for _ in range(2):  # the number, the protocol
             _Unpickler(file, path, lambda _: 0).load()
-        return _Unpickler(file, path, lambda _: size - file.tell()).load()
+        machine = _Unpickler(file, path, lambda _: 0).load()
+        reader = _Unpickler(file, path, lambda _: size - file.tell())
+        content, places = reader.load(), _Places()
+        for key in _Unpickler(file, path, lambda _: 0).load():
+            storage = reader.storages[key]
+            places[key] = file.tell() + 8
+            file.seek(places[key] + storage.values * storage.item)
+        return content, _within(places, reader.storages, size), machine.get("little_endian") is False
 
 
 @contextlib.contextmanager
@@ -227,13 +273,25 @@ def _damaged(path: Path) -> Any:
         raise InputError(text, hint=COPY, path=str(path), reason=short(error)) from None
 
 
+_Places = dict[str, int]
+"""Byte of the file at which a storage begins, by its key."""
+
+
 class _Storage(Struct, frozen=True):
+    key: str
+    kind: str
+    item: int
+    """Bytes of a value."""
     values: int
 
 
 class _Tensor(Struct, frozen=True):
     shape: tuple[int, ...]
     problem: Line | None = None
+    storage: _Storage | None = None
+    offset: int = 0
+    """In values, as the strides are."""
+    strides: tuple[int, ...] = ()
 
 
 class _Record:
@@ -267,12 +325,13 @@ class _Unpickler(pickle.Unpickler):
     def __init__(self, file: IO[bytes], path: Path, held: Any) -> None:
         super().__init__(file, encoding="utf-8", errors="replace")
         self._path, self._held = path, held
+        self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}"
         if full == "collections.OrderedDict":
             return dict
-        if module in ("torch", "torch.storage") and name in _ITEM_BYTES:
+        if module in ("torch", "torch.storage") and name in _ELEMENTS:
             return name
         if module == "torch._utils" and name in _REBUILDS:
             return _REBUILDS[name]
@@ -283,17 +342,20 @@ class _Unpickler(pickle.Unpickler):
         raise InputError(text, hint=hint, path=str(self._path), name=ascii(full[:80])[1:-1])
 
     def persistent_load(self, pid: Any) -> _Storage:
-        _, kind, key, _, values, *_ = pid
-        if not isinstance(values, int) or values * _ITEM_BYTES[kind] > self._held(key):
+        _, kind, key, _, values, *view = pid
+        element, item = _ELEMENTS[kind]
+        if not isinstance(values, int) or not 0 <= values * item <= self._held(key) or any(view):
             text = N_("{path}: the file is cut off or damaged: {reason}")
             raise InputError(text, hint=COPY, path=str(self._path), reason=f"storage {str(key)[:20]!a} is not whole")
-        return _Storage(values)
+        return self.storages.setdefault(str(key), _Storage(str(key), element, item, values))
 
 
-def _tensor(storage: _Storage, _offset: int, shape: tuple[int, ...], *_: object) -> _Tensor:
-    if math.prod(shape) > storage.values:
+def _tensor(storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object) -> _Tensor:
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    is_within = min((offset, *shape, *strides)) >= 0 and max(math.prod(shape), last + 1) <= storage.values
+    if not is_within and 0 not in shape:
         return _Tensor(tuple(shape), line("{path}: {name} claims more values than the file holds"))
-    return _Tensor(tuple(shape))
+    return _Tensor(tuple(shape), None, storage, offset, tuple(strides))
 
 
 def _valueless(*_: object) -> _Tensor:
@@ -310,7 +372,7 @@ _REBUILDS: dict[str, Any] = {
 }
 
 
-def _pick(path: Path, content: Any) -> Outline:
+def _pick(path: Path, content: Any, places: _Places, is_big_endian: bool) -> Outline:
     """Where the weights are in what the file holds."""
     if not isinstance(content, dict):
         text = N_("{path}: holds a {kind}, not a state_dict")
@@ -318,20 +380,59 @@ def _pick(path: Path, content: Any) -> Outline:
         raise InputError(text, hint=AGAIN, path=str(path), kind=kind)
     for key in (*KEYS, None):
         weights = content if key is None else content.get(key)
-        tensors = _named(weights) if isinstance(weights, dict) else ()
+        tensors = _named(weights, places) if isinstance(weights, dict) else ()
         if tensors:
             arch, epoch = content.get("arch"), content.get("epoch")
             shown = arch[:80] if isinstance(arch, str) else ""
-            return Outline(key, tensors, shown, epoch if type(epoch) is int and abs(epoch) < 2**53 else None)
+            number = epoch if type(epoch) is int and abs(epoch) < 2**53 else None
+            return Outline(key, tensors, shown, number, is_big_endian)
     text = N_("{path}: holds no state_dict of named tensors")
     raise InputError(text, hint=AGAIN, path=str(path))
 
 
-def _named(weights: dict[Any, Any]) -> tuple[TensorOutline, ...]:
+def _named(weights: dict[Any, Any], places: _Places) -> tuple[TensorOutline, ...]:
     found = [(name, one) for name, one in weights.items() if isinstance(one, _Tensor)]
     if len(found) > MOST_TENSORS or not all(isinstance(name, str) for name, _ in found):
         return ()
-    return tuple(TensorOutline(name, one.shape, one.problem) for name, one in found)
+    return tuple(_placed(name, one, places) for name, one in found)
+
+
+def _placed(name: str, tensor: _Tensor, places: _Places) -> TensorOutline:
+    storage = tensor.storage
+    if storage is None or tensor.problem is not None:
+        return TensorOutline(name, tensor.shape, tensor.problem)
+    place = places[storage.key] + tensor.offset * storage.item
+    strides = tuple(stride * storage.item for stride in tensor.strides)
+    return TensorOutline(name, tensor.shape, None, storage.kind, place, strides)
+
+
+def tensor_values(path: Path, found: Outline) -> Iterator[NDArray[Any]]:
+    """The values of each tensor, as they lie in the file, which is mapped; bfloat16 as float32. OSError as of open."""
+    import numpy as np
+
+    data = np.memmap(path, np.uint8, mode="c")  # a copy where somebody writes: torch wants arrays that may be written
+    for one in found.tensors:
+        kind = np.dtype("uint16" if one.kind == BFLOAT16 else one.kind).newbyteorder(
+            ">" if found.is_big_endian else "<"
+        )
+        values: NDArray[Any] = np.ndarray(one.shape, kind, data, one.place, one.strides)
+        if one.kind == BFLOAT16:  # the upper half of a float32
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        yield values
+
+
+def damaged_entry(path: Path) -> Line | None:
+    """A warning where a checksum inside the archive does not hold."""
+    if not zipfile.is_zipfile(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+    except Exception as error:  # noqa: BLE001 - whatever zipfile raises on a damaged header
+        bad = short(error)
+    if bad is None:
+        return None
+    return line("{path}: the checksum of {entry} does not hold: the file may be damaged", path=str(path), entry=bad)
 
 
 def short(error: BaseException) -> str:

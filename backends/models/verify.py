@@ -216,10 +216,11 @@ def _torch(checkpoint: Checkpoint) -> Callable[[NDArray[Any]], Logits]:
     import torch
 
     network = network_of(checkpoint.architecture)
+    state = {name: torch.from_numpy(values) for name, values in checkpoint.state.items()}
 
     def compute(batch: NDArray[Any]) -> Logits:
         with torch.inference_mode():
-            found: Logits = forward(network, checkpoint.state, torch.from_numpy(batch)).numpy()
+            found: Logits = forward(network, state, torch.from_numpy(batch)).numpy()
         return found
 
     return compute

@@ -39,11 +39,11 @@ def test_logits_are_the_references(shared: Path, tmp_path: Path, depth: int) -> 
     clips = np.concatenate(rows)
     checkpoint = read_checkpoint(source, Wanted(depth, 51, "B", 1.0, 7))
     model = tmp_path / "model.onnx"
-    weights = {name: tensor.numpy() for name, tensor in checkpoint.state.items()}
-    model.write_bytes(onnx_file.to_bytes(build_graph(checkpoint.architecture, weights, ClipShape(len(clips)))))
+    model.write_bytes(onnx_file.to_bytes(build_graph(checkpoint.architecture, checkpoint.state, ClipShape(len(clips)))))
     with torch.inference_mode():
         network = network_of(checkpoint.architecture)
-        found = {"torch": forward(network, checkpoint.state, torch.from_numpy(clips)).numpy()}
+        state = {name: torch.from_numpy(values) for name, values in checkpoint.state.items()}
+        found = {"torch": forward(network, state, torch.from_numpy(clips)).numpy()}
     for name in ("onnxruntime", "openvino"):
         runtime = load(known_runtimes()[name].entry)()
         runtime.open(model, DeviceSpec("cpu:0"), clips.shape)
