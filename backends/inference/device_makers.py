@@ -9,7 +9,6 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -19,15 +18,13 @@ from backends.ascend.ais_bench_files import MOST_FILES, Kind, prepare
 from backends.ascend.ais_bench_install import Summary, probe
 from backends.core.errors import InputError
 from backends.core.messages import N_, Scalar
+from backends.data.clip_store import ClipIndex
 from backends.device.clip_reader import ClipReader
 from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import CLIPS, DeviceSetup
 from backends.inference.device_link import DeviceLink, ProcessLink
 from backends.inference.runtime_registry import Chosen
 from backends.worker.job import Job
-
-if TYPE_CHECKING:
-    from backends.data.clip_store import ClipIndex
 
 FOLDER = "ais_bench"
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from backends import api
+from backends.core.command_reports import CleanupPlan, Garbage
 from backends.core.errors import InputError
 from r3d_tui.commands.options import Json, chosen_words, in_terminal, open_workspace, print_json, say, tell
+from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
 from r3d_tui.text.safe import safe
-
-if TYPE_CHECKING:
-    from backends.core.command_reports import CleanupPlan, Garbage
-    from r3d_tui.lang.words import Words
 
 KEEP = 3
 """Runs that stay where nobody says otherwise: the latest, and some to compare it with."""

@@ -5,21 +5,19 @@ from __future__ import annotations
 import contextlib
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from backends import api
+from backends.core.client import Client
 from backends.core.errors import InputError, R3dError
 from backends.core.files import write_whole
+from backends.core.values import Report
 from r3d_tui.commands.options import Json, chosen_words, open_workspace, print_json, say
 from r3d_tui.headless.html_report import WORST, PageContents, Thumbnail, html_page
 from r3d_tui.headless.run_report import markdown_page, report_document
 from r3d_tui.lang.words import Words
-
-if TYPE_CHECKING:
-    from backends.core.client import Client
-    from backends.core.values import Report
 
 SIDE = 112
 """Pixels of a thumbnail: a clip as the model sees it."""

@@ -6,13 +6,15 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from backends import api
+from backends.core.client import Client
 from backends.core.errors import InputError, R3dError
 from backends.core.messages import line
+from backends.core.needs import Finding
 from r3d_tui.commands.options import (
     Json,
     chosen_words,
@@ -30,10 +32,6 @@ from r3d_tui.commands.options import (
 from r3d_tui.text import figures
 from r3d_tui.text.safe import safe_lines
 from r3d_tui.views.chips import devices_setting, number_of
-
-if TYPE_CHECKING:
-    from backends.core.client import Client
-    from backends.core.needs import Finding
 
 
 def status(json_document: Json = False) -> None:

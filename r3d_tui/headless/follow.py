@@ -10,14 +10,14 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from backends import api
-from backends.core.client import Snapshot
+from backends.core.client import Client, Snapshot
 from backends.core.errors import R3dError
 from backends.core.events import Event, StageProgress, to_json
 from backends.core.run_state import Run, StageRun
@@ -32,9 +32,6 @@ from r3d_tui.views.devices import joined
 from r3d_tui.views.look import Look, dotted, marked, packed, sign, stage_word
 from r3d_tui.views.phase import running_stages
 from r3d_tui.views.running import inference, progress
-
-if TYPE_CHECKING:
-    from backends.core.client import Client
 
 LOOK_S = 0.25
 """How long Ctrl+C may wait until it is heeded."""

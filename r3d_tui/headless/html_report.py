@@ -10,19 +10,16 @@ import html
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from backends.core.messages import Line, line
 from backends.core.run_state import Run
 from backends.core.values import DeviceSample, Report, VideoScore
+from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import DASH, count, number, percent, rate, seconds, small
 from r3d_tui.text.safe import safe
 from r3d_tui.views.verification import mark, precision_mode, verified, verify_failure, verify_stage
-
-if TYPE_CHECKING:
-    from r3d_tui.lang.words import Words
 
 MATRIX_CLASSES = 60
 """A matrix of more classes is not readable at the width of a page: the pairs stand instead."""
