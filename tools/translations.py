@@ -45,4 +45,6 @@ def _quoted(text: str) -> str:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
+    if len(sys.argv) != 2 or not sys.argv[1].isalpha():
+        sys.exit("usage: python -m tools.translations LANGUAGE")
     main(sys.argv[1])
