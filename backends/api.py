@@ -69,8 +69,7 @@ def open_client(workspace: Path) -> LiveClient:
     return LiveClient(workspace.resolve(), PlanSource(read_settings, _ready_plan, read_samples))
 
 
-def init_workspace(
-    folder: Path,
+def new_settings(
     *,
     videos: Path | None = None,
     frames: Path | None = None,
@@ -79,25 +78,25 @@ def init_workspace(
     checkpoint: Path | None = None,
     target: Literal["cpu", "ascend"] = "cpu",
     devices: tuple[int, ...] | None = None,
-) -> Path:
-    """Write the r3d.toml of a new workspace and give its path. Raises InputError for what is not there."""
+) -> Settings:
+    """The settings of a new workspace; `checkpoint` may be a ready .onnx or .om."""
     from backends.core.settings import DatasetSettings, InferSettings, ModelSettings, Settings
+
+    def absolute(**paths: Path | None) -> Any:
+        return {name: path.expanduser().absolute() for name, path in paths.items() if path}
+
+    data = absolute(videos=videos, frames=frames, annotation=annotation, splits=splits)
+    kind = {".onnx": "onnx", ".om": "om"}.get(checkpoint.suffix if checkpoint else "", "checkpoint")
+    model = absolute(**{kind: checkpoint})
+    infer = InferSettings(target=target, devices=devices)
+    dataset = DatasetSettings(**data, keep_frames=videos is None)
+    return Settings(dataset=dataset, model=ModelSettings(**model), infer=infer)
+
+
+def init_workspace(folder: Path, settings: Settings) -> Path:
+    """Write the r3d.toml of a new workspace and give its path. Raises InputError for what is not there."""
     from backends.workspace.settings_file import refuse_unready, write_settings
 
-    def absolute(path: Path | None) -> Path | None:
-        return path.expanduser().absolute() if path else None
-
-    settings = Settings(
-        dataset=DatasetSettings(
-            videos=absolute(videos),
-            frames=absolute(frames),
-            annotation=absolute(annotation),
-            splits=absolute(splits),
-            keep_frames=videos is None,
-        ),
-        model=ModelSettings(checkpoint=absolute(checkpoint)),
-        infer=InferSettings(target=target, devices=devices),
-    )
     refuse_unready(folder, settings)
     return write_settings(folder.absolute(), settings)
 
@@ -120,17 +119,18 @@ def describe_dataset(workspace: Path) -> tuple[Line, ...]:
     return (*described(settings.dataset), *models, *problems)
 
 
-def overview(workspace: Path) -> Overview:
-    """Data, model and target of a workspace at a glance. Takes a process and seconds: call it from a thread."""
+def overview(workspace: Path, settings: Settings) -> Overview:
+    """Data and model of these settings at a glance. Takes a process and seconds: call it from a thread."""
     import subprocess
     import sys
 
-    from backends.core.codec import loads
+    from backends.core.codec import dumps, loads
     from backends.core.command_reports import Overview
     from backends.core.processes import our_environment
 
     command = [sys.executable, "-m", "backends.workspace.overview", str(workspace)]
-    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=our_environment())
+    asked = dumps(settings).encode("ascii")
+    done = subprocess.run(command, input=asked, capture_output=True, check=False, env=our_environment())
     return loads(Overview, done.stdout) if done.returncode == 0 else Overview()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from backends import api
+from backends.core.client import RunRequest
 
 
 def prepared(workspace: Path, *, language: str | None = None, **options: Any) -> Callable[[], int]:
@@ -20,8 +21,23 @@ def prepared(workspace: Path, *, language: str | None = None, **options: Any) ->
     """
     client = api.open_client(api.find_workspace(workspace) or workspace)
     from r3d_tui.app import run_console
+    from r3d_tui.screens.host import DEMO
 
-    return partial(run_console, client, language=language or api.workspace_language(client.workspace), **options)
+    wanted = language or api.workspace_language(client.workspace)
+
+    def show() -> int:
+        code = run_console(client, language=wanted, **options)
+        return code if code != DEMO else prepared(_started_demo(), language=wanted, **options)()
+
+    return show
+
+
+def _started_demo() -> Path:
+    """A new demo workspace, its run begun."""
+    place = Path(tempfile.mkdtemp(prefix="r3d-tui-demo-"))
+    api.build_demo(place)
+    api.open_client(place).start(RunRequest())
+    return place
 
 
 def opened(folder: Path | None, **options: Any) -> Callable[[], int] | None:

@@ -1,6 +1,5 @@
-"""`python -m backends.workspace.overview FOLDER`: what lies in a workspace, printed as JSON. The console asks for it.
-
-A process of its own: a disk may be slow.
+"""`python -m backends.workspace.overview FOLDER`: data and model of the settings on standard input, as JSON on standard
+output. The console and the form of a new workspace ask for it. A process of its own: a disk may be slow.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import sys
 from pathlib import Path
 
 from backends.checks.check_disk import estimate
-from backends.core.codec import dumps
+from backends.core.codec import dumps, loads
 from backends.core.command_reports import Overview
 from backends.core.errors import R3dError
 from backends.core.messages import line
@@ -21,15 +20,13 @@ from backends.data.dataset_checks import dataset_findings, read_labelling
 from backends.models.checkpoint import identify
 from backends.models.model_checks import model_findings
 from backends.models.model_specs import read_limits
-from backends.workspace.settings_file import read_settings
 
 MOST = 1_000_000
 """Entries that are counted at most."""
 
 
-def overview(workspace: Path) -> Overview:
-    """All that a glance tells. Raises InputError where r3d.toml cannot be read; what else fails stays None."""
-    settings = read_settings(workspace)
+def overview(workspace: Path, settings: Settings) -> Overview:
+    """All that a glance tells; what fails stays None."""
     folders, items = _count(settings)
     classes = listed = model_classes = None
     arch = ""
@@ -76,4 +73,4 @@ def _count(settings: Settings) -> tuple[int | None, int | None]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(dumps(overview(Path(sys.argv[1]))) + "\n")
+    sys.stdout.write(dumps(overview(Path(sys.argv[1]), loads(Settings, sys.stdin.buffer.read()))) + "\n")

@@ -46,14 +46,13 @@ def init(
     frames: Annotated[Path | None, typer.Option(help="Folder of <class>/<video>/image_%05d.jpg.")] = None,
     annotation: Annotated[Path | None, typer.Option(help="The guide's json (hmdb51_1.json).")] = None,
     splits: Annotated[Path | None, typer.Option(help="Folder of <class>_test_split1.txt, or its archive.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="The .pth file.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="The .pth file, or a ready .onnx or .om.")] = None,
     target: Annotated[str, typer.Option(help="cpu or ascend.")] = "cpu",
     devices: Annotated[str | None, typer.Option(help="Device numbers, such as 0,1.")] = None,
 ) -> None:
     """Write r3d.toml for a new workspace."""
     refuse(_faults(videos=videos, frames=frames, checkpoint=checkpoint, target=target, devices=devices))
-    path = api.init_workspace(
-        folder,
+    settings = api.new_settings(
         videos=videos,
         frames=frames,
         annotation=annotation,
@@ -62,6 +61,7 @@ def init(
         target="ascend" if target == "ascend" else "cpu",
         devices=numbers(devices, "--devices") or None,
     )
+    path = api.init_workspace(folder, settings)
     for found in api.describe_dataset(folder.absolute()):
         tell(chosen_words().line(found))
     tell(chosen_words()("plain.wrote", path=str(path), folder=shlex.quote(str(folder))))

@@ -19,8 +19,7 @@ BRIEF = 10
 def _main(scene: Scene, look: Look) -> list[Row]:
     snapshot, phase = scene.snapshot, phase_of(scene.snapshot)
     if phase == "setup":
-        problem = look.words.line(snapshot.problem) if snapshot.problem.template else ""
-        return ready.without_workspace(snapshot.workspace, look, problem, read_only=scene.read_only)
+        return ready.without_workspace(snapshot, look, read_only=scene.read_only)
     if phase == "failed":
         mine = failed_stage(snapshot)
         log = scene.log.lines if mine is not None and scene.log.stage == mine.name else []

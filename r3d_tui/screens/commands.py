@@ -235,6 +235,7 @@ COMMANDS: Mapping[str, Command] = {
     "stop": run_commands.stop,
     "device": run_commands.toggle_device,
     "new": opening.open_setup,
+    "demo": opening.leave_for_demo,
     "next": next_step,
     "open": open_panel,
     "details": details,

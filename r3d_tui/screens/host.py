@@ -48,6 +48,10 @@ class Host(Protocol):
         """End the console; the run goes on."""
 
 
+DEMO = 100
+"""The code of a console that is left for the demo's."""
+
+
 def write_text(folder: Path, name: str, text: str, now: float) -> Path:
     """A text to a file in a workspace, where a clipboard does not work; gives its path. `now` is wall time."""
     place = folder / ".r3d" / "texts" / f"{name}-{int(now)}.txt"

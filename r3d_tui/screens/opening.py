@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from r3d_tui.screens.board import Board
+from r3d_tui.screens.host import DEMO
 from r3d_tui.text import figures
+from r3d_tui.views.phase import unmade
 
 if TYPE_CHECKING:
     from backends.core.command_reports import Bundle
@@ -109,8 +111,16 @@ def make_bundle(board: Board) -> None:
     board.ask(pack, tell)
 
 
+def leave_for_demo(board: Board) -> None:
+    """The demo's console in place of this one, where there is no workspace yet."""
+    if board.allowed() and board.state.phase == "setup":
+        board.host.leave(DEMO)
+
+
 def open_setup(board: Board) -> None:
     from r3d_tui.screens.setup import Setup
 
-    if board.allowed():
-        board.app.push_screen(Setup(board.host.client.workspace, board.words))
+    if board.state.snapshot is not None and not unmade(board.state.snapshot):
+        board.do("edit")
+    elif board.allowed():
+        board.app.push_screen(Setup(board.host.client.workspace, board.words, lambda: board.host.leave(DEMO)))

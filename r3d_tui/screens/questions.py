@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backends.core.client import RunRequest, Snapshot
 from backends.core.command_reports import Overview, SettingChange
+from backends.core.settings import Settings
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.run_commands import send_wishes
 from r3d_tui.state.device_poll import DevicePoll
@@ -46,9 +47,9 @@ class Questions:
         self._once(board, "fix", (fix_of(snapshot), snapshot.settings), lambda: _ask_fix(board, snapshot))
         if snapshot.settings is None and not snapshot.run.id and not board.host.read_only:
             self._once(board, "setup", True, lambda: _offer_setup(board, snapshot))
-        if self._live and snapshot.settings is not None and board.state.phase == "ready":
-            key = (snapshot.settings.dataset, snapshot.settings.model, snapshot.settings.infer.target)
-            self._once(board, "overview", key, lambda: _ask_overview(board))
+        if self._live and (settings := snapshot.settings) is not None and board.state.phase == "ready":
+            key = (settings.dataset, settings.model, settings.infer.target)
+            self._once(board, "overview", key, lambda: _ask_overview(board, settings))
 
     def end(self) -> None:
         if self._poll is not None:
@@ -161,14 +162,14 @@ def _likely_target() -> str:
     return api.likely_target()
 
 
-def _ask_overview(board: Board) -> None:
+def _ask_overview(board: Board, settings: Settings) -> None:
     """Counted in a process of its own: a disk may be slow, and a checkpoint brings torch."""
     workspace = board.host.client.workspace
 
     def work() -> Overview:
         from backends import api
 
-        return api.overview(workspace)
+        return api.overview(workspace, settings)
 
     def take(found: Overview) -> None:
         board.state.overview = found

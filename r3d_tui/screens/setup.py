@@ -1,15 +1,12 @@
-"""The form that makes a workspace: candidates found in the folder, each field checked as one types, in threads."""
+"""The form that makes a workspace: what was found is filled in, and what the fields name is looked at in threads."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -18,18 +15,20 @@ from textual.screen import Screen
 from textual.suggester import Suggester
 from textual.widgets import Input
 
+from backends.core.client import Candidates
+from backends.core.command_reports import Overview
 from backends.core.errors import R3dError
+from backends.core.messages import Line
 from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
-from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, shorten
+from r3d_tui.screens.host import ask
+from r3d_tui.text.rows import Span, cells, cut, fit, row, shorten
 from r3d_tui.text.safe import safe
+from r3d_tui.views.look import paragraph
+from r3d_tui.views.overview import network, sources, wanted_labels
 from r3d_tui.widgets.check_boxes import CheckBoxes
 from r3d_tui.widgets.sheet import Sheet
 
-FIELDS = ("videos", "frames", "annotation", "splits", "checkpoint", "target", "devices")
-FOLDERS = ("videos", "frames", "splits")
-PACKED = ("videos", "splits")
-"""Folders that may be given as an archive of what they hold."""
 FOUND_AS = {
     "videos": "videos",
     "frames": "frames",
@@ -37,11 +36,13 @@ FOUND_AS = {
     "splits": "splits",
     "checkpoint": "checkpoints",
 }
-"""Path fields, and what `api.find_candidates` calls them."""
-
-
-NEEDED = {"need_data": "videos", "need_labels": "annotation", "need_checkpoint": "checkpoint"}
-"""What is lacking, and the field that is for it."""
+"""Path fields, and what `Candidates` calls them."""
+FIELDS = (*FOUND_AS, "target", "devices")
+FILES = ("annotation", "checkpoint")
+PACKED = ("videos", "splits")
+"""Folders that may be given as an archive of what they hold."""
+PAUSE_S = 0.25
+"""Fields are looked at once nobody has typed for so long."""
 
 
 class PathSuggester(Suggester):
@@ -65,53 +66,21 @@ class PathSuggester(Suggester):
         return None if name is None else f"{head}{slash}{name}"
 
 
-class Verdict(Struct, frozen=True):
-    """What is to be said of a field: a key of `setup`, and whether it stands in the way."""
-
-    key: str
-    role: str
-    blocks: bool
-
-
-def judge(field: str, text: str, folder: Path) -> Verdict:
-    """Look at one field. Touches the disk: call it from a thread."""
-    text = text.strip()
+def fault(field: str, text: str, folder: Path) -> str:
+    """The key in `setup` of what is wrong with a field by itself; "": nothing. Touches the disk: use a thread."""
     if field == "target":
-        return Verdict("ok", "good", False) if text in ("cpu", "ascend") else Verdict("target_wrong", "bad", True)
-    if not text:
-        return Verdict("empty", "dim", False)
+        return "" if text in ("cpu", "ascend") else "target_wrong"
     if field == "devices":
-        fits = all(part.strip().isdecimal() for part in text.split(","))
-        return Verdict("ok", "good", False) if fits else Verdict("devices_wrong", "bad", True)
+        return "" if all(part.strip().isdecimal() for part in text.split(",")) else "devices_wrong"
     try:
-        return _judge_path(field, folder / Path(text).expanduser())
+        path = folder / Path(text).expanduser()
+        if not path.exists():
+            return "missing"
+        if field in FILES:
+            return "" if path.is_file() else "not_file"
+        return "" if path.is_dir() or (field in PACKED and _is_archive(path)) else "not_folder"
     except (OSError, RuntimeError, ValueError):  # not readable, nobody's home, a NUL in it
-        return Verdict("unreadable", "bad", True)
-
-
-def _judge_path(field: str, path: Path) -> Verdict:
-    if not path.exists():
-        return Verdict("missing", "bad", True)
-    if field in PACKED and path.is_file() and _is_archive(path):
-        return Verdict("archive", "good", False)
-    if field in FOLDERS and not path.is_dir():
-        return Verdict("not_folder", "bad", True)
-    if field not in FOLDERS and not path.is_file():
-        return Verdict("not_file", "bad", True)
-    doubt = _doubt(field, path)
-    return Verdict(doubt, "warn", False) if doubt else Verdict("ok", "good", False)
-
-
-def _doubt(field: str, path: Path) -> str:
-    """What looks wrong at a glance, by names and first bytes; it does not stand in the way."""
-    if field in FOLDERS:
-        with os.scandir(path) as entries:
-            return "" if any(entries) else "bare"
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if field == "annotation":
-        return "" if b'"labels"' in head else "no_labels"
-    return "" if head[:2] in (b"PK", b"\x80\x02") else "no_checkpoint"
+        return "unreadable"
 
 
 def _is_archive(path: Path) -> bool:
@@ -120,25 +89,18 @@ def _is_archive(path: Path) -> bool:
     return api.is_archive(path)
 
 
-def lacks(texts: dict[str, str]) -> str | None:
-    """The key of what must still be given; None where all is."""
-    if not (texts["videos"].strip() or texts["frames"].strip()):
-        return "need_data"
-    if not (texts["annotation"].strip() or texts["splits"].strip()):
-        return "need_labels"
-    return None if texts["checkpoint"].strip() else "need_checkpoint"
+def lacking(texts: Mapping[str, str]) -> str:
+    """The field that must still be given; "" where all are."""
+    if not (texts["videos"] or texts["frames"]):
+        return "videos"
+    return "" if texts["checkpoint"] else "checkpoint"
 
 
-def answers(texts: dict[str, str], folder: Path) -> dict[str, Any]:
-    """The arguments of `api.init_workspace`."""
-    found: dict[str, Any] = {}
-    for field in FOUND_AS:
-        text = texts[field].strip()
-        found[field] = folder / Path(text).expanduser() if text else None
-    devices = texts["devices"].strip()
-    found["target"] = texts["target"].strip()
-    found["devices"] = tuple(int(part) for part in devices.split(",")) if devices else None
-    return found
+def answers(texts: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """The arguments of `api.new_settings`, of fields that are sound."""
+    found: dict[str, Any] = {field: folder / Path(texts[field]).expanduser() for field in FOUND_AS if texts[field]}
+    devices = texts["devices"]
+    return {**found, "target": texts["target"], "devices": tuple(map(int, devices.split(","))) if devices else None}
 
 
 class Setup(Screen[Path | None]):
@@ -148,7 +110,7 @@ class Setup(Screen[Path | None]):
     Setup { background: $background; }
     Setup #title { height: 3; padding: 0 1; }
     Setup #keys { height: 1; padding: 0 1; background: $surface; dock: bottom; }
-    Setup #trouble { height: 2; padding: 0 1; }
+    Setup #problem { height: auto; max-height: 6; padding: 0 1; }
     Setup VerticalScroll { scrollbar-size: 0 0; }
     Setup .field { height: 1; }
     Setup .label { width: 14; height: 1; padding: 0 1; }
@@ -160,60 +122,61 @@ class Setup(Screen[Path | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+g", "leave", show=False),
-        Binding("ctrl+s,ctrl+w", "write", show=False, priority=True),
+        Binding("enter,ctrl+s", "write", show=False, priority=True),
+        Binding("ctrl+o", "demo", show=False, priority=True),
         Binding("down", "candidate(1)", show=False, priority=True),
         Binding("up", "candidate(-1)", show=False, priority=True),
-        Binding("enter", "go_on", show=False, priority=True),
     ]
 
-    def __init__(self, folder: Path, words: Words) -> None:
+    def __init__(self, folder: Path, words: Words, demo: Callable[[], object]) -> None:
         super().__init__()
-        self._folder, self._words = folder, words
-        self._candidates: dict[str, tuple[str, ...]] = dict.fromkeys(FIELDS, ())
-        self._candidates["target"] = ("cpu", "ascend")
+        self._folder, self._words, self._demo = folder, words, demo
+        self._candidates: dict[str, tuple[str, ...]] = {"target": ("cpu", "ascend")}
         self._inputs = {
-            field: Input(
-                value="cpu" if field == "target" else "",
-                id=f"in-{field}",
-                suggester=PathSuggester(folder) if field in FOUND_AS else None,
-            )
+            field: Input(id=f"in-{field}", suggester=PathSuggester(folder) if field in FOUND_AS else None)
             for field in FIELDS
         }
         self._boxes = CheckBoxes(id="boxes")
         self._boxes.display = False
         self._free: set[int] = set()
         """Chips that a run takes unnamed."""
-        self._about = {field: Sheet(focusable=False) for field in FIELDS}
-        self._labels = {field: Sheet(focusable=False) for field in FIELDS}
+        self._machine = ""
+        """What it has, for the field of the target."""
+        self._about = {field: Sheet(focusable=False, classes="about") for field in FIELDS}
+        self._labels = {field: Sheet(focusable=False, classes="label") for field in FIELDS}
         self._head = Sheet(id="title", focusable=False)
-        self._trouble = Sheet(id="trouble", focusable=False)
+        self._problem = Sheet(id="problem", focusable=False)
         self._foot = Sheet(id="keys", focusable=False)
-        self._verdicts: dict[str, Verdict] = {}
+        self._looked: dict[str, str] = {}
+        """The fields as they were when they were last looked at."""
+        self._faults: dict[str, str] = {}
+        self._overview: Overview | None = None
 
     def compose(self) -> ComposeResult:
+        """Title, fields, keys."""
         yield self._head
         with VerticalScroll(can_focus=False):
             for field in FIELDS:
-                self._labels[field].add_class("label")
-                self._about[field].add_class("about")
                 with Horizontal(classes="field"):
                     yield self._labels[field]
                     yield self._inputs[field]
                     if field == "devices":
                         yield self._boxes
                 yield self._about[field]
-        yield self._trouble
+        yield self._problem
         yield self._foot
 
     def on_mount(self) -> None:
+        """Look around in a thread; type at once."""
         self._inputs["videos"].focus()
         self.call_after_refresh(self._draw)
-        self._in_thread(self._look_around)
+        ask(self, self._look_around, lambda found: self._propose(*found), self._say_error)
 
     def on_resize(self) -> None:
+        """Another width."""
         self.call_after_refresh(self._draw)
 
-    def _look_around(self) -> Callable[[], None]:
+    def _look_around(self) -> tuple[Candidates, str, tuple[DeviceSample, ...]]:
         from backends import api
 
         found, target = api.find_candidates(self._folder), api.likely_target()
@@ -221,140 +184,122 @@ class Setup(Screen[Path | None]):
         if target == "ascend":
             with api.sample_devices(target) as readings:
                 chips = next(readings, ())
-        return lambda: self._take_candidates(found, target, chips)
+        return found, target, chips
 
-    def _take_candidates(self, found: Any, target: str, chips: tuple[DeviceSample, ...]) -> None:
-        """What lies about in the folder, and what the machine has: both are proposed."""
+    def _propose(self, found: Candidates, target: str, chips: tuple[DeviceSample, ...]) -> None:
+        """What lies about in the folder, and what the machine has."""
         self._inputs["target"].value = target
         numbers = {int(chip.device.rpartition(":")[2]): chip for chip in chips if chip.device[-1:].isdigit()}
         self._free = {number for number, chip in numbers.items() if not chip.not_taken.template}
         self._boxes.offer(sorted(numbers), sorted(self._free))
-        self._show_boxes()
+        name = safe(chips[0].name) if chips else ""
+        self._machine = self._words("setup.chips", n=len(numbers), name=name) if numbers else self._words("setup.cpu")
         for field, name in FOUND_AS.items():
-            paths: tuple[Path, ...] = getattr(found, name, ())
-            self._candidates[field] = tuple(self._short(path) for path in paths)
-        self._prefill("videos")
-        self._prefill("frames", unless="videos")
-        self._prefill("annotation")
-        self._prefill("splits", unless="annotation")
-        self._prefill("checkpoint")
-        self._draw()
+            self._candidates[field] = tuple(self._short(path) for path in getattr(found, name))
+        for field, instead in {"videos": "", "frames": "videos", "annotation": "", "splits": "annotation"}.items():
+            self._fill(field, instead)
+        self._fill("checkpoint")
+        self._look()
 
-    def _prefill(self, field: str, unless: str = "") -> None:
-        if unless and self._inputs[unless].value:
-            return
-        if self._candidates[field] and not self._inputs[field].value:
+    def _fill(self, field: str, instead: str = "") -> None:
+        """Put the first that was found into a field, unless one that stands for it holds something."""
+        taken = self._inputs[field].value or (instead and self._inputs[instead].value)
+        if self._candidates[field] and not taken:
             self._inputs[field].value = self._candidates[field][0]
 
     def _short(self, path: Path) -> str:
-        try:
-            return str(path.relative_to(self._folder))
-        except ValueError:
-            return str(path)
-
-    def _in_thread(self, work: Callable[[], Callable[[], None]]) -> None:
-        def run() -> None:
-            try:
-                then = work()
-            except (R3dError, OSError, ValueError) as error:
-                trouble = error
-                self.call_later(self._take, lambda: self._say_trouble(trouble))
-            else:
-                self.call_later(self._take, then)
-
-        threading.Thread(target=run, name="setup", daemon=True).start()
-
-    def _take(self, then: Callable[[], None]) -> None:
-        """A thread is done; the form may be gone."""
-        if self.is_attached:
-            then()
+        return str(path.relative_to(self._folder) if path.is_relative_to(self._folder) else path)
 
     @on(Input.Changed)
-    def look_at(self, event: Input.Changed) -> None:
-        """Judge a field while one types; an answer to an older text is dropped."""
-        field = (event.input.id or "in-").removeprefix("in-")
-        text = event.value
-        self._show_boxes()
-
-        def work() -> Callable[[], None]:
-            verdict = judge(field, text, self._folder)
-            return lambda: self._take_verdict(field, text, verdict)
-
-        self._in_thread(work)
-
-    def _take_verdict(self, field: str, text: str, verdict: Verdict) -> None:
-        if self._inputs[field].value == text:
-            self._verdicts[field] = verdict
-            self._draw()
-
-    def _show_boxes(self) -> None:
-        """Chips are check boxes; groups of cores are numbers to type."""
+    def look_soon(self) -> None:
+        """Look at the fields once nobody types."""
         boxed = self._inputs["target"].value.strip() == "ascend" and bool(self._boxes.keys)
         self._boxes.display, self._inputs["devices"].display = boxed, not boxed
+        self.set_timer(PAUSE_S, self._look)
+
+    def _look(self) -> None:
+        texts = self._texts()
+        if texts == self._looked or "videos" not in self._candidates:  # nothing new, or not looked around yet
+            return
+        self._looked = texts
+        ask(self, lambda: self._judged(texts), lambda found: self._take(texts, *found), self._say_error)
+
+    def _judged(self, texts: dict[str, str]) -> tuple[dict[str, str], Overview]:
+        """What is wrong with each field, and what those that are sound name."""
+        from backends import api
+
+        faults = {field: key for field, text in texts.items() if text and (key := fault(field, text, self._folder))}
+        sound = {field: "" if field in faults else text for field, text in texts.items()}
+        sound["target"] = sound["target"] or "cpu"
+        return faults, api.overview(self._folder, api.new_settings(**answers(sound, self._folder)))
+
+    def _take(self, texts: dict[str, str], faults: dict[str, str], overview: Overview) -> None:
+        if texts == self._looked:
+            self._faults, self._overview = faults, overview
+            self._say(*overview.contradictions)
 
     def _texts(self) -> dict[str, str]:
-        """What the fields say; of the boxes a choice that is not what a run would take anyway."""
-        texts = {field: entry.value for field, entry in self._inputs.items()}
-        if self._boxes.display and self._boxes.chosen == self._free:
-            texts["devices"] = ""
-        elif self._boxes.display:
-            texts["devices"] = ",".join(map(str, sorted(self._boxes.chosen)))
+        """What the fields hold; of the boxes a choice that is not what a run would take anyway."""
+        texts = {field: entry.value.strip() for field, entry in self._inputs.items()}
+        if self._boxes.display:
+            chosen = self._boxes.chosen
+            texts["devices"] = "" if chosen == self._free else ",".join(map(str, sorted(chosen)))
         return texts
 
-    def action_go_on(self) -> None:
-        """Enter: write where nothing is lacking, else go to what is."""
-        lacking = lacks(self._texts())
-        if lacking is None:
-            self.action_write()
-            return
-        self._inputs[NEEDED[lacking]].focus()
-        self._verdicts[NEEDED[lacking]] = Verdict(lacking, "bad", False)
-        self._draw()
-
     def action_candidate(self, step: int) -> None:
+        """Put the next thing that was found into the field."""
         field = (self.focused.id or "").removeprefix("in-") if self.focused is not None else ""
-        found = self._candidates.get(field, ())
-        if found:
+        if found := self._candidates.get(field, ()):
             entry = self._inputs[field]
             place = found.index(entry.value) + step if entry.value in found else 0
             entry.value = found[place % len(found)]
             entry.cursor_position = len(entry.value)
 
     def action_write(self) -> None:
-        """Write r3d.toml, or say what is lacking."""
+        """Write r3d.toml, or go to the field that keeps it from being written."""
         texts = self._texts()
-        blocked = [field for field in FIELDS if field in self._verdicts and self._verdicts[field].blocks]
-        if blocked:
-            self._inputs[blocked[0]].focus()
-            return
-        if (key := lacks(texts)) is not None:
-            self._say(self._words(f"setup.{key}"), "bad")
-            self.action_go_on()
+        if missing := lacking(texts):
+            self._inputs[missing].focus()
+            self._faults[missing] = f"need_{missing}"
+            self._draw()
             return
 
-        def work() -> Callable[[], None]:
+        def work() -> Path | None:
             from backends import api
 
-            written = api.init_workspace(self._folder, **answers(texts, self._folder))
-            return lambda: self._done(written)
+            if any(text and fault(field, text, self._folder) for field, text in texts.items()):
+                return None
+            return api.init_workspace(self._folder, api.new_settings(**answers(texts, self._folder)))
 
-        self._in_thread(work)
+        ask(self, work, self._written, self._say_error)
 
-    def _done(self, written: Path) -> None:
-        self.dismiss(written)
+    def _written(self, place: Path | None) -> None:
+        if place is not None:
+            self.dismiss(place)
+        elif wrong := next((field for field in FIELDS if field in self._faults), ""):
+            self._inputs[wrong].focus()
 
     def action_leave(self) -> None:
+        """To the board, with nothing written."""
         self.dismiss(None)
 
-    def _say_trouble(self, error: Exception) -> None:
-        if isinstance(error, R3dError):
-            hint = self._words.line(error.hint) if error.hint.template else ""
-            self._say(self._words.line(error.line), "bad", hint)
-        else:
-            self._say(safe(str(error)), "bad")
+    def action_demo(self) -> None:
+        """The demo in its place."""
+        self._demo()
 
-    def _say(self, text: str, role: str, hint: str = "") -> None:
-        self._trouble.show([row(Span(text, role)), row(hint)])
+    def _say_error(self, error: R3dError | Line) -> None:
+        if isinstance(error, R3dError):
+            self._say(error.line, *((error.hint,) if error.hint.template else ()))
+        else:
+            self._say(error)
+
+    def _say(self, *texts: Line) -> None:
+        width = max(20, self.app.size.width - 2)
+        lines = [self._words.line(text) for text in texts]
+        found = [paragraph(f"✗ {text}", width, "bad") for text in lines]
+        self._problem.show([line for rows in found for line in rows])
+        self._problem.styles.height = sum(map(len, found))
+        self._draw()
 
     def _draw(self) -> None:
         words, width = self._words, max(20, self.app.size.width - 4)
@@ -365,19 +310,29 @@ class Setup(Screen[Path | None]):
         self._foot.show([cut(row(words("setup.keys")), width)])
         for field in FIELDS:
             self._labels[field].show([row(Span(fit(words(f"setup.{field}"), 12), "strong"))])
-            self._about[field].show([self._about_row(field)])
+            self._about[field].show([cut(row(*self._about_field(field)), max(10, self.app.size.width - 17))])
 
-    def _about_row(self, field: str) -> Row:
-        words, verdict = self._words, self._verdicts.get(field)
-        spans = []
-        if field == "devices" and self._boxes.display:
-            return cut(row(Span(words("setup.boxes_help"), "dim")), max(10, self.app.size.width - 17))
-        if verdict is not None and verdict.key != "empty":
-            sign = {"good": "✓", "warn": "!"}.get(verdict.role, "✗")
-            spans.append(Span(f"{sign} {words(f'setup.{verdict.key}')}  ", verdict.role))
-        spans.append(Span(words(f"setup.{field}_help"), "dim"))
-        found, value = self._candidates[field], self._inputs[field].value
+    def _about_field(self, field: str) -> list[Span]:
+        """How many were found, and what the field names, what is wrong with it, or what it is for."""
+        words, spans, value = self._words, [], self._inputs[field].value
+        found = self._candidates.get(field, ())
         if field != "target" and (len(found) > 1 or (found and value not in found)):
             place = f"{found.index(value) + 1}/" if value in found else ""
-            spans.insert(0, Span(words("setup.found", n=f"{place}{len(found)}") + "  ", "accent"))
-        return cut(tuple(spans), max(10, self.app.size.width - 17))
+            spans.append(Span(words("setup.found", n=f"{place}{len(found)}") + "  ", "accent"))
+        if field in self._faults:
+            return [*spans, Span(f"✗ {words(f'setup.{self._faults[field]}')}", "bad")]
+        if said := self._seen(field):
+            return [*spans, Span("✓ ", "good"), Span(said)]
+        key = "boxes_help" if field == "devices" and self._boxes.display else f"{field}_help"
+        return [*spans, Span(words(f"setup.{key}"), "dim")]
+
+    def _seen(self, field: str) -> str:
+        """What the look at the fields found in this one; "": nothing that can be named."""
+        overview, words = self._overview, self._words
+        if overview is None or not self._looked.get(field):
+            return ""
+        if field in ("videos", "frames"):
+            return sources(overview, words, videos=field == "videos")
+        if field in ("annotation", "splits"):
+            return wanted_labels(overview, words)
+        return {"checkpoint": network(overview, words), "target": self._machine}.get(field, "")

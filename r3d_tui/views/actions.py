@@ -30,6 +30,7 @@ ACTIONS = (
     Action("fix", ("f",), "run", writes=True),
     Action("rerun_failed", ("f",), "run", writes=True),
     Action("new", ("i",), "run", writes=True),
+    Action("demo", ("t",), "run", writes=True),
     Action("rerun_from", ("R", "shift+r"), "run", writes=True),
     Action("stop", ("s",), "run", writes=True),
     Action("device", ("space",), "run", writes=True),

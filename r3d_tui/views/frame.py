@@ -13,12 +13,12 @@ from r3d_tui.views.actions import ACTIONS, Action, shown
 from r3d_tui.views.devices import simulated
 from r3d_tui.views.layout import LEAST
 from r3d_tui.views.look import Look, paragraph, sign, stage_of, stage_word, stages, state_word
-from r3d_tui.views.phase import Phase, failed_stage, fix_of, phase_of, running_left, running_stages, whole_left
+from r3d_tui.views.phase import Phase, failed_stage, fix_of, phase_of, running_left, running_stages, unmade, whole_left
 
 MOST = 7
 """Keys in the bottom line."""
 KEYS: dict[Phase, tuple[str, ...]] = {
-    "setup": ("new", "edit", "palette", "help", "quit"),
+    "setup": ("new", "demo", "edit", "palette", "help", "quit"),
     "ready": ("run", "device", "edit", "videos", "palette", "help", "quit"),
     "running": ("device", "open", "log", "stop", "palette", "help", "quit"),
     "failed": ("fix", "rerun_failed", "edit", "run", "log", "palette", "help", "quit"),
@@ -127,8 +127,8 @@ def possible(action: Action, snapshot: Snapshot | None, *, read_only: bool) -> b
     if action.name == "rerun_failed":
         broken = state in ("failed", "stopped", "interrupted") or phase_of(snapshot) == "failed"
         return broken and fix_of(snapshot) is None
-    if action.name == "new":
-        return snapshot is not None and snapshot.settings is None and not snapshot.run.id
+    if action.name in ("new", "demo"):
+        return snapshot is not None and unmade(snapshot) and not snapshot.run.id
     if action.name == "results":
         return snapshot is None or snapshot.report is not None or bool(snapshot.run.id)
     return True

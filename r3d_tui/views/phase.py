@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from backends.core.client import Snapshot
 from backends.core.command_reports import proposed
+from backends.core.messages import Line
 from backends.core.run_state import Run, StageRun
 from r3d_tui.views.look import elapsed, left, share, stages
 
@@ -24,6 +27,11 @@ def phase_of(snapshot: Snapshot | None) -> Phase:
     if snapshot.run.state == "running" and snapshot.alive:
         return "running"
     return "done" if snapshot.report is not None and snapshot.run.state == "done" else "ready"
+
+
+def unmade(snapshot: Snapshot) -> bool:
+    """There is no r3d.toml, rather than one that cannot be read."""
+    return snapshot.settings is None and snapshot.problem.facts.get("reason") in (None, Line(os.strerror(errno.ENOENT)))
 
 
 def failed_stage(snapshot: Snapshot) -> StageRun | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from backends.core.client import Preview, Snapshot
 from backends.core.command_reports import Overview
@@ -13,6 +12,8 @@ from r3d_tui.text.rows import Row, Span, cut, fit, row, shorten
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import Device
 from r3d_tui.views.look import Look, dotted, paragraph, stage_of, stage_word
+from r3d_tui.views.overview import network, sources, wanted_labels
+from r3d_tui.views.phase import unmade
 
 LABEL = 8
 NAME = 24
@@ -55,32 +56,22 @@ def _data(settings: Settings, look: Look, overview: Overview | None) -> list[Row
     source, labels = data.videos or data.frames, data.annotation or data.splits
     rows = []
     if source is not None:
-        said, sign = "", ""
-        if overview is not None and overview.items is not None:
-            key = "ready.videos" if data.videos is not None else "ready.frames"
-            said, sign = words(key, classes=figures.count(overview.folders), n=figures.count(overview.items)), "✓"
-        rows.append(_fact(look, words("ready.data"), safe(source.name), said, "", sign))
+        said = sources(overview, words, videos=data.videos is not None) if overview is not None else ""
+        rows.append(_fact(look, words("ready.data"), safe(source.name), said, "", "✓" if said else ""))
     if labels is not None:
-        said, sign = words("data.split", n=data.split) if data.splits is not None else "", ""
-        if overview is not None and overview.classes is not None and overview.subset_videos is not None:
-            subset = words.get(f"subset.{data.subset}", data.subset)
-            listed = words("ready.listed", n=figures.count(overview.subset_videos), subset=subset)
-            said, sign = dotted([words("ready.classes", n=figures.count(overview.classes)), listed]), "✓"
-        rows.append(_fact(look, "" if rows else words("ready.data"), safe(labels.name), said, "", sign))
+        said = wanted_labels(overview, words, data.subset) if overview is not None else ""
+        unseen = words("data.split", n=data.split) if data.splits is not None else ""
+        rows.append(_fact(look, "", safe(labels.name), said or unseen, "", "✓" if said else ""))
     return rows
 
 
 def _model(settings: Settings, look: Look, overview: Overview | None) -> list[Row]:
-    path = settings.model.checkpoint
+    model = settings.model
+    path = model.checkpoint or model.onnx or model.om
     if path is None:
         return []
-    said, sign = "", ""
-    if overview is not None and overview.arch:
-        same = overview.model_classes == overview.classes
-        note = look.words("ready.as_annotation") if same and overview.classes is not None else ""
-        said = dotted([safe(overview.arch), look.words("ready.classes", n=figures.count(overview.model_classes)), note])
-        sign = "✓"
-    return [_fact(look, look.words("ready.model"), safe(path.name), said, "", sign)]
+    said = network(overview, look.words) if overview is not None else ""
+    return [_fact(look, look.words("ready.model"), safe(path.name), said, "", "✓" if said else "")]
 
 
 def _target(settings: Settings, look: Look, devices: Sequence[Device], overview: Overview | None) -> list[Row]:
@@ -110,7 +101,7 @@ def plan_rows(
     if overview is not None and overview.free_bytes is not None:
         needed = overview.disk_bytes if run else None
         needs = words("ready.needs", n=figures.size(needed)) if needed else ""
-        text = ", ".join(part for part in (needs, words("ready.disk", free=figures.size(overview.free_bytes))) if part)
+        text = dotted([needs, words("ready.disk", free=figures.size(overview.free_bytes))])
         role = "warn" if needed and needed > overview.free_bytes else "dim"
         rows.append(row(" " * (LABEL + 1), Span(text, role)))
     changed = [one for one in plan if one.action == "run" and one.acceptable]
@@ -131,17 +122,18 @@ def _estimate(snapshot: Snapshot, run: Sequence[str], look: Look) -> str:
     return look.words("ready.about", time=figures.clock(sum(known.values())), parts=parts)
 
 
-def without_workspace(folder: Path, look: Look, problem: str, *, read_only: bool) -> list[Row]:
+def without_workspace(snapshot: Snapshot, look: Look, *, read_only: bool) -> list[Row]:
     """Where there is no workspace, or its r3d.toml cannot be read: what the ways on are."""
     words = look.words
-    place = shorten(safe(str(folder)), max(10, look.width - 4), keep_end=True)
+    place = shorten(safe(str(snapshot.workspace)), max(10, look.width - 4), keep_end=True)
     rows = [(), row("  ", Span(words("setup.none"), "strong")), row("  ", Span(place, "dim")), ()]
-    if problem:
-        rows += [*paragraph(problem, look.width - 2, "warn", 2), ()]
-    ways = () if read_only else (("Enter", "ways.new", "do('new')"), ("e", "ways.edit", "do('edit')"))
-    for key, text, action in (*ways, ("", "ways.demo", ""), ("q", "ways.quit", "do('quit')")):
-        act = f"screen.{action}" if action else ""
-        first, *rest = paragraph(words(text), look.width - 12)
+    ways: tuple[tuple[str, str], ...] = (("Enter", "new"), ("t", "demo"), ("q", "quit"))
+    if not unmade(snapshot):
+        rows = [(), *paragraph(f"✗ {words.line(snapshot.problem)}", look.width - 2, "bad", 2), ()]
+        ways = (("Enter", "edit"), ("q", "quit"))
+    for key, action in ways[-1:] if read_only else ways:
+        act = f"screen.do({action!r})"
+        first, *rest = paragraph(words(f"ways.{action}"), look.width - 12)
         rows.append(row("    ", Span(fit(key, 6), "key", act), *(span._replace(action=act) for span in first)))
         rows += [row("          ", *line) for line in rest]
     return rows

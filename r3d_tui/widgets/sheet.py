@@ -30,8 +30,14 @@ class Sheet(Widget, can_focus=True):
 
     DEFAULT_CSS = "Sheet { height: 1fr; width: 1fr; }"
 
-    def __init__(self, *, id: str | None = None, focusable: bool = True) -> None:  # noqa: A002 - Textual's word
-        super().__init__(id=id)
+    def __init__(
+        self,
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's word
+        classes: str | None = None,
+        focusable: bool = True,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
         self.can_focus = focusable
         self.boxed = False
         """Title and foot are the edges of a box, and rows stand between its sides."""

@@ -83,6 +83,9 @@ PICTURES = (
 )
 
 
+SEEN = Overview(51, 6766, 51, 1530, "resnet-50", 51, 6_100_000_000, 212_000_000_000)
+
+
 class Changed(ReplayClient):
     """A recorded run whose snapshots are changed before they are shown."""
 
@@ -170,8 +173,10 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     (tmp_path / "videos" / "wave").mkdir(parents=True)
     (tmp_path / "splits" / "x").mkdir(parents=True)
     (tmp_path / "save_700.pth").write_bytes(b"PK")
-    judge = setup.judge
-    monkeypatch.setattr(setup, "judge", lambda field, text, _: judge(field, text, tmp_path))
+    fault = setup.fault
+    monkeypatch.setattr(setup, "fault", lambda field, text, _: fault(field, text, tmp_path))
+    monkeypatch.setattr(setup, "PAUSE_S", 0.01)
+    monkeypatch.setattr(api, "overview", lambda *_: SEEN)
     yield
     monkeypatch.undo()
     time.tzset()
@@ -219,7 +224,7 @@ async def test_pictures(picture: Picture, console: Console, still: None) -> None
     for second in range(40):
         app.board.state.rates.add(told.snapshot().run, told.now - 40 + second)
     if picture.moment == "before":
-        app.board.state.overview = Overview(51, 6766, 51, 1530, "resnet-50", 51, 6_100_000_000, 212_000_000_000)
+        app.board.state.overview = SEEN
     async with app.run_test(size=picture.size) as pilot:
         await settled(pilot, 0.25)
         for key in picture.keys:

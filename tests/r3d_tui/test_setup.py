@@ -4,65 +4,63 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from backends import api as real
+from backends.core.client import Candidates
+from backends.core.command_reports import Overview
 from backends.core.errors import InputError
 from backends.core.messages import line
+from backends.core.settings import DatasetSettings, Settings
 from backends.core.values import DeviceSample
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens import setup
-from r3d_tui.screens.setup import Setup, Verdict
+from r3d_tui.screens.host import DEMO
+from r3d_tui.screens.setup import Setup
 from tests.r3d_tui.waiting import until
 from tests.replay import ReplayClient, Story
 
 Console = Callable[..., ConsoleApp]
 
 
-@dataclass
-class Found:
-    """What the folder holds."""
-
-    videos: tuple[Path, ...] = ()
-    frames: tuple[Path, ...] = ()
-    annotations: tuple[Path, ...] = ()
-    splits: tuple[Path, ...] = ()
-    checkpoints: tuple[Path, ...] = ()
-
-
-class Door:
-    """In place of `backends.api`."""
+class Api:
+    """`backends.api` over a folder whose files are empty: what is found and seen is said here."""
 
     def __init__(self, folder: Path) -> None:
-        self.made: list[dict[str, Any]] = []
+        self.made: list[Settings] = []
         self.refuse: InputError | None = None
         self.chips: tuple[DeviceSample, ...] = ()
-        self.found = Found(
+        self.seen = Overview(51, 6766, 51, 1530, "resnet-50", 51)
+        self.found = Candidates(
             videos=(folder / "videos", folder / "more"),
             annotations=(folder / "hmdb51_1.json",),
             checkpoints=(folder / "r3d50.pth",),
         )
+        self.new_settings, self.is_archive = real.new_settings, real.is_archive
 
     def find_workspace(self, folder: Path) -> Path | None:
         return None
 
-    def find_candidates(self, folder: Path) -> Found:
+    def find_candidates(self, folder: Path) -> Candidates:
         return self.found
 
     def likely_target(self) -> str:
         return "ascend" if self.chips else "cpu"
 
+    def overview(self, workspace: Path, settings: Settings) -> Overview:
+        return self.seen
+
     @contextlib.contextmanager
     def sample_devices(self, target: str) -> Iterator[Iterator[tuple[DeviceSample, ...]]]:
         yield iter([self.chips])
 
-    def init_workspace(self, folder: Path, **answers: Any) -> Path:
+    def init_workspace(self, folder: Path, settings: Settings) -> Path:
         if self.refuse is not None:
             raise self.refuse
-        self.made.append(answers)
+        self.made.append(settings)
         return folder / "r3d.toml"
 
 
@@ -77,12 +75,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def door(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Door:
-    """The door of the backends, replaced."""
+def api(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
+    """In place of `backends.api`."""
     import backends
-    import backends.api
 
-    made = Door(folder)
+    made = Api(folder)
     monkeypatch.setattr(backends, "api", made)
     return made
 
@@ -102,7 +99,7 @@ def _form(app: ConsoleApp) -> Setup:
 
 
 async def test_the_form_opens_with_what_was_found_and_writes(
-    empty: ReplayClient, door: Door, folder: Path, console: Console
+    empty: ReplayClient, api: Api, folder: Path, console: Console
 ) -> None:
     """In a folder without r3d.toml the form comes up filled in; ^S writes what it shows."""
     app = console(empty)
@@ -115,43 +112,39 @@ async def test_the_form_opens_with_what_was_found_and_writes(
         )
         await pilot.press("down")
         assert "more" == form._inputs["videos"].value
-        await until(pilot, lambda: form._verdicts.get("checkpoint") is not None)
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda: door.made)
+        await until(pilot, lambda: "✓ 51 classes, 6,766 videos" in form._about["videos"].plain_text())
+        assert "✓ 51 classes · 1,530 validation videos" in form._about["annotation"].plain_text()
+        assert "✓ resnet-50 · 51 classes = annotation" in form._about["checkpoint"].plain_text()
+        assert "✓ no chips in this machine" in form._about["target"].plain_text()
+        await pilot.press("enter")
+        await until(pilot, lambda: api.made)
         await until(pilot, lambda: app.screen is app.board)
-    expected = {
-        "videos": folder / "more",
-        "frames": None,
-        "annotation": folder / "hmdb51_1.json",
-        "splits": None,
-        "checkpoint": folder / "r3d50.pth",
-        "target": "cpu",
-        "devices": None,
-    }
-    assert [expected] == door.made
+    assert DatasetSettings(videos=folder / "more", annotation=folder / "hmdb51_1.json") == api.made[0].dataset
+    assert (folder / "r3d50.pth", "cpu") == (api.made[0].model.checkpoint, api.made[0].infer.target)
 
 
-async def test_what_is_lacking_or_refused_is_said(empty: ReplayClient, door: Door, console: Console) -> None:
-    """Without a checkpoint nothing is written; what the backends refuse stands in the form with its mend."""
-    door.found = replace(door.found, checkpoints=())
+async def test_what_is_lacking_or_refused_is_said(empty: ReplayClient, api: Api, console: Console) -> None:
+    """Without a checkpoint nothing is written; what the backends refuse stands in the form with its fix."""
+    api.found = replace(api.found, checkpoints=())
     app = console(empty)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, Setup))
         form = _form(app)
         await until(pilot, lambda: form._inputs["videos"].value)
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda: "a checkpoint is needed" in form._trouble.plain_text())
-        assert "a checkpoint is needed" in form._about["checkpoint"].plain_text()
+        await pilot.press("enter")
+        await until(pilot, lambda: "a checkpoint is needed" in form._about["checkpoint"].plain_text())
+        assert form.focused is form._inputs["checkpoint"]
         form._inputs["checkpoint"].value = "r3d50.pth"
-        door.refuse = InputError("{path}: not a checkpoint", hint="give another", path="/x\x1b[2J")
+        api.refuse = InputError("{path}: not a checkpoint", hint="give another", path="/x\x1b[2J")
+        await until(pilot, lambda: "✓ resnet-50" in form._about["checkpoint"].plain_text())
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "/x: not a checkpoint\ngive another" in form._trouble.plain_text())
-        assert [] == door.made
+        await until(pilot, lambda: "✗ /x: not a checkpoint\n✗ give another" in form._problem.plain_text())
+        assert [] == api.made
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.board)
 
 
-async def test_a_field_is_judged_while_one_types(empty: ReplayClient, door: Door, console: Console) -> None:
+async def test_a_field_is_judged_while_one_types(empty: ReplayClient, api: Api, console: Console) -> None:
     """A path that is not there is said so at once and keeps the form from writing."""
     app = console(empty)
     async with app.run_test(size=(60, 20)) as pilot:
@@ -159,46 +152,69 @@ async def test_a_field_is_judged_while_one_types(empty: ReplayClient, door: Door
         form = _form(app)
         await until(pilot, lambda: form._inputs["videos"].value)
         await pilot.press("end", "x", "x")
-        await until(pilot, lambda: form._verdicts.get("videos") == Verdict("missing", "bad", True))
-        await pilot.press("ctrl+s")
-        await pilot.pause(0.1)
-        assert [] == door.made
+        await until(pilot, lambda: "✗ not there" in form._about["videos"].plain_text())
+        await pilot.press("tab", "ctrl+s")
+        await until(pilot, lambda: form.focused is form._inputs["videos"])
+        assert [] == api.made
+
+
+async def test_a_contradiction_is_named_in_the_form(empty: ReplayClient, api: Api, console: Console) -> None:
+    """What no run gets past stands there before anything is written."""
+    api.seen = replace(api.seen, contradictions=(line("{a} classes, but {b}", a=10, b=51),))
+    app = console(empty)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, Setup))
+        await until(pilot, lambda: "✗ 10 classes, but 51" in _form(app)._problem.plain_text())
+
+
+async def test_the_demo_is_one_key_away(empty: ReplayClient, api: Api, console: Console) -> None:
+    """From the form as from the screen behind it, the console is left with the code that its caller knows."""
+    for keys in (("ctrl+o",), ("escape", "t")):
+        app = console(empty)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda app=app: isinstance(app.screen, Setup))
+            await pilot.press(*keys)
+            await until(pilot, lambda app=app: app.return_value == DEMO)
 
 
 @pytest.mark.parametrize(
     ("field", "text", "expected"),
     [
-        ("videos", "videos", "bare"),
-        ("splits", ".", "ok"),
-        ("annotation", "hmdb51_1.json", "no_labels"),
-        ("checkpoint", "r3d50.pth", "no_checkpoint"),
+        ("videos", "videos", ""),
+        ("splits", ".", ""),
+        ("annotation", "hmdb51_1.json", ""),
         ("videos", "hmdb51_1.json", "not_folder"),
         ("checkpoint", "videos", "not_file"),
         ("checkpoint", "nowhere.pth", "missing"),
-        ("frames", "", "empty"),
         ("target", "gpu", "target_wrong"),
-        ("devices", "0, 1", "ok"),
+        ("devices", "0, 1", ""),
         ("devices", "0,one", "devices_wrong"),
     ],
 )
 def test_each_field_has_its_own_check(field: str, text: str, expected: str, folder: Path) -> None:
     """Folders, files, the target and device numbers are told from what they are not."""
-    assert expected == setup.judge(field, text, folder).key
+    assert expected == setup.fault(field, text, folder)
 
 
 def test_an_archive_may_stand_for_a_folder(folder: Path) -> None:
     """For videos and split files, as a run takes them; frames must be a folder."""
     (folder / "hmdb51_org.rar").touch()
-    verdicts = {field: setup.judge(field, "hmdb51_org.rar", folder).key for field in ("videos", "splits", "frames")}
-    assert {"videos": "archive", "splits": "archive", "frames": "not_folder"} == verdicts
+    faults = {field: setup.fault(field, "hmdb51_org.rar", folder) for field in ("videos", "splits", "frames")}
+    assert {"videos": "", "splits": "", "frames": "not_folder"} == faults
+
+
+def test_a_ready_model_may_be_given(tmp_path: Path) -> None:
+    """Its suffix says which setting it is."""
+    found = real.new_settings(videos=tmp_path, checkpoint=tmp_path / "r3d.onnx")
+    assert (tmp_path / "r3d.onnx", None) == (found.model.onnx, found.model.checkpoint)
 
 
 async def test_a_server_with_chips_is_proposed_and_its_chips_are_check_boxes(
-    empty: ReplayClient, door: Door, console: Console
+    empty: ReplayClient, api: Api, console: Console
 ) -> None:
     """Four chips, one of them busy: ascend stands there, three boxes are on; Space turns one, Enter writes."""
     busy = DeviceSample("npu:3", 1.0, "310P3", not_taken=line("busy: {names}", names="python"))
-    door.chips = (*(DeviceSample(f"npu:{n}", 1.0, "310P3", "OK") for n in range(3)), busy)
+    api.chips = (*(DeviceSample(f"npu:{n}", 1.0, "310P3", "OK") for n in range(3)), busy)
     app = console(empty)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, Setup))
@@ -206,15 +222,15 @@ async def test_a_server_with_chips_is_proposed_and_its_chips_are_check_boxes(
         await until(pilot, lambda: form._inputs["target"].value == "ascend")
         await pilot.pause()
         assert "[x] 0  [x] 1  [x] 2  [ ] 3" in form._boxes.plain_text()
+        await until(pilot, lambda: "✓ 4 chips 310P3 in this machine" in form._about["target"].plain_text())
         form._boxes.focus()
         await pilot.press("right", "space")
-        await until(pilot, lambda: form._verdicts.get("checkpoint") is not None)
         await pilot.press("enter")
-        await until(pilot, lambda: door.made)
-    assert ("ascend", (0, 2)) == (door.made[0]["target"], door.made[0]["devices"])
+        await until(pilot, lambda: api.made)
+    assert ("ascend", (0, 2)) == (api.made[0].infer.target, api.made[0].infer.devices)
 
 
-async def test_leaving_the_form_leads_to_the_ways_on(empty: ReplayClient, door: Door, console: Console) -> None:
+async def test_leaving_the_form_leads_to_the_ways_on(empty: ReplayClient, api: Api, console: Console) -> None:
     """Never a bare error: what can be done stands there with its keys, and Enter opens the form again."""
     app = console(empty)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -223,7 +239,7 @@ async def test_leaving_the_form_leads_to_the_ways_on(empty: ReplayClient, door: 
         await until(pilot, lambda: app.screen is app.board)
         text = "\n".join("".join(s.text for s in strip) for strip in app.screen._compositor.render_strips())
         assert "make a workspace here" in text
-        assert "r3d-tui demo" in text
+        assert "try the demo" in text
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Setup))
 

@@ -145,6 +145,6 @@ async def test_the_setup_form_fits(size: tuple[int, int], story: OpenStory, cons
     """The form that makes a workspace, with its line of keys."""
     app = console(story("new"))
     async with app.run_test(size=size) as pilot:
-        await app.push_screen(Setup(Path("/tmp/a_long_name" * 20), app.words))
+        await app.push_screen(Setup(Path("/tmp/a_long_name" * 20), app.words, lambda: None))
         await pilot.pause()
         assert [] == _clipped(app)

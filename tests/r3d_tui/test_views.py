@@ -125,7 +125,7 @@ def test_before_the_first_run_data_model_target_and_plan_stand_together(story: O
     text = _text(ready.ready(client.snapshot(), _look(80), (), overview, plan))
     assert "DATA    videos                   ✓ 51 classes, 6,766 videos" in text
     assert "✓ 51 classes · 1,530 validation videos" in text
-    assert "✓ resnet-50 · 51 classes · = annotation" in text
+    assert "✓ resnet-50 · 51 classes = annotation" in text
     assert "PLAN    10 stages run, 0 up to date" in text
     assert "–" not in text
 
