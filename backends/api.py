@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -59,14 +60,16 @@ def stage_names() -> tuple[str, ...]:
     return tuple(spec.name for spec in STAGES)
 
 
-def open_client(workspace: Path) -> LiveClient:
+def open_client(workspace: Path, *, cluster: str | None = None) -> LiveClient:
+    """The client of a workspace on this machine; `cluster` stands for `cluster.address` of its r3d.toml."""
     from backends.core.device_samples import read_samples
     from backends.engine.live_client import LiveClient, PlanSource
     from backends.simulator.simulation import enter
     from backends.workspace.settings_file import read_settings
 
     enter(workspace)
-    return LiveClient(workspace.resolve(), PlanSource(read_settings, _ready_plan, read_samples))
+    read = functools.partial(read_settings, cluster=cluster)
+    return LiveClient(workspace.resolve(), PlanSource(read, _ready_plan, read_samples))
 
 
 def new_settings(

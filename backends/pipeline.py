@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backends.checks.check_spec import CHECK, with_needs
+from backends.cluster.cluster_specs import cluster_settings, over_servers
 from backends.core.plan import Plan, StageSpec
 from backends.core.settings import Settings
 from backends.data.data_specs import ANNOTATE, FRAMES, PREPROCESS
@@ -28,7 +29,8 @@ STAGES: tuple[StageSpec, ...] = (
 
 
 def whole_plan(workspace: Path, settings: Settings) -> Plan:
-    stages = with_needs(tuple(spec.plan(settings) for spec in STAGES))
+    settings = cluster_settings(settings)
+    stages = with_needs(over_servers(settings, tuple(spec.plan(settings) for spec in STAGES)))
     companion: tuple[str, ...] = ("backends.monitor.sampler", "--target", settings.infer.target)
     if settings.infer.devices is not None:
         companion = (*companion, "--devices", ",".join(map(str, settings.infer.devices)))

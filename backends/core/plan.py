@@ -24,6 +24,8 @@ class Reads(Struct, frozen=True):
     figures: tuple[str, ...] = ()
     skipped: bool = False
     """The items that it skipped, and why."""
+    in_key: bool = True
+    """False: what is read decides no outcome of the reader, only how it is reached; its cache key leaves it out."""
 
 
 class Stage(Struct, frozen=True):

@@ -209,6 +209,20 @@ class EvaluateSettings(Struct, frozen=True):
     top_k: Count = 5
 
 
+class ClusterSettings(Struct, frozen=True):
+    """Several servers for frames, preprocess and infer."""
+
+    address: Annotated[
+        str, _about("empty: this machine; auto or HOST:6379: a Ray cluster; local:3: three processes here")
+    ] = ""
+    servers: Annotated[tuple[str, ...], _about("names of the servers to use; empty: all")] = ()
+    shard_videos: Annotated[
+        Annotated[int, Meta(ge=0, le=1024)], _about("videos that a server is given at once; 0: by their number")
+    ] = 0
+    scratch: Annotated[Path, _about("folder for temporary files on each server")] = Path("/var/tmp")  # noqa: S108
+    allow_open: Annotated[bool, _about("true: also a Ray cluster that asks for no token")] = False
+
+
 class EngineSettings(Struct, frozen=True):
     """How the stages are run."""
 
@@ -235,5 +249,6 @@ class Settings(Struct, frozen=True):
     verify: VerifySettings = field(default_factory=VerifySettings)
     infer: InferSettings = field(default_factory=InferSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)

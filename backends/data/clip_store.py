@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from backends.core.errors import InputError, StageError
-from backends.core.messages import Line
+from backends.core.messages import N_, Line
 from backends.device import clip_kernels
 from backends.device.clip_format import (
     INDEX,
@@ -105,6 +105,10 @@ class ClipStore:
                 yield video
 
 
+REMOTE = "on-servers"
+"""A file in a store whose clips were made and used on other servers: only its index is here."""
+
+
 class VideoClips(msgspec.Struct, frozen=True, gc=False):
     """One video's place in the store: clips `first` to `first + clips - 1`."""
 
@@ -150,6 +154,13 @@ def read_index(folder: Path, *, crc: bool = False) -> ClipIndex:
             raise damaged_line(folder / INDEX, len(videos) + 2)
     clips = sum(video.clips for video in videos)
     return ClipIndex(lines.header, tuple(videos), clips, lines.digest, ordered)
+
+
+def refuse_remote(folder: Path) -> None:
+    """InputError where the store has its index alone, since other servers made its clips."""
+    if (folder / REMOTE).exists():
+        hint = N_("run with --cluster as before, or make them here: r3d-tui rerun preprocess")
+        raise InputError("{path}: its clips were made on other servers and are not here", hint=hint, path=str(folder))
 
 
 def each_video(folder: Path) -> Iterator[VideoClips]:

@@ -255,24 +255,31 @@ class ClipWriter:
 
     def _rewrite(self, names: Iterable[str], *, whole: bool = False) -> None:
         """Write the index again with those videos; after a crash it is the old one or the new one."""
-        digest, part = hashlib.sha256(), self.folder / f".{INDEX}.part"
-        videos = clips = 0
-        with open(part, "wb") as file:
-            text = header_line(self.header)
+        rows = ((self._videos[name].video, self._videos[name].crc) for name in names)
+        write_index(self.folder, self.header, rows, whole=whole)
+
+
+def write_index(
+    folder: Path, header: ClipHeader, videos: Iterable[tuple[VideoClips, Sequence[int]]], *, whole: bool
+) -> None:
+    """Write the index of a store: each video with the CRC-32 of its clips; `whole`: it is finished."""
+    digest, part = hashlib.sha256(), folder / f".{INDEX}.part"
+    count = clips = 0
+    with open(part, "wb") as file:
+        text = header_line(header)
+        file.write(text)
+        digest.update(text)
+        for video, crc in videos:
+            text = video_line(video, crc)
             file.write(text)
             digest.update(text)
-            for name in names:
-                video, crc = self._videos[name].video, self._videos[name].crc
-                text = video_line(video, crc)
-                file.write(text)
-                digest.update(text)
-                videos, clips = videos + 1, clips + video.clips
-            if whole:
-                file.write(seal({"end": [videos, clips], "digest": digest.hexdigest()}))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.folder / INDEX)
-        sync_folder(self.folder)
+            count, clips = count + 1, clips + video.clips
+        if whole:
+            file.write(seal({"end": [count, clips], "digest": digest.hexdigest()}))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(folder / INDEX)
+    sync_folder(folder)
 
 
 def borrow(store: Path, folder: Path) -> bool:

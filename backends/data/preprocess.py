@@ -17,7 +17,7 @@ from backends.core.files import write_whole
 from backends.core.messages import N_, line, size
 from backends.data.annotation import Annotation, Video, read_annotation
 from backends.data.clip_extraction import Extracted, cores, extract
-from backends.data.clip_store import ClipIndex, ClipStore
+from backends.data.clip_store import REMOTE, ClipIndex, ClipStore
 from backends.data.clip_writer import ClipWriter, borrow
 from backends.data.guide_files import BinWriter, write_info
 from backends.data.preprocess_params import PreprocessParams, clip_count
@@ -45,6 +45,7 @@ def run(job: Job) -> Outcome:
     maker = _Maker(job, params, videos)
     if job.like is not None and borrow(job.like / "store", job.out / "store"):
         job.note(line("the same clips were made before: their store is used again"))
+    (job.out / "store" / REMOTE).unlink(missing_ok=True)  # from here on its clips are made here
     with ClipWriter.open_or_resume(job.out / "store", header(params), maker.checked) as writer:
         if writer.damaged:
             text = line("{n} videos of an earlier attempt are damaged and are done again", n=len(writer.damaged))

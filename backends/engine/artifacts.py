@@ -302,6 +302,8 @@ def declared(outcome: Outcome, reads: Reads) -> Outcome:
 
 def read_digest(reads: Reads, outcome: Outcome, fingerprint: str) -> str:
     """A digest of what a stage reads of another one's outcome; empty where it reads nothing."""
+    if not reads.in_key:
+        return ""
     parts: dict[str, Any] = {name: outcome.figures.get(name) for name in reads.figures}
     if reads.outputs:
         parts["outputs of"] = outcome.digest or fingerprint

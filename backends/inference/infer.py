@@ -19,7 +19,7 @@ from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.messages import N_, Line, Scalar, line
 from backends.core.processes import SIMULATED
-from backends.data.clip_store import ClipIndex, read_index
+from backends.data.clip_store import ClipIndex, read_index, refuse_remote
 from backends.data.score_rows_reader import check_rows
 from backends.device.model_runtime import DeviceSpec, RuntimeInfo, load
 from backends.device.protocol import CLIPS
@@ -192,6 +192,7 @@ def open_index(entry: str, folder: Path) -> ClipIndex:
 
     InputError where it is empty or its clips are not what the model takes.
     """
+    refuse_remote(folder)
     store: ClipIndex = read_index(folder) if entry == CLIPS else load(entry).open(folder)
     _check_fits(store, folder)
     return store

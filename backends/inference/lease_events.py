@@ -85,6 +85,13 @@ class Closed(DeviceEvent, frozen=True):
     """A tool that was to close has, and has answered what it had done."""
 
 
+class More(Struct, frozen=True):
+    """More batches to hand out; `is_last`: none will follow."""
+
+    batches: tuple[Batch, ...]
+    is_last: bool = False
+
+
 class Tick(Struct, frozen=True):
     """Time has passed."""
 
@@ -95,7 +102,7 @@ class Stopping(Struct, frozen=True):
     """Nothing more is handed out; what is in flight is waited for."""
 
 
-Happening = Started | Opened | Answered | Refused | Unusable | Alive | Lost | Closed | Take | Tick | Stopping
+Happening = Started | Opened | Answered | Refused | Unusable | Alive | Lost | Closed | Take | More | Tick | Stopping
 
 
 class Start(Struct, frozen=True):

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from backends.core.events import DeviceState
 from backends.core.messages import Line, line
@@ -59,7 +60,10 @@ _None: tuple[ev.Instruction, ...] = ()
 
 
 class Leases:
-    """The state machine; see the module's text. `total` is the number of batches that `fresh` gives."""
+    """The state machine; see the module's text. `total` is the number of batches that `fresh` gives.
+
+    `open_ended`: `More` brings batches during the run, until the last of them.
+    """
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class Leases:
         left_out: Mapping[str, Line] | None = None,
         *,
         tool: bool = False,
+        open_ended: bool = False,
     ) -> None:
         self.limits = limits or Limits()
         out = left_out or {}
@@ -84,7 +89,8 @@ class Leases:
         self._returned: deque[Batch] = deque()
         self._failures: dict[int, tuple[tuple[str, Line], ...]] = {}
         self._numbers = iter(range(1, 1 << 62))
-        self._splits = total
+        self._open_ended = open_ended
+        self._splits = 1 << 40 if open_ended else total
         self._paused = False
         self.tool = tool
         """The devices take their share at once, see above."""
@@ -98,7 +104,7 @@ class Leases:
     @property
     def finished(self) -> bool:
         """Nothing is left to hand out and nothing is waited for."""
-        return not self._left and not self._returned and not self._in_flight
+        return not (self._left or self._open_ended or self._returned or self._in_flight)
 
     @property
     def quiet(self) -> bool:
@@ -157,6 +163,10 @@ class Leases:
         if isinstance(event, ev.Tick):
             steps = [step for device in self.devices.values() for step in self._overdue(device, event.at)]
             return (*steps, *self._settle(event.at))
+        if isinstance(event, ev.More):
+            self._fresh, self._left = chain(self._fresh, event.batches), self._left + len(event.batches)
+            self._open_ended = not event.is_last
+            return _None  # handed out with the next event, at the latest the next tick
         if isinstance(event, ev.Stopping):
             self.stopping = True
             # a tool's share may take long: what it has done counts, the rest it gives back
@@ -355,7 +365,7 @@ class Leases:
         if depth > DEPTH and (device.meter.latency_s or QUICK_S) >= QUICK_S:
             return _None
         takers = sum(d.alive and d.state != "leaving" for d in self.devices.values())
-        if depth > 1 and self._left + len(self._returned) < takers:
+        if depth > 1 and not self._open_ended and self._left + len(self._returned) < takers:
             return _None  # the last batches one by one: a slow device must not sit on what others could do
         batch = self._next(device)
         if batch is None:

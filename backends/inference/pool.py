@@ -14,7 +14,9 @@ from __future__ import annotations
 import selectors
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -28,11 +30,14 @@ from backends.device.protocol import Answer, Order
 from backends.inference import lease_events as ev
 from backends.inference.device_link import DeviceLink, as_line, close_all
 from backends.inference.lease_scheduler import Leases
-from backends.inference.result_log import Ledger
 from backends.inference.running_accuracy import Meter
 from backends.monitor.drift import figures as drift_figures
 from backends.monitor.energy import EnergyMeter
 from backends.worker.job import Job
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 TURN_S = 0.05
 """How long a turn waits where nothing comes."""
@@ -71,6 +76,25 @@ class Work(Struct, frozen=True):
         return cls(None, 0, 0, 0, None, None, 0.0)
 
 
+class RowSink(Protocol):
+    """Where the scores go: a `Ledger`, or what a server of a cluster sends to the head."""
+
+    durable: Counter[str]
+    """Clips that count, by device."""
+
+    @property
+    def clips(self) -> int: ...
+    @property
+    def behind(self) -> bool: ...
+    def catch_up(self, seconds: float) -> None: ...
+    def has(self, number: int) -> bool: ...
+    def open(self, classes: int) -> None: ...
+    def keep(self, device: str, clips: tuple[int, ...], logits: NDArray[np.float32]) -> None: ...
+    def turn(self, now: float) -> None: ...
+    def flush(self) -> None: ...
+    def so_far(self) -> Mapping[str, Scalar]: ...
+
+
 class Pool:
     """One run of `leases` over real processes. `spawn` makes a device's link, on this thread."""
 
@@ -80,14 +104,17 @@ class Pool:
         devices: Sequence[DeviceSpec],
         spawn: Callable[[DeviceSpec], DeviceLink],
         leases: Leases,
-        ledger: Ledger,
+        ledger: RowSink,
         tool_ms: Mapping[str, Sequence[float]] | None = None,
         repeats: range = range(0),
+        source: Callable[[], ev.More | None] | None = None,
     ) -> None:
         """`tool_ms`: by device, how long each batch computed, where a tool and not our clock says so.
 
         `repeats`: batches of these numbers repeat clips whose scores are known; they count for the speed alone.
+        `source`: asked for more batches in every turn, for leases without a known end.
         """
+        self._source = source
         self._repeated = repeats
         self._repeats = dict.fromkeys((spec.id for spec in devices), 0)
         self._tool_ms = tool_ms
@@ -157,6 +184,9 @@ class Pool:
         for link in self._links.values():
             link.flush()
         self._obey()
+        if self._source is not None and (more := self._source()) is not None:
+            self._tell(more)
+            self._tell(ev.Tick(now))
         if now - self._looked >= LOOK_S:
             self._looked = now
             self._tell(ev.Tick(now))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import re
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,12 +23,17 @@ from backends.core.messages import N_, Line, line
 from backends.core.settings import Settings
 
 FILE = "r3d.toml"
+ADDRESS = re.compile(r"(auto|local:[1-9]\d?|(?!local:)[^\s/:]+:\d{1,5})?")
+"""What `cluster.address` may be. `ray://` is not among them: its client brings a proxy of its own along."""
 LARGEST = 1 << 20
 """Bytes of it; more is something else."""
 
 
-def read_settings(workspace: Path) -> Settings:
-    """The settings of a workspace. Raises InputError where the file is missing, malformed, or says what cannot be."""
+def read_settings(workspace: Path, *, cluster: str | None = None) -> Settings:
+    """The settings of a workspace; `cluster`, where given, stands for its `cluster.address`.
+
+    Raises InputError where the file is missing, malformed, or says what cannot be.
+    """
     path = workspace / FILE
     table = load(path)
     for section, values in table.items():
@@ -37,6 +43,8 @@ def read_settings(workspace: Path) -> Settings:
         for field in msgspec.structs.fields(_sections()[section]):
             if _holds_path(field) or (field.name == "labels" and values.get("labels") != "auto"):
                 _make_absolute(workspace, values, field.name)
+    if cluster is not None:
+        table.setdefault("cluster", {})["address"] = cluster
     return _checked(path, table)
 
 
@@ -207,6 +215,10 @@ def _make_absolute(workspace: Path, section: Any, key: str) -> None:
 
 
 def _checked(path: Path, table: Mapping[str, Any]) -> Settings:
+    address = table.get("cluster", {}).get("address", "")
+    if isinstance(address, str) and not ADDRESS.fullmatch(address):
+        wanted = line("auto, HOST:PORT of a Ray cluster, or local:3")
+        _refuse(path, "cluster.address", line("{value} is not {wanted}", value=repr(address)[:80], wanted=wanted))
     try:
         settings = decode(Settings, table)
     except DecodeError as error:

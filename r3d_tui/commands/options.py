@@ -59,13 +59,13 @@ def here() -> Path:
         raise InputError("the folder that you are in is gone", hint="change to another one") from None
 
 
-def open_workspace() -> Client:
-    """The client of the workspace; InputError where there is none."""
+def open_workspace(cluster: str | None = None) -> Client:
+    """The client of the workspace; InputError where there is none. `cluster`: instead of its cluster.address."""
     folder = workspace_folder()
     if not (folder / "r3d.toml").is_file():
         text, hint = N_("{path}: no r3d.toml here"), N_("make a workspace: r3d-tui init DIR, or try r3d-tui demo")
         raise InputError(text, hint=hint, path=str(folder))
-    return api.open_client(folder)
+    return api.open_client(folder, cluster=cluster)
 
 
 def chosen_words() -> Words:

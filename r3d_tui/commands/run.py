@@ -43,11 +43,15 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Run everything again.")] = False,
     headless: Annotated[bool, typer.Option("--headless", help="No console.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="One JSON event a line.")] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="ADDRESS", help="On several servers: auto, HOST:PORT of Ray, or local:3."),
+    ] = None,
 ) -> None:
     """Bring every stage up to date."""
     refuse(unknown_stages((first, last)))
     request = RunRequest(first=first, last=last, force=force)
-    raise typer.Exit(begin(open_workspace(), request, headless=headless or json_lines, json_lines=json_lines))
+    raise typer.Exit(begin(open_workspace(cluster), request, headless=headless or json_lines, json_lines=json_lines))
 
 
 def rerun(

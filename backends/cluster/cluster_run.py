@@ -1,0 +1,325 @@
+"""The head's side of a run over servers: leases out, answers into the spool, servers shown. The stages call it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from backends.cluster.carrier import Carrier
+from backends.cluster.shard_leases import (
+    GiveShard,
+    Kill,
+    Shard,
+    ShardLeases,
+    ShardLimits,
+    ShowServer,
+    SkipVideo,
+    Start,
+    Step,
+    cut,
+)
+from backends.cluster.shard_protocol import (
+    Alive,
+    Answer,
+    Command,
+    Ended,
+    FrameError,
+    FrameReader,
+    Give,
+    Hello,
+    Message,
+    Open,
+    Ping,
+    Refused,
+    Reported,
+    Setup,
+    ShardVideo,
+    VideoResult,
+    to_frame,
+)
+from backends.cluster.spool import Spool, check_answer
+from backends.core.errors import InputError, NeedError, StageError, Stopped
+from backends.core.events import DeviceProgress
+from backends.core.messages import N_, Line, line, os_reason
+from backends.core.settings import ClusterSettings
+from backends.inference.running_accuracy import Meter
+from backends.monitor.cpu_groups import versions
+from backends.worker.job import Job
+
+TURN_S = 0.2
+PING_S = 2.0
+
+
+class ClusterWork(Struct, frozen=True):
+    """What one attempt did."""
+
+    seconds: float
+    """From the start of the servers until the last answer was durable."""
+    clips: int
+    servers: int
+    """That computed something."""
+    devices: int
+    runtime: str
+    runtime_version: str
+
+
+class _Server(Struct):
+    """What is known of a server besides its leases."""
+
+    reader: FrameReader = msgspec.field(default_factory=FrameReader)
+    hello: Hello | None = None
+    alive: Alive = Alive()
+    meter: Meter = msgspec.field(default_factory=Meter)
+    shown: str = ""
+    given_at: dict[int, float] = msgspec.field(default_factory=dict)
+
+
+class ClusterRun:
+    """One attempt at the videos that the spool does not hold yet."""
+
+    def __init__(
+        self, job: Job, carrier: Carrier, spool: Spool, setup: Setup, wanted: Sequence[str], shard_videos: int
+    ) -> None:
+        """`setup` is what each server gets, with its own name; `wanted` names the servers to use, empty: all."""
+        self._job, self._carrier, self._spool, self._setup = job, carrier, spool, setup
+        self._wanted, self._shard_videos = wanted, shard_videos
+        self._servers: dict[str, _Server] = {}
+        self._videos: Sequence[ShardVideo] = ()
+        self._reference: Hello | None = None
+        """The first server that fits: the others must be like it."""
+        self._all = Meter()
+        self._pinged = 0.0
+        self._done = 0
+
+    def run(self, videos: Sequence[ShardVideo]) -> ClusterWork:
+        """Compute them; StageError, InputError or NeedError where no server can go on, Stopped on request."""
+        self._videos = [one for one in videos if one.video.id not in self._spool.results]
+        self._done = len(videos) - len(self._videos)
+        begun = time.monotonic()
+        if self._videos:
+            names = self._choose()
+            limits = ShardLimits(silent_s=self._setup.silent_s)
+            self._leases = ShardLeases(names, cut(len(self._videos), len(names), self._shard_videos), limits)
+            self._servers = {name: _Server() for name in names}
+            try:
+                self._do(self._leases.begin(begun))
+                while not self._leases.finished:
+                    self._turn(len(videos))
+            finally:
+                self._carrier.close()
+            self._report(len(videos), last=True)
+            for name, server in self._servers.items():
+                if server.shown == "working":
+                    self._show(name, "done")
+        return self._work(time.monotonic() - begun)
+
+    def _choose(self) -> list[str]:
+        there = self._carrier.servers()
+        if absent := sorted(set(self._wanted) - set(there)):
+            hint = N_("cluster.servers may name some of {there}")
+            raise InputError("no server {absent}", hint=hint, absent=tuple(absent), there=there)
+        return [name for name in there if not self._wanted or name in self._wanted]
+
+    def _turn(self, total: int) -> None:
+        for server, data in self._carrier.poll(TURN_S):
+            self._came(server, data)
+        now = time.monotonic()
+        self._do(self._leases.tick(now))
+        if now - self._pinged > PING_S:
+            self._pinged = now
+            for server in self._servers:
+                self._carrier.give(server, to_frame(Ping()))
+        self._obey()
+        self._job.check_stop()
+        self._report(total)
+        if (lost := self._leases.failure) is not None:
+            kind = NeedError if lost.is_hopeless else StageError
+            hint = lost.hint.template or N_("see the stage's log; what came back is kept: run again")
+            raise kind("no server is left: {reason}", hint=hint, reason=lost.reason, **lost.hint.facts)
+
+    def _came(self, server: str, data: bytes | None) -> None:
+        now = time.monotonic()
+        if data is None:
+            self._gone(server, line("its process has ended"))
+            return
+        self._leases.heard(server, now)
+        try:
+            for message, body in self._servers[server].reader.feed(data):
+                self._handle(server, message, body, now)
+        except FrameError as error:
+            self._carrier.kill(server)
+            self._gone(server, line("it sent something that is no answer: {reason}", reason=str(error)))
+
+    def _gone(self, server: str, reason: Line) -> None:
+        self._do(self._leases.lost(server, reason, time.monotonic()))
+
+    def _handle(self, server: str, message: Message, body: bytes, now: float) -> None:
+        state = self._servers[server]
+        if isinstance(message, Hello):
+            self._meet(server, message, now)
+        elif isinstance(message, Alive):
+            state.alive = message
+        elif isinstance(message, Answer):
+            check_answer(message, body)
+            self._answered(server, message, body, now)
+        elif isinstance(message, Refused):
+            self._do(self._leases.refused(server, message.lease, message.reason, now))
+        elif isinstance(message, Reported):
+            self._job.note(line("{server}: {text}", server=server, text=message.text), message.level)
+        elif isinstance(message, Ended):
+            self._carrier.kill(server)
+            self._leases.servers[server].hint = message.hint
+            self._do(self._leases.lost(server, message.reason, now, hopeless=message.is_hopeless))
+
+    def _meet(self, server: str, hello: Hello, now: float) -> None:
+        self._servers[server].hello = hello
+        reason = differs(hello, self._reference, self._setup.sample)
+        if reason is not None:
+            self._carrier.kill(server)
+            self._do(self._leases.left_out(server, reason, now))
+            return
+        self._reference = self._reference or hello
+        body = b""
+        if hello.needs_model:
+            body = self._setup.model.path.read_bytes()
+        self._carrier.give(server, to_frame(Open(), body))
+        self._do(self._leases.joined(server, now))
+
+    def _answered(self, server: str, answer: Answer, rows: bytes, now: float) -> None:
+        expected = self._leases.servers[server].flight.get(answer.lease)
+        if expected is not None:  # before the lease ends: a wrong answer must not end it
+            ids = [self._videos[place].video.id for place in expected.videos]
+            if [result.video.id for result in answer.results] != ids:
+                raise FrameError("an answer about other videos")
+        shard, steps = self._leases.answered(server, answer.lease, now)
+        self._do(steps)  # first: the server has its next shard while the disk is written
+        if shard is None:
+            return
+        self._keep(answer, rows)
+        state, clips = self._servers[server], len(rows) // max(1, 4 * answer.classes)
+        seconds = now - state.given_at.pop(answer.lease, now)
+        state.meter.add(now, clips, seconds)
+        self._all.add(now, clips, seconds)
+
+    def _keep(self, answer: Answer, rows: bytes) -> None:
+        try:
+            self._spool.keep(answer, rows)
+        except OSError as error:
+            hint = N_("make room there and run again: what came back before is kept")
+            folder = str(self._spool.folder)
+            raise StageError("{path}: {reason}", hint=hint, path=folder, reason=os_reason(error)) from error
+        self._done += len(answer.results)
+
+    def _do(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            if isinstance(step, Start):
+                self._start(step.server)
+            elif isinstance(step, GiveShard):
+                self._give(step.server, step.lease, step.shard)
+            elif isinstance(step, SkipVideo):
+                self._skip(step)
+            elif isinstance(step, Kill):
+                self._carrier.kill(step.server)
+            elif isinstance(step, ShowServer):
+                self._show(step.server, step.state, step.reason)
+
+    def _show(self, server: str, state: str, reason: Line = Line("")) -> None:
+        if self._servers[server].shown != state:
+            self._servers[server].shown = state
+            self._job.device(server, state, name=self._name(server), reason=reason)
+
+    def _start(self, server: str) -> None:
+        self._servers[server].reader = FrameReader()
+        self._carrier.start(server)
+        self._carrier.give(server, to_frame(msgspec.structs.replace(self._setup, server=server)))
+
+    def _give(self, server: str, lease: int, shard: Shard) -> None:
+        state, now = self._servers[server], time.monotonic()
+        state.given_at[lease] = now
+        state.meter.begin(now)
+        self._all.begin(now)
+        videos = tuple(self._videos[place] for place in shard.videos)
+        self._carrier.give(server, to_frame(Give(lease, videos)))
+
+    def _skip(self, step: SkipVideo) -> None:
+        """It counts as computed, without clips, and the next run tries it again."""
+        video = self._videos[step.video].video
+        self._keep(Answer(0, (VideoResult(video, reason=step.reason, is_temporary=True),), 0), b"")
+
+    def _obey(self) -> None:
+        if self._job.stopping:
+            raise Stopped
+        for command in self._job.commands():
+            server, _, device = str(command.get("id")).partition("/")
+            if server in self._servers and device:
+                self._carrier.give(server, to_frame(Command({**command, "id": device})))
+
+    def _name(self, server: str) -> str:
+        hello, alive = self._servers[server].hello, self._servers[server].alive
+        if hello is None:
+            return ""
+        return f"{hello.host} · {len(alive.devices) or '?'} × {hello.soc or hello.runtime}"
+
+    def _report(self, total: int, *, last: bool = False) -> None:
+        now = time.monotonic()
+        for name, server in self._servers.items():
+            meter = server.meter
+            tick = DeviceProgress(
+                name, meter.clips, meter.rate(now), meter.mean(now), utilisation=server.alive.computing
+            )
+            self._job.device_progress(tick, last=last)
+        figures: dict[str, Any] = {"clips": self._spool.clips, "clips_per_s": self._all.rate(now), **self._shares()}
+        self._job.progress(self._done, total, "videos", figures=figures)
+
+    def _shares(self) -> dict[str, float]:
+        """Mean share of the last second that servers decoded and computed: what bounds the run."""
+        found: dict[str, float] = {}
+        for name in ("decoding", "computing"):
+            values = [value for one in self._servers.values() if (value := getattr(one.alive, name)) is not None]
+            if values:
+                found[f"{name}_share"] = round(sum(values) / len(values), 3)
+        return found
+
+    def _work(self, seconds: float) -> ClusterWork:
+        worked = [one for one in self._servers.values() if one.meter.clips]
+        return ClusterWork(
+            seconds,
+            self._all.clips,
+            len(worked),
+            sum(len(one.alive.devices) for one in worked),
+            self._reference.runtime if self._reference else "",
+            next((one.alive.runtime_version for one in worked if one.alive.runtime_version), ""),
+        )
+
+
+def differs(hello: Hello, reference: Hello | None, sample: Path) -> Line | None:
+    """Why a server cannot take part beside `reference`, which was the first; None: it can."""
+    ours = versions(()).get("r3d-tui", "")
+    if hello.problem.template:
+        return hello.problem
+    if hello.version != ours:
+        return line("it has r3d-tui {found}, the head has {wanted}", found=hello.version or "?", wanted=ours)
+    if not hello.sees_videos:
+        return line("it does not see {path}", path=str(sample))
+    for what, name in (("runtime", "runtime"), ("CANN", "cann"), ("soc_version", "soc")) if reference else ():
+        found, wanted = getattr(hello, name), getattr(reference, name)
+        if found != wanted:
+            text = N_("its {what} is {found}, the others have {wanted}")
+            return line(text, what=what, found=found or "?", wanted=wanted or "?")
+    return None
+
+
+def make_carrier(settings: ClusterSettings, workspace: Path) -> Carrier:
+    """The carrier for `cluster.address`. NeedError where Ray is not here."""
+    kind, _, count = settings.address.partition(":")
+    if kind == "local":
+        from backends.cluster.local_carrier import LocalCarrier
+
+        return LocalCarrier(int(count), workspace)
+    hint = N_("pip install 'r3d-tui[ray]', on every server")
+    raise NeedError("Ray is not here, and cluster.address is {address}", hint=hint, address=settings.address)

@@ -1,0 +1,428 @@
+"""`python -m backends.cluster.server_process`: one server's part of a run. A carrier starts it and speaks for the head.
+
+    main thread      the devices: product's own pool, fed with the batches of decoded shards
+    orders           reads what the head sends
+    decoder          the next shard to clips, in a scratch folder
+    watch            a word to the head every second; ends all of it when the head has been silent for too long
+
+Whatever ends it ends its devices and decoders, by the kernel; it keeps nothing on this server but its scratch folder
+while it runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import queue
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+from backends.cluster.shard_decoder import DecodedShard, ShardDecoder
+from backends.cluster.shard_protocol import (
+    Alive,
+    Answer,
+    Command,
+    Ended,
+    FrameReader,
+    Give,
+    Hello,
+    Message,
+    Open,
+    Ping,
+    Refused,
+    Reported,
+    Setup,
+    VideoResult,
+    model_file,
+    to_frame,
+)
+from backends.core.errors import R3dError, Stopped
+from backends.core.events import DeviceChanged, DeviceProgress, Event, StageNote
+from backends.core.messages import Line, Scalar, line, os_reason
+from backends.core.processes import die_with_parent, is_alive
+from backends.core.stage_request import Request
+from backends.data.preprocess import header
+from backends.device.clip_format import INDEX, header_line
+from backends.device.lifeline import no_telemetry
+from backends.device.shard_clips import STORE_BITS
+from backends.inference import lease_events as ev
+from backends.inference.batch_layout import Batch
+from backends.inference.device_makers import process_maker
+from backends.inference.infer import find_devices
+from backends.inference.lease_scheduler import Leases
+from backends.inference.pool import Pool
+from backends.inference.runtime_registry import Chosen, choose
+from backends.inference.select_devices import Choice
+from backends.monitor.cpu_groups import versions
+from backends.worker.job import Job
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BEAT_S = 1.0
+PREFIX = "r3d-tui-"
+CLIPS = "backends.device.shard_clips:ShardClips"
+
+
+def main() -> int:
+    """Serve until the head closes the stream, or is silent."""
+    die_with_parent()
+    no_telemetry()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel = Channel(os.dup(1), sys.stdin.buffer)
+    os.dup2(2, 1)
+    setup = channel.take(timeout=60)
+    if not isinstance(setup, Setup):
+        return 1
+    scratch = channel.scratch = _scratch(setup.scratch)
+    try:
+        return _serve(setup, channel, scratch)
+    except Exception as error:  # noqa: BLE001 - the boundary: one line to the head, the traceback into the log
+        traceback.print_exc()
+        hint = error.hint if isinstance(error, R3dError) else Line("")
+        reason = error.line if isinstance(error, R3dError) else _in_words(error)
+        channel.send(Ended(reason, hint, is_hopeless=isinstance(error, R3dError) and error.exit_code in (2, 3)))
+        return 1
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _in_words(error: Exception) -> Line:
+    if isinstance(error, OSError):
+        return line("{path}: {reason}", path=str(error.filename or ""), reason=os_reason(error))
+    return line("{error}: {text}", error=type(error).__name__, text=str(error)[:500])
+
+
+def _scratch(parent: Path) -> Path:
+    """A folder of our own; those of processes that have gone are removed."""
+    for path in parent.glob(f"{PREFIX}*-*"):
+        pid = path.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdigit() and not is_alive(int(pid)) and path.stat().st_uid == os.getuid():
+            shutil.rmtree(path, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
+
+
+class Channel:
+    """Frames to the head from any thread, frames from it in a thread that notes when it was last heard."""
+
+    def __init__(self, out: int, stream: IO[bytes]) -> None:
+        self.heard = time.monotonic()
+        self.body = b""
+        """Of the message that was taken last."""
+        self.scratch: Path | None = None
+        """What is removed when the head has gone."""
+        self._out, self._stream, self._lock = out, stream, threading.Lock()
+        self._taken: queue.SimpleQueue[tuple[Message, bytes]] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, name="orders", daemon=True).start()
+
+    def send(self, message: Message, body: bytes = b"") -> None:
+        data = memoryview(to_frame(message, body))
+        with self._lock:
+            while data:
+                data = data[os.write(self._out, data) :]
+
+    def take(self, timeout: float | None = None) -> Message | None:
+        """The next message that is not a ping; None after `timeout` seconds."""
+        with contextlib.suppress(queue.Empty):
+            message, self.body = self._taken.get(timeout=timeout)
+            return message
+        return None
+
+    def _listen(self) -> None:
+        reader = FrameReader()
+        with contextlib.suppress(OSError, ValueError):
+            while data := os.read(self._stream.fileno(), 1 << 20):
+                self.heard = time.monotonic()
+                for message, body in reader.feed(data):
+                    if not isinstance(message, Ping):
+                        self._taken.put((message, body))
+        self.end()
+
+    def end(self) -> NoReturn:
+        """At once: the kernel ends devices and decoders with us."""
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+        os._exit(1)
+
+
+def _serve(setup: Setup, channel: Channel, scratch: Path) -> int:
+    threading.Thread(target=_watch_head, args=(channel, setup.silent_s), name="head", daemon=True).start()
+    model = setup.model.path
+    is_here = model.is_file() and model_file(model).sha256 == setup.model.sha256
+    hello, chosen = _hello(setup, scratch, needs_model=not is_here)
+    channel.send(hello)
+    message = channel.take()
+    if not isinstance(message, Open) or chosen is None:
+        return 1
+    if not is_here:
+        model = scratch / setup.model.path.name
+        model.write_bytes(channel.body)
+    return _Session(setup, channel, scratch, model, chosen).run()
+
+
+def _watch_head(channel: Channel, silent_s: float) -> None:
+    while time.monotonic() - channel.heard < silent_s:
+        time.sleep(min(1.0, silent_s / 4))
+    sys.stderr.write("the head is silent: this server ends its part of the run\n")
+    channel.end()
+
+
+def _hello(setup: Setup, scratch: Path, *, needs_model: bool) -> tuple[Hello, Chosen | None]:
+    found = versions(())
+    chosen, problem = None, Line("")
+    try:
+        chosen = choose(setup.target, setup.runtime, setup.acl_python)
+    except R3dError as error:
+        problem = error.line
+    if chosen is not None and chosen.info.is_tool:
+        problem = line("the runtime {runtime} cannot be used on several servers", runtime=chosen.info.name)
+    hello = Hello(
+        found.get("r3d-tui", ""),
+        platform.python_version(),
+        chosen.info.name if chosen else "",
+        chosen.cann.version or "" if chosen and chosen.cann else "",
+        host=socket.gethostname(),
+        cores=len(os.sched_getaffinity(0)),
+        free_mb=shutil.disk_usage(scratch).free >> 20,
+        sees_videos=os.access(setup.sample, os.R_OK),
+        needs_model=needs_model,
+        problem=problem,
+    )
+    return hello, None if problem.template else chosen
+
+
+class _Session:
+    """The devices and the shards of one run on this server."""
+
+    def __init__(self, setup: Setup, channel: Channel, scratch: Path, model: Path, chosen: Chosen) -> None:
+        self._setup, self._channel, self._model, self._chosen = setup, channel, model, chosen
+        self._shards = scratch / "shards"
+        self._shards.mkdir()
+        (self._shards / INDEX).write_bytes(header_line(header(setup.params)))
+        self._decoder = ShardDecoder(setup.params, header(setup.params), self._shards, setup.workers)
+        self._given: queue.SimpleQueue[Give] = queue.SimpleQueue()
+        self._decoded: queue.SimpleQueue[DecodedShard | Refused] = queue.SimpleQueue()
+        self._states: dict[str, str] = {}
+        self._busy: dict[str, float] = {}
+        self._decoding_s = 0.0
+        self._rows = ShardRows()
+        self._batches = 0
+        self._version = ""
+        request = Request("infer", "", 1, scratch, scratch, scratch)
+        self._job = Job(request, self._report)
+
+    def run(self) -> int:
+        """Compute what is given until the stream ends."""
+        devices = find_devices(self._job, self._cpu_or_chips(), self._setup.devices, self._setup.options)
+        names = [device.id for device in devices.devices]
+        leases = Leases(names, iter(()), 0, left_out=devices.left_out, open_ended=True)
+        for work in (self._take_orders, self._decode, self._beat):
+            threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
+        self._pool(devices, leases).run(0)
+        return 0
+
+    def _cpu_or_chips(self) -> Any:
+        return "cpu" if self._chosen.info.name == "null" else self._setup.target
+
+    def _pool(self, devices: Choice, leases: Leases) -> Pool:
+        maker = process_maker(self._job, self._chosen, self._model, self._shards, self._setup.batch, CLIPS)
+        pool: Pool
+
+        def source() -> ev.More | None:
+            self._finish(pool, leases)
+            return self._feed()
+
+        pool = Pool(self._job, devices.devices, maker.make, leases, self._rows, source=source)
+        return pool
+
+    def _feed(self) -> ev.More | None:
+        """The batches of the shards that were decoded meanwhile."""
+        batches: list[Batch] = []
+        while True:
+            try:
+                shard = self._decoded.get_nowait()
+            except queue.Empty:
+                return ev.More(tuple(batches)) if batches else None
+            if isinstance(shard, Refused):
+                self._channel.send(shard)
+                continue
+            self._rows.begin(shard)
+            for start in range(0, shard.clips, self._setup.batch):
+                numbers = range(start, min(start + self._setup.batch, shard.clips))
+                self._batches += 1
+                batches.append(Batch(self._batches, tuple(shard.lease << STORE_BITS | n for n in numbers)))
+
+    def _finish(self, pool: Pool, leases: Leases) -> None:
+        """Send the shards that are whole; one whose batches failed every device is refused."""
+        for held in leases.held:
+            text = line("{device}: {reason}", device=held.failures[-1][0], reason=held.failures[-1][1])
+            self._drop(held.batch.clips[0] >> STORE_BITS, text)
+        leases.held.clear()
+        for lease in self._rows.whole(pool.dropped):
+            shard, rows = self._rows.take(lease, pool.dropped)
+            self._channel.send(Answer(lease, shard.results, self._rows.classes), rows)
+            shutil.rmtree(shard.store, ignore_errors=True)
+
+    def _drop(self, lease: int, reason: Line) -> None:
+        shard = self._rows.forget(lease)
+        if shard is not None:
+            self._channel.send(Refused(lease, reason))
+            shutil.rmtree(shard.store, ignore_errors=True)
+
+    def _take_orders(self) -> None:
+        while True:
+            message = self._channel.take()
+            if isinstance(message, Give):
+                self._given.put(message)
+            elif isinstance(message, Command):
+                self._job.obey(message.command)
+
+    def _decode(self) -> None:
+        while True:
+            order = self._given.get()
+            begun = time.monotonic()
+            try:
+                self._decoded.put(self._decoder.decode(order.lease, order.videos))
+            except Exception as error:  # noqa: BLE001 - whatever it is, another server may do better
+                traceback.print_exc()
+                reason = error.line if isinstance(error, R3dError) else _in_words(error)
+                self._decoded.put(Refused(order.lease, reason))
+            self._decoding_s += time.monotonic() - begun
+
+    def _beat(self) -> None:
+        decoding = 0.0
+        while True:
+            time.sleep(BEAT_S)
+            busy = list(self._busy.values())
+            share = sum(busy) / len(busy) if busy else None
+            self._channel.send(
+                Alive(
+                    dict(self._states),
+                    self._rows.clips,
+                    min(1.0, (self._decoding_s - decoding) / BEAT_S),
+                    share,
+                    self._version,
+                )
+            )
+            decoding = self._decoding_s
+
+    def _report(self, event: Event) -> None:
+        """What the pool says through its job."""
+        if isinstance(event, DeviceChanged):
+            self._states[event.device] = event.state
+            sys.stderr.write(f"device {event.device}: {event.state} {event.reason}\n")
+        elif isinstance(event, DeviceProgress) and event.utilisation is not None:
+            self._busy[event.device] = event.utilisation
+        elif isinstance(event, StageNote):
+            self._channel.send(Reported(event.text, event.level))
+
+
+class ShardRows:
+    """The scores of the shards in work, in memory: what counts is durable on the head. The pool's `RowSink`."""
+
+    behind = False
+
+    def __init__(self) -> None:
+        self.durable: Counter[str] = Counter()
+        self.classes = 0
+        self._shards: dict[int, DecodedShard] = {}
+        self._scores: dict[int, NDArray[np.float32]] = {}
+        self._missing: dict[int, set[int]] = {}
+
+    @property
+    def clips(self) -> int:
+        return sum(self.durable.values())
+
+    def begin(self, shard: DecodedShard) -> None:
+        """Its clips are to come."""
+        self._shards[shard.lease] = shard
+        self._missing[shard.lease] = set(range(shard.clips))
+
+    def has(self, number: int) -> bool:  # noqa: ARG002 - no batch is repeated here
+        return False
+
+    def open(self, classes: int) -> None:
+        self.classes = classes
+
+    def keep(self, device: str, clips: tuple[int, ...], logits: NDArray[np.float32]) -> None:
+        import numpy as np
+
+        lease, mask = clips[0] >> STORE_BITS, (1 << STORE_BITS) - 1
+        if lease not in self._shards:
+            return  # refused meanwhile
+        if lease not in self._scores:
+            self._scores[lease] = np.full((self._shards[lease].clips, self.classes), np.nan, "<f4")
+        numbers = [clip & mask for clip in clips]
+        self._scores[lease][numbers] = logits
+        self._missing[lease].difference_update(numbers)
+        self.durable[device] += len(clips)
+
+    def whole(self, dropped: dict[int, Line]) -> list[int]:
+        """The shards of which every clip has its scores or was dropped, where the number of classes is known."""
+        if not self.classes:
+            return []
+        return [
+            lease
+            for lease, missing in self._missing.items()
+            if all(lease << STORE_BITS | number in dropped for number in missing)
+        ]
+
+    def take(self, lease: int, dropped: dict[int, Line]) -> tuple[DecodedShard, bytes]:
+        """The shard with its scores, in order. A video of which a clip was dropped has its reason and no scores."""
+        import numpy as np
+
+        shard, missing = self._shards[lease], self._missing[lease]
+        scores = self._scores.get(lease, np.empty((0, self.classes), "<f4"))
+        results: list[VideoResult] = []
+        parts: list[Any] = []
+        first = 0
+        for result in shard.results:
+            numbers = range(first, first + len(result.crc))
+            first += len(result.crc)
+            lost = next((number for number in numbers if number in missing), None)
+            if lost is not None:
+                reason = dropped[lease << STORE_BITS | lost]
+                results.append(VideoResult(result.video, result.clips_before_cut, (), reason, is_temporary=True))
+            else:
+                results.append(result)
+                parts.append(scores[numbers.start : numbers.stop])
+        self.forget(lease)
+        rows = np.concatenate(parts) if parts else scores[:0]
+        return DecodedShard(lease, shard.store, tuple(results)), rows.tobytes()
+
+    def forget(self, lease: int) -> DecodedShard | None:
+        self._missing.pop(lease, None)
+        self._scores.pop(lease, None)
+        return self._shards.pop(lease, None)
+
+    def catch_up(self, seconds: float) -> None:
+        """Nothing waits for a disk here."""
+
+    def turn(self, now: float) -> None:
+        """Nothing is due."""
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def so_far(self) -> dict[str, Scalar]:
+        return {}
+
+
+if __name__ == "__main__":
+    try:
+        code = main()
+    except Stopped:
+        code = 130
+    sys.stderr.flush()
+    os._exit(code)

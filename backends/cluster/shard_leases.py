@@ -1,0 +1,215 @@
+"""Which server computes which shard: a state machine. No process, no clock; times are passed in, in seconds.
+
+    starting   its process was requested          → ready, left out, lost
+    ready      it has up to two shards in flight  → lost
+    left out   it differs from the head, or does not see the videos
+    lost       it ended or went silent            → starting, a few times
+
+A shard is handed out under a lease number. What a server had in flight when it was lost goes back to the front of the
+queue; an answer under a lease that has ended is late and ignored, so nothing counts twice. A shard that two servers
+failed by themselves is halved, down to one video, which is skipped by name.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from msgspec import Struct, field
+
+from backends.core.messages import Line, line
+
+DEPTH = 2
+"""Shards in flight at a server: one is decoded, one computed."""
+FAILURES = 2
+"""Servers that a shard may fail before it is halved."""
+
+
+class Shard(Struct, frozen=True):
+    """Videos by their place in the run's list."""
+
+    videos: tuple[int, ...]
+    failures: int = 0
+
+
+class Start(Struct, frozen=True):
+    """Start the server's process."""
+
+    server: str
+
+
+class GiveShard(Struct, frozen=True):
+    """Send a shard to the server."""
+
+    server: str
+    lease: int
+    shard: Shard
+
+
+class SkipVideo(Struct, frozen=True):
+    """The video fails whoever takes it."""
+
+    video: int
+    reason: Line
+
+
+class Kill(Struct, frozen=True):
+    """End the server's process, which is silent."""
+
+    server: str
+
+
+class ShowServer(Struct, frozen=True):
+    """The server entered a state that people see."""
+
+    server: str
+    state: Literal["loading", "working", "out", "retired"]
+    reason: Line = Line("")
+
+
+Step = Start | GiveShard | SkipVideo | Kill | ShowServer
+
+
+class LeasedServer(Struct):
+    """A server as the scheduler sees it."""
+
+    name: str
+    state: Literal["starting", "ready", "left_out", "lost"] = "lost"
+    since: float = 0.0
+    """When it was last heard."""
+    starts: int = 0
+    flight: dict[int, Shard] = field(default_factory=dict)
+    """By lease, the oldest first."""
+    reason: Line = Line("")
+    hint: Line = Line("")
+    is_hopeless: bool = False
+
+
+class ShardLimits(Struct, frozen=True):
+    """Seconds that a server may be silent, and how often one is started in all."""
+
+    start_s: float = 120.0
+    silent_s: float = 30.0
+    starts: int = 3
+
+
+class ShardLeases:
+    """The state machine; see the module's text."""
+
+    def __init__(self, servers: Iterable[str], shards: Iterable[Shard], limits: ShardLimits | None = None) -> None:
+        self.servers = {name: LeasedServer(name) for name in servers}
+        self.late = 0
+        """Answers under a lease that had ended."""
+        self._queue = deque(shards)
+        self._limits = limits or ShardLimits()
+        self._next = 1
+
+    @property
+    def finished(self) -> bool:
+        """Every video has its result, or was skipped."""
+        return not self._queue and not any(server.flight for server in self.servers.values())
+
+    @property
+    def failure(self) -> LeasedServer | None:
+        """The server that was lost last, where none is left that could go on."""
+        if self.finished or any(one.state in ("starting", "ready") for one in self.servers.values()):
+            return None
+        return max(self.servers.values(), key=lambda one: (one.state == "lost", one.since), default=LeasedServer(""))
+
+    def begin(self, at: float) -> list[Step]:
+        """Every server is started."""
+        return [step for server in self.servers.values() for step in self._start(server, at)]
+
+    def joined(self, name: str, at: float) -> list[Step]:
+        """The server fits and opens its devices: it may decode from now on."""
+        server = self.servers[name]
+        if server.state == "starting":
+            server.state, server.since = "ready", at
+        return self._hand_out()
+
+    def left_out(self, name: str, reason: Line, at: float) -> list[Step]:
+        """The server cannot take part."""
+        server = self.servers[name]
+        server.state, server.since, server.reason = "left_out", at, reason
+        return [ShowServer(name, "out", reason)]
+
+    def heard(self, name: str, at: float) -> None:
+        """Whatever the server sent."""
+        self.servers[name].since = at
+
+    def answered(self, name: str, lease: int, at: float) -> tuple[Shard | None, list[Step]]:
+        """The shard of an answer, to be kept; None where its lease has ended."""
+        shard = self.servers[name].flight.pop(lease, None)
+        self.late += shard is None
+        self.heard(name, at)
+        return shard, self._hand_out()
+
+    def refused(self, name: str, lease: int, reason: Line, at: float) -> list[Step]:
+        """The server could not compute the shard, and goes on."""
+        shard = self.servers[name].flight.pop(lease, None)
+        self.heard(name, at)
+        return [*(self._failed(shard, reason) if shard else ()), *self._hand_out(but=name)]
+
+    def lost(self, name: str, reason: Line, at: float, *, blame: bool = True, hopeless: bool = False) -> list[Step]:
+        """The server's process has ended; `blame`: the shard that it computed may be the cause."""
+        server = self.servers[name]
+        if server.state not in ("starting", "ready"):
+            return []
+        steps: list[Step] = []
+        flight = list(server.flight.values())
+        server.flight.clear()
+        self._queue.extendleft(reversed(flight[1:] if blame else flight))
+        if flight and blame:
+            steps += self._failed(flight[0], reason)
+        server.state, server.since, server.reason, server.is_hopeless = "lost", at, reason, hopeless
+        steps.append(ShowServer(name, "retired", reason))
+        if not self.finished and not hopeless and server.starts < self._limits.starts:
+            steps += self._start(server, at)
+        return [*steps, *self._hand_out()]
+
+    def tick(self, at: float) -> list[Step]:
+        """Time has passed: servers that are silent for too long are ended."""
+        steps: list[Step] = []
+        for server in self.servers.values():
+            limit = self._limits.start_s if server.state == "starting" else self._limits.silent_s
+            if server.state in ("starting", "ready") and at - server.since > limit:
+                reason = line("no answer for {seconds:.0f} s", seconds=at - server.since)
+                steps += [Kill(server.name), *self.lost(server.name, reason, at, blame=False)]
+        return steps
+
+    def _start(self, server: LeasedServer, at: float) -> Sequence[Step]:
+        server.state, server.since, server.starts = "starting", at, server.starts + 1
+        return Start(server.name), ShowServer(server.name, "loading")
+
+    def _failed(self, shard: Shard, reason: Line) -> list[Step]:
+        """It goes back to the queue: whole the first time, then in halves; a single video is skipped."""
+        if shard.failures + 1 < FAILURES:
+            self._queue.appendleft(Shard(shard.videos, shard.failures + 1))
+        elif len(shard.videos) == 1:
+            return [SkipVideo(shard.videos[0], reason)]
+        else:
+            middle = len(shard.videos) // 2
+            self._queue.extendleft((Shard(shard.videos[middle:]), Shard(shard.videos[:middle])))
+        return []
+
+    def _hand_out(self, but: str = "") -> list[Step]:
+        """Two shards a server, evenly; a server that has just failed one comes last."""
+        steps: list[Step] = []
+        servers = sorted(
+            (one for one in self.servers.values() if one.state == "ready"), key=lambda one: one.name == but
+        )
+        for depth in range(1, DEPTH + 1):
+            for server in servers:
+                if self._queue and len(server.flight) < depth:
+                    shard, lease = self._queue.popleft(), self._next
+                    self._next += 1
+                    server.flight[lease] = shard
+                    steps += [GiveShard(server.name, lease, shard), ShowServer(server.name, "working")]
+        return steps
+
+
+def cut(count: int, servers: int, wanted: int = 0) -> list[Shard]:
+    """Shards of `count` videos: `wanted` each, or about eight for each server, of 4 to 1024 videos."""
+    size = wanted or max(4, min(1024, -(-count // (8 * max(1, servers)))))
+    return [Shard(tuple(range(start, min(start + size, count)))) for start in range(0, count, size)]

@@ -1,0 +1,85 @@
+"""Answers of servers on the head's disk, in files that are whole or not there: they count, and a resume finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backends.cluster.shard_protocol import Answer, FrameError, FrameReader, VideoResult, to_frame
+from backends.core.files import write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Spool:
+    """The answers in one folder. A file that is torn or damaged is passed over: its videos are computed again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results: dict[str, VideoResult] = {}
+        """By video id."""
+        self.clips = 0
+        self._places: dict[str, tuple[Path, int]] = {}
+        """File, and first row in it, of each video with clips."""
+        self._count = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.glob("*.shard")):
+            self._count = max(self._count, int(path.stem) + 1 if path.stem.isdigit() else 0)
+            if (found := _read(path)) is not None:
+                self._take_in(path, found[0])
+
+    def keep(self, answer: Answer, rows: bytes) -> None:
+        """Make an answer durable; it counts from here on. Raises OSError."""
+        path = self.folder / f"{self._count:08d}.shard"
+        write_whole(path, to_frame(answer, rows))
+        self._count += 1
+        self._take_in(path, answer)
+
+    def scores(self, results: Iterable[VideoResult]) -> Iterator[tuple[VideoResult, NDArray[np.float32]]]:
+        """Each result with its rows (clips, classes). Videos of one file that follow each other read it once."""
+        opened, rows = Path(), None
+        for result in results:
+            path, first = self._places[result.video.id]
+            if path != opened or rows is None:
+                opened, rows = path, _rows(path)
+            yield result, rows[first : first + len(result.crc)]
+
+    def _take_in(self, path: Path, answer: Answer) -> None:
+        first = 0
+        for result in answer.results:
+            if result.video.id not in self.results:
+                self.clips += len(result.crc)
+            self.results[result.video.id] = result
+            self._places[result.video.id] = (path, first)
+            first += len(result.crc)
+
+
+def check_answer(answer: Answer, rows: bytes) -> None:
+    """FrameError where the rows are not those that the results announce."""
+    clips = sum(len(result.crc) for result in answer.results)
+    if len(rows) != clips * answer.classes * 4 or not 0 <= answer.classes <= 1_000_000:
+        raise FrameError(f"{len(rows)} bytes for {clips} rows of {answer.classes} classes")
+
+
+def _read(path: Path) -> tuple[Answer, bytes] | None:
+    try:
+        found = list(FrameReader().feed(path.read_bytes()))
+        message, rows = found[0]
+        if len(found) != 1 or not isinstance(message, Answer):
+            return None
+        check_answer(message, rows)
+    except (OSError, FrameError, IndexError):
+        return None
+    return message, rows
+
+
+def _rows(path: Path) -> Any:
+    import numpy as np
+
+    found = _read(path)
+    if found is None:
+        raise OSError(5, "damaged", str(path))
+    return np.frombuffer(found[1], "<f4").reshape(-1, max(1, found[0].classes))

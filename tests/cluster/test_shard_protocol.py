@@ -1,0 +1,101 @@
+"""What crosses between head and servers, whole or refused, and what the head keeps of it."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.cluster.shard_protocol import (
+    Alive,
+    Answer,
+    FrameError,
+    FrameReader,
+    Give,
+    Hello,
+    Message,
+    Open,
+    Ping,
+    Refused,
+    ShardVideo,
+    VideoResult,
+    to_frame,
+)
+from backends.cluster.spool import Spool, check_answer
+from backends.core.messages import line
+from backends.data.annotation import Video
+
+VIDEO = Video("a", "wave", "validation", 1, 40)
+MESSAGES: list[tuple[Message, bytes]] = [
+    (Ping(), b""),
+    (Open(), b"model"),
+    (Give(3, (ShardVideo(Path("/videos/wave/a.avi"), VIDEO),)), b""),
+    (Answer(3, (VideoResult(VIDEO, 3, (1, 2, 3)), VideoResult(VIDEO, reason=line("{n} is odd", n=1))), 2), b"x" * 24),
+    (Refused(4, line("it broke")), b""),
+    (Alive({"npu:0": "working"}, 7, 0.5, None, "null 1"), b""),
+    (Hello("0.2", problem=line("{a}: {b}", a="x", b=line("inner"))), b""),
+]
+
+
+@given(st.lists(st.sampled_from(MESSAGES)), st.integers(1, 400))
+def test_frames_arrive_as_they_were_sent_however_they_are_cut(sent: list[tuple[Message, bytes]], size: int) -> None:
+    """Messages, bodies and their order."""
+    stream, reader = b"".join(to_frame(*one) for one in sent), FrameReader()
+    pieces = (stream[start : start + size] for start in range(0, len(stream), size))
+    assert sent == [found for piece in pieces for found in reader.feed(piece)]
+
+
+@pytest.mark.parametrize("place", [0, 5, 13, 17, 30, -1])
+def test_a_flipped_bit_is_refused(place: int) -> None:
+    """In the fixed part, in the head or in the body: nothing of it is taken, however long is waited for more."""
+    frame = bytearray(to_frame(MESSAGES[3][0], MESSAGES[3][1]))
+    frame[place] ^= 1
+    found: list[tuple[Message, bytes]] = []
+    with contextlib.suppress(FrameError):
+        found += FrameReader().feed(bytes(frame))
+    assert [] == found
+
+
+@pytest.mark.parametrize("head", [b"{}", b'{"kind":"os.system"}', b"[1]", b'{"kind":"Give","lease":"x"}', b"\xff"])
+def test_what_is_no_message_is_refused(head: bytes) -> None:
+    """A kind that is none, a value of another type: one error, and nothing is run."""
+    import struct
+    import zlib
+
+    with pytest.raises(FrameError):
+        list(FrameReader().feed(struct.pack("<4sIQI", b"R3DC", len(head), 0, zlib.crc32(head)) + head))
+
+
+def test_rows_that_do_not_fit_the_results_are_refused() -> None:
+    """A server must not shift the scores of one video to another."""
+    answer = Answer(1, (VideoResult(VIDEO, 3, (1, 2, 3)),), 2)
+    check_answer(answer, bytes(24))
+    with pytest.raises(FrameError):
+        check_answer(answer, bytes(16))
+
+
+def answer(name: str, clips: int) -> tuple[Answer, bytes]:
+    """Of one video, its scores counted up."""
+    video = Video(name, "wave", "validation", 1, 40)
+    rows = np.arange(clips * 2, dtype="<f4").reshape(clips, 2)
+    return Answer(1, (VideoResult(video, clips, tuple(range(clips))),), 2), rows.tobytes()
+
+
+def test_answers_are_found_again_and_a_damaged_one_is_not(tmp_path: Path) -> None:
+    """What came back before counts in the next attempt; a torn file does not, and nothing is written over it."""
+    spool = Spool(tmp_path)
+    for name, clips in (("a", 3), ("b", 1), ("c", 0)):
+        spool.keep(*answer(name, clips))
+    assert (["a", "b", "c"], 4) == (sorted(Spool(tmp_path).results), Spool(tmp_path).clips)
+    path = tmp_path / "00000001.shard"
+    path.write_bytes(path.read_bytes()[:-1])
+    again = Spool(tmp_path)
+    assert ["a", "c"] == sorted(again.results)
+    again.keep(*answer("b", 1))
+    assert ["a", "b", "c"] == sorted(Spool(tmp_path).results)
+    found = {result.video.id: rows.tolist() for result, rows in again.scores([again.results["b"], again.results["a"]])}
+    assert {"a": [[0, 1], [2, 3], [4, 5]], "b": [[0, 1]]} == found
