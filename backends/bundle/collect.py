@@ -6,6 +6,7 @@ without what would have told it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -191,13 +192,10 @@ def _events(name: str, folder: RunFolder) -> Part:
     last: deque[str] = deque(maxlen=EVENTS)
     count = 0
     try:
-        reader = JournalReader(folder.journal)
-        try:
+        with contextlib.closing(JournalReader(folder.journal)) as reader:
             for number, at, event in reader.events():
                 last.append(json.dumps({"seq": number, "at": at, **json.loads(to_json(event))}))
                 count += 1
-        finally:
-            reader.close()
     except (sqlite3.Error, OSError) as error:
         return Part(name, "", cut=line("{reason}", reason=str(error)))
     cut = line("the last {kept} of {n} events", kept=EVENTS, n=count) if count > EVENTS else Line("")

@@ -56,7 +56,9 @@ def _found(folders: Folders, plan: Plan | None, keep: int) -> CleanupPlan:
     if blind:
         notes.append(line("the journal of run {run} cannot be read: no artifact is removed", run=blind[0]))
     else:
-        needed = _pointed_at([run for _, run in kept if run is not None]) | _current(folders, plan)
+        runs = (run for _, run in kept if run is not None)
+        needed = {(stage.name, stage.fingerprint) for run in runs for stage in run.stages if stage.fingerprint}
+        needed |= _current(folders, plan)
         waste += _artifacts(folders, _with_origins(Cache(folders), needed))
     return CleanupPlan(tuple(waste), tuple(run_id for run_id, _ in kept), tuple(notes))
 
@@ -161,10 +163,6 @@ def _ours(paths: list[Path], shape: re.Pattern[str]) -> Iterator[Path]:
     for path in paths:
         if shape.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
             yield path
-
-
-def _pointed_at(runs: list[Run]) -> set[Artifact]:
-    return {(stage.name, stage.fingerprint) for run in runs for stage in run.stages if stage.fingerprint}
 
 
 def _current(folders: Folders, plan: Plan | None) -> set[Artifact]:

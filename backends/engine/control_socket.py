@@ -103,8 +103,6 @@ async def _obey(engine: Obeys, text: bytes) -> dict[str, Any]:
         except InputError as error:
             return {"error": str(error)}
         return {"ok": True}
-    if command.get("command") == "ping":
-        return {"ok": True, "pid": os.getpid()}
     if isinstance(command.get("stage"), str) and isinstance(command.get("to_stage"), dict):
         return {"ok": await engine.command(command["stage"], command["to_stage"])}
     return {"error": "not a command"}

@@ -10,34 +10,36 @@ from pathlib import Path
 from msgspec import Struct
 
 
+class Inside:
+    """A path of a fixed name under a folder's `base`: an attribute of `RunFolder` and `Folders`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: RunFolder | Folders, _: object = None) -> Path:
+        return folder.base / self._name
+
+
 class RunFolder(Struct, frozen=True):
     """One run's folder: plan, journal, logs, samples."""
 
     path: Path
+    plan = Inside("plan.json")
+    """The plan as JSON, written before the supervisor starts."""
+    journal = Inside("journal.db")
+    """SQLite: events and the folded state."""
+    samples = Inside("samples.jsonl")
+    supervisor_log = Inside("supervisor.log")
+    """The supervisor's own standard output and error."""
+
+    @property
+    def base(self) -> Path:
+        return self.path
 
     @property
     def id(self) -> str:
         """The run's id: its start as YYYYMMDD-HHMMSS and four digits that keep runs in order."""
         return self.path.name
-
-    @property
-    def plan(self) -> Path:
-        """The plan as JSON, written before the supervisor starts."""
-        return self.path / "plan.json"
-
-    @property
-    def journal(self) -> Path:
-        """SQLite: events and the folded state."""
-        return self.path / "journal.db"
-
-    @property
-    def samples(self) -> Path:
-        return self.path / "samples.jsonl"
-
-    @property
-    def supervisor_log(self) -> Path:
-        """The supervisor's own standard output and error."""
-        return self.path / "supervisor.log"
 
     def log(self, stage: str, attempt: int) -> Path:
         """Standard output and error of one attempt."""
@@ -51,43 +53,24 @@ class Folders(Struct, frozen=True):
     """The `.r3d/` of a workspace."""
 
     workspace: Path
+    lock = Inside("engine.lock")
+    """Held with flock by the living engine; holds its name as JSON."""
+    heartbeat = Inside("heartbeat")
+    """The engine's last sign of life on the monotonic clock."""
+    socket = Inside("engine.sock")
+    reserve = Inside("reserve")
+    """Space kept back for the last events where the disk is full."""
+    trash = Inside("trash")
+    """What is being removed: a folder leaves its place whole before it is taken apart."""
+    digests = Inside("digests.json")
+    runs = Inside("runs")
 
     @property
     def root(self) -> Path:
         """Everything that we decide; deleting it loses nothing that cannot be computed again."""
         return self.workspace / ".r3d"
 
-    @property
-    def lock(self) -> Path:
-        """Held with flock by the living engine; holds its name as JSON."""
-        return self.root / "engine.lock"
-
-    @property
-    def heartbeat(self) -> Path:
-        """The engine's last sign of life on the monotonic clock."""
-        return self.root / "heartbeat"
-
-    @property
-    def socket(self) -> Path:
-        return self.root / "engine.sock"
-
-    @property
-    def reserve(self) -> Path:
-        """Space kept back for the last events where the disk is full."""
-        return self.root / "reserve"
-
-    @property
-    def trash(self) -> Path:
-        """What is being removed: a folder leaves its place whole before it is taken apart."""
-        return self.root / "trash"
-
-    @property
-    def digests(self) -> Path:
-        return self.root / "digests.json"
-
-    @property
-    def runs(self) -> Path:
-        return self.root / "runs"
+    base = root
 
     def run(self, run_id: str) -> RunFolder:
         return RunFolder(self.runs / run_id)

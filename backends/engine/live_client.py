@@ -225,17 +225,10 @@ class LiveClient:
         return read_state(folder.journal) or Run(id=run_id)
 
     def events(self, run_id: str, after: int = 0) -> list[tuple[int, float, Event]]:
-        """The facts of a run's journal with a number above `after`: number, wall time in seconds, event."""
-        try:
-            reader = JournalReader(self._folders.run(run_id).journal)
-        except sqlite3.Error:
-            return []
-        try:
+        journal = self._folders.run(run_id).journal
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(JournalReader(journal)) as reader:
             return list(reader.events(after))
-        except sqlite3.Error:
-            return []
-        finally:
-            reader.close()
+        return []
 
     def close(self) -> None:
         if not self._lock.acquire(timeout=CLOSE_S):

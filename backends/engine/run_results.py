@@ -6,15 +6,16 @@ import contextlib
 import filecmp
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from backends.core.catalog_pages import SkippedEntry
 from backends.core.codec import DecodeError, decode, loads
 from backends.core.errors import InputError
 from backends.core.events import ItemSetAside, from_json
+from backends.core.files import write_whole
 from backends.core.messages import N_, os_reason
 from backends.core.plan import Plan
 from backends.core.run_state import Run, StageRun
@@ -67,21 +68,12 @@ def export(folders: Folders, run: Run, folder: Path) -> tuple[Path, ...]:
                 raise InputError(text, hint=hint, path=str(target))
         for source, target in pairs:
             if not target.exists():
-                _copy(source, target)
+                with source.open("rb") as file:
+                    write_whole(target, iter(partial(file.read, 1 << 20), b""))
     except OSError as error:
         text, hint = N_("{path}: {reason}"), N_("name a folder that can be written")
         raise InputError(text, hint=hint, path=str(folder), reason=os_reason(error)) from None
     return tuple(target for _, target in pairs)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Whole or not at all: a copy that was cut off would block the next."""
-    part = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        shutil.copyfile(source, part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 _LAST = "SELECT max(seq) FROM events WHERE substr(body, 1, ?) = ?"

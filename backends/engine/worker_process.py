@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,35 +74,25 @@ async def spawn(workspace: Path, log: Path, scratch: Path) -> Child:
     """Start a worker in a session of its own, its standard error in `log`, its working folder `scratch`."""
     for folder in (log.parent, scratch):
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a moment's work; the loop may wait for it
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *python_command("backends.worker"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=descriptor,
-            cwd=scratch,
-            env=child_environment(workspace, {"TMPDIR": str(scratch)}),  # what libraries leave stays in the workspace
-            start_new_session=True,
-            limit=LONGEST_LINE,
-        )
-    finally:
-        os.close(descriptor)
-    return Child(process)
+    return await _spawn(
+        python_command("backends.worker"),
+        log,
+        child_environment(workspace, {"TMPDIR": str(scratch)}),  # what libraries leave stays in the workspace
+        stdout=asyncio.subprocess.PIPE,
+        cwd=scratch,
+        limit=LONGEST_LINE,
+    )
 
 
 async def spawn_companion(companion: tuple[str, ...], workspace: Path, output: Path, log: Path) -> Child:
     """Start the process that samples the devices; its standard input is its lifeline."""
+    return await _spawn(python_command(*companion, str(output)), log, child_environment(workspace))
+
+
+async def _spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], **options: Any) -> Child:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    given = {"stdin": asyncio.subprocess.PIPE, "stdout": descriptor, "start_new_session": True, **options}
     try:
-        process = await asyncio.create_subprocess_exec(
-            *python_command(*companion, str(output)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=descriptor,
-            stderr=descriptor,
-            env=child_environment(workspace),
-            start_new_session=True,
-        )
+        return Child(await asyncio.create_subprocess_exec(*command, stderr=descriptor, env=environment, **given))
     finally:
         os.close(descriptor)
-    return Child(process)

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO
 
 from backends.core.codec import loads
-from backends.core.errors import R3dError, Stopped
+from backends.core.errors import NeedError, R3dError, Stopped
 from backends.core.events import (
     DeviceChanged,
     Event,
@@ -122,7 +122,7 @@ def _listen(stream: IO[bytes], job: Job) -> None:
 
 
 def _run(request: Request, job: Job) -> tuple[Event, int]:
-    begun = time.monotonic()
+    begun, code = time.monotonic(), 1
     stage, attempt = request.stage, request.attempt
     try:
         module, _, function = request.entry.partition(":")
@@ -131,15 +131,13 @@ def _run(request: Request, job: Job) -> tuple[Event, int]:
         return StageStopped(stage, attempt, time.monotonic() - begun), stop.exit_code
     except R3dError as error:
         traceback.print_exc()
-        seconds = time.monotonic() - begun
-        return StageFailed(stage, attempt, error.line, error.hint, seconds, error.exit_code), error.exit_code
+        message, hint, code = error.line, error.hint, error.exit_code
     except MemoryError:
         message, hint = line("out of memory"), line("fewer workers, or a smaller batch, in r3d.toml")
     except ModuleNotFoundError as error:
         traceback.print_exc()
         message = line("the Python module {module} is missing", module=error.name)
-        seconds = time.monotonic() - begun
-        return StageFailed(stage, attempt, message, line("pip install {module}", module=error.name), seconds, 3), 3
+        hint, code = line("pip install {module}", module=error.name), NeedError.exit_code
     except OSError as error:
         traceback.print_exc()
         message, hint = _disk_words(error, request)
@@ -150,7 +148,7 @@ def _run(request: Request, job: Job) -> tuple[Event, int]:
     else:
         seconds = time.monotonic() - begun
         return StageFinished(stage, attempt, job.complete(outcome), seconds), 0
-    return StageFailed(stage, attempt, message, hint, time.monotonic() - begun, 1), 1
+    return StageFailed(stage, attempt, message, hint, time.monotonic() - begun, code), code
 
 
 def _disk_words(error: OSError, request: Request) -> tuple[Line, Line]:
