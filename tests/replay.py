@@ -271,8 +271,9 @@ class ReplayClient:
         summary = next((one for one in self.runs() if one.id == run_id), None)
         if summary is None:
             raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
-        report = self._snapshot.report if run_id == self._snapshot.run.id else None
-        return RunResult(summary, report)
+        if run_id != self._snapshot.run.id:
+            return RunResult(summary)
+        return RunResult(summary, self._snapshot.report, self._snapshot.run)
 
     def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
         """Write it down; a recording has no files."""

@@ -90,10 +90,15 @@ class Query(Struct, frozen=True):
     """Of `videos`, those of one class."""
     predicted: str | None = None
     """Of `videos`, those whose best label it is."""
+    is_wrong: bool = False
+    """Of `videos`, those with another best label than their own."""
 
 
 class Catalog(Protocol):
     """One run's videos, classes, skipped items and predictions. Calls may take half a second: use a thread."""
+
+    run_id: str
+    """The run that it is of; empty where nobody said."""
 
     def say(self, words: Callable[[Line], str]) -> None:
         """Word reasons in a language: they are filtered and ordered by as they are shown."""

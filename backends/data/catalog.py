@@ -67,15 +67,18 @@ def _reasoned(make: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *row: make(*row[:-1], loads(Line, row[-1]))
 
 
+_OUTCOME = """CASE WHEN ifnull(s.text, '') != '' THEN 'a' || s.text
+    WHEN v.predicted != v.label THEN 'b' || v.predicted ELSE 'c' || v.predicted END"""
+"""Those with a reason come first, then the wrong ones."""
 _TABLES = {
     "videos": _Table(
         "v.video, v.label, v.frames, v.clips, v.before, v.first, v.last, v.predicted, v.score, v.stage",
         _reasoned(VideoEntry),
         "video",
-        "v.video || ' ' || ifnull(v.predicted, '') || ' ' || ifnull(s.text, '')",
+        "v.video || ' ' || v.label || ' ' || ifnull(v.predicted, '') || ' ' || ifnull(s.text, '')",
         {
-            **{name: f"v.{name}" for name in ("video", "frames", "clips", "score")},
-            "outcome": "CASE WHEN ifnull(s.text, '') = '' THEN 'b' || v.predicted ELSE 'a' || s.text END",
+            **{name: f"v.{name}" for name in ("video", "label", "frames", "clips", "predicted", "score")},
+            "outcome": _OUTCOME,
         },
         has_reasons=True,
     ),
@@ -183,6 +186,7 @@ class SqlCatalog:
     def __init__(self, db: sqlite3.Connection, where: str, earlier: Callable[[str], SqlCatalog] | None = None) -> None:
         """`where` is what another connection may attach it by, `earlier` opens the catalog of another run."""
         self.where = where
+        self.run_id = ""
         self._db, self._earlier = db, earlier
         self._lock = threading.Lock()
         self._tables: dict[Query, tuple[str, int]] = {}
@@ -294,6 +298,8 @@ def _tests(query: Query, text: str) -> tuple[str, list[str]]:
         if wanted is not None:
             tests.append(f"{column} = ?")
             values.append(wanted)
+    if query.is_wrong:
+        tests.append("v.predicted != v.label")
     return (f" WHERE {' AND '.join(tests)}" if tests else ""), values
 
 

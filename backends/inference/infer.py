@@ -25,7 +25,7 @@ from backends.device.model_runtime import DeviceSpec, RuntimeInfo, load
 from backends.device.protocol import CLIPS
 from backends.inference.batch_layout import Layout, Spans, batches, count, repeated
 from backends.inference.device_makers import DeviceMaker, ToolOptions, process_maker, tool_maker
-from backends.inference.lease_devices import Limits
+from backends.inference.lease_devices import LeaseLimits
 from backends.inference.lease_scheduler import Leases
 from backends.inference.pool import Pool, Work
 from backends.inference.result_log import Ledger
@@ -61,7 +61,7 @@ class Params(Struct, frozen=True):
 class Tuning(Struct, frozen=True):
     devices: tuple[int, ...] | None = None
     """Ids; on cpu as many groups of cores. None: all that are there (on cpu: one group of all cores)."""
-    limits: Limits = field(default_factory=Limits)
+    limits: LeaseLimits = field(default_factory=LeaseLimits)
     sync_s: float = 0.25
     """Least time between two syncs of the rows."""
     acl_python: Path | None = None

@@ -15,7 +15,7 @@ from backends.inference.running_accuracy import Meter
 from backends.monitor.drift import Drift
 
 
-class Limits(Struct, frozen=True):
+class LeaseLimits(Struct, frozen=True):
     """How long a device may be silent, in seconds."""
 
     start_s: float = 30.0
@@ -67,7 +67,7 @@ class LeaseDevice(Struct):
     def alive(self) -> bool:
         return self.state in ("starting", "loading", "ready", "leaving")
 
-    def limit(self, limits: Limits, *, is_tool: bool) -> float | None:
+    def limit(self, limits: LeaseLimits, *, is_tool: bool) -> float | None:
         """Seconds that it may be silent now; None: for as long as it likes."""
         if self.state == "starting":
             return limits.start_s

@@ -31,7 +31,7 @@ from backends.core.events import DeviceState
 from backends.core.messages import Line, line
 from backends.inference import lease_events as ev
 from backends.inference.batch_layout import Batch
-from backends.inference.lease_devices import Held, Lease, LeaseDevice, Limits
+from backends.inference.lease_devices import Held, Lease, LeaseDevice, LeaseLimits
 from backends.inference.running_accuracy import Meter
 
 DEPTH = 2
@@ -70,14 +70,14 @@ class Leases:
         devices: Iterable[str],
         fresh: Iterator[Batch],
         total: int,
-        limits: Limits | None = None,
+        limits: LeaseLimits | None = None,
         restarts: int = 2,
         left_out: Mapping[str, Line] | None = None,
         *,
         tool: bool = False,
         open_ended: bool = False,
     ) -> None:
-        self.limits = limits or Limits()
+        self.limits = limits or LeaseLimits()
         out = left_out or {}
         self.devices = {name: LeaseDevice(name, restarts, left_out=out.get(name, Line(""))) for name in devices}
         self.stopping = False

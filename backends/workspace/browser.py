@@ -59,8 +59,13 @@ def open_catalog(workspace: Path, run_id: str = "", *, keep: bool = True) -> Sql
         try:
             sources.write(keep=keep, beside=sources.bytes > LARGE)
         except (OSError, sqlite3.Error):
-            return memory_catalog(sources.videos(), sources.skipped(), earlier)
-    return SqlCatalog.open(sources.catalog, earlier)
+            return _of(sources.run, memory_catalog(sources.videos(), sources.skipped(), earlier))
+    return _of(sources.run, SqlCatalog.open(sources.catalog, earlier))
+
+
+def _of(run: Run, catalog: SqlCatalog) -> SqlCatalog:
+    catalog.run_id = run.id
+    return catalog
 
 
 class _Sources:
@@ -188,8 +193,10 @@ def _plain(field: str) -> str:
     return field[1:] if field[:1] == "'" and field[1:2] in _FORMULA else field
 
 
-def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames:
+def clip_frames(workspace: Path, video: str, clip: int, side: int, run_id: str = "") -> ClipFrames:
     """The frames of clip `clip` (from 0) of a video, at most `side` pixels wide and high: means of what they cover.
+
+    They are those of a run, by default of the latest one that made clips.
 
     InputError where the store has no such clip, StageError where it is damaged.
     """
@@ -198,7 +205,7 @@ def clip_frames(workspace: Path, video: str, clip: int, side: int) -> ClipFrames
     from backends.data.clip_store import ClipStore
 
     folders = Folders(workspace)
-    store = ClipStore.open_one(_latest_store(folders), video)
+    store = ClipStore.open_one(_store(folders, run_id), video)
     place = store.videos[0] if store else None
     if store is None or place is None or not 0 <= clip < place.clips:
         raise InputError("{video} has no clip {n}", hint="choose another", video=video, n=clip + 1)
@@ -223,9 +230,10 @@ def _scaled(pixels: NDArray[np.float64], axis: int, side: int) -> NDArray[np.flo
     return scaled
 
 
-def _latest_store(folders: Folders) -> Path:
-    store = output(folders, _run(folders, "")[0], "store")
-    assert store is not None
+def _store(folders: Folders, run_id: str) -> Path:
+    store = output(folders, _run(folders, run_id)[0], "store")
+    if store is None or not store.is_dir():
+        raise InputError("the clips of run {run} are gone", hint="run the preprocess stage", run=run_id)
     return store
 
 

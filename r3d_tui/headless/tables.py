@@ -17,7 +17,7 @@ from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Span, cells, fit, row, table, text_of
 from r3d_tui.text.safe import safe
-from r3d_tui.views.lists import run_cells, run_columns, run_note
+from r3d_tui.views.browser_tables import RUNS, runs_note
 from r3d_tui.views.look import Look, dotted
 
 WIDEST = 1000
@@ -42,8 +42,8 @@ def run_lines(runs: Iterable[RunSummary], words: Words) -> Iterator[str]:
     if not found:
         yield words("plain.nothing")
         return
-    yield from _lines(run_columns(look), [run_cells(run, look) for run in found])
-    yield from filter(None, map(text_of, run_note(found, look)))
+    yield from _lines([one.column(look) for one in RUNS], [[one.cell(run, look) for one in RUNS] for run in found])
+    yield from filter(None, map(text_of, runs_note(found, look)))
 
 
 def log_lines(paths: Mapping[str, str], words: Words) -> Iterator[str]:

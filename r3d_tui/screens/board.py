@@ -22,9 +22,9 @@ from r3d_tui.panels.catalogue import VIEWS
 from r3d_tui.panels.log_panel import LogPanel
 from r3d_tui.panels.panel import Panel, Scene
 from r3d_tui.screens.dialog import Dialog
-from r3d_tui.screens.host import Host, ask
+from r3d_tui.screens.host import Host
 from r3d_tui.state.board_state import STATUS_S, BoardState, Status
-from r3d_tui.state.feed import DevicesRead, FeedBroke, LogCame, SnapshotCame
+from r3d_tui.state.feed import DevicesRead, FeedBroke, LogCame, SnapshotCame, ask
 from r3d_tui.terminal.textual_workarounds import HeldScreen
 from r3d_tui.text.rows import Row, Span, cut, row
 from r3d_tui.text.safe import safe

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 from backends.core.client import Snapshot
 from r3d_tui.lang.words import Words
-from r3d_tui.screens.lists import Large
+from r3d_tui.screens.dialog import Large
 from r3d_tui.text.rows import Row, Span, cut, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views.chip import Processes, chip

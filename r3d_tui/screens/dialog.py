@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import ClassVar, cast
 
 from textual import events
@@ -13,13 +14,15 @@ from textual.screen import ModalScreen
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.host import Host, write_text
 from r3d_tui.terminal.textual_workarounds import bind
-from r3d_tui.text.rows import Row, Span, cut, row
+from r3d_tui.text.rows import Row, Span, cut, ends, row, width_of
 from r3d_tui.text.safe import safe
 from r3d_tui.views.look import Look
 from r3d_tui.widgets.sheet import Sheet
 
 Rows = Callable[[Look], list[Row]]
 NOTICE_S = 4.0
+GAP = 2
+"""Cells between two keys of the last line."""
 
 
 class Dialog(ModalScreen[str]):
@@ -162,3 +165,32 @@ class Dialog(ModalScreen[str]):
 
     def action_nothing(self) -> None:
         """Tab has nowhere to go here."""
+
+
+class Large(Dialog):
+    """A dialog as large as the terminal: what it shows must not jump."""
+
+    WIDE = 130
+
+    def _fit(self) -> None:
+        width, height = self.app.size
+        self._body.styles.width = max(5, min(self.WIDE, width - (4 if width > 84 else 0)))
+        self._body.styles.height = max(4, height - (2 if height > 24 else 0))
+
+    def keyline(self, pairs: Sequence[tuple[str, str, str]], state: str = "") -> Row:
+        """Keys, words and what a click does at the left, a state at the right; keys go where all do not fit."""
+        width = max(1, self._body.size.width)
+        if self._notice:
+            return cut(row(Span(safe(self._notice), "accent")), width)
+        tail = row(Span(f" {state}", "dim")) if state else ()
+        kept = [_key(key, self._words(text), action) for key, text, action in pairs]
+        while len(kept) > 1 and sum(map(width_of, kept)) - GAP + (width_of(tail) + 1 if tail else 0) > width:
+            kept.pop(-2)
+        line = tuple(itertools.chain.from_iterable(kept))
+        line = (*line[:-1], line[-1]._replace(text=line[-1].text.rstrip()))
+        return ends(line, tail, width) if tail else cut(line, width)
+
+
+def _key(key: str, text: str, action: str) -> Row:
+    act = f"screen.{action}" if action else ""
+    return Span(key, "key", act), Span(f" {text}  ", "", act)

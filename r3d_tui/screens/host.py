@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from textual.message_pump import MessagePump
+from textual.app import App
 
 from backends.core.client import Client
-from backends.core.errors import InputError, R3dError
-from backends.core.messages import Line, line
 from r3d_tui.lang.words import Words
 from r3d_tui.state.feed import Feed
-
-T = TypeVar("T")
 
 
 class Host(Protocol):
@@ -52,31 +47,14 @@ DEMO = 100
 """The code of a console that is left for the demo's."""
 
 
+def has_colours(app: App[object]) -> bool:
+    """Whether pictures may be drawn in colours of their own; sixteen, or none, are the terminal's."""
+    return not (app.native_ansi_color or app.no_color or getattr(app, "ascii_only", False))
+
+
 def write_text(folder: Path, name: str, text: str, now: float) -> Path:
     """A text to a file in a workspace, where a clipboard does not work; gives its path. `now` is wall time."""
     place = folder / ".r3d" / "texts" / f"{name}-{int(now)}.txt"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(text, encoding="utf-8")
     return place
-
-
-def ask(
-    screen: MessagePump, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[R3dError | Line], None]
-) -> None:
-    """Do `work` in a thread, then `then` or `failed` in the event loop, unless the screen was left meanwhile.
-
-    `failed` gets an error of the outside world, or, where `work` has a fault of ours, a line that names it.
-    """
-
-    def run() -> None:
-        try:
-            found = work()
-        except (R3dError, OSError) as error:
-            screen.call_later(failed, error if isinstance(error, R3dError) else InputError("{error}", error=str(error)))
-        except Exception as error:  # noqa: BLE001 - shown as a sentence; the console goes on
-            text = str(error)[:300]
-            screen.call_later(failed, line("{error}: {text}", error=type(error).__name__, text=text))
-        else:
-            screen.call_later(then, found)
-
-    Thread(target=run, name="ask", daemon=True).start()

@@ -21,7 +21,7 @@ from backends.core.errors import R3dError
 from backends.core.messages import Line
 from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
-from r3d_tui.screens.host import ask
+from r3d_tui.state.feed import ask
 from r3d_tui.text.rows import Span, cells, cut, fit, row, shorten
 from r3d_tui.text.safe import safe
 from r3d_tui.views.look import paragraph

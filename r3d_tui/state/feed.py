@@ -7,16 +7,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from threading import Thread
+from typing import TypeVar
 
 from msgspec import Struct
 from textual.message import Message
+from textual.message_pump import MessagePump
 
 from backends.core.client import Client, LogChunk, Snapshot
-from backends.core.errors import R3dError
+from backends.core.errors import InputError, R3dError
 from backends.core.messages import Line, line
 from backends.core.values import DeviceSample
 from r3d_tui.text.safe import safe_lines
 
+T = TypeVar("T")
 LEAST_S = 0.45
 """Least time between two snapshots: two a second are enough for eyes."""
 LOOK_S = 0.15
@@ -179,3 +183,25 @@ class FeedBroke(Message, bubble=False):
     def __init__(self, text: Line) -> None:
         super().__init__()
         self.text = text
+
+
+def ask(
+    screen: MessagePump, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[R3dError | Line], None]
+) -> None:
+    """Do `work` in a thread, then `then` or `failed` in the event loop, unless the screen was left meanwhile.
+
+    `failed` gets an error of the outside world, or, where `work` has a fault of ours, a line that names it.
+    """
+
+    def run() -> None:
+        try:
+            found = work()
+        except (R3dError, OSError) as error:
+            screen.call_later(failed, error if isinstance(error, R3dError) else InputError("{error}", error=str(error)))
+        except Exception as error:  # noqa: BLE001 - shown as a sentence; the console goes on
+            text = str(error)[:300]
+            screen.call_later(failed, line("{error}: {text}", error=type(error).__name__, text=text))
+        else:
+            screen.call_later(then, found)
+
+    Thread(target=run, name="ask", daemon=True).start()

@@ -7,53 +7,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import fields
 
-from backends.core.catalog_pages import Catalog, Change, Query
 from backends.core.client import RunResult
 from backends.core.settings import Settings
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, table
 from r3d_tui.text.safe import safe
-from r3d_tui.views.listing import Listing, Order, by_column, pages
 from r3d_tui.views.look import Look, paragraph, rule
 from r3d_tui.views.stages import moment
 
 KINDS = ("broken", "fixed", "lost", "gained", "other")
 """In the order in which they are listed: what got worse first."""
-ROLES = {"broken": ("✗", "bad"), "fixed": ("✓", "good"), "lost": ("–", "warn"), "gained": ("·", "good")}
-ORDERS: tuple[Order[Change], ...] = (
-    by_column("result.video", "video"),
-    by_column("result.label", "label"),
-    by_column("compare.before", "before"),
-    by_column("compare.now", "after"),
-)
 
 
 class Comparison(Struct, frozen=True):
     now: RunResult
     before: RunResult
-    listing: Listing[Change] | None
-    """None where the predictions of one are gone."""
-    counts: Mapping[str, int]
-    """Changed videos by kind."""
-
-
-def compared(now: RunResult, before: RunResult, catalog: Catalog | None) -> Comparison:
-    """Compare two results; `catalog` is that of `now`. Slow: call it from a thread."""
-    if catalog is None:
-        return Comparison(now, before, None, {})
-    counts = catalog.compare(before.run.id)
-    listing = Listing(pages(catalog, Query("changes"), ORDERS, lambda one: one.video))
-    return Comparison(now, before, listing, counts)
+    counts: Mapping[str, int] | None
+    """Changed videos by kind; None where the predictions of one are gone."""
 
 
 def above(found: Comparison, look: Look) -> list[Row]:
     """The figures of both, and how many videos changed and how."""
     words = look.words
     rows = [*_figures(found.now, found.before, look), (), *_settings(found.now, found.before, look)]
-    if found.listing is None:
+    if found.counts is None:
         return [*rows, (), *paragraph(words("compare.gone"), look.width, "warn")]
-    rows += [(), rule(words("compare.changed", n=figures.count(found.listing.total)), look.width)]
-    if not found.listing.total:
+    changed = sum(found.counts.values())
+    rows += [(), rule(words("compare.changed", n=figures.count(changed)), look.width)]
+    if not changed:
         return [*rows, *paragraph(words("compare.same"), look.width, "good")]
     known = " · ".join(words(f"compare.{kind}", n=found.counts[kind]) for kind in KINDS if found.counts.get(kind))
     return [*rows, *paragraph(known, look.width, "strong")]
@@ -141,20 +122,3 @@ def _apart(values: Sequence[float | None], digits: int, *, better: bool = False)
     apart = round(now - before, digits)
     role = ("good" if apart > 0 else "bad") if better and apart else ""
     return Span(f"{apart:+,.{digits}f}" if apart else "=", role)
-
-
-def change_columns(look: Look) -> tuple[Column, ...]:
-    words = look.words
-    return (
-        Column("", 1),
-        Column(words("result.video"), 18, flex=True),
-        Column(words("result.label"), 14, rank=1),
-        Column(words("compare.before"), 14),
-        Column(words("compare.now"), 14),
-    )
-
-
-def change_cells(change: Change, look: Look) -> tuple[str | Span, ...]:  # noqa: ARG001 - as all cells are drawn
-    sign, role = ROLES.get(change.kind, ("·", "dim"))
-    before, after = (figures.DASH if label is None else safe(label) for label in (change.before, change.after))
-    return Span(sign, role), safe(change.video), safe(change.label), before, Span(after, role)

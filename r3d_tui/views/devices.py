@@ -16,7 +16,7 @@ from backends.core.values import DeviceSample
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, fit, row
 from r3d_tui.text.safe import safe
-from r3d_tui.views.listing import Order, filter_of
+from r3d_tui.views.listing import SortKey, filter_of
 from r3d_tui.views.look import LABEL, Look, live_rate, stage_of, state_word
 from r3d_tui.views.tracks import Track, range_of
 from r3d_tui.widgets.meter import graph
@@ -97,19 +97,19 @@ def of_simulated(run: Run) -> bool:
     return run.simulated or any(device.name.endswith(SIMULATED) for device in run.devices)
 
 
-def _sampled(name: str, *, down: bool = True) -> Order[Device]:
+def _sampled(name: str, *, down: bool = True) -> SortKey[Device]:
     keys = {"busy_percent": "devices.busy", "memory_used_mb": "devices.memory"}
     heading = UNITS[name][0] if name in UNITS else keys[name]
-    return Order(heading, lambda one: getattr(one.sample, name) if one.sample else None, down)
+    return SortKey(heading, lambda one: getattr(one.sample, name) if one.sample else None, down)
 
 
-ORDERS: tuple[Order[Device], ...] = (
-    Order("stages.state", lambda one: one.state),
+ORDERS: tuple[SortKey[Device], ...] = (
+    SortKey("stages.state", lambda one: one.state),
     *map(_sampled, ("busy_percent", "power_w", "temp_c", "memory_used_mb")),
-    Order("infer.done", lambda one: one.run.clips if one.run else None, down=True),
-    Order("infer.now", lambda one: live_rate(one.run) if one.run else None, down=True),
-    Order("infer.mean", lambda one: one.run.mean_clips_per_s if one.run else None),
-    Order("infer.p95", lambda one: one.run.latency_p95_ms if one.run else None, down=True),
+    SortKey("infer.done", lambda one: one.run.clips if one.run else None, down=True),
+    SortKey("infer.now", lambda one: live_rate(one.run) if one.run else None, down=True),
+    SortKey("infer.mean", lambda one: one.run.mean_clips_per_s if one.run else None),
+    SortKey("infer.p95", lambda one: one.run.latency_p95_ms if one.run else None, down=True),
 )
 """What devices may be ordered by; without any, by their numbers."""
 

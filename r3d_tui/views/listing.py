@@ -1,7 +1,7 @@
-"""A list of any length, filtered and ordered: which entries are shown, in which order, and which one is looked at.
+"""A list of any length, filtered and sorted: which entries are shown, in which order, and which one is looked at.
 
-Entries come from a source: a tuple that is all there, or the pages of a catalog. What a source gives may take its time;
-the screen asks for it in a thread. Nothing here draws.
+The browser of runs shows such lists; their entries come from a tuple that is all there or from the pages of a catalog.
+Whatever asks for entries may take half a second: the screen does that in a thread. Nothing here draws.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ BEFORE, BEHIND = 200, 400
 """Entries that are read around the one that is looked at."""
 
 
-class Order(Struct, Generic[T], frozen=True):
-    """One way to order entries."""
+class SortKey(Struct, Generic[T], frozen=True):
+    """One way to sort entries."""
 
     heading: str
     """Key of the column's heading in the language files."""
@@ -29,20 +29,16 @@ class Order(Struct, Generic[T], frozen=True):
     down: bool = False
     """The largest first."""
     column: str = ""
-    """Of a catalog, what it orders by in place of `value`."""
+    """Of a catalog, what it sorts by in place of `value`."""
 
     @property
     def arrow(self) -> str:
+        """Which way it goes."""
         return "↓" if self.down else "↑"
 
 
-def by_column(heading: str, column: str, *, down: bool = False) -> Order[Any]:
-    """An order of a catalog's entries."""
-    return Order(heading, lambda _: None, down, column)
-
-
-class Rows(Struct, Generic[T], frozen=True):
-    """Entries that were filtered and ordered."""
+class Arranged(Struct, Generic[T], frozen=True):
+    """Entries that were filtered and sorted."""
 
     count: int
     read: Callable[[int, int], Sequence[T]]
@@ -51,71 +47,65 @@ class Rows(Struct, Generic[T], frozen=True):
     """The row of an entry; None where it is not among them."""
 
 
-class Source(Struct, Generic[T], frozen=True):
-    orders: tuple[Order[T], ...]
-    arranged: Callable[[str, Order[T] | None], Rows[T]]
-    """The entries that hold every word of a pattern, in an order; None: as they came."""
-    is_slow: bool = False
-    """Asking holds the caller up: use a thread."""
+Arrange = Callable[[str, "SortKey[T] | None"], Arranged[T]]
+"""The entries that hold every word of a pattern, sorted; None: as they came."""
 
 
-def entries(found: Sequence[T], orders: Sequence[Order[T]], text: Callable[[T], str]) -> Source[T]:
-    """A source whose entries are all there, some thousands at most; `text` is what an entry is filtered by."""
+def in_memory(found: Sequence[T], text: Callable[[T], str]) -> Arrange[T]:
+    """Entries that are all there, some thousands at most; `text` is what an entry is filtered by."""
 
-    def arranged(pattern: str, order: Order[T] | None) -> Rows[T]:
+    def arrange(pattern: str, key: SortKey[T] | None) -> Arranged[T]:
         fits = filter_of(pattern)
         shown = [one for one in found if fits(text(one))]
-        if order is not None:
-            known = [one for one in shown if order.value(one) is not None]
-            unknown = [one for one in shown if order.value(one) is None]
-            shown = [*sorted(known, key=order.value, reverse=order.down), *unknown]
-        return Rows(
+        if key is not None:
+            known = sorted((one for one in shown if key.value(one) is not None), key=key.value, reverse=key.down)
+            shown = [*known, *(one for one in shown if key.value(one) is None)]
+        return Arranged(
             len(shown),
             lambda begin, count: shown[begin : begin + count],
             lambda one: shown.index(one) if one in shown else None,
         )
 
-    return Source(tuple(orders), arranged)
+    return arrange
 
 
-def pages(catalog: Catalog, query: Query, orders: Sequence[Order[T]], name: Callable[[T], str]) -> Source[T]:
-    """A table of a catalog as a source; `name` is what the catalog finds an entry by."""
+def of_catalog(catalog: Catalog, query: Query, name: str) -> Arrange[Any]:
+    """The entries of a catalog; each is found again by its attribute `name`."""
 
-    def arranged(pattern: str, order: Order[T] | None) -> Rows[T]:
-        column, down = (order.column, order.down) if order else ("", False)
-        asked = replace(query, text=pattern, order=column, is_descending=down)
-        return Rows(
-            catalog.count(asked),
-            lambda begin, count: catalog.page(asked, begin, count),
-            lambda one: catalog.place(asked, name(one)),
+    def arrange(pattern: str, key: SortKey[Any] | None) -> Arranged[Any]:
+        order, down = (key.column, key.down) if key is not None else ("", False)
+        wanted = replace(query, text=pattern, order=order, is_descending=down)
+        return Arranged(
+            catalog.count(wanted),
+            lambda begin, count: catalog.page(wanted, begin, count),
+            lambda one: catalog.place(wanted, getattr(one, name)),
         )
 
-    return Source(tuple(orders), arranged, is_slow=True)
+    return arrange
 
 
 class Listing(Generic[T]):
-    """What is shown of a source: filter, order, cursor, and the entries around it."""
+    """What is shown of some entries: filter, sort key, cursor, and the entries around it."""
 
-    def __init__(self, source: Source[T]) -> None:
-        """Asks the source: in a thread, where that is slow."""
-        self.source = source
+    def __init__(self, keys: Sequence[SortKey[T]], arrange: Arrange[T], key: int = -1) -> None:
+        """Asks for the first entries: call it in a thread. `key` is which of `keys` they are sorted by at first."""
+        self.keys = tuple(keys)
+        self._arrange = arrange
         self.pattern = ""
-        self.order = -1
-        """Which of the source's orders; -1: as the entries came."""
+        self.key = key
+        """Which of the keys; -1: as the entries came."""
         self.here = 0
         """The row under the cursor."""
-        self._rows = source.arranged("", None)
-        self.total = self._rows.count
+        self._shown = arrange("", self.sorted_by)
+        self.total = self._shown.count
         """Entries without any filter."""
-        self._begin, self._page = 0, self._rows.read(0, BEHIND)
+        self._begin, self._page = 0, self._shown.read(0, BEHIND)
 
     def __len__(self) -> int:
-        return self._rows.count
+        return self._shown.count
 
     def at(self, row: int) -> T | None:
         """The entry on a row; None where it has not been read yet."""
-        if not 0 <= row - self._begin < len(self._page) and not self.source.is_slow:
-            self.hold(*self.around(row))
         place = row - self._begin
         return self._page[place] if 0 <= place < len(self._page) else None
 
@@ -124,40 +114,45 @@ class Listing(Generic[T]):
         return self.at(self.here)
 
     @property
-    def ordered_by(self) -> Order[Any] | None:
+    def near(self) -> Sequence[T]:
+        """The entries at hand, around the cursor."""
+        return self._page
+
+    @property
+    def sorted_by(self) -> SortKey[T] | None:
         """None: as the entries came."""
-        return self.source.orders[self.order] if self.order >= 0 else None
+        return self.keys[self.key] if self.key >= 0 else None
 
     def read(self, begin: int, count: int) -> Sequence[T]:
-        """Entries by their rows. Slow as the source is."""
-        return self._rows.read(begin, count)
+        """Entries by their rows. Slow."""
+        return self._shown.read(begin, count)
 
     def around(self, row: int) -> tuple[int, Sequence[T]]:
-        """Entries around a row, and the row of the first one. Slow as the source is."""
+        """Entries around a row, and the row of the first one. Slow."""
         begin = max(0, row - BEFORE)
-        return begin, self._rows.read(begin, BEFORE + BEHIND)
+        return begin, self._shown.read(begin, BEFORE + BEHIND)
 
     def hold(self, begin: int, page: Sequence[T]) -> None:
         self._begin, self._page = begin, page
 
-    def arranged(self, pattern: str, order: int) -> Callable[[], None]:
-        """Filter and order; changes nothing before the answer is called. Slow as the source is."""
+    def arranged(self, pattern: str, key: int) -> Callable[[], None]:
+        """Filter and sort; changes nothing before the answer is called. Slow."""
         mine = self.chosen
-        rows = self.source.arranged(pattern, self.source.orders[order] if order >= 0 else None)
-        here = (rows.place(mine) if mine is not None else None) or 0
+        shown = self._arrange(pattern, self.keys[key] if key >= 0 else None)
+        here = (shown.place(mine) if mine is not None else None) or 0
         begin = max(0, here - BEFORE)
-        page = rows.read(begin, BEFORE + BEHIND)
+        page = shown.read(begin, BEFORE + BEHIND)
 
         def put() -> None:
-            self.pattern, self.order, self._rows, self.here = pattern, order, rows, here
+            self.pattern, self.key, self._shown, self.here = pattern, key, shown, here
             self.hold(begin, page)
 
         return put
 
-    def turned(self, step: int) -> int:
-        """The order after this one (or before it); after the last, as the entries came."""
-        count = len(self.source.orders) + 1
-        return (self.order + 1 + step) % count - 1
+    def next_key(self, step: int) -> int:
+        """The key after this one (or before it); after the last, as the entries came."""
+        count = len(self.keys) + 1
+        return (self.key + 1 + step) % count - 1
 
     def move(self, rows: int) -> None:
         """Move the cursor, no further than the ends."""

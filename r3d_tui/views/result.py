@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backends.core.client import Snapshot
-from backends.core.values import ClassScore, Report, VideoScore
+from backends.core.values import ClassScore, Report
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, width_of
+from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, width_of
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import Device
-from r3d_tui.views.listing import Listing, Order, entries
 from r3d_tui.views.look import Look, dotted, figure, paragraph, stage_of
 from r3d_tui.views.verdict import verdict, verdict_line
 from r3d_tui.views.verification import verify_failure, verify_stage
 from r3d_tui.widgets.meter import meter
-
-BAR = "\0"
-"""Keeps the place of a bar in a table."""
 
 
 def result(snapshot: Snapshot, look: Look, devices: Sequence[Device] = ()) -> list[Row]:
@@ -191,76 +187,18 @@ def _worst(report: Report, look: Look) -> list[Row]:
     return [_heading(look, "result.worst"), *wrong]
 
 
-CLASS_ORDERS: tuple[Order[ClassScore], ...] = (
-    Order("result.share", lambda one: (one.top1 / one.videos, one.label)),
-    Order("result.label", lambda one: one.label),
-    Order("result.videos", lambda one: one.videos, down=True),
-)
-
-
-def class_listing(report: Report | None) -> Listing[ClassScore]:
-    """Every scored class, weakest first."""
-    scored = [one for one in report.classes if one.videos] if report else []
-    scored.sort(key=lambda one: (one.top1 / one.videos, one.label))
-    return Listing(entries(scored, CLASS_ORDERS, lambda one: one.label))
-
-
-def class_columns(look: Look) -> tuple[Column, ...]:
-    """Of the list of classes; the bar takes what is left."""
-    words = look.words
-    return (
-        Column(words("result.label"), 18),
-        Column("", 8, flex=True),
-        Column(words("result.share"), 6, right=True),
-        Column(words("result.videos"), 9, right=True),
-    )
-
-
-def class_cells(score: ClassScore, look: Look) -> tuple[str | Span, ...]:  # noqa: ARG001 - as all cells are drawn
-    """One class; its bar is drawn where the list keeps its place."""
-    part = score.top1 / score.videos
-    return safe(score.label), Span(BAR, ""), figures.percent(part), f"{score.top1}/{score.videos}"
-
-
-def with_bar(line: Row, score: ClassScore) -> Row:
-    """The bar of a class where `class_cells` kept its place."""
-    out: list[Span] = []
-    for span in line:
-        if span.text.startswith(BAR):
-            out += [bar._replace(action=span.action) for bar in _meter(score, cells(span.text))]
-        else:
-            out.append(span)
-    return tuple(out)
+def accuracy_bar(share: float | None, wide: int) -> Span:
+    """The share of a class as a bar of `wide` cells, blank beyond it: one piece, as a cell of a list is."""
+    if share is None:
+        return Span("")
+    bar, _ = meter(share, wide, _role(share))
+    return bar
 
 
 def _meter(score: ClassScore, wide: int) -> tuple[Span, ...]:
     part = score.top1 / score.videos
-    return meter(part, wide, "bad" if part < 0.34 else "warn" if part < 0.5 else "good")
+    return meter(part, wide, _role(part))
 
 
-WORST_ORDERS: tuple[Order[VideoScore], ...] = (
-    Order("result.score", lambda one: one.score, down=True),
-    Order("result.video", lambda one: one.video),
-    Order("result.label", lambda one: one.label),
-    Order("result.taken", lambda one: one.predicted),
-)
-
-
-def worst_listing(report: Report | None) -> Listing[VideoScore]:
-    """The wrong videos, most certain first."""
-    found = report.worst if report else ()
-    return Listing(entries(found, WORST_ORDERS, lambda one: f"{one.video} {one.label} {one.predicted}"))
-
-
-def worst_columns(look: Look) -> tuple[Column, ...]:
-    words = look.words
-    return (
-        Column(words("result.video"), 24, flex=True),
-        Column(words("result.label"), 14, rank=1),
-        Column(words("result.taken"), 14),
-        Column(words("result.score"), 6, right=True),
-    )
-
-
-def worst_cells(video: VideoScore, look: Look) -> tuple[str | Span, ...]:  # noqa: ARG001 - as all cells are drawn
-    return safe(video.video), safe(video.label), safe(video.predicted), f"{video.score:.3f}"
+def _role(share: float) -> str:
+    return "bad" if share < 0.34 else "warn" if share < 0.5 else "good"

@@ -164,7 +164,9 @@ def test_pages_are_the_whole_cut_in_pieces(videos: list[Any], order: str, down: 
     assert list(range(count)) == [catalog.place(query, one.video) for one in whole]
     words = text.split()
     fold = (lambda name: name) if text != text.lower() else str.lower
-    fits = [one for one in videos if all(fold(w) in fold(f"{one.video} {one.predicted or ''} ") for w in words)]
+    fits = [
+        one for one in videos if all(fold(w) in fold(f"{one.video} {one.label} {one.predicted or ''} ") for w in words)
+    ]
     assert sorted(one.video for one in fits) == sorted(one.video for one in whole)
 
 

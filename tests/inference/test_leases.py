@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backends.core.messages import line
 from backends.inference.batch_layout import Batch
-from backends.inference.lease_devices import Limits
+from backends.inference.lease_devices import LeaseLimits
 from backends.inference.lease_events import (
     Alive,
     Answered,
@@ -42,7 +42,7 @@ class Table:
     """Leases and what came out of them; the clock is a number."""
 
     def __init__(
-        self, devices: int, batches: int, *, limits: Limits | None = None, restarts: int = 2, tool: bool = False
+        self, devices: int, batches: int, *, limits: LeaseLimits | None = None, restarts: int = 2, tool: bool = False
     ) -> None:
         names = [f"cpu:{n}" for n in range(devices)]
         fresh = (Batch(n, (2 * n, 2 * n + 1)) for n in range(batches))
@@ -335,7 +335,7 @@ def test_a_stop_waits_for_what_is_in_flight() -> None:
 )
 def test_the_deadline_follows_the_devices_own_latency(latency: float, answer_s: float, limit: float) -> None:
     """Twenty times its p95 latency and ten seconds at least, or as the settings say; stalled long before."""
-    table = Table(1, 5, limits=Limits(answer_s=answer_s))
+    table = Table(1, 5, limits=LeaseLimits(answer_s=answer_s))
     table.open("cpu:0", latency)
     table.answer("cpu:0", latency)
     table.tell(Tick(table.now + limit - 0.01))
@@ -348,7 +348,7 @@ def test_the_deadline_follows_the_devices_own_latency(latency: float, answer_s: 
 
 def test_a_process_that_never_comes_up_is_overdue() -> None:
     """Starting and loading have limits of their own."""
-    table = Table(2, 5, limits=Limits(start_s=30, load_s=300))
+    table = Table(2, 5, limits=LeaseLimits(start_s=30, load_s=300))
     table.tell(Started("cpu:1", 0.0))
     table.tell(Tick(31.0))
     assert ["cpu:0"] == [step.device for step in table.overdue]
@@ -383,7 +383,7 @@ def test_a_tool_takes_its_share_at_once() -> None:
 
 def test_a_tools_first_batches_have_the_time_of_loading() -> None:
     """It stages and loads the model for each share; from the first sign of work on the deadline is that of batches."""
-    table = Table(1, 3, limits=Limits(start_s=30, load_s=300), tool=True)
+    table = Table(1, 3, limits=LeaseLimits(start_s=30, load_s=300), tool=True)
     table.open("cpu:0", 0.0)
     table.tell(Tick(329.0))
     assert [] == table.overdue
@@ -406,7 +406,7 @@ def test_a_tool_taken_out_gives_its_share_back() -> None:
 
 def test_what_hangs_is_handed_to_an_idle_device_and_the_first_answer_counts() -> None:
     """Known to be stalled, a device's batches are computed by another; the run does not wait for its own answers."""
-    table = Table(2, 3, limits=Limits(answer_s=40.0))
+    table = Table(2, 3, limits=LeaseLimits(answer_s=40.0))
     table.open("cpu:0")
     table.open("cpu:1")
     hangs = list(table.flight["cpu:0"])
@@ -425,7 +425,7 @@ def test_what_hangs_is_handed_to_an_idle_device_and_the_first_answer_counts() ->
 
 def test_a_device_that_hangs_for_good_costs_nothing_once_its_batches_are_done() -> None:
     """Its loss gives back only what nobody else has."""
-    table = Table(2, 2, limits=Limits(answer_s=40.0))
+    table = Table(2, 2, limits=LeaseLimits(answer_s=40.0))
     table.open("cpu:0")
     table.open("cpu:1")
     table.answer("cpu:1")
@@ -501,7 +501,7 @@ def test_a_killed_device_gets_two_new_processes_and_is_then_excluded() -> None:
 def test_whatever_happens_each_clip_counts_once(seed: int, devices: int, batches: int, tool: bool) -> None:
     """Random answers, losses, stalls, late answers, bad clips and takings, for processes and tools: each clip once."""
     dice = random.Random(seed)
-    table = Table(devices, batches, restarts=1000, limits=Limits(answer_s=1e6), tool=tool)
+    table = Table(devices, batches, restarts=1000, limits=LeaseLimits(answer_s=1e6), tool=tool)
     names = list(table.flight)
     old: list[tuple[str, Give]] = []
     bad = {clip for clip in clips(batches) if dice.random() < 0.05}

@@ -9,28 +9,19 @@ from typing import Any
 import pytest
 
 from backends import api
-from backends.core.catalog_pages import ClipFrames, VideoEntry
+from backends.core.catalog_pages import ClipFrames, Query, VideoEntry
 from backends.core.errors import InputError
 from backends.core.messages import line
 from backends.data.catalog import SqlCatalog, memory_catalog
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.dialog import Dialog
-from r3d_tui.screens.player import Player
-from r3d_tui.screens.results import Results
-from r3d_tui.screens.videos import Videos
+from r3d_tui.screens.run_browser import RunBrowser
+from r3d_tui.screens.video_detail import VideoDetail
 from r3d_tui.text.rows import table, text_of, width_of
+from r3d_tui.views.browser_tables import CLASSES, VIDEOS, clip_facts
 from r3d_tui.views.look import Look
 from r3d_tui.views.picture import pictures
-from r3d_tui.views.videos import (
-    class_cells,
-    class_columns,
-    class_listing,
-    clip_facts,
-    video_cells,
-    video_columns,
-    video_listing,
-)
 from tests.r3d_tui.waiting import until
 from tests.replay import ReplayClient
 
@@ -57,7 +48,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
     """A data set without a disk; holds what was asked for."""
     asked: list[tuple[str, int, int]] = []
 
-    def frames(_: Path, video: str, clip: int, side: int) -> ClipFrames:
+    def frames(_: Path, video: str, clip: int, side: int, _run: str = "") -> ClipFrames:
         asked.append((video, clip, side))
         return _frames(side, video, clip)
 
@@ -98,12 +89,16 @@ def test_without_colours_a_frame_is_drawn_in_shades() -> None:
 def test_tables_stay_inside_and_say_why(width: int, language: str) -> None:
     """A skipped video shows its reason, one with a result what it was predicted as."""
     look, catalog = Look(Words(language), width), memory_catalog(ENTRIES, ())
-    groups, videos = class_listing(catalog), video_listing(catalog, "wave")
-    classes = [group for group in map(groups.at, range(len(groups))) if group]
+    classes, videos = catalog.page(Query("classes"), 0, 9), catalog.page(Query("videos", label="wave"), 0, 9)
     assert [("clap", 1, 0), ("wave", 2, 1)] == [(group.label, group.videos, group.skipped) for group in classes]
-    body = [video_cells(video, look) for video in map(videos.at, range(len(videos))) if video]
-    rows = table(video_columns(look), body, width)
-    whole = table(class_columns(look), [class_cells(group, look) for group in classes], width)
+    rows, whole = (
+        table(
+            [field.column(look) for field in fields],
+            ([field.cell(one, look) for field in fields] for one in found),
+            width,
+        )
+        for fields, found in ((VIDEOS, videos), (CLASSES, classes))
+    )
     assert max(map(width_of, [*rows, *whole])) <= width
     if width >= 76:
         assert "✗ clap" in text_of(rows[1])
@@ -121,16 +116,16 @@ async def test_one_goes_from_class_to_video_to_clip(
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.board.state.snapshot)
         await pilot.press("b")
-        await until(pilot, lambda: isinstance(app.screen, Videos))
-        await pilot.press("j", "enter")
-        await until(pilot, lambda: "Videos › wave" in _text(app))
+        await until(pilot, lambda: isinstance(app.screen, RunBrowser) and app.screen.state.listing)
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Player) and "▀▀▀" in _text(app))
+        await until(pilot, lambda: "wave  " in _text(app) and "predicted as" in _text(app))
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: isinstance(app.screen, VideoDetail) and "▀▀▀" in _text(app))
         assert [("w1", 0, 40)] == store
         await pilot.press("n")
         await until(pilot, lambda: "2/2" in _text(app))
         assert ("w1", 1, 40) == store[-1]
-        for expected in (Videos, Videos):
+        for expected in (RunBrowser, RunBrowser):
             await pilot.press("q")
             await pilot.pause()
             assert isinstance(app.screen, expected)
@@ -143,19 +138,19 @@ async def test_a_clip_rests_after_its_rounds(
     browsed: ReplayClient, console: Console, store: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It plays by itself, stops by itself, and a key shows frame by frame."""
-    monkeypatch.setattr("r3d_tui.screens.player.ROUNDS", 1)
-    monkeypatch.setattr("r3d_tui.screens.player.FRAMES_A_SECOND", 100)
+    monkeypatch.setattr("r3d_tui.screens.video_detail.ROUNDS", 1)
+    monkeypatch.setattr("r3d_tui.screens.video_detail.FRAMES_A_SECOND", 100)
     app = console(browsed)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.board.state.snapshot)
         await pilot.press("3", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Videos))
+        await until(pilot, lambda: isinstance(app.screen, RunBrowser) and app.screen.state.listing)
+        await pilot.press("G", "enter")
+        await until(pilot, lambda: "clap  " in _text(app) and "predicted as" in _text(app))
         await pilot.press("enter")
-        await until(pilot, lambda: "Videos › clap" in _text(app))
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Player) and app.screen._pictures)
+        await until(pilot, lambda: isinstance(app.screen, VideoDetail) and app.screen._pictures)
         player = app.screen
-        assert isinstance(player, Player)
+        assert isinstance(player, VideoDetail)
         await until(pilot, lambda: not player.playing)
         await pilot.pause()
         assert "1/16" in _text(app)
@@ -173,10 +168,10 @@ async def test_a_video_without_clips_is_not_played(
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.board.state.snapshot)
         await pilot.press("b")
-        await until(pilot, lambda: isinstance(app.screen, Videos))
-        await pilot.press("G", "enter")
-        await until(pilot, lambda: "Videos › wave" in _text(app))
-        await pilot.press("G", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunBrowser) and app.screen.state.listing)
+        await pilot.press("enter")
+        await until(pilot, lambda: "wave  " in _text(app) and "predicted as" in _text(app))
+        await pilot.press("g", "enter")
         await until(pilot, lambda: "This video has no clips." in _text(app))
         assert [] == store
 
@@ -193,9 +188,11 @@ async def test_a_wrong_video_is_played_from_the_results(
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: app.board.state.snapshot)
         await pilot.press("o")
-        await until(pilot, lambda: isinstance(app.screen, Results))
-        await pilot.press("3", "j", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Player) and "▀▀▀" in _text(app))
+        await until(pilot, lambda: isinstance(app.screen, RunBrowser))
+        await pilot.press("5")
+        await until(pilot, lambda: wrong.video in _text(app))
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: isinstance(app.screen, VideoDetail) and "▀▀▀" in _text(app))
         assert wrong.predicted in _text(app)
         assert [(wrong.video, 0, 68)] == store
 

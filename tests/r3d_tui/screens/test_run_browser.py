@@ -1,4 +1,4 @@
-"""Lists of any length: filtered, ordered, drawn where they are seen."""
+"""The browser of runs: lists of any length, filtered and sorted, drawn where they are seen."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from backends.core.catalog_pages import VideoEntry
+from backends.core.catalog_pages import Query, VideoEntry
 from backends.core.client import RunSummary
 from backends.data.catalog import memory_catalog
 from r3d_tui.app import ConsoleApp
-from r3d_tui.screens.dialog import Dialog
-from r3d_tui.screens.lists import Lists, ListSheet
-from r3d_tui.screens.videos import Videos
-from r3d_tui.views.listing import Listing, Order, Rows, entries, filter_of
-from r3d_tui.views.videos import video_listing
+from r3d_tui.panels.list_pane import ListPane
+from r3d_tui.screens.run_browser import RunBrowser
+from r3d_tui.screens.video_detail import VideoDetail
+from r3d_tui.views.listing import Arrange, Arranged, Listing, SortKey, filter_of, in_memory, of_catalog
 from tests.r3d_tui.waiting import until
 from tests.replay import ReplayClient
 
@@ -26,18 +25,19 @@ OpenStory = Callable[..., ReplayClient]
 Console = Callable[..., ConsoleApp]
 Fruit = tuple[str, float | None]
 FRUITS: tuple[Fruit, ...] = (("pear", 3.0), ("Apple", None), ("fig", 1.0), ("apricot", 2.0))
-ORDERS: tuple[Order[Fruit], ...] = (
-    Order("result.label", lambda one: one[0]),
-    Order("result.score", lambda one: one[1], down=True),
+KEYS: tuple[SortKey[Fruit], ...] = (
+    SortKey("result.label", lambda one: one[0]),
+    SortKey("result.score", lambda one: one[1], down=True),
 )
+FRUIT: Arrange[Fruit] = in_memory(FRUITS, lambda one: one[0])
 MANY = 12_000
 
 
 def _fruits() -> Listing[Fruit]:
-    return Listing(entries(FRUITS, ORDERS, lambda one: one[0]))
+    return Listing(KEYS, FRUIT)
 
 
-def _names(rows: Rows[Fruit]) -> list[str]:
+def _names(rows: Arranged[Fruit]) -> list[str]:
     return [one[0] for one in rows.read(0, rows.count)]
 
 
@@ -53,8 +53,7 @@ def test_a_filter_holds_every_word(pattern: str, expected: int) -> None:
 
 def test_an_order_puts_what_is_not_known_last() -> None:
     """Up and down alike; without an order entries stand as they came."""
-    source = _fruits().source
-    orders = [_names(source.arranged("", order)) for order in (None, *source.orders)]
+    orders = [_names(FRUIT("", key)) for key in (None, *KEYS)]
     assert [name for name, _ in FRUITS] == orders[0]
     assert ["Apple", "apricot", "fig", "pear"] == orders[1]
     assert ["pear", "apricot", "fig", "Apple"] == orders[2]
@@ -78,7 +77,8 @@ def test_the_cursor_stays_on_its_entry() -> None:
 def test_a_long_list_has_only_a_page_at_hand() -> None:
     """Entries of a catalog come with their page; what is not there yet is None until it has been read."""
     catalog = memory_catalog((VideoEntry(f"v{n:05d}", "wave") for n in range(MANY)), ())
-    listing = video_listing(catalog, "wave")
+    keys = (SortKey[Any]("result.video", lambda _: None, column="video"),)
+    listing = Listing(keys, of_catalog(catalog, Query("videos", label="wave"), "video"))
     assert (MANY, "v00000") == (len(listing), listing.at(0).video)  # type: ignore[union-attr]
     assert listing.at(MANY - 1) is None
     listing.hold(*listing.around(MANY - 1))
@@ -93,12 +93,18 @@ def _text(app: ConsoleApp, screen: Screen[Any] | None = None) -> str:
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines)
 
 
-async def _opened(pilot: Pilot[Any], key: str) -> Lists:
+def _stands(screen: RunBrowser) -> bool:
+    """Its page was read and drawn."""
+    state = screen.state
+    return bool(screen._body.row_count) and (state.listing is not None or state.page == "matrix")
+
+
+async def _opened(pilot: Pilot[Any], key: str) -> RunBrowser:
     app = pilot.app
     await until(pilot, lambda: app.screen_stack[0].state.snapshot)  # type: ignore[attr-defined]
     await pilot.press(key)
-    await until(pilot, lambda: isinstance(app.screen, Lists) and app.screen._body.row_count)
-    assert isinstance(app.screen, Lists)
+    await until(pilot, lambda: isinstance(app.screen, RunBrowser) and _stands(app.screen))
+    assert isinstance(app.screen, RunBrowser)
     return app.screen
 
 
@@ -108,13 +114,13 @@ def many(catalogs: list[Any], monkeypatch: pytest.MonkeyPatch) -> list[int]:
     videos = tuple(VideoEntry(f"video_{n * 7919 % MANY:05d}", "wave", n % 90, 1) for n in range(MANY))
     catalogs.append(lambda _: memory_catalog(videos, ()))
     drawn: list[int] = []
-    whole = ListSheet._whole_at
+    whole = ListPane._whole_at
 
-    def counted(sheet: ListSheet, index: int) -> Any:
+    def counted(sheet: ListPane, index: int) -> Any:
         drawn.append(index)
         return whole(sheet, index)
 
-    monkeypatch.setattr(ListSheet, "_whole_at", counted)
+    monkeypatch.setattr(ListPane, "_whole_at", counted)
     return drawn
 
 
@@ -143,11 +149,13 @@ async def test_a_long_list_is_filtered_and_ordered_while_one_types(
         await pilot.press("enter")
         await until(pilot, lambda: "1/12,000" in _text(app))
         await pilot.press("slash", *"1199")
-        await until(pilot, lambda: "/1199 1/12 of 12,000" in _text(app, screen))
+        await until(pilot, lambda: "/1199 " in _text(app, screen) and " 1/12 of 12,000" in _text(app, screen))
         await pilot.press("enter")
         await pilot.pause()
         assert app.screen is screen
         await pilot.press("s")
+        await until(pilot, lambda: "↓score" in _text(app))
+        await pilot.press("s", "s")
         await until(pilot, lambda: "↑video" in _text(app))
         await until(pilot, lambda: "│ video_01199" in _text(app))
         await pilot.press("S")
@@ -180,15 +188,15 @@ async def test_esc_clears_the_filter_before_it_closes(story: OpenStory, console:
         screen = await _opened(pilot, "a")
         await pilot.press("slash", *"prelinger", "escape")
         await pilot.pause()
-        assert screen.listed is not None
-        assert "" == screen.listed.listing.pattern
+        assert screen.state.listing is not None
+        assert "" == screen.state.listing.pattern
         await pilot.press("slash", *"prelinger", "enter")
         await pilot.pause()
-        assert "prelinger" == screen.listed.listing.pattern
+        assert "prelinger" == screen.state.listing.pattern
         await pilot.press("escape")
         await pilot.pause()
         assert app.screen is screen
-        assert "" == screen.listed.listing.pattern
+        assert "" == screen.state.listing.pattern
         await pilot.press("escape")
         await pilot.pause()
         assert app.screen is app.board
@@ -202,30 +210,31 @@ async def test_what_was_set_aside_is_listed_with_its_reason(story: OpenStory, co
         assert "50_FIRST_DATES" in _text(app)
         assert "1/3" in _text(app)
         await pilot.press("enter")
-        await pilot.pause()
-        assert "Invalid data found when processing input" in " ".join(_text(app).split())
+        await until(
+            pilot, lambda: "Invalid data found when processing input" in " ".join(_text(app).replace("│", " ").split())
+        )
 
 
-async def test_a_class_leads_to_its_wrong_videos(story: OpenStory, console: Console) -> None:
-    """Enter on the page of classes shows the wrong videos of that class alone."""
-    client = story("finished")
-    report = client.snapshot().report
-    assert report is not None
-    wrong = {video.label for video in report.worst}
-    app = console(client)
+async def test_a_class_leads_to_its_videos(story: OpenStory, console: Console, catalogs: list[Any]) -> None:
+    """Classes stand with the lowest accuracy first; Enter lists a class's videos, wrong ones first; q goes back."""
+    videos = (
+        VideoEntry("a", "wave", predicted="wave", score=0.9),
+        VideoEntry("b", "wave", predicted="clap", score=0.8),
+        VideoEntry("c", "clap", predicted="clap", score=0.7),
+    )
+    catalogs.append(lambda _: memory_catalog(videos, ()))
+    app = console(story("finished"))
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await _opened(pilot, "o")
-        await pilot.press("2")
-        await pilot.pause()
-        assert screen.listed is not None
-        listing = screen.listed.listing
-        listing.here = next(n for n in range(len(listing)) if listing.at(n).label in wrong)
-        label = listing.at(listing.here).label
+        await pilot.press("3")
+        await until(pilot, lambda: "50 % 1/2" in _text(app))
+        assert ["wave", "clap"] == [one.label for one in screen.state.lists["classes"].near]
         await pilot.press("enter")
+        await until(pilot, lambda: screen.state.page == "videos" and screen.state.listing)
+        assert ["b", "a"] == [one.video for one in screen.state.lists["videos"].near]
+        await pilot.press("q")
         await pilot.pause()
-        worst = screen.listed.listing
-        assert label == worst.pattern
-        assert all(label in (worst.at(n).label, worst.at(n).predicted) for n in range(len(worst)))
+        assert "classes" == screen.state.page
 
 
 async def test_a_click_on_a_heading_orders_and_on_a_row_opens(
@@ -236,15 +245,15 @@ async def test_a_click_on_a_heading_orders_and_on_a_row_opens(
     app = console(story("finished"))
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await _opened(pilot, "b")
-        assert isinstance(screen, Videos)
+        await until(pilot, lambda: "12,000" in _text(app))
         await pilot.click(screen._body, offset=(4, 3))
-        await until(pilot, lambda: screen._inside is not None)
+        await until(pilot, lambda: screen.state.page == "videos" and "1/12,000" in _text(app))
         heading = _text(app).splitlines()[2]
         await pilot.click(screen._body, offset=(heading.index("video"), 2))
         await until(pilot, lambda: "↑video" in _text(app))
         await pilot.click(screen._body, offset=(4, 5))
         await pilot.pause()
-        assert screen.listed.listing.here == 2
+        assert screen.state.listing.here == 2
 
 
 async def test_text_gets_out_of_a_list(
@@ -259,7 +268,7 @@ async def test_text_gets_out_of_a_list(
         await pilot.press("y")
         assert 3 == app.clipboard.count("_FIRST_DATES") + app.clipboard.count("prelinger")
         await pilot.press("w")
-        await until(pilot, lambda: list((tmp_path / ".r3d" / "texts").glob("skippeditems-*.txt")))
+        await until(pilot, lambda: list((tmp_path / ".r3d" / "texts").glob("runbrowser-*.txt")))
 
 
 async def test_the_runs_lead_to_their_results(story: OpenStory, console: Console) -> None:
@@ -274,10 +283,8 @@ async def test_the_runs_lead_to_their_results(story: OpenStory, console: Console
         assert "(6,000)" in _text(app)
         assert "simulated" in _text(app)
         await pilot.press("enter")
-        await until(pilot, lambda: len(app.screen_stack) == 3)
-        assert "Results of run 3" in _text(app)
-        await pilot.press("q")
-        await pilot.press("G", "p")
+        await until(pilot, lambda: "Run 3 " in _text(app))
+        await pilot.press("q", "G", "p")
         await until(pilot, lambda: "This run kept no readings of its devices." in _text(app))
 
 
@@ -287,7 +294,4 @@ async def test_words_of_an_item_that_has_no_clips(story: OpenStory, console: Con
     async with app.run_test(size=(80, 24)) as pilot:
         await _opened(pilot, "a")
         await pilot.press("enter")
-        await pilot.pause()
-        assert isinstance(app.screen, Dialog)
-        await pilot.press("enter")
-        await until(pilot, lambda: "This video has no clips." in _text(app))
+        await until(pilot, lambda: isinstance(app.screen, VideoDetail) and "This video has no clips." in _text(app))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from backends.core.catalog_pages import Catalog, VideoEntry
+from backends.core.catalog_pages import Catalog, Query, VideoEntry
 from backends.core.client import RunResult, RunSummary
 from backends.core.messages import line
 from backends.core.settings import InferSettings, Settings
@@ -18,10 +18,10 @@ from backends.core.values import ClassScore, Confusion, Report
 from backends.data.catalog import memory_catalog
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
-from r3d_tui.screens.listings import Runs
-from r3d_tui.screens.results import Results
+from r3d_tui.screens.run_browser import RunBrowser
 from r3d_tui.text.rows import Row, table, text_of, width_of
-from r3d_tui.views.compare import Comparison, above, change_cells, change_columns, compared
+from r3d_tui.views.browser_tables import CHANGES
+from r3d_tui.views.compare import Comparison, above
 from r3d_tui.views.look import Look
 from r3d_tui.views.matrix import Heat, counted, matrix
 from tests.r3d_tui.waiting import until
@@ -126,11 +126,11 @@ def test_settings_that_differ_stand_below_the_figures(words: Words) -> None:
     now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75), _report(3), settings=Settings())
     changed = Settings(infer=InferSettings(batch=4, devices=(0, 1)))
     before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5), _report(3), settings=changed)
-    text = "\n".join(map(text_of, above(compared(now, before, None), Look(words, 92))))
+    text = "\n".join(map(text_of, above(Comparison(now, before, None), Look(words, 92))))
     assert ["4", "10"] == text.split("infer.batch")[1].split()[:2]
     assert "0, 1" in text.split("infer.devices")[1]
     assert "infer.target" not in text
-    same = "\n".join(map(text_of, above(compared(now, now, None), Look(words, 92))))
+    same = "\n".join(map(text_of, above(Comparison(now, now, None), Look(words, 92))))
     assert "The settings of both runs are the same." in same
 
 
@@ -155,19 +155,21 @@ def _catalog() -> Catalog:
     return memory_catalog(AFTER, (), lambda _: memory_catalog(BEFORE, ()))
 
 
-def _page(found: Comparison, look: Look) -> list[Row]:
+def _compared(now: RunResult, before: RunResult, catalog: Catalog) -> Comparison:
+    return Comparison(now, before, catalog.compare(before.run.id))
+
+
+def _page(found: Comparison, catalog: Catalog, look: Look) -> list[Row]:
     """The whole page of a comparison, as its list would draw it."""
-    listing = found.listing
-    changes = [one for one in map(listing.at, range(len(listing))) if one] if listing else []
-    body = (change_cells(change, look) for change in changes)
-    return [*above(found, look), *table(change_columns(look), body, look.width)]
+    body = ([field.cell(change, look) for field in CHANGES] for change in catalog.page(Query("changes"), 0, 99))
+    return [*above(found, look), *table([field.column(look) for field in CHANGES], body, look.width)]
 
 
 def test_two_runs_stand_side_by_side(words: Words) -> None:
     """Figures with their difference, then the changed videos."""
     now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75, 30.0), _report(3))
     before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5, 40.0))
-    text = "\n".join(map(text_of, _page(compared(now, before, _catalog()), Look(words, 92))))
+    text = "\n".join(map(text_of, _page(_compared(now, before, catalog := _catalog()), catalog, Look(words, 92))))
     assert "0.5000" in text
     assert "+0.2500" in text
     assert "-10.0" in text
@@ -179,7 +181,7 @@ def test_two_runs_stand_side_by_side(words: Words) -> None:
 def test_the_comparison_stays_inside(width: int, words: Words) -> None:
     """Columns go before a row is cut."""
     found = RunResult(RunSummary("20261123-070123-0000", "done", 2.0, 20.0, 0.75, 30.0), _report(3))
-    rows = _page(compared(found, found, _catalog()), Look(words, width))
+    rows = _page(_compared(found, found, catalog := _catalog()), catalog, Look(words, width))
     assert max(map(width_of, rows)) <= width
     assert [] == [text_of(row) for row in rows if text_of(row).endswith("…")]
 
@@ -188,7 +190,7 @@ def test_a_run_whose_files_are_gone_is_said_so(words: Words) -> None:
     """Its figures stay, and no video is said to have changed."""
     now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75), _report(3))
     before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5))
-    text = "\n".join(map(text_of, _page(compared(now, before, None), Look(words, 92))))
+    text = "\n".join(map(text_of, above(Comparison(now, before, None), Look(words, 92))))
     assert "no longer there" in text
     assert "changed" not in text
 
@@ -200,7 +202,7 @@ async def _opened(pilot: Pilot[Any], *keys: str) -> None:
         assert asyncio.get_running_loop().time() < ends
         await pilot.pause(0.02)
     await pilot.press(*keys)
-    while not isinstance(pilot.app.screen, Results) or not pilot.app.screen._body.row_count:
+    while not isinstance(pilot.app.screen, RunBrowser) or not pilot.app.screen._body.row_count:
         assert asyncio.get_running_loop().time() < ends
         await pilot.pause(0.02)
 
@@ -211,20 +213,21 @@ def _text(app: ConsoleApp) -> str:
 
 
 async def test_the_pages_are_turned(story: OpenStory, console: Console) -> None:
-    """o opens the matrix; Tab and numbers turn the pages; q closes."""
+    """o opens the matrix; Tab and numbers turn the pages, the keys of the board too; q closes."""
     app = console(story("finished"))
     async with app.run_test(size=(120, 40)) as pilot:
         await _opened(pilot, "o")
         assert "▀" * 20 in _text(app)
         await pilot.press("tab")
-        await pilot.pause()
-        assert "%" in _text(app)
-        await pilot.press("3")
-        await pilot.pause()
-        assert "predicted as" in _text(app)
-        await pilot.press("4")
-        await pilot.pause(0.2)
-        assert "before" in _text(app)
+        await until(pilot, lambda: "%" in _text(app))
+        await pilot.press("5")
+        await until(pilot, lambda: "predicted as" in _text(app))
+        await pilot.press("7")
+        await until(pilot, lambda: "before" in _text(app))
+        await pilot.press("a")
+        await until(pilot, lambda: "50_FIRST_DATES" in _text(app))
+        await pilot.press("h")
+        await until(pilot, lambda: "clips/s" in _text(app))
         await pilot.press("q")
         await pilot.pause()
         assert app.screen is app.board
@@ -240,13 +243,13 @@ async def test_a_cell_of_the_matrix_leads_to_its_videos(story: OpenStory, consol
     async with app.run_test(size=(120, 40)) as pilot:
         await _opened(pilot, "o")
         screen = app.screen
-        assert isinstance(screen, Results)
+        assert isinstance(screen, RunBrowser)
         await pilot.press("right", "left", "j", "k", "enter")
         ends = asyncio.get_running_loop().time() + 10
-        while screen.listed is None:
+        while screen.state.page != "videos" or screen.state.listing is None:
             assert asyncio.get_running_loop().time() < ends
             await pilot.pause(0.02)
-        listing = screen.listed.listing
+        listing = screen.state.listing
         listed = [one for one in report.worst if (one.label, one.predicted) == (pair.label, pair.predicted)]
         assert 0 < len(listed) == len(listing)  # the story's catalog holds the report's wrong videos
         assert {(pair.label, pair.predicted)} == {
@@ -260,12 +263,13 @@ async def test_a_cell_of_the_matrix_leads_to_its_videos(story: OpenStory, consol
         assert "▀" * 20 in _text(app)
         counted = {(one.label, one.predicted) for one in report.confusions}
         await until(pilot, lambda: "choose a cell" in _text(app))
-        while (here := screen._picture.at(screen._at)) is None or here.videos:
+        assert screen.state.cursor is not None
+        while (here := screen.state.cursor.pair) is None or here.videos:
             assert (here.label, here.predicted) in counted or here.label == here.predicted
             await pilot.press("l")
         await pilot.press("enter")
-        await until(pilot, lambda: "Nothing is there." in _text(app))
-        assert screen.listed is None
+        await until(pilot, lambda: "No video is there." in _text(app))
+        assert "matrix" == screen.state.page
 
 
 async def test_two_marked_runs_are_compared(story: OpenStory, console: Console) -> None:
@@ -277,27 +281,26 @@ async def test_two_marked_runs_are_compared(story: OpenStory, console: Console) 
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause(0.3)
         await pilot.press("h")
-        await until(pilot, lambda: isinstance(app.screen, Runs) and app.screen.listed.listing.total > 0)
+        await until(pilot, lambda: isinstance(app.screen, RunBrowser) and app.screen.state.listing.total > 0)
         screen = app.screen
-        assert isinstance(screen, Runs)
+        assert isinstance(screen, RunBrowser)
         for one in runs[:2]:
-            listing = screen.listed.listing
+            listing = screen.state.listing
             listing.here = next(n for n in range(len(listing)) if listing.at(n).id == one.id)
             await pilot.press("space")
         await pilot.pause()
         assert "compare the two" in _text(app)
         assert all(f"+  {one.id}" in _text(app) for one in runs[:2])  # seen also without colours
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Results) and runs[1].id in _text(app))
-        assert "before" in _text(app)
+        await until(pilot, lambda: runs[1].id in _text(app) and "before" in _text(app))
 
 
 async def test_enter_in_the_result_panel_opens_the_results(story: OpenStory, console: Console) -> None:
-    """Elsewhere Enter shows the stage's details, as before."""
+    """Elsewhere Enter shows the stage's details."""
     app = console(story("finished"))
     async with app.run_test(size=(80, 24)) as pilot:
         await _opened(pilot, "5", "enter")
-        assert isinstance(app.screen, Results)
+        assert isinstance(app.screen, RunBrowser)
 
 
 async def test_a_result_is_exported_where_the_user_says(story: OpenStory, console: Console) -> None:

@@ -1,0 +1,394 @@
+"""The browser of runs: their list, and of one run the matrix, classes, videos, skipped items, and a comparison.
+
+`browsing.open_browser` puts it over the board at any page. What a page lists is asked for in a thread; filter, sort and
+cursor work alike on each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from msgspec import Struct
+from textual.binding import Binding, BindingType
+from textual.color import Color
+
+from backends.core.catalog_pages import ClassEntry
+from backends.core.client import RunSummary
+from backends.core.errors import R3dError
+from backends.core.messages import Line
+from r3d_tui.lang.words import Words
+from r3d_tui.panels.list_pane import ListPane
+from r3d_tui.screens.dialog import Large
+from r3d_tui.screens.host import has_colours
+from r3d_tui.screens.prompt import Prompt
+from r3d_tui.screens.video_detail import VideoDetail
+from r3d_tui.state.browsed_run import LISTS, PAGES, BrowsedRun, Page
+from r3d_tui.state.browser_state import BrowserState, Read
+from r3d_tui.state.feed import ask
+from r3d_tui.text import figures
+from r3d_tui.text.rows import Row, Span
+from r3d_tui.text.safe import safe
+from r3d_tui.views.browser_frame import browser_title, list_state
+from r3d_tui.views.browser_tables import RUNS, Field, runs_note
+from r3d_tui.views.compare import above
+from r3d_tui.views.look import Look, paragraph
+from r3d_tui.views.matrix import Heat
+
+FAR = 1 << 20
+JUMPS = (("o", "matrix"), ("b", "classes"), ("a", "skipped"))
+"""The keys that open pages from the board; h is one too where it does not move in the matrix."""
+
+
+class BrowserActions(Struct, frozen=True):
+    """What the browser needs of the workspace; all but `devices` take their time and are called in threads."""
+
+    run: Callable[[str], BrowsedRun]
+    """A run by its id."""
+    export: Callable[[str, Path], object]
+    """Copy a run's result to a folder."""
+    pictures: Callable[[str, str, int, int], Any]
+    """Of a run's video: its clip at a side in pixels, as frames and as rows of cells."""
+    devices: Callable[[str], None]
+    """Show what the devices of a run did."""
+    folder: Path
+    """The workspace."""
+    is_read_only: bool
+
+
+class RunBrowser(Large):
+    """One page at a time; Enter goes deeper, q comes back."""
+
+    WIDE = 190
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "escape", show=False),
+        Binding("q", "back", show=False),
+        Binding("slash", "filter", show=False),
+        Binding("s", "sort(1)", show=False),
+        Binding("S,shift+s", "sort(-1)", show=False),
+        Binding("u", "all", show=False),
+        Binding("enter", "deeper", show=False),
+        Binding("tab", "turn(1)", show=False, priority=True),
+        Binding("shift+tab", "turn(-1)", show=False, priority=True),
+        Binding("right,l", "across(1)", show=False),
+        Binding("left", "across(-1)", show=False),
+        Binding("h", "left_or_runs", show=False),
+        *(Binding(key, f"jump({page!r})", show=False) for key, page in JUMPS),
+        *(Binding(str(number), f"show({page!r})", show=False) for number, page in enumerate(PAGES, 1)),
+        Binding("space", "mark", show=False),
+        Binding("p", "devices", show=False),
+        Binding("c", "other(1)", show=False),
+        Binding("C,shift+c", "other(-1)", show=False),
+        Binding("x", "export", show=False),
+    ]
+
+    def __init__(
+        self, page: Page, runs: Sequence[RunSummary], run: BrowsedRun | None, words: Words, actions: BrowserActions
+    ) -> None:
+        super().__init__("", lambda _: [], words)
+        self.state = BrowserState(page, runs, run, words)
+        self._actions = actions
+
+    def make_body(self) -> ListPane:
+        """A list of any length."""
+        self._pane = ListPane(self._words, self.draw, self._say_error, self.action_deeper)
+        return self._pane
+
+    def on_mount(self) -> None:
+        """Draw what is there, and read the page."""
+        super().on_mount()
+        self._read()
+
+    def on_unmount(self) -> None:
+        """Let go of the catalog."""
+        if self.state.run is not None:
+            self.state.run.close()
+
+    def draw(self) -> None:
+        """The page, its tabs, its state and its keys."""
+        width, listing = self._body.size.width, self.state.listing
+        if not width:
+            return
+        look, title, foot = self._look(width), self._title_row(width), self._foot()
+        if self.state.page == "matrix":
+            self._pane.show(self._matrix(look), title, foot=foot)
+        elif listing is None or not len(listing):
+            self._pane.show([*self._above(look), *self._nothing(look)], title, foot=foot)
+        else:
+            self._pane.show_listing(listing, self._fields, look, self._above(look), title, foot)
+
+    @property
+    def _fields(self) -> tuple[Field, ...]:
+        state = self.state
+        if state.page == "runs":
+            return Field("", 1, lambda one, _: Span("+" if one in state.marked else " ", "focus")), *RUNS
+        is_of_class = state.page == "videos" and state.narrowed is not None
+        return tuple(one for one in LISTS[state.page].fields if not (is_of_class and one.sorts == "label"))
+
+    def _above(self, look: Look) -> list[Row]:
+        """What stands over the list and scrolls with it."""
+        state = self.state
+        if state.page == "runs":
+            return runs_note(state.runs, look)
+        if state.page == "compare" and state.comparison is not None:
+            return [*above(state.comparison, look), ()]
+        if state.page == "skipped" and state.listing is not None and state.run is not None:
+            more = state.run.skipped_count() - state.listing.total
+            text = look.words("list.lost", n=figures.count(more))
+            return [*paragraph(text, look.width, "dim"), ()] if more > 0 else []
+        return []
+
+    def _nothing(self, look: Look) -> list[Row]:
+        """Why no list stands there."""
+        state = self.state
+        page, listing = state.page, state.listing
+        if page in state.failed:
+            return paragraph(state.failed[page], look.width, "warn")
+        if state.run is None:
+            key = "runs.none"
+        elif page == "compare" and not state.others:
+            key = "compare.none"
+        elif listing is None:
+            key = "browse.reading"
+        elif listing.total:
+            return paragraph(look.words("list.no_match", pattern=listing.pattern), look.width, "dim")
+        else:
+            key = LISTS[page].none
+        return paragraph(look.words(key), look.width, "dim") if key else []
+
+    def _title_row(self, width: int) -> Row:
+        """The run, what its videos are narrowed to, and the tabs."""
+        state, about = self.state, list[Span]()
+        if state.run is not None:
+            about.append(Span(f"{self._words('browse.run', run=safe(state.run.id))}  ", "focus"))
+            if state.run.result.run.simulated:
+                about.append(Span(f"{self._words('sim.chips')}  ", "warn"))
+        narrowed = ""
+        if state.page == "videos" and (found := state.narrowed) is not None:
+            arrow = f" → {safe(found.predicted)}" if found.predicted is not None else ""
+            narrowed = f"{safe(found.label) or self._words('browse.unknown')}{arrow}"
+        return browser_title(about, narrowed, PAGES, state.page, self._words, width)
+
+    def _matrix(self, look: Look) -> list[Row]:
+        if self.state.cursor is None:
+            return paragraph(look.words("say.run_no_result"), look.width, "warn")
+        return self.state.cursor.rows(look, max(1, self._body.size.height - 2), self._heat())
+
+    def _heat(self) -> Heat | None:
+        """The theme's colours; None where the terminal has only its own sixteen, or none."""
+        if not has_colours(self.app):
+            return None
+        names = ("surface", "primary", "error", "foreground")
+        ground, right, wrong, ink = (Color.parse(self.app.theme_variables[name]).rgb for name in names)
+        return Heat(ground, right, wrong, ink)
+
+    def _foot(self) -> Row:
+        listing, keys = self.state.listing, self._page_keys()
+        if listing is not None and listing.total:
+            keys[1:1] = [("/", "list.filter", "filter"), ("s", "list.order", "sort(1)")]
+            if listing.pattern or listing.key >= 0:
+                keys.append(("u", "list.clear", "all"))
+        keys.append(("Tab", "browse.next", "turn(1)"))
+        if self.state.cursor is not None:
+            keys.append(("x", "browse.export", "export"))
+        keys += [("j/k", "dialog.scroll", ""), ("y/w", "list.take", "copy"), ("q/Esc", "dialog.close", "back")]
+        return self.keyline(keys, list_state(listing, self._words))
+
+    def _page_keys(self) -> list[tuple[str, str, str]]:
+        """Those of the page alone: key, key of its words, action."""
+        state = self.state
+        if state.page == "runs":
+            enter = "runs.compare" if len(state.marked) == 2 else "runs.result"
+            return [("Enter", enter, "deeper"), ("Space", "runs.mark", "mark"), ("p", "runs.devices", "devices")]
+        if state.page == "matrix":
+            return [("Enter", "browse.enter", "deeper"), ("h/j/k/l", "matrix.move", "")]
+        keys = [("Enter", LISTS[state.page].enter, "deeper")] if state.listing else []
+        if state.page == "compare" and len(state.others) > 1:
+            keys.append(("c", "browse.other", "other(1)"))
+        return keys
+
+    def _read(self) -> None:
+        """Ask for what the page lacks."""
+        if (question := self.state.question()) is None:
+            return
+        work, take = question
+
+        def put(found: Read | str) -> None:
+            if take(found):
+                self.draw()
+
+        ask(self, work, put, lambda error: put(self._said(error)))
+
+    def _said(self, error: R3dError | Line) -> str:
+        return self._words.line(error.line if isinstance(error, R3dError) else error)
+
+    def _say_error(self, error: R3dError | Line) -> None:
+        self.say(self._said(error))
+
+    def action_show(self, page: Page) -> None:
+        """A page; that of videos with all of them."""
+        if page == "videos":
+            self.state.narrow(None)
+        self.state.page = page
+        self._turned()
+
+    def _turned(self) -> None:
+        self._body.top = 0
+        self._read()
+        self.draw()
+
+    def action_jump(self, page: Page) -> None:
+        """The page by the key that opens it from the board; again, and it is left."""
+        self.action_back() if page == self.state.page else self.action_show(page)
+
+    def action_turn(self, step: int) -> None:
+        """The next page."""
+        self.action_show(self.state.turn(step))
+
+    def action_across(self, step: int) -> None:
+        """The next column of the matrix; elsewhere the next page."""
+        if self.state.page == "matrix" and self.state.cursor is not None:
+            self.state.cursor.move(0, step)
+            self.draw()
+        else:
+            self.action_turn(step)
+
+    def action_left_or_runs(self) -> None:
+        """The column to the left in the matrix, elsewhere the list of runs."""
+        self.action_across(-1) if self.state.page == "matrix" else self.action_jump("runs")
+
+    def action_back(self) -> None:
+        """Where one came from, or close."""
+        if self.state.back():
+            self._turned()
+        else:
+            self.dismiss("")
+
+    def action_escape(self) -> None:
+        """Forget the filter where there is one, else go back."""
+        listing = self.state.listing
+        if listing is not None and listing.pattern:
+            self._pane.rearrange(listing, "", listing.key)
+        else:
+            self.action_back()
+
+    def action_deeper(self) -> None:
+        """What is behind the row: a run's result, a class's or a cell's videos, a video's clips and all about it."""
+        state, chosen = self.state, self.state.chosen
+        if state.page == "runs" and chosen is not None:
+            self._enter_run(chosen)
+        elif isinstance(chosen, ClassEntry):
+            state.enter_videos(chosen.label)
+            self._turned()
+        elif chosen is not None:
+            self._open(chosen)
+        elif state.cursor is not None and state.page == "matrix" and (pair := state.cursor.pair) and pair.videos:
+            state.enter_videos(pair)
+            self._turned()
+        elif state.page == "matrix":
+            self.say(self._words("browse.no_video"))
+
+    def _enter_run(self, chosen: RunSummary) -> None:
+        """The run's matrix; of two marked runs the later beside the earlier; of one without a result its classes."""
+        pair = sorted(self.state.marked, key=lambda one: one.started or 0.0) if len(self.state.marked) == 2 else None
+        wanted = pair[1] if pair else chosen
+
+        def take(found: BrowsedRun) -> None:
+            self.state.change_run(found, pair[0] if pair else None)
+            self.state.enter("compare" if pair else "classes" if wanted.top1 is None else "matrix")
+            self._turned()
+
+        ask(self, partial(self._actions.run, wanted.id), take, self._say_error)
+
+    def _open(self, chosen: Any) -> None:
+        """A video's clips and all about it; from lists of videos those near it follow."""
+        run, listing = self.state.run, self.state.listing
+        if run is None or listing is None:
+            return
+        pictures = partial(self._actions.pictures, run.id)
+
+        def show(videos: Sequence[Any]) -> None:
+            place = videos.index(chosen) if chosen in videos else 0
+            self.app.push_screen(VideoDetail(videos, place, self._words, pictures))
+
+        if self.state.page in ("videos", "wrong"):
+            show(listing.near)
+        else:
+            ask(self, lambda: [run.video(chosen)], show, self._say_error)
+
+    def action_filter(self) -> None:
+        """Type what the entries must hold."""
+        from r3d_tui.screens.filter import FilterLine  # 20 ms that nobody else needs
+
+        if (listing := self.state.listing) is not None:
+            changed = lambda text: self._pane.rearrange(listing, text, listing.key)  # noqa: E731
+            self.app.push_screen(FilterLine(listing.pattern, self._words("list.hint"), changed))
+
+    def action_sort(self, step: int) -> None:
+        """By the next column; after the last, as the entries came."""
+        if (listing := self.state.listing) is not None:
+            self._pane.rearrange(listing, listing.pattern, listing.next_key(step))
+
+    def action_all(self) -> None:
+        """All entries, as they came."""
+        if (listing := self.state.listing) is not None:
+            self._pane.rearrange(listing, "", -1)
+
+    def action_mark(self) -> None:
+        """Mark the run to compare it, or take the mark away."""
+        chosen = self.state.chosen if self.state.page == "runs" else None
+        if chosen is not None and chosen.top1 is None:
+            self.say(self._words("say.run_no_result"))
+        elif chosen is not None:
+            self.state.mark(chosen)
+            self.draw()
+
+    def action_devices(self) -> None:
+        """What the run's devices did."""
+        if self.state.page == "runs" and self.state.chosen is not None:
+            self._actions.devices(self.state.chosen.id)
+
+    def action_other(self, step: int) -> None:
+        """Compare with another run."""
+        if self.state.page == "compare":
+            self.state.compare_next(step)
+            self._read()
+
+    def action_export(self) -> None:
+        """Ask for a folder, then copy the result there."""
+        run, words, actions = self.state.run, self._words, self._actions
+        if run is None or self.state.cursor is None:
+            return
+        if actions.is_read_only:
+            self.say(words("say.read_only"))
+            return
+
+        def chosen(text: str | None) -> None:
+            if text:
+                folder = actions.folder / Path(text).expanduser()
+                said = words("say.exported", path=str(folder))
+                ask(self, partial(actions.export, run.id, folder), lambda _: self.say(said), self._say_error)
+
+        keys = f"Enter {words('browse.export')}   Esc {words('dialog.close')}"
+        self.app.push_screen(Prompt(words("browse.where"), str(actions.folder / f"result-{run.id}"), keys), chosen)
+
+    def action_move(self, rows: int) -> None:
+        """Another row of the matrix, or of the list; else scroll."""
+        state = self.state
+        if state.page == "matrix" and state.cursor is not None:
+            state.cursor.move(rows, 0)
+        elif state.listing:
+            state.listing.move(rows)
+        else:
+            super().action_move(rows)
+        self.draw()
+
+    def action_page(self, pages: int) -> None:
+        """By what is seen."""
+        self.action_move(pages * max(1, self._body.page - 2))
+
+    def action_far(self, way: int) -> None:
+        """To an end."""
+        self.action_move(way * FAR)
