@@ -118,6 +118,19 @@ def frames_of_videos(
 
 
 @app.command()
+def cores(
+    videos: Annotated[Path | None, typer.Option(help="Real .avi files, taken again and again.")] = None,
+    count: Count = 100,
+    rounds: Rounds = 3,
+    json_document: Json = False,
+) -> None:
+    """Frames and clips with one worker, two, and one a core; and a model of a server of 64 cores."""
+    from bench.cores import bench_cores
+
+    show(bench_cores(videos, count, rounds, aloud()), json_document=json_document)
+
+
+@app.command()
 def step_preprocess(
     reference: Reference = None, count: Count = 300, rounds: Rounds = 3, json_document: Json = False
 ) -> None:

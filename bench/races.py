@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backends.core.command_reports import BenchFigure, BenchReport, beside
+from backends.core.files import write_whole
 from backends.core.messages import Line, Scalar, line
 from backends.core.processes import python_command
 from backends.monitor.cpu_groups import load_note, machine, versions
@@ -93,7 +94,7 @@ def bench_step_preprocess(reference: Path | None, count: int, rounds: int, say: 
     before = machine()
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as name:
         scratch = Path(name)
-        frames, annotation = sample_frames(scratch, count, say)
+        _, frames, annotation = sample_frames(scratch, count, say)
         ours = r3d_tui(*_preprocess_options(frames, annotation))
         contenders = (
             Contender("ours", line("step preprocess"), ours, scratch / "ours"),
@@ -117,15 +118,17 @@ def bench_step_preprocess(reference: Path | None, count: int, rounds: int, say: 
     )
 
 
-def sample_frames(scratch: Path, count: int, say: Say) -> tuple[Path, Path]:
-    """Frames of so many films, and their annotation, by our own steps."""
+def sample_frames(scratch: Path, count: int, say: Say, real: Path | None = None) -> tuple[Path, Path, Path]:
+    """Videos, their frames and their annotation, by our own steps: of films, or of real videos again and again."""
     say(line("making frames of {n} videos", n=count))
-    films = sample_films(scratch, count)
-    frames, annotation = scratch / "frames", scratch / "annotation.json"
-    timed(r3d_tui("step", "frames", films, frames), scratch)
-    timed(r3d_tui("step", "annotate", scratch / "splits", frames, scratch), scratch)
-    next(scratch.glob("hmdb51_1.json")).rename(annotation)
-    return frames, annotation
+    videos = repeated(real, scratch / "videos", count) if real else sample_films(scratch, count)
+    if real:
+        marks = [f"{path.name} 2 \n" for path in sorted((videos / "all").iterdir())]
+        write_whole(scratch / "splits" / "all_test_split1.txt", "".join(marks).encode())
+    frames = scratch / "frames"
+    timed(r3d_tui("step", "frames", videos, frames), scratch)
+    timed(r3d_tui("step", "annotate", scratch / "splits", frames, scratch / "annotation.json"), scratch)
+    return videos, frames, scratch / "annotation.json"
 
 
 def _preprocess_options(frames: Path, annotation: Path) -> tuple[str, ...]:

@@ -6,28 +6,21 @@ measured is what grows with their number, and nothing of decoding or of a model.
 
 from __future__ import annotations
 
-import json
-import resource
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from backends.core.codec import decode, dumps, loads
 from backends.core.command_reports import BenchFigure, BenchReport, beside
-from backends.core.errors import StageError
 from backends.core.events import Outcome
 from backends.core.messages import line
-from backends.core.processes import child_environment
 from backends.core.stage_request import Request, Upstream
 from backends.data.clip_store import ClipStore
 from backends.monitor.cpu_groups import load_note, machine, versions
-from bench.reports import Say
+from bench.processes import Say
+from bench.stage_process import StageRun, run_apart
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,18 +37,6 @@ ENTRIES: Mapping[str, str] = {
 SUBSET, LABELS = "validation", 51
 BYTES_A_VIDEO = 1_500
 """By which the peak memory of a stage may grow with each video."""
-
-
-class StageRun(Struct, frozen=True):
-    """One stage in a process of its own."""
-
-    outcome: Outcome
-    peak_mb: float
-    """Of the stage's process."""
-    child_peak_mb: float
-    """Of the largest process that it started; 0 where it started none."""
-    cpu_s: float
-    """Of both."""
 
 
 def bench_scale(few: int, many: int, say: Say) -> BenchReport:
@@ -100,7 +81,7 @@ def _stages(folder: Path, count: int, say: Say) -> Iterator[tuple[str, StageRun]
             done["preprocess"] = Upstream(folder, Outcome(outputs={"store": f"blank-{count}"}))
         out = folder / name
         request = Request(name, ENTRIES[name], 1, folder, out, folder / "scratch", params, {}, inputs, done)
-        run = _apart(request)
+        run = run_apart(request)
         yield name, run
         done[name] = Upstream(out, run.outcome)
 
@@ -155,42 +136,3 @@ class Unread(ClipStore):
         assert out is not None
         out[: len(numbers), 0, 0, 0, 0] = numbers
         return out
-
-
-def _apart(request: Request) -> StageRun:
-    """Run a stage in a process of its own, which says its peak."""
-    command = [sys.executable, "-m", "bench.scale"]
-    environment = child_environment(request.workspace, {"OPENBLAS_NUM_THREADS": "1"})
-    done = subprocess.run(
-        command, input=dumps(request).encode(), env=environment, capture_output=True, check=False, cwd=request.workspace
-    )
-    if done.returncode:
-        reason = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:300]
-        raise StageError("{stage} could not be measured: {reason}", stage=request.stage, reason=reason)
-    return decode(StageRun, json.loads(done.stdout.rstrip().rpartition(b"\n")[2]))
-
-
-def _main() -> None:
-    from importlib import import_module
-
-    from backends.worker.job import Job
-
-    request = loads(Request, sys.stdin.buffer.read())
-    request.out.mkdir(parents=True, exist_ok=True)
-    module, _, function = request.entry.partition(":")
-    job = Job(request, lambda _: None)
-    outcome = job.complete(getattr(import_module(module), function)(job))
-    own, child = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    cpu = own.ru_utime + own.ru_stime + child.ru_utime + child.ru_stime
-    run = StageRun(outcome, _peak_mb(), child.ru_maxrss / 1024, cpu)
-    sys.stdout.write(dumps(run) + "\n")
-
-
-def _peak_mb() -> float:
-    """Of this process since its exec: the system's usage figures keep what the process before exec had."""
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
-if __name__ == "__main__":
-    _main()
