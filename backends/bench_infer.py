@@ -40,6 +40,7 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
     notes = list(load_note(before))
     settings: dict[str, Scalar] = {"loop": asked.loop}
     model = _model(run) if asked.model is None else ""
+    untuned = latest_outputs(workspace, run).get("untuned") if asked.model is None else None
     asked = filled(workspace, run, asked)
     if asked.model is None:
         notes.append(line("no model is known, so no device is measured: give --model, or run a workspace first"))
@@ -48,6 +49,10 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
         operators = tuple(_operators(workspace or Path.cwd(), asked, say)) if asked.is_profiled else ()
         perf = measure_devices(workspace or Path.cwd(), asked, say)
         figures += [*_perf_figures(perf, model), *operators]
+        if untuned is not None and asked.model.suffix == ".om":
+            say(line("the model as it was before tuning"))
+            before_tuning = measure_devices(workspace or Path.cwd(), replace(asked, model=untuned, store=None), say)
+            figures.append(_gain(perf, before_tuning))
         label = " simulated" if os.environ.get(SIMULATED) else ""
         if label:
             notes.append(
@@ -60,6 +65,11 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
         if len(perf.alone) == 1:
             notes.append(line("one device: alone and together are one measurement"))
     return BenchReport("infer", before, versions(PACKAGES), settings, tuple(figures), tuple(notes))
+
+
+def _gain(tuned: Perf, untuned: Perf) -> BenchFigure:
+    rates = (tuned.total(tuned.together), untuned.total(untuned.together))
+    return beside("tuned", line("tuned, all devices together"), *rates, line("without tuning"))
 
 
 def measure_devices(workspace: Path, asked: InferBench, say: Say) -> Perf:

@@ -144,13 +144,18 @@ def _judged(variant: str, made: Made) -> Iterator[BenchFigure]:
         yield BenchFigure(f"{variant}_{name}", line("{variant}: {figure}", variant=variant, figure=name), known, "")
 
 
+def _untuned(settings: Settings) -> Settings:
+    """A table is not to take hours a row."""
+    return replace(settings, compile=replace(settings.compile, tune="off"))
+
+
 def sweep(workspace: Path, run: Run | None, batches: Sequence[int], asked: InferBench, say: Say) -> BenchReport:
     """Rate, p50 and p95 of each batch size on all devices together, the best one noted."""
     from backends.workspace.settings_file import read_settings
 
     if not all(1 <= batch <= MOST_BATCH for batch in batches):
         raise InputError("--batches: 1 to {most} each", hint="such as 1,4,8,16", most=MOST_BATCH)
-    settings = read_settings(workspace)
+    settings = _untuned(read_settings(workspace))
     variants = {f"batch_{batch}": replace(settings, infer=replace(settings.infer, batch=batch)) for batch in batches}
     report, rates = Variants(workspace, run, asked, say).compare("batches", variants, MAKING)
     best = int(max(rates, key=lambda name: rates[name]).removeprefix("batch_"))
@@ -165,7 +170,7 @@ def precision(
     from backends.pipeline import whole_plan
     from backends.workspace.settings_file import read_settings
 
-    settings = read_settings(workspace)
+    settings = _untuned(read_settings(workspace))
     if settings.model.om is not None:
         raise InputError("model.om is given: it has the precision that it was compiled with", hint="remove model.om")
     if (reason := whole_plan(workspace, settings).stage("compile").skip) is not None:

@@ -23,6 +23,7 @@ from backends.ascend.check_tools import (
 from backends.ascend.diagnosis import diagnose_run
 from backends.ascend.npu_names import parse_fields
 from backends.ascend.npu_smi_calls import call, read_ids, tool
+from backends.ascend.tune import AOE
 from backends.core.messages import line
 from backends.core.needs import Finding
 from backends.core.settings import Settings
@@ -36,7 +37,7 @@ GROUP = "HwHiAiUser"
 
 def ascend_findings(settings: Settings) -> list[Finding]:
     found, runtime = cann.find(), settings.infer.runtime
-    rows = [*_driver(settings), _group(), *_cann(found), *_atc(found)]
+    rows = [*_driver(settings), _group(), *_cann(found), *_atc(found), *_aoe(found, settings)]
     tool = list(ais_bench_findings(settings) if runtime == "ais_bench" else spare_findings(settings))
     if runtime in ("auto", "acl"):
         has_tool = any(row.name == "ais_bench" and row.state == "met" for row in tool)
@@ -159,6 +160,17 @@ def _cann(found: cann.Toolkit | None) -> Iterator[Finding]:
         yield Finding("CANN, another", "warning", text, hint)
     if found.version is not None:
         yield cann_finding(found.version)
+
+
+def _aoe(found: cann.Toolkit | None, settings: Settings) -> Iterator[Finding]:
+    """Only where tuning is asked for."""
+    if settings.compile.tune == "off":
+        return
+    if path := (found and found.has(*AOE)) or shutil.which("aoe"):
+        yield Finding("aoe", "met", line("{path}", path=str(path)))
+    else:
+        hint = line("install the whole CANN toolkit, or set compile.tune to off")
+        yield Finding("aoe", "missing", line("not found"), hint)
 
 
 def _atc(found: cann.Toolkit | None) -> Iterator[Finding]:

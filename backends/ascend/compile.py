@@ -1,7 +1,4 @@
-"""The compile stage: the simplified model to an `.om` for one kind of chip, by CANN's atc.
-
-Success is exit status 0 and an `.om` file that is there.
-"""
+"""The compile stage: the simplified model to an `.om` for one kind of chip, by CANN's atc, and tuned by its aoe."""
 
 from __future__ import annotations
 
@@ -13,29 +10,26 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.ascend import cann, om_file, plog
+from backends.ascend import cann, om_file
 from backends.ascend.chip_query import ask_chips
 from backends.ascend.compile_params import CompileParams, CompileTuning
-from backends.ascend.diagnosis import diagnose
+from backends.ascend.compiler_run import run_compiler
+from backends.ascend.tune import tune
 from backends.core.codec import DecodeError, decode, dumps, loads
-from backends.core.errors import InputError, NeedError, StageError
+from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import sync_folder, write_whole
-from backends.core.messages import N_, Scalar, line
+from backends.core.messages import N_, Line, Scalar, line
 from backends.core.values import DeviceTable
 from backends.device.model_runtime import INPUT
 from backends.worker.job import Job
-from backends.worker.process_guard import NOT_FOUND
-from backends.worker.tools import Ending, run_tool
 
 _OURS = ("--model", "--framework", "--output", "--soc_version", "--input_shape", "--input_format", "--mode")
 """Options that `extra` must not give again."""
 
 _SHAPE = re.compile(r"[\w./:-]+:-?\d+(?:,-?\d+)*(?:;[\w./:-]+:-?\d+(?:,-?\d+)*)*", re.ASCII)
 _PART = "compiling"
-OM, MADE = "model.om", "made.json"
-KILLED = 128 + 9
-"""The exit status of what the kernel killed."""
+OM, UNTUNED, MADE = "model.om", "untuned.om", "made.json"
 
 
 class Made(Struct, frozen=True):
@@ -44,6 +38,9 @@ class Made(Struct, frozen=True):
     soc_version: str
     bytes: int
     sha256: str
+    tune: str = "off"
+    gain_percent: float | None = None
+    """Of tuning, as aoe reports it."""
 
 
 def run(job: Job) -> Outcome:
@@ -64,30 +61,31 @@ def run(job: Job) -> Outcome:
     if (kept := _kept(job.out, soc_version)) is not None:
         job.note(line("the .om for {soc_version} is there already", soc_version=soc_version))
         return _outcome(soc_version, found, mode, kept)
-    for old in job.out.glob("*.om"):  # of an attempt that was cut off
-        old.unlink()
-    note = line("atc compiles for {soc_version}", soc_version=soc_version)
-    job.progress(0, None, "lines", note=note)
-    ending = run_tool(
-        cann.sourced(found, command),
-        job.scratch,
-        job.workspace,
-        stop=lambda: job.stopping,
-        heard=lambda lines: job.progress(lines, None, "lines", note=note),
-        extra=plog.environment(job.scratch / plog.FOLDER),
-    )
-    job.check_stop()
-    written = _written(job.out)
-    if ending.status != 0 or written is None:
+    made, gain = _compiled(job, params, line("atc compiles for {soc_version}", soc_version=soc_version), command, model)
+    (job.out / MADE).unlink(missing_ok=True)
+    made.replace(job.out / OM)
+    sync_folder(job.out)
+    kept = Made(soc_version, (job.out / OM).stat().st_size, _digest(job.out / OM), params.tune, gain)
+    write_whole(job.out / MADE, dumps(kept).encode("ascii"))
+    return _outcome(soc_version, found, mode, kept)
+
+
+def _compiled(
+    job: Job, params: CompileParams, note: Line, command: Sequence[str], model: Path
+) -> tuple[Path, float | None]:
+    """What atc wrote; or, where tuning is asked for, what aoe wrote, atc's being kept beside it, and aoe's gain."""
+    try:
+        om, _ = run_compiler(job, command, job.out / _PART, note)
+    except StageError:
         if params.input == "uint8":
             job.note(line("not every CANN takes a model of bytes: infer.input = float32 needs none"), "warning")
-        raise _failure(job, ending, plog.first_errors(job.scratch / plog.FOLDER))
-    target = job.out / OM
-    written.replace(target)
-    sync_folder(job.out)
-    made = Made(soc_version, target.stat().st_size, _digest(target))
-    write_whole(job.out / MADE, dumps(made).encode("ascii"))
-    return _outcome(soc_version, found, mode, made)
+        raise
+    if params.tune == "off":
+        return om, None
+    om.replace(job.out / UNTUNED)
+    devices = decode(CompileTuning, dict(job.tuning)).devices
+    tuned = tune(job, params.tune, command, model, devices[0] if devices else None)
+    return tuned.om, tuned.gain_percent
 
 
 def _take_ready(job: Job, source: Path, params: CompileParams) -> Outcome:
@@ -105,8 +103,11 @@ def _take_ready(job: Job, source: Path, params: CompileParams) -> Outcome:
 
 def _outcome(soc_version: str | None, found: cann.Toolkit | None, mode: str | None, made: Made) -> Outcome:
     version = found.version if found else None
-    figures: dict[str, Scalar] = {"soc_version": soc_version, "cann": version}
-    return Outcome(figures | {"precision_mode": mode, "bytes": made.bytes}, {"om": OM}, made.sha256)
+    figures: dict[str, Scalar] = {"soc_version": soc_version, "cann": version, "precision_mode": mode}
+    if made.tune == "off":
+        return Outcome(figures | {"bytes": made.bytes}, {"om": OM}, made.sha256)
+    figures |= {"tune": made.tune, "tune_gain_percent": made.gain_percent, "bytes": made.bytes}
+    return Outcome(figures, {"om": OM, "untuned": UNTUNED}, made.sha256)
 
 
 def _kept(folder: Path, soc_version: str) -> Made | None:
@@ -114,6 +115,7 @@ def _kept(folder: Path, soc_version: str) -> Made | None:
     try:
         made = loads(Made, (folder / MADE).read_bytes())
         whole = made.soc_version == soc_version and _digest(folder / OM) == made.sha256
+        whole = whole and (made.tune == "off" or om_file.is_om(folder / UNTUNED))
     except (OSError, DecodeError):
         return None
     return made if whole else None
@@ -174,34 +176,6 @@ def common_soc_version(table: DeviceTable, wanted: Sequence[int] | None) -> str:
         hint = N_("set soc_version under [compile] in r3d.toml, and under [infer] devices the chips of that kind")
         raise InputError(text, hint=hint, kinds=tuple(found))
     return found[0]
-
-
-def _written(folder: Path) -> Path | None:
-    """What atc wrote: `compiling.om`, or with the platform in its name as newer releases do."""
-    names = [folder / f"{_PART}.om", *sorted(folder.glob(f"{_PART}_*.om"))]
-    return next((path for path in names if path.is_file() and path.stat().st_size), None)
-
-
-def _failure(job: Job, ending: Ending, errors: tuple[str, ...]) -> StageError | NeedError:
-    """What to raise: by atc's words, else by its plog, whose first errors are quoted either way."""
-    found = diagnose(ending.words, "atc", ending.status)
-    if (found is None or found.code is None) and ending.status == NOT_FOUND:
-        hint = N_("repair the CANN toolkit, or set ASCEND_TOOLKIT_HOME to the one to use")
-        if ended := re.search(re.escape(cann.ENDED_EARLY) + r" (\d+)", ending.words):
-            text = N_("CANN's set_env.sh ended early, with status {status}, and atc is not found")
-            return NeedError(text, hint=hint, status=int(ended[1]))
-        return NeedError("CANN's set_env.sh was sourced, but atc is not found", hint=hint)
-    for row in errors:
-        job.note(line("plog: {row}", row=row), "error")
-    found = found or diagnose("\n".join(errors), "atc")
-    if found is None and ending.status == KILLED:
-        hint = N_("set TE_PARALLEL_COMPILER=1 in the environment and add swap space, or compile on a larger machine")
-        return StageError("atc was killed (signal 9), as happens where memory runs out", hint=hint)
-    if found is None:
-        if ending.status == 0:
-            return StageError("atc reported no error, but wrote no .om file", hint="see the stage's log")
-        return StageError("atc failed with exit status {status}", hint="see the stage's log", status=ending.status)
-    return StageError("atc failed: {reason}", hint=found.fix, reason=found.reason)
 
 
 def _digest(path: Path) -> str:

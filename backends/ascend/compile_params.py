@@ -31,3 +31,4 @@ class CompileParams(Struct, frozen=True):
     input_format: Literal["NCHW", "ND", "NCDHW"] = "NCHW"
     input_shape: str | None = None
     """None: the model's own input and the clip's shape."""
+    tune: Literal["off", "subgraph", "operator"] = "off"

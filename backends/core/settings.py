@@ -143,6 +143,9 @@ class CompileSettings(Struct, frozen=True):
     input_format: Annotated[Literal["NCHW", "ND", "NCDHW"], _about("NCHW as in the guide, ND or NCDHW")] = "NCHW"
     """Huawei's guides take NCHW for 3D-ResNets, ND for C3D, NCDHW for some others."""
     input_shape: Annotated[str | None, _about("without it: the model's own input", "input:10,3,16,112,112")] = None
+    tune: Annotated[
+        Literal["off", "subgraph", "operator"], _about("subgraph or operator: by CANN's aoe on the chip, for hours")
+    ] = "off"
 
 
 class VerifySettings(Struct, frozen=True):

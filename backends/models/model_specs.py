@@ -112,6 +112,7 @@ def _compile(settings: Settings) -> Stage:
         settings.infer.input,
         wanted.input_format,
         wanted.input_shape,
+        wanted.tune,
     )
     skip = _no_compile(settings)
     cann = version_file() if skip is None else None

@@ -138,24 +138,25 @@ def run_tool(
     *,
     stop: Callable[[], bool],
     heard: Callable[[int], None],
+    counted: bytes = b"",
     extra: Mapping[str, str] | None = None,
 ) -> Ending:
     """Run `command` in `folder` until it ends or `stop()`, copying what it says to our standard output.
 
-    `heard(lines)` is called whenever it said something, with the number of lines so far; `extra` is added to its
-    environment. Afterwards no process of its group is left.
+    `heard(lines)` is called whenever it said something, with the number of lines so far that hold `counted`; `extra` is
+    added to its environment. Afterwards no process of its group is left.
     """
     tool = Tool(command, folder, workspace, extra=extra)
     try:
-        _listen(tool, stop, heard)
+        _listen(tool, stop, heard, counted)
         return tool.end(0.5, GRACE_S)
     finally:
         tool.end()
 
 
-def _listen(tool: Tool, stop: Callable[[], bool], heard: Callable[[int], None]) -> None:
+def _listen(tool: Tool, stop: Callable[[], bool], heard: Callable[[int], None], counted: bytes) -> None:
     """Until it has said all or a stop; a grandchild that keeps the pipe open does not hold us."""
-    lines = 0
+    lines, rest = 0, b""
     with selectors.DefaultSelector() as selector:
         selector.register(tool, selectors.EVENT_READ)
         while not stop() and not tool.silent:
@@ -166,7 +167,8 @@ def _listen(tool: Tool, stop: Callable[[], bool], heard: Callable[[int], None]) 
             if data := tool.hear():
                 sys.stdout.buffer.write(data)
                 sys.stdout.flush()
-                lines += data.count(b"\n")
+                *whole, rest = (rest + data).split(b"\n")
+                lines += sum(counted in one for one in whole)
                 heard(lines)
 
 

@@ -26,7 +26,7 @@ TOLD: Mapping[str, tuple[str, ...]] = {
     "preprocess": ("videos", "clips", "missing", "bytes", "clips_per_s"),
     "export": ("arch", "classes", "parameters", "opset", "nodes", "bytes"),
     "simplify": ("nodes_before", "nodes", "bytes"),
-    "compile": ("soc_version", "precision_mode", "cann", "bytes"),
+    "compile": ("soc_version", "precision_mode", "cann", "tune", "tune_gain_percent", "bytes"),
     "infer": ("runtime", "devices", "devices_retired", "clips", "seconds", "clips_per_s"),
     "score": ("videos", "clips"),
     "evaluate": ("top1", "topk", "videos", "videos_set_aside"),

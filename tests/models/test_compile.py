@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from backends.ascend.cann import sourced
 from backends.ascend.compile import atc_line, common_soc_version, run
 from backends.ascend.compile_params import CompileParams
 from backends.core.errors import InputError, NeedError, StageError, Stopped
-from backends.core.events import StageNote
+from backends.core.events import StageNote, StageProgress
 from backends.core.messages import line
 from backends.core.model_io import ClipShape
 from backends.core.processes import start_time
@@ -358,3 +359,69 @@ def test_plan_with_a_ready_om_skips_what_made_it() -> None:
         assert "model.om is given: a ready model for the chips" == str(spec.plan(settings).skip)
     stage = COMPILE.plan(settings)
     assert ({"om": Path("/m.om")}, None, False) == (stage.inputs, stage.skip, stage.fresh)
+
+
+TUNED = "Tuning process finished"
+
+
+@pytest.mark.parametrize(("mode", "gain"), [("operator", 5.25), ("subgraph", 12.5)])
+def test_tuning_gives_the_om_and_keeps_the_untuned_one(
+    cann: Path, ready: Callable[..., Job], capfd: pytest.CaptureFixture[str], mode: str, gain: float
+) -> None:
+    """aoe gives the .om, atc its untuned one beside it, and the reported gain is a figure; both are taken again."""
+    job = ready(tune=mode, soc_version=CHIP)
+    outcome = run(job)
+    assert {"om": "model.om", "untuned": "untuned.om"} == outcome.outputs
+    assert (mode, gain) == (outcome.figures["tune"], outcome.figures["tune_gain_percent"])
+    assert all((job.out / name).read_bytes().startswith(b"IMOD") for name in outcome.outputs.values())
+    assert 4 == capfd.readouterr().out.count(TUNED)
+    assert not (job.out / "tuning/aoe_workspace").exists()
+    assert outcome == run(job)
+    assert "aoe" not in capfd.readouterr().out.lower()
+
+
+@pytest.mark.parametrize("mode", ["operator", "subgraph"])
+def test_tuning_that_was_stopped_resumes(
+    cann: Path,
+    ready: Callable[..., Job],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+) -> None:
+    """What the repository holds, or what was done before the stop, is not tuned again."""
+    monkeypatch.setenv("FAKE_AOE_S", "1.5")
+    job = ready(tune=mode)
+
+    def stop() -> None:
+        while not any(isinstance(event, StageProgress) and event.unit == "parts" and event.done for event in job.said):
+            time.sleep(0.02)
+        job.obey({"command": "stop"})
+
+    threading.Thread(target=stop, daemon=True).start()
+    with pytest.raises(Stopped):
+        run(job)
+    before = capfd.readouterr().out.count(TUNED)
+    assert 1 <= before < 4
+    monkeypatch.setenv("FAKE_AOE_S", "0")
+    assert "untuned" in run(ready(tune=mode)).outputs
+    assert 4 == before + capfd.readouterr().out.count(TUNED)
+
+
+def test_failing_to_tune_has_its_code_and_its_fix(
+    cann: Path, ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aoe's words are read as atc's are; a toolkit without aoe is a need."""
+    monkeypatch.setenv("FAKE_AOE", "say:E19010: No parser is registered for Op [conv1, optype [ai.onnx::23::Conv]].")
+    with pytest.raises(StageError, match=r"aoe failed: .*E19010"):
+        run(ready(tune="operator"))
+    (cann / "latest/tools/aoe/bin/aoe").unlink()
+    with pytest.raises(NeedError, match="aoe is not found"):
+        run(ready(tune="operator"))
+
+
+def test_tuning_is_part_of_the_key_where_it_is_asked_for() -> None:
+    """Without it the plan and its keys are as before."""
+    plain = Settings(infer=InferSettings(target="ascend"))
+    assert "tune" not in COMPILE.plan(plain).params
+    tuned = replace(plain, compile=replace(plain.compile, tune="operator"))
+    assert "operator" == COMPILE.plan(tuned).params["tune"]

@@ -1,4 +1,4 @@
-"""A folder laid out as a CANN toolkit, with the strict fake of atc in it."""
+"""A folder laid out as a CANN toolkit, with the strict fakes of atc and aoe in it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ def make_toolkit(folder: Path, version: str = "8.0.RC2") -> Path:
     bin_folder.mkdir(parents=True)
     (bin_folder / "atc").write_text(f'#!/bin/sh\n"{sys.executable}" "{FAKE}" "$@"\nexit $?\n')
     (bin_folder / "atc").chmod(0o755)
+    aoe = folder / "latest/tools/aoe/bin/aoe"
+    aoe.parent.mkdir(parents=True)
+    aoe.write_text(f'#!/bin/sh\n"{sys.executable}" "{FAKE.with_name("aoe.py")}" "$@"\nexit $?\n')
+    aoe.chmod(0o755)
     (folder / "latest/version.cfg").write_text(
         f"# version: 1.0\nruntime_running_version=[7.3.0.1.231:{version}]\n"
         f"toolkit_running_version=[7.3.0.1.231:{version}]\n"

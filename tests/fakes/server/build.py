@@ -80,6 +80,8 @@ def write_scripts(folder: Path, version: str = "8.0.RC2") -> None:
         link.symlink_to(HERE / "site-packages")
     _put(folder / "bin" / "npu-smi", f'#!/bin/sh\nexec "{sys.executable}" -S "{HERE / "npu_smi.py"}" "$@"\n')
     _put(latest / "bin" / "atc", f'#!/bin/sh\n"{sys.executable}" "{HERE / "atc.py"}" "$@"\nexit $?\n')
+    tuner = latest / "tools" / "aoe" / "bin" / "aoe"
+    _put(tuner, f'#!/bin/sh\n"{sys.executable}" "{HERE / "aoe.py"}" "$@"\nexit $?\n')
     profiler = latest / "tools" / "profiler" / "bin" / "msprof"
     _put(profiler, f'#!/bin/sh\n"{sys.executable}" "{HERE / "msprof.py"}" "$@"\nexit $?\n')
     _put(latest / "version.cfg", f"# version: 1.0\ntoolkit_running_version=[7.3.0.1.231:{version}]\n")
