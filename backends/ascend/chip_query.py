@@ -16,7 +16,7 @@ from backends.ascend.npu_smi_calls import read_devices, read_ids
 from backends.core.codec import DecodeError, dumps, loads
 from backends.core.messages import Line, line
 from backends.core.processes import child_environment, die_with_parent, python_command
-from backends.core.values import Chip, ChipProcess, DeviceTable, Trouble
+from backends.core.values import Chip, ChipProcess, DeviceTable, ToolFailure
 
 PROBE = "backends.ascend.chip_query"
 """The module that is run, by name as a stage's entry is."""
@@ -36,10 +36,10 @@ def ask_chips(workspace: Path, *, soc: bool = False) -> DeviceTable:
         return loads(DeviceTable, ended.stdout)
     except subprocess.TimeoutExpired:
         cause = line("npu-smi gave no answer in {limit:.0f} s", limit=LIMIT_S)
-        return DeviceTable("live", Trouble("timeout", "npu-smi: no answer", cause))
+        return DeviceTable("live", ToolFailure("timeout", "npu-smi: no answer", cause))
     except DecodeError:
         cause = line("the chips could not be read: see the stage's log")
-        return DeviceTable("live", Trouble(None, "no answer", cause))
+        return DeviceTable("live", ToolFailure(None, "no answer", cause))
 
 
 def processes_of(chip: Chip, processes: Sequence[ChipProcess]) -> list[ChipProcess]:

@@ -11,13 +11,12 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from msgspec import Struct
-
 from backends.ascend.acl_errors import Code
 from backends.ascend.acl_errors import find as find_number
 from backends.ascend.ais_bench_install import plain
 from backends.ascend.tool_errors import Evidence, Match, ToolKind, find
 from backends.core.messages import Line, line
+from backends.core.values import ToolFailure
 
 LEVELS = ("words", "code", "number", "last words", "group of codes", "consequence", "any code", "any number", "status")
 """What says more about a failure, the first one most. `Match.rank` begins with a place in it."""
@@ -40,30 +39,7 @@ _COMPONENT = re.compile(r"(?:\[ACL ERROR\]\s*)?E[A-Z0-9]\d{4}\b")
 UNKNOWN_FIX = line("see the stage's log, the plog under ~/ascend/log, `dmesg` and `npu-smi info`")
 
 
-class Diagnosis(Struct, frozen=True):
-    code: str | None
-    """Of CANN (E10016), or a number of pyACL."""
-    message: str
-    """The tool's own line; "" where it printed none."""
-    cause: Line = Line("")
-    """Empty where nothing that is known was printed."""
-    fix: Line = Line("")
-    again: bool = True
-    """A new process on the same chip may do better."""
-
-    @property
-    def reason(self) -> Line:
-        """Cause and message in one line, for people."""
-        code = self.code if self.code and self.code not in self.message else None
-        cause, message = self.cause, self.message
-        if not cause.template:
-            return line("{message}", message=message)
-        if code:
-            return line("{cause}: {message} (code {code})", cause=cause, message=message, code=code)
-        return line("{cause}: {message}", cause=cause, message=message) if message else cause
-
-
-def diagnose(text: str, tool: ToolKind = "", status: int = 1) -> Diagnosis | None:
+def diagnose(text: str, tool: ToolKind = "", status: int = 1) -> ToolFailure | None:
     """What a tool's output and its exit status mean; None where the output holds no code and nothing known.
 
     ais_bench prints its closing lines after failures too: they mean nothing.
@@ -84,10 +60,10 @@ def diagnose(text: str, tool: ToolKind = "", status: int = 1) -> Diagnosis | Non
     message = messages.get(best.code or "") or message_of(text, best.mark)
     if not best.mark:
         message = headline(rows)
-    return Diagnosis(code, message, best.cause, best.fix, best.entry.again)
+    return ToolFailure(code, message, best.cause, best.fix, best.entry.again)
 
 
-def diagnose_run(status: int, text: str) -> Diagnosis:
+def diagnose_run(status: int, text: str) -> ToolFailure:
     """Why ais_bench, ais_infer, msame or a program of pyACL failed; its own headline where nothing is known."""
     found = diagnose(text, "run", status)
     if found is not None:
@@ -95,11 +71,11 @@ def diagnose_run(status: int, text: str) -> Diagnosis:
     rows = [row for row in map(plain, text.replace("\r", "\n").splitlines()) if row]
     message = headline(rows)
     if message:
-        return Diagnosis(None, message, fix=UNKNOWN_FIX)
+        return ToolFailure(None, message, fix=UNKNOWN_FIX)
     cause = line("exit status {status}", status=status)
     if status > 128:
         cause = line("ended by signal {signal}", signal=status - 128)
-    return Diagnosis(None, "", cause, UNKNOWN_FIX)
+    return ToolFailure(None, "", cause, UNKNOWN_FIX)
 
 
 def message_of(text: str, mark: str) -> str:
@@ -152,8 +128,8 @@ def _numbers(text: str) -> Iterator[int]:
     return (int(found[1] or found[2]) for found in _NUMBER.finditer(text))
 
 
-def _by_number(number: int, meaning: Code, message: str, beside: Match | None) -> Diagnosis:
+def _by_number(number: int, meaning: Code, message: str, beside: Match | None) -> ToolFailure:
     cause = Line(meaning.cause)
     if beside is not None:
         cause = line("{what}: {cause}", what=beside.cause, cause=cause)
-    return Diagnosis(str(number), message, cause, Line(meaning.fix), meaning.policy != "never")
+    return ToolFailure(str(number), message, cause, Line(meaning.fix), meaning.policy != "never")

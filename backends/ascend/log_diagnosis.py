@@ -12,11 +12,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.ascend.diagnosis import Diagnosis, diagnose, diagnose_run
+from backends.ascend.diagnosis import diagnose, diagnose_run
 from backends.ascend.tool_errors import ToolKind
 from backends.core.errors import InputError
 from backends.core.files import read_file
 from backends.core.messages import N_, Line, line
+from backends.core.values import ToolFailure
 
 LARGEST = 64 << 20
 """Bytes; of a larger log, its end."""
@@ -38,7 +39,7 @@ class SavedLog(Struct, frozen=True):
     """What a log holds: the figures of the runs that ended, or why one failed."""
 
     figures: tuple[ToolFigures, ...] = ()
-    failure: Diagnosis | None = None
+    failure: ToolFailure | None = None
 
     def lines(self, batch: int) -> tuple[Line, ...]:
         """For people; `batch` is the number of clips of one execution, which msame does not print."""

@@ -18,7 +18,7 @@ from backends.ascend.npu_names import soc_version
 from backends.ascend.npu_smi_errors import failure
 from backends.ascend.npu_text import Cells, rows
 from backends.core.codec import encode
-from backends.core.values import Chip, ChipProcess, DeviceTable, Trouble
+from backends.core.values import Chip, ChipProcess, DeviceTable
 
 _NOTHING = {"", "NA", "N/A", "-", "--"}
 _BUS = re.compile(r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2,8}:[0-9A-Fa-f]{2,8}\.[0-9A-Fa-f]+")
@@ -220,7 +220,8 @@ def devices_document(table: DeviceTable) -> dict[str, Any]:
     error = table.error
     return {
         "source": table.source,
-        "error": error and {name: str(getattr(error, name) or "") or None for name in Trouble.__struct_fields__},
+        "error": error
+        and {name: str(getattr(error, name) or "") or None for name in ("code", "message", "cause", "fix")},
         "driver_version": table.driver_version,
         "chips": [{name: encode(getattr(chip, name)) for name in Chip.__struct_fields__} for chip in table.chips],
         "processes": [

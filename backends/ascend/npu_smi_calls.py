@@ -37,7 +37,7 @@ from backends.ascend.npu_text import without_services
 from backends.core.files import read_file
 from backends.core.messages import N_, line, os_reason
 from backends.core.processes import SIMULATED
-from backends.core.values import Chip, DeviceTable, Trouble
+from backends.core.values import Chip, DeviceTable, ToolFailure
 
 TOOL = "npu-smi"
 PLACES = ("/usr/local/sbin/npu-smi", "/usr/local/bin/npu-smi", "/usr/local/Ascend/driver/tools/npu-smi")
@@ -55,7 +55,7 @@ class CallResult(Struct, frozen=True):
 
     text: str = ""
     code: int | None = None
-    trouble: Trouble | None = None
+    trouble: ToolFailure | None = None
 
 
 def tool() -> str | None:
@@ -95,7 +95,7 @@ def call(arguments: Sequence[str], limit_s: float = LIMIT_S, *, own_group: bool 
     if path is None:
         cause = line("npu-smi is not installed, or not on PATH")
         fix = line("install the Ascend driver, or add /usr/local/sbin and /usr/local/bin to PATH")
-        return CallResult(trouble=Trouble(None, str(line("npu-smi not found")), cause, fix))
+        return CallResult(trouble=ToolFailure(None, str(line("npu-smi not found")), cause, fix))
     with turn():
         return run((path, *arguments), limit_s, own_group=own_group)
 
@@ -118,7 +118,7 @@ def run(command: Sequence[str], limit_s: float, *, own_group: bool = True) -> Ca
         reason = os_reason(error)
         cause = line("{tool} cannot be started: {reason}", tool=str(command[0]), reason=reason)
         fix = line("run it by hand, as the user that runs r3d-tui")
-        return CallResult(trouble=Trouble(None, f"{command[0]}: {reason}", cause, fix))
+        return CallResult(trouble=ToolFailure(None, f"{command[0]}: {reason}", cause, fix))
     try:
         data, _ = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
@@ -126,7 +126,7 @@ def run(command: Sequence[str], limit_s: float, *, own_group: bool = True) -> Ca
         cause = line("{tool} gave no answer in {limit:.0f} s", tool=str(command[0]), limit=limit_s)
         fix = line("the driver may hang: see `dmesg`, and reboot if it stays so")
         return CallResult(
-            trouble=Trouble("timeout", str(line("{tool}: no answer", tool=Path(command[0]).name)), cause, fix)
+            trouble=ToolFailure("timeout", str(line("{tool}: no answer", tool=Path(command[0]).name)), cause, fix)
         )
     except BaseException:  # Ctrl+C reaches this process only
         _kill(process, own_group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from backends.core.messages import Line, line
-from backends.core.values import Trouble
+from backends.core.values import ToolFailure
 
 _CODE = re.compile(r"(?:ret(?:urn)?(?: code)?(?: is)?|error code)\s*[:=]?\s*(-[0-9]{3,5})\b", re.IGNORECASE)
 _LIBRARY = re.compile(
@@ -100,29 +100,29 @@ _SENTENCES: tuple[tuple[re.Pattern[str], Line, Line], ...] = (
 )
 
 
-def failure(text: str) -> Trouble:
+def failure(text: str) -> ToolFailure:
     """What an output without any chip means. `message` is the tool's own line, shortened."""
     rows = [row.strip() for row in text.splitlines() if row.strip(" |+-=#>\t")]
     code = _CODE.search(text)
     if code:
         cause, fix = _CODES.get(code[1], _OTHER_CODE)
-        return Trouble(code[1], _row(rows, code[0]), cause, fix)
+        return ToolFailure(code[1], _row(rows, code[0]), cause, fix)
     if library := _LIBRARY.search(text):
         cause = line("the driver's library {name} is not found", name=library[1] or library[2])
         fix = line(
             "source CANN's set_env.sh, or add /usr/local/Ascend/driver/lib64 and its folders common and driver "
             "to LD_LIBRARY_PATH; in a container, mount the driver"
         )
-        return Trouble(None, _row(rows, library[0]), cause, fix)
+        return ToolFailure(None, _row(rows, library[0]), cause, fix)
     for pattern, cause, fix in _SENTENCES:
         if found := pattern.search(text):
-            return Trouble(None, _row(rows, found[0]), cause, fix)
+            return ToolFailure(None, _row(rows, found[0]), cause, fix)
     if not rows:
-        return Trouble(
+        return ToolFailure(
             None, str(line("nothing was printed")), line("npu-smi gave no output"), line("run `npu-smi info` by hand")
         )
     cause = line("this is not the table of `npu-smi info`, or it ends before the first chip")
-    return Trouble(None, rows[0][:200], cause, line("give the whole output of `npu-smi info`"))
+    return ToolFailure(None, rows[0][:200], cause, line("give the whole output of `npu-smi info`"))
 
 
 def _row(rows: list[str], part: str) -> str:

@@ -217,15 +217,6 @@ def _fold_device(run: Run, event: ev.DeviceChanged | ev.DeviceProgress) -> Run:
     if isinstance(event, ev.DeviceChanged):
         new = replace(old, state=event.state, reason=event.reason, pid=event.pid, name=event.name or old.name)
     else:
-        new = replace(
-            old,
-            clips=event.clips,
-            clips_per_s=event.clips_per_s,
-            mean_clips_per_s=event.mean_clips_per_s,
-            latency_ms=event.latency_ms,
-            latency_p95_ms=event.latency_p95_ms,
-            utilisation=event.utilisation,
-            joules_per_clip=event.joules_per_clip,
-        )
+        new = replace(old, **{name: getattr(event, name) for name in event.__struct_fields__ if name != "device"})
     devices[event.device] = new
     return replace(run, devices=tuple(devices.values()))

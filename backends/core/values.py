@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from backends.core.messages import Line
+from backends.core.messages import Line, line
 
 
 class Chip(Struct, frozen=True):
@@ -45,20 +45,36 @@ class ChipProcess(Struct, frozen=True):
     memory_mb: int | None = None
 
 
-class Trouble(Struct, frozen=True):
-    """What a tool's failure means: a code where it gave one, the cause and the fix."""
+class ToolFailure(Struct, frozen=True):
+    """What the failure of a foreign tool means."""
 
     code: str | None
+    """Of CANN (E10016), of the driver, or a number of pyACL; None where it gave none."""
     message: str
+    """The tool's own line; "" where it printed none."""
     cause: Line = Line("")
+    """Empty where nothing that is known was printed."""
     fix: Line = Line("")
+    again: bool = True
+    """A new process on the same chip may do better."""
+
+    @property
+    def reason(self) -> Line:
+        """Cause and message in one line, for people."""
+        code = self.code if self.code and self.code not in self.message else None
+        cause, message = self.cause, self.message
+        if not cause.template:
+            return line("{message}", message=message)
+        if code:
+            return line("{cause}: {message} (code {code})", cause=cause, message=message, code=code)
+        return line("{cause}: {message}", cause=cause, message=message) if message else cause
 
 
 class DeviceTable(Struct, frozen=True):
     """One reading of `npu-smi info`, in print order."""
 
     source: str
-    error: Trouble | None = None
+    error: ToolFailure | None = None
     driver_version: str | None = None
     chips: tuple[Chip, ...] = ()
     processes: tuple[ChipProcess, ...] = ()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.core.errors import InputError
+from backends.core.files import write_whole
 from backends.core.messages import N_
 from backends.core.processes import SIMULATED
 
@@ -104,10 +105,6 @@ def _write_scripts(folder: Path) -> None:
 
 
 def _put(path: Path, text: str) -> None:
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.chmod(0o755)
-    part.replace(path)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_whole(path, text.encode())
+        path.chmod(0o755)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from backends.core.client import Snapshot
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, fit, row
@@ -53,12 +51,9 @@ def _sources(snapshot: Snapshot, look: Look) -> list[Row]:
     places = (("data.videos", data.videos), ("data.frames", data.frames), ("data.json", data.annotation))
     for key, path in (*places, ("data.splits", data.splits)):
         if path is not None:
-            rows.append(_path(words(key), path, look))
+            shown = fit(safe(str(path)), look.width - LABEL, keep_end=True).rstrip()
+            rows.append(fact(words(key), shown))
     return rows
-
-
-def _path(label: str, path: Path, look: Look) -> Row:
-    return fact(label, fit(safe(str(path)), look.width - LABEL, keep_end=True).rstrip())
 
 
 def _counts(snapshot: Snapshot, look: Look) -> list[Row]:

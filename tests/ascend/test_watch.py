@@ -16,7 +16,7 @@ from backends.ascend.npu_names import parse_mapping, with_mapping
 from backends.ascend.npu_smi import parse_info
 from backends.core.device_samples import read_samples
 from backends.core.processes import child_environment
-from backends.core.values import DeviceTable, Trouble
+from backends.core.values import DeviceTable, ToolFailure
 from backends.monitor.sampler import NpuSampler, npu_samples, period
 
 
@@ -52,12 +52,12 @@ def test_a_failing_tool_leaves_devices_unknown_with_the_reason(output: Callable[
     """Each device that was known is told, without figures; a chip that vanished too."""
     table = parse_info(output("310P3_duo_driver_24.1"))
     known = npu_samples(table, None, (), 5.0)
-    broken = npu_samples(DeviceTable("live", Trouble("timeout", "no answer")), None, known, 6.0)
+    broken = npu_samples(DeviceTable("live", ToolFailure("timeout", "no answer")), None, known, 6.0)
     assert [("npu:0", None), ("npu:1", None), ("npu:2", None)] == [(s.device, s.temp_c) for s in broken]
     assert "npu-smi: no answer" == str(broken[0].trouble)
     fewer = npu_samples(replace(table, chips=table.chips[:2]), None, known, 7.0)
     assert "does not list this chip" in str(fewer[2].trouble)
-    assert ["npu"] == [s.device for s in npu_samples(DeviceTable("live", Trouble(None, "gone")), None, (), 8.0)]
+    assert ["npu"] == [s.device for s in npu_samples(DeviceTable("live", ToolFailure(None, "gone")), None, (), 8.0)]
 
 
 def test_a_tool_that_comes_back_is_read_again(fake_smi: Callable[[str], Path], tmp_path: Path) -> None:

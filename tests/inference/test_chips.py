@@ -6,7 +6,7 @@ import pytest
 
 from backends.core.errors import InputError, NeedError
 from backends.core.messages import line
-from backends.core.values import Chip, ChipProcess, DeviceTable, Trouble
+from backends.core.values import Chip, ChipProcess, DeviceTable, ToolFailure
 from backends.inference.select_devices import choose_chips, none_taken
 
 CHIPS = (
@@ -72,7 +72,7 @@ def test_chips_whose_id_npu_smi_does_not_say_can_be_named() -> None:
 
 def test_no_chips_at_all_is_a_need_with_npu_smis_own_reason() -> None:
     """Cause and mend are those of the tool's failure."""
-    trouble = Trouble("-8005", "x", line("the driver was not restarted"), line("reboot"))
+    trouble = ToolFailure("-8005", "x", line("the driver was not restarted"), line("reboot"))
     with pytest.raises(NeedError, match="no chips: the driver was not restarted") as caught:
         choose_chips(DeviceTable("live", trouble), None)
     assert "reboot" == str(caught.value.hint)

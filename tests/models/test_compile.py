@@ -21,7 +21,7 @@ from backends.core.messages import line
 from backends.core.model_io import ClipShape
 from backends.core.processes import start_time
 from backends.core.settings import InferSettings, ModelSettings, Settings
-from backends.core.values import Chip, DeviceTable, Trouble
+from backends.core.values import Chip, DeviceTable, ToolFailure
 from backends.models import onnx_file
 from backends.models.graph import build_graph
 from backends.models.model_specs import COMPILE, EXPORT, SIMPLIFY
@@ -205,7 +205,7 @@ def test_the_chips_say_what_to_compile_for() -> None:
         (chips(CHIP, "Ascend310"), None, "of several kinds (Ascend310P3, Ascend310)"),
         (chips(), None, "npu-smi lists no such chip"),
         (chips(CHIP), (3,), "npu-smi lists no such chip"),
-        (DeviceTable("live", Trouble(None, "x", line("the driver sees no card"))), None, "the driver sees no card"),
+        (DeviceTable("live", ToolFailure(None, "x", line("the driver sees no card"))), None, "the driver sees no card"),
     ],
 )
 def test_where_they_do_not_the_user_is_asked(table: DeviceTable, wanted: tuple[int, ...] | None, words: str) -> None:

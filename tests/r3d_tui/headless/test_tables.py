@@ -8,7 +8,7 @@ from backends.core.client import RunSummary, Snapshot
 from backends.core.messages import line
 from backends.core.needs import Finding
 from backends.core.run_state import Run
-from backends.core.values import Chip, DeviceTable, Trouble
+from backends.core.values import Chip, DeviceTable, ToolFailure
 from r3d_tui.headless.tables import device_lines, finding_lines, log_lines, run_lines, status_lines
 from r3d_tui.lang.words import Words
 from r3d_tui.text.rows import cells
@@ -52,7 +52,7 @@ def test_a_table_of_chips_is_aligned_in_both_languages() -> None:
 
 def test_no_table_of_chips_says_why_and_the_mend() -> None:
     """In the reader's language."""
-    trouble = Trouble(None, "npu-smi not found", line("npu-smi gave no output"), line("run `npu-smi info` by hand"))
+    trouble = ToolFailure(None, "npu-smi not found", line("npu-smi gave no output"), line("run `npu-smi info` by hand"))
     assert ["npu-smi not found", "  npu-smi gave no output", "  run `npu-smi info` by hand"] == list(
         device_lines(DeviceTable("live", error=trouble), EN)
     )
