@@ -273,7 +273,8 @@ def _figures(job: Job, clips: _Pass, found: dict[str, Difference], models: Seque
         figures[f"{model.name}_top1"] = one.top1
         figures[f"{model.name}_passed"] = model.limits.broken(one) is None
     if "om" in found:
-        figures["precision_mode"] = _mode(job)
+        simulated = str(job.upstream["infer"].figure("runtime")).partition(" ")[2]
+        figures["precision_mode"] = " ".join(part for part in (_mode(job), simulated) if part) or None
     return figures
 
 

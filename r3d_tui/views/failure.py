@@ -9,7 +9,7 @@ from backends.core.command_reports import SettingChange
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, wrap
 from r3d_tui.text.safe import safe
-from r3d_tui.views.look import Look, stage_word
+from r3d_tui.views.look import Look, dotted, stage_word
 from r3d_tui.views.phase import blocked_by, failed_stage, running_stages
 
 LABEL = 9
@@ -34,6 +34,7 @@ def failure(snapshot: Snapshot, look: Look, change: SettingChange | None = None,
         rows += _labelled(words("failure.fix"), words.line(stage.hint), look)
     rows.append(())
     rows += _labelled(words("failure.kept"), _kept(snapshot, look), look, "good")
+    rows += _labelled(words("panel.accuracy"), _result(snapshot, look), look, "warn")
     rows += _labelled(words("failure.blocked"), _names(blocked_by(snapshot, stage.name), look), look, "dim")
     rows += _labelled(words("failure.running"), _names([one.name for one in running_stages(snapshot)], look), look)
     space = look.height - len(rows) - 2
@@ -77,6 +78,15 @@ def _kept(snapshot: Snapshot, look: Look) -> str:
     names = _names([stage.name for stage in done], look)
     work = sum(stage.seconds or 0.0 for stage in done)
     return f"{names} ({look.words('failure.work', time=figures.seconds(work))})" if names and work >= 1 else names
+
+
+def _result(snapshot: Snapshot, look: Look) -> str:
+    """The accuracy that stands all the same, as where verify alone failed; empty where there is none."""
+    report = snapshot.report
+    if report is None:
+        return ""
+    videos = look.words("result.videos_of", n=figures.count(report.videos), of=figures.count(report.videos_listed))
+    return dotted([f"{look.words('result.top1')} {report.top1:.4f}", videos])
 
 
 def _names(names: Sequence[str], look: Look) -> str:
