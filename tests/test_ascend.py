@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 
 from backends import api
 from backends.core.processes import leftovers
-from backends.core.settings import InferSettings, Settings
+from backends.core.settings import InferSettings, ModelSettings, Settings, VerifySettings
 from backends.demo.demo_dataset import demo_settings, make_demo_videos
 from backends.workspace.settings_file import write_settings
 from tests.fakes.server.build import Server, make_server
@@ -40,9 +41,18 @@ class Place:
         self.expected: dict[str, dict[str, float]] = {}
         """Scores of the run on the CPU."""
 
-    def run(self, server: Server | None, expect: int = 0, first: str = "", **infer: Any) -> dict[str, Any]:
-        """`r3d-tui run` (`--from first`) with these settings of inference; what `status --json` says afterwards."""
+    def run(
+        self,
+        server: Server | None,
+        expect: int = 0,
+        first: str = "",
+        model: ModelSettings | None = None,
+        verify: VerifySettings | None = None,
+        **infer: Any,
+    ) -> dict[str, Any]:
+        """`r3d-tui run` (`--from first`) with these settings; what `status --json` says afterwards."""
         settings: Settings = replace(demo_settings(self.workspace), infer=InferSettings(**infer))
+        settings = replace(settings, model=model or settings.model, verify=verify or settings.verify)
         (self.workspace / "r3d.toml").unlink(missing_ok=True)
         write_settings(self.workspace, settings)
         anew = ("--from", first) if first else ()
@@ -103,6 +113,11 @@ def stages(status: dict[str, Any]) -> dict[str, str]:
     return {stage["name"]: stage["state"] for stage in status["stages"]}
 
 
+def figures(status: dict[str, Any], name: str) -> dict[str, Any]:
+    """What a stage measured."""
+    return next(stage["figures"] for stage in status["stages"] if stage["name"] == name)
+
+
 def devices(status: dict[str, Any]) -> dict[str, tuple[str, int]]:
     """State and clips by device."""
     return {device["id"]: (device["state"], device["clips"]) for device in status["devices"] if "npu" in device["id"]}
@@ -117,6 +132,9 @@ def test_chips_compile_infer_and_score_as_the_cpu_does(place: Place, chips: int,
     assert "done" == stages(status)["compile"]
     same(place)
     assert chips == len(devices(status))
+    verified = figures(status, "verify")
+    assert (True, "force_fp16") == (verified["om_passed"], verified["precision_mode"])
+    assert verified["om_max_abs"] < 1e-4
     assert status["result"]["clips"] == sum(clips for _, clips in devices(status).values())
     place.clean(server)
 
@@ -129,6 +147,31 @@ def test_the_om_is_compiled_once(place: Place) -> None:
     status = place.run(server, target="ascend")
     assert made == {path: path.stat().st_ino for path in made}
     assert ("done", "cached", "cached") == tuple(stages(status)[name] for name in ("compile", "infer", "evaluate"))
+
+
+def test_a_given_om_is_verified_against_a_given_onnx(place: Place) -> None:
+    """Nothing is made; a limit that the .om breaks fails the run, and the accuracy and the report stand beside it."""
+    server = place.server(2)
+    place.run(server, target="ascend")
+    (om,) = place.workspace.glob(".r3d/artifacts/compile/*/model.om")
+    onnx = max(place.workspace.glob(".r3d/artifacts/simplify/*/model_sim.onnx"), key=lambda path: path.stat().st_mtime)
+    for name, path in (("given.om", om), ("given.onnx", onnx)):
+        shutil.copyfile(path, place.folder / name)
+    model = ModelSettings(onnx=place.folder / "given.onnx", om=place.folder / "given.om")
+    status = place.run(server, model=model, target="ascend")
+    assert ("skipped", "skipped", "done") == tuple(stages(status)[name] for name in ("export", "simplify", "verify"))
+    assert figures(status, "verify")["om_passed"]
+    assert figures(status, "verify")["precision_mode"] is None
+    same(place)
+    status = place.run(server, 1, model=model, verify=VerifySettings(om_cosine=1.0, om_max_abs=1e-30), target="ascend")
+    assert ("failed", "cached") == (stages(status)["verify"], stages(status)["evaluate"])
+    assert status["result"]["top1"] is not None
+    assert "the model is not verified: om: logits differ from the given .onnx" in place.words
+    report = json.loads(place.command(server, "report", "--json")[0])
+    assert [("om", False)] == [(one["name"], one["is_passed"]) for one in report["verification"]["models"]]
+    page = Path(place.command(server, "report")[0].strip())
+    for path in (page, page.with_suffix(".md")):
+        assert "the model is not verified: om: logits differ" in path.read_text()
 
 
 def test_bytes_give_the_scores_of_floats(place: Place) -> None:
@@ -178,6 +221,7 @@ def test_precision_modes_are_compared_on_a_sample(place: Place) -> None:
     assert ["force_fp16", "allow_mix_precision"] == [name[:-7] for name in found if name.endswith("_p50_ms")]
     assert found["force_fp16"]["value"] > 0
     assert 0.5 <= found["force_fp16_top1"]["value"] <= 1
+    assert 0 <= found["force_fp16_parity_max_abs"]["value"] < 1e-4
     assert any("no_such_mode was not measured: atc failed" in note for note in report["notes"])
     assert "force_fp16 " in place.command(server, "bench", "precision", *options)[0]
 

@@ -52,7 +52,11 @@ def brief(snapshot: Snapshot, look: Look) -> list[Row]:
         rows += paragraph(f"{words('model.verify')} {'  '.join(parity)}", look.width, role)
     compiled = stage_of(snapshot, "compile")
     took = figures.seconds(compiled.seconds) if compiled.seconds is not None else ""
-    rows += paragraph(dotted([figure_text(compiled, "soc_version"), precision_mode(compiled), _cann(compiled), took]), look.width, "dim")
+    rows += paragraph(
+        dotted([figure_text(compiled, "soc_version"), precision_mode(compiled), _cann(compiled), took]),
+        look.width,
+        "dim",
+    )
     return rows + _troubles(snapshot, look)
 
 

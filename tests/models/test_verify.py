@@ -115,6 +115,12 @@ def test_the_settings_replace_the_limits_of_the_om(ready: Callable[..., Job]) ->
     assert "compile.precision_mode" in str(caught.value.hint)
 
 
+def test_a_simulated_chip_is_named_with_its_precision_mode(ready: Callable[..., Job]) -> None:
+    """What a simulated chip computed is no fp16, and the figure says whose it is."""
+    found = run(ready(runtime="acl simulated", om="force_fp16")).figures
+    assert "force_fp16 simulated" == found["precision_mode"]
+
+
 def test_what_failed_is_measured_all_the_same(ready: Callable[..., Job]) -> None:
     """A model over its limit leaves its figures in the stage's last tick and in verify.json."""
     job = ready(runtime="acl", om="force_fp16", moved=1.0)

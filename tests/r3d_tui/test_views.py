@@ -115,6 +115,14 @@ def test_a_failure_is_a_card_with_its_fix(snapshots: dict[str, Snapshot]) -> Non
     assert "InputError: no" in text
 
 
+def test_the_accuracy_stands_on_the_card_of_a_failed_verification(snapshots: dict[str, Snapshot]) -> None:
+    """What was measured is not hidden by a failure that nothing depends on."""
+    snapshot = snapshots["finished"]
+    stages_ = tuple(replace(s, state="failed") if s.name == "verify" else s for s in snapshot.run.stages)
+    text = _text(failure.failure(replace(snapshot, run=replace(snapshot.run, stages=stages_)), _look(90)))
+    assert re.search(r"Accuracy +top-1 0\.\d{4} · 1,5\d\d of 1,530 videos", text)
+
+
 def test_before_the_first_run_data_model_target_and_plan_stand_together(story: OpenStory) -> None:
     """What is configured, whether it is there, and how many stages would run; no dash, and no perhaps."""
     from backends.core.client import RunRequest
