@@ -204,6 +204,8 @@ def run_console(
     with tty.leaving_clean(app.leave_from_signal):
         code = app.run(mouse=mouse)
     client.close()
+    if app.fault is not None:
+        raise app.fault
     if text := app.farewell():
         sys.stdout.write(text + "\n")
     return code or 0

@@ -24,6 +24,7 @@ from r3d_tui.lang.words import Words
 from r3d_tui.state.feed import ask
 from r3d_tui.text.rows import Span, cells, cut, fit, row, shorten
 from r3d_tui.text.safe import safe
+from r3d_tui.views.chips import number_of
 from r3d_tui.views.look import paragraph
 from r3d_tui.views.overview import network, sources, wanted_labels
 from r3d_tui.widgets.check_boxes import CheckBoxes
@@ -189,11 +190,11 @@ class Setup(Screen[Path | None]):
     def _propose(self, found: Candidates, target: str, chips: tuple[DeviceSample, ...]) -> None:
         """What lies about in the folder, and what the machine has."""
         self._inputs["target"].value = target
-        numbers = {int(chip.device.rpartition(":")[2]): chip for chip in chips if chip.device[-1:].isdigit()}
+        numbers = {number: chip for chip in chips if (number := number_of(chip.device)) >= 0}
         self._free = {number for number, chip in numbers.items() if not chip.not_taken.template}
         self._boxes.offer(sorted(numbers), sorted(self._free))
         name = safe(chips[0].name) if chips else ""
-        self._machine = self._words("setup.chips", n=len(numbers), name=name) if numbers else self._words("setup.cpu")
+        self._machine = self._words("setup.chips", n=len(chips), name=name) if chips else self._words("setup.cpu")
         for field, name in FOUND_AS.items():
             self._candidates[field] = tuple(self._short(path) for path in getattr(found, name))
         for field, instead in {"videos": "", "frames": "videos", "annotation": "", "splits": "annotation"}.items():

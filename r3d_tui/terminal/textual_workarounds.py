@@ -279,6 +279,15 @@ class ConsoleBase(App[int]):
         else:
             self.stylesheet.set_variables(self.get_css_variables())
 
+    @property
+    def fault(self) -> Exception | None:
+        """The exception that ended the application."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        """Only end: whoever runs the application words its `fault`. Textual 8.2 prints every local of every frame."""
+        self._close_messages_no_wait()
+
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         update = self._lean.of(renderable)
         if self._draws_nothing(update):

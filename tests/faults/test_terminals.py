@@ -96,6 +96,25 @@ def test_a_terminal_of_gbk_gets_gbk_though_the_locale_is_not_installed(tmp_path:
     assert Words("zh")("plain.nothing") in said.decode("gbk")
 
 
+def test_a_fault_of_the_console_leaves_the_terminal_with_one_line(tmp_path: Path) -> None:
+    """An exception in the event loop: the screen is given back, then its name and what to do; no traceback."""
+    (tmp_path / "r3d.toml").touch()
+    broken = (
+        "from r3d_tui.screens.board import Board; Board.tick = lambda self: 1 // 0; import r3d_tui.__main__ as main"
+    )
+    command = [sys.executable, "-c", f"{broken}; import sys; sys.argv = ['r3d-tui']; main.main()"]
+    ours, theirs = pty.openpty()
+    known = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=known) as process:
+        os.close(theirs)
+        said = read(ours, 20)
+    os.close(ours)
+    _, _, after = said.rpartition(b"\x1b[?1049l")
+    assert 1 == process.returncode
+    assert b"error: ZeroDivisionError" in after
+    assert b"Traceback" not in after
+
+
 def test_a_closed_terminal_leaves_the_run(bench: Bench) -> None:
     """The ssh connection drops (SIGHUP, the terminal gone): the run goes on, and a new console shows it."""
     (bench.workspace / "r3d.toml").touch()

@@ -42,7 +42,9 @@ async def _made(pilot: Pilot[int], app: ConsoleApp) -> None:
     """The workspace, by one Enter in the form."""
     await until(pilot, lambda: isinstance(app.screen, Setup) and "✓ resnet-10 · 10 classes" in _text(app), 30)
     await pilot.press("enter")
-    await until(pilot, lambda: "stages run, 0 up to date" in _text(app) and "✓ 10 classes, 100 videos" in _text(app), 30)
+    await until(
+        pilot, lambda: "stages run, 0 up to date" in _text(app) and "✓ 10 classes, 100 videos" in _text(app), 30
+    )
 
 
 async def test_two_presses_of_enter_lead_to_an_accuracy(app: ConsoleApp) -> None:

@@ -119,7 +119,8 @@ async def test_the_form_opens_with_what_was_found_and_writes(
         await pilot.press("enter")
         await until(pilot, lambda: api.made)
         await until(pilot, lambda: app.screen is app.board)
-    assert DatasetSettings(videos=folder / "more", annotation=folder / "hmdb51_1.json") == api.made[0].dataset
+    expected = DatasetSettings(videos=folder / "more", annotation=folder / "hmdb51_1.json", keep_frames=False)
+    assert expected == api.made[0].dataset
     assert (folder / "r3d50.pth", "cpu") == (api.made[0].model.checkpoint, api.made[0].infer.target)
 
 
@@ -248,3 +249,17 @@ def test_a_path_is_completed_by_what_lies_there(folder: Path) -> None:
     """The first name that begins as what was typed; nothing for a folder that is not there."""
     complete = setup.PathSuggester(folder)._complete
     assert ["hmdb51_1.json", None, None] == [complete("hm"), complete("zz"), complete("nowhere/x")]
+
+
+async def test_chips_whose_numbers_are_not_known_are_no_check_boxes(
+    empty: ReplayClient, api: Api, console: Console
+) -> None:
+    """A 910B where npu-smi gives no logic ids: all healthy ones are taken, and the form goes on."""
+    api.chips = tuple(DeviceSample(f"npu:{n}.0", 1.0, "910B3", "OK") for n in range(8))
+    app = console(empty)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, Setup))
+        await until(pilot, lambda: "✓ 8 chips 910B3" in _form(app)._about["target"].plain_text())
+        await pilot.press("enter")
+        await until(pilot, lambda: api.made)
+    assert ("ascend", None) == (api.made[0].infer.target, api.made[0].infer.devices)
