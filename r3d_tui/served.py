@@ -1,4 +1,4 @@
-"""One console in a browser: the process that `serve` starts for each page. It refuses to run by itself.
+"""One console in a browser: the process that `serve` starts for each page.
 
 python -m r3d_tui.served --parent PID [--language L] [--ascii] [--no-mouse] [--read-only] -- WORKSPACE
 """

@@ -1,4 +1,4 @@
-"""Parts, masked, into one archive that its owner alone can read. It refuses to write over a file."""
+"""Parts, masked, into one archive that its owner alone can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file of device samples: one JSON line each, bounded, thinned with age. It refuses to know how they are measured.
+"""The file of device samples: one JSON line each, bounded, thinned with age.
 
 Lines of one reading stand together and share their time. When the file outgrows its limit, the older readings are
 thinned to an even spacing in time, so that a long run stays in it from its beginning, and its last part in full.

@@ -1,4 +1,4 @@
-"""A run as data: what each stage is, what it reads, what it depends on. It refuses to know how any of them works."""
+"""A run as data: what each stage is, what it reads, what it depends on."""
 
 from __future__ import annotations
 

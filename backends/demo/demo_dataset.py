@@ -1,4 +1,4 @@
-"""The demo's films as a data set on disk: videos by class, split files as HMDB51's. It refuses to know models."""
+"""The demo's films as a data set on disk: videos by class, split files as HMDB51's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The films of the embedded demo, drawn frame by frame from a seed. It refuses to know files, splits and models.
+"""The films of the embedded demo, drawn frame by frame from a seed.
 
 Every action is played by the same shapes in the same colours, sizes and places, so that one frame alone tells little.
 Eight of the ten actions are pairs: a film run backwards is a film of its partner; the two others are their own.

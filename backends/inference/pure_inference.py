@@ -3,7 +3,6 @@
 Every runtime is measured in the same process that a run uses: opened, warmed up, then given batches of nothing (the
 guide's zeros); the time of each is the runtime's own call. End to end, the clips come from a store: read, checked,
 normalised, brought to the device, and their scores brought back. ais_bench is measured by itself, by its own line.
-It refuses to know what a fast device is: published figures stand beside the measured ones.
 """
 
 from __future__ import annotations

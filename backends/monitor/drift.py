@@ -1,4 +1,4 @@
-"""Whether a device grew slower while it worked, by its batches' time in compute. No clock; it refuses to guess why.
+"""Whether a device grew slower while it worked, by its batches' time in compute. It keeps no clock and names no cause.
 
 Of each device stand groups of batches, at most `GROUPS`, so that a long run takes no more memory than a short one. The
 median group of the last third is held against that of the first. What the sensors said beside it are readings of

@@ -1,4 +1,4 @@
-"""Energy a clip, from readings of power and the times at which devices were at work. It refuses to guess.
+"""Energy a clip, from readings of power and the times at which devices were at work.
 
 A device's power is integrated from reading to reading (trapezoids), and held from its first one back to when it began
 and from its last one on to when it ended. Where npu-smi prints one power for a card of several chips, that counts once,

@@ -1,4 +1,4 @@
-"""What stage code is handed: where to read, where to write, how to report. It refuses to know any stage.
+"""What stage code is handed: where to read, where to write, how to report.
 
 A stage is a function `run(job: Job) -> Outcome`. It raises an error of `backends.core.errors` for what a person
 can fix; anything else is a fault of ours and its traceback goes to the stage's log.

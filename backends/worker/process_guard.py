@@ -2,7 +2,7 @@
 
 It leads a session of its own, runs the command, and gives its exit status. When its standard input ends, because the
 worker that holds the other end is gone however it went, it kills the whole group: the tool's wrapper, its compiler
-processes and itself. It refuses to know which tool it is.
+processes and itself.
 """
 
 from __future__ import annotations

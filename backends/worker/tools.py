@@ -1,7 +1,6 @@
 """Running foreign tools: each in a session of its own behind a guard, its words heard, ended on request.
 
 A tool that is given a terminal flushes line by line and draws its bar; in a pipe many a library keeps its words back.
-It refuses to judge: it gives the exit status and what was said last.
 """
 
 from __future__ import annotations

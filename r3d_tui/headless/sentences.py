@@ -1,7 +1,4 @@
-"""What the plain face says of a run, in the reader's language: stages, figures, endings, errors. Pure.
-
-It refuses to know where the sentences are written, and whether anybody follows a run.
-"""
+"""What the plain face says of a run, in the reader's language: stages, figures, endings, errors. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All about one device after the other, over the board; live while its run is on. It refuses to know clients."""
+"""All about one device after the other, over the board; live while its run is on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sheet over the board with a title, a body that scrolls and a line of keys. It refuses to know what it shows."""
+"""A sheet over the board with a title, a body that scrolls and a line of keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command palette: what is typed narrows the list, Enter does the marked one. It refuses to know what they do."""
+"""The command palette: what is typed narrows the list, Enter does the marked one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A question and one line to type in, over whatever is shown. Gives what was typed, or "" where it was closed.
-
-It refuses to know what the answer is for.
-"""
+"""A question and one line to type in, over whatever is shown. Gives what was typed, or "" where it was closed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """What tells the console of news: messages, and a feed that follows a client from threads and posts
-what changed a few times a second. It refuses to know how it is drawn.
+what changed a few times a second.
 """
 
 from __future__ import annotations

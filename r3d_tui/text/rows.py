@@ -1,7 +1,6 @@
 """Rows of words with roles, measured in terminal cells: the language between views and widgets.
 
 A row is what a person reads on one line. A role says what a piece of it means (good, bad, dim, ...), never a colour.
-It refuses to know Textual and runs.
 """
 
 from __future__ import annotations

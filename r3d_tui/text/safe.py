@@ -1,4 +1,4 @@
-"""Foreign text made harmless for a terminal. It refuses to know where the text came from.
+"""Foreign text made harmless for a terminal.
 
 Names, log lines and reasons may hold escapes, C1 controls, bidirectional overrides, lone surrogates or piles of
 combining marks. Textual hands all of these to the terminal, and reads a plain `str` as markup; so text is cleaned

@@ -1,1 +1,1 @@
-"""A snapshot as rows of words: pure functions, one module a panel. They refuse to know Textual, threads and clocks."""
+"""A snapshot as rows of words: pure functions, one module a panel."""

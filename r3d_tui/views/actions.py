@@ -1,7 +1,4 @@
-"""Every action of the console, once: its keys, its words, its group. Bottom line, palette and help read it.
-
-It refuses to know what an action does: `r3d_tui.screens.commands` has a function for each.
-"""
+"""Every action of the console, once: its keys, its words, its group. Bottom line, palette and help read it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The confusion matrix as a picture that fits: counts where there is room, half blocks where not, else the top pairs.
-
-It refuses to know runs: a report and a room in, rows out.
-"""
+"""The confusion matrix as a picture that fits: counts where there is room, half blocks where not, else the top pairs."""
 
 from __future__ import annotations
 
