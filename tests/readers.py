@@ -96,9 +96,8 @@ READERS = (
     _of(result_files.read_rows, b"0.5 0.25 0.125 0.125\n", 2, 2, name="v_0.txt"),
     _of(result_files.read_rows, bytes(16), 2, 2, name="v_0.bin"),
     _of(result_files.read_rows, _npy(), 2, 2, name="v_0.npy"),
-    _of(score_rows.load_rows, HEADER, ours=True),
+    _of(lambda path: list(score_rows.all_records(path)), HEADER, ours=True),
     _of(score_rows.read_header, HEADER, ours=True),
-    _of(score_rows.read_rows, HEADER, ours=True),
     _of(settings_file.read_settings, SETTINGS, name="r3d.toml", folder=True),
     _of(val_json.read_val, json.dumps(VAL).encode(), ["a", "b"]),
 )

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from backends.ascend.ais_bench_install import RUN, result_name
 from backends.core.errors import InputError, StageError
-from backends.core.files import sync_folder
+from backends.core.files import sync_folder, write_all
 from backends.core.messages import N_, os_reason
 from backends.device.protocol import Answer, Order
 
@@ -119,9 +119,7 @@ def write_input(path: Path, rows: NDArray[Any]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
     try:
         os.fchmod(descriptor, 0o640)  # whatever the umask
-        view = rows.astype(rows.dtype.newbyteorder("<"), copy=False).data.cast("B")
-        while view:
-            view = view[os.write(descriptor, view) :]
+        write_all(descriptor, rows.astype(rows.dtype.newbyteorder("<"), copy=False).data.cast("B"))
     except OSError as error:
         hint = N_("make room there and run the stage again: it computes only what is missing")
         raise StageError("{path}: {reason}", hint=hint, path=str(path), reason=os_reason(error)) from error

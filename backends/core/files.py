@@ -95,6 +95,15 @@ def _remove_orphans(path: Path) -> None:
             Path(orphan).unlink(missing_ok=True)
 
 
+def write_all(descriptor: int, data: bytes | memoryview, offset: int | None = None) -> None:
+    """Write every byte, at `offset` or where the descriptor stands."""
+    left = memoryview(data)
+    while left:
+        written = os.write(descriptor, left) if offset is None else os.pwrite(descriptor, left, offset)
+        left = left[written:]
+        offset = None if offset is None else offset + written
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename or a new file in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from backends.core.errors import StageError
-from backends.core.files import sync_folder, write_whole
+from backends.core.files import sync_folder, write_all, write_whole
 from backends.core.messages import N_
 from backends.data.clip_store import ClipIndex, VideoClips, read_index, video_of
 from backends.device import clip_kernels
@@ -109,7 +109,7 @@ class ClipWriter:
         with _disk(self.folder):
             for number, piece in zip(video.numbers, pieces, strict=True):
                 self._write_clip(number, piece)
-            _write_all(self._index, video_line(video, crc))
+            write_all(self._index, video_line(video, crc))
         self._videos[video_id] = _Written(video, array("I", crc))
         self._end = max(self._end, first + count)
         return video
@@ -207,7 +207,7 @@ class ClipWriter:
         if os.fstat(descriptor).st_nlink > 1:  # borrowed: the other store keeps its bytes
             self._own(shard_path(self.folder, shard))
             descriptor = self._use(shard)
-        _write_all(descriptor, data, place * self.header.clip_bytes)
+        write_all(descriptor, data, place * self.header.clip_bytes)
 
     def _own(self, path: Path) -> None:
         """Make a shard that is shared with another store a file of its own."""
@@ -316,11 +316,3 @@ class _disk:  # noqa: N801 - reads as a word in `with _disk(folder):`
                 "free some space (`r3d-tui clean` says what may go) and run again: the videos done so far are kept"
             )
             raise StageError("{folder}: the disk is full", hint=hint, folder=str(self._folder)) from error
-
-
-def _write_all(descriptor: int, data: bytes | memoryview, offset: int | None = None) -> None:
-    left = memoryview(data)
-    while left:
-        written = os.write(descriptor, left) if offset is None else os.pwrite(descriptor, left, offset)
-        left = left[written:]
-        offset = None if offset is None else offset + written

@@ -4,7 +4,7 @@
     record   clip number (int64), CRC-32 of number and logits (uint32), logits (float32 x classes)
 
 Everything is little-endian. A row counts once it is synced; a torn or damaged record ends the file at the last good
-one when it is taken up again, so that a kill or a power loss costs the rows behind it and nothing else. `meta` is a
+one when it is resumed, so that a kill or a power loss costs the rows behind it and nothing else. `meta` is a
 word of the writer's that must not change within one file (which runtime made the rows). It knows no runtime by name.
 """
 
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from backends.core.errors import InputError
+from backends.core.files import sync_folder, write_all
 from backends.core.messages import N_, Scalar
 
 if TYPE_CHECKING:
@@ -48,18 +49,6 @@ class Header(Struct, frozen=True):
         return start + _CRC.pack(zlib.crc32(start))
 
 
-class Rows(Struct, frozen=True):
-    """All rows of a file, sorted by clip number, each number once."""
-
-    header: Header
-    numbers: NDArray[np.int64]
-    """(n,)"""
-    logits: NDArray[np.float32]
-    """(n, classes)"""
-    duplicates: int
-    """Records whose clip number stood in the file before; the first one counts."""
-
-
 def read_header(path: Path) -> Header | None:
     """The header of a rows file; None where there is no file, or one cut off before its header was whole.
 
@@ -72,25 +61,6 @@ def read_header(path: Path) -> Header | None:
         return None
 
 
-def read_rows(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Clip numbers (n,) and logits (n, classes), sorted by number, each number once. Errors as `load_rows`."""
-    rows = load_rows(path)
-    return rows.numbers, rows.logits
-
-
-def load_rows(path: Path) -> Rows:
-    """Read a finished rows file whole. Raises InputError where it is missing, foreign, cut off or damaged."""
-    import numpy as np
-
-    parts = list(all_records(path))
-    header = read_header(path)
-    assert header is not None
-    records = np.concatenate(parts) if parts else np.empty(0, record_type(header.classes))
-    numbers, first = np.unique(records["number"], return_index=True)  # the index of the first of equal ones
-    logits = np.ascontiguousarray(records["logits"][first], dtype=np.float32)
-    return Rows(header, numbers.astype(np.int64), logits, len(records) - len(numbers))
-
-
 class RowsWriter:
     """Appends rows; holds the file's lock, so that a second writer is refused."""
 
@@ -98,14 +68,14 @@ class RowsWriter:
         self.path = path
         self.header = header
         self.dropped_bytes = 0
-        """What was cut off behind the last good record when the file was taken up."""
+        """What was cut off behind the last good record when the file was resumed."""
         self._file = descriptor
         self._have = bytearray()
         self._count = 0
 
     @classmethod
     def open_or_resume(cls, path: Path, classes: int, meta: str = "") -> RowsWriter:
-        """Take up the file at `path`, or begin it.
+        """Resume the file at `path`, or begin it.
 
         Raises InputError where the file is foreign, is of other classes or another meta, or is being written.
         """
@@ -121,7 +91,7 @@ class RowsWriter:
         try:
             _lock(path, descriptor)
             writer = cls(path, descriptor, header)
-            writer._take_up(begun=found is not None)
+            writer._resume(begun=found is not None)
         except BaseException:
             os.close(descriptor)
             raise
@@ -133,15 +103,11 @@ class RowsWriter:
     def __contains__(self, number: int) -> bool:
         return 0 <= number < len(self._have) and bool(self._have[number])
 
-    def missing(self, total: int) -> Iterator[int]:
-        """The numbers below `total` that have no row yet, in order."""
-        return (number for number in range(total) if number not in self)
-
     def append(self, numbers: Sequence[int], logits: NDArray[np.float32]) -> int:
         """Write rows that are not there yet and give how many that were; they count after `sync`.
 
         `logits` is (len(numbers), classes), float32. Raises OSError (a full disk): the file is still good up to the
-        last whole record, and is taken up again from there.
+        last whole record, and is resumed from there.
         """
         import numpy as np
 
@@ -153,7 +119,7 @@ class RowsWriter:
         records["logits"] = logits if len(fresh) == len(numbers) else logits[fresh]
         view, size = records.view(np.uint8).data, records.itemsize
         records["crc"] = [_crc(view[at : at + size]) for at in range(0, len(view), size)]
-        _write_all(self._file, view)
+        write_all(self._file, view)
         return len(fresh)
 
     def sync(self) -> None:
@@ -176,11 +142,11 @@ class RowsWriter:
         self._count += 1
         return True
 
-    def _take_up(self, *, begun: bool) -> None:
+    def _resume(self, *, begun: bool) -> None:
         end = len(self.header.data)
         if not begun:
             os.ftruncate(self._file, 0)
-            _write_all(self._file, self.header.data)
+            write_all(self._file, self.header.data)
         for records in _good_records(self.path, self.header):
             end += records.nbytes
             for number in records["number"].tolist():
@@ -189,11 +155,7 @@ class RowsWriter:
         os.ftruncate(self._file, end)
         os.lseek(self._file, end, os.SEEK_SET)
         os.fsync(self._file)
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.path.parent)
 
 
 def _read_header(path: Path, data: bytes) -> Header | None:
@@ -256,12 +218,6 @@ def record_type(classes: int) -> np.dtype[Any]:
 
 def _crc(record: memoryview) -> int:
     return zlib.crc32(record[12:], zlib.crc32(record[:8]))
-
-
-def _write_all(descriptor: int, data: bytes | memoryview) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _lock(path: Path, descriptor: int) -> None:

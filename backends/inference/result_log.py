@@ -2,7 +2,7 @@
 
 Rows are written as they come by a thread of their own, and synced by another, so that a slow disk keeps no device
 waiting and what waits for it stays small: a row is held until it stands in the file, its clip's number until it counts.
-The ledger knows clips and videos by number only, and nothing of who computed them but a name to count under.
+It knows clips and videos by number only, and nothing of who computed them but a name to count under.
 """
 
 from __future__ import annotations

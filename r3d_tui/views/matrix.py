@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture that fits: counts where there is room, half blocks where not, else the top pairs."""
+"""The confusion matrix as a picture that fits: counts where there is room, half blocks where not, else the pairs."""
 
 from __future__ import annotations
 

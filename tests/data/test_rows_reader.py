@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from backends.core.errors import InputError
-from backends.data.score_rows import RowsWriter, load_rows, record_type
+from backends.data.score_rows import RowsWriter, record_type
 from backends.data.score_rows_reader import RowsCheck, RowsReader, check_rows
+from tests.whole_rows import load_rows
 
 CLASSES = 3
 

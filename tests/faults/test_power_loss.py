@@ -15,10 +15,11 @@ import pytest
 
 from backends.data.clip_store import ClipStore
 from backends.data.clip_writer import ClipWriter
-from backends.data.score_rows import RowsWriter, read_rows
+from backends.data.score_rows import RowsWriter
 from backends.engine.journal import Journal, JournalReader
 from tests.faults import acknowledging
 from tests.faults.powerloss import Op, disk_after, read_log
+from tests.whole_rows import read_rows
 
 HERE = Path(__file__).resolve().parent
 SEED = 20261123

@@ -16,10 +16,10 @@ import numpy as np
 from backends.core.events import DeviceChanged, DeviceProgress, Event, Outcome, StageNote, StageProgress
 from backends.core.stage_request import Request, Upstream
 from backends.data.clip_writer import ClipWriter
-from backends.data.score_rows import load_rows
 from backends.device.clip_format import ClipHeader
 from backends.inference.infer import run
 from backends.worker.job import Job
+from tests.whole_rows import load_rows
 
 VIDEOS = (3, 1, 7, 2, 10, 4, 5, 6)
 """Clips of the videos of the small store: 38, which fill 4 batches of ten across videos and 8 one by one."""

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from backends.core.errors import StageError
-from backends.data.score_rows import RowsWriter, read_rows
+from backends.data.score_rows import RowsWriter
 from backends.inference.batch_layout import ClipSpan, Spans
 from backends.inference.result_log import Ledger
+from tests.whole_rows import read_rows
 
 SPANS = [ClipSpan(0, 2), ClipSpan(2, 3), ClipSpan(5, 0)]
 
