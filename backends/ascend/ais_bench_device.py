@@ -7,7 +7,6 @@ with its size; the tool's words prove nothing. Seconds are monotonic.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections import deque
@@ -36,7 +35,7 @@ from backends.device.clip_reader import ClipReader
 from backends.device.failures import HANGS, MEMORY, DeviceError, Message
 from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import Answer, Order
-from backends.worker.tools import Tool
+from backends.worker.tools import TimedCopy, Tool
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,6 +86,7 @@ class ToolDevice:
         self._spec, self._setup = spec, setup
         self._orders: deque[Order] = deque()
         version = f"ais_bench, generation {setup.tool.generation}"
+        self._log = TimedCopy()
         self._heard: deque[tuple[Answer, bytes]] = deque()
         self._heard += ((Answer("started"), b""), (Answer("ready", version=version), b""))
         self._stager = ThreadPoolExecutor(1, f"staging {spec.id}")
@@ -258,8 +258,7 @@ class ToolDevice:
         if self._tool is None:
             return False
         if heard := self._tool.hear():
-            sys.stdout.buffer.write(heard)
-            sys.stdout.flush()
+            self._log.write(heard)
         position = bar_position(self._tool.words[-4096:].decode("utf-8", "replace"))
         if position is None or (self._began is not None and position[0] <= self._bar):
             return False

@@ -21,6 +21,8 @@ from backends.core.values import ToolFailure
 
 LARGEST = 64 << 20
 """Bytes; of a larger log, its end."""
+_OUR_TIME = re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE)
+"""What stands before each line of a stage's log."""
 _ATC = re.compile(
     r"\bATC (?:run|start|is|model)\b"
     r"|(?:^|[\s/$#])atc(?:\.bin)?\b[^\n]*(?:--(?:model|framework)\b|error while|not found)"
@@ -55,7 +57,7 @@ def read_saved_log(path: Path) -> SavedLog:
     hint = N_("give what atc, ais_bench or msame printed, saved to a file")
     data = read_file(path, hint=hint, most=LARGEST, cut=True)
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    found = explain(data.decode(encoding, "replace"))
+    found = explain(_OUR_TIME.sub("", data.decode(encoding, "replace")))
     if found is None:
         hint = N_("give all that atc, ais_bench or msame printed; for npu-smi: r3d-tui devices --from FILE")
         raise InputError("{path}: neither figures of a run nor a failure that is known", hint=hint, path=str(path))

@@ -130,6 +130,21 @@ class Tool:
         return self.gone()
 
 
+class TimedCopy:
+    """Copies what a tool says to our standard output, the log, each line with the time at which it began."""
+
+    def __init__(self) -> None:
+        self._is_line_start = True
+
+    def write(self, data: bytes) -> None:
+        """A bar that is drawn again over itself stays one line."""
+        time_now = time.strftime("%H:%M:%S ").encode()
+        for piece in data.splitlines(keepends=True):
+            sys.stdout.buffer.write(time_now + piece if self._is_line_start else piece)
+            self._is_line_start = piece.endswith(b"\n")
+        sys.stdout.flush()
+
+
 def run_tool(
     command: Sequence[str],
     folder: Path,
@@ -155,7 +170,7 @@ def run_tool(
 
 def _listen(tool: Tool, stop: Callable[[], bool], heard: Callable[[int], None], counted: bytes) -> None:
     """Until it has said all or a stop; a grandchild that keeps the pipe open does not hold us."""
-    lines, rest = 0, b""
+    lines, rest, log = 0, b"", TimedCopy()
     with selectors.DefaultSelector() as selector:
         selector.register(tool, selectors.EVENT_READ)
         while not stop() and not tool.silent:
@@ -164,8 +179,7 @@ def _listen(tool: Tool, stop: Callable[[], bool], heard: Callable[[int], None], 
                     return
                 continue
             if data := tool.hear():
-                sys.stdout.buffer.write(data)
-                sys.stdout.flush()
+                log.write(data)
                 *whole, rest = (rest + data).split(b"\n")
                 lines += sum(counted in one for one in whole)
                 heard(lines)

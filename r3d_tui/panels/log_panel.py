@@ -37,7 +37,8 @@ class LogPanel(Panel):
     def row_at(self, index: int) -> Row:
         if not self._wrapped or self.scene is None:
             return super().row_at(index)
-        return log_row(self._wrapped[index][1], self.scene.log.pattern)
+        line, piece = self._wrapped[index]
+        return log_row(piece, self.scene.log.pattern, self.scene.log.role(line))
 
     def scroll_rows(self, rows: int) -> None:
         """Scrolling back lets go of the end; scrolling to the end takes hold of it again."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from r3d_tui.state.feed import LogPiece
-from r3d_tui.text.rows import cells
-from r3d_tui.views.log import matches
+from r3d_tui.views.log import level, matches, pieces
 
 KEPT = 20_000
 """Lines; older ones are in the file."""
@@ -79,7 +78,7 @@ class LogBook:
             return self._wrapped
         key = (self.dropped + len(self.lines), self.pattern, width)
         if key != self._matching[0] or self._partial:
-            pieces = ((number, piece) for number in self.found for piece in _pieces(self.lines[number], width))
+            pieces = ((number, piece) for number in self.found for piece in pieces(self.lines[number], width))
             self._matching = (key, list(pieces))
         return self._matching[1]
 
@@ -88,6 +87,10 @@ class LogBook:
         import bisect
 
         return bisect.bisect_left(self.wrapped(self._width), line, key=lambda pair: pair[0])
+
+    def role(self, line: int) -> str:
+        """Of a line by its number."""
+        return level(self.lines[line])
 
     def _drop(self, count: int) -> None:
         self.lines = self.lines[count:]
@@ -98,23 +101,9 @@ class LogBook:
         if self._width < 2:
             return
         for number in range(first, len(self.lines)):
-            self._wrapped += [(number, piece) for piece in _pieces(self.lines[number], self._width)]
+            self._wrapped += [(number, piece) for piece in pieces(self.lines[number], self._width)]
 
     def _search(self) -> None:
         here = self.here
         self.found = matches(self.lines, self.pattern)
         self.place = self.found.index(here) if here in self.found else len(self.found) - 1
-
-
-def _pieces(line: str, width: int) -> list[str]:
-    if len(line) <= width and (line.isascii() or cells(line) <= width):
-        return [line]
-    pieces, piece, used = [], "", 0
-    for char in line:
-        size = cells(char)
-        if used + size > width:
-            pieces.append(piece)
-            piece, used = "", 0
-        piece += char
-        used += size
-    return [*pieces, piece]

@@ -382,9 +382,11 @@ def test_a_log_marks_what_was_searched_for() -> None:
     """Small letters find capitals too; every match of a line is marked; errors and warnings have their role."""
     assert [0, 2] == log.matches(["An Error", "fine", "error"], "error")
     assert [2] == log.matches(["error", "fine", "Error"], "Error")
-    assert ["er", "er"] == [span.text for span in log.log_row("never over", "er") if span.role == "match"][:2]
-    assert "bad" == log.log_row("E10007: failed", "")[0].role
-    assert "warn" == log.log_row("a warning", "")[0].role
+    assert ["er", "er"] == [span.text for span in log.log_row("never over", "er", "") if span.role == "match"][:2]
+    assert ["bad", "warn", ""] == [log.level(text) for text in ("E10007: failed", "a warning", "12:30:01 fine")]
+    assert [("12:30:01 ", "dim"), ("a warning", "warn")] == [
+        (span.text, span.role) for span in log.log_row("12:30:01 a warning", "", "warn")
+    ]
 
 
 def test_history_keeps_a_second_apart_and_begins_anew_with_a_run() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -51,6 +52,15 @@ def test_status_and_words(tmp_path: Path, script: str, expected: tuple[int, str 
 def test_command_that_is_not_there(tmp_path: Path) -> None:
     """A missing command has the exit status that shells give it."""
     assert 127 == tool(tmp_path, "r3d-no-such-tool")[0]
+
+
+def test_lines_of_a_tool_have_their_time_in_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each begins with it, also one that comes in two pieces; a bar that is drawn over itself is one line."""
+    script = r"printf 'one\ntw'; sleep 0.1; printf 'o\n10%%\r20%%\r30%%\nend\n'"
+    ending = run_tool(("sh", "-c", script), tmp_path, tmp_path, stop=lambda: False, heard=lambda lines: None)
+    time_, rest = r"\d\d:\d\d:\d\d ", ("one\n", "two\n", "10%\r20%\r30%\n", "end\n")
+    assert re.fullmatch("".join(time_ + re.escape(text) for text in rest), capfd.readouterr().out)
+    assert "".join(rest) == ending.words
 
 
 def test_lines_are_heard_and_only_the_end_is_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,19 @@ def test_long_lines_are_wrapped_and_found_again() -> None:
     assert 4 == book.row_of(2)
 
 
+def test_lines_are_broken_at_blanks_under_their_text() -> None:
+    """No word is cut that fits on a row; the rows of a line begin under its text, and have its level."""
+    book = LogBook()
+    book.take(_piece("12:30:01 error: the compiler refused the adaptive pool", "no time, but words", fresh=True))
+    assert [
+        (0, "12:30:01 error: the"),
+        (0, "         compiler refused"),
+        (0, "         the adaptive pool"),
+        (1, "no time, but words"),
+    ] == book.wrapped(27)
+    assert ["bad", ""] == [book.role(0), book.role(1)]
+
+
 def test_a_search_stays_at_its_match_while_the_log_grows() -> None:
     """The match that is looked at stays so when more lines come; going on comes round."""
     book = LogBook()
