@@ -7,6 +7,7 @@ not: its own rows of the same clips are compared, so that no device is opened tw
 from __future__ import annotations
 
 import filecmp
+import functools
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from backends.core.codec import decode
+from backends.core.codec import decode, encode
 from backends.core.errors import StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
@@ -33,7 +34,7 @@ from backends.models.checkpoint import Checkpoint, read_checkpoint
 from backends.models.families import network_of
 from backends.models.forward import forward
 from backends.models.model_specs import VerifyParams
-from backends.models.parity import Difference, Limits, compare, limits_on_chip, limits_on_cpu
+from backends.models.parity import ClipDifference, Difference, Limits, compare, limits_on_chip, limits_on_cpu
 from backends.worker.job import Job
 
 if TYPE_CHECKING:
@@ -72,12 +73,13 @@ def run(job: Job) -> Outcome:
     if not numbers:
         raise StageError("the clip store holds no clips to compare on", hint="see what preprocess skipped, and why")
     clips = _Pass(job, store, numbers)
-    models = [*_files(job, params, clips), *_inferred(job, params, clips)]
-    clips.expect(1 + len(models))
+    files = tuple(_files(job, params, clips))
+    clips.expect(1 + len(files) + 1)
     reference = _reference(job, params, clips)
+    models = (*files, *_inferred(job, params, clips))
     logits = _each_once(models, clips)
     found = {model.name: _compared(model.name, reference, logits[model.name]) for model in models}
-    document = _document(clips, reference, logits, found, models)
+    document = _document(params, clips, reference, logits, found, models)
     write_whole(job.out / "verify.json", json.dumps(document, indent=1, allow_nan=False).encode("ascii"))
     figures = _figures(job, clips, found, models)
     clips.finish(figures)  # also of a run that fails now
@@ -148,29 +150,26 @@ def _files(job: Job, params: VerifyParams, clips: _Pass) -> Iterable[_Model]:
     for name, stage, output in known:
         if stage in job.upstream and job.upstream[stage].has(output):
             path, kind = job.upstream[stage].path(output), "uint8" if name == "uint8" else "float32"
-            yield _Model(name, limits_on_cpu(params.limits), _later(path, clips, params.clip, kind), path)
-
-
-def _later(path: Path, clips: _Pass, clip: ClipShape, kind: str) -> Callable[[], Logits]:
-    return lambda: _runtime_logits(path, clips, clip, kind)
+            compute = functools.partial(_runtime_logits, path, clips, params.clip, kind)
+            yield _Model(name, limits_on_cpu(params.limits), compute, path)
 
 
 def _inferred(job: Job, params: VerifyParams, clips: _Pass) -> Iterable[_Model]:
     """What infer ran, by the rows that it wrote; nothing where its scores are of no model (`null`)."""
     runtime = str(job.upstream["infer"].figure("runtime")).partition(" ")[0]
     name = "om" if "compile" in job.upstream else runtime
-    info = known_runtimes().get(name)
+    info, compute = known_runtimes().get(name), functools.partial(_rows, job, name, clips)
     if runtime == "null":
         return
     if info is not None and "cpu" in info.targets:
         file = job.upstream["simplify"].path("onnx") if runtime == CPU_RUNTIME else None
-        yield _Model(name, limits_on_cpu(params.limits), lambda: _rows(job, name, clips), file)
+        yield _Model(name, limits_on_cpu(params.limits), compute, file)
         return
     hint = N_(
         "see verify.json; compile with another compile.precision_mode or with op_select_implmode = high_precision, or "
         "raise the om_ limit under [verify] in r3d.toml"
     )
-    yield _Model(name, limits_on_chip(params.limits, _mode(job)), lambda: _rows(job, name, clips), hint=hint)
+    yield _Model(name, limits_on_chip(params.limits, _mode(job)), compute, hint=hint)
 
 
 def _mode(job: Job) -> str | None:
@@ -182,18 +181,17 @@ def _mode(job: Job) -> str | None:
 def _each_once(models: Sequence[_Model], clips: _Pass) -> dict[str, Logits]:
     """The logits by name. A file that another model has byte for byte is computed once, or not at all: infer did."""
     found: dict[str, Logits] = {}
+    computed: list[tuple[Path, Logits]] = []
     for model in reversed(models):  # infer's first
-        same = next((one.name for one in models if one.name in found and _is_same(one.file, model.file)), None)
-        if same is None:
-            found[model.name] = model.compute()
+        same = (rows for path, rows in computed if model.file and filecmp.cmp(path, model.file, shallow=False))
+        rows = next(same, None)
+        if rows is None:
+            rows = model.compute()
         else:
-            found[model.name] = found[same]
             clips.count(len(clips.numbers))
+        found[model.name] = rows
+        computed += [(model.file, rows)] if model.file else []
     return found
-
-
-def _is_same(one: Path | None, other: Path | None) -> bool:
-    return one is not None and other is not None and filecmp.cmp(one, other, shallow=False)
 
 
 def _rows(job: Job, name: str, clips: _Pass) -> Logits:
@@ -267,11 +265,8 @@ def _hold(model: _Model, found: Difference, reference: Line, video: str) -> None
 def _figures(job: Job, clips: _Pass, found: dict[str, Difference], models: Sequence[_Model]) -> dict[str, Scalar]:
     figures: dict[str, Scalar] = {"clips": len(clips.numbers)}
     for model in models:
-        one = found[model.name]
-        figures[f"{model.name}_max_abs"] = _number(one.max_abs)
-        figures[f"{model.name}_cosine"] = one.cosine
-        figures[f"{model.name}_top1"] = one.top1
-        figures[f"{model.name}_passed"] = model.limits.broken(one) is None
+        measured = {**_measured(found[model.name]), "passed": model.limits.broken(found[model.name]) is None}
+        figures |= {f"{model.name}_{name}": value for name, value in measured.items()}
     if "om" in found:
         simulated = str(job.upstream["infer"].figure("runtime")).partition(" ")[2]
         figures["precision_mode"] = " ".join(part for part in (_mode(job), simulated) if part) or None
@@ -279,25 +274,26 @@ def _figures(job: Job, clips: _Pass, found: dict[str, Difference], models: Seque
 
 
 def _document(
-    clips: _Pass, reference: Logits, logits: dict[str, Logits], found: dict[str, Difference], models: Sequence[_Model]
+    params: VerifyParams,
+    clips: _Pass,
+    reference: Logits,
+    logits: dict[str, Logits],
+    found: dict[str, Difference],
+    models: Sequence[_Model],
 ) -> dict[str, Any]:
-    """`verify.json`: each model's limits and worst figures, and each clip under each model."""
+    """`verify.json`: the limits, each model's worst figures with its own, and each clip under each model."""
     rows = []
     for place, number in enumerate(clips.numbers):
         video, label = clips.owner(place)
         row: dict[str, Any] = {"clip": number, "video": video, "label": label, "top1": int(reference[place].argmax())}
         for name, difference in found.items():
-            one = difference.clips[place]
-            best = int(logits[name][place].argmax())
-            row[name] = {"max_abs": _number(one.max_abs), "cosine": one.cosine, "top1": best}
+            row[name] = {**_measured(difference.clips[place]), "top1": int(logits[name][place].argmax())}
         rows.append(row)
-    worst = {
-        name: {"max_abs": _number(one.max_abs), "cosine": one.cosine, "top1": one.top1} for name, one in found.items()
-    }
-    limits = {model.name: {"max_abs": model.limits.max_abs, "cosine": model.limits.cosine, "top1": model.limits.top1}
-              for model in models}  # fmt: skip
-    return {"limits": limits, "models": worst, "clips": rows}
+    worst = {one.name: {**_measured(found[one.name]), "limits": encode(one.limits)} for one in models}
+    return {"limits": encode(limits_on_cpu(params.limits)), "models": worst, "clips": rows}
 
 
-def _number(value: float) -> float | None:
-    return None if value == float("inf") else value
+def _measured(found: Difference | ClipDifference) -> dict[str, Scalar]:
+    """Plain JSON: what is no number is null."""
+    max_abs = None if found.max_abs == float("inf") else found.max_abs
+    return {"max_abs": max_abs, "cosine": found.cosine, "top1": found.top1}
