@@ -4,7 +4,7 @@
       model.om          ours, 0640: a link or a copy
       npu3-0001/        one run of the tool on one chip
         in/000000.bin   the clips of one lease, float32 or uint8, zeros behind them, 0640
-        out/run/        what the tool wrote (see `ais_bench_command`)
+        out/run/        what the tool wrote (see `ais_bench_install`)
 
 Names are numbers, so that no video's name meets the tool's rules for paths. The newer generations take no links, no
 file that others may write, no file of another user.
