@@ -156,6 +156,8 @@ def sweep(workspace: Path, run: Run | None, batches: Sequence[int], asked: Infer
     if not all(1 <= batch <= MOST_BATCH for batch in batches):
         raise InputError("--batches: 1 to {most} each", hint="such as 1,4,8,16", most=MOST_BATCH)
     settings = _untuned(read_settings(workspace))
+    if settings.model.om is not None:
+        raise InputError("model.om is given: it has the batch size that it was compiled with", hint="remove model.om")
     variants = {f"batch_{batch}": replace(settings, infer=replace(settings.infer, batch=batch)) for batch in batches}
     report, rates = Variants(workspace, run, asked, say).compare("batches", variants, MAKING)
     best = int(max(rates, key=lambda name: rates[name]).removeprefix("batch_"))

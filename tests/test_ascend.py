@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,28 @@ def test_precision_modes_are_compared_on_a_sample(place: Place) -> None:
     assert 0 <= found["force_fp16_parity_max_abs"]["value"] < 1e-4
     assert any("no_such_mode was not measured: atc failed" in note for note in report["notes"])
     assert "force_fp16 " in place.command(server, "bench", "precision", *options)[0]
+
+
+def test_a_given_om_runs_where_there_is_no_atc(place: Place, tmp_path: Path) -> None:
+    """From `init` to the accuracy on a server with nnrt alone: nothing is exported or compiled, scores are equal."""
+    server = place.server(2)
+    place.run(server, first="compile", target="ascend")
+    (om,) = place.workspace.glob(".r3d/artifacts/compile/*/model.om")
+    (tmp_path / "given.om").write_bytes(om.read_bytes())
+    for tool in ("bin/atc", "tools/aoe/bin/aoe", "tools/profiler/bin/msprof"):
+        (server.folder / "cann/latest" / tool).unlink()
+    other = copy(place)
+    other.workspace = tmp_path / "w"
+    data = ("--videos", str(place.workspace / "videos"), "--splits", str(place.workspace / "splits"))
+    other.command(
+        server, "init", str(other.workspace), *data, "--checkpoint", str(tmp_path / "given.om"), "--target", "ascend"
+    )
+    other.command(server, "run", "--headless")
+    status = json.loads(other.command(server, "status", "--json")[0])
+    assert {"export", "simplify", "verify"} <= {name for name, state in stages(status).items() if state == "skipped"}
+    assert "done" == status["state"]
+    assert 0.9 < status["result"]["top1"]
+    same(other)
 
 
 def test_chips_of_two_kinds_are_one_clear_line(place: Place) -> None:

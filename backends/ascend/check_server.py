@@ -37,7 +37,7 @@ GROUP = "HwHiAiUser"
 
 def ascend_findings(settings: Settings) -> list[Finding]:
     found, runtime = cann.find(), settings.infer.runtime
-    rows = [*_driver(settings), _group(), *_cann(found), *_atc(found), *_aoe(found, settings)]
+    rows = [*_driver(settings), _group(), *_cann(found), *_atc(found, settings), *_aoe(found, settings)]
     tool = list(ais_bench_findings(settings) if runtime == "ais_bench" else spare_findings(settings))
     if runtime in ("auto", "acl"):
         has_tool = any(row.name == "ais_bench" and row.state == "met" for row in tool)
@@ -173,11 +173,14 @@ def _aoe(found: cann.Toolkit | None, settings: Settings) -> Iterator[Finding]:
         yield Finding("aoe", "missing", line("not found"), hint)
 
 
-def _atc(found: cann.Toolkit | None) -> Iterator[Finding]:
+def _atc(found: cann.Toolkit | None, settings: Settings) -> Iterator[Finding]:
     inside = found.has("bin/atc", "atc/bin/atc", "compiler/bin/atc") if found else None
     if path := shutil.which("atc") or inside:
         yield Finding("atc", "met", line("{path}", path=str(path)))
         yield from atc_python_findings(found.version if found else None)
+        return
+    if settings.model.om is not None or settings.infer.runtime == "cann":
+        yield Finding("atc", "unknown", line("not found, and not needed: nothing is compiled by it"))
         return
     hint = line("install the CANN toolkit (nnrt and nnae have no atc), and source its set_env.sh")
     yield Finding("atc", "missing", line("not found"), hint)

@@ -97,8 +97,19 @@ def _take_ready(job: Job, source: Path, params: CompileParams) -> Outcome:
     shutil.copyfile(source, job.out / _PART)
     (job.out / _PART).replace(job.out / OM)
     sync_folder(job.out)
-    mode = om_file.precision_mode(job.out / OM)
-    return _outcome(params.soc_version, None, mode, Made("", (job.out / OM).stat().st_size, _digest(job.out / OM)))
+    command = om_file.command_line(job.out / OM)
+    mode = om_file.mode_of(command) if command else None
+    soc_version = params.soc_version or om_file.soc_version_of(command)
+    if soc_version and (others := _other_chips(job, soc_version)):
+        text = N_("{path} was compiled for {soc_version}, the chips are {chips}")
+        job.note(line(text, path=str(source), soc_version=soc_version, chips=others), "warning")
+    return _outcome(soc_version, None, mode, Made("", (job.out / OM).stat().st_size, _digest(job.out / OM)))
+
+
+def _other_chips(job: Job, soc_version: str) -> tuple[str, ...]:
+    """What the chips are, where none of them is that; empty where it is not known."""
+    known = {chip.soc_version for chip in ask_chips(job.workspace, soc=True).chips if chip.soc_version}
+    return () if soc_version in known else tuple(sorted(known))
 
 
 def _outcome(soc_version: str | None, found: cann.Toolkit | None, mode: str | None, made: Made) -> Outcome:

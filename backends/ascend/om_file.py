@@ -1,4 +1,4 @@
-"""What can be read of an `.om` without CANN: that it is one, and the precision mode that atc was given for it.
+"""What can be read of an `.om` without CANN: that it is one, and the chip and precision mode that atc was given for it.
 
 atc keeps its own command line in the model as text, under the name `atc_cmdline` (the graph engine's `GeAttrDefine`).
 The compile stage calls it.
@@ -15,6 +15,8 @@ DEFAULT_MODE = "force_fp16"
 """atc's own for inference, where its command line names none."""
 _LINE = 8192
 """Bytes of the command line that are looked at."""
+_SOC = re.compile(rb"--soc_version[= ]\"?(Ascend[\w-]{3,40})")
+_SOC = re.compile(rb"--soc_version[= ]\"?(Ascend[\w-]{3,40})")
 _MODE = re.compile(rb"--?precision_mode(?:_v2)?[= ]\"?([a-z0-9_]{2,40})")
 
 
@@ -24,14 +26,20 @@ def is_om(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def precision_mode(path: Path) -> str | None:
-    """As atc's command line in the file has it; None where the file has no such line."""
+def command_line(path: Path) -> bytes:
+    """atc's own, as the file has it, and what stands behind it; empty where the file has none."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at = data.find(b"atc_cmdline")
-        return None if at < 0 else mode_of(data[at : at + _LINE])
+        return b"" if at < 0 else data[at : at + _LINE]
 
 
 def mode_of(command: bytes) -> str:
     """The precision mode of atc's command line."""
     found = _MODE.search(command)
     return found[1].decode("ascii") if found else DEFAULT_MODE
+
+
+def soc_version_of(command: bytes) -> str | None:
+    """The chip that it names; None where it names none."""
+    found = _SOC.search(command)
+    return found[1].decode("ascii") if found else None

@@ -104,8 +104,9 @@ def _serve(setup: DeviceSetup, say: Callable[..., None]) -> int:
         say(Answer("ready", classes=classes, seconds=time.monotonic() - begun, version=opened.version))
         reader.start()
         _work(opened, classes, reader, say)
-    except Exception as error:  # noqa: BLE001 - the boundary: one line goes up, the traceback into the log
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - the boundary: one line goes up, a fault's traceback into the log
+        if not isinstance(error, DeviceError):  # which says all that a person can use
+            traceback.print_exc()
         failed = _failed(error)
         say(failed)
         code = failed.exit_code

@@ -425,3 +425,17 @@ def test_tuning_is_part_of_the_key_where_it_is_asked_for() -> None:
     assert "tune" not in COMPILE.plan(plain).params
     tuned = replace(plain, compile=replace(plain.compile, tune="operator"))
     assert "operator" == COMPILE.plan(tuned).params["tune"]
+
+
+def test_a_ready_om_for_another_chip_is_a_warning(
+    make_job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own command line names the chip; where the server has none of that kind both are named, before infer."""
+    monkeypatch.setattr("backends.ascend.compile.ask_chips", lambda workspace, soc: chips("Ascend310", "Ascend310"))
+    path = tmp_path / "given.om"
+    for soc_version, warned in (("Ascend310P3", True), ("Ascend310", False)):
+        path.write_bytes(b"IMOD\0atc_cmdline\x12atc --soc_version=" + soc_version.encode() + b" --log=info\0")
+        job = make_job("compile", CompileParams(), inputs={"om": path})
+        assert soc_version == run(job).figures["soc_version"]
+        notes = [str(event.text) for event in job.said if isinstance(event, StageNote)]
+        assert warned == (f"{path} was compiled for Ascend310P3, the chips are Ascend310" in notes)
