@@ -149,6 +149,7 @@ def test_clips_of_another_shape_go_to_an_accuracy(tmp_path: Path) -> None:
     states = {stage["name"]: (stage["state"], stage["reason"]) for stage in second["stages"]}
     assert ("skipped", "model.onnx is given: a ready model") == states["export"]
     assert "done" == states["verify"][0]
+    assert second["result"]["verified"] is True
 
 
 def make_noise(folder: Path) -> None:

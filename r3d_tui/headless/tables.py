@@ -19,6 +19,7 @@ from r3d_tui.text.rows import Column, Span, cells, fit, row, table, text_of
 from r3d_tui.text.safe import safe
 from r3d_tui.views.browser_tables import RUNS, runs_note
 from r3d_tui.views.look import Look, dotted
+from r3d_tui.views.verification import is_verified
 
 WIDEST = 1000
 """No table is cut: what is too wide for a terminal wraps there, and a pipe gets all of it."""
@@ -151,6 +152,7 @@ def result_document(snapshot: Snapshot) -> dict[str, Any]:
         "videos_skipped": figures.get("evaluate.videos_set_aside"),
         "clips": figures.get("infer.clips"),
         "clips_per_s": figures.get("infer.clips_per_s"),
+        "verified": is_verified(snapshot.run),
     }
 
 

@@ -34,6 +34,11 @@ def verify_stage(run: Run) -> StageRun:
     return next((stage for stage in run.stages if stage.name == "verify"), StageRun("verify"))
 
 
+def is_verified(run: Run) -> bool | None:
+    """Whether the models agree; None where that was not measured (yet)."""
+    return {"done": True, "cached": True, "failed": False}.get(verify_stage(run).state)
+
+
 def verified(stage: StageRun) -> tuple[Verified, ...]:
     """Every model that the stage verify compared, also where it failed; none before it is done."""
     return tuple(_one(stage, key.removesuffix(_MEASURE)) for key in _known(stage) if key.endswith(_MEASURE))
