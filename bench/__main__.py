@@ -58,6 +58,7 @@ def feed(
     chips: Annotated[str, typer.Option(help="How many simulated chips, one run each.")] = "1,8",
     frames: Annotated[Path | None, typer.Option(help="Real frames, <class>/<video>/image_%05d.jpg.")] = None,
     annotation: Annotated[Path | None, typer.Option(help="The json of those frames.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="About how long each run takes.")] = 5.0,
     rounds: Rounds = 3,
     json_document: Json = False,
 ) -> None:
@@ -65,7 +66,7 @@ def feed(
     counts = numbers(chips, "--chips")
     if not all(1 <= count <= 64 for count in counts):
         raise InputError("--chips {text}: 1 to 64 each", hint="such as 1,8", text=ascii(chips))
-    report = reports.bench_feed(store, counts, rounds, aloud(), frames=frames, annotation=annotation)
+    report = reports.bench_feed(store, counts, rounds, aloud(), frames=frames, annotation=annotation, seconds=seconds)
     show(report, json_document=json_document)
 
 

@@ -29,7 +29,7 @@ from backends.data.clip_store import ClipStore
 from backends.device import clip_kernels
 from backends.device.model_runtime import DeviceSpec
 from backends.inference.runtimes.null import Null
-from bench.null_loop import PUBLISHED, LoopBench, bench_layouts, bench_loop, sample, spread
+from bench.null_loop import PUBLISHED, LoopBench, bench_loop, sample, spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,23 +76,13 @@ class Feed(Struct, frozen=True):
     """What one run of the bench found. `costs` are of `batches` (float32, checked), `batches_unchecked`, `bytes`,
     `bytes_unchecked` and `loop` (handing out, answers, rows)."""
 
-    cores: int
     costs: tuple[Cost, ...]
     runs: tuple[ChipRun, ...]
-    packed: LoopBench
-    guide: LoopBench
-    chip_time_ratio: float
-    """Chip time of packed batches over that of the guide's, slot for slot."""
 
     def cpu_s(self, *names: str) -> float:
         """Processor time of a clip on the named parts of its way together."""
         found = {cost.name: cost.cpu_s for cost in self.costs}
         return sum(found[name] for name in names)
-
-
-def chips_fed(cpu_s: float, chip: str, cores: float) -> float:
-    """How many chips `cores` keep busy where a clip takes `cpu_s` of processor time."""
-    return cores / (cpu_s * PUBLISHED[chip])
 
 
 def cores_needed(cpu_s: float, chip: str, chips: int) -> float:
@@ -103,7 +93,6 @@ def cores_needed(cpu_s: float, chip: str, chips: int) -> float:
 def bench_feed(
     store: Path,
     *,
-    cores: int,
     chips: Sequence[int] = (1, 8),
     seconds: float = 5.0,
     rounds: int = 3,
@@ -111,13 +100,12 @@ def bench_feed(
 ) -> Feed:
     """Measure with the clips of `store`, which should be small enough to stay in memory.
 
-    `seconds` is about how long each run of chips takes; there are five for each number of `chips` and round.
+    `seconds` is about how long each run of chips takes; there are four for each number of `chips` and round.
     """
     say(line("what reading a clip costs"))
     costs = (*read_costs(store, rounds), loop_cost(rounds))
     ways: tuple[tuple[Kind, bool, Through], ...] = (
         ("float32", True, "null"),
-        ("float32", False, "null"),
         ("uint8", True, "null"),
         ("float32", True, "acl"),
         ("uint8", True, "acl"),
@@ -135,8 +123,7 @@ def bench_feed(
         )
         for key, runs in found.items()
     )
-    say(line("packed batches beside the guide's"))
-    return Feed(cores, costs, runs, *bench_layouts("310P", videos=306))
+    return Feed(costs, runs)
 
 
 def run_chips(

@@ -121,16 +121,7 @@ def annotated(annotation: Path, frames: Path) -> list[Frames]:
 
 def reference_frames(videos: Path, out: Path, jobs: int) -> None:
     """Every `<class>/<video>` as JPEG files, by the reference's two commands a video, so many videos at once."""
-    probe = [
-        "ffprobe",
-        "-v",
-        "error",
-        "-select_streams",
-        "v:0",
-        "-of",
-        "default=noprint_wrappers=1:nokey=1",
-        "-show_entries",
-    ]
+    probe = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-of", "default=noprint_wrappers=1:nokey=1"]
 
     def one(video: Path) -> None:
         folder = out / video.parent.name / video.stem

@@ -67,23 +67,23 @@ def bench_feed(
     *,
     frames: Path | None = None,
     annotation: Path | None = None,
+    seconds: float = 5.0,
 ) -> BenchReport:
     """What clips cost the host, and how many chips at the published rate it keeps busy.
 
     JPEG files are those of `frames` with their `annotation`, or made for it.
     """
-    from backends.monitor import cpu_groups
     from bench import feed
     from bench.preprocess import frame_cost
 
-    before, cores = machine(), len(cpu_groups.groups()[0].cores)
+    before = machine()
     with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
         place = store
         if place is None:
             place = _made_store(Path(scratch) / "store", say)
         say(line("what making clips of frames costs"))
         made = frame_cost(Path(scratch, "frames"), frames=frames, annotation=annotation, rounds=rounds)
-        found = feed.bench_feed(place, cores=cores, chips=chips, rounds=rounds, say=say)
+        found = feed.bench_feed(place, chips=chips, rounds=rounds, seconds=seconds, say=say)
         kept = "made here" if place.is_relative_to(scratch) else str(place)
     text = line("no chip is here: simulated chips take the published time a batch and no core")
     settings: dict[str, Scalar] = {
@@ -144,8 +144,7 @@ def _preprocess_figures(found: PreprocessBench) -> Iterator[BenchFigure]:
 
 
 def _feed_figures(found: Feed, jpeg_s: float) -> Iterator[BenchFigure]:
-    from bench.feed import chips_fed, cores_needed
-    from bench.null_loop import PUBLISHED
+    from bench.feed import cores_needed
 
     yield BenchFigure("jpeg_us", line("JPEG files to the store"), 1e6 * jpeg_s, "µs CPU/clip")
     for cost in found.costs:
@@ -167,8 +166,5 @@ def _feed_figures(found: Feed, jpeg_s: float) -> Iterator[BenchFigure]:
         ("uint8_unchecked", line("the store to uint8, no checksums"), found.cpu_s("bytes_unchecked", "loop")),
     )
     for name, way, cpu_s in ways:
-        for chip in PUBLISHED:
-            text = line("{chip} chips that a core feeds, {way}", chip=chip, way=str(way))
-            yield BenchFigure(f"fed_{chip}_{name}", text, chips_fed(cpu_s, chip, 1), "chips")
-            text = line("cores that eight {chip} need, {way}", chip=chip, way=str(way))
-            yield BenchFigure(f"cores_8_{chip}_{name}", text, cores_needed(cpu_s, chip, 8), "cores")
+        text = line("cores that eight 310P need, {way}", way=str(way))
+        yield BenchFigure(f"cores_8_310P_{name}", text, cores_needed(cpu_s, "310P", 8), "cores")

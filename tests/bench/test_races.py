@@ -36,6 +36,14 @@ def test_frames_stand_beside_so_many_times_one_process(monkeypatch: pytest.Monke
     assert ["no ffmpeg here: nothing to compare with"] == [str(note) for note in report.notes if "ffmpeg" in str(note)]
 
 
+@pytest.mark.skipif(not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="no ffmpeg here")
+def test_frames_stand_beside_ffmpeg() -> None:
+    """By the clock and by processor time."""
+    report = bench_frames(None, 10, 1, QUIET)
+    for name in ("over_ffmpeg", "over_ffmpeg_cpu"):
+        assert (figure(report, name).ratio or 0) > 0
+
+
 def test_evaluate_without_the_reference_says_how_to_give_it(tmp_path: Path) -> None:
     """Ours is measured all the same."""
     report = bench_evaluate(tmp_path, 100, 1, QUIET)

@@ -67,8 +67,7 @@ def test_feed_tells_busy_shares_and_cores(monkeypatch: pytest.MonkeyPatch) -> No
         names = ("batches", "batches_unchecked", "bytes", "bytes_unchecked", "loop")
         cost = [feed_bench.Cost(n, line("x"), 0.001) for n in names]
         run = feed_bench.ChipRun("310P", 8, "uint8", True, "null", 0.95, 6000.0)
-        bench: Any = None
-        return feed_bench.Feed(2, tuple(cost), (run,), bench, bench, 0.5)
+        return feed_bench.Feed(tuple(cost), (run,))
 
     monkeypatch.setattr(feed_bench, "bench_feed", measured)
     monkeypatch.setattr(reports, "MADE_CLIPS", 10)
@@ -78,7 +77,7 @@ def test_feed_tells_busy_shares_and_cores(monkeypatch: pytest.MonkeyPatch) -> No
     assert pytest.approx(8 * 794.91 * 0.002) == figure(report, "cores_8_310P_float32").value
     jpeg = figure(report, "jpeg_us").value
     assert jpeg is not None
-    assert pytest.approx(1 / (794.91 * (jpeg / 1e6 + 0.002))) == figure(report, "fed_310P_jpeg").value
+    assert pytest.approx(8 * 794.91 * (jpeg / 1e6 + 0.002)) == figure(report, "cores_8_310P_jpeg").value
     assert any("simulated" in str(note) for note in report.notes)
     assert not places[0].exists()
 
