@@ -14,6 +14,7 @@ import msgspec
 
 from backends.core.codec import parse_toml
 from backends.core.settings import Settings
+from backends.workspace.settings_file import described
 from r3d_tui.lang.words import read
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,13 +43,7 @@ def settings_page() -> str:
 
 def _setting_row(field: Any) -> str:
     default = "" if field.default in (None, msgspec.NODEFAULT) else f"`{_toml(field.default)}`"
-    return f"| `{field.name}` | {default} | {_cell(_description(field.type))} |"
-
-
-def _description(kind: Any) -> str:
-    """The text that a field's annotation carries; empty where it has none."""
-    texts = [meta.description for meta in getattr(kind, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
-    return next((text for text in texts if text), "")
+    return f"| `{field.name}` | {default} | {_cell(described(field.type))} |"
 
 
 def _toml(value: Any) -> str:

@@ -169,7 +169,7 @@ class InferSettings(Struct, frozen=True):
     """What runs the model, on which devices."""
 
     target: Annotated[Literal["cpu", "ascend"], _about("cpu or ascend")] = "cpu"
-    runtime: Annotated[str, _about("auto, openvino, onnxruntime, null; on ascend acl, ais_bench, cann")] = "auto"
+    runtime: Annotated[str, _about("{cpu}; on ascend {ascend}")] = "auto"
     devices: Annotated[
         tuple[Annotated[int, Meta(ge=0, le=1023)], ...] | None,
         _about("without it: all that are fit; on cpu [0, 1] makes two groups of cores", (0, 1)),

@@ -17,6 +17,7 @@ from backends.core.errors import InputError
 from backends.core.files import write_whole
 from backends.core.messages import N_
 from backends.core.processes import SIMULATED
+from backends.core.published import published_rates
 
 FOLDER = "simulated"
 """In the workspace: what makes it one of simulated chips."""
@@ -92,7 +93,15 @@ def _write_scripts(folder: Path) -> None:
     modules = latest / "python" / "site-packages"
     if modules.is_symlink():  # of version 0.1
         modules.unlink()
-    _put(modules / "acl.py", f"import sys\n\nsys.path.append({str(_HERE)!r})\nfrom simulated_acl import *\n")
+    rate = published_rates(NAME)[0].clips_per_s
+    lines = (
+        "import sys",
+        "",
+        f"sys.path.append({str(_HERE)!r})",
+        "import simulated_acl",
+        "from simulated_acl import *",
+    )
+    _put(modules / "acl.py", "\n".join((*lines, f"simulated_acl.CLIPS_PER_S = {rate}", "")))
     for place, name in ((folder / "bin" / "npu-smi", "npu_smi"), (latest / "bin" / "atc", "atc")):
         _put(place, f'#!/bin/sh\nexec "{sys.executable}" -S "{_HERE / f"simulated_{name}.py"}" "$@"\n')
     _put(latest / "version.cfg", f"toolkit_running_version=[7.3.0.1.231:{CANN}]\n")

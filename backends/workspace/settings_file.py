@@ -127,14 +127,25 @@ def find_workspace(folder: Path) -> Path | None:
 
 
 def _draft_line(workspace: Path, field: msgspec.structs.FieldInfo, value: Any) -> str:
-    metas = [one for one in typing.get_args(field.type) if isinstance(one, msgspec.Meta)]
-    comments = [one.description for one in metas if one.description]
+    comment = described(field.type)
     if value is None:
+        metas = (one for one in typing.get_args(field.type) if isinstance(one, msgspec.Meta))
         example = next((one.examples[0] for one in metas if one.examples), "...")
         text = f"# {field.name} = {_toml(workspace, example)}"
     else:
         text = ("# " if value == field.default else "") + f"{field.name} = {_toml(workspace, value)}"
-    return "".join(f"{text:<44}# {comment}" for comment in comments[:1]) + "\n" if comments else text + "\n"
+    return f"{text:<44}# {comment}\n" if comment else f"{text}\n"
+
+
+def described(kind: Any) -> str:
+    """What is written beside a setting of that type; empty where nothing is. It names the runtimes that there are."""
+    metas = (one for one in typing.get_args(kind) if isinstance(one, msgspec.Meta))
+    text = next((one.description for one in metas if one.description), "")
+    if "{ascend}" in text:
+        from backends.inference.runtime_registry import runtime_names
+
+        text = text.format(cpu=", ".join(runtime_names("cpu")), ascend=", ".join(runtime_names("ascend")[1:]))
+    return text
 
 
 def _toml(workspace: Path, value: Any) -> str:
