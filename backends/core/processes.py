@@ -38,11 +38,14 @@ def python_command(module: str, *arguments: str) -> tuple[str, ...]:
 def our_environment() -> dict[str, str]:
     """This process's environment for a Python process of ours: UTF-8, able to import what we can, no telemetry.
 
-    Pythons that libraries start import nothing from the current folder either, from Python 3.11 on.
+    Pythons that libraries start import nothing from the current folder either, from Python 3.11 on. OpenBLAS would
+    start a thread a core when NumPy is imported, each of which spins at first (half of the import's processor time on
+    two cores); nothing here multiplies matrices with NumPy.
     """
     roots = [str(Path(__file__).resolve().parents[2]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     path = os.pathsep.join(root for root in roots if root)
-    return {**os.environ, **QUIET, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"}
+    ours = {**QUIET, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"}
+    return {"OPENBLAS_NUM_THREADS": "1", **os.environ, **ours}
 
 
 def mark(workspace: Path) -> str:

@@ -9,7 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from backends.core.processes import child_environment, leftovers, python_command, reap, start_time
+import pytest
+
+from backends.core.processes import child_environment, leftovers, our_environment, python_command, reap, start_time
 
 CHILD = """
 import os, sys, time
@@ -90,3 +92,14 @@ def test_a_child_of_ours_imports_nothing_from_the_current_folder(tmp_path: Path)
     assert (b"['a b', '-c']\n", b"") == (ended.stdout, ended.stderr)
     assert {"json.py", "lib", "made"} == {path.name for path in tmp_path.iterdir()}
     assert 0o664 == (tmp_path / "made").stat().st_mode & 0o777
+
+
+def test_numpy_starts_no_threads_in_a_process_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenBLAS's, one a core, would spin when it is imported; who sets their number has their way."""
+    code = "import numpy, os; print(len(os.listdir('/proc/self/task')))"
+    command = (sys.executable, "-c", code)
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    alone = subprocess.run(command, env=our_environment(), capture_output=True, text=True, check=True)
+    assert "1\n" == alone.stdout
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    assert "2" == our_environment()["OPENBLAS_NUM_THREADS"]
