@@ -15,6 +15,8 @@ from r3d_tui.views.tracks import Track, tracks_of
 
 LOOKED_BACK = 3
 """Runs in which a stage's duration is looked for."""
+SOON_S = 0.05
+"""npu-smi takes its time: it is called as soon as the first picture stands."""
 LATER_S = 0.4
 """What the first picture does not need is asked when it stands."""
 
@@ -33,7 +35,7 @@ class Questions:
         if snapshot is None:
             return
         if self._live:
-            board.set_timer(LATER_S, lambda: self._follow_devices(board))
+            board.set_timer(SOON_S, lambda: self._follow_devices(board))
         if snapshot.run.id:
             self._once(board, "tracks", snapshot.run.id, lambda: _ask_tracks(board, snapshot.run.id))
         settled = (snapshot.run.id, snapshot.run.state, snapshot.settings, snapshot.problem)
