@@ -146,7 +146,9 @@ class Ledger:
 
     def so_far(self) -> dict[str, Scalar]:
         """How many videos are done, and how many of them are right where that is known."""
-        return {"videos_done": self.videos_done, **(self.tally.figures() if self.tally else {})}
+        if self.tally is None:
+            return {"videos_done": self.videos_done}
+        return {"videos_done": self.videos_done, **self.tally.figures(), **self.tally.classes()}
 
     def close(self) -> None:
         """Let go of the file; what is not durable does not count."""

@@ -8,7 +8,7 @@ labels, which preprocess leaves beside the store. Where neither fits the model t
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+SHOWN = 12
+"""Classes and confusions that are reported while inference goes on."""
+
+
 class Tally:
     """Takes in rows of scores in whatever order they come; one thread at a time."""
 
@@ -37,13 +41,15 @@ class Tally:
         ranks = {label: rank for rank, label in enumerate(order)}
         self._ranks = [ranks.get(label, -1) for label in seen]
         """Of each label, by its number here, the class; -1: it is none of the model's."""
-        self._classes = len(order)
+        self._classes, self._names, self._order = len(order), list(seen), order
         self._firsts, self._clips, self._labels = np.array(sorted(rows), np.int64).reshape(-1, 3).T.copy()
         self._open: dict[int, tuple[NDArray[np.float32], int]] = {}
         """Videos of which some clips are there: sum of their scores, and how many."""
         self.videos = 0
         """Videos that were judged."""
         self.right = 0
+        self._judged: Counter[tuple[int, int]] = Counter()
+        """Videos by their label's number here and the class that they were predicted as."""
 
     def add(self, numbers: Sequence[int] | NDArray[np.int64], logits: NDArray[np.float32]) -> None:
         """Rows of scores, (len(numbers), classes), of the clips of those numbers."""
@@ -63,12 +69,37 @@ class Tally:
             if there < self._clips[video]:
                 self._open[video] = (whole, there)
             else:
+                label, best = int(self._labels[video]), int(whole.argmax())
                 self.videos += 1
-                self.right += int(whole.argmax()) == self._ranks[int(self._labels[video])]
+                self.right += best == self._ranks[label]
+                self._judged[label, best] += 1
 
     def figures(self) -> Mapping[str, Scalar]:
         """Share of the videos so far of which the best label is right, and how many those are."""
         return {"top1_so_far": float(self.right) / self.videos if self.videos else None, "videos_so_far": self.videos}
+
+    def classes(self) -> Mapping[str, Scalar]:
+        """Of the lowest classes so far a line each, `label`, right and all videos with tabs between; of the first
+        confusions `label`, what it was predicted as, and how many videos.
+        """
+        all_of, right, wrong = Counter[int](), Counter[int](), Counter[tuple[int, int]]()
+        for (label, best), count in self._judged.items():
+            all_of[label] += count
+            if best == self._ranks[label]:
+                right[label] += count
+            else:
+                wrong[label, best] += count
+        low = sorted(all_of, key=lambda label: (right[label] / all_of[label], self._names[label]))[:SHOWN]
+        lowest = (f"{_plain(self._names[label])}\t{right[label]}\t{all_of[label]}" for label in low)
+        confused = (
+            f"{_plain(self._names[label])}\t{_plain(self._order[best])}\t{count}"
+            for (label, best), count in wrong.most_common(SHOWN)
+        )
+        return {"lowest_classes": "\n".join(lowest), "confusions": "\n".join(confused)}
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.split())
 
 
 def labels_of(job: Job) -> Path | None:

@@ -41,9 +41,9 @@ class Questions:
         settled = (snapshot.run.id, snapshot.run.state, snapshot.settings, snapshot.problem)
         if not board.state.running:
             self._once(board, "plan", settled, lambda: _ask_plan(board, snapshot))
-            self._once(board, "runs", snapshot.run, lambda: _ask_runs(board))
         else:
             self._once(board, "took", snapshot.run.id, lambda: _ask_took(board, snapshot.run.id))
+        self._once(board, "runs", (snapshot.run.id, snapshot.run.state), lambda: _ask_runs(board))
         if board.state.wishes and infer_runs(snapshot):
             send_wishes(board)
         self._once(board, "fix", (fix_of(snapshot), snapshot.settings), lambda: _ask_fix(board, snapshot))

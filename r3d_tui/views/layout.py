@@ -18,6 +18,8 @@ WIDE = (190, 50)
 """Columns and lines from which the stages stand at the left and the marked chip at the right."""
 
 
+BEFORE: tuple[Phase, ...] = ("setup", "ready", "failed")
+"""Phases in which the main pane says all that there is."""
 LOG = 6
 """Lines that a log needs to be of use."""
 
@@ -94,48 +96,60 @@ def _stacked(body: Box, wishes: Wishes) -> dict[str, Box]:
 
 
 def _boxed(body: Box, wishes: Wishes) -> dict[str, Box]:
-    """Main, chips, three small ones beside each other, the log."""
+    """Main and chips; once there is data and a model, three small ones beside each other, and the log."""
+    if wishes.phase in BEFORE:
+        return _upright(body, wishes, 0)
     small, log = 7, 6
-    chips = min(wishes.chips + 2, body.height - small - log - 6) if wishes.chips else 0
-    main = body.height - small - log - chips
+    boxes = _upright(body, wishes, small + log)
+    y = body.y + sum(box.height for box in boxes.values())
+    third = body.width // 3
+    if wishes.phase == "running":
+        boxes["data"] = Box(0, y, third, small)
+        boxes["model"] = Box(third, y, body.width - 2 * third, small)
+        boxes["accuracy"] = Box(body.width - third, y, third, small)
+    else:  # the result says the accuracy
+        half = body.width // 2
+        boxes["data"] = Box(0, y, half, small)
+        boxes["model"] = Box(half, y, body.width - half, small)
+    boxes["log"] = Box(0, y + small, body.width, body.y + body.height - y - small)
+    return boxes
+
+
+def _upright(body: Box, wishes: Wishes, below: int) -> dict[str, Box]:
+    """Main over the chips; `below` lines stay for others. While a run is on, main has what it needs and no more."""
+    chips = min(wishes.chips + 2, body.height - below - 6) if wishes.chips else 0
+    main = body.height - below - chips
     if wishes.phase == "running":
         main = min(main, max(4, wishes.main + 2))
-    log = body.height - main - small - chips
-    boxes, y = {}, body.y
-    for name, tall in (("main", main), ("chips", chips)):
-        if tall:
-            boxes[name] = Box(0, y, body.width, tall)
-            y += tall
-    third = body.width // 3
-    boxes["data"] = Box(0, y, third, small)
-    boxes["model"] = Box(third, y, body.width - 2 * third, small)
-    boxes["accuracy"] = Box(body.width - third, y, third, small)
-    boxes["log"] = Box(0, y + small, body.width, log)
+    boxes = {"main": body._replace(height=main)}
+    if chips:
+        boxes["chips"] = body._replace(y=body.y + main, height=chips)
     return boxes
 
 
 def _wide(body: Box, wishes: Wishes) -> dict[str, Box]:
-    """Stages and runs at the left, the stack in the middle, the marked chip and the accuracy at the right."""
-    left, right, log = 42, 54, 12
-    middle = body.width - left - right
-    tall = body.height - log
-    chips = min(wishes.chips + 2, tall // 2) if wishes.chips else 0
-    main = tall - chips - 9
-    if wishes.phase == "running":
-        main = min(main, max(6, wishes.main + 2))
-    half = middle // 2
-    low = body.y + main + chips
+    """Stages and runs at the left, the stack in the middle, the marked chip and the accuracy at the right, the log
+    across the foot in what they leave.
+    """
+    left, right = 40, 50
+    middle, small, log = body.width - left - right, 14, 10
+    column = Box(left, body.y, middle, body.height)
+    before = wishes.phase in BEFORE
+    boxes = _upright(column, wishes, 0 if before else small + log)
+    low = sum(box.height for box in boxes.values())
+    tall = body.height if before else low + small
     stages = min(tall - 8, 18)
-    boxes = {
-        "stages": Box(0, body.y, left, stages),
-        "runs": Box(0, body.y + stages, left, tall - stages),
-        "main": Box(left, body.y, middle, main),
-        "data": Box(left, low, half, tall - main - chips),
-        "model": Box(left + half, low, middle - half, tall - main - chips),
+    boxes["stages"] = Box(0, body.y, left, stages)
+    boxes["runs"] = Box(0, body.y + stages, left, tall - stages)
+    if before:
+        boxes["marked"] = Box(left + middle, body.y, right, tall)
+        return boxes
+    half = middle // 2
+    return {
+        **boxes,
+        "data": Box(left, body.y + low, half, small),
+        "model": Box(left + half, body.y + low, middle - half, small),
         "marked": Box(left + middle, body.y, right, tall // 2),
         "accuracy": Box(left + middle, body.y + tall // 2, right, tall - tall // 2),
-        "log": Box(0, body.y + tall, body.width, log),
+        "log": Box(0, body.y + tall, body.width, body.height - tall),
     }
-    if chips:
-        boxes["chips"] = Box(left, body.y + main, middle, chips)
-    return boxes

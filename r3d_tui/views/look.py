@@ -143,9 +143,15 @@ def live_rate(device: DeviceRun) -> float | None:
     return device.clips_per_s if device.state in ("working", "ready", "stalled", "loading") else None
 
 
+EARLY = 0.02
+"""Share of a stage below which its rate is that of its beginning: devices load, caches are cold."""
+
+
 def left(stage: StageRun) -> float | None:
-    """Seconds that a running stage still needs at its present rate."""
+    """Seconds that a running stage still needs at its present rate; None where too little is done to tell."""
     if stage.state != "running" or stage.total is None or not stage.rate or stage.rate <= 0:
+        return None
+    if (share(stage) or 0.0) < EARLY:
         return None
     return max(0, stage.total - stage.done) / stage.rate
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from backends.core.client import Snapshot
-from backends.core.values import ClassScore, Report
+from backends.core.values import ClassScore, Confusion, Report, VideoScore
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, width_of
+from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, shorten, width_of
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import Device
 from r3d_tui.views.look import Look, dotted, figure, paragraph, stage_of
 from r3d_tui.views.verdict import verdict, verdict_line
 from r3d_tui.views.verification import verify_failure, verify_stage
 from r3d_tui.widgets.meter import meter
+
+BESIDE = 100
+"""Columns from which blocks stand beside each other."""
 
 
 def result(snapshot: Snapshot, look: Look, devices: Sequence[Device] = ()) -> list[Row]:
@@ -27,23 +31,50 @@ def result(snapshot: Snapshot, look: Look, devices: Sequence[Device] = ()) -> li
     space = look.height - len(rows) - 1
     if space < 3:
         return rows
-    blocks = [block for block in (_classes(report, look), _confusions(report, look), _worst(report, look)) if block]
+    blocks = _blocks(report.classes, report.confusions, report.worst, look)
     return [*rows, (), *_beside(blocks, look.width, space)]
 
 
-def accuracy_so_far(report: Report | None, look: Look) -> list[Row]:
-    """For a small pane: the lowest classes and the first confusions."""
-    if report is None:
+def accuracy_so_far(snapshot: Snapshot, look: Look) -> list[Row]:
+    """For a small pane: the lowest classes and the first confusions, while inference goes on of the videos so far."""
+    report, stage = snapshot.report, stage_of(snapshot, "infer")
+    if report is not None:
+        classes, confusions = report.classes, report.confusions
+    else:
+        lowest, confused = (_lines(stage.live.get(name)) for name in ("lowest_classes", "confusions"))
+        classes = tuple(ClassScore(name, int(videos), int(right), int(right)) for name, right, videos in lowest)
+        confusions = tuple(Confusion(name, predicted, int(videos)) for name, predicted, videos in confused)
+    blocks = _blocks(classes, confusions, (), look)
+    if not blocks:
         return paragraph(look.words("result.not_yet"), look.width, "dim")
-    rows = [*_classes(report, look)[:5], *_confusions(report, look)[: max(0, look.height - 5)]]
-    return [cut(line, look.width) for line in rows]
+    return _beside(blocks, look.width, look.height)
+
+
+def _lines(text: object) -> list[list[str]]:
+    """Of a figure that holds a line each with tabs between its three parts."""
+    return [parts for line in str(text or "").split("\n") if len(parts := line.split("\t")) == 3]
+
+
+def _blocks(
+    classes: Sequence[ClassScore], confusions: Sequence[Confusion], worst: Sequence[VideoScore], look: Look
+) -> list[list[Row]]:
+    """What there is of lowest classes, confusions and misclassified videos, each as wide as it will stand."""
+    number = sum(map(bool, (classes, confusions, worst)))
+    wide = look.width if look.width < BESIDE or number < 2 else (look.width - 2 * (number - 1)) // number
+    return [
+        block
+        for block in (_classes(classes, look, wide), _confusions(confusions, look, wide), _worst(worst, look))
+        if block
+    ]
 
 
 def _beside(blocks: Sequence[list[Row]], width: int, height: int) -> list[Row]:
     """Blocks side by side where there is room, else one under the other, in at most `height` lines."""
-    if width < 100 or len(blocks) < 2:
-        each = max(2, height // max(1, len(blocks)))
-        return [cut(line, width) for block in blocks for line in block[:each]][:height]
+    if width < BESIDE or len(blocks) < 2:
+        rows = []
+        for number, block in enumerate(blocks):  # the first gets what does not divide
+            rows += block[: max(2, math.ceil((height - len(rows)) / (len(blocks) - number)))]
+        return [cut(line, width) for line in rows[:height]]
     wide = (width - 2 * (len(blocks) - 1)) // len(blocks)
     blank = row(" " * wide)
     rows = []
@@ -143,13 +174,12 @@ def _speed(snapshot: Snapshot, look: Look, devices: Sequence[Device]) -> list[Ro
     return [cut(tuple(line), look.width)]
 
 
-def _classes(report: Report, look: Look) -> list[Row]:
-    scored = [score for score in report.classes if score.videos]
-    if not scored:
-        return []
-    weak = sorted(scored, key=lambda score: (score.top1 / score.videos, score.label))[:12]
-    wide = 10 if look.width < 100 else 12
-    return [_heading(look, "result.lowest"), *(_bar(score, wide) for score in weak)]
+def _classes(classes: Sequence[ClassScore], look: Look, wide: int) -> list[Row]:
+    """The lowest; of those where every video is right a few."""
+    weak = sorted((one for one in classes if one.videos), key=lambda one: (one.top1 / one.videos, one.label))
+    imperfect = sum(one.top1 < one.videos for one in weak)
+    shown = weak[: max(4, min(12, imperfect))]
+    return [_heading(look, "result.lowest"), *(_bar(one, wide) for one in shown)] if shown else []
 
 
 def _heading(look: Look, key: str) -> Row:
@@ -157,22 +187,30 @@ def _heading(look: Look, key: str) -> Row:
 
 
 def _bar(score: ClassScore, wide: int) -> Row:
-    text = f" {figures.percent(score.top1 / score.videos):>5}  {score.top1:>3}/{score.videos}"
-    return row(" ", fit(safe(score.label), 16), " ", *_meter(score, wide), text)
+    text = f" {figures.percent(score.top1 / score.videos):>5} {f'{score.top1}/{score.videos}':>6}"
+    bar = 12 if wide >= 48 else 6
+    name = max(6, min(24, wide - bar - len(text) - 3))
+    return row(" ", fit(shorten(safe(score.label), name), name), " ", *_meter(score, bar), text)
 
 
-def _confusions(report: Report, look: Look) -> list[Row]:
-    if not report.confusions:
+def _confusions(confusions: Sequence[Confusion], look: Look, wide: int) -> list[Row]:
+    if not confusions:
         return []
+    name = max(8, min(18, (wide - 9) // 2))
     pairs = (
-        row(f" {pair.videos:>3}  ", fit(safe(pair.label), 14), Span(" → ", "dim"), safe(pair.predicted))
-        for pair in report.confusions[:12]
+        row(
+            f" {pair.videos:>3}  ",
+            fit(shorten(safe(pair.label), name), name),
+            Span(" → ", "dim"),
+            shorten(safe(pair.predicted), name),
+        )
+        for pair in confusions[:12]
     )
     return [_heading(look, "result.confused"), *pairs]
 
 
-def _worst(report: Report, look: Look) -> list[Row]:
-    if not report.worst:
+def _worst(worst: Sequence[VideoScore], look: Look) -> list[Row]:
+    if not worst:
         return []
     wrong = (
         row(
@@ -182,7 +220,7 @@ def _worst(report: Report, look: Look) -> list[Row]:
             safe(video.predicted),
             Span(f"  {safe(video.video)}", "dim"),
         )
-        for video in report.worst[:12]
+        for video in worst[:12]
     )
     return [_heading(look, "result.worst"), *wrong]
 

@@ -113,7 +113,12 @@ def _eight_chips(snapshot: Snapshot, now: float) -> Snapshot:
     samples[3] = replace(samples[3], temp_c=91.0, busy_percent=0.0)
     samples[7] = replace(samples[7], busy_percent=87.0, memory_used_mb=9800, used_by="pid 4121 python",
                          not_taken=line("busy: {names}", names="python"))  # fmt: skip
-    live = {"top1_so_far": 0.589, "videos_so_far": 1200}
+    live = {
+        "top1_so_far": 0.589,
+        "videos_so_far": 1200,
+        "lowest_classes": "wave\t11\t30\nthrow\t13\t30\nswing_baseball\t14\t30",
+        "confusions": "throw\tcatch\t9\nwave\tclap\t6",
+    }
     stages = tuple(
         replace(stage, done=7120, total=8492, rate=5512.0, live=live) if stage.name == "infer" else stage
         for stage in snapshot.run.stages
