@@ -71,7 +71,7 @@ def _blocks(
 def _beside(blocks: Sequence[list[Row]], width: int, height: int) -> list[Row]:
     """Blocks side by side where there is room, else one under the other, in at most `height` lines."""
     if width < BESIDE or len(blocks) < 2:
-        rows = []
+        rows: list[Row] = []
         for number, block in enumerate(blocks):  # the first gets what does not divide
             rows += block[: max(2, math.ceil((height - len(rows)) / (len(blocks) - number)))]
         return [cut(line, width) for line in rows[:height]]
