@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # the first import of one thing does not wait for those of al
     from backends.core.values import DeviceSample
     from backends.data.archives import is_archive as is_archive
     from backends.engine.live_client import LiveClient
-    from backends.engine.single_stage import run_step as run_step
+    from backends.engine.worker_process import run_step as run_step
     from backends.monitor.cpu_groups import machine as machine
     from backends.monitor.cpu_groups import versions as versions
     from backends.workspace.browser import clip_frames as clip_frames
@@ -38,7 +38,7 @@ else:
         "ascend.npu_smi": "devices_document",
         "ascend.npu_smi_calls": "read_devices",
         "data.archives": "is_archive",
-        "engine.single_stage": "run_step",
+        "engine.worker_process": "run_step",
         "monitor.cpu_groups": "machine versions",
         "workspace.browser": "clip_frames open_catalog",
         "workspace.discovery": "find_candidates",

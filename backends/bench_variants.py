@@ -79,7 +79,7 @@ class Variants:
 
     def _make(self, settings: Settings, stages: Collection[str], folder: Path) -> Made:
         """What the stages make of these settings; a stage that reads and does the same as before is taken as it is."""
-        from backends.engine.single_stage import run_step
+        from backends.engine.worker_process import run_step
         from backends.pipeline import whole_plan
 
         done: Made = {}

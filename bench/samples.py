@@ -11,9 +11,9 @@ from backends.core.errors import InputError
 from backends.core.model_io import ClipShape
 from backends.demo.demo_dataset import make_demo_videos
 from backends.demo.films import ACTIONS
-from backends.models.architecture import Architecture
 from backends.models.families import network_of
 from backends.models.graph import build_graph
+from backends.models.network import Architecture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

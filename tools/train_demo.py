@@ -45,9 +45,9 @@ from backends.demo.demo_dataset import (  # noqa: E402  # noqa: E402
     write_video,
 )
 from backends.demo.films import ACTIONS, PARTNERS, Film, draw  # noqa: E402
-from backends.models.architecture import Architecture  # noqa: E402
 from backends.models.families import network_of  # noqa: E402
 from backends.models.forward import forward  # noqa: E402
+from backends.models.network import Architecture  # noqa: E402
 from tests.models.fresh_state import fresh_state  # noqa: E402
 
 Pixels = NDArray[np.uint8]

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from backends.core.codec import dumps
+from backends.core.codec import DamagedError, UnsealedError, dumps, seal, unseal
 from backends.core.events import Outcome
 from backends.core.files import sync_folder, write_whole
 from backends.core.messages import N_, Line, line
@@ -28,7 +28,6 @@ from backends.core.plan import Reads, Stage
 from backends.engine import digests
 from backends.engine.digests import Digests, Stamp
 from backends.engine.folders import Folders
-from backends.engine.sealed import DamagedError, UnsealedError, seal, unseal
 
 MANIFEST = "manifest.json"
 

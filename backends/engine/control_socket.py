@@ -15,12 +15,12 @@ import struct
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
+from backends.core.codec import unseal
 from backends.core.errors import InputError
 from backends.core.files import file_system, over_network
 from backends.core.messages import N_
 from backends.core.plan import Plan
 from backends.engine.folders import Folders
-from backends.engine.sealed import unseal
 
 LONGEST = 1 << 22
 """Bytes of a command: a plan is the largest."""

@@ -19,14 +19,13 @@ import time
 from pathlib import Path
 from typing import IO
 
-from backends.core.codec import dumps, encode
+from backends.core.codec import DamagedError, dumps, encode, unseal
 from backends.core.errors import R3dError
 from backends.core.files import write_whole
 from backends.core.plan import Plan
 from backends.engine.control_socket import serve
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.lock import WorkspaceLock, disk_trouble
-from backends.engine.sealed import DamagedError, unseal
 from backends.engine.supervisor import Supervisor
 
 

@@ -13,10 +13,10 @@ from stat import S_ISDIR, S_ISREG
 
 from msgspec import Struct, field
 
+from backends.core.codec import seal, unseal
 from backends.core.errors import InputError
 from backends.core.files import write_whole
 from backends.core.messages import N_, os_reason
-from backends.engine.sealed import seal, unseal
 
 WHOLE_BYTES = 64 << 20
 """Outputs up to this size are compared byte by byte; larger ones by names, sizes and times (a store has checksums)."""

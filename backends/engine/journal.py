@@ -18,12 +18,11 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from backends.core.codec import DecodeError
+from backends.core.codec import DamagedError, DecodeError, seal, unseal
 from backends.core.events import Event, from_json, to_json
 from backends.core.files import over_network
 from backends.core.messages import N_, line
 from backends.core.run_state import Run, fold
-from backends.engine.sealed import DamagedError, seal, unseal
 
 LEAST_FREE = 1 << 16
 """Bytes below which an error of SQLite is a full disk: it has no code of its own where its index does not fit."""

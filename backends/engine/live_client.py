@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backends.core.client import LogChunk, Preview, RunRequest, RunResult, RunSummary, Snapshot
-from backends.core.codec import decode, dumps, loads
+from backends.core.codec import decode, dumps, loads, seal, unseal
 from backends.core.errors import BusyError, InputError, NeedError, R3dError, StageError
 from backends.core.events import Event
 from backends.core.messages import N_, Line
@@ -29,7 +29,6 @@ from backends.core.values import DeviceSample, Report
 from backends.engine import lock, run_results
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import JournalReader, damaged_run, is_damage, is_whole, read_state
-from backends.engine.sealed import seal, unseal
 
 POLL_S = 0.1
 CLOSE_S = 1.0

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from backends.core.catalog_pages import SkippedEntry
-from backends.core.codec import DecodeError, decode, loads
+from backends.core.codec import DecodeError, decode, loads, unseal
 from backends.core.errors import InputError
 from backends.core.events import ItemSetAside, from_json
 from backends.core.files import write_whole
@@ -23,7 +23,6 @@ from backends.core.settings import Settings
 from backends.core.values import Report
 from backends.engine.folders import Folders
 from backends.engine.journal import read_state
-from backends.engine.sealed import unseal
 
 EXPORTS = ("val", "predictions", "text", "report")
 """Outputs that a person takes along."""

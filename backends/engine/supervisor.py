@@ -22,7 +22,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from backends.core import events as ev
-from backends.core.codec import dumps, loads
+from backends.core.codec import dumps, loads, seal
 from backends.core.errors import NeedError, R3dError
 from backends.core.files import FULL, FULL_HINT, is_full, write_whole
 from backends.core.messages import N_, Line, line, os_reason
@@ -37,7 +37,6 @@ from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import Journal, Reserve
 from backends.engine.lock import HEARTBEAT_S, WorkspaceLock
 from backends.engine.planner import decide_stage, to_reset
-from backends.engine.sealed import seal
 from backends.engine.worker_process import Child, spawn, spawn_companion
 
 COMMIT_S = 0.075

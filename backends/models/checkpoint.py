@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from backends.core.errors import InputError
 from backends.core.messages import N_, Fact, Line, line, os_reason
 from backends.core.model_io import CHANNELS
-from backends.models.architecture import Architecture, ReadLimits, Shape, Shapes, Wanted
 from backends.models.families import known, network_of, offer, recognise
+from backends.models.network import Architecture, ReadLimits, Shape, Shapes, Wanted
 from backends.models.torch_outline import Outline, damaged_entry, outline, tensor_values
 
 if TYPE_CHECKING:

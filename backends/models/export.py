@@ -13,11 +13,11 @@ from backends.core.files import write_whole
 from backends.core.messages import N_, Scalar, line
 from backends.core.model_io import ClipShape
 from backends.models import onnx_file
-from backends.models.architecture import ReadLimits, Wanted, options_beside
 from backends.models.checkpoint import read_checkpoint
 from backends.models.families import known
 from backends.models.graph import build_graph
 from backends.models.model_specs import ExportParams, StepExportParams
+from backends.models.network import ReadLimits, Wanted, options_beside
 from backends.worker.job import Job
 
 _PARTS = 4

@@ -15,9 +15,8 @@ from backends.core.errors import InputError, StageError
 from backends.core.messages import N_
 from backends.core.model_io import ClipShape
 from backends.device.model_runtime import INPUT, OUTPUT
-from backends.models.architecture import Architecture
 from backends.models.families import network_of
-from backends.models.network import EPSILON, Network, Op
+from backends.models.network import EPSILON, Architecture, Network, Op
 
 if TYPE_CHECKING:
     import numpy as np

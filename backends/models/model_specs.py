@@ -17,7 +17,7 @@ from backends.core.model_io import ClipShape, Normalization
 from backends.core.needs import module
 from backends.core.plan import Reads, Stage, StageSpec
 from backends.core.settings import Settings, VerifySettings
-from backends.models.architecture import ReadLimits, Wanted, options_beside
+from backends.models.network import ReadLimits, Wanted, options_beside
 
 
 class ExportParams(Struct, frozen=True):

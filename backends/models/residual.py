@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from backends.models.architecture import Architecture, Shapes
-from backends.models.network import ONE, Builder, Size
+from backends.models.network import ONE, Architecture, Builder, Shapes, Size
 
 BASIC: Mapping[int, tuple[int, ...]] = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 BOTTLENECK: Mapping[int, tuple[int, ...]] = {

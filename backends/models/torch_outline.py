@@ -28,7 +28,7 @@ from backends.core.codec import DecodeError, dumps, loads
 from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line, os_reason
 from backends.core.processes import our_environment, python_command
-from backends.models.architecture import ReadLimits
+from backends.models.network import ReadLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

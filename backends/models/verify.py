@@ -29,11 +29,11 @@ from backends.device.failures import DeviceError
 from backends.device.model_runtime import DeviceSpec, load
 from backends.inference.device_link import as_line
 from backends.inference.runtime_registry import known_runtimes
-from backends.models.architecture import ReadLimits
 from backends.models.checkpoint import Checkpoint, read_checkpoint
 from backends.models.families import network_of
 from backends.models.forward import forward
 from backends.models.model_specs import VerifyParams
+from backends.models.network import ReadLimits
 from backends.models.parity import ClipDifference, Difference, Limits, compare, limits_on_chip, limits_on_cpu
 from backends.worker.job import Job
 

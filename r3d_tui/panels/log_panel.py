@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from r3d_tui.panels.panel import Panel, Scene, View
+from r3d_tui.state.log_buffer import log_row
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row
 from r3d_tui.views import stages
-from r3d_tui.views.log import log_row
 from r3d_tui.views.look import Look, paragraph, stage_word
 
 

@@ -9,7 +9,7 @@ from backends.core.command_reports import Overview, SettingChange
 from backends.core.settings import Settings
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.run_commands import send_wishes
-from r3d_tui.state.device_poll import DevicePoll
+from r3d_tui.state.feed import DevicePoll
 from r3d_tui.views.phase import durations, fix_of, infer_runs
 from r3d_tui.views.tracks import Track, tracks_of
 

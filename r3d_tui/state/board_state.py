@@ -9,7 +9,7 @@ from backends.core.command_reports import Overview, SettingChange
 from backends.core.messages import Line
 from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
-from r3d_tui.state.device_poll import History
+from r3d_tui.state.feed import History
 from r3d_tui.state.log_buffer import LogBook
 from r3d_tui.views.devices import Arrangement, Device, arranged, joined
 from r3d_tui.views.look import Look

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.checks import check_login, check_stage
+from backends.checks import check_stage
 from backends.core.needs import Finding
 from backends.core.settings import Settings
 
@@ -48,13 +48,13 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine with logind."""
-    monkeypatch.setattr(check_login, "ROOT", tmp_path)
+    monkeypatch.setattr(check_stage, "ROOT", tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     return Machine(tmp_path)
 
 
 def _finding() -> Finding:
-    finding = check_login.login_finding()
+    finding = check_stage.login_finding()
     assert finding is not None
     return finding
 
@@ -104,13 +104,13 @@ def test_a_hanging_loginctl_holds_nothing_up(machine: Machine, monkeypatch: pyte
     """It is given up after a limit, and the files tell."""
     machine.says(kill="yes")
     machine.script("sleep 60")
-    monkeypatch.setattr(check_login, "LIMIT_S", 0.2)
+    monkeypatch.setattr(check_stage, "LIMIT_S", 0.2)
     assert "met" == _state()
 
 
 def test_a_machine_without_logind_has_no_such_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Containers: nobody logs in, nothing is said. Where there is one, the table has the row."""
-    monkeypatch.setattr(check_login, "ROOT", tmp_path)
+    monkeypatch.setattr(check_stage, "ROOT", tmp_path)
     assert "login session" not in {row.name for row in check_stage.diagnose(Settings(), tmp_path)}
     Machine(tmp_path).says()
     assert "login session" in {row.name for row in check_stage.diagnose(Settings(), tmp_path)}

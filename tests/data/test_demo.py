@@ -222,8 +222,8 @@ def test_installed_assets_are_found_inside_the_package(tmp_path: Path, monkeypat
 def test_the_checkpoint_is_the_references_and_small() -> None:
     """It loads without running code, has the reference's five entries and tensors, and stays under 1.5 MB."""
     torch = pytest.importorskip("torch")
-    from backends.models.architecture import Architecture
     from backends.models.families import network_of
+    from backends.models.network import Architecture
 
     path = assets_folder() / "demo" / demo_dataset.CHECKPOINT
     assert path.stat().st_size < 1_500_000

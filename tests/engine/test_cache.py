@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.core.codec import seal
 from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.messages import Line
@@ -15,7 +16,6 @@ from backends.core.plan import Stage
 from backends.engine.artifacts import Cache, CacheKey
 from backends.engine.digests import Digests
 from backends.engine.folders import Folders
-from backends.engine.sealed import seal
 
 
 def a_stage(**changes: object) -> Stage:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backends.core.codec import DamagedError, seal, unseal
 from backends.core.errors import R3dError
 from backends.core.plan import Plan
 from backends.engine import cleanup, lock
@@ -18,7 +19,6 @@ from backends.engine.artifacts import Cache, CacheKey
 from backends.engine.digests import Digests
 from backends.engine.folders import Folders
 from backends.engine.journal import is_whole, read_state
-from backends.engine.sealed import DamagedError, seal, unseal
 from tests.replay import read_story
 
 KEY = CacheKey("a", 1)

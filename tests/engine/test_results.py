@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.codec import encode
+from backends.core.codec import encode, seal
 from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.plan import Plan, Stage
@@ -14,7 +14,6 @@ from backends.core.run_state import Run, StageRun
 from backends.core.settings import InferSettings, Settings
 from backends.engine.folders import Folders
 from backends.engine.run_results import export, read_report, read_settings
-from backends.engine.sealed import seal
 
 CSV = (
     "video,class,right,in_top_k,reason,label_1,score_1\n"

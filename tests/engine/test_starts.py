@@ -10,12 +10,12 @@ import time
 
 import pytest
 
+from backends.core.codec import seal
 from backends.core.plan import Plan, Stage
 from backends.core.processes import our_environment, python_command
 from backends.engine import lock
 from backends.engine.folders import Folders
 from backends.engine.journal import read_state
-from backends.engine.sealed import seal
 from tests.engine.conftest import Bench
 
 

@@ -19,14 +19,14 @@ from backends.core.events import Event, Outcome, StageProgress
 from backends.core.processes import our_environment
 from backends.core.stage_request import Request
 from backends.engine import worker_process
-from backends.engine.single_stage import run_step
+from backends.engine.worker_process import run_step
 
 PATH = str(Path(__file__).parent)
 FACE = """
 import sys
 from pathlib import Path
 from backends.core.errors import Stopped
-from backends.engine.single_stage import run_step
+from backends.engine.worker_process import run_step
 try:
     run_step("toys:" + sys.argv[1], {}, stage="s", out=Path(sys.argv[2]), inputs={}, tuning={"pause": 0.1},
              on_event=lambda event: print("on", flush=True))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from backends.models.architecture import Architecture
 from backends.models.families import network_of
+from backends.models.network import Architecture
 
 SMALL = Architecture(10, 5, widen=0.125, conv1_t_size=3)
 

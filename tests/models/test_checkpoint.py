@@ -21,9 +21,9 @@ import torch
 from msgspec.structs import replace
 
 from backends.core.errors import InputError
-from backends.models.architecture import Architecture, ReadLimits, Wanted, options_beside
 from backends.models.checkpoint import identify, read_checkpoint
 from backends.models.families import network_of
+from backends.models.network import Architecture, ReadLimits, Wanted, options_beside
 from tests.models.small import SMALL, random_state, save_checkpoint
 
 

@@ -15,10 +15,10 @@ from backends.core.errors import InputError, StageError
 from backends.core.events import StageNote
 from backends.core.model_io import ClipShape
 from backends.models import onnx_file, simplify
-from backends.models.architecture import Wanted
 from backends.models.checkpoint import read_checkpoint
 from backends.models.export import run, step_export
 from backends.models.model_specs import ExportParams
+from backends.models.network import Wanted
 from backends.worker.job import Job
 from tests.models.small import save_checkpoint
 

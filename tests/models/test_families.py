@@ -22,13 +22,13 @@ from backends.core.model_io import ClipShape
 from backends.device.model_runtime import DeviceSpec, load
 from backends.inference.runtime_registry import known_runtimes
 from backends.models import families, onnx_file
-from backends.models.architecture import Architecture
 from backends.models.checkpoint import identify, read_checkpoint
 from backends.models.export import run as export
 from backends.models.families import known, network_of, recognise
 from backends.models.forward import forward
 from backends.models.graph import build_graph
 from backends.models.model_specs import ExportParams
+from backends.models.network import Architecture
 from tests.models.fresh_state import fresh_state
 from tests.models.golden_clips import rows_of
 from tests.models.small import random_state, save_checkpoint
@@ -201,7 +201,7 @@ def test_shortcut_a_takes_every_second_value_and_adds_zeros() -> None:
 
 
 TINY = """
-from backends.models.architecture import Architecture
+from backends.models.network import Architecture
 from backends.models.network import Family
 
 def guess(shapes, depth):

@@ -14,11 +14,11 @@ from backends.core.model_io import ClipShape
 from backends.device.model_runtime import DeviceSpec, load
 from backends.inference.runtime_registry import known_runtimes
 from backends.models import onnx_file
-from backends.models.architecture import Wanted
 from backends.models.checkpoint import read_checkpoint
 from backends.models.families import network_of
 from backends.models.forward import forward
 from backends.models.graph import build_graph
+from backends.models.network import Wanted
 from tests.models.golden_clips import rows_of
 
 VIDEOS = ("TrumanShow_wave_f_nm_np1_fr_med_26", "derived_short_5", "derived_seventeen", "derived_portrait_20")

@@ -11,9 +11,8 @@ import pytest
 from backends.core.errors import InputError, StageError
 from backends.core.model_io import ClipShape
 from backends.models import graph, onnx_file
-from backends.models.architecture import Architecture
 from backends.models.graph import build_graph
-from backends.models.network import Op
+from backends.models.network import Architecture, Op
 from tests.models.small import SMALL, random_state
 
 

@@ -16,9 +16,9 @@ from backends.core.settings import InferSettings, Settings
 from backends.device import clip_kernels
 from backends.device.clip_format import ClipHeader
 from backends.models import onnx_file, simplify
-from backends.models.architecture import Architecture
 from backends.models.graph import build_graph, with_uint8_input
 from backends.models.model_specs import COMPILE, SIMPLIFY, SimplifyParams
+from backends.models.network import Architecture
 from backends.worker.job import Job
 from tests.models.small import SMALL, random_state
 

@@ -18,9 +18,9 @@ from backends.core.settings import VerifySettings
 from backends.data.clip_store import ClipStore
 from backends.data.score_rows import RowsWriter
 from backends.models import onnx_file, simplify
-from backends.models.architecture import Wanted
 from backends.models.export import run as export
 from backends.models.model_specs import ExportParams, VerifyParams
+from backends.models.network import Wanted
 from backends.models.verify import run, spread
 from backends.worker.job import Job
 

@@ -24,9 +24,10 @@ from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
 from r3d_tui.panels.catalogue import VIEWS as PANELS
 from r3d_tui.panels.panel import Scene
-from r3d_tui.state.device_poll import History
+from r3d_tui.state.feed import History
+from r3d_tui.state.log_buffer import level, log_row, matches
 from r3d_tui.text.rows import Row, text_of, width_of
-from r3d_tui.views import chips, dataset, devices, dialogs, failure, frame, log, model, ready, result, running, stages
+from r3d_tui.views import chips, dataset, devices, dialogs, failure, frame, model, ready, result, running, stages
 from r3d_tui.views.frame import strip
 from r3d_tui.views.look import SIGNS, Look
 from r3d_tui.views.phase import durations, whole_left
@@ -380,12 +381,12 @@ def test_the_help_lists_every_key_and_every_sign() -> None:
 
 def test_a_log_marks_what_was_searched_for() -> None:
     """Small letters find capitals too; every match of a line is marked; errors and warnings have their role."""
-    assert [0, 2] == log.matches(["An Error", "fine", "error"], "error")
-    assert [2] == log.matches(["error", "fine", "Error"], "Error")
-    assert ["er", "er"] == [span.text for span in log.log_row("never over", "er", "") if span.role == "match"][:2]
-    assert ["bad", "warn", ""] == [log.level(text) for text in ("E10007: failed", "a warning", "12:30:01 fine")]
+    assert [0, 2] == matches(["An Error", "fine", "error"], "error")
+    assert [2] == matches(["error", "fine", "Error"], "Error")
+    assert ["er", "er"] == [span.text for span in log_row("never over", "er", "") if span.role == "match"][:2]
+    assert ["bad", "warn", ""] == [level(text) for text in ("E10007: failed", "a warning", "12:30:01 fine")]
     assert [("12:30:01 ", "dim"), ("a warning", "warn")] == [
-        (span.text, span.role) for span in log.log_row("12:30:01 a warning", "", "warn")
+        (span.text, span.role) for span in log_row("12:30:01 a warning", "", "warn")
     ]
 
 

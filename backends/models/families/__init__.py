@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 from backends.core.errors import InputError
 from backends.core.model_io import ClipShape
-from backends.models.architecture import Architecture, Shapes
-from backends.models.network import Builder, Family, Network
+from backends.models.network import Architecture, Builder, Family, Network, Shapes
 
 LARGE = ClipShape(1, 512, 512)
 """Clips that every network can take, whatever its first stride: for whom the sizes within do not matter."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from backends.models.architecture import Architecture, Shapes
-from backends.models.network import ONE, Builder, Family
+from backends.models.network import ONE, Architecture, Builder, Family, Shapes
 
 BLOCKS: Mapping[int, tuple[int, ...]] = {
     121: (6, 12, 24, 16),

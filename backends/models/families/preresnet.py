@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from backends.models.architecture import Architecture
-from backends.models.network import ONE, Builder, Family, Size
+from backends.models.network import ONE, Architecture, Builder, Family, Size
 from backends.models.residual import BASIC, BLOCKS, CUBE, expansion, guess_residual, residual, stem, widened
 
 

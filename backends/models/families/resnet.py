@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from backends.models.architecture import Architecture
-from backends.models.network import Builder, Family, Size
+from backends.models.network import Architecture, Builder, Family, Size
 from backends.models.residual import (
     BASIC,
     BLOCKS,

@@ -5,8 +5,7 @@ Between them stand as many planes as give the pair the parameters of the whole.
 
 from __future__ import annotations
 
-from backends.models.architecture import Architecture
-from backends.models.network import ONE, Builder, Family, Size
+from backends.models.network import ONE, Architecture, Builder, Family, Size
 from backends.models.residual import (
     BASIC,
     BLOCKS,

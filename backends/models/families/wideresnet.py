@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from backends.models.architecture import Architecture
-from backends.models.network import Builder, Family
+from backends.models.network import Architecture, Builder, Family
 from backends.models.residual import BOTTLENECK, bottleneck, guess_residual, residual, stem, widened
 
 
