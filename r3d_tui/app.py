@@ -20,6 +20,7 @@ from r3d_tui.screens.commands import COMMANDS
 from r3d_tui.screens.questions import Questions
 from r3d_tui.state.feed import Feed
 from r3d_tui.terminal import tty
+from r3d_tui.terminal.ground import ask_ground
 from r3d_tui.terminal.textual_workarounds import ConsoleBase
 from r3d_tui.text.rows import shorten
 from r3d_tui.text.safe import safe
@@ -27,9 +28,9 @@ from r3d_tui.text.safe import safe
 DARK = {
     "r3d-dim": "#84909c",
     "r3d-rule": "#3a444f",
-    "r3d-chip": "#27465f",
+    "r3d-chip": "#264a78",
     "r3d-match": "#5b4a1e",
-    "r3d-cursor": "#25303b",
+    "r3d-cursor": "#2b3138",
 }
 LIGHT = {
     "r3d-dim": "#6a6f76",
@@ -38,7 +39,7 @@ LIGHT = {
     "r3d-match": "#f3df9c",
     "r3d-cursor": "#e3e7e6",
 }
-"""Colours that Textual has no name for."""
+"""Colours that Textual has no name for. All are chosen to stay what they are, greys grey, where a terminal has 256."""
 THEMES = (
     Theme(
         "r3d-dark",
@@ -47,11 +48,11 @@ THEMES = (
         accent="#d9b36c",
         foreground="#cfd6dd",
         background="#12161b",
-        surface="#191f26",
-        panel="#222a33",
+        surface="#1c2025",
+        panel="#252b31",
         success="#7fb98a",
         warning="#d9a85c",
-        error="#e0736b",
+        error="#e06b69",
         dark=True,
         variables=DARK,
     ),
@@ -62,9 +63,9 @@ THEMES = (
         accent="#8a5a00",
         foreground="#20262c",
         background="#fbfaf7",
-        surface="#f0eee8",
-        panel="#e4e1d8",
-        success="#256d3a",
+        surface="#f0efec",
+        panel="#e3e2dd",
+        success="#256d2a",
         warning="#8a5a00",
         error="#b02a20",
         dark=False,
@@ -171,8 +172,9 @@ class ConsoleApp(ConsoleBase):
         return tty.drawn(self.words("farewell", run=safe(run.id), pid=run.pid or 0, host=host))
 
 
-def _first_theme() -> str:
-    light = tty.light_background()
+def _first_theme(*, is_light: bool | None = None) -> str:
+    """By the terminal's ground and colours; None: it did not say what its ground is."""
+    light = tty.light_by_environment() if is_light is None else is_light
     if "NO_COLOR" in os.environ or tty.few_colours():
         return "ansi-light" if light else "ansi-dark"
     return "r3d-light" if light else "r3d-dark"
@@ -198,8 +200,11 @@ def run_console(
         sys.stderr.write(f"{words.line(reason)}: {words('farewell_plain')}\n")
         return 2
     tty.give_size()
-    theme = _first_theme()
+    ground = ask_ground()
+    theme = _first_theme(is_light=ground.is_light)
     app = ConsoleApp(client, words=words, read_only=read_only, ascii_only=ascii_only, theme=theme, live=True)
+    if ground.is_due:
+        app.ignore_keys_before_answer()
     gc.disable()  # start-up makes much and drops nothing; the board turns it on again with the first snapshot
     with tty.leaving_clean(app.leave_from_signal):
         code = app.run(mouse=mouse)

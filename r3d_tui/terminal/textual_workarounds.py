@@ -23,6 +23,7 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App
 from textual.filter import Monochrome, NoColor
@@ -30,7 +31,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from r3d_tui.terminal.flow_control import QUESTION, Pace
+from r3d_tui.terminal.flow_control import LOST_S, QUESTION, Pace
 
 _ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "6": "25", "7": "27", "8": "28", "9": "29"} | {
     "21": "24", "51": "54", "52": "54", "53": "55",
@@ -265,12 +266,24 @@ class ConsoleBase(App[int]):
         self._lean = Lean()
         self._pace = Pace()
         self._once_answered: list[Callable[[], None]] = []
+        self._deaf_until = 0.0
         self.running_loop: asyncio.AbstractEventLoop | None = None
 
     def without_colours(self) -> None:
         """NO_COLOR: Textual 8.2 chose the filter for its own first theme, greys instead of no colour."""
         if self.no_color:
             self._filters = [NoColor() if isinstance(one, Monochrome) else one for one in self._filters]
+
+    def ignore_keys_before_answer(self) -> None:
+        """An answer that Textual 8.2 takes for keys is on its way, and one that it knows, the cursor's, behind it."""
+        self._deaf_until = time.monotonic() + LOST_S
+
+    async def on_event(self, event: events.Event) -> None:
+        """But for keys that are none."""
+        if isinstance(event, events.CursorPosition):
+            self._deaf_until = 0.0
+        if not isinstance(event, events.Key) or time.monotonic() >= self._deaf_until:
+            await super().on_event(event)
 
     def refresh_css(self, animate: bool = True) -> None:
         """Of what is there; at the start Textual 8.2 parses its own sheet for a theme, and then once more."""

@@ -133,8 +133,8 @@ def few_colours() -> bool:
     return not any(name in term for name in ("256", "direct", "kitty", "alacritty", "ghostty", "wezterm", "foot"))
 
 
-def light_background() -> bool:
-    """Terminals that say so in COLORFGBG have a light background; the others are taken to be dark."""
+def light_by_environment() -> bool:
+    """Terminals that say so in COLORFGBG have a light ground; the others are taken to be dark."""
     last = os.environ.get("COLORFGBG", "").rpartition(";")[2]
     return last in ("7", "9", "10", "11", "12", "13", "14", "15")
 
