@@ -26,7 +26,7 @@ _CONSEQUENCES = frozenset((100000, 107000, 107002, 107003, 500000, 500001, 50000
 _CODE = re.compile(r"\bE(?:[A-Z]\d{4}|\d{5})(?!\d)")
 _HEADLINE = "ATC run failed"
 _NUMBER = re.compile(
-    r"(?:result|ret|code|errorno|error|failed|failure|错误码|报错)[^\w\n]{0,4}(?:is|=|:)?\s*[\[(]?\s*([1235]\d{5})(?!\d)"
+    r"(?:result|ret|code|errorno|error|failed|failure|错误码|报错)[^\w\n]{0,4}(?:is|=|:)?[\s:=]*[\[(]?\s*([1235]\d{5})(?!\d)"
     r"|^RuntimeError: \[([1235]\d{5})\]",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -21,7 +21,8 @@ from backends.core.codec import encode
 from backends.core.values import Chip, ChipProcess, DeviceTable
 
 _NOTHING = {"", "NA", "N/A", "-", "--"}
-_BUS = re.compile(r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2,8}:[0-9A-Fa-f]{2,8}\.[0-9A-Fa-f]+")
+_BUS = re.compile(r"[0-9A-Fa-fXx*]{4,8}:[0-9A-Fa-fXx*]{2,8}:[0-9A-Fa-fXx*]{2,8}\.[0-9A-Fa-fXx*]+")
+"""Also where a person masked parts of it before showing the table."""
 _ID = re.compile(r"[0-9]{1,9}")
 _NPU_AND_NAME = re.compile(r"([0-9]{1,9})(?:\s+(\S.*))?")
 _CHIP_AND_OTHER = re.compile(r"([0-9]{1,9})(?:\s+([0-9]{1,9}))?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from backends.ascend import npu_smi_calls
 from backends.core.errors import InputError
@@ -179,6 +181,16 @@ def test_a_name_that_was_taken_out_is_read_from_the_mapping(output: Callable[[st
     (tmp_path / "saved.txt").write_text(f"{table}\n$ npu-smi info -m\n{mapping}")
     chip = npu_smi_calls.read_devices(tmp_path / "saved.txt").chips[0]
     assert ("Ascend 910B3", "Ascend910B3", 0) == (chip.name, chip.soc_version, chip.device_id)
+
+
+@pytest.mark.parametrize("masked", ["0000:xx:00.0", "****:**:**.*", "XXXX:XX:XX.X"])
+def test_a_bus_id_that_was_masked_is_still_one(output: Callable[[str], str], tmp_path: Path, masked: str) -> None:
+    """A table that somebody masked before showing it has all its chips, with their memory."""
+    table = output("910B3_driver_26.1")
+    (tmp_path / "saved.txt").write_text(re.sub(r"[0-9A-F]{4}:[0-9A-F]{2}:[0-9A-F]{2}\.\d", masked, table))
+    chips = npu_smi_calls.read_devices(tmp_path / "saved.txt").chips
+    assert [replace(chip, bus_id=masked) for chip in npu_smi_calls.parse_info(table).chips] == list(chips)
+    assert all(chip.memory_total_mb for chip in chips)
 
 
 def test_two_calls_of_one_user_do_not_meet(fake_smi: Fake, tmp_path: Path) -> None:
