@@ -25,7 +25,7 @@ from r3d_tui.headless import sentences
 from r3d_tui.lang.words import Words
 from r3d_tui.terminal.tty import drawn
 from r3d_tui.text import figures
-from r3d_tui.text.rows import ANSI, Row, Span, cells, cut, fit, made, row
+from r3d_tui.text.rows import ANSI, Row, Span, cells, cut, fit, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views.chips import chip_table, table_of
 from r3d_tui.views.devices import joined
@@ -278,4 +278,4 @@ def _few(rows: list[Row], most: int, words: Words) -> list[Row]:
     """The first rows of a table; the last one counts those that are left out."""
     if len(rows) > most:
         rows = [*rows[: max(0, most - 1)], row("    ", Span(words("plain.more_devices", n=len(rows) - most), "dim"))]
-    return [made(line) for line in rows]
+    return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from r3d_tui.panels.panel import Scene, View
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, about, cut, fit, row
+from r3d_tui.text.rows import Row, Span, cut, fit, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views import chips, dataset, failure, model, ready, result, running, stages
 from r3d_tui.views.devices import histories, short_id
@@ -99,7 +99,7 @@ VIEWS = (
         "chips",
         _chips,
         _chips_info,
-        lambda scene, rows: next((n for n, line in enumerate(rows) if about(line) == scene.device), None),
+        lambda scene, _: next((n for n, one in enumerate(scene.listed, 1) if one.id == scene.device), None),
     ),
     View("data", lambda scene, look: (dataset.brief if look.height < BRIEF else dataset.dataset)(scene.snapshot, look)),
     View("model", lambda scene, look: (model.brief if look.height < BRIEF else model.model)(scene.snapshot, look)),

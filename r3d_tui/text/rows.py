@@ -5,8 +5,8 @@ A row is what a person reads on one line. A role says what a piece of it means (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 from rich.cells import cell_len, set_cell_size
@@ -40,57 +40,6 @@ ANSI = {
     "cursor": "bold",
 }
 """Every role that a widget must draw, in the sixteen colours of a terminal with a dark ground; "" is plain."""
-
-
-class Later(Sequence[Span]):
-    """A row that is made when somebody looks at it: of a long list most are never seen."""
-
-    __slots__ = ("_made", "_make", "about")
-
-    def __init__(self, about: str, make: Callable[[], Row]) -> None:
-        """`about`: of what it is, which can be asked without making it."""
-        self.about = about
-        self._make = make
-        self._made: Row | None = None
-
-    @property
-    def made(self) -> Row:
-        if self._made is None:
-            self._made = self._make()
-        return self._made
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __len__(self) -> int:
-        return len(self.made)
-
-    def __iter__(self) -> Iterator[Span]:
-        return iter(self.made)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.made[index]
-
-    def __eq__(self, other: object) -> bool:
-        return self.made == (other.made if isinstance(other, Later) else other)
-
-    def __hash__(self) -> int:
-        return hash(self.made)
-
-
-def later(about: str, make: Callable[[], Row]) -> Row:
-    """A `Later` as the row that it will be."""
-    return cast(Row, Later(about, make))
-
-
-def about(line: Row) -> str | None:
-    """Of what a `later` row is; None for any other."""
-    return getattr(line, "about", None)
-
-
-def made(line: Row) -> Row:
-    """A `later` row as it is; any other row itself."""
-    return line.made if isinstance(line, Later) else line
 
 
 def row(*parts: str | Span) -> Row:

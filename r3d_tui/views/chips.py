@@ -5,7 +5,7 @@ Before inference it shows what each chip is and who uses it; from inference on, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from msgspec import Struct
 from backends.core.client import Snapshot
 from backends.core.settings import Settings
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Grid, Row, Span, cells, grid, later, row
+from r3d_tui.text.rows import Column, Grid, Row, Span, cells, grid, row
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import Device, memory_text, reasons, share_of_reference, short_id
 from r3d_tui.views.look import Look, live_rate, paragraph, sign, state_word
@@ -65,7 +65,7 @@ def chip_table(found: ChipTable, look: Look, cursor: str) -> list[Row]:
     if not found.devices:
         return []
     settled = grid((_work_columns if found.working else _idle_columns)(found, look), look.width)
-    rows = [settled.head(), *(later(one.id, _drawn(one, found, look, cursor, settled)) for one in found.devices)]
+    rows = [settled.head(), *(_drawn(one, found, look, cursor, settled) for one in found.devices)]
     if found.working and len(found.devices) > 1:
         done = sum(one.run.clips for one in found.devices if one.run is not None)
         share = min(1.0, done / found.clips) if found.clips else None
@@ -73,11 +73,11 @@ def chip_table(found: ChipTable, look: Look, cursor: str) -> list[Row]:
     return rows
 
 
-def _drawn(one: Device, found: ChipTable, look: Look, cursor: str, settled: Grid) -> Callable[[], Row]:
+def _drawn(one: Device, found: ChipTable, look: Look, cursor: str, settled: Grid) -> Row:
     cells_of = _work_cells if found.working else _idle_cells
     rates = (found.rates or {}).get(one.id, ())
     role = "bad" if one.state == "retired" else "good"
-    return lambda: _with_shapes(settled.row(cells_of(one, found, look, cursor)), _even_share(one, found), role, rates)
+    return _with_shapes(settled.row(cells_of(one, found, look, cursor)), _even_share(one, found), role, rates)
 
 
 def _even_share(one: Device, found: ChipTable) -> float | None:

@@ -18,7 +18,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from r3d_tui.terminal.tty import drawn
-from r3d_tui.text.rows import Row, Span, cells, changed, cut, made, text_of, width_of
+from r3d_tui.text.rows import Row, Span, cells, changed, cut, text_of, width_of
 from r3d_tui.text.safe import safe
 from r3d_tui.widgets.paint import mixed, paint
 
@@ -87,7 +87,7 @@ class Sheet(Widget, can_focus=True):
         return len(self._rows)
 
     def row_at(self, index: int) -> Row:
-        return made(self._rows[index])
+        return self._rows[index]
 
     @property
     def last_top(self) -> int:
