@@ -321,5 +321,6 @@ def make_carrier(settings: ClusterSettings, workspace: Path) -> Carrier:
         from backends.cluster.local_carrier import LocalCarrier
 
         return LocalCarrier(int(count), workspace)
-    hint = N_("pip install 'r3d-tui[ray]', on every server")
-    raise NeedError("Ray is not here, and cluster.address is {address}", hint=hint, address=settings.address)
+    from backends.cluster.ray_carrier import RayCarrier
+
+    return RayCarrier(settings, workspace)
