@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # the first import of one thing does not wait for those of all others
     from backends.ascend.npu_smi import devices_document as devices_document
     from backends.ascend.npu_smi_calls import read_devices as read_devices
-    from backends.core.command_reports import BenchReport, Bundle, CleanupPlan, InferBench, Overview
+    from backends.core.command_reports import BenchReport, Bundle, CleanupPlan, InferBench, Overview, ServerReport
     from backends.core.messages import Line
     from backends.core.needs import Finding
     from backends.core.plan import Plan
@@ -193,6 +193,23 @@ def explain_log(path: Path, batch: int) -> tuple[Line, ...]:
     from backends.ascend.log_diagnosis import read_saved_log
 
     return read_saved_log(path).lines(batch)
+
+
+def ask_servers(workspace: Path, cluster: str | None = None) -> tuple[ServerReport, ...]:
+    """Every server of the workspace's cluster, or of the one named: what it is, and why it could not take part."""
+    from backends.cluster.cluster_check import ask_servers as ask
+    from backends.simulator.simulation import enter
+    from backends.workspace.settings_file import read_settings
+
+    enter(workspace)
+    return ask(read_settings(workspace, cluster=cluster), workspace)
+
+
+def server_findings(reports: tuple[ServerReport, ...]) -> tuple[Finding, ...]:
+    """Those reports as rows of doctor's table."""
+    from backends.cluster.cluster_check import server_findings as rows
+
+    return rows(reports)
 
 
 def doctor(workspace: Path | None) -> tuple[Finding, ...]:

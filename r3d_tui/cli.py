@@ -57,7 +57,7 @@ WORKSPACE, RUN, LOOK, MORE = "Workspaces", "Runs", "Inspect", "More"
 for _panel, _commands in (
     (WORKSPACE, (make.demo, make.init)),
     (RUN, (run.run, run.rerun, run.stop, run.attach)),
-    (LOOK, (show.status, show.runs, show.logs, show.devices, show.doctor, open_report.report)),
+    (LOOK, (show.status, show.runs, show.logs, show.devices, show.cluster, show.doctor, open_report.report)),
     (MORE, (clean.clean, serving.serve, show.version)),
 ):
     for _command in _commands:

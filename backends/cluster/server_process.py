@@ -27,6 +27,7 @@ from collections import Counter
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
+from backends.ascend.chip_query import ask_chips
 from backends.cluster.shard_decoder import DecodedShard, ShardDecoder
 from backends.cluster.shard_protocol import (
     Alive,
@@ -187,11 +188,14 @@ def _hello(setup: Setup, scratch: Path, *, needs_model: bool) -> tuple[Hello, Ch
         problem = error.line
     if chosen is not None and chosen.info.is_tool:
         problem = line("the runtime {runtime} cannot be used on several servers", runtime=chosen.info.name)
+    table = ask_chips(scratch, soc=True) if setup.target == "ascend" and chosen is not None else None
     hello = Hello(
         found.get("r3d-tui", ""),
         platform.python_version(),
         chosen.info.name if chosen else "",
         chosen.cann.version or "" if chosen and chosen.cann else "",
+        next((chip.soc_version or "" for chip in table.chips), "") if table is not None else "",
+        len(table.chips) if table is not None else None,
         host=socket.gethostname(),
         cores=len(os.sched_getaffinity(0)),
         free_mb=shutil.disk_usage(scratch).free >> 20,

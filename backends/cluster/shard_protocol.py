@@ -108,8 +108,8 @@ class Hello(Struct, frozen=True):
     runtime: str = ""
     cann: str = ""
     soc: str = ""
+    chips: int | None = None
     host: str = ""
-    chips: int = 0
     cores: int = 0
     free_mb: int | None = None
     """Of its scratch folder."""

@@ -12,6 +12,27 @@ from backends.core.messages import Line, Scalar
 from backends.core.model_io import ClipShape
 
 
+class ServerReport(Struct, frozen=True):
+    """One server of a cluster as it describes itself. What it did not say is empty, None where it is a number."""
+
+    name: str
+    host: str = ""
+    version: str = ""
+    """Of r3d-tui."""
+    python: str = ""
+    runtime: str = ""
+    cann: str | None = None
+    soc_version: str | None = None
+    chips: int | None = None
+    """None where its target is the CPU."""
+    cores: int | None = None
+    free_mb: int | None = None
+    """Of `cluster.scratch`."""
+    sees_videos: bool = False
+    reason: Line = Line("")
+    """Why it cannot take part in a run; empty: it can."""
+
+
 class InferBench(Struct, frozen=True):
     """What `bench infer` is asked for; None is the workspace's, or the default."""
 

@@ -145,8 +145,28 @@ def _unknown_devices(asked: Iterable[int], known: Mapping[int, object]) -> Itera
             yield InputError("no device {number}", hint="devices: {names}", number=number, names=names)
 
 
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="auto, HOST:PORT of Ray, or local:3; else r3d.toml says."),
+]
+
+
+def cluster(json_document: Json = False, address: Cluster = None) -> None:
+    """The servers of the cluster: versions, chips, disk, and whether each can take part in a run."""
+    from r3d_tui.headless.tables import finding_lines, server_document
+
+    reports = api.ask_servers(open_workspace().workspace, address)
+    if json_document:
+        print_json(server_document(reports, chosen_words()))
+    else:
+        say(*finding_lines(api.server_findings(reports), chosen_words()))
+    if any(one.reason.template for one in reports):
+        raise typer.Exit(3)
+
+
 def doctor(
     json_document: Json = False,
+    address: Cluster = None,
     bundle: Annotated[Path | None, typer.Option("--bundle", help="A .tar.gz to write, for a colleague.")] = None,
 ) -> None:
     """What a run needs: met or not, what was found, and the fix."""
@@ -154,6 +174,8 @@ def doctor(
 
     workspace = api.find_workspace(given.workspace or here())
     findings = _findings(workspace, bundle)
+    if address is not None:
+        findings += api.server_findings(api.ask_servers(open_workspace().workspace, address))
     if json_document:
         print_json(findings_document(findings))
     else:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from backends.core.client import RunSummary, Snapshot
 from backends.core.codec import encode
+from backends.core.command_reports import ServerReport
 from backends.core.messages import Line
 from backends.core.needs import Finding
 from backends.core.run_state import StageRun
@@ -187,3 +190,11 @@ def _figures(stage: StageRun) -> dict[str, Any]:
 def words(line: Line) -> str | None:
     """A line in English, None where there is none."""
     return str(line) if line.template else None
+
+
+def server_document(reports: Iterable[ServerReport], words: Words) -> dict[str, Any]:
+    servers = []
+    for one in reports:
+        reason = words.line(one.reason) if one.reason.template else None
+        servers.append({**msgspec.structs.asdict(one), "reason": reason})
+    return {"servers": servers}

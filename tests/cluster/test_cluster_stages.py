@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from backends.cluster import cluster_stages
+from backends.cluster.cluster_check import ask_servers, server_findings
 from backends.core.codec import encode
 from backends.core.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.core.events import DeviceChanged, Event, ItemSetAside
+from backends.core.settings import ClusterSettings, DatasetSettings, InferSettings, Settings
 from backends.data import preprocess
 from backends.inference import infer
 from tests.cluster.conftest import Cluster
@@ -198,3 +200,17 @@ def test_tuning_survives_its_way_to_the_child(cluster: Cluster) -> None:
 
     tuning = cluster.tuning()
     assert tuning == decode(cluster_stages.ClusterTuning, encode(tuning))
+
+
+def test_servers_describe_themselves(cluster: Cluster) -> None:
+    """As `r3d-tui cluster` shows them."""
+    settings = Settings(
+        dataset=DatasetSettings(videos=cluster.folder / "videos"),
+        infer=InferSettings(runtime="null"),
+        cluster=ClusterSettings("local:2", scratch=cluster.folder),
+    )
+    reports = ask_servers(settings, cluster.folder)
+    assert [("local-1", "null", True, ""), ("local-2", "null", True, "")] == [
+        (one.name, one.runtime, one.sees_videos, str(one.reason)) for one in reports
+    ]
+    assert ["met", "met"] == [finding.state for finding in server_findings(reports)]

@@ -1,0 +1,117 @@
+"""What each server of a cluster is, asked without any work: `r3d-tui cluster` and `doctor --cluster`."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+from backends.cluster.carrier import Carrier
+from backends.cluster.cluster_run import differs, make_carrier
+from backends.cluster.shard_protocol import FrameError, FrameReader, Hello, ModelFile, Setup, to_frame
+from backends.core.command_reports import ServerReport
+from backends.core.errors import InputError
+from backends.core.messages import N_, Line, line
+from backends.core.needs import Finding
+from backends.core.settings import VIDEO_SUFFIXES, Settings
+from backends.data.preprocess_params import PreprocessParams
+
+LIMIT_S = 60.0
+"""For all of them together: npu-smi takes seconds for many chips."""
+
+
+def ask_servers(settings: Settings, workspace: Path) -> tuple[ServerReport, ...]:
+    """Every server by name, and why it could not take part. Errors as of `make_carrier` and its `servers`."""
+    if not settings.cluster.address:
+        hint = N_("set cluster.address in r3d.toml, or give --cluster auto, HOST:PORT or local:3")
+        raise InputError("no cluster is named", hint=hint)
+    carrier = make_carrier(settings.cluster, workspace)
+    try:
+        names = carrier.servers()
+        hellos = _hellos(carrier, names, _setup(settings))
+    finally:
+        carrier.close()
+    fitting = [one for one in hellos.values() if one is not None and differs(one, None, _sample(settings)) is None]
+    reference = fitting[0] if fitting else None
+    return tuple(_report(settings, name, hellos[name], reference) for name in names)
+
+
+def server_findings(reports: tuple[ServerReport, ...]) -> tuple[Finding, ...]:
+    """One row a server, as the check stage has them."""
+    rows = []
+    for one in reports:
+        text = N_("r3d-tui {version}, {runtime}, {devices}, {free} MB free in cluster.scratch")
+        devices = line("{n} cores", n=one.cores)
+        if one.chips is not None:
+            devices = line("{n} × {soc}", n=one.chips, soc=one.soc_version or "?")
+        found = line(text, version=one.version, runtime=one.runtime, devices=devices, free=one.free_mb)
+        if one.reason.template:
+            rows.append(Finding(one.name, "missing", one.reason))
+        else:
+            rows.append(Finding(one.name, "met", found))
+    return tuple(rows)
+
+
+def _setup(settings: Settings) -> Setup:
+    infer, no_model = settings.infer, ModelFile(Path("no-model"), 0, "")
+    return Setup(
+        "",
+        PreprocessParams(),
+        no_model,
+        infer.target,
+        infer.runtime,
+        infer.batch,
+        settings.cluster.scratch,
+        _sample(settings),
+        infer.devices,
+        acl_python=infer.acl_python,
+    )
+
+
+def _sample(settings: Settings) -> Path:
+    """A video that every server must see; the folder itself where it holds none."""
+    folder = settings.dataset.videos or Path("/")
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    return next(found, folder)
+
+
+def _hellos(carrier: Carrier, names: tuple[str, ...], setup: Setup) -> dict[str, Hello | None]:
+    found: dict[str, Hello | None] = {}
+    readers = {name: FrameReader() for name in names}
+    for name in names:
+        carrier.start(name)
+        carrier.give(name, to_frame(setup))
+    until = time.monotonic() + LIMIT_S
+    while len(found) < len(names) and time.monotonic() < until:
+        for name, data in carrier.poll(0.2):
+            hello = _hello_in(readers[name], data or b"")
+            if hello is not None or data is None:
+                found.setdefault(name, hello)
+    return {name: found.get(name) for name in names}
+
+
+def _hello_in(reader: FrameReader, data: bytes) -> Hello | None:
+    """What is no frame of ours is no answer."""
+    with contextlib.suppress(FrameError):
+        return next((one for one, _ in reader.feed(data) if isinstance(one, Hello)), None)
+    return None
+
+
+def _report(settings: Settings, name: str, hello: Hello | None, reference: Hello | None) -> ServerReport:
+    if hello is None:
+        return ServerReport(name, reason=line("no answer: see its log"))
+    reason = differs(hello, reference, _sample(settings))
+    return ServerReport(
+        name,
+        hello.host,
+        hello.version,
+        hello.python,
+        hello.runtime,
+        hello.cann or None,
+        hello.soc or None,
+        hello.chips,
+        hello.cores,
+        hello.free_mb,
+        hello.sees_videos,
+        reason or Line(""),
+    )
