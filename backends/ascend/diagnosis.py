@@ -130,6 +130,6 @@ def _numbers(text: str) -> Iterator[int]:
 
 def _by_number(number: int, meaning: Code, message: str, beside: Match | None) -> ToolFailure:
     cause = Line(meaning.cause)
-    if beside is not None:
+    if beside is not None and beside.cause != cause:
         cause = line("{what}: {cause}", what=beside.cause, cause=cause)
     return ToolFailure(str(number), message, cause, Line(meaning.fix), meaning.policy != "never")
