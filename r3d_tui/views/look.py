@@ -68,16 +68,6 @@ def stage_word(words: Words, name: str) -> str:
 
 def stages(snapshot: Snapshot) -> tuple[StageRun, ...]:
     """The stages of the run, and those of the plan that it does not have yet, in the plan's order."""
-    if not _STAGES or _STAGES[0][0] is not snapshot:
-        _STAGES[:] = [(snapshot, _stages(snapshot))]
-    return _STAGES[0][1]
-
-
-_STAGES: list[tuple[Snapshot, tuple[StageRun, ...]]] = []
-"""Those of the snapshot that was asked for last: a picture asks ten times."""
-
-
-def _stages(snapshot: Snapshot) -> tuple[StageRun, ...]:
     planned = {stage.name: stage for stage in (snapshot.plan.stages if snapshot.plan else ())}
     mine = {stage.name: stage for stage in snapshot.run.stages}
     found = []

@@ -30,7 +30,6 @@ class Track:
         self.at = array("d")
         """Wall times in seconds."""
         self._values = {metric: array("f") for metric in METRICS}
-        self._drawn: dict[tuple[str, int, float], tuple[float, list[float | None]]] = {}
 
     def __len__(self) -> int:
         return len(self.at)
@@ -73,15 +72,7 @@ class Track:
         if not self.at or width <= 0:
             return []
         end = self.at[-1]
-        known = self._drawn.get((metric, width, seconds or 0.0))
-        if known is not None and known[0] == end:
-            return known[1]
         begin = self.at[0] if seconds is None else end - seconds
-        found = self._means(metric, width, begin, end)
-        self._drawn[metric, width, seconds or 0.0] = (end, found)
-        return found
-
-    def _means(self, metric: str, width: int, begin: float, end: float) -> list[float | None]:
         values, step = self._values[metric], max((end - begin) / width, 1e-9)
         sums, counts = [0.0] * width, [0] * width
         for place in range(bisect_left(self.at, begin), len(self.at)):
