@@ -152,10 +152,9 @@ def read_json(path: Path, hint: str, table: Callable[[list[tuple[str, Any]]], An
     """A JSON document of at most `LARGEST_FILE` bytes; `table` makes each of its tables from pairs.
 
     The one reader of annotations and of val.json, with the parser of the reference's own scripts. InputError with
-    line and column where the file is missing, no regular file, too large or no JSON.
+    line and column where it is no JSON, and as of `read_bytes`.
     """
-    with _open(path, hint) as file:
-        data = file.read(os.fstat(file.fileno()).st_size)  # a larger number would be allocated first
+    data = read_bytes(path, hint)
     try:
         return json.loads(data, object_pairs_hook=table)
     except json.JSONDecodeError as error:
@@ -165,6 +164,12 @@ def read_json(path: Path, hint: str, table: Callable[[list[tuple[str, Any]]], An
     except (ValueError, RecursionError) as error:  # bad UTF-8, numbers of thousands of digits, nesting without end
         text = N_("{path}: not JSON: {reason}")
         raise InputError(text, hint=hint, path=str(path), reason=type(error).__name__) from None
+
+
+def read_bytes(path: Path, hint: str) -> bytes:
+    """A whole file. InputError where it is missing, no regular file or too large."""
+    with _open(path, hint) as file:
+        return file.read(os.fstat(file.fileno()).st_size)  # a larger number would be allocated first
 
 
 @contextlib.contextmanager

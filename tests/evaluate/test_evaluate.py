@@ -227,6 +227,17 @@ def test_a_label_in_another_spelling_of_json_is_read(tmp_path: Path) -> None:
     assert {"label": (("sit", 1.0),), "score": (("sit", 2.0),)} == read_val(tmp_path / "val.json", ["sit"]).results
 
 
+def test_one_bad_entry_changes_nothing_for_the_others(tmp_path: Path) -> None:
+    """Order among equal scores, whole numbers as scores and repeated labels are read alike, bad entry or none."""
+    entry = [{"label": "sit", "score": 1}, {"label": "run", "score": 1.0}, {"label": "sit", "score": 2e-3}]
+    good, mixed = tmp_path / "good.json", tmp_path / "mixed.json"
+    good.write_text(json.dumps({"results": {"a": entry}}))
+    mixed.write_text(json.dumps({"results": {"a": entry, "b": [], "c": [{"label": "sit", "score": float("nan")}]}}))
+    whole, rest = (read_val(path, ["sit", "run"]) for path in (good, mixed))
+    assert {"a": (("sit", 1.0), ("run", 1.0), ("sit", 2e-3))} == whole.results == rest.results
+    assert ((), ["b", "c"]) == (whole.set_aside, [one.item for one in rest.set_aside])
+
+
 def test_nothing_to_count_is_an_error_and_no_zero(make_job: Any, write_annotation: Any, tmp_path: Path) -> None:
     """An unknown subset names those there are; a val.json of other videos is told."""
     annotation = write_annotation(["sit"], ("a", "sit"))
