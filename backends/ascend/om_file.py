@@ -15,8 +15,7 @@ DEFAULT_MODE = "force_fp16"
 """atc's own for inference, where its command line names none."""
 _LINE = 8192
 """Bytes of the command line that are looked at."""
-_SOC = re.compile(rb"--soc_version[= ]\"?(Ascend[\w-]{3,40})")
-_SOC = re.compile(rb"--soc_version[= ]\"?(Ascend[\w-]{3,40})")
+_SOC = re.compile(rb"--?soc_version[= ]\"?(Ascend[\w-]{3,40})")
 _MODE = re.compile(rb"--?precision_mode(?:_v2)?[= ]\"?([a-z0-9_]{2,40})")
 
 
