@@ -115,6 +115,11 @@ def stages(status: dict[str, Any]) -> dict[str, str]:
     return {stage["name"]: stage["state"] for stage in status["stages"]}
 
 
+def newest(workspace: Path, pattern: str) -> Path:
+    """The artifact that was made last."""
+    return max(workspace.glob(f".r3d/artifacts/{pattern}"), key=lambda path: path.stat().st_mtime)
+
+
 def figures(status: dict[str, Any], name: str) -> dict[str, Any]:
     """What a stage measured."""
     return next(stage["figures"] for stage in status["stages"] if stage["name"] == name)
@@ -155,8 +160,8 @@ def test_a_given_om_is_verified_against_a_given_onnx(place: Place) -> None:
     """Nothing is made; a limit that the .om breaks fails the run, and the accuracy and the report stand beside it."""
     server = place.server(2)
     place.run(server, target="ascend")
-    (om,) = place.workspace.glob(".r3d/artifacts/compile/*/model.om")
-    onnx = max(place.workspace.glob(".r3d/artifacts/simplify/*/model_sim.onnx"), key=lambda path: path.stat().st_mtime)
+    om = newest(place.workspace, "compile/*/model.om")
+    onnx = newest(place.workspace, "simplify/*/model_sim.onnx")
     for name, path in (("given.om", om), ("given.onnx", onnx)):
         shutil.copyfile(path, place.folder / name)
     model = ModelSettings(onnx=place.folder / "given.onnx", om=place.folder / "given.om")
@@ -237,7 +242,7 @@ def test_a_given_om_runs_where_there_is_no_atc(place: Place, tmp_path: Path) -> 
     """From `init` to the accuracy on a server with nnrt alone: nothing is exported or compiled, scores are equal."""
     server = place.server(2)
     place.run(server, first="compile", target="ascend")
-    (om,) = place.workspace.glob(".r3d/artifacts/compile/*/model.om")
+    om = newest(place.workspace, "compile/*/model.om")
     (tmp_path / "given.om").write_bytes(om.read_bytes())
     for tool in ("bin/atc", "tools/aoe/bin/aoe", "tools/profiler/bin/msprof"):
         (server.folder / "cann/latest" / tool).unlink()
