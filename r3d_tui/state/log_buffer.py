@@ -134,8 +134,8 @@ class LogBook:
             return self._wrapped
         key = (self.dropped + len(self.lines), self.pattern, width)
         if key != self._matching[0] or self._partial:
-            pieces = ((number, piece) for number in self.found for piece in pieces(self.lines[number], width))
-            self._matching = (key, list(pieces))
+            found = ((number, piece) for number in self.found for piece in pieces(self.lines[number], width))
+            self._matching = (key, list(found))
         return self._matching[1]
 
     def row_of(self, line: int) -> int:
