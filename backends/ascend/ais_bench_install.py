@@ -21,7 +21,7 @@ from msgspec import Struct
 from backends.ascend import cann
 from backends.core.errors import NeedError
 from backends.core.messages import N_, os_reason
-from backends.worker.tools import Ending, Tool
+from backends.worker.tools import Ending, Tool, plain
 
 Generation = Literal["A", "B", "C", "D", "F"]
 """A: the script of 2022-09. B: the package of 2022-11. C: 2023-06, several devices. D: 2024-06 and what came after it
@@ -118,12 +118,6 @@ def versions(given: Path | None, workspace: Path, limit_s: float = LIMIT_S) -> M
     except (ValueError, IndexError):
         return {}
     return {str(name): str(value)[:40] for name, value in found.items()} if isinstance(found, dict) else {}
-
-
-def plain(text: str) -> str:
-    """Foreign words without colours and control characters."""
-    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
-    return "".join(sign for sign in text if sign.isprintable()).strip()
 
 
 def _ask(line: Sequence[str], workspace: Path, limit_s: float) -> Ending | None:

@@ -1,7 +1,8 @@
 """Where CANN is installed and how its environment is entered: one finder for check, run, bench and bundle alike.
 
 An installation is named by the environment, or lies in a usual place: of the system, or of a user's own. Toolkits come
-first, since nnrt and nnae have no atc.
+first, since nnrt and nnae have no atc. And which Python imports `acl`: ours, or the one that CANN was made for, found
+by importing it there, for `acl.so` carries no version tag. The process of a device runs under what is found.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 import platform
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from msgspec import Struct
 
 from backends.core.errors import NeedError
 from backends.core.messages import N_
+from backends.worker.tools import plain
 
 VARIABLES = ("ASCEND_TOOLKIT_HOME", "ASCEND_HOME_PATH")
 """What names an installation; a toolkit's own set_env.sh sets both, nnrt's the second one."""
@@ -130,3 +134,91 @@ def read_version(path: Path) -> str | None:
         return None
     found = (re.search(pattern, text, re.MULTILINE | re.IGNORECASE) for pattern in _LINES)
     return next((match.group(1)[:40] for match in found if match), None)
+
+
+OTHERS = ("python3", *(f"python3.{minor}" for minor in range(7, 14)))
+"""Looked for on PATH after ours, behind `set_env.sh` where there is one."""
+LIMIT_S = 30.0
+"""For one import: it loads CANN's libraries, and a faulty driver may hang it."""
+_ASK = """
+import sys, numpy, acl
+name = getattr(acl, "get_soc_name", str)()
+print("\\nr3d", sys.version.split()[0], name or "-", sys.executable)
+"""
+"""CANN before 5.1 has no `get_soc_name`."""
+
+
+class AclPython(Struct, frozen=True):
+    """Where `acl` imports."""
+
+    python: Path | None
+    """None: nowhere."""
+    version: str = ""
+    """Of that Python."""
+    soc_name: str = ""
+    """Of the chips, such as Ascend310P3; empty where CANN does not name them."""
+    output: str = ""
+    """Of the first Python that refused, what it printed."""
+
+    @property
+    def reason(self) -> str:
+        rows = [row for row in map(plain, self.output.splitlines()) if row]
+        return rows[-1][:300] if rows else ""
+
+    @property
+    def is_ours(self) -> bool:
+        return self.python == Path(sys.executable)
+
+
+def find_acl_python(given: Path | None, toolkit: Toolkit | None, limit_s: float = LIMIT_S) -> AclPython:
+    """The Python that was given, else ours, else the first on PATH that imports `acl` and NumPy."""
+    tried = (import_acl(one, toolkit, limit_s) for one in ([str(given)] if given is not None else _candidates()))
+    refused: list[AclPython] = []
+    for answer in tried:
+        if answer.python is not None:
+            return answer
+        refused.append(answer)
+    return refused[0]
+
+
+def foreign_environment() -> dict[str, str]:
+    """This process's environment without our packages, which another Python must not see."""
+    ours = str(Path(__file__).resolve().parents[2])
+    parts = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in parts if part and part != ours)}
+
+
+def _candidates() -> Iterator[str]:
+    yield sys.executable
+    seen = {os.path.realpath(sys.executable)}
+    for name in OTHERS:
+        path = shutil.which(name)
+        if path is not None and os.path.realpath(path) not in seen:
+            seen.add(os.path.realpath(path))
+            yield path
+
+
+def import_acl(python: str, toolkit: Toolkit | None, limit_s: float = LIMIT_S) -> AclPython:
+    """Import it for real, in a process of its own: it may hang or crash, and nothing that has imported it may fork."""
+    environment = None if python == sys.executable else foreign_environment()
+    try:
+        command = sourced(toolkit, [python, "-c", _ASK])
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=limit_s,
+            check=False,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired:
+        return AclPython(None, output=f"import acl: no end in {limit_s:.0f} s")
+    except OSError as error:
+        return AclPython(None, output=f"{python}: {error.strerror or error}")
+    text = done.stdout.decode("utf-8", "replace")
+    found = next((row.split(None, 3)[1:] for row in text.splitlines() if row.startswith("r3d ")), [])
+    if done.returncode != 0 or len(found) != 3:
+        return AclPython(None, output=text.strip() or f"exit status {done.returncode}")
+    version, name, path = found
+    return AclPython(Path(sys.executable if python == sys.executable else path), version, name.strip("-"))

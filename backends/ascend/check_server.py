@@ -11,7 +11,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from backends.ascend import cann
-from backends.ascend.acl_python import find_acl_python
+from backends.ascend.cann import find_acl_python
 from backends.ascend.check_tools import (
     ais_bench_findings,
     atc_python_findings,

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 
 from backends.ascend.acl_errors import Code
 from backends.ascend.acl_errors import find as find_number
-from backends.ascend.ais_bench_install import plain
 from backends.ascend.tool_errors import Evidence, Match, ToolKind, find
 from backends.core.messages import Line, line
 from backends.core.values import ToolFailure
+from backends.worker.tools import plain
 
 LEVELS = ("words", "code", "number", "last words", "group of codes", "consequence", "any code", "any number", "status")
 """What says more about a failure, the first one most. `Match.rank` begins with a place in it."""

@@ -16,9 +16,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from backends.ascend import cann
-from backends.ascend.ais_bench_install import plain
 from backends.core.errors import NeedError
 from backends.core.messages import N_
+from backends.worker.tools import plain
 
 PLACES = ("bin/msprof", "tools/profiler/bin/msprof", "toolkit/tools/profiler/bin/msprof")
 """Under an installation of CANN; nnrt and nnae have none."""

@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backends.ascend import cann
-from backends.ascend.acl_python import find_acl_python
+from backends.ascend.cann import find_acl_python
 from backends.ascend.npu_names import (
     is_masked,
     live_ids,

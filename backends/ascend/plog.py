@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from backends.ascend.ais_bench_install import plain
+from backends.worker.tools import plain
 
 VARIABLE = "ASCEND_PROCESS_LOG_PATH"
 FOLDER = "plog"

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from backends import device as device_package
 from backends.ascend import cann as toolkit
 from backends.ascend import plog
-from backends.ascend.acl_python import foreign_environment
+from backends.ascend.cann import foreign_environment
 from backends.core.messages import N_, Fact, Line
 from backends.core.processes import child_environment
 from backends.device.failures import HANGS, MEMORY, DeviceError, Message

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backends.ascend import cann, msprof
-from backends.ascend.acl_python import foreign_environment
 from backends.ascend.ais_bench_files import prepare
 from backends.ascend.ais_bench_install import probe, pure_line
+from backends.ascend.cann import foreign_environment
 from backends.ascend.diagnosis import diagnose_run
 from backends.core.errors import InputError, StageError
 from backends.core.messages import N_

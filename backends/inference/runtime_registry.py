@@ -17,7 +17,7 @@ from typing import Literal
 from msgspec import Struct
 
 from backends.ascend import cann as toolkit
-from backends.ascend.acl_python import find_acl_python
+from backends.ascend.cann import find_acl_python
 from backends.core.errors import InputError, NeedError
 from backends.core.messages import N_, Line, line
 from backends.device.model_runtime import RuntimeInfo

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import selectors
 import signal
 import struct
@@ -143,6 +144,12 @@ class TimedCopy:
             sys.stdout.buffer.write(time_now + piece if self._is_line_start else piece)
             self._is_line_start = piece.endswith(b"\n")
         sys.stdout.flush()
+
+
+def plain(text: str) -> str:
+    """A tool's words without colours and control characters."""
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
+    return "".join(sign for sign in text if sign.isprintable()).strip()
 
 
 def run_tool(

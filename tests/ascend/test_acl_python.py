@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from backends.ascend import cann
-from backends.ascend.acl_python import find_acl_python
+from backends.ascend.cann import find_acl_python
 from backends.core.errors import NeedError
 from backends.inference.runtime_registry import choose
 from tests.device.test_old_pythons import OLD

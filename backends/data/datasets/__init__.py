@@ -9,9 +9,10 @@ from __future__ import annotations
 import csv
 import importlib
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -165,6 +166,20 @@ def list_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
     except csv.Error as error:
         text = N_("{path}, line {n}: no list: {reason}")
         raise InputError(text, hint=N_("give a CSV file"), path=str(file), n=rows.line_num, reason=str(error)) from None
+
+
+def listed_paths(
+    file: Path, subset: str, skipped: list[Skipped], known: Mapping[str, str] | None = None
+) -> Iterator[ListedVideo]:
+    """Lines `<class>/<video>`, a number behind it or not. `known`: classes by `casefold`, where case may differ."""
+    for number, text in enumerate(list_lines(file), 1):
+        label, slash, rest = text.strip().partition("/")
+        if slash and label and rest:
+            name = video_id(re.sub(r"[\s,]+\d+$", "", rest))
+            yield ListedVideo(name, (known or {}).get(label.casefold(), label), subset)
+        elif text.strip():
+            wrong = line("line {n} of {file}: not <class>/<video>", n=number, file=short(file.name))
+            skipped.append(Skipped(short(text.strip()), wrong, subset))
 
 
 def video_id(name: str) -> str:

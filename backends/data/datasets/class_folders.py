@@ -7,10 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from backends.core.messages import line
-from backends.data.annotation import Skipped, short
+from backends.data.annotation import Skipped
 from backends.data.class_names import read_class_names
-from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, list_names, usable, video_id
+from backends.data.datasets import Dataset, ListedVideo, Lists, list_names, listed_paths, usable
 
 _LIST = re.compile(r"(train|val|test)(?:ing|idation)?(?:_?list)?\.txt", re.IGNORECASE)
 _CLASSES = ("classes.txt", "labels.txt", "class_names.txt")
@@ -34,24 +33,12 @@ class ClassFolders(Dataset):
         videos: list[ListedVideo] = []
         for name in names:
             if match := _LIST.fullmatch(name):
-                videos += _videos(folder / name, _SUBSETS[match[1].lower()], skipped)
+                videos += listed_paths(folder / name, _SUBSETS[match[1].lower()], skipped)
         order = next((read_class_names(folder / name) for name in _CLASSES if name in names), None)
         return usable(order or sorted({video.label for video in videos}), videos, skipped)
 
     def json_name(self, split: int) -> str:  # noqa: ARG002
         return "folders.json"
-
-
-def _videos(file: Path, subset: str, skipped: list[Skipped]) -> list[ListedVideo]:
-    found = []
-    for number, text in enumerate(list_lines(file), 1):
-        label, slash, rest = text.strip().partition("/")
-        if slash and label and rest:
-            found.append(ListedVideo(video_id(re.sub(r"[\s,]+\d+$", "", rest)), label, subset))
-        elif text.strip():
-            wrong = line("line {n} of {file}: not <class>/<video>", n=number, file=short(file.name))
-            skipped.append(Skipped(short(text.strip()), wrong, subset))
-    return found
 
 
 def subset_by_share(label: str, video: str, share: float | None, subset: str) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from backends.core.errors import InputError
-from backends.core.messages import line
-from backends.data.annotation import Skipped, short
-from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, usable, video_id
+from backends.data.annotation import Skipped
+from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, listed_paths, usable
 
 CLASSES = "classInd.txt"
 _LIST = re.compile(r"(train|test)list0?(\d)\.txt")
@@ -37,7 +36,7 @@ class Ucf101(Dataset):
         for kind, subset in _SUBSETS.items():
             file = next((path for path in (folder / f"{kind}list0{split}.txt", folder / f"{kind}list{split}.txt")
                          if path.exists()), None)  # fmt: skip
-            videos += _videos(file, subset, known, skipped) if file else ()
+            videos += listed_paths(file, subset, skipped, known) if file else ()
         return usable(labels, videos, skipped)
 
     def json_name(self, split: int) -> str:
@@ -50,15 +49,3 @@ def _classes(file: Path) -> tuple[str, ...]:
     if not pairs or not all(len(parts) == 2 and parts[0].isdecimal() for parts in pairs):
         raise InputError("{path}: not a list of classes", hint="its lines are <number> <class>", path=str(file))
     return tuple(parts[1].strip() for parts in pairs)
-
-
-def _videos(file: Path, subset: str, known: Mapping[str, str], skipped: list[Skipped]) -> Iterator[ListedVideo]:
-    """A line is `<class>/<video>.avi`, in training lists with the class's number; classes may differ in case."""
-    for number, text in enumerate(list_lines(file), 1):
-        label, slash, rest = text.strip().partition("/")
-        if slash:
-            name = re.sub(r"\s+\d+$", "", rest)
-            yield ListedVideo(video_id(name), known.get(label.casefold(), label), subset)
-        elif text.strip():
-            wrong = line("line {n} of {file}: not <class>/<video>", n=number, file=short(file.name))
-            skipped.append(Skipped(short(text.strip()), wrong, subset))
