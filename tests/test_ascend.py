@@ -186,6 +186,17 @@ def test_a_given_om_is_verified_against_a_given_onnx(place: Place) -> None:
         assert "the model is not verified: om: logits differ" in path.read_text()
 
 
+def test_the_om_is_verified_as_ais_bench_ran_it(place: Place, tmp_path: Path) -> None:
+    """The rows that the tool's files became are compared like any other; the scores are those of the CPU."""
+    python = tmp_path / "python3"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}/tests/fakes" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    status = place.run(place.server(2), target="ascend", runtime="ais_bench", ais_bench=python)
+    assert "ais_bench" == figures(status, "infer")["runtime"]
+    assert figures(status, "verify")["om_passed"]
+    same(place)
+
+
 def test_bytes_give_the_scores_of_floats(place: Place) -> None:
     """The graph normalises; verify holds it against the checkpoint as well."""
     server = place.server(2, trace=True)
