@@ -32,7 +32,7 @@ def _main(scene: Scene, look: Look) -> list[Row]:
         return [*rows, (), *(row(" ", *line) for line in below(snapshot, look))]
     if phase == "done":
         return result.result(snapshot, look, scene.devices)
-    return ready.ready(snapshot, look, scene.devices, scene.overview, scene.plan)
+    return ready.ready(snapshot, look, scene.devices, scene.overview, scene.plan, scene.took)
 
 
 def _main_title(scene: Scene) -> str:

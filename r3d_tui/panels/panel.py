@@ -45,6 +45,8 @@ class Scene(Struct, frozen=True):
     plan: tuple[Preview, ...] | None = None
     """What a run would do; None as long as it is not known."""
     overview: Overview | None = None
+    took: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of stages in earlier runs."""
     change: SettingChange | None = None
     """The fix of what failed, where it is a setting."""
     runs: tuple[RunSummary, ...] = ()

@@ -287,6 +287,7 @@ class Board(HeldScreen):
             state.arrangement,
             state.plan,
             state.overview,
+            state.took,
             state.change,
             state.runs,
             self.host.read_only,

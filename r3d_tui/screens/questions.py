@@ -41,8 +41,9 @@ class Questions:
         settled = (snapshot.run.id, snapshot.run.state, snapshot.settings, snapshot.problem)
         if not board.state.running:
             self._once(board, "plan", settled, lambda: _ask_plan(board, snapshot))
-        else:
-            self._once(board, "took", snapshot.run.id, lambda: _ask_took(board, snapshot.run.id))
+        if snapshot.run.id:
+            earlier = snapshot.run.id if board.state.running else ""
+            self._once(board, "took", (snapshot.run.id, earlier), lambda: _ask_took(board, earlier))
         self._once(board, "runs", (snapshot.run.id, snapshot.run.state), lambda: _ask_runs(board))
         if board.state.wishes and infer_runs(snapshot):
             send_wishes(board)
@@ -109,7 +110,7 @@ def _ask_runs(board: Board) -> None:
 
 
 def _ask_took(board: Board, run: str) -> None:
-    """What the stages took in earlier runs, for the time left."""
+    """What the stages took in runs other than `run`, for the time left and for the time that a run would take."""
     client = board.host.client
 
     def work() -> dict[str, float]:

@@ -9,7 +9,7 @@ from r3d_tui.views import dialogs
 from r3d_tui.views.chips import devices_setting, included, number_of
 from r3d_tui.views.devices import short_id
 from r3d_tui.views.look import paragraph, stage_word
-from r3d_tui.views.phase import failed_stage, fix_of
+from r3d_tui.views.phase import failed_stage, fix_before, fix_of
 
 
 def start(board: Board) -> None:
@@ -43,9 +43,10 @@ def rerun_from(board: Board) -> None:
 def fix(board: Board) -> None:
     """Apply the fix of what failed, where it is a setting, and rerun; else the rerun with its preview.
 
-    A run that is on goes on: what the setting does not concern keeps working.
+    A run that is on goes on: what the setting does not concern keeps working. Before a run only the setting is written.
     """
-    proposed = fix_of(board.state.snapshot)
+    before = fix_before(board.state.overview) if board.state.phase == "ready" else None
+    proposed = before or fix_of(board.state.snapshot)
     if proposed is None:
         rerun_failed(board)
         return
@@ -58,10 +59,10 @@ def fix(board: Board) -> None:
         from backends import api
 
         api.change_setting(client.workspace, setting, value)
-        return client.start(RunRequest("rerun"))
+        return "" if before else client.start(RunRequest("rerun"))
 
-    board.say("say.fixed", setting=setting, value=value)
-    board.ask(work, lambda name: board.say("say.started", run=name))
+    board.say("say.set" if before else "say.fixed", setting=setting, value=value)
+    board.ask(work, lambda _: None)
 
 
 def _idle(board: Board) -> bool:

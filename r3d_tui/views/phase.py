@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 from backends.core.client import Snapshot
-from backends.core.command_reports import proposed
+from backends.core.command_reports import Overview, proposed
 from backends.core.messages import Line
+from backends.core.plan import Plan, Stage
 from backends.core.run_state import Run, StageRun
 from r3d_tui.views.look import elapsed, left, share, stages
 
@@ -45,6 +47,11 @@ def fix_of(snapshot: Snapshot | None) -> tuple[str, str] | None:
     return proposed(failed.hint) if failed is not None else None
 
 
+def fix_before(overview: Overview | None) -> tuple[str, str] | None:
+    """The same for the first contradiction that a setting solves, before anything ran."""
+    return next(filter(None, map(proposed, overview.contradictions)), None) if overview is not None else None
+
+
 def blocked_by(snapshot: Snapshot, name: str) -> tuple[str, ...]:
     """The stages that wait for `name`, as far as they have not been done, in the plan's order."""
     if snapshot.plan is None or name not in {stage.name for stage in snapshot.plan.stages}:
@@ -76,15 +83,42 @@ def durations(earlier: Iterable[Run]) -> dict[str, float]:
 
 
 def whole_left(snapshot: Snapshot, took: Mapping[str, float], now: float) -> float | None:
-    """Seconds until the last stage ends, along what depends on what; None where one that is to run never ran here."""
-    after = {stage.name: stage.after for stage in snapshot.plan.stages} if snapshot.plan is not None else {}
-    ends: dict[str, float] = {}
-    for stage in snapshot.run.stages:  # in the plan's order: what it depends on comes before it
-        needed = 0.0 if stage.settled or stage.blocked else _needed(stage, took, now)
-        if needed is None or stage.name not in after:
-            return None
-        ends[stage.name] = needed + max((ends.get(name, 0.0) for name in after[stage.name]), default=0.0)
-    return max(ends.values(), default=None)
+    """Seconds until the last stage ends; None where one that is to run never ran here."""
+    needed = {}
+    for stage in snapshot.run.stages:
+        if not (stage.settled or stage.blocked or stage.state == "failed"):
+            if (seconds := _needed(stage, took, now)) is None:
+                return None
+            needed[stage.name] = seconds
+    running = {stage.name for stage in running_stages(snapshot)}
+    return forecast(snapshot.plan, needed, running) if snapshot.plan is not None else None
+
+
+def forecast(plan: Plan, needed: Mapping[str, float], running: Collection[str] = ()) -> float:
+    """Seconds until stages that need so many have all ended, those that run and then as many beside each other as the
+    plan allows. One that follows another ends no earlier than that.
+    """
+    begins = dict.fromkeys((*needed, *(stage.name for stage in plan.stages)), 0.0)
+    ends = {name: needed.get(name, 0.0) for name in begins if name in running or name not in needed}
+    free = sorted([*(ends[name] for name in running if name in ends), *[0.0] * plan.parallel])[-max(1, plan.parallel) :]
+    waiting = [stage for stage in plan.stages if stage.name not in ends]
+
+    def begin(stage: Stage) -> float:
+        before = (begins[name] if name in _followed(stage) else ends.get(name, math.inf) for name in stage.after)
+        return max([0.0 if _followed(stage) else free[0], *before])
+
+    while waiting:
+        stage = min(waiting, key=begin)  # the first in the plan's order of those that can begin first
+        waiting.remove(stage)
+        begins[stage.name] = begin(stage)
+        ends[stage.name] = max([begins[stage.name] + needed[stage.name], *(ends[name] for name in _followed(stage))])
+        if not _followed(stage):
+            free = sorted([*free[1:], ends[stage.name]])
+    return max(ends.values(), default=0.0)
+
+
+def _followed(stage: Stage) -> tuple[str, ...]:
+    return getattr(stage, "follows", ())
 
 
 def _needed(stage: StageRun, took: Mapping[str, float], now: float) -> float | None:

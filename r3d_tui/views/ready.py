@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from backends.core.client import Preview, Snapshot
 from backends.core.command_reports import Overview
@@ -11,12 +11,14 @@ from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, fit, row, shorten
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import Device
-from r3d_tui.views.look import Look, dotted, paragraph, stage_of, stage_word
+from r3d_tui.views.look import Look, dotted, paragraph, stage_word
 from r3d_tui.views.overview import network, sources, wanted_labels
-from r3d_tui.views.phase import unmade
+from r3d_tui.views.phase import fix_before, forecast, unmade
 
 LABEL = 8
 NAME = 24
+TABLE = 90
+"""Columns from which every stage of the plan is listed."""
 
 
 def ready(
@@ -25,8 +27,9 @@ def ready(
     devices: Sequence[Device] = (),
     overview: Overview | None = None,
     plan: Sequence[Preview] | None = None,
+    took: Mapping[str, float] | None = None,
 ) -> list[Row]:
-    """Data, model and target, contradictions, and the plan as far as it is known yet."""
+    """Data, model and target, contradictions, and the plan as far as it is known yet; `took` as of `plan_rows`."""
     words, settings = look.words, snapshot.settings
     rows: list[Row] = []
     if settings is not None:
@@ -36,9 +39,13 @@ def ready(
         rows += [(), *paragraph(f"! {words(f'ready.{snapshot.run.state}')}", look.width, "warn", 1)]
     for text in overview.contradictions if overview is not None else ():
         rows += paragraph(f"✗ {words.line(text)}", look.width, "bad", 1)
+    if found := fix_before(overview):
+        setting, value = found
+        fix = Span(words("ready.fix", setting=setting, value=value), "strong", "screen.do('fix')")
+        rows.append(row("   ", Span("f ", "key", "screen.do('fix')"), fix))
     if snapshot.problem.template:
         return [*rows, (), *paragraph(f"✗ {words.line(snapshot.problem)}", look.width, "bad", 1)]
-    return [*rows, (), *plan_rows(snapshot, look, plan, overview)]
+    return [*rows, (), *plan_rows(snapshot, look, plan, overview, took or {}, look.height - len(rows) - 1)]
 
 
 def _fact(look: Look, label: str, name: str, says: str, role: str = "", sign: str = "") -> Row:
@@ -87,39 +94,58 @@ def _target(settings: Settings, look: Look, devices: Sequence[Device], overview:
 
 
 def plan_rows(
-    snapshot: Snapshot, look: Look, plan: Sequence[Preview] | None, overview: Overview | None = None
+    snapshot: Snapshot,
+    look: Look,
+    plan: Sequence[Preview] | None,
+    overview: Overview | None,
+    took: Mapping[str, float],
+    height: int,
 ) -> list[Row]:
-    """How much a run would do, and what it takes; every stage that runs only because something changed, with why."""
-    words = look.words
+    """How much a run would do, and what it takes; then, in `height` lines, every stage with what it would do and why,
+    else those that run only because something changed. `took` are seconds of stages in earlier runs.
+    """
+    words, indent = look.words, row(" " * (LABEL + 1))
     label = Span(f" {fit(words('ready.plan'), LABEL)}", "head")
     if plan is None:
         return [row(label, Span(words("ready.looking"), "dim"))]
     run = [one.stage for one in plan if one.action in ("run", "unknown")]
     kept = [one for one in plan if one.action == "cached"]
-    first = dotted([words("ready.summary", run=len(run), kept=len(kept)), _estimate(snapshot, run, look)])
-    rows = [cut(row(label, Span(first, "strong" if run else "")), look.width)]
+    first = dotted([words("ready.summary", run=len(run), kept=len(kept)), _estimate(snapshot, run, took, look)])
+    rows = [row(label, Span(first, "strong" if run else ""))]
     if overview is not None and overview.free_bytes is not None:
         needed = overview.disk_bytes if run else None
         needs = words("ready.needs", n=figures.size(needed)) if needed else ""
         text = dotted([needs, words("ready.disk", free=figures.size(overview.free_bytes))])
-        role = "warn" if needed and needed > overview.free_bytes else "dim"
-        rows.append(row(" " * (LABEL + 1), Span(text, role)))
+        rows.append((*indent, Span(text, "warn" if needed and needed > overview.free_bytes else "dim")))
     changed = [one for one in plan if one.action == "run" and one.acceptable]
-    for one in changed[:3]:
-        text = f"{stage_word(words, one.stage)}: {words.line(one.reason)}"
-        rows.append(cut(row(" " * (LABEL + 1), Span(text, "warn")), look.width))
-    return rows
+    if look.width >= TABLE and height >= len(rows) + 1 + len(plan):
+        rows += [(), *((*indent, *_planned(one, took, look)) for one in plan)]
+    else:
+        rows += [
+            (*indent, Span(f"{stage_word(words, one.stage)}: {words.line(one.reason)}", "warn")) for one in changed[:3]
+        ]
+    return [cut(line, look.width) for line in rows]
 
 
-def _estimate(snapshot: Snapshot, run: Sequence[str], look: Look) -> str:
-    """From what the stages took in the latest run here; nothing where one of them has not run."""
-    took = {name: stage_of(snapshot, name).seconds for name in run}
-    known = {name: seconds for name, seconds in took.items() if seconds is not None}
-    if not run or any(took[name] is None for name in run if stage_of(snapshot, name).state != "skipped"):
+def _planned(one: Preview, took: Mapping[str, float], look: Look) -> Row:
+    """A stage of the plan: its sign, what it took the last time where it would run, and why it would."""
+    mark = {"run": Span("▸", "accent"), "unknown": Span("·", "dim"), "cached": Span("✓", "good")}.get(one.action)
+    runs = one.action in ("run", "unknown")
+    seconds = figures.clock(took[one.stage]) if runs and one.stage in took else ""
+    name = Span(fit(stage_word(look.words, one.stage), 13), "strong" if runs else "dim")
+    reason = Span(look.words.line(one.reason), "warn" if one.action == "run" and one.acceptable else "dim")
+    return row(mark or Span("–", "dim"), " ", name, Span(fit(seconds, 7, right=True), ""), "  ", reason)
+
+
+def _estimate(snapshot: Snapshot, run: Sequence[str], took: Mapping[str, float], look: Look) -> str:
+    """By what the stages took in earlier runs here; nothing where one of them has not run."""
+    skipped = {stage.name for stage in snapshot.plan.stages if stage.skip is not None} if snapshot.plan else set()
+    needed = {name: took[name] for name in run if name in took}
+    if snapshot.plan is None or not needed or set(run) - skipped - set(needed):
         return ""
-    longest = sorted(known, key=lambda name: -known[name])[:3]
-    parts = ", ".join(f"{stage_word(look.words, name)} {figures.clock(known[name])}" for name in longest)
-    return look.words("ready.about", time=figures.clock(sum(known.values())), parts=parts)
+    longest = sorted(needed, key=lambda name: -needed[name])[:3]
+    parts = ", ".join(f"{stage_word(look.words, name)} {figures.clock(needed[name])}" for name in longest)
+    return look.words("ready.about", time=figures.clock(forecast(snapshot.plan, needed)), parts=parts)
 
 
 def without_workspace(snapshot: Snapshot, look: Look, *, read_only: bool) -> list[Row]:

@@ -55,6 +55,19 @@ async def test_two_presses_of_enter_lead_to_an_accuracy(app: ConsoleApp) -> None
         await until(pilot, lambda: "top-1 0.9625" in _text(app), SETTLES_S)
 
 
+async def test_a_contradiction_is_solved_with_one_key_before_the_run(app: ConsoleApp, folder: Path) -> None:
+    """f writes the setting that the plan names, and the contradiction goes."""
+    settings = folder / "r3d.toml"
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _made(pilot, app)
+        settings.write_text(settings.read_text().replace("# classes = 51", "classes = 51"))
+        await until(pilot, lambda: "f writes model.classes = 10" in _text(app), 30)
+        await pilot.press("f")
+        await until(pilot, lambda: "✗" not in _text(app), 30)
+    assert "\nclasses = 10" in settings.read_text()
+    assert "new" == app.client.snapshot().run.state
+
+
 async def test_a_wrong_class_count_is_fixed_and_rerun_with_one_key(app: ConsoleApp, folder: Path) -> None:
     """The plan names it, the run fails on it at once, and f writes the setting and reruns."""
     settings = folder / "r3d.toml"

@@ -30,7 +30,7 @@ from r3d_tui.text.rows import Row, text_of, width_of
 from r3d_tui.views import chips, dataset, devices, dialogs, failure, frame, model, ready, result, running, stages
 from r3d_tui.views.frame import strip
 from r3d_tui.views.look import SIGNS, Look
-from r3d_tui.views.phase import durations, whole_left
+from r3d_tui.views.phase import durations, forecast, whole_left
 from tests.replay import ReplayClient
 
 OpenStory = Callable[..., ReplayClient]
@@ -146,14 +146,28 @@ def test_contradictions_are_named_before_anything_runs(snapshots: dict[str, Snap
 
 
 def test_time_is_estimated_from_the_last_run_or_not_at_all(story: OpenStory) -> None:
-    """Where every stage that would run has run before, its time is the ground; else none is shown."""
+    """Where every stage that would run has run before, their times are the ground, side by side as the run was; else
+    none is shown. With room each stage stands with what it would do.
+    """
     client = story("finished")
     again = tuple(Preview(stage.name, "run", line("again")) for stage in client.snapshot().run.stages)
-    text = _text(ready.plan_rows(client.snapshot(), _look(120), again))
-    assert "11 stages run, 0 up to date · about 5:" in text
+    took = durations([client.snapshot().run])
+    text = _text(ready.plan_rows(client.snapshot(), _look(120), again, None, took, 20))
+    assert "11 stages run, 0 up to date · about 4:" in text
+    assert re.search(r"▸ compile +1:24  again", text)
     assert "(frames 2:41, compile 1:24, preprocess 1:10)" in text
     new = story("new")
-    assert "about" not in _text(ready.plan_rows(new.snapshot(), _look(120), again))
+    assert "about" not in _text(ready.plan_rows(new.snapshot(), _look(120), again, None, {}, 20))
+
+
+def test_stages_beside_each_other_are_counted_as_the_plan_lets_them_run() -> None:
+    """Two at once where the plan says two, one after the other where it says one; what runs keeps its place."""
+    stages = (Stage("a", "x:y", 1), Stage("b", "x:y", 1), Stage("c", "x:y", 1), Stage("d", "x:y", 1, ("a", "c")))
+    needed = {"a": 10.0, "b": 4.0, "c": 3.0, "d": 1.0}
+    assert 11.0 == forecast(Plan(Path("/w"), stages, parallel=2), needed)
+    assert 18.0 == forecast(Plan(Path("/w"), stages, parallel=1), needed)
+    assert 14.0 == forecast(Plan(Path("/w"), stages, parallel=1), {**needed, "b": 0.0}, {"a"})
+    assert 4.0 == forecast(Plan(Path("/w"), stages, parallel=2), {"c": 3.0, "d": 1.0})
 
 
 def test_details_name_everything_that_was_skipped(snapshots: dict[str, Snapshot]) -> None:
