@@ -64,6 +64,7 @@ def over_servers(settings: Settings, stages: tuple[Stage, ...]) -> tuple[Stage, 
         tuning=tuning,
         after=tuple(reads),
         reads=reads,
+        grows={},
         needs=(*preprocess.needs, *infer.needs),
     )
     rows = Reads(("store", "labels", "bins", "spool"))
@@ -71,6 +72,7 @@ def over_servers(settings: Settings, stages: tuple[Stage, ...]) -> tuple[Stage, 
         infer,
         entry="backends.cluster.cluster_stages:infer",
         tuning=tuning,
+        follows=(),
         reads={**infer.reads, "preprocess": rows},
     )
     ordered = [name for name in by_name if name != "preprocess"]

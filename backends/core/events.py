@@ -106,6 +106,8 @@ class StageFinished(Struct, frozen=True):
     outcome: Outcome
     seconds: float
     """Wall time of the attempt on a monotonic clock."""
+    fingerprint: str = ""
+    """Of the artifact, where it was not known when the stage began; empty: as it began."""
 
 
 class StageCached(Struct, frozen=True):

@@ -54,6 +54,10 @@ class Stage(Struct, frozen=True):
     checksums, what that still holds."""
     adds: tuple[str, ...] = ()
     """Params that only add outputs: an artifact that differs in these alone is handed to the stage as `Job.like`."""
+    grows: Mapping[str, str] = field(default_factory=dict)
+    """Outputs that others may read while the stage runs: paths under its folder."""
+    follows: tuple[str, ...] = ()
+    """Stages of `after` that it may run beside, reading what grows; it is done only after they are."""
     reads: Mapping[str, Reads] = field(default_factory=dict)
     """What it reads of the stages before it; of one that is missing here it reads nothing."""
 

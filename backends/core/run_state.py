@@ -190,7 +190,8 @@ def _moved(old: StageRun, event: _Moved, at: float) -> StageRun:
 def _settled(old: StageRun, event: _Settled) -> StageRun:
     """The stage after what ends it, or what keeps it from beginning."""
     if isinstance(event, ev.StageFinished):
-        ended = replace(old, state="done", pid=None, seconds=event.seconds, note=Line(""))
+        fingerprint = event.fingerprint or old.fingerprint
+        ended = replace(old, state="done", pid=None, seconds=event.seconds, note=Line(""), fingerprint=fingerprint)
         return _with_outcome(ended, event.outcome)
     if isinstance(event, ev.StageCached):
         cached = StageRun(old.name, "cached", event.reason, attempt=old.attempt, fingerprint=event.fingerprint)
@@ -198,7 +199,7 @@ def _settled(old: StageRun, event: _Settled) -> StageRun:
     if isinstance(event, ev.StageSkipped):
         return replace(old, state="skipped", reason=event.reason, pid=None)
     if isinstance(event, ev.StageBlocked):
-        return replace(old, reason=event.reason, blocked=True)
+        return replace(old, state="waiting", pid=None, reason=event.reason, blocked=True)
     if isinstance(event, ev.StageFailed):
         failed = replace(old, state="failed", pid=None, reason=event.message, hint=event.hint)
         return replace(failed, attempt=event.attempt, seconds=event.seconds, exit_code=event.exit_code)

@@ -26,6 +26,8 @@ class Upstream(Struct, frozen=True):
     """Use the methods below: they know what is declared."""
     reads: Reads | None = None
     """None: everything is declared, as in a benchmark or a test."""
+    is_growing: bool = False
+    """The stage still runs: there are only the outputs that grow (`Stage.grows`), and no figures."""
 
     def has(self, output: str) -> bool:
         """Whether the stage gave that output under these settings."""

@@ -15,6 +15,8 @@ from backends.data.preprocess_params import PreprocessParams
 
 DECODING = 2
 """The version of how videos are decoded and their frames encoded; raised by hand."""
+LABELS = "labels.json"
+"""The class names in the annotation's order, for whoever numbers the classes of the clips."""
 DECODER = (module("av"), module("cv2", "opencv-python-headless"))
 
 
@@ -95,6 +97,7 @@ def _preprocess(settings: Settings) -> Stage:
         params=asdict(params),
         kept=True,
         adds=("write_bins",),
+        grows={"store": "store", "labels": LABELS},
         tuning={"workers": pre.workers},
         inputs=inputs,
         needs=tuple(needs),

@@ -19,15 +19,13 @@ from backends.data.annotation import Annotation, Video, read_annotation
 from backends.data.clip_extraction import Extracted, cores, extract
 from backends.data.clip_store import REMOTE, ClipIndex, ClipStore
 from backends.data.clip_writer import ClipWriter, borrow
+from backends.data.data_specs import LABELS
 from backends.data.guide_files import BinWriter, write_info
 from backends.data.preprocess_params import PreprocessParams, clip_count
 from backends.data.video_clips import extract_videos
 from backends.data.video_sources import find_sources
 from backends.device.clip_format import ClipHeader
 from backends.worker.job import Job
-
-LABELS = "labels.json"
-"""The class names in the annotation's order, for whoever numbers the classes of these clips."""
 
 SYNC_S = 5.0
 """Seconds of work that a power loss may cost; a kill costs only the videos at hand."""
@@ -42,6 +40,7 @@ def run(job: Job) -> Outcome:
     videos, labels = subset(whole, annotation, params.subset), whole.labels
     if "videos" not in job.inputs and not root.is_dir():
         raise InputError("{path}: no such folder", hint="give the folder of frames in r3d.toml", path=str(root))
+    write_whole(job.out / LABELS, json.dumps(labels).encode("ascii"))
     maker = _Maker(job, params, videos)
     if job.like is not None and borrow(job.like / "store", job.out / "store"):
         job.note(line("the same clips were made before: their store is used again"))
@@ -52,7 +51,6 @@ def run(job: Job) -> Outcome:
             job.note(text, "warning")
         maker.make(writer, root)
         index = writer.finish(video.id for video in videos)
-    write_whole(job.out / LABELS, json.dumps(labels).encode("ascii"))
     outputs = {"store": "store", "labels": LABELS}
     if params.write_bins:
         _write_bins(job, params)

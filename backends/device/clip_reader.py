@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.device import clip_kernels
-from backends.device.clip_format import ClipHeader, IndexLines, checksums, shard_path
+from backends.device.clip_format import (
+    INDEX,
+    ClipHeader,
+    IndexLines,
+    checksums,
+    damaged_line,
+    no_index,
+    parse_header,
+    shard_path,
+    unseal,
+)
 from backends.device.failures import N_, DeviceError, os_reason
 
 if TYPE_CHECKING:
@@ -122,3 +132,30 @@ class ClipReader:
         text = N_("{folder}: clip {number} of {video} does not match its checksum")
         hint = N_("run the preprocess stage again: it redoes damaged videos only")
         return DeviceError(text, hint=hint, folder=str(self.folder), number=number, video=next(names, "?"))
+
+
+class GrowingClipReader(ClipReader):
+    """A store that is still being written: whoever asks for clips knows their checksums."""
+
+    @classmethod
+    def open(cls, folder: Path) -> GrowingClipReader:
+        """DeviceError where the store was not even begun."""
+        try:
+            with open(str(folder / INDEX), "rb") as lines:
+                header = parse_header(unseal(lines.readline(1 << 16)))
+        except OSError as error:
+            raise no_index(folder / INDEX, error) from None
+        if header is None:
+            raise damaged_line(folder / INDEX, 1)
+        return cls(folder, header, {}, 1 << 62)
+
+    def batch(
+        self,
+        numbers: Sequence[int],
+        out: NDArray[Any] | None = None,
+        *,
+        pad_to: int | None = None,
+        crc: Sequence[int] = (),
+    ) -> NDArray[Any]:
+        self._crc = dict(zip(numbers, crc))
+        return super().batch(numbers, out, pad_to=pad_to)

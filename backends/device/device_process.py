@@ -208,7 +208,11 @@ class _Reader:
 
     def _load(self, order: Order, buffer: NDArray[Any]) -> _Loaded:
         try:
-            self._store.batch(order.clips, out=buffer, pad_to=len(buffer))
+            read: Any = self._store.batch
+            if order.crc:
+                read(order.clips, out=buffer, pad_to=len(buffer), crc=order.crc)
+            else:
+                read(order.clips, out=buffer, pad_to=len(buffer))
         except DeviceError as error:
             return _Loaded(order, buffer, error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, these clips cannot be read, and others may be

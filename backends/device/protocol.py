@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CLIPS = "backends.device.clip_reader:ClipReader"
 """Where a device reads its clips: a class with `open(path)` and `batch(numbers, out, pad_to)`."""
+GROWING_CLIPS = "backends.device.clip_reader:GrowingClipReader"
+"""The same of a store that is still being written; its `batch` also takes `crc`."""
 
 
 _NOTHING = Message()
@@ -53,6 +55,8 @@ class Order:
     lease: int = 0
     clips: tuple[int, ...] = ()
     close: bool = False
+    crc: tuple[int, ...] = ()
+    """CRC-32 of each clip, where the store is still being written."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,13 @@ def to_setup(text: bytes) -> DeviceSetup:
 def to_order(text: bytes) -> Order:
     """An order of its line. Raises ProtocolError."""
     table = _table(text)
-    clips = table.pop("clips", [])
-    if not isinstance(clips, list) or not all(type(clip) is int for clip in clips):
-        raise ProtocolError("clips are numbers")
-    return _value(Order, {**table, "clips": tuple(clips)})
+    for name in ("clips", "crc"):
+        numbers = table.pop(name, [])
+        if not isinstance(numbers, list) or not all(type(one) is int for one in numbers):
+            raise ProtocolError(f"{name} are numbers")
+        if numbers:
+            table[name] = tuple(numbers)
+    return _value(Order, table)
 
 
 def to_answer(text: bytes) -> Answer:

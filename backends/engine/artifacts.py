@@ -162,6 +162,25 @@ class Cache:
         found = self._latest_intact(fit)
         return None if found is None else self._folders.artifact(stage.name, found.key.fingerprint)
 
+    def may_hold(self, new: CacheKey, unknown: frozenset[str]) -> bool:
+        """Whether an earlier artifact differs from `new` at most in what it read of the stages named in `unknown`."""
+
+        def bare(one: CacheKey) -> CacheKey:
+            return replace(one, upstream={name: one.upstream[name] for name in one.upstream if name not in unknown})
+
+        return any(bare(manifest.key) == bare(new) for manifest in self._manifests(new.stage))
+
+    def adopt(self, stage: str, made: str, fingerprint: str) -> None:
+        """Give what a stage made under a provisional fingerprint its place; nothing where there is none."""
+        source, target = self._folders.artifact(stage, made), self._folders.artifact(stage, fingerprint)
+        if made == fingerprint or not source.is_dir():
+            return
+        if target.exists():
+            with self._lock:
+                remove_folder(self._folders, target)
+        source.rename(target)
+        sync_folder(target.parent)
+
     def accept(self, stage: Stage, new: CacheKey) -> bool:
         """Let the acceptable artifact count for `new`; False where there is none.
 

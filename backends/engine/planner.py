@@ -65,13 +65,32 @@ def to_reset(old: Plan, new: Plan, run: Run) -> frozenset[str]:
 
 def decide_stage(cache: Cache, stage: Stage, settled: Settled, *, forced: bool = False) -> Decision:
     """What becomes of a stage whose dependencies are settled. Raises InputError where an input is missing."""
-    upstream = {}
+    key, watched = cache.key(stage, upstream_digests(stage, settled))
+    return replace(cache.judge(stage, key, forced=forced), key=key, watched=watched)
+
+
+def upstream_digests(stage: Stage, settled: Settled, running: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the stage reads of others, for its key; of one that is `running` its fingerprint stands in."""
+    found = {name: f"following {fingerprint}" for name, fingerprint in (running or {}).items()}
     for name in stage.after:
         reads = stage.reads.get(name, Reads())
-        if name in settled and (digest := read_digest(reads, *settled[name])):
-            upstream[name] = digest
-    key, watched = cache.key(stage, upstream)
-    return replace(cache.judge(stage, key, forced=forced), key=key, watched=watched)
+        if name in settled and name not in found and (digest := read_digest(reads, *settled[name])):
+            found[name] = digest
+    return found
+
+
+def decide_following(
+    cache: Cache, stage: Stage, settled: Settled, running: Mapping[str, str], *, forced: bool = False
+) -> Decision | None:
+    """What becomes of a stage beside those that it follows, `running` by their fingerprints. Its key is provisional.
+
+    None: an earlier result may hold, which is known once they are settled. Raises InputError as `decide_stage`.
+    """
+    key, watched = cache.key(stage, upstream_digests(stage, settled, running))
+    if not forced and cache.may_hold(key, frozenset(running)):
+        return None
+    reason = line("follows {stages}", stages=tuple(running))
+    return Decision("run", reason, key, stale=forced, watched=watched)
 
 
 def walk(cache: Cache, plan: Plan, accept: frozenset[str] = frozenset()) -> Iterator[tuple[Stage, Decision]]:

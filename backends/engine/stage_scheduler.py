@@ -5,13 +5,14 @@ The supervisor's loop is: call `decide`, do what it returns, write down what hap
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
 
 from backends.core.messages import Line, line
 from backends.core.plan import Plan, Stage
-from backends.core.run_state import Run
+from backends.core.run_state import Run, StageRun
 
 
 class RunStage(Struct, frozen=True):
@@ -66,8 +67,10 @@ def decide(plan: Plan, run: Run, busy: frozenset[str] = frozenset(), *, stopping
 
 
 def _next(plan: Plan, run: Run, busy: frozenset[str]) -> list[Action]:
-    free = max(1, plan.parallel) - len(busy)
     states = {stage.name: stage for stage in run.stages}
+    unsettled = {name for name, stage in states.items() if not stage.settled}
+    following = [stage for stage in plan.stages if stage.name in busy and not unsettled.isdisjoint(stage.after)]
+    free = max(1, plan.parallel) - len(busy) + len(following)
     asked = wanted(plan)
     actions: list[Action] = []
     for stage in plan.stages:
@@ -80,10 +83,18 @@ def _next(plan: Plan, run: Run, busy: frozenset[str]) -> list[Action]:
             actions.append(Skip(stage.name, stage.skip))
         elif culprit := _culprit(stage, run):
             actions.append(Block(stage.name, line("blocked by {stage}", stage=culprit)))
-        elif all(states[name].settled for name in stage.after if name in states) and free > 0:
+        elif unsettled.isdisjoint(stage.after) and free > 0:
             actions.append(RunStage(stage.name))
             free -= 1
+        elif plan.parallel > 1 and _may_follow(stage, states):
+            actions.append(RunStage(stage.name))
     return actions
+
+
+def _may_follow(stage: Stage, states: Mapping[str, StageRun]) -> bool:
+    """Whether all that it depends on is settled, or running and to be followed; that takes no place of `parallel`."""
+    before = [states[name] for name in stage.after if name in states and not states[name].settled]
+    return bool(before) and all(one.state == "running" and one.name in stage.follows for one in before)
 
 
 def _culprit(stage: Stage, run: Run) -> str | None:

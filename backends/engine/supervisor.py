@@ -22,7 +22,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from backends.core import events as ev
-from backends.core.codec import dumps, loads, seal
+from backends.core.codec import dumps, encode, loads, seal
 from backends.core.errors import NeedError, R3dError
 from backends.core.files import FULL, FULL_HINT, is_full, write_whole
 from backends.core.messages import N_, Line, line, os_reason
@@ -36,7 +36,7 @@ from backends.engine.artifacts import Cache, CacheKey, Decision, declared
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import Journal, Reserve
 from backends.engine.lock import HEARTBEAT_S, WorkspaceLock
-from backends.engine.planner import decide_stage, to_reset
+from backends.engine.planner import decide_following, decide_stage, to_reset, upstream_digests
 from backends.engine.worker_process import Child, spawn, spawn_companion
 
 COMMIT_S = 0.075
@@ -49,7 +49,7 @@ LIVES = 3
 LAST_WORDS = (ev.StageFinished, ev.StageFailed, ev.StageStopped, ev.RunFinished)
 """What is written down even where the disk is full."""
 
-Ending = ev.StageFinished | ev.StageCached | ev.StageFailed | ev.StageStopped
+Ending = ev.StageFinished | ev.StageCached | ev.StageFailed | ev.StageStopped | ev.StageBlocked
 
 
 class Supervisor:
@@ -67,7 +67,7 @@ class Supervisor:
         self._wake = asyncio.Event()
         self._children: dict[str, Child] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._busy: set[str] = set()
+        self._settling: dict[str, asyncio.Task[None]] = {}
         self._fault: BaseException | None = None
         self._stopping = False
         self._full = False
@@ -127,10 +127,10 @@ class Supervisor:
         plan = loads(Plan, dumps(plan))
         self._again = to_reset(self._plan, plan, self._run)
         self._plan = replace(plan, targets=self._plan.targets, force=self._plan.force)
-        self._say(ev.StagesReset(tuple(sorted(self._again - self._busy))))
+        self._say(ev.StagesReset(tuple(sorted(self._again - self._settling.keys()))))
         self._commit()
         write_whole(self._folder.plan, seal(self._plan))
-        self._again &= self._busy
+        self._again &= self._settling.keys()
         for name in self._again.intersection(self._children):
             self._keep(self._children[name].stop())
         self._wake.set()
@@ -147,7 +147,7 @@ class Supervisor:
         while True:
             self._wake.clear()
             stopping = self._stopping or self._full
-            for action in stage_scheduler.decide(self._plan, self._run, frozenset(self._busy), stopping=stopping):
+            for action in stage_scheduler.decide(self._plan, self._run, frozenset(self._settling), stopping=stopping):
                 if isinstance(action, stage_scheduler.End):
                     return action
                 self._do(action)
@@ -157,8 +157,7 @@ class Supervisor:
 
     def _do(self, action: stage_scheduler.Skip | stage_scheduler.Block | stage_scheduler.RunStage) -> None:
         if isinstance(action, stage_scheduler.RunStage):
-            self._busy.add(action.stage)
-            self._keep(self._settle(self._plan.stage(action.stage)))
+            self._settling[action.stage] = self._keep(self._settle(self._plan.stage(action.stage)))
             return
         kind = ev.StageSkipped if isinstance(action, stage_scheduler.Skip) else ev.StageBlocked
         self._say(kind(action.stage, action.reason))
@@ -177,7 +176,7 @@ class Supervisor:
             self._again -= {stage.name}
             self._say(ev.StagesReset((stage.name,)))
         self._commit()
-        self._busy.discard(stage.name)
+        self._settling.pop(stage.name, None)
         self._wake.set()
 
     async def _ending(self, stage: Stage) -> Ending:
@@ -187,26 +186,61 @@ class Supervisor:
             raise NeedError("the {kind} {name} is missing", hint=need.hint.template, **facts)
         mine = self._run.stage(stage.name)
         forced = stage.name in self._plan.force and mine.attempt == 0
-        settled = {one.name: (one.outcome, one.fingerprint) for one in self._run.stages if one.outcome is not None}
-        decision = await asyncio.to_thread(decide_stage, self._cache, stage, settled, forced=forced)
+        if running := {name: self._run.stage(name).fingerprint for name in self._followed(stage)}:
+            decision = await asyncio.to_thread(
+                decide_following, self._cache, stage, self._settled(), running, forced=forced
+            )
+            if decision is not None and decision.key is not None:
+                return await self._attempts(stage, decision, decision.key)
+            await self._wait_for(stage)
+            if blocked := self._blocked(stage):
+                return blocked
+        decision = await asyncio.to_thread(decide_stage, self._cache, stage, self._settled(), forced=forced)
         key = decision.key
         assert key is not None
         if decision.outcome is not None:
             return ev.StageCached(stage.name, decision.outcome, decision.reason, key.fingerprint)
         if mine.attempt and mine.reason.template and not decision.stale:
             decision = replace(decision, reason=mine.reason)
+        if stage.follows and not decision.stale:  # what an attempt that was cut off made while it followed
+            made = {name: self._run.stage(name).fingerprint for name in stage.follows}
+            provisional = replace(key, upstream=upstream_digests(stage, self._settled(), made))
+            await asyncio.to_thread(self._cache.adopt, stage.name, provisional.fingerprint, key.fingerprint)
         return await self._attempts(stage, decision, key)
+
+    def _settled(self) -> dict[str, tuple[ev.Outcome, str]]:
+        return {one.name: (one.outcome, one.fingerprint) for one in self._run.stages if one.outcome is not None}
+
+    def _followed(self, stage: Stage) -> list[str]:
+        """Stages that run, and that it is to follow."""
+        return [name for name in stage.follows if self._run.stage(name).state == "running"]
+
+    async def _wait_for(self, stage: Stage) -> None:
+        """Until what the stage follows has ended, whatever way."""
+        if tasks := [self._settling[name] for name in stage.follows if name in self._settling]:
+            await asyncio.wait(tasks)
+
+    def _blocked(self, stage: Stage) -> ev.StageBlocked | None:
+        """That the stage cannot be done, since what it followed ended without an outcome."""
+        for name in stage.follows:
+            if name not in self._settling and not self._run.stage(name).settled:
+                return ev.StageBlocked(stage.name, line("blocked by {stage}", stage=name))
+        return None
 
     async def _attempts(self, stage: Stage, decision: Decision, key: CacheKey) -> Ending:
         """One child after another, until one ends by itself or too many were killed from outside."""
         first, killed_by = self._run.stage(stage.name).attempt + 1, 0
         reason, stale = decision.reason, decision.stale
         for attempt in range(first, first + LIVES):
+            if blocked := self._blocked(stage):
+                return blocked
             await asyncio.to_thread(self._cache.begin, stage.name, key.fingerprint, stale=stale)
             stale = False
             ending = await self._attempt(stage, key, attempt, reason)
             if isinstance(ending, ev.StageFinished):
                 return await self._finished(stage, decision, key, ending)
+            if isinstance(ending, ev.StageStopped) and not self._ends(stage):
+                return self._blocked(stage) or ending
             if not isinstance(ending, int):
                 return ending
             if self._full:
@@ -218,10 +252,16 @@ class Supervisor:
         hint = line("look for an out-of-memory killer (dmesg); fewer workers need less memory")
         return ev.StageFailed(stage.name, attempt, message, hint)
 
-    async def _finished(
-        self, stage: Stage, decision: Decision, key: CacheKey, ending: ev.StageFinished
-    ) -> ev.StageFinished:
+    async def _finished(self, stage: Stage, decision: Decision, key: CacheKey, ending: ev.StageFinished) -> Ending:
         """Keep what the stage gave; a result stands for its inputs only if they were the same before and after."""
+        await self._wait_for(stage)
+        if blocked := self._blocked(stage):
+            return blocked
+        if stage.follows:
+            digests = upstream_digests(stage, self._settled())
+            read = {name: digests[name] for name in stage.follows if name in digests}
+            made, key = key.fingerprint, replace(key, upstream={**key.upstream, **read})
+            await asyncio.to_thread(self._cache.adopt, stage.name, made, key.fingerprint)
         doubt = Line("")
         changed = await asyncio.to_thread(self._cache.changed_input, stage, decision.watched)
         if changed is not None:
@@ -229,13 +269,13 @@ class Supervisor:
             text = N_("{path} changed while it was read: this result is not kept, and the next run makes it again")
             self._say(ev.StageNote(stage.name, line(text, path=str(changed)), "warning"))
         outcome = await asyncio.to_thread(self._cache.finish, key, ending.outcome, ending.seconds, doubt)
-        return replace(ending, outcome=outcome)
+        return replace(ending, outcome=outcome, fingerprint=key.fingerprint)
 
     async def _attempt(self, stage: Stage, key: CacheKey, attempt: int, reason: Line) -> Ending | int:
         """One child from spawn to end: its last event, or the number of the signal that killed it, below zero."""
         begun = time.monotonic()
         log, scratch = self._folder.log(stage.name, attempt), self._folder.scratch(stage.name, attempt)
-        request = dumps(await asyncio.to_thread(self._request, stage, attempt, scratch, key))
+        request = await asyncio.to_thread(self._request, stage, attempt, scratch, key)
         try:
             child = await spawn(self._folders.workspace, log, scratch)
         except OSError as error:
@@ -244,9 +284,12 @@ class Supervisor:
         self._children[stage.name] = child
         self._say(ev.StageStarted(stage.name, attempt, reason, child.pid, key.fingerprint))
         self._commit()  # the child's pid is on disk before the child has anything to do
-        await child.send(request)
+        self._wake.set()  # what follows it may begin
+        await child.send(dumps(request))
         if self._ends(stage):
             self._keep(child.stop())
+        elif any(one.is_growing for one in request.upstream.values()):
+            self._keep(self._hand_over(stage, child))
         ending: Ending | None = None
         async for event in child.events():
             if isinstance(event, ev.StageFinished | ev.StageFailed | ev.StageStopped):
@@ -262,6 +305,16 @@ class Supervisor:
             return ev.StageFailed(stage.name, attempt, message, hint, time.monotonic() - begun)
         return ending if ending is not None else code
 
+    async def _hand_over(self, stage: Stage, child: Child) -> None:
+        """Once what a stage follows has ended: its outcome to the stage, which is stopped where there is none."""
+        await self._wait_for(stage)
+        if self._blocked(stage):
+            await child.stop()
+            return
+        for name in stage.follows:
+            settled = {"command": "settled", "stage": name, "upstream": encode(self._upstream(stage, name))}
+            await child.command(settled)
+
     def _ends(self, stage: Stage) -> bool:
         return self._stopping or stage.name in self._again
 
@@ -274,13 +327,7 @@ class Supervisor:
         return ev.StageFailed(stage, attempt, line("{path}: {reason}", path=path, reason=reason))
 
     def _request(self, stage: Stage, attempt: int, scratch: Path, key: CacheKey) -> Request:
-        upstream = {}
-        for name in stage.after:
-            other = self._run.stage(name)
-            if other.outcome is not None:
-                reads = stage.reads.get(name, Reads())
-                folder = self._folders.artifact(name, other.fingerprint)
-                upstream[name] = Upstream(folder, declared(other.outcome, reads), reads)
+        found = {name: self._upstream(stage, name) for name in stage.after}
         return Request(
             stage=stage.name,
             entry=stage.entry,
@@ -291,10 +338,21 @@ class Supervisor:
             params=stage.params,
             tuning=stage.tuning,
             inputs=stage.inputs,
-            upstream=upstream,
+            upstream={name: one for name, one in found.items() if one is not None},
             like=self._cache.like(stage, key),
             samples=self._folder.samples if self._plan.companion else None,
         )
+
+    def _upstream(self, stage: Stage, name: str) -> Upstream | None:
+        """What the stage may read of another; None where that has nothing to read."""
+        other, reads = self._run.stage(name), stage.reads.get(name, Reads())
+        folder = self._folders.artifact(name, other.fingerprint)
+        if other.outcome is not None:
+            return Upstream(folder, declared(other.outcome, reads), reads)
+        if name in stage.follows and other.state == "running":
+            growing = ev.Outcome(outputs=self._plan.stage(name).grows)
+            return Upstream(folder, declared(growing, reads), reads, is_growing=True)
+        return None
 
     async def _start_companion(self) -> Child | None:
         if not self._plan.companion:

@@ -81,15 +81,31 @@ def count(spans: Sequence[ClipSpan], size: int, layout: Layout, done: Callable[[
     return sum(-(-n // size) for n in left)
 
 
+class Packer:
+    """Clips of many videos, put together to full batches as they come."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._held = size, tuple[int, ...]()
+
+    def add(self, clips: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """The batches that are full now."""
+        self._held += clips
+        while len(self._held) >= self._size:
+            full, self._held = self._held[: self._size], self._held[self._size :]
+            yield full
+
+    def rest(self) -> Iterator[tuple[int, ...]]:
+        """What is left, a short batch at most."""
+        if self._held:
+            yield self._held
+        self._held = ()
+
+
 def _packed(rows: Iterator[tuple[int, ...]], size: int) -> Iterator[tuple[int, ...]]:
-    held: tuple[int, ...] = ()
+    packer = Packer(size)
     for row in rows:
-        held += row
-        while len(held) >= size:
-            yield held[:size]
-            held = held[size:]
-    if held:
-        yield held
+        yield from packer.add(row)
+    yield from packer.rest()
 
 
 def _apart(rows: Iterator[tuple[int, ...]], size: int) -> Iterator[tuple[int, ...]]:

@@ -22,9 +22,17 @@ from backends.core.processes import SIMULATED
 from backends.data.clip_store import ClipIndex, read_index, refuse_remote
 from backends.data.score_rows_reader import check_rows
 from backends.device.model_runtime import DeviceSpec, RuntimeInfo, load
-from backends.device.protocol import CLIPS
+from backends.device.protocol import CLIPS, GROWING_CLIPS
 from backends.inference.batch_layout import Layout, Spans, batches, count, repeated
 from backends.inference.device_makers import DeviceMaker, ToolOptions, process_maker, tool_maker
+from backends.inference.followed_store import (
+    RECORD,
+    FollowedStore,
+    fits,
+    is_growing,
+    wait_until_begun,
+    wait_until_whole,
+)
 from backends.inference.lease_devices import LeaseLimits
 from backends.inference.lease_scheduler import Leases
 from backends.inference.pool import Pool, Work
@@ -86,16 +94,24 @@ def run(job: Job) -> Outcome:
         raise InputError("infer.batch is {batch}", hint="give 10, as the guide does", batch=params.batch)
     chosen = _chosen(job, params, tuning)
     name = chosen.info.name
+    before = _follow(job, params, tuning, chosen)
     _, folder = find_upstream(job)
+    if not fits(job.out, folder):
+        job.note(line("the clip store was repaired while it was read: its clips are computed again"), "warning")
+        (job.out / ROWS).unlink(missing_ok=True)
+        before = None
+    (job.out / RECORD).unlink(missing_ok=True)
     store = open_index(params.clips, folder)
     spans = Spans((video.first, video.clips) for video in store.videos)
     ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)
     ledger.tally = Tally(store.videos, tuning.names or labels_of(job))
     try:
+        if before is not None:
+            ledger.resumed = before.resumed
         report_resumed(job, ledger, store.clip_count)
         total = count(spans, params.batch, params.layout, ledger.has)
         fresh = batches(spans, params.batch, params.layout, ledger.has)
-        work, more = Work.nothing(), NOTHING
+        work, more = (before.work, before.figures) if before is not None else (Work.nothing(), NOTHING)
         if os.environ.get(SIMULATED):
             text = N_("the chips are simulated: the scores are computed on the CPU, throughput is not meaningful")
             job.note(line(text), "warning")
@@ -117,6 +133,51 @@ def run(job: Job) -> Outcome:
             maker.clean()
         return outcome(job, params, name, ledger, work, more)
     finally:
+        ledger.close()
+
+
+class Before(Struct, frozen=True):
+    """What was done while the clip store was being written."""
+
+    work: Work
+    figures: Mapping[str, Scalar]
+    resumed: int
+    """Clips that had scores when it began."""
+
+
+def _follow(job: Job, params: Params, tuning: Tuning, chosen: Chosen) -> Before | None:
+    """Compute the clips of a store that is still being written, until it is whole; None where that is not done.
+
+    What could not be read by then is left to the finished store.
+    """
+    if not is_growing(job):
+        return None
+    if chosen.info.is_tool or params.layout != "packed" or tuning.loops > 1 or params.clips != CLIPS:
+        wait_until_whole(job)
+        return None
+    model, folder = find_upstream(job)
+    if not (job.out / RECORD).exists():
+        (job.out / ROWS).unlink(missing_ok=True)
+    if not wait_until_begun(job, folder):
+        return None
+    ledger = Ledger(job.out / ROWS, Spans(()), chosen.info.name, tuning.sync_s)
+    ledger.tally = Tally((), tuning.names or labels_of(job))
+    store = FollowedStore(job, folder, params.batch, ledger)
+    try:
+        target = params.target if chosen.info.name != "null" else "cpu"
+        found = find_devices(job, target, tuning.devices, params.options)
+        maker = process_maker(job, chosen, model, folder, params.batch, GROWING_CLIPS)
+        names = [device.id for device in found.devices]
+        leases = Leases(names, iter(()), 0, tuning.limits, left_out=found.left_out, open_ended=True)
+        pool = Pool(job, found.devices, maker.make, leases, ledger, source=store.poll, checksums=store.checksums)
+        work = pool.run(None)
+        if target == "cpu":
+            job.note(
+                line("preprocess used the same cores: `r3d-tui rerun infer` measures the throughput of infer alone")
+            )
+        return Before(work, {**pool.energy, **pool.drift()}, ledger.resumed)
+    finally:
+        store.close()
         ledger.close()
 
 
@@ -243,7 +304,8 @@ def outcome(
         "slots": work.batches * params.batch,
         "load_seconds": work.load_s,
         "seconds": work.seconds,
-        "clips_per_s": work.clips / work.seconds if work.seconds else None,
+        "clips_per_s": work.clips_per_s,
+        "waited_seconds": work.waited_s,
         "compute_seconds": work.compute_s,
         "videos": ledger.videos_done,
         **(more or {}),

@@ -33,6 +33,7 @@ def plan_infer(settings: Settings) -> Stage:
         tuning["ais_bench"] = encode(infer.ais_bench)
         tuning["acl_python"] = encode(infer.acl_python)
         params["input"] = infer.input
+    is_packed = infer.layout == "packed" and infer.loops == 1 and infer.runtime != "ais_bench"
     return Stage(
         "infer",
         "backends.inference.infer:run",
@@ -40,6 +41,7 @@ def plan_infer(settings: Settings) -> Stage:
         params=params,
         tuning=tuning,
         kept=True,
+        follows=("preprocess",) if is_packed else (),
         needs=(module("numpy"), *_runtime_need(infer)),
     )
 

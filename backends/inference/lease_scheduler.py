@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
 
 from backends.core.events import DeviceState
 from backends.core.messages import Line, line
@@ -45,6 +44,8 @@ WRONG = 3
 """Batches that a device gives no numbers for and another does, before it is excluded."""
 NOTHING_USABLE = 20
 """Clips without usable scores, and none with, before the run is given up."""
+SPLITS = 1 << 40
+"""Numbers of batches of one clip begin here."""
 FAILURES = 2
 """Devices that a batch may fail before it is held back."""
 
@@ -85,6 +86,8 @@ class Leases:
         """Answers that came under an expired lease."""
         self.held: list[Held] = []
         self._fresh = fresh
+        self._later: deque[Batch] = deque()
+        """What `More` brought."""
         self._left = total
         self._returned: deque[Batch] = deque()
         self._failures: dict[int, tuple[tuple[str, Line], ...]] = {}
@@ -164,7 +167,8 @@ class Leases:
             steps = [step for device in self.devices.values() for step in self._overdue(device, event.at)]
             return (*steps, *self._settle(event.at))
         if isinstance(event, ev.More):
-            self._fresh, self._left = chain(self._fresh, event.batches), self._left + len(event.batches)
+            self._later.extend(event.batches)
+            self._left += len(event.batches)
             self._open_ended = not event.is_last
             return _None  # handed out with the next event, at the latest the next tick
         if isinstance(event, ev.Stopping):
@@ -375,7 +379,7 @@ class Leases:
 
     def _lease(self, device: LeaseDevice, batch: Batch, at: float) -> ev.Give:
         if not device.flight:
-            device.since = at
+            device.since = device.began = at
         lease = Lease(next(self._numbers), batch)
         device.flight.append(lease)
         return ev.Give(device.id, lease.number, batch)
@@ -416,13 +420,15 @@ class Leases:
                 return batch
         if self._left:
             self._left -= 1
-            return next(self._fresh)
+            return next(self._fresh, None) or self._later.popleft()
         return None
 
     def _end(self, device: LeaseDevice, number: int, at: float) -> Lease | None:
         for lease in device.flight:
             if lease.number == number:
                 device.flight.remove(lease)
+                if not device.flight:
+                    device.work_s += at - device.began
                 device.since, device.is_stalled = at, False
                 return lease
         return None

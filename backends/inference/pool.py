@@ -69,6 +69,15 @@ class Work(Struct, frozen=True):
     """All devices together."""
     retired: int = 0
     """Devices that were lost on the way."""
+    waited_s: float | None = None
+    """Of the time until the last row was durable, what passed without work: of a store that was still being written.
+    `seconds` is without it."""
+    rate: float | None = None
+    """Clips a second of all devices, each over the time in which it had work; None: clips over seconds is that."""
+
+    @property
+    def clips_per_s(self) -> float | None:
+        return self.rate or (self.clips / self.seconds if self.seconds else None)
 
     @classmethod
     def nothing(cls) -> Work:
@@ -108,13 +117,15 @@ class Pool:
         tool_ms: Mapping[str, Sequence[float]] | None = None,
         repeats: range = range(0),
         source: Callable[[], ev.More | None] | None = None,
+        checksums: Callable[[Sequence[int]], tuple[int, ...]] | None = None,
     ) -> None:
         """`tool_ms`: by device, how long each batch computed, where a tool and not our clock says so.
 
         `repeats`: batches of these numbers repeat clips whose scores are known; they count for the speed alone.
-        `source`: asked for more batches in every turn, for leases without a known end.
+        `source`: asked for more batches in every turn, for leases without a known end. `checksums`: of clips of a store
+        that is still being written.
         """
-        self._source = source
+        self._source, self._checksums = source, checksums
         self._repeated = repeats
         self._repeats = dict.fromkeys((spec.id for spec in devices), 0)
         self._tool_ms = tool_ms
@@ -141,8 +152,8 @@ class Pool:
         self.energy: dict[str, Scalar] = {}
         """The figures of energy at the last report."""
 
-    def run(self, total: int) -> Work:
-        """Work until every clip of `total` counts or was dropped.
+    def run(self, total: int | None) -> Work:
+        """Work until every clip of `total` counts or was dropped; None: of what the source gives.
 
         Raises Stopped on request, InputError or NeedError where no device can ever do it, StageError where no device
         is left or a batch failed every device it was given to. What was durable by then stays.
@@ -174,7 +185,7 @@ class Pool:
 
     # one turn
 
-    def _turn(self, total: int) -> None:
+    def _turn(self, total: int | None) -> None:
         ready = self._selector.select(TURN_S) if not self._ledger.behind else self._hold()
         now = self._advance()
         for key, _ in ready:
@@ -278,7 +289,8 @@ class Pool:
             elif isinstance(step, ev.Give):
                 if not self._leases.tool:
                     self._all.begin(self._clock)
-                self._links[step.device].order(Order(step.lease, step.batch.clips))
+                crc = self._checksums(step.batch.clips) if self._checksums is not None else ()
+                self._links[step.device].order(Order(step.lease, step.batch.clips, crc=crc))
             elif isinstance(step, ev.Keep):
                 self._keep(step)
             elif isinstance(step, ev.Drop):
@@ -358,7 +370,7 @@ class Pool:
         pid = link.pid if link is not None and step.state not in ("out", "retired") else None
         self._job.device(step.device, step.state, name=_name(self._specs[step.device]), reason=step.reason, pid=pid)
 
-    def _report(self, total: int, *, last: bool = False) -> None:
+    def _report(self, total: int | None, *, last: bool = False) -> None:
         now, clips = self._clock, self._ledger.durable
         self.energy = self._energy.figures(clips)
         for device in self._specs:
@@ -376,9 +388,10 @@ class Pool:
             )
             self._job.device_progress(tick, last=last)
         figures: dict[str, Scalar] = {**self._ledger.so_far(), **self.energy}
+        done = self._ledger.clips + sum(self._repeats.values())
         self._job.progress(
-            self._ledger.clips + sum(self._repeats.values()),
-            total - len(self.dropped),
+            done,
+            total - len(self.dropped) if total is not None else done if last else None,
             "clips",
             rate=self._all.rate(now),
             figures=figures,
@@ -432,15 +445,24 @@ class Pool:
     def _work(self, ended: float) -> Work:
         meters = [self._leases.meter(device) for device in self._specs]
         ready = self._ready_at
+        seconds = None if ready is None else ended - ready
+        waited = rate = None
+        if self._source is not None and seconds is not None:
+            at_work = [(one.meter.clips, one.work_s) for one in self._leases.devices.values()]
+            rate = sum(clips / work_s for clips, work_s in at_work if work_s) or None
+            waited = max(0.0, seconds - max((work_s for _, work_s in at_work), default=0.0))
+            seconds -= waited
         return Work(
             self._version,
             sum(meter.clips > 0 for meter in meters),
             self._batches,
             sum(meter.clips for meter in meters),
             None if ready is None else ready - self._begun,
-            None if ready is None else ended - ready,
+            seconds,
             sum(meter.busy_s for meter in meters) if self._tool_ms is None else _seconds(self._tool_ms),
             self._leases.retired,
+            waited,
+            rate,
         )
 
 

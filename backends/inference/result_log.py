@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -20,6 +21,7 @@ from msgspec import Struct
 
 from backends.core.errors import StageError
 from backends.core.messages import N_, Scalar, os_reason
+from backends.data.clip_store import VideoClips
 from backends.data.score_rows import RowsWriter, read_header
 from backends.inference.batch_layout import ClipSpan, Spans
 from backends.inference.running_accuracy import Tally, owners
@@ -191,12 +193,27 @@ class Ledger:
             reason = os_reason(error)
             raise StageError("{path}: {reason}", hint=hint, path=str(self.path), reason=reason) from error
 
+    def extend(self, videos: Sequence[VideoClips]) -> None:
+        """More videos, whose clips may have rows of an earlier attempt."""
+        for one in videos:
+            at = bisect_left(self._firsts, one.first)
+            self._firsts.insert(at, one.first)
+            self._left.insert(at, one.clips)
+            self.videos_done += not one.clips
+            self._resume_video(at)
+        if self.tally is not None:
+            self.tally.extend(videos)
+
     def _resume(self) -> None:
-        for video, (first, clips) in enumerate(zip(self._firsts, self._left, strict=True)):
-            if clips and (there := sum(map(self.has, range(first, first + clips)))):
-                self._left[video] = clips - there
-                self.resumed += there
-                self.videos_done += there == clips
+        for video in range(len(self._firsts)):
+            self._resume_video(video)
+
+    def _resume_video(self, video: int) -> None:
+        first, clips = self._firsts[video], self._left[video]
+        if clips and (there := sum(map(self.has, range(first, first + clips)))):
+            self._left[video] = clips - there
+            self.resumed += there
+            self.videos_done += there == clips
 
     def _count(self, numbers: NDArray[np.int64]) -> None:
         import numpy as np

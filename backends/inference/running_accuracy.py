@@ -35,21 +35,38 @@ class Tally:
         """`videos` of the clip store, in any order; `names` as of `read_class_names`."""
         import numpy as np
 
-        seen: dict[str, int] = {}
-        rows = [(video.first, video.clips, seen.setdefault(video.label, len(seen))) for video in videos]
         order = _class_order(names)
-        ranks = {label: rank for rank, label in enumerate(order)}
-        self._ranks = [ranks.get(label, -1) for label in seen]
+        self._classes, self._order = len(order), order
+        self._classes_by_name = {label: rank for rank, label in enumerate(order)}
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
+        self._ranks: list[int] = []
         """Of each label, by its number here, the class; -1: it is none of the model's."""
-        self._classes, self._names, self._order = len(order), list(seen), order
-        self._firsts, self._clips, self._labels = np.array(sorted(rows), np.int64).reshape(-1, 3).T.copy()
+        self._table = np.empty((3, 0), np.int64)
+        """First clip, clips and number of the label of each video, sorted by the first clip."""
+        self.extend(videos)
         self._open: dict[int, tuple[NDArray[np.float32], int]] = {}
-        """Videos of which some clips are there: sum of their scores, and how many."""
+        """Of videos of which some clips are there, by their first clip: sum of their scores, and how many."""
         self.videos = 0
         """Videos that were judged."""
         self.right = 0
         self._judged: Counter[tuple[int, int]] = Counter()
         """Videos by their label's number here and the class that they were predicted as."""
+
+    def extend(self, videos: Iterable[VideoClips]) -> None:
+        """More videos of the store; another thread may be adding rows of those before."""
+        import numpy as np
+
+        rows = [(video.first, video.clips, self._number(video.label)) for video in videos]
+        table = np.concatenate((self._table, np.array(rows, np.int64).reshape(-1, 3).T), axis=1)
+        self._table = table[:, np.argsort(table[0], kind="stable")].copy()
+
+    def _number(self, label: str) -> int:
+        if label not in self._numbers:
+            self._numbers[label] = len(self._names)
+            self._names.append(label)
+            self._ranks.append(self._classes_by_name.get(label, -1))
+        return self._numbers[label]
 
     def add(self, numbers: Sequence[int] | NDArray[np.int64], logits: NDArray[np.float32]) -> None:
         """Rows of scores, (len(numbers), classes), of the clips of those numbers."""
@@ -59,17 +76,19 @@ class Tally:
             return
         scores = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores /= scores.sum(axis=1, keepdims=True)
-        videos = owners(self._firsts, np.asarray(numbers, np.int64))
+        firsts, clips, labels = self._table
+        videos = owners(firsts, np.asarray(numbers, np.int64))
         order = np.argsort(videos, kind="stable")
         found, begins, counts = np.unique(videos[order], return_index=True, return_counts=True)
         sums = np.add.reduceat(scores[order], begins, axis=0)
         for video, score, count in zip(found.tolist(), sums, counts.tolist(), strict=True):
-            before = self._open.pop(video, None)
+            first = int(firsts[video])
+            before = self._open.pop(first, None)
             whole, there = (score, count) if before is None else (before[0] + score, before[1] + count)
-            if there < self._clips[video]:
-                self._open[video] = (whole, there)
+            if there < clips[video]:
+                self._open[first] = (whole, there)
             else:
-                label, best = int(self._labels[video]), int(whole.argmax())
+                label, best = int(labels[video]), int(whole.argmax())
                 self.videos += 1
                 self.right += best == self._ranks[label]
                 self._judged[label, best] += 1

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from backends.core.codec import dumps
+from backends.core.codec import decode, dumps
 from backends.core.errors import Stopped
 from backends.core.events import (
     KEPT,
@@ -49,7 +49,8 @@ class Job:
         self.inputs = request.inputs
         """Files and folders from outside, by name."""
         self.upstream = request.upstream
-        """Stages that this one depends on, by name; one that was skipped is absent."""
+        """Stages that this one depends on, by name; one that was skipped is absent. One that `is_growing` is followed:
+        it is replaced by what it gave, once that is known, and the stage must not end before."""
         self.out = request.out
         """The artifact's folder: kept between attempts with the same fingerprint, so that work is resumed.
         Whatever is found here was made by an earlier attempt of the very same work, perhaps cut off anywhere."""
@@ -134,6 +135,10 @@ class Job:
         """Hand in a command from the engine (the worker's reader thread calls this)."""
         if command.get("command") == "stop":
             self._stop.set()
+            return
+        if command.get("command") == "settled":
+            settled = decode(Upstream, command["upstream"])
+            self.upstream = {**self.upstream, str(command["stage"]): settled}
             return
         with self._lock:
             self._commands.append(command)

@@ -96,3 +96,28 @@ def test_a_resumed_run_takes_up_what_was_cut_off() -> None:
     again = fold(run, RunStarted("r", ("a", "b", "c"), 2, resumed=True))
     assert (RunStage("b"), RunStage("c")) == decide(p, again)
     assert 1 == again.resumed
+
+
+def test_a_stage_follows_what_runs_once_all_else_is_settled() -> None:
+    """It takes no place of `parallel`, waits for what it cannot follow, and follows nothing where one runs at a time."""
+    follower = replace(stage("c", "a", "b"), follows=("a",))
+    p = plan(stage("a"), stage("b"), follower, stage("d"), parallel=2)
+    busy = frozenset({"a"})
+    run = folded(p, StageStarted("a", 1, WHY, 7))
+    assert RunStage("c") not in decide(p, run, busy)
+    run = fold(run, StageFinished("b", 1, Outcome(), 1.0))
+    assert (RunStage("c"), RunStage("d")) == decide(p, run, busy)
+    assert () == decide(p, fold(run, StageStarted("d", 1, WHY, 9)), busy | {"c", "d"})
+    alone = replace(p, parallel=1)
+    assert () == decide(alone, run, busy)
+    assert (RunStage("c"),) == decide(alone, fold(run, StageFinished("a", 1, Outcome(), 1.0)))[:1]
+
+
+def test_a_blocked_follower_waits_again_in_the_next_run() -> None:
+    """What it followed failed: it has no process any more, and a resumed run begins it again."""
+    p = plan(stage("a"), replace(stage("b", "a"), follows=("a",)))
+    run = folded(p, StageStarted("a", 1, WHY, 7), StageStarted("b", 1, WHY, 8))
+    run = fold(fold(run, StageFailed("a", 1, WHY)), StageBlocked("b", WHY))
+    assert ("waiting", None, True) == (run.stage("b").state, run.stage("b").pid, run.stage("b").blocked)
+    assert "failed" == decide(p, run)[0].state  # type: ignore[union-attr]
+    assert not fold(run, RunStarted("r", ("a", "b"), 2, resumed=True)).stage("b").blocked

@@ -27,6 +27,43 @@ def count(job: Job) -> Outcome:
     return Outcome({"items": total}, {"items": "items.txt"}, digest=f"{total} items")
 
 
+def grow(job: Job) -> Outcome:
+    """As `count`; fail half way until a file says otherwise."""
+    (job.out / "items.txt").touch()
+    total, fixed = int(job.params["items"]), Path(str(job.params["fixed"]))
+    while (done := len((job.out / "items.txt").read_text().splitlines())) < total:
+        job.check_stop()
+        if done == total // 2 and not fixed.exists():
+            raise StageError("not fixed", hint="touch {path}", path=str(fixed))
+        time.sleep(float(job.tuning.get("pause", 0)))
+        with (job.out / "items.txt").open("a") as file:
+            file.write(f"{done}\n")
+    return Outcome({"items": total}, {"items": "items.txt"}, digest=f"{total} items")
+
+
+def follow(job: Job) -> Outcome:
+    """Copy the lines that another stage writes, as they come; an attempt's own lines begin with its number."""
+    copy, was_growing, attempt = job.out / "copy.txt", job.upstream["a"].is_growing, job.scratch.name[2:]
+    copy.touch()
+    while True:
+        is_growing = job.upstream["a"].is_growing
+        source = job.upstream["a"].path("items")
+        lines, done = source.read_text().splitlines() if source.exists() else [], len(copy.read_text().splitlines())
+        with copy.open("a") as file:
+            file.writelines(f"{attempt} {text}\n" for text in lines[done:])
+        if not is_growing:
+            text = "".join(row.split()[1] + "\n" for row in copy.read_text().splitlines())
+            return Outcome({"items": len(lines), "followed": was_growing}, {"items": "copy.txt"}, digest=text)
+        job.check_stop()
+        time.sleep(0.01)
+
+
+def follow_slowly(job: Job) -> Outcome:
+    """The same, and not end in time."""
+    follow(job)
+    return hang(job)
+
+
 def add(job: Job) -> Outcome:
     """Sum what the stages before gave; sets one item aside."""
     total = sum(int(str(up.figure("items"))) for up in job.upstream.values())
