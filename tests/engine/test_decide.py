@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from backends.core.events import (
     Outcome,
     RunStarted,
@@ -99,7 +101,7 @@ def test_a_resumed_run_takes_up_what_was_cut_off() -> None:
 
 
 def test_a_stage_follows_what_runs_once_all_else_is_settled() -> None:
-    """It takes no place of `parallel`, waits for what it cannot follow, and follows nothing where one runs at a time."""
+    """It takes no place of `parallel`, waits for what it cannot follow, and follows nothing where that is 1."""
     follower = replace(stage("c", "a", "b"), follows=("a",))
     p = plan(stage("a"), stage("b"), follower, stage("d"), parallel=2)
     busy = frozenset({"a"})

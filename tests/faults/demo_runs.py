@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from backends.core.processes import leftovers
 from backends.demo.demo_dataset import assets_folder, demo_settings, make_demo_videos
 from backends.engine import lock
@@ -19,10 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SEED = 20261123
 
 
-def make_workspace(workspace: Path, videos: int = 1) -> Path:
+def make_workspace(workspace: Path, videos: int = 1, *, keep_frames: bool = False) -> Path:
     """A workspace of `videos` videos a class with the demo's model: all of them are of the validation subset."""
     make_demo_videos(workspace, videos, seed=SEED, training_per_class=0)
     settings = demo_settings(workspace)
+    settings = replace(settings, dataset=replace(settings.dataset, keep_frames=keep_frames))
     assert settings.model.checkpoint is not None
     settings.model.checkpoint.parent.mkdir()
     settings.model.checkpoint.write_bytes((assets_folder() / "demo" / "demo_resnet10.pth").read_bytes())

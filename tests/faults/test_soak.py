@@ -39,8 +39,8 @@ def megabytes() -> float:
 class Soak:
     """Rounds of one workspace: damage, a run of any kind under kills and stops, and a plain one that must be right."""
 
-    def __init__(self, folder: Path, last: str, outputs: tuple[str, ...], seed: int = SEED) -> None:
-        self.clean, self.tried = (make_workspace(folder / name) for name in ("clean", "tried"))
+    def __init__(self, folder: Path, last: str, outputs: tuple[str, ...], videos: int = 1, seed: int = SEED) -> None:
+        self.clean, self.tried = (make_workspace(folder / name, videos) for name in ("clean", "tried"))
         self.last, self.outputs = last, outputs
         self.chance = random.Random(seed)
         self.counts: Counter[str] = Counter()
@@ -65,10 +65,9 @@ class Soak:
         for _ in range(self.chance.choice((0, 0, 1, 2))):
             self._flip()
         stages = [
-            "frames",
             "annotate",
             "preprocess",
-            *(["export", "infer", "score"] if self.last == "evaluate" else []),
+            *(["preprocess", "export", "infer", "score"] if self.last == "evaluate" else []),
         ]
         stage = self.chance.choice(stages)
         kinds = (["run"], ["run", "--force"], ["run", "--from", stage], ["rerun", stage], ["rerun"])
@@ -84,9 +83,17 @@ class Soak:
         if front_end.returncode == 0 and kind[0] == "run":
             self.counts["done under fire"] += 1
             assert self.expected == self.results(self.tried)
+        self.counts["followed"] += self._followed()
         out, err = r3d("run", "--headless", "--to", self.last, cwd=self.tried)
         assert b"Traceback" not in out + err, (out, err)
         assert self.expected == self.results(self.tried), (kind, out, err)
+
+    def _followed(self) -> bool:
+        """Whether inference of the latest run followed preprocess."""
+        latest = Folders(self.tried).latest_run()
+        run = read_state(latest.journal) if latest else None
+        stages = run.stages if run else ()
+        return any((stage.name, stage.reason.template) == ("infer", "follows {stages}") for stage in stages)
 
     def _end(self, front_end: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         """Let it end by itself, and its engine too, whoever was killed."""
@@ -166,12 +173,13 @@ def test_kills_stops_and_damage_lead_to_the_results_of_a_clean_run(tmp_path: Pat
 def test_three_hundred_rounds_lead_to_the_results_of_a_clean_run(tmp_path: Path) -> None:
     """Kills, stops and flipped bits, with and without --force, --from and rerun: equal results after each round."""
     rounds = int(os.environ.get("R3D_SOAK_ROUNDS", "300"))
-    soak = Soak(tmp_path, "evaluate", ("val", "predictions", "report", "annotation", "store"))
+    soak = Soak(tmp_path, "evaluate", ("val", "predictions", "report", "annotation", "store"), 3)
     for number in range(rounds):
         soak.round()
         print(f"round {number + 1} of {rounds}: {dict(soak.counts)}", flush=True)
-    for path in soak.tried.glob(".r3d/artifacts/infer/*/rows.bin"):
-        assert 0 == check_rows(path).duplicates
+    for manifest in soak.tried.glob(".r3d/artifacts/infer/*/manifest.json"):
+        assert 0 == check_rows(manifest.with_name("rows.bin")).duplicates
+    assert soak.counts["followed"]
     assert gone(soak.tried)
 
 

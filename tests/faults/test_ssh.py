@@ -71,10 +71,10 @@ def test_a_dropped_ssh_connection_leaves_the_run_and_a_new_session_finds_it(tmp_
     The worker is held in between, so that the second session surely meets a living run.
     """
     with ssh_server(tmp_path / "ssh") as server:
-        first = SshTerminal(server, workspace, "run", "--to", "annotate")
+        first = SshTerminal(server, workspace, "run", "--to", "preprocess")
         try:
-            first.until(lambda: worker(workspace, "frames") is not None)
-            held = worker(workspace, "frames")
+            first.until(lambda: worker(workspace, "preprocess") is not None)
+            held = worker(workspace, "preprocess")
             assert held is not None
             os.kill(held, signal.SIGSTOP)
             first.until(lambda: PAINTED in first.seen)
@@ -97,9 +97,9 @@ def test_a_dropped_ssh_connection_leaves_the_run_and_a_new_session_finds_it(tmp_
         assert 0 == told.returncode, told.stderr
         seen = json.loads(told.stdout)
         states = {stage["name"]: stage["state"] for stage in seen["stages"]}
-        assert ("running", "running") == (seen["state"], states["frames"])
+        assert ("running", "running") == (seen["state"], states["preprocess"])
         assert (supervisor, {held}) == (engine(workspace), {held} & set(leftovers(workspace)))
         os.kill(held, signal.SIGCONT)
         end = server.run(workspace, "attach", "--headless")
-        assert (0, True) == (end.returncode, "annotate    done" in end.stdout), (end.stdout, end.stderr)
+        assert (0, True) == (end.returncode, "preprocess  done" in end.stdout), (end.stdout, end.stderr)
     assert gone(workspace)
