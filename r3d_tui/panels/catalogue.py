@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from r3d_tui.panels.panel import Scene, View
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, fit, row
@@ -26,7 +28,12 @@ def _main(scene: Scene, look: Look) -> list[Row]:
         return failure.failure(snapshot, look, scene.change, log)
     if phase == "running":
         rows = running.running(snapshot, look, _table(scene))
-        if scene.boxed or infer_runs(snapshot):
+        if infer_runs(snapshot):
+            return rows
+        if snapshot.report is not None:  # verify alone goes on
+            rest = replace(look, height=look.height - len(rows) - 1)
+            return [*rows, (), *result.result(snapshot, rest, scene.devices)]
+        if scene.boxed:
             return rows
         below = model.brief if running.converts(snapshot) else dataset.brief
         return [*rows, (), *(row(" ", *line) for line in below(snapshot, look))]

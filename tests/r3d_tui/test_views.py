@@ -124,6 +124,18 @@ def test_the_accuracy_stands_on_the_card_of_a_failed_verification(snapshots: dic
     assert re.search(r"Accuracy +top-1 0\.\d{4} · 1,5\d\d of 1,530 videos", text)
 
 
+def test_the_result_is_shown_while_verify_goes_on(snapshots: dict[str, Snapshot]) -> None:
+    """The accuracy is there before the verdict on the model: verify's bar stands above it."""
+    snapshot = snapshots["finished"]
+    verify = StageRun("verify", "running", started=NOW - 2, done=10, total=40, unit="clips")
+    stages_ = tuple(verify if s.name == "verify" else s for s in snapshot.run.stages)
+    run = replace(snapshot.run, state="running", ended=None, stages=stages_)
+    main = next(view for view in PANELS if view.name == "main")
+    text = _text(main.rows(_scene(replace(snapshot, run=run, alive=True)), _look(90)))
+    assert re.match(r" verify .* 25 %  10/40", text)
+    assert re.search(r"\n+  top-1 0\.\d{4} ", text)
+
+
 def test_before_the_first_run_data_model_target_and_plan_stand_together(story: OpenStory) -> None:
     """What is configured, whether it is there, and how many stages would run; no dash, and no perhaps."""
     from backends.core.client import RunRequest
