@@ -16,7 +16,7 @@ from r3d_tui.views.look import Look, dotted, figure_label, stage_word, state_wor
 from r3d_tui.views.stages import progress_words
 from r3d_tui.views.verification import verify_failure, verify_stage
 
-TOLD: Mapping[str, tuple[str, ...]] = {
+FIGURES: Mapping[str, tuple[str, ...]] = {
     "check": ("met", "warnings", "missing"),
     "frames": ("classes", "videos", "frames", "bytes"),
     "annotate": ("classes", "videos", "subset_videos", "missing", "unlisted"),
@@ -67,7 +67,7 @@ def device_said(words: Words, device: DeviceRun) -> str:
 
 def figures_said(words: Words, stage: str, measured: Mapping[str, Scalar]) -> list[str]:
     """A stage's figures with their names in words; what nobody measured is left out."""
-    names = TOLD.get(stage) or tuple(name for name in measured if not name.endswith(("_cosine", "_passed")))
+    names = FIGURES.get(stage) or tuple(name for name in measured if not name.endswith(("_cosine", "_passed")))
     shown = [name for name in names if measured.get(name) is not None and (measured[name] or name not in QUIET)]
     return [f"{figure_label(words, name, measured)} {_value(words, name, measured[name])}" for name in shown]
 
