@@ -42,7 +42,8 @@ class ListPane(Sheet):
         self._look = Look(words, 0)
         self._grid: Grid = grid((), 0)
         self._above = 0
-        self._wanted: object = None
+        self._wanted: tuple[Any, str, int] = (None, "", -1)
+        self._is_arranging = False
         self._reading: tuple[Listing[Any], int] | None = None
 
     def show_listing(
@@ -130,16 +131,27 @@ class ListPane(Sheet):
         return map(self._whole_at, range(min(self.row_count, COPIED)))
 
     def rearrange(self, listing: Listing[Any], pattern: str, key: int) -> None:
-        """Filter and sort; of several that are asked for at once the last one counts."""
-        wanted = (listing, pattern, key)
-        self._wanted = wanted
+        """Filter and sort. What is asked for meanwhile waits, and of several such the last one alone is done."""
+        self._wanted = listing, pattern, key
+        if not self._is_arranging:
+            self._arrange(*self._wanted)
 
-        def take(put: Callable[[], None]) -> None:
-            if self._wanted == wanted:
+    def _arrange(self, listing: Listing[Any], pattern: str, key: int) -> None:
+        self._is_arranging = True
+
+        def take(put: Callable[[], None] | None) -> None:
+            self._is_arranging = False
+            if self._wanted != (listing, pattern, key):
+                self._arrange(*self._wanted)
+            elif put is not None:
                 put()
                 self._changed()
 
-        ask(self, lambda: listing.arranged(pattern, key), take, self._failed)
+        def failed(error: R3dError | Line) -> None:
+            self._failed(error)
+            take(None)
+
+        ask(self, lambda: listing.arranged(pattern, key), take, failed)
 
     def action_sort_by(self, key: int) -> None:
         """By a column, or no more by it."""
