@@ -13,7 +13,6 @@ from typing import Any, ClassVar, TypeVar, cast
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
 
 from backends.core.errors import R3dError
 from backends.core.messages import Line
@@ -63,7 +62,6 @@ class Board(HeldScreen):
     DEFAULT_CSS = """
     Board { background: $background; }
     Board #header, Board #footer { background: $surface; }
-    Board #search, Board #search:focus { height: 1; border: none; padding: 0 1; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = bindings()
 
@@ -81,7 +79,6 @@ class Board(HeldScreen):
         self._plan = BoardLayout("small", {})
         self._drawn = self._came = 0.0
         self._stale = self._asking = self._drawing = False
-        self.searching = False
 
     @property
     def host(self) -> Host:
@@ -308,10 +305,7 @@ class Board(HeldScreen):
 
     def _place(self, width: int, height: int) -> dict[str, Box]:
         del width, height
-        boxes = dict(self._plan.boxes)
-        if self.searching and "footer" in boxes:
-            boxes["search"] = boxes.pop("footer")
-        return boxes
+        return dict(self._plan.boxes)
 
     def relayout(self) -> None:
         self._tiles.place_again()
@@ -368,37 +362,15 @@ class Board(HeldScreen):
         if place is not None:
             panel.reveal(place + 1)
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        self.state.book.search(safe(event.value))
-        self.show_match(self.state.book.here)
-
-    def on_input_submitted(self) -> None:
-        self.searching = False
-        self.query_one("#search").remove()
-        self.set_focus(None)
-        self.relayout()
-
     def on_key(self, event: events.Key) -> None:
-        """Esc forgets the search and goes back to the main pane."""
-        if event.key != "escape" and not (self.searching and event.key == "ctrl+g"):
+        """Esc forgets filter and search; where there is none it goes back to the main pane."""
+        if event.key != "escape":
             return
         event.stop()
-        if self.searching:
-            self.on_input_submitted()
-        elif not self.state.book.pattern and not self.state.arrangement.pattern:
+        if not self.state.book.pattern and not self.state.arrangement.pattern:
             self.state.current, self.state.zoomed = "main", False
             self.relayout()
         self.do("show_all")
-
-    def search_log(self) -> None:
-        entry = Input(
-            placeholder=self.words("log.search"), id="search", select_on_focus=False, value=self.state.book.pattern
-        )
-        self.searching = True
-        self.state.current = "log"
-        self._tiles.mount(entry)
-        entry.focus()
-        self.relayout()
 
     def show_match(self, number: int | None) -> None:
         self.draw()

@@ -138,27 +138,27 @@ def only(board: Board) -> None:
 
 def search(board: Board) -> None:
     """Filter the chips where they are looked at, else search the log."""
-    if board.searching:
-        return
-    if board.state.current == "chips":
-        _filter_chips(board)
-    else:
-        board.search_log()
-
-
-def _filter_chips(board: Board) -> None:
-    from r3d_tui.screens.filter import FilterLine  # 20 ms that nobody else needs
+    from r3d_tui.screens.entry_line import EntryLine  # 20 ms that nobody else needs
 
     state = board.state
 
-    def changed(text: str) -> None:
+    def filter_chips(text: str) -> None:
         state.arrangement = replace(state.arrangement, pattern=text)
         ids = [one.id for one in state.listed(board.words)]
         if ids and state.device not in ids:
             state.device = ids[0]
         board.draw()
 
-    board.app.push_screen(FilterLine(state.arrangement.pattern, board.words("list.hint"), changed))
+    def search_log(text: str) -> None:
+        state.book.search(text)
+        board.show_match(state.book.here)
+
+    if state.current == "chips":
+        entry = EntryLine(state.arrangement.pattern, board.words("list.hint"), filter_chips)
+    else:
+        board.action_panel("log")
+        entry = EntryLine(state.book.pattern, board.words("log.search"), search_log)
+    board.app.push_screen(entry)
 
 
 def next_match(board: Board, step: int) -> None:

@@ -22,8 +22,8 @@ from backends.core.messages import Line
 from r3d_tui.lang.words import Words
 from r3d_tui.panels.list_pane import ListPane
 from r3d_tui.screens.dialog import Large
+from r3d_tui.screens.entry_line import EntryLine
 from r3d_tui.screens.host import has_colours
-from r3d_tui.screens.prompt import Prompt
 from r3d_tui.screens.video_detail import VideoDetail
 from r3d_tui.state.browsed_run import LISTS, PAGES, BrowsedRun, Page
 from r3d_tui.state.browser_state import BrowserState, Read
@@ -320,11 +320,9 @@ class RunBrowser(Large):
 
     def action_filter(self) -> None:
         """Type what the entries must hold."""
-        from r3d_tui.screens.filter import FilterLine  # 20 ms that nobody else needs
-
         if (listing := self.state.listing) is not None:
             changed = lambda text: self._pane.rearrange(listing, text, listing.key)  # noqa: E731
-            self.app.push_screen(FilterLine(listing.pattern, self._words("list.hint"), changed))
+            self.app.push_screen(EntryLine(listing.pattern, self._words("list.hint"), changed))
 
     def action_sort(self, step: int) -> None:
         """By the next column; after the last, as the entries came."""
@@ -371,8 +369,8 @@ class RunBrowser(Large):
                 said = words("say.exported", path=str(folder))
                 ask(self, partial(actions.export, run.id, folder), lambda _: self.say(said), self._say_error)
 
-        keys = f"Enter {words('browse.export')}   Esc {words('dialog.close')}"
-        self.app.push_screen(Prompt(words("browse.where"), str(actions.folder / f"result-{run.id}"), keys), chosen)
+        place = str(actions.folder / f"result-{run.id}")
+        self.app.push_screen(EntryLine(place, "", question=words("browse.where")), chosen)
 
     def action_move(self, rows: int) -> None:
         """Another row of the matrix, or of the list; else scroll."""

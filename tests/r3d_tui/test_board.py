@@ -288,7 +288,7 @@ async def test_the_log_of_the_selected_stage_is_searched(story: OpenStory, conso
         await pilot.press("slash", "escape")
         await pilot.pause()
         assert "" == board.state.book.pattern
-        assert not board.searching
+        assert board is app.screen
 
 
 async def test_a_log_that_grows_is_followed_until_one_scrolls_back(story: OpenStory, console: Console) -> None:

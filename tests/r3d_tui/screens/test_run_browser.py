@@ -178,7 +178,7 @@ async def test_every_line_to_type_in_has_a_second_key_beside_esc(story: OpenStor
         assert 2 == len(app.screen_stack)
         await pilot.press("ctrl+g", "slash", *"abc", "ctrl+g")
         await pilot.pause()
-        assert ("", False, 1) == (app.board.state.book.pattern, app.board.searching, len(app.screen_stack))
+        assert ("", 1) == (app.board.state.book.pattern, len(app.screen_stack))
 
 
 async def test_esc_clears_the_filter_before_it_closes(story: OpenStory, console: Console) -> None:

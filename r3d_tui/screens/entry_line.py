@@ -1,4 +1,4 @@
-"""One line at the foot of the screen to type a filter into; what is typed is told at once. It knows no list."""
+"""One line at the foot of the screen to type into: a filter, a search, a folder. What is typed is reported at once."""
 
 from __future__ import annotations
 
@@ -9,29 +9,35 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from r3d_tui.text.safe import safe
 
 
-class FilterLine(ModalScreen[None]):
-    """Enter or an arrow keeps the filter, Esc forgets it."""
+class EntryLine(ModalScreen[str]):
+    """Enter or an arrow gives what was typed, Esc "" after it has reported that nothing is typed."""
 
     DEFAULT_CSS = """
-    FilterLine { align: left bottom; background: transparent; }
-    FilterLine Input, FilterLine Input:focus { height: 1; width: 1fr; border: none; padding: 0 1; background: $panel; }
+    EntryLine { align: left bottom; background: transparent; }
+    EntryLine Static { width: 1fr; padding: 0 1; background: $surface; color: $accent; }
+    EntryLine Input, EntryLine Input:focus { height: 1; width: 1fr; border: none; padding: 0 1; background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+g", "forget", show=False, priority=True),
         Binding("down,up,tab", "keep", show=False, priority=True),
     ]
 
-    def __init__(self, value: str, hint: str, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self, value: str, hint: str, changed: Callable[[str], None] = lambda _: None, question: str = ""
+    ) -> None:
+        """`hint` stands where nothing is typed, `question` above the line."""
         super().__init__()
-        self._changed = changed
+        self._changed, self._question = changed, question
         self._entry = Input(value=value, placeholder=hint, select_on_focus=False)
 
     def compose(self) -> ComposeResult:
+        if self._question:
+            yield Static(self._question, markup=False)
         yield self._entry
 
     def on_mount(self) -> None:
@@ -45,11 +51,11 @@ class FilterLine(ModalScreen[None]):
     @on(Input.Submitted)
     def keep(self, event: Input.Submitted) -> None:
         event.stop()
-        self.dismiss(None)
+        self.action_keep()
 
     def action_keep(self) -> None:
-        self.dismiss(None)
+        self.dismiss(self._entry.value.strip())
 
     def action_forget(self) -> None:
         self._changed("")
-        self.dismiss(None)
+        self.dismiss("")
