@@ -11,8 +11,8 @@ from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, fit, row, shorten
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import Device
+from r3d_tui.views.found_data import network, sources, wanted_labels
 from r3d_tui.views.look import Look, dotted, paragraph, stage_word
-from r3d_tui.views.overview import network, sources, wanted_labels
 from r3d_tui.views.phase import fix_before, forecast, unmade
 
 LABEL = 8
