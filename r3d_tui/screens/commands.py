@@ -15,7 +15,7 @@ from r3d_tui.screens.board import Board, Command
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.host import write_text
 from r3d_tui.state.browsed_run import Page
-from r3d_tui.terminal.tty import edit, page
+from r3d_tui.terminal import tty
 from r3d_tui.text.rows import Row
 from r3d_tui.views import dialogs, stages
 from r3d_tui.views.actions import ACTIONS
@@ -199,13 +199,20 @@ def write(board: Board) -> None:
 
 def pager(board: Board) -> None:
     name, client = board.state.selected, board.host.client
-    board.ask(lambda: client.log_path(name), lambda path: _leave(board, page, path))
+    board.ask(lambda: client.log_path(name), lambda path: _leave(board, tty.page, path))
 
 
 def edit_settings(board: Board) -> None:
     """`r3d.toml` in $EDITOR."""
     if board.allowed():
-        _leave(board, edit, board.host.client.workspace / "r3d.toml")
+        _leave(board, tty.edit, board.host.client.workspace / "r3d.toml")
+
+
+def compare_batches(board: Board) -> None:
+    """Rate and latency of several batch sizes, measured in the terminal while nothing runs."""
+    if board.allowed() and run_commands.is_idle(board):
+        prompt = board.words("batches.back")
+        _leave(board, partial(tty.compare_batches, prompt=prompt), board.host.client.workspace / "r3d.toml")
 
 
 def _leave(board: Board, go: Callable[[Path], Line | None], path: Path | None) -> None:
@@ -240,6 +247,7 @@ COMMANDS: Mapping[str, Command] = {
     "rerun_from": run_commands.rerun_from,
     "stop": run_commands.stop,
     "device": run_commands.toggle_device,
+    "batches": compare_batches,
     "new": opening.open_setup,
     "demo": opening.leave_for_demo,
     "next": next_step,

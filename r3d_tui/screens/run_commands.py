@@ -14,7 +14,7 @@ from r3d_tui.views.phase import failed_stage, fix_before, fix_of
 
 def start(board: Board) -> None:
     """Run what is not up to date; its plan stands on the screen."""
-    if board.allowed() and _idle(board):
+    if board.allowed() and is_idle(board):
         _start(board, RunRequest())
 
 
@@ -65,7 +65,7 @@ def fix(board: Board) -> None:
     board.ask(work, lambda _: None)
 
 
-def _idle(board: Board) -> bool:
+def is_idle(board: Board) -> bool:
     if board.state.running:
         board.say("say.running")
     return not board.state.running
@@ -73,7 +73,7 @@ def _idle(board: Board) -> bool:
 
 def _preview(board: Board, request: RunRequest, title: str) -> None:
     beside = request.mode == "rerun" and not request.stages and board.state.phase == "failed"
-    if board.allowed() and (beside or _idle(board)):
+    if board.allowed() and (beside or is_idle(board)):
         board.say("say.looking")
         client = board.host.client
         board.ask(lambda: client.preview(request), lambda found: _confirm(board, request, title, found))

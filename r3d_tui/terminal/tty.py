@@ -25,6 +25,7 @@ from typing import IO
 from rich.cells import cell_len
 
 from backends.core.messages import Line, line, os_reason
+from backends.core.processes import our_environment, python_command
 
 _ASCII = str.maketrans(
     {
@@ -35,6 +36,9 @@ _ASCII = str.maketrans(
     }
 )  # fmt: skip
 """Our own signs in ASCII, each as wide as it was."""
+
+BATCHES = "1,4,8,16,32"
+"""As in the tables of the newer guides."""
 
 _RESET = (
     b"\x18\x1b\\\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[<u"
@@ -209,6 +213,21 @@ def page(path: Path) -> Line | None:
 
 def edit(path: Path) -> Line | None:
     return _run(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi", ("vi", "nano"), path, {})
+
+
+def compare_batches(settings: Path, *, prompt: str) -> Line | None:
+    """`bench infer --batches` of a workspace in the terminal, until Enter; Ctrl+C ends it. Gives what went wrong."""
+    command = python_command("r3d_tui.cli", "--workspace", str(settings.parent), "bench", "infer", "--batches", BATCHES)
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # it is the command's: ours would end the console
+    try:
+        subprocess.run(command, env=our_environment(), check=False)
+        with contextlib.suppress(EOFError):
+            input(prompt)
+    except OSError as error:
+        return line("{command}: {reason}", command="bench", reason=os_reason(error))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return None
 
 
 def _run(wish: str, others: tuple[str, ...], path: Path, extra: dict[str, str]) -> Line | None:

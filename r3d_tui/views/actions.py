@@ -31,6 +31,7 @@ ACTIONS = (
     Action("rerun_from", ("R", "shift+r"), "run", writes=True),
     Action("stop", ("s",), "run", writes=True),
     Action("device", ("space",), "run", writes=True),
+    Action("batches", (), "run", writes=True),
     Action("details", ("d",), "look"),
     Action("next", ("enter",), "look", palette=False),
     Action("open", ("enter",), "look", palette=False),

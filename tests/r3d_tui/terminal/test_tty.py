@@ -234,3 +234,16 @@ def test_the_console_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "[]" == done.stdout.strip()
+
+
+def test_batch_sizes_are_compared_in_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The command's own words are seen until Enter; Ctrl+C is the console's again afterwards."""
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", asked.append)
+    before = signal.getsignal(signal.SIGINT)
+    assert tty.compare_batches(tmp_path / "r3d.toml", prompt="Enter") is None
+    assert ["Enter"] == asked
+    assert "error: " in capfd.readouterr().err
+    assert before is signal.getsignal(signal.SIGINT)
