@@ -20,7 +20,7 @@ from backends.core.messages import Line, Scalar, line
 from backends.core.stage_request import Request, Upstream
 from backends.data.annotation import read_annotation
 from backends.data.clip_extraction import MOST_THREADS
-from backends.data.preprocess_params import PreprocessParams, clips
+from backends.data.data_specs import PreprocessParams, clips
 from backends.monitor.cpu_groups import load_note, machine, versions
 from bench.processes import Say, middle
 from bench.races import EFFICIENCY, sample_frames

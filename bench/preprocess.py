@@ -29,9 +29,9 @@ from backends.data.annotation import Video, read_annotation
 from backends.data.clip_extraction import cores, extract
 from backends.data.clip_store import ClipStore
 from backends.data.clip_writer import ClipWriter
+from backends.data.data_specs import PreprocessParams, clip_count, clips
 from backends.data.jpeg import Decoder
 from backends.data.preprocess import header, subset
-from backends.data.preprocess_params import PreprocessParams, clip_count, clips
 from backends.device import clip_kernels
 from bench import guide_way
 

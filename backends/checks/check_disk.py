@@ -13,8 +13,8 @@ from backends.core.messages import Line, line, os_reason, size
 from backends.core.needs import Finding
 from backends.core.settings import VIDEO_SUFFIXES, Settings
 from backends.data.annotation import read_annotation
-from backends.data.frame_files import is_folder
-from backends.data.preprocess_params import clip_count
+from backends.data.data_specs import clip_count
+from backends.data.video_files import is_folder
 
 CLIP_BYTES = 3 * 16 * 112 * 112
 """A packed clip: uint8 pixels."""

@@ -14,7 +14,7 @@ from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line
 from backends.core.needs import Finding
 from backends.core.settings import VIDEO_SUFFIXES, Settings
-from backends.data.preprocess_params import PreprocessParams
+from backends.data.data_specs import PreprocessParams
 
 LIMIT_S = 60.0
 """For all of them together: npu-smi takes seconds for many chips."""

@@ -27,9 +27,8 @@ from backends.core.settings import ClusterSettings
 from backends.data.annotation import Video, read_annotation
 from backends.data.clip_store import REMOTE, ClipIndex, VideoClips, read_index
 from backends.data.clip_writer import write_index
-from backends.data.data_specs import LABELS
+from backends.data.data_specs import LABELS, PreprocessParams
 from backends.data.preprocess import header, subset
-from backends.data.preprocess_params import PreprocessParams
 from backends.data.score_rows import RowsWriter
 from backends.data.score_rows_reader import check_rows
 from backends.data.video_clips import read_video

@@ -21,7 +21,7 @@ from backends.core.processes import die_with_parent
 from backends.data.clip_extraction import Extracted
 from backends.data.clip_store import read_index
 from backends.data.clip_writer import ClipWriter
-from backends.data.preprocess_params import PreprocessParams
+from backends.data.data_specs import PreprocessParams
 from backends.data.video_clips import read_video
 from backends.device.clip_format import ClipHeader
 

@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from backends.core.codec import DecodeError, decode, encode, parse_json
 from backends.core.messages import Line
 from backends.data.annotation import Video
-from backends.data.preprocess_params import PreprocessParams
+from backends.data.data_specs import PreprocessParams
 
 VERSION = 1
 MAGIC = b"R3DC"

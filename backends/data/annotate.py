@@ -33,8 +33,7 @@ from backends.data.class_names import read_class_names
 from backends.data.datasets import Dataset, Lists, known_lists, list_names, named, read_lists
 from backends.data.datasets.class_folders import subset_by_share
 from backends.data.datasets.hmdb51 import HMDB51
-from backends.data.frame_files import EXAMPLE, count_frames, folder_names
-from backends.data.video_files import Source
+from backends.data.video_files import EXAMPLE, Source, count_frames, folder_names
 from backends.data.video_sources import find_sources
 from backends.worker.job import Job, Upstream
 

@@ -35,7 +35,7 @@ from backends.data.archive_entries import (
     target,
 )
 from backends.data.archive_readers import rar_entries, tar_entries, volumes, zip_entries
-from backends.data.frame_files import is_file
+from backends.data.video_files import is_file
 
 
 class Unpacked(Struct, frozen=True):

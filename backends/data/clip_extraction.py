@@ -18,10 +18,10 @@ from msgspec import Struct
 
 from backends.core.messages import Line, line
 from backends.data.annotation import Video
-from backends.data.frame_files import names_in
+from backends.data.data_specs import PreprocessParams, clip_count, clips
 from backends.data.jpeg import FrameError
 from backends.data.pixels import FrameReader
-from backends.data.preprocess_params import PreprocessParams, clip_count, clips
+from backends.data.video_files import names_in
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,8 +22,7 @@ from backends.data.archives import is_archive
 from backends.data.class_names import read_class_names
 from backends.data.datasets import known_lists, list_names, read_lists
 from backends.data.datasets.hmdb51 import HMDB51
-from backends.data.frame_files import EXAMPLE, first_videos, folder_names, frame_names
-from backends.data.video_files import NOT_TAKEN, suffix
+from backends.data.video_files import EXAMPLE, NOT_TAKEN, first_videos, folder_names, frame_names, suffix
 
 NAMES = ("labels", "class folders", "classes", "videos", "frames")
 """Names of the rows."""

@@ -26,6 +26,7 @@ from backends.core.files import make_folder, write_whole
 from backends.core.messages import N_, line
 from backends.data.annotation import read_annotation
 from backends.data.archives import Unpacking
+from backends.data.data_specs import frames_used
 from backends.data.datasets import read_lists
 from backends.data.datasets.class_folders import subset_by_share
 from backends.data.decode import stamp_of
@@ -38,7 +39,6 @@ from backends.data.frame_pool import (
     make_all,
     part_folders,
 )
-from backends.data.preprocess_params import frames_used
 from backends.data.video_files import Source
 from backends.data.video_sources import find_sources
 from backends.worker.job import Job

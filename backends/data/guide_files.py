@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from backends.core.errors import StageError
 from backends.core.files import sync_folder, write_whole
 from backends.core.messages import N_, os_reason
-from backends.data.preprocess_params import PreprocessParams
+from backends.data.data_specs import PreprocessParams
 from backends.device import clip_kernels
 
 if TYPE_CHECKING:

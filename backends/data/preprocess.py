@@ -19,9 +19,8 @@ from backends.data.annotation import Annotation, Video, read_annotation
 from backends.data.clip_extraction import Extracted, cores, extract
 from backends.data.clip_store import REMOTE, ClipIndex, ClipStore
 from backends.data.clip_writer import ClipWriter, borrow
-from backends.data.data_specs import LABELS
+from backends.data.data_specs import LABELS, PreprocessParams, clip_count
 from backends.data.guide_files import BinWriter, write_info
-from backends.data.preprocess_params import PreprocessParams, clip_count
 from backends.data.video_clips import extract_videos
 from backends.data.video_sources import find_sources
 from backends.device.clip_format import ClipHeader

@@ -12,10 +12,10 @@ from backends.core.files import make_folder
 from backends.core.messages import N_
 from backends.data.annotation import read_annotation
 from backends.data.clip_extraction import extract
+from backends.data.data_specs import PreprocessParams, StepParams
 from backends.data.datasets import named
 from backends.data.guide_files import BinWriter, write_info
 from backends.data.preprocess import subset
-from backends.data.preprocess_params import PreprocessParams, StepParams
 from backends.worker.job import Job
 
 

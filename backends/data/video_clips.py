@@ -18,10 +18,10 @@ from msgspec.structs import replace
 from backends.core.messages import line
 from backends.data.annotation import Video
 from backends.data.clip_extraction import Extracted, empty_segment
+from backends.data.data_specs import PreprocessParams, clip_count, clips, frames_used
 from backends.data.decode import UnreadableVideoError, check_file, jpegs
 from backends.data.jpeg import FrameError
 from backends.data.pixels import FrameReader
-from backends.data.preprocess_params import PreprocessParams, clip_count, clips, frames_used
 from backends.data.video_pool import Check, in_order
 
 if TYPE_CHECKING:

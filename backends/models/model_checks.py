@@ -19,7 +19,7 @@ from backends.core.needs import Finding
 from backends.core.settings import PreprocessSettings, Settings
 from backends.data.dataset_checks import read_labelling
 from backends.data.datasets.hmdb51 import HMDB51
-from backends.data.frame_files import folder_names
+from backends.data.video_files import folder_names
 from backends.models.checkpoint import MOST_OPTIONS, Identified, identify
 from backends.models.model_specs import read_limits, wanted_network
 from backends.models.network import options_beside

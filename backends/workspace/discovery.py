@@ -16,7 +16,7 @@ from backends.core.settings import VIDEO_SUFFIXES
 from backends.data.archive_entries import DAMAGE, archive_kind
 from backends.data.archive_readers import unpressed
 from backends.data.datasets import datasets
-from backends.data.frame_files import is_file, is_folder
+from backends.data.video_files import is_file, is_folder
 
 DEEPEST = 2
 MOST_ENTRIES = 2000

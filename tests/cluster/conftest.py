@@ -14,7 +14,7 @@ from backends.core.events import Event, Outcome
 from backends.core.settings import ClusterSettings
 from backends.core.stage_request import Request, Upstream
 from backends.data.annotation import OPEN_END, Annotation, Video, annotation_json
-from backends.data.preprocess_params import PreprocessParams
+from backends.data.data_specs import PreprocessParams
 from backends.demo.demo_dataset import make_demo_videos
 from backends.inference.infer import Params, Tuning
 from backends.worker.job import Job

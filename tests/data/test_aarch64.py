@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from backends.data import pixels
-from backends.data.resample import resample
+from backends.data.pixels import resample
 from backends.device import clip_kernels
 
 HERE = Path(__file__).parent

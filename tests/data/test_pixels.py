@@ -17,7 +17,7 @@ from PIL import Image
 
 from backends.data import pixels
 from backends.data.jpeg import SPARE
-from backends.data.resample import axis, geometry, resample
+from backends.data.pixels import axis, geometry, resample
 from tests.data import reference
 
 needs_kernel = pytest.mark.skipif(pixels._resize is None, reason="no C kernel was built")

@@ -18,9 +18,9 @@ from backends.data import annotate, frames, preprocess, video_clips
 from backends.data.annotation import OPEN_END, Annotation, Video, annotation_json, read_annotation
 from backends.data.clip_extraction import Extracted, extract_video
 from backends.data.clip_store import read_index
+from backends.data.data_specs import PreprocessParams
 from backends.data.frame_pool import VideoFrames, VideoTask, make_video
 from backends.data.pixels import FrameReader
-from backends.data.preprocess_params import PreprocessParams
 from backends.data.video_clips import ClipTask, extract_videos, read_video
 from backends.data.video_pool import Check
 from backends.worker.job import Job

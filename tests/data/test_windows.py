@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.data.preprocess_params import clip_count, clips
+from backends.data.data_specs import clip_count, clips
 from tests.data.reference import clip_frames
 
 

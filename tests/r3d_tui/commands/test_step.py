@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from backends.core.events import Outcome
-from backends.data.preprocess_params import StepParams
+from backends.data.data_specs import StepParams
 from backends.evaluate.evaluate import StepEvaluateParams
 from backends.evaluate.score import StepScoreParams
 from backends.models.model_specs import StepExportParams
