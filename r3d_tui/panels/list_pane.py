@@ -124,11 +124,19 @@ class ListPane(Sheet):
         ask(self, lambda: listing.around(index), take, self._failed)
 
     def _all_rows(self) -> Iterator[Row]:
-        listing = self._listing
-        if listing is None:
-            return super()._all_rows()
-        listing.hold(0, listing.read(0, COPIED))
-        return map(self._whole_at, range(min(self.row_count, COPIED)))
+        return super()._all_rows() if self._listing is None else map(self._whole_at, range(min(self.row_count, COPIED)))
+
+    def when_read(self, then: Callable[[], None]) -> None:
+        """Call `then` once the rows that are copied or written down are at hand."""
+        if (listing := self._listing) is None:
+            then()
+            return
+
+        def take(found: Sequence[Any]) -> None:
+            listing.hold(0, found)
+            then()
+
+        ask(self, lambda: listing.read(0, COPIED), take, self._failed)
 
     def rearrange(self, listing: Listing[Any], pattern: str, key: int) -> None:
         """Filter and sort. What is asked for meanwhile waits, and of several such the last one alone is done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ClassVar, cast
 
 from textual import events
@@ -11,8 +12,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from backends.core.errors import R3dError
+from backends.core.messages import Line
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.host import Host, write_text
+from r3d_tui.state.feed import ask
 from r3d_tui.terminal.textual_workarounds import bind
 from r3d_tui.text.rows import Row, Span, cut, ends, row, width_of
 from r3d_tui.text.safe import safe
@@ -133,25 +137,29 @@ class Dialog(ModalScreen[str]):
     def action_far(self, way: int) -> None:
         self._body.scroll_rows(way * self._body.row_count)
 
+    def with_text(self, then: Callable[[str], None]) -> None:
+        """Call `then` with all rows as text, once they are at hand."""
+        then(self._body.plain_text())
+
     def action_copy(self) -> None:
         """The text to the terminal's clipboard (OSC 52)."""
-        self.app.copy_to_clipboard(self._body.plain_text())
+        self.with_text(self.app.copy_to_clipboard)
         self.say(self._words("say.copied"))
 
     def action_write(self) -> None:
-        if cast(Host, self.app).read_only:
+        host = cast(Host, self.app)
+        if host.read_only:
             self.say(self._words("say.read_only"))
             return
-        host, text, name = cast(Host, self.app), self._body.plain_text(), type(self).__name__.lower()
+        name, folder, now = type(self).__name__.lower(), host.client.workspace, host.clock()
 
-        def work() -> None:
-            try:
-                said = self._words("say.written", path=str(write_text(host.client.workspace, name, text, host.clock())))
-            except OSError as error:
-                said = str(error)
-            self.app.call_from_thread(self.say, said)
+        def say(place: Path) -> None:
+            self.say(self._words("say.written", path=str(place)))
 
-        self.run_worker(work, thread=True)
+        self.with_text(lambda text: ask(self, lambda: write_text(folder, name, text, now), say, self.say_error))
+
+    def say_error(self, error: R3dError | Line) -> None:
+        self.say(self._words.line(error.line if isinstance(error, R3dError) else error))
 
     def say(self, text: str) -> None:
         """A notice in place of the keys, for some seconds."""

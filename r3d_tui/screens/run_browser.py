@@ -18,7 +18,6 @@ from textual.color import Color
 from backends.core.catalog_pages import ClassEntry
 from backends.core.client import RunSummary
 from backends.core.errors import R3dError
-from backends.core.messages import Line
 from r3d_tui.lang.words import Words
 from r3d_tui.panels.list_pane import ListPane
 from r3d_tui.screens.dialog import Large
@@ -93,7 +92,7 @@ class RunBrowser(Large):
 
     def make_body(self) -> ListPane:
         """A list of any length."""
-        self._pane = ListPane(self._words, self.draw, self._say_error, self.action_deeper)
+        self._pane = ListPane(self._words, self.draw, self.say_error, self.action_deeper)
         return self._pane
 
     def on_mount(self) -> None:
@@ -219,13 +218,10 @@ class RunBrowser(Large):
             if take(found):
                 self.draw()
 
-        ask(self, work, put, lambda error: put(self._said(error)))
+        ask(self, work, put, lambda error: put(self._words.line(error.line if isinstance(error, R3dError) else error)))
 
-    def _said(self, error: R3dError | Line) -> str:
-        return self._words.line(error.line if isinstance(error, R3dError) else error)
-
-    def _say_error(self, error: R3dError | Line) -> None:
-        self.say(self._said(error))
+    def with_text(self, then: Callable[[str], None]) -> None:
+        self._pane.when_read(lambda: then(self._pane.plain_text()))
 
     def action_show(self, page: Page) -> None:
         """A page; that of videos with all of them."""
@@ -300,7 +296,7 @@ class RunBrowser(Large):
             self.state.enter("compare" if pair else "classes" if wanted.top1 is None else "matrix")
             self._turned()
 
-        ask(self, partial(self._actions.run, wanted.id), take, self._say_error)
+        ask(self, partial(self._actions.run, wanted.id), take, self.say_error)
 
     def _open(self, chosen: Any) -> None:
         """A video's clips and all about it; from lists of videos those near it follow."""
@@ -316,7 +312,7 @@ class RunBrowser(Large):
         if self.state.page in ("videos", "wrong"):
             show(listing.near)
         else:
-            ask(self, lambda: [run.video(chosen)], show, self._say_error)
+            ask(self, lambda: [run.video(chosen)], show, self.say_error)
 
     def action_filter(self) -> None:
         """Type what the entries must hold."""
@@ -367,7 +363,7 @@ class RunBrowser(Large):
             if text:
                 folder = actions.folder / Path(text).expanduser()
                 said = words("say.exported", path=str(folder))
-                ask(self, partial(actions.export, run.id, folder), lambda _: self.say(said), self._say_error)
+                ask(self, partial(actions.export, run.id, folder), lambda _: self.say(said), self.say_error)
 
         place = str(actions.folder / f"result-{run.id}")
         self.app.push_screen(EntryLine(place, "", question=words("browse.where")), chosen)

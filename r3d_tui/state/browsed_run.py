@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -63,13 +64,15 @@ class BrowsedRun:
         self.result: RunResult = client.result(run_id)
         self.id = run_id
         self._client, self._open, self._opened = client, open_catalog, catalog
+        self._opening = threading.Lock()
 
     @property
     def catalog(self) -> Catalog:
         """InputError where it cannot be had."""
-        if self._opened is None:
-            self._opened = self._open(self.id)
-        return self._opened
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open(self.id)
+            return self._opened
 
     def listing(self, page: Page, narrowed: Narrowed | None) -> Listing[Any]:
         """The entries of a page; of the videos those that are asked for, the wrong ones first."""
