@@ -137,7 +137,7 @@ def _figures(way: Way, scaling: Scaling, numbers: Sequence[int]) -> Iterator[Ben
     what = str(way.what)
     for workers in numbers:
         runs = tuple(scaling.frames / one for one in scaling.seconds[workers])
-        text = line("{what}, {n} workers", what=what, n=workers)
+        text = line("{what}, workers: {n}", what=what, n=workers)
         against, reference = line("{n} times one", n=workers), workers * scaling.rate(1) if workers > 1 else None
         yield beside(f"{way.name}_{workers}", text, middle(runs), reference, against, unit="frames/s", runs=runs,
                      wanted=EFFICIENCY if workers == 2 else None)  # fmt: skip

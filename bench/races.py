@@ -61,7 +61,7 @@ def bench_frames(videos: Path | None, count: int, rounds: int, say: Say) -> Benc
 
 def _frames(scratch: Path, source: Path, jobs: int) -> Contender:
     command = r3d_tui("step", "frames", source, ".", f"--n_jobs={jobs}")
-    return Contender(f"jobs_{jobs}", line("step frames, {n} processes", n=jobs), command, scratch / f"jobs-{jobs}")
+    return Contender(f"jobs_{jobs}", line("step frames, processes: {n}", n=jobs), command, scratch / f"jobs-{jobs}")
 
 
 def _by_clock(taken: dict[str, tuple[Taken, ...]], made: int) -> dict[str, tuple[float, ...]]:
@@ -80,7 +80,7 @@ def _scaling(
     for contender, number in zip(contenders, jobs, strict=False):
         runs = rates[contender.name]
         reference = None if one is None or number == 1 else number * one
-        text, wanted = line("{n} times one process", n=number), EFFICIENCY if number == 2 else None
+        text, wanted = line("{n} times one", n=number), EFFICIENCY if number == 2 else None
         found.append(
             beside(
                 contender.name, contender.what, middle(runs), reference, text, unit="frames/s", runs=runs, wanted=wanted

@@ -70,7 +70,7 @@ def bench_console(asked: Asked, say: Say) -> BenchReport:
             say(line("{events} events and {lines} log lines", events=asked.events, lines=asked.log_lines))
             found.flood = scenes.measure_flood(Path(scratch, "flood"), asked.events, asked.log_lines)
     settings = {name: getattr(asked, name) for name in ("rounds", "seconds", "presses", "events", "log_lines")}
-    return BenchReport("tui", before, versions(("textual", "rich")), settings, tuple(figures(found)), _notes())
+    return BenchReport("console", before, versions(("textual", "rich")), settings, tuple(figures(found)), _notes())
 
 
 def _round(asked: Asked, number: int, folder: Path, found: Found, say: Say) -> None:
