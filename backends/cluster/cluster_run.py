@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,11 @@ from backends.worker.job import Job
 
 TURN_S = 0.2
 PING_S = 2.0
+NOTHING = Line("")
+STALLED_S = 5.0
+"""Without a word, where one is due every second, a server is shown as stalled."""
+FULL = 0.9
+"""Share of the time from which the chips are what bounds a run."""
 
 
 class ClusterWork(Struct, frozen=True):
@@ -75,7 +80,7 @@ class _Server(Struct):
     hello: Hello | None = None
     alive: Alive = Alive()
     meter: Meter = msgspec.field(default_factory=Meter)
-    shown: str = ""
+    shown: tuple[str, Line] = ("", Line(""))
     given_at: dict[int, float] = msgspec.field(default_factory=dict)
 
 
@@ -114,7 +119,7 @@ class ClusterRun:
                 self._carrier.close()
             self._report(len(videos), last=True)
             for name, server in self._servers.items():
-                if server.shown == "working":
+                if server.shown[0] == "working":
                     self._show(name, "done")
         return self._work(time.monotonic() - begun)
 
@@ -228,9 +233,9 @@ class ClusterRun:
             elif isinstance(step, ShowServer):
                 self._show(step.server, step.state, step.reason)
 
-    def _show(self, server: str, state: str, reason: Line = Line("")) -> None:
-        if self._servers[server].shown != state:
-            self._servers[server].shown = state
+    def _show(self, server: str, state: str, reason: Line = NOTHING) -> None:
+        if self._servers[server].shown[0] != state or (state == "working" and self._servers[server].shown[1] != reason):
+            self._servers[server].shown = (state, reason)
             self._job.device(server, state, name=self._name(server), reason=reason)
 
     def _start(self, server: str) -> None:
@@ -263,23 +268,37 @@ class ClusterRun:
         hello, alive = self._servers[server].hello, self._servers[server].alive
         if hello is None:
             return ""
-        return f"{hello.host} · {len(alive.devices) or '?'} × {hello.soc or hello.runtime}"
+        return f"{hello.host} · {len(alive.devices) or hello.chips or '?'} × {hello.soc or hello.runtime}"
+
+    def _look(self, server: str, now: float) -> None:
+        """Show a server that says nothing as stalled, and those of its devices that do not work by their states."""
+        leased, state = self._leases.servers[server], self._servers[server]
+        if leased.state != "ready":
+            return
+        silent = now - leased.since
+        if silent > STALLED_S:
+            self._show(server, "stalled", line("no word for {seconds:.0f} s", seconds=silent))
+        elif leased.flight:
+            others = {name: one for name, one in state.alive.devices.items() if one in ("stalled", "out", "retired")}
+            text = tuple(line("{device}: {state}", device=name, state=one) for name, one in sorted(others.items()))
+            self._show(server, "working", line("{devices}", devices=text) if others else Line(""))
 
     def _report(self, total: int, *, last: bool = False) -> None:
         now = time.monotonic()
         for name, server in self._servers.items():
             meter = server.meter
+            self._look(name, now)
             tick = DeviceProgress(
                 name, meter.clips, meter.rate(now), meter.mean(now), utilisation=server.alive.computing
             )
             self._job.device_progress(tick, last=last)
         figures: dict[str, Any] = {"clips": self._spool.clips, "clips_per_s": self._all.rate(now), **self._shares()}
-        self._job.progress(self._done, total, "videos", figures=figures)
+        self._job.progress(self._done, total, "videos", note=bound(figures), figures=figures)
 
     def _shares(self) -> dict[str, float]:
         """Mean share of the last second that servers decoded and computed: what bounds the run."""
         found: dict[str, float] = {}
-        for name in ("decoding", "computing"):
+        for name in ("decoding", "waiting", "computing"):
             values = [value for one in self._servers.values() if (value := getattr(one.alive, name)) is not None]
             if values:
                 found[f"{name}_share"] = round(sum(values) / len(values), 3)
@@ -295,6 +314,19 @@ class ClusterRun:
             self._reference.runtime if self._reference else "",
             next((one.alive.runtime_version for one in worked if one.alive.runtime_version), ""),
         )
+
+
+def bound(figures: Mapping[str, Any]) -> Line:
+    """What bounds the run: chips that are always busy, else decoding, or the storage that decoders wait for."""
+    decoding, chips = figures.get("decoding_share"), figures.get("computing_share")
+    if decoding is None or chips is None:
+        return Line("")
+    facts = {"decoding": f"{decoding:.0%}", "chips": f"{chips:.0%}"}
+    if chips >= FULL:
+        return line("bound by the chips (decoding {decoding}, chips {chips} of the time)", **facts)
+    if figures.get("waiting_share", 0.0) > 0.5:
+        return line("bound by storage (decoding {decoding}, chips {chips} of the time)", **facts)
+    return line("bound by decoding (decoding {decoding}, chips {chips} of the time)", **facts)
 
 
 def differs(hello: Hello, reference: Hello | None, sample: Path) -> Line | None:

@@ -24,6 +24,7 @@ import threading
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -121,6 +122,8 @@ class Channel:
         self.heard = time.monotonic()
         self.body = b""
         """Of the message that was taken last."""
+        self.status: Callable[[], Alive] = Alive
+        """What is sent once a second."""
         self.scratch: Path | None = None
         """What is removed when the head has gone."""
         self._out, self._stream, self._lock = out, stream, threading.Lock()
@@ -158,7 +161,8 @@ class Channel:
 
 
 def _serve(setup: Setup, channel: Channel, scratch: Path) -> int:
-    threading.Thread(target=_watch_head, args=(channel, setup.silent_s), name="head", daemon=True).start()
+    for watch, words in ((_watch_head, (channel, setup.silent_s)), (_beat, (channel,))):
+        threading.Thread(target=watch, args=words, name=watch.__name__, daemon=True).start()
     model = setup.model.path
     is_here = model.is_file() and model_file(model).sha256 == setup.model.sha256
     hello, chosen = _hello(setup, scratch, needs_model=not is_here)
@@ -177,6 +181,12 @@ def _watch_head(channel: Channel, silent_s: float) -> None:
         time.sleep(min(1.0, silent_s / 4))
     sys.stderr.write("the head is silent: this server ends its part of the run\n")
     channel.end()
+
+
+def _beat(channel: Channel) -> None:
+    while True:
+        channel.send(channel.status())
+        time.sleep(BEAT_S)
 
 
 def _hello(setup: Setup, scratch: Path, *, needs_model: bool) -> tuple[Hello, Chosen | None]:
@@ -220,9 +230,11 @@ class _Session:
         self._states: dict[str, str] = {}
         self._busy: dict[str, float] = {}
         self._decoding_s = 0.0
+        self._decoding_since: float | None = None
+        self._seen = (0.0, time.monotonic())
         self._rows = ShardRows()
         self._batches = 0
-        self._version = ""
+        self._pool: Pool | None = None
         request = Request("infer", "", 1, scratch, scratch, scratch)
         self._job = Job(request, self._report)
 
@@ -231,15 +243,16 @@ class _Session:
         devices = find_devices(self._job, self._cpu_or_chips(), self._setup.devices, self._setup.options)
         names = [device.id for device in devices.devices]
         leases = Leases(names, iter(()), 0, left_out=devices.left_out, open_ended=True)
-        for work in (self._take_orders, self._decode, self._beat):
+        self._channel.status = self._status
+        for work in (self._take_orders, self._decode):
             threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
-        self._pool(devices, leases).run(0)
+        self._make_pool(devices, leases).run(0)
         return 0
 
     def _cpu_or_chips(self) -> Any:
         return "cpu" if self._chosen.info.name == "null" else self._setup.target
 
-    def _pool(self, devices: Choice, leases: Leases) -> Pool:
+    def _make_pool(self, devices: Choice, leases: Leases) -> Pool:
         maker = process_maker(self._job, self._chosen, self._model, self._shards, self._setup.batch, CLIPS)
         pool: Pool
 
@@ -247,7 +260,7 @@ class _Session:
             self._finish(pool, leases)
             return self._feed()
 
-        pool = Pool(self._job, devices.devices, maker.make, leases, self._rows, source=source)
+        pool = self._pool = Pool(self._job, devices.devices, maker.make, leases, self._rows, source=source)
         return pool
 
     def _feed(self) -> ev.More | None:
@@ -295,31 +308,34 @@ class _Session:
     def _decode(self) -> None:
         while True:
             order = self._given.get()
-            begun = time.monotonic()
+            begun = self._decoding_since = time.monotonic()
             try:
                 self._decoded.put(self._decoder.decode(order.lease, order.videos))
             except Exception as error:  # noqa: BLE001 - whatever it is, another server may do better
                 traceback.print_exc()
                 reason = error.line if isinstance(error, R3dError) else _in_words(error)
                 self._decoded.put(Refused(order.lease, reason))
+            self._decoding_since = None
             self._decoding_s += time.monotonic() - begun
 
-    def _beat(self) -> None:
-        decoding = 0.0
-        while True:
-            time.sleep(BEAT_S)
-            busy = list(self._busy.values())
-            share = sum(busy) / len(busy) if busy else None
-            self._channel.send(
-                Alive(
-                    dict(self._states),
-                    self._rows.clips,
-                    min(1.0, (self._decoding_s - decoding) / BEAT_S),
-                    share,
-                    self._version,
-                )
-            )
-            decoding = self._decoding_s
+    def _status(self) -> Alive:
+        """Shares are of the time since the last call."""
+        before, begun = self._seen
+        decoded, now = self._seen = self._decoded_s(), time.monotonic()
+        busy = list(self._busy.values())
+        return Alive(
+            dict(self._states),
+            self._rows.clips,
+            min(1.0, (decoded - before) / max(1e-3, now - begun)),
+            self._decoder.waiting_share(),
+            sum(busy) / len(busy) if busy else None,
+            self._pool.version or "" if self._pool is not None else "",
+        )
+
+    def _decoded_s(self) -> float:
+        """Seconds so far in which a shard was being decoded, the present one with them."""
+        begun = self._decoding_since
+        return self._decoding_s + (time.monotonic() - begun if begun is not None else 0.0)
 
     def _report(self, event: Event) -> None:
         """What the pool says through its job."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -25,6 +26,7 @@ from backends.data.data_specs import PreprocessParams
 from backends.data.video_clips import read_video
 from backends.device.clip_format import ClipHeader
 
+Timed = tuple[Extracted, tuple[float, float]]
 CRASHED = line("the process that decoded it was killed, or crashed")
 
 
@@ -47,6 +49,7 @@ class ShardDecoder:
         self._params, self._header, self._folder = params, header, folder
         self._workers = workers or len(os.sched_getaffinity(0))
         self._pool: ProcessPoolExecutor | None = None
+        self._times = (0.0, 0.0)
 
     def decode(self, lease: int, videos: Sequence[ShardVideo]) -> DecodedShard:
         """The store is `folder/<lease>`; a video that gives no clips has its reason in the results."""
@@ -64,11 +67,14 @@ class ShardDecoder:
         checksums = iter(read_index(store, crc=True).crc) if any(one.clips is not None for one in found) else iter(())
         return DecodedShard(lease, store, tuple(_result(made, checksums) for made in found))
 
-    def close(self) -> None:
-        """End the processes without waiting for what they decode."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+    def waiting_share(self) -> float | None:
+        """Share of the decoders' time since the last call that went into waiting for the videos' storage."""
+        seconds, waited = self._times
+        self._times = (0.0, 0.0)
+        return waited / seconds if seconds else None
+
+    def _add(self, times: tuple[float, float]) -> None:
+        self._times = (self._times[0] + times[0], self._times[1] + times[1])
 
     def _each(self, videos: Sequence[ShardVideo]) -> Iterator[Extracted]:
         """In order. After a crash, which takes all processes along, each video that had none yet is decoded alone."""
@@ -76,7 +82,8 @@ class ShardDecoder:
         try:
             futures = [self._submit(video) for video in videos]
             for future in futures:
-                made = future.result()
+                made, waited = future.result()
+                self._add(waited)
                 done += 1
                 yield made
         except BrokenProcessPool:
@@ -86,16 +93,32 @@ class ShardDecoder:
 
     def _alone(self, video: ShardVideo) -> Extracted:
         try:
-            return self._submit(video).result()
+            return self._submit(video).result()[0]
         except BrokenProcessPool:
             self._pool = None
             return Extracted(video.video, None, 0, CRASHED, is_temporary=True)
 
-    def _submit(self, video: ShardVideo) -> Future[Extracted]:
+    def _submit(self, video: ShardVideo) -> Future[Timed]:
         if self._pool is None:
             context = get_context("spawn")
             self._pool = ProcessPoolExecutor(self._workers, context, die_with_parent, (os.getpid(),))
-        return self._pool.submit(read_video, video.path, video.video, self._params)
+        return self._pool.submit(_timed, video, self._params)
+
+
+def _timed(video: ShardVideo, params: PreprocessParams) -> Timed:
+    """Its clips, and seconds of its decoding in all and without a core though none was missing: reading, mostly."""
+    begun, before = time.monotonic(), _on_core_s()
+    made = read_video(video.path, video.video, params)
+    seconds = time.monotonic() - begun
+    return made, (seconds, max(0.0, seconds - (_on_core_s() - before)))
+
+
+def _on_core_s() -> float:
+    """Seconds that this thread has computed or waited for a core (Linux; elsewhere computed alone)."""
+    try:
+        return sum(map(int, Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()[:2])) / 1e9
+    except (OSError, ValueError):
+        return time.thread_time()
 
 
 def _result(made: Extracted, checksums: Iterator[int]) -> VideoResult:

@@ -78,6 +78,8 @@ class LeasedServer(Struct):
     state: Literal["starting", "ready", "left_out", "lost"] = "lost"
     since: float = 0.0
     """When it was last heard."""
+    is_heard: bool = False
+    """Since its last start."""
     starts: int = 0
     flight: dict[int, Shard] = field(default_factory=dict)
     """By lease, the oldest first."""
@@ -87,7 +89,7 @@ class LeasedServer(Struct):
 
 
 class ShardLimits(Struct, frozen=True):
-    """Seconds that a server may be silent, and how often one is started in all."""
+    """Seconds that a server may be silent, before and after its first word, and how often one is started in all."""
 
     start_s: float = 120.0
     silent_s: float = 30.0
@@ -136,7 +138,7 @@ class ShardLeases:
 
     def heard(self, name: str, at: float) -> None:
         """Whatever the server sent."""
-        self.servers[name].since = at
+        self.servers[name].since, self.servers[name].is_heard = at, True
 
     def answered(self, name: str, lease: int, at: float) -> tuple[Shard | None, list[Step]]:
         """The shard of an answer, to be kept; None where its lease has ended."""
@@ -172,14 +174,14 @@ class ShardLeases:
         """Time has passed: servers that are silent for too long are ended."""
         steps: list[Step] = []
         for server in self.servers.values():
-            limit = self._limits.start_s if server.state == "starting" else self._limits.silent_s
+            limit = self._limits.silent_s if server.is_heard else self._limits.start_s
             if server.state in ("starting", "ready") and at - server.since > limit:
                 reason = line("no answer for {seconds:.0f} s", seconds=at - server.since)
                 steps += [Kill(server.name), *self.lost(server.name, reason, at, blame=False)]
         return steps
 
     def _start(self, server: LeasedServer, at: float) -> Sequence[Step]:
-        server.state, server.since, server.starts = "starting", at, server.starts + 1
+        server.state, server.since, server.starts, server.is_heard = "starting", at, server.starts + 1, False
         return Start(server.name), ShowServer(server.name, "loading")
 
     def _failed(self, shard: Shard, reason: Line) -> list[Step]:

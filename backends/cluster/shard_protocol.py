@@ -126,6 +126,8 @@ class Alive(Struct, frozen=True):
     """State of each device."""
     clips: int = 0
     decoding: float | None = None
+    waiting: float | None = None
+    """Share of the decoders' time that went into waiting for storage."""
     computing: float | None = None
     runtime_version: str = ""
 

@@ -145,7 +145,8 @@ class Pool:
         self._real = self._clock
         self._ready_at: float | None = None
         self._reported = self._looked = float("-inf")
-        self._version: str | None = None
+        self.version: str | None = None
+        """Of the runtime; None until a device has opened."""
         self._batches = 0
         self.dropped: dict[int, Line] = {}
         """Clips that could not be read, and why."""
@@ -244,7 +245,7 @@ class Pool:
         elif answer.kind == "ready":
             if answer.classes:  # a tool learns them from its first output
                 self._ledger.open(answer.classes)
-            self._version = answer.version
+            self.version = answer.version
             if self._ready_at is None and not self._leases.tool:
                 self._ready_at = time.monotonic()
             self._tell(ev.Opened(device, now, answer.seconds))
@@ -453,7 +454,7 @@ class Pool:
             waited = max(0.0, seconds - max((work_s for _, work_s in at_work), default=0.0))
             seconds -= waited
         return Work(
-            self._version,
+            self.version,
             sum(meter.clips > 0 for meter in meters),
             self._batches,
             sum(meter.clips for meter in meters),

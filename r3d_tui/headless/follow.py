@@ -30,7 +30,7 @@ from r3d_tui.text.safe import safe
 from r3d_tui.views.chips import chip_table, table_of
 from r3d_tui.views.devices import joined
 from r3d_tui.views.look import Look, dotted, marked, packed, sign, stage_word
-from r3d_tui.views.phase import running_stages
+from r3d_tui.views.phase import computes, running_stages
 from r3d_tui.views.running import inference, progress
 
 LOOK_S = 0.25
@@ -267,7 +267,7 @@ def live_rows(words: Words, snapshot: Snapshot, width: int, height: int, now: fl
     look = Look(words, width - 1, min(height, 12), now)
     for stage in running_stages(snapshot):
         rows += [row(sign(stage.state), *line) for line in progress(stage, look)]
-        if stage.name == "infer":
+        if computes(stage):
             found = table_of(snapshot, joined(snapshot), {})
             rows += [row(" ", *line) for line in inference(snapshot, stage, look, found)]
             rows += _few(chip_table(found, look, ""), max(0, height - len(rows)), words)

@@ -20,7 +20,7 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "check": ("met", "warnings", "missing"),
     "frames": ("classes", "videos", "frames", "bytes"),
     "annotate": ("classes", "videos", "subset_videos", "missing", "unlisted"),
-    "preprocess": ("videos", "clips", "missing", "bytes", "clips_per_s"),
+    "preprocess": ("videos", "clips", "missing", "bytes", "servers", "clips_per_s"),
     "export": ("arch", "classes", "parameters", "opset", "nodes", "bytes"),
     "simplify": ("nodes_before", "nodes", "bytes"),
     "compile": ("soc_version", "precision_mode", "cann", "tune", "tune_gain_percent", "bytes"),

@@ -65,7 +65,12 @@ def running_stages(snapshot: Snapshot) -> tuple[StageRun, ...]:
 
 
 def infer_runs(snapshot: Snapshot) -> bool:
-    return any(stage.name == "infer" for stage in running_stages(snapshot))
+    return any(map(computes, running_stages(snapshot)))
+
+
+def computes(stage: StageRun) -> bool:
+    """Devices compute in it: infer, and over several servers preprocess, whose rows of devices are then servers."""
+    return stage.name == "infer" or "decoding_share" in stage.live
 
 
 SURE = 0.1

@@ -12,7 +12,7 @@ from r3d_tui.text.rows import Row, Span, cells, cut, fit, row
 from r3d_tui.views.chips import ChipTable
 from r3d_tui.views.devices import of_simulated
 from r3d_tui.views.look import Look, dotted, elapsed, figure, left, live_rate, share, stage_word
-from r3d_tui.views.phase import MODEL, infer_runs, running_stages
+from r3d_tui.views.phase import MODEL, computes, infer_runs, running_stages
 from r3d_tui.views.stages import progress_words
 from r3d_tui.widgets.meter import meter, spark
 
@@ -26,7 +26,7 @@ def running(snapshot: Snapshot, look: Look, table: ChipTable) -> list[Row]:
     rows: list[Row] = []
     for stage in found:
         rows += progress(stage, look, is_alone=len(found) == 1)
-        if stage.name == "infer":
+        if computes(stage):
             rows += inference(snapshot, stage, look, table)
     if not found:
         rows.append(row(" ", Span(look.words("running.between"), "dim")))

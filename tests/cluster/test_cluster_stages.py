@@ -13,6 +13,7 @@ import pytest
 
 from backends.cluster import cluster_stages
 from backends.cluster.cluster_check import ask_servers, server_findings
+from backends.cluster.cluster_run import bound
 from backends.core.codec import encode
 from backends.core.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.core.events import DeviceChanged, Event, ItemSetAside
@@ -116,7 +117,7 @@ def test_a_fault_costs_time_and_nothing_else(
 ) -> None:
     """A server, its device or its decoder is killed, or stopped for good: equal digests."""
     name, said = f"fault-{what}-{needle[:6].decode()}", list[Event]()
-    tuning = cluster.tuning(silent_s=4.0, shard_videos=1)
+    tuning = cluster.tuning(silent_s=10.0, shard_videos=1)
     thread = when_working(cluster, said, lambda: send(cluster, what, needle))
     try:
         first = cluster_stages.preprocess(cluster.job("preprocess", name, tuning, said))
@@ -214,3 +215,30 @@ def test_servers_describe_themselves(cluster: Cluster) -> None:
         (one.name, one.runtime, one.sees_videos, str(one.reason)) for one in reports
     ]
     assert ["met", "met"] == [finding.state for finding in server_findings(reports)]
+
+
+@pytest.mark.parametrize(
+    ("decoding", "waiting", "computing", "expected"),
+    [(1.0, 0.0, 0.3, "decoding"), (1.0, 0.8, 0.3, "storage"), (0.4, 0.0, 0.95, "the chips"), (None, 0.0, 0.5, "")],
+)
+def test_what_bounds_a_run_is_named(decoding: float | None, waiting: float, computing: float, expected: str) -> None:
+    """Chips that are always busy, decoders that compute, or decoders that wait for storage."""
+    figures = {"decoding_share": decoding, "waiting_share": waiting, "computing_share": computing}
+    found = str(bound(figures))
+    assert (f"bound by {expected}" in found) if expected else not found
+
+
+def test_a_silent_server_is_shown_as_stalled_and_is_at_work_again_after_a_word(cluster: Cluster) -> None:
+    """A SIGSTOP of a few seconds ends nothing."""
+    said, tuning = list[Event](), cluster.tuning("local:1", shard_videos=2)
+
+    def pause() -> None:
+        send(cluster, signal.SIGSTOP, b"server_process")
+        time.sleep(7)
+        send(cluster, signal.SIGCONT, b"server_process")
+
+    thread = when_working(cluster, said, pause)
+    cluster_stages.preprocess(cluster.job("preprocess", "paused", tuning, said))
+    thread.join()
+    states = [event.state for event in said if isinstance(event, DeviceChanged)]
+    assert ["loading", "working", "stalled", "working", "done"] == states

@@ -91,11 +91,13 @@ def test_a_silent_server_is_ended_and_started_again_a_few_times() -> None:
     """Then it stays away, and the run ends where no other is left."""
     made = ShardLeases(["s0"], [Shard((0,))], ShardLimits(start_s=10, silent_s=5, starts=2))
     made.begin(0.0)
-    made.joined("s0", 1.0)
-    assert [] == made.tick(5.0)
-    assert {Kill, Start} < {type(step) for step in made.tick(7.0)}
-    made.joined("s0", 8.0)
-    assert Start not in {type(step) for step in made.tick(14.0)}
+    assert [] == made.tick(9.0)
+    made.heard("s0", 9.0)
+    made.joined("s0", 9.0)
+    assert [] == made.tick(13.0)
+    assert {Kill, Start} < {type(step) for step in made.tick(15.0)}
+    made.heard("s0", 16.0)
+    assert Start not in {type(step) for step in made.tick(22.0)}
     assert made.failure is made.servers["s0"]
 
 

@@ -36,7 +36,7 @@ MESSAGES: list[tuple[Message, bytes]] = [
     (Give(3, (ShardVideo(Path("/videos/wave/a.avi"), VIDEO),)), b""),
     (Answer(3, (VideoResult(VIDEO, 3, (1, 2, 3)), VideoResult(VIDEO, reason=line("{n} is odd", n=1))), 2), b"x" * 24),
     (Refused(4, line("it broke")), b""),
-    (Alive({"npu:0": "working"}, 7, 0.5, None, "null 1"), b""),
+    (Alive({"npu:0": "working"}, 7, 0.5, runtime_version="null 1"), b""),
     (Hello("0.2", problem=line("{a}: {b}", a="x", b=line("inner"))), b""),
 ]
 
