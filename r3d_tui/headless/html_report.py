@@ -39,7 +39,7 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.big{font-size:2.6e
 .bad{color:var(--bad)}.good{color:var(--good)}.amber{color:var(--amber)}.bar{background:var(--bar);height:.7em;display:inline-block}
 .clips{display:flex;flex-wrap:wrap;gap:1em}.clip{width:150px;font-size:12px;overflow-wrap:anywhere}
 .clip img{width:150px;height:150px;image-rendering:pixelated}
-.matrix{width:auto}.matrix td,.matrix th{padding:0;border:0;font-size:10px;
+.matrix{width:auto;margin-bottom:1em}.matrix td,.matrix th{padding:0;border:0;font-size:10px;
 height:14px;min-width:14px;text-align:center}.matrix th.row{text-align:right;padding-right:.5em;white-space:nowrap}
 svg text{fill:var(--ink);font-size:12px}pre{overflow-x:auto;background:color-mix(in srgb,var(--line) 30%,transparent);
 padding:.8em}

@@ -99,18 +99,15 @@ def _boxed(body: Box, wishes: Wishes) -> dict[str, Box]:
     """Main and chips; once there is data and a model, three small ones beside each other, and the log."""
     if wishes.phase in BEFORE:
         return _upright(body, wishes, 0)
-    small, log = 7, 6
-    boxes = _upright(body, wishes, small + log)
+    small, third, half = 7, body.width // 3, body.width // 2
+    ends = wishes.phase == "done"  # the result says the accuracy, and needs the lines of the log
+    boxes = _upright(body, wishes, small if ends else small + LOG)
     y = body.y + sum(box.height for box in boxes.values())
-    third = body.width // 3
-    if wishes.phase == "running":
-        boxes["data"] = Box(0, y, third, small)
-        boxes["model"] = Box(third, y, body.width - 2 * third, small)
-        boxes["accuracy"] = Box(body.width - third, y, third, small)
-    else:  # the result says the accuracy
-        half = body.width // 2
-        boxes["data"] = Box(0, y, half, small)
-        boxes["model"] = Box(half, y, body.width - half, small)
+    if ends:
+        return {**boxes, "data": Box(0, y, half, small), "model": Box(half, y, body.width - half, small)}
+    boxes["data"] = Box(0, y, third, small)
+    boxes["model"] = Box(third, y, body.width - 2 * third, small)
+    boxes["accuracy"] = Box(body.width - third, y, third, small)
     boxes["log"] = Box(0, y + small, body.width, body.y + body.height - y - small)
     return boxes
 

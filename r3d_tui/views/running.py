@@ -39,6 +39,8 @@ def progress(stage: StageRun, look: Look, *, is_alone: bool = False) -> list[Row
     name = "" if is_alone and stage.name == "infer" else f"{fit(stage_word(words, stage.name), 11)} "
     if part is None:
         text = dotted([*(progress_words(stage, look) if stage.done else []), words.line(stage.note)])
+        if stage.name == "infer" and not text:
+            text = words("running.loading")
         clock = figures.clock(elapsed(stage, look.now))
         return [cut(row(" ", Span(name, "strong"), Span(f"{clock}  ", "accent"), text), look.width)]
     counts = f"{figures.count(stage.done)}/{figures.count(stage.total)}"
