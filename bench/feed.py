@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -78,6 +79,8 @@ class Feed(Struct, frozen=True):
 
     costs: tuple[Cost, ...]
     runs: tuple[ChipRun, ...]
+    written_bytes_s: float
+    """`written_floats`; median of the rounds."""
 
     def cpu_s(self, *names: str) -> float:
         """Processor time of a clip on the named parts of its way together."""
@@ -123,7 +126,7 @@ def bench_feed(
         )
         for key, runs in found.items()
     )
-    return Feed(costs, runs)
+    return Feed(costs, runs, statistics.median(written_floats() for _ in range(rounds)))
 
 
 def run_chips(
@@ -188,6 +191,23 @@ def read_costs(store: Path, rounds: int = 3) -> tuple[Cost, ...]:
                 _read_cost(ClipStore.open(store, check=check), clip_kernels.buffer((BATCH, *ClipShape().clip), kind))
             )
     return tuple(Cost(name, what, statistics.median(taken[name])) for name, what, *_ in ways)
+
+
+def written_floats(seconds: float = 0.5) -> float:
+    """Bytes a second that all cores together write beside each other, one batch of floats after another."""
+    import numpy as np
+
+    def write(out: NDArray[Any]) -> int:
+        written, until = 0, time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            out.fill(written)  # releases the interpreter's lock
+            written += out.nbytes
+        return written
+
+    count = len(os.sched_getaffinity(0))
+    batches = [np.zeros((BATCH, *ClipShape().clip), np.float32) for _ in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        return sum(pool.map(write, batches)) / seconds
 
 
 def loop_cost(rounds: int = 3) -> Cost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from backends.core.command_reports import BenchFigure, BenchReport, beside
 from backends.core.messages import Line, Scalar, line
+from backends.core.model_io import ClipShape
 from backends.monitor.cpu_groups import load_note, machine, versions
 
 if TYPE_CHECKING:
@@ -145,6 +147,7 @@ def _preprocess_figures(found: PreprocessBench) -> Iterator[BenchFigure]:
 
 def _feed_figures(found: Feed, jpeg_s: float) -> Iterator[BenchFigure]:
     from bench.feed import cores_needed
+    from bench.null_loop import PUBLISHED
 
     yield BenchFigure("jpeg_us", line("JPEG files to the store"), 1e6 * jpeg_s, "µs CPU/clip")
     for cost in found.costs:
@@ -158,6 +161,9 @@ def _feed_figures(found: Feed, jpeg_s: float) -> Iterator[BenchFigure]:
             text, name = line("{runs}, through pyACL", runs=str(text)), f"{name}_acl"
         wanted = BYTES_WANTED if run.kind == "uint8" else None
         yield beside(name, text, run.busy, 1.0, line("chips that never wait"), unit="busy", wanted=wanted)
+    text, against = line("floats that all cores write beside each other"), line("floats of eight 310P")
+    taken = 8 * PUBLISHED["310P"] * 4 * math.prod(ClipShape().clip)
+    yield beside("written_floats", text, found.written_bytes_s / 1e9, taken / 1e9, against, unit="GB/s")
     ways = (
         ("jpeg", line("JPEG files to float32"), jpeg_s + found.cpu_s("batches", "loop")),
         ("float32", line("the store to float32"), found.cpu_s("batches", "loop")),

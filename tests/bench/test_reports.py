@@ -67,7 +67,7 @@ def test_feed_tells_busy_shares_and_cores(monkeypatch: pytest.MonkeyPatch) -> No
         names = ("batches", "batches_unchecked", "bytes", "bytes_unchecked", "loop")
         cost = [feed_bench.Cost(n, line("x"), 0.001) for n in names]
         run = feed_bench.ChipRun("310P", 8, "uint8", True, "null", 0.95, 6000.0)
-        return feed_bench.Feed(tuple(cost), (run,))
+        return feed_bench.Feed(tuple(cost), (run,), 15e9)
 
     monkeypatch.setattr(feed_bench, "bench_feed", measured)
     monkeypatch.setattr(reports, "MADE_CLIPS", 10)
@@ -75,6 +75,9 @@ def test_feed_tells_busy_shares_and_cores(monkeypatch: pytest.MonkeyPatch) -> No
     busy = figure(report, "busy_310P_8_uint8")
     assert (0.95, 0.92, "made here") == (busy.value, busy.wanted, report.settings["store"])
     assert pytest.approx(8 * 794.91 * 0.002) == figure(report, "cores_8_310P_float32").value
+    floats = figure(report, "written_floats")
+    assert (15.0, "GB/s") == (floats.value, floats.unit)
+    assert pytest.approx(8 * 794.91 * 602_112 * 4 / 1e9) == floats.reference
     jpeg = figure(report, "jpeg_us").value
     assert jpeg is not None
     assert pytest.approx(8 * 794.91 * (jpeg / 1e6 + 0.002)) == figure(report, "cores_8_310P_jpeg").value
