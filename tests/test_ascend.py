@@ -139,6 +139,7 @@ def test_chips_compile_infer_and_score_as_the_cpu_does(place: Place, chips: int,
     assert "done" == stages(status)["compile"]
     same(place)
     assert chips == len(devices(status))
+    assert re.search(r"verify +running · follows infer", place.words)
     verified = figures(status, "verify")
     assert (True, "force_fp16") == (verified["om_passed"], verified["precision_mode"])
     assert verified["om_max_abs"] < 1e-4

@@ -161,6 +161,8 @@ def _verify(settings: Settings) -> Stage:
         params=encode(VerifyParams(wanted_network(settings), _clip(settings), settings.verify)),
         tuning=encode(read_limits(settings)),
         inputs=inputs,
+        # on the CPU both would want the same cores, and infer's throughput would not be its own
+        follows=("infer",) if settings.infer.target == "ascend" else (),
         needs=(_NUMPY, module("onnxruntime"), *(() if "onnx" in inputs else (_TORCH,))),
         skip=skip,
     )

@@ -2,6 +2,7 @@
 
 The exported and the simplified model are computed here. What infer ran (an .om on its chips, OpenVINO on the CPU) is
 not: its own rows of the same clips are compared, so that no device is opened twice and what counts is what is verified.
+On a server with chips the reference is computed beside infer.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import filecmp
 import functools
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 
 TORCH_BATCH = 5
 """Clips at once through torch: its unfused values take the memory of a larger batch elsewhere."""
+GIVE_WAY = 10
+"""Niceness beside infer: what feeds the chips comes first."""
+POLL_S = 0.05
 CPU_RUNTIME = "onnxruntime"
 """What computes an ONNX file here."""
 
@@ -68,6 +73,8 @@ def run(job: Job) -> Outcome:
     where a model is over one of the thresholds.
     """
     params = decode(VerifyParams, dict(job.params))
+    if job.upstream["infer"].is_growing:
+        os.nice(GIVE_WAY)
     store = ClipStore.open(job.upstream["preprocess"].path("store"))
     numbers = spread(store.clip_count, params.limits.clips)
     if not numbers:
@@ -76,6 +83,7 @@ def run(job: Job) -> Outcome:
     files = tuple(_files(job, params, clips))
     clips.expect(1 + len(files) + 1)
     reference = _reference(job, params, clips)
+    _wait_for_infer(job, clips)
     models = (*files, *_inferred(job, params, clips))
     logits = _each_once(models, clips)
     found = {model.name: _compared(model.name, reference, logits[model.name]) for model in models}
@@ -106,10 +114,10 @@ class _Pass:
         self._total = passes * len(self.numbers)
         self.count(0)
 
-    def count(self, clips: int) -> None:
+    def count(self, clips: int, note: Line | None = None) -> None:
         """So many more clips are done."""
         self._done += clips
-        self._job.progress(self._done, self._total, "clips")
+        self._job.progress(self._done, self._total, "clips", note=note)
 
     def finish(self, figures: dict[str, Scalar]) -> None:
         self._job.progress(self._total, self._total, "clips", figures=figures)
@@ -138,6 +146,14 @@ def _reference(job: Job, params: VerifyParams, clips: _Pass) -> Logits:
     limits = decode(ReadLimits, dict(job.tuning))
     checkpoint = read_checkpoint(job.inputs["checkpoint"], params.wanted, job.inputs.get("options"), limits)
     return clips.logits(_torch(checkpoint), TORCH_BATCH)
+
+
+def _wait_for_infer(job: Job, clips: _Pass) -> None:
+    """Until it has ended; the engine ends this stage where infer fails."""
+    while job.upstream["infer"].is_growing:
+        job.check_stop()
+        clips.count(0, line("waits for {stage}", stage="infer"))
+        time.sleep(POLL_S)
 
 
 def _reference_name(job: Job) -> Line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -64,6 +65,12 @@ def test_verify_comes_after_infer_and_keeps_nothing_waiting() -> None:
     after = {stage.name: stage.after for stage in stages}
     assert "infer" in after["verify"]
     assert not [name for name, before in after.items() if "verify" in before]
+
+
+@pytest.mark.parametrize(("target", "follows"), [("ascend", ("infer",)), ("cpu", ())])
+def test_verify_runs_beside_infer_on_chips(target: Literal["ascend", "cpu"], follows: tuple[str, ...]) -> None:
+    """The host's cores are idle then; on the CPU the two would take each other's cores."""
+    assert follows == VERIFY.plan(Settings(infer=InferSettings(target))).follows
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,11 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from backends.core.codec import encode
 from backends.core.errors import InputError, StageError, Stopped
+from backends.core.events import Outcome
 from backends.core.settings import VerifySettings
+from backends.core.stage_request import Upstream
 from backends.data.clip_store import ClipStore
 from backends.data.score_rows import RowsWriter
 from backends.models import onnx_file, simplify
@@ -159,6 +165,24 @@ def test_a_given_om_is_verified_against_a_given_onnx(
     job = make_job("verify", VerifyParams(limits=VerifySettings(om_max_abs=1e-3)), {"onnx": onnx}, upstream, figures)
     with pytest.raises(StageError, match=r"from the given \.onnx by"):
         run(job)
+
+
+def test_it_begins_beside_infer_and_ends_after_it(ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """While infer runs the reference is computed, giving way to it; the rows are read once infer has ended."""
+    niceness: list[int] = []
+    monkeypatch.setattr(os, "nice", niceness.append)
+    job = ready(runtime="acl", om="force_fp16")
+    whole = job.upstream["infer"]
+    job.upstream = {**job.upstream, "infer": Upstream(whole.folder, Outcome({}), is_growing=True)}
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(run, job)
+        while not any(getattr(event, "done", 0) == 7 for event in job.said):  # type: ignore[attr-defined]
+            assert not ended.done(), ended.result()
+            time.sleep(0.01)
+        assert not wait([ended], 0.2).done
+        job.obey({"command": "settled", "stage": "infer", "upstream": encode(whole)})
+        assert ended.result(30).figures["om_passed"] is True
+    assert [10] == niceness
 
 
 def test_an_om_of_another_network_is_named(ready: Callable[..., Job], clip_store: Path) -> None:
