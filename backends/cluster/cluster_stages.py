@@ -35,7 +35,7 @@ from backends.data.video_clips import read_video
 from backends.data.video_sources import find_sources
 from backends.device.clip_format import shard_path
 from backends.inference.infer import ROWS, Params, Tuning
-from backends.models.verify import spread
+from backends.models.clip_logits import spread
 from backends.worker.job import Job
 
 SPOOL, WORK = "spool", "work.json"

@@ -23,17 +23,11 @@ from backends.core.errors import StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
 from backends.core.messages import N_, Line, Scalar, line
-from backends.core.model_io import ClipShape
 from backends.data.clip_store import ClipStore
 from backends.data.score_rows_reader import RowsReader
-from backends.device import clip_kernels
-from backends.device.failures import DeviceError
-from backends.device.model_runtime import DeviceSpec, load
-from backends.inference.device_link import as_line
 from backends.inference.runtime_registry import known_runtimes
-from backends.models.checkpoint import Checkpoint, read_checkpoint
-from backends.models.families import network_of
-from backends.models.forward import forward
+from backends.models.checkpoint import read_checkpoint
+from backends.models.clip_logits import CPU_RUNTIME, ClipPass, onnx_logits, spread, torch_logits
 from backends.models.model_specs import VerifyParams
 from backends.models.network import ReadLimits
 from backends.models.parity import ClipDifference, Difference, Limits, compare, limits_on_chip, limits_on_cpu
@@ -45,13 +39,9 @@ if TYPE_CHECKING:
 
     Logits = NDArray[np.float32]
 
-TORCH_BATCH = 5
-"""Clips at once through torch: its unfused values take the memory of a larger batch elsewhere."""
 GIVE_WAY = 10
 """Niceness beside infer: what feeds the chips comes first."""
 POLL_S = 0.05
-CPU_RUNTIME = "onnxruntime"
-"""What computes an ONNX file here."""
 
 
 class _Model(Struct, frozen=True):
@@ -79,7 +69,7 @@ def run(job: Job) -> Outcome:
     numbers = spread(store.clip_count, params.limits.clips)
     if not numbers:
         raise StageError("the clip store holds no clips to compare on", hint="see what preprocess skipped, and why")
-    clips = _Pass(job, store, numbers)
+    clips = ClipPass(job, store, numbers)
     files = tuple(_files(job, params, clips))
     clips.expect(1 + len(files) + 1)
     reference = _reference(job, params, clips)
@@ -96,59 +86,15 @@ def run(job: Job) -> Outcome:
     return Outcome(figures, {"verify": "verify.json"})
 
 
-def spread(count: int, wanted: int) -> tuple[int, ...]:
-    """`wanted` of `count` clip numbers, evenly spaced, so that they fall on many videos; all where there are fewer."""
-    wanted = min(wanted, count)
-    return tuple((2 * place + 1) * count // (2 * wanted) for place in range(wanted))
-
-
-class _Pass:
-    """The chosen clips under one model after another, one batch in memory at a time."""
-
-    def __init__(self, job: Job, store: ClipStore, numbers: Sequence[int]) -> None:
-        self.numbers = numbers
-        self._job, self._store = job, store
-        self._done = self._total = 0
-
-    def expect(self, passes: int) -> None:
-        self._total = passes * len(self.numbers)
-        self.count(0)
-
-    def count(self, clips: int, note: Line | None = None) -> None:
-        """So many more clips are done."""
-        self._done += clips
-        self._job.progress(self._done, self._total, "clips", note=note)
-
-    def finish(self, figures: dict[str, Scalar]) -> None:
-        self._job.progress(self._total, self._total, "clips", figures=figures)
-
-    def owner(self, place: int) -> tuple[str, str]:
-        """Id and label of the video that the clip at that place is of."""
-        number = self.numbers[place]
-        return next((video.id, video.label) for video in self._store.videos if number in video.numbers)
-
-    def logits(self, compute: Callable[[NDArray[Any]], Logits], batch: int, kind: str = "float32") -> Logits:
-        """One row a clip, of float32 or uint8 batches filled up with zeros."""
-        import numpy as np
-
-        rows, out = [], clip_kernels.buffer((batch, *self._store.header.shape), kind)
-        for start in range(0, len(self.numbers), batch):
-            self._job.check_stop()
-            some = self.numbers[start : start + batch]
-            rows.append(compute(self._store.batch(some, out, pad_to=batch))[: len(some)].copy())
-            self.count(len(some))
-        return np.concatenate(rows)
-
-
-def _reference(job: Job, params: VerifyParams, clips: _Pass) -> Logits:
+def _reference(job: Job, params: VerifyParams, clips: ClipPass) -> Logits:
     if "checkpoint" not in job.inputs:
-        return _runtime_logits(job.inputs["onnx"], clips, params.clip)
+        return onnx_logits(job.inputs["onnx"], clips, params.clip)
     limits = decode(ReadLimits, dict(job.tuning))
     checkpoint = read_checkpoint(job.inputs["checkpoint"], params.wanted, job.inputs.get("options"), limits)
-    return clips.logits(_torch(checkpoint), TORCH_BATCH)
+    return torch_logits(checkpoint, clips)
 
 
-def _wait_for_infer(job: Job, clips: _Pass) -> None:
+def _wait_for_infer(job: Job, clips: ClipPass) -> None:
     """Until it has ended; the engine ends this stage where infer fails."""
     while job.upstream["infer"].is_growing:
         job.check_stop()
@@ -160,17 +106,17 @@ def _reference_name(job: Job) -> Line:
     return line("the checkpoint") if "checkpoint" in job.inputs else line("the given .onnx")
 
 
-def _files(job: Job, params: VerifyParams, clips: _Pass) -> Iterable[_Model]:
+def _files(job: Job, params: VerifyParams, clips: ClipPass) -> Iterable[_Model]:
     """The ONNX files of this run."""
     known = (("onnx", "export", "onnx"), ("sim", "simplify", "onnx"), ("uint8", "simplify", "uint8"))
     for name, stage, output in known:
         if stage in job.upstream and job.upstream[stage].has(output):
             path, kind = job.upstream[stage].path(output), "uint8" if name == "uint8" else "float32"
-            compute = functools.partial(_runtime_logits, path, clips, params.clip, kind)
+            compute = functools.partial(onnx_logits, path, clips, params.clip, kind)
             yield _Model(name, limits_on_cpu(params.limits), compute, path)
 
 
-def _inferred(job: Job, params: VerifyParams, clips: _Pass) -> Iterable[_Model]:
+def _inferred(job: Job, params: VerifyParams, clips: ClipPass) -> Iterable[_Model]:
     """What infer ran, by the rows that it wrote; nothing where its scores are of no model (`null`)."""
     runtime = str(job.upstream["infer"].figure("runtime")).partition(" ")[0]
     name = "om" if "compile" in job.upstream else runtime
@@ -194,7 +140,7 @@ def _mode(job: Job) -> str | None:
     return mode if isinstance(mode, str) else None
 
 
-def _each_once(models: Sequence[_Model], clips: _Pass) -> dict[str, Logits]:
+def _each_once(models: Sequence[_Model], clips: ClipPass) -> dict[str, Logits]:
     """The logits by name. A file that another model has byte for byte is computed once, or not at all: infer did."""
     found: dict[str, Logits] = {}
     computed: list[tuple[Path, Logits]] = []
@@ -210,7 +156,7 @@ def _each_once(models: Sequence[_Model], clips: _Pass) -> dict[str, Logits]:
     return found
 
 
-def _rows(job: Job, name: str, clips: _Pass) -> Logits:
+def _rows(job: Job, name: str, clips: ClipPass) -> Logits:
     """The rows of the chosen clips that infer wrote."""
     import numpy as np
 
@@ -224,35 +170,6 @@ def _rows(job: Job, name: str, clips: _Pass) -> Logits:
             rows.append(logits)
     clips.count(len(rows))
     return np.concatenate(rows)
-
-
-def _torch(checkpoint: Checkpoint) -> Callable[[NDArray[Any]], Logits]:
-    import torch
-
-    network = network_of(checkpoint.architecture)
-    state = {name: torch.from_numpy(values) for name, values in checkpoint.state.items()}
-
-    def compute(batch: NDArray[Any]) -> Logits:
-        with torch.inference_mode():
-            found: Logits = forward(network, state, torch.from_numpy(batch)).numpy()
-        return found
-
-    return compute
-
-
-def _runtime_logits(model: Path, clips: _Pass, clip: ClipShape, kind: str = "float32") -> Logits:
-    """An ONNX file under the runtime that infer uses for it, on all cores; `kind` is of its input."""
-    runtime = load(known_runtimes()[CPU_RUNTIME].entry)()
-    cores = tuple(sorted(os.sched_getaffinity(0)))
-    device = DeviceSpec("cpu:0", cores=cores, options={"input": kind})
-    try:
-        runtime.open(model, device, (clip.batch, *clip.clip))
-        return clips.logits(runtime.run, clip.batch, kind)
-    except DeviceError as error:
-        reason = as_line(error.reason)
-        raise StageError(reason.template, hint=as_line(error.hint), **reason.facts) from error
-    finally:
-        runtime.close()
 
 
 def _compared(name: str, reference: Logits, found: Logits) -> Difference:
@@ -278,7 +195,7 @@ def _hold(model: _Model, found: Difference, reference: Line, video: str) -> None
         raise StageError(text, hint=model.hint, found=found.top1, limit=limits.top1, **facts)
 
 
-def _figures(job: Job, clips: _Pass, found: dict[str, Difference], models: Sequence[_Model]) -> dict[str, Scalar]:
+def _figures(job: Job, clips: ClipPass, found: dict[str, Difference], models: Sequence[_Model]) -> dict[str, Scalar]:
     figures: dict[str, Scalar] = {"clips": len(clips.numbers)}
     for model in models:
         measured = {**_measured(found[model.name]), "passed": model.limits.broken(found[model.name]) is None}
@@ -291,7 +208,7 @@ def _figures(job: Job, clips: _Pass, found: dict[str, Difference], models: Seque
 
 def _document(
     params: VerifyParams,
-    clips: _Pass,
+    clips: ClipPass,
     reference: Logits,
     logits: dict[str, Logits],
     found: dict[str, Difference],

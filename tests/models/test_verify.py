@@ -24,10 +24,11 @@ from backends.core.stage_request import Upstream
 from backends.data.clip_store import ClipStore
 from backends.data.score_rows import RowsWriter
 from backends.models import onnx_file, simplify
+from backends.models.clip_logits import spread
 from backends.models.export import run as export
 from backends.models.model_specs import ExportParams, VerifyParams
 from backends.models.network import Wanted
-from backends.models.verify import run, spread
+from backends.models.verify import run
 from backends.worker.job import Job
 
 MakeJob = Callable[..., Job]
