@@ -96,8 +96,11 @@ class Board(HeldScreen):
         """What the first picture shows; the rest comes behind it."""
         self._plan = self._planned()
         sheets = (*self._frames.values(), *self.panels.values())
-        self._rest = tuple(sheet for sheet in sheets if sheet.id not in self._plan.boxes)
-        self._tiles = Tiles(*(sheet for sheet in sheets if sheet.id in self._plan.boxes), place=self._place)
+        first = {*self._plan.boxes}
+        if self._plan.mode == "boxed":  # whether a run is on is not known yet: then it has more boxes
+            first |= plan(*self.app.size, Wishes("running")).boxes.keys()
+        self._rest = tuple(sheet for sheet in sheets if sheet.id not in first)
+        self._tiles = Tiles(*(sheet for sheet in sheets if sheet.id in first), place=self._place)
         yield self._tiles
 
     def on_mount(self) -> None:
