@@ -23,7 +23,7 @@ from backends.core import device_samples, files
 from backends.data import annotation, class_names, clip_store, datasets, frames, score_rows
 from backends.device.clip_format import INDEX
 from backends.engine import journal
-from backends.evaluate import result_files, val_json
+from backends.evaluate import accuracy, result_files
 from backends.models import checkpoint
 from backends.monitor import cpu_groups
 from backends.workspace import settings_file
@@ -99,7 +99,7 @@ READERS = (
     _of(lambda path: list(score_rows.all_records(path)), HEADER, ours=True),
     _of(score_rows.read_header, HEADER, ours=True),
     _of(settings_file.read_settings, SETTINGS, name="r3d.toml", folder=True),
-    _of(val_json.read_val, json.dumps(VAL).encode(), ["a", "b"]),
+    _of(accuracy.read_val, json.dumps(VAL).encode(), ["a", "b"]),
 )
 
 NOT_READERS: Mapping[str, str] = {

@@ -11,20 +11,19 @@ video's end, where nobody has counted its frames yet. What the file has wrong ra
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
 from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line, os_reason
+from backends.core.files import read_file
+from backends.core.messages import N_, Line, line
 
 LONGEST_NAME = 200
 """Bytes of a video id or label; file systems allow 255 and we add suffixes."""
@@ -152,9 +151,9 @@ def read_json(path: Path, hint: str, table: Callable[[list[tuple[str, Any]]], An
     """A JSON document of at most `LARGEST_FILE` bytes; `table` makes each of its tables from pairs.
 
     The one reader of annotations and of val.json, with the parser of the reference's own scripts. InputError with
-    line and column where it is no JSON, and as of `read_bytes`.
+    line and column where it is no JSON, and as of `read_file`.
     """
-    data = read_bytes(path, hint)
+    data = read_file(path, hint=hint, most=LARGEST_FILE)
     try:
         return json.loads(data, object_pairs_hook=table)
     except json.JSONDecodeError as error:
@@ -164,25 +163,6 @@ def read_json(path: Path, hint: str, table: Callable[[list[tuple[str, Any]]], An
     except (ValueError, RecursionError) as error:  # bad UTF-8, numbers of thousands of digits, nesting without end
         text = N_("{path}: not JSON: {reason}")
         raise InputError(text, hint=hint, path=str(path), reason=type(error).__name__) from None
-
-
-def read_bytes(path: Path, hint: str) -> bytes:
-    """A whole file. InputError where it is missing, no regular file or too large."""
-    with _open(path, hint) as file:
-        return file.read(os.fstat(file.fileno()).st_size)  # a larger number would be allocated first
-
-
-@contextlib.contextmanager
-def _open(path: Path, hint: str) -> Iterator[IO[bytes]]:
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError("{path}: not a file", hint=hint, path=str(path))
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError("{path}: larger than {limit} bytes", hint=hint, path=str(path), limit=LARGEST_FILE)
-        with open(path, "rb") as file:
-            yield file
-    except OSError as error:
-        raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=os_reason(error)) from None
 
 
 class _Twice(dict[str, Any]):

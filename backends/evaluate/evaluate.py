@@ -18,10 +18,9 @@ from backends.core.values import Report
 from backends.data.annotation import Annotation, read_annotation
 from backends.data.class_names import read_class_names
 from backends.data.datasets.hmdb51 import HMDB51
-from backends.evaluate.accuracy import evaluate, is_among, scored_videos
+from backends.evaluate.accuracy import Val, evaluate, is_among, read_val, scored_videos
 from backends.evaluate.evaluate_specs import SPEED
 from backends.evaluate.report import predictions, report_text
-from backends.evaluate.val_json import Val, read_val
 from backends.worker.job import Job
 
 FIGURES = ("top1", "topk", "k", "videos", "videos_set_aside", "clips", "videos_listed", "top1_low", "top1_high",

@@ -11,8 +11,7 @@ from backends.core.messages import Line, Scalar
 from backends.core.published import RATES
 from backends.core.values import Report
 from backends.data.annotation import Video
-from backends.evaluate.accuracy import is_among
-from backends.evaluate.val_json import Ranking
+from backends.evaluate.accuracy import Ranking, is_among
 
 SHOWN = 50
 """Rows of the long tables; predictions.csv has every video."""

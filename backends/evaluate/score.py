@@ -22,8 +22,8 @@ from backends.core.messages import N_, Line, line
 from backends.data.annotation import read_labels
 from backends.data.class_names import read_class_names
 from backends.data.datasets.hmdb51 import HMDB51
+from backends.evaluate.accuracy import val_pieces
 from backends.evaluate.result_files import match, read_info, read_rows, result_folder
-from backends.evaluate.val_json import val_pieces
 from backends.worker.job import Job
 
 if TYPE_CHECKING:

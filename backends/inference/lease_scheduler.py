@@ -44,8 +44,6 @@ WRONG = 3
 """Batches that a device gives no numbers for and another does, before it is excluded."""
 NOTHING_USABLE = 20
 """Clips without usable scores, and none with, before the run is given up."""
-SPLITS = 1 << 40
-"""Numbers of batches of one clip begin here."""
 FAILURES = 2
 """Devices that a batch may fail before it is held back."""
 

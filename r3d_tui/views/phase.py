@@ -16,7 +16,6 @@ from backends.core.run_state import Run, StageRun
 from r3d_tui.views.look import elapsed, left, share, stages
 
 Phase = Literal["setup", "ready", "running", "failed", "done"]
-DATA = ("check", "frames", "annotate", "preprocess")
 MODEL = ("export", "simplify", "compile", "verify")
 
 

@@ -182,7 +182,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     """A missing file, a folder, other bytes and a pipe end in one line, at once."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\xfa{")
-    cases = (("absent", "No such file"), (".", "not a file"), ("pipe", "not a file"), ("bytes", "not JSON"))
+    cases = (("absent", "No such file"), (".", "Is a directory"), ("pipe", "not a regular file"), ("bytes", "not JSON"))
     for name, message in cases:
         with pytest.raises(InputError, match=message):
             read_annotation(tmp_path / name)

@@ -16,11 +16,10 @@ from backends.core.events import SetAside
 from backends.core.messages import line
 from backends.core.settings import DatasetSettings, EvaluateSettings, Settings
 from backends.core.values import ClassScore, Confusion, Report
-from backends.evaluate.accuracy import wilson
+from backends.evaluate.accuracy import read_val, wilson
 from backends.evaluate.evaluate import EvaluateParams, StepEvaluateParams, run, step_evaluate
 from backends.evaluate.evaluate_specs import EVALUATE, SCORE
 from backends.evaluate.report import cell
-from backends.evaluate.val_json import read_val
 
 
 def _val(path: Path, **results: list[tuple[str, float]]) -> Path:
@@ -213,7 +212,7 @@ def test_a_val_json_of_gigabytes_or_of_no_file_is_refused_at_once(tmp_path: Path
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
     for path in (tmp_path / "large", tmp_path / "pipe", tmp_path / "loop", Path("/dev/zero"), tmp_path):
-        with pytest.raises(InputError, match=r"larger than|not a file|symbolic links"):
+        with pytest.raises(InputError, match=r"larger than|not a regular file|symbolic links|Is a directory"):
             read_val(path, ["sit"])
 
 

@@ -20,8 +20,8 @@ from backends.data.class_names import read_class_names
 from backends.data.score_rows_reader import check_rows
 from backends.engine.folders import Folders
 from backends.engine.run_results import read_report
+from backends.evaluate.accuracy import read_val
 from backends.evaluate.result_files import read_info, read_rows
-from backends.evaluate.val_json import read_val
 from backends.workspace.browser import _predicted
 
 
