@@ -16,6 +16,7 @@ from backends.core.command_reports import BenchFigure, BenchReport, InferBench, 
 from backends.core.errors import InputError
 from backends.core.messages import Line, Scalar, line
 from backends.core.model_io import ClipShape
+from backends.core.processes import SIMULATED
 from backends.core.published import PublishedRate, published_model, published_rates
 from backends.monitor.cpu_groups import load_note, machine, versions
 
@@ -33,8 +34,6 @@ MOST_OPERATORS = 10
 
 def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say: Say) -> BenchReport:
     """Pure inference on the devices where a model is known; and what our loop and packing do on the null runtime."""
-    from backends.core.processes import SIMULATED
-
     before = machine()
     figures: list[BenchFigure] = []
     notes = list(load_note(before))
@@ -54,10 +53,7 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
             before_tuning = measure_devices(workspace or Path.cwd(), replace(asked, model=untuned, store=None), say)
             figures.append(_gain(perf, before_tuning))
         label = " simulated" if os.environ.get(SIMULATED) else ""
-        if label:
-            notes.append(
-                line("the chips are simulated: the scores are computed on the CPU, throughput is not meaningful")
-            )
+        notes += simulated_note()
         settings |= {"runtime": perf.runtime + label, "version": perf.version + label, "batch": perf.batch}
         settings["model"] = str(asked.model)
         if asked.store is None:
@@ -65,6 +61,13 @@ def bench_infer(workspace: Path | None, run: Run | None, asked: InferBench, say:
         if len(perf.alone) == 1:
             notes.append(line("one device: alone and together are one measurement"))
     return BenchReport("infer", before, versions(PACKAGES), settings, tuple(figures), tuple(notes))
+
+
+def simulated_note() -> tuple[Line, ...]:
+    """Where a simulator stands in for the chips."""
+    if not os.environ.get(SIMULATED):
+        return ()
+    return (line("the chips are simulated: the scores are computed on the CPU, throughput is not meaningful"),)
 
 
 def _gain(tuned: Perf, untuned: Perf) -> BenchFigure:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from backends.bench_infer import PACKAGES, Say, filled, latest_outputs, measure_devices, published_total
+from backends.bench_infer import PACKAGES, Say, filled, latest_outputs, measure_devices, published_total, simulated_note
 from backends.core.command_reports import BenchFigure, BenchReport, InferBench, beside
 from backends.core.errors import InputError, R3dError
 from backends.core.events import Event
@@ -57,7 +57,7 @@ class Variants:
         """
         before = machine()
         figures: list[BenchFigure] = []
-        notes = list(load_note(before))
+        notes = [*load_note(before), *simulated_note()]
         rates: dict[str, float] = {}
         reason = Line("")
         with tempfile.TemporaryDirectory(prefix="r3d-bench-") as folder:

@@ -16,7 +16,7 @@ from backends.core.errors import InputError
 from backends.core.messages import Line, line
 from r3d_tui.commands.options import GroupedHelp, chosen_words, given, numbers, open_workspace, print_json, say, tell
 from r3d_tui.lang.words import Words
-from r3d_tui.text.figures import DASH, number, percent, rate
+from r3d_tui.text.figures import DASH, number, percent, rate, small
 from r3d_tui.text.rows import Column, cells, fit, table, text_of
 
 app = typer.Typer(
@@ -158,7 +158,9 @@ def _variant_table(
 def _cell(figure: BenchFigure) -> str:
     if figure.unit == "ms":
         return number(figure.value)
-    return DASH if figure.value is None else f"{figure.value:.5g}"
+    if figure.value is None:
+        return DASH
+    return small(figure.value) if figure.name.endswith("max_abs") else f"{figure.value:.5g}"
 
 
 def wanted_text(figure: BenchFigure, words: Words) -> str:
