@@ -25,14 +25,19 @@ from backends.worker.job import Job
 RECORD = "followed.jsonl"
 POLL_S = 0.2
 STAGE = "preprocess"
+BURST = 8
+"""Batches for each device that are handed out at once: one by one a device would wait for each, and its rate, which is
+measured while it has work, would be that of waiting."""
 
 
 class FollowedStore:
     """The store of one attempt; the pool polls it for batches. One thread."""
 
-    def __init__(self, job: Job, folder: Path, batch: int, ledger: Ledger) -> None:
+    def __init__(self, job: Job, folder: Path, batch: int, ledger: Ledger, devices: int = 1) -> None:
         self._job, self._index, self._ledger = job, folder / INDEX, ledger
         self._packer, self._numbers = Packer(batch), count()
+        self._full: list[Batch] = []
+        self._burst = BURST * devices
         recorded = _lines(job.out / RECORD)
         self._recorded = {one.id: text for one, text in recorded}
         self._record = open(job.out / RECORD, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
@@ -54,14 +59,18 @@ class FollowedStore:
         return tuple(self._crc[number] for number in clips)
 
     def poll(self) -> ev.More | None:
-        """The batches that came since the last call; None where it is too early to look, or all are there."""
+        """More batches, some for each device at once; None where there are too few yet, or no more."""
         now = time.monotonic()
         if self._is_ended or now - self._polled < POLL_S:
             return None
         self._polled = now
         self._is_ended = not self._job.upstream[STAGE].is_growing  # asked first: what was written by then is read below
         groups = [*self._read(), *(self._packer.rest() if self._is_ended else ())]
-        return ev.More(tuple(Batch(next(self._numbers), clips) for clips in groups), is_last=self._is_ended)
+        self._full += [Batch(next(self._numbers), clips) for clips in groups]
+        if len(self._full) < self._burst and not self._is_ended:
+            return None
+        burst, self._full = tuple(self._full), []
+        return ev.More(burst, is_last=self._is_ended)
 
     def _read(self) -> list[tuple[int, ...]]:
         """Full batches of what stands in the index by now; nothing more once it contradicts itself."""

@@ -111,7 +111,7 @@ def run(job: Job) -> Outcome:
         report_resumed(job, ledger, store.clip_count)
         total = count(spans, params.batch, params.layout, ledger.has)
         fresh = batches(spans, params.batch, params.layout, ledger.has)
-        work, more = (before.work, before.figures) if before is not None else (Work.nothing(), NOTHING)
+        work, more = Work.nothing(), NOTHING
         if os.environ.get(SIMULATED):
             text = N_("the chips are simulated: the scores are computed on the CPU, throughput is not meaningful")
             job.note(line(text), "warning")
@@ -131,6 +131,8 @@ def run(job: Job) -> Outcome:
             finally:
                 skip_videos(job, store, pool.dropped)
             maker.clean()
+        if before is not None and before.work.clips > work.clips:  # the finished store had a few clips left, at most
+            work, more = before.work, before.figures
         return outcome(job, params, name, ledger, work, more)
     finally:
         ledger.close()
@@ -160,12 +162,12 @@ def _follow(job: Job, params: Params, tuning: Tuning, chosen: Chosen) -> Before 
         (job.out / ROWS).unlink(missing_ok=True)
     if not wait_until_begun(job, folder):
         return None
+    target = params.target if chosen.info.name != "null" else "cpu"
+    found = find_devices(job, target, tuning.devices, params.options)
     ledger = Ledger(job.out / ROWS, Spans(()), chosen.info.name, tuning.sync_s)
     ledger.tally = Tally((), tuning.names or labels_of(job))
-    store = FollowedStore(job, folder, params.batch, ledger)
+    store = FollowedStore(job, folder, params.batch, ledger, len(found.devices))
     try:
-        target = params.target if chosen.info.name != "null" else "cpu"
-        found = find_devices(job, target, tuning.devices, params.options)
         maker = process_maker(job, chosen, model, folder, params.batch, GROWING_CLIPS)
         names = [device.id for device in found.devices]
         leases = Leases(names, iter(()), 0, tuning.limits, left_out=found.left_out, open_ended=True)
