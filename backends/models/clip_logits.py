@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.core.errors import StageError
-from backends.core.messages import Line, Scalar
+from backends.core.messages import Scalar
 from backends.core.model_io import ClipShape
 from backends.data.clip_store import ClipStore
 from backends.device import clip_kernels
@@ -51,10 +51,10 @@ class ClipPass:
         self._total = passes * len(self.numbers)
         self.count(0)
 
-    def count(self, clips: int, note: Line | None = None) -> None:
+    def count(self, clips: int) -> None:
         """So many more clips are done."""
         self._done += clips
-        self._job.progress(self._done, self._total, "clips", note=note)
+        self._job.progress(self._done, self._total, "clips")
 
     def finish(self, figures: dict[str, Scalar]) -> None:
         self._job.progress(self._total, self._total, "clips", figures=figures)

@@ -73,7 +73,7 @@ def run(job: Job) -> Outcome:
     files = tuple(_files(job, params, clips))
     clips.expect(1 + len(files) + 1)
     reference = _reference(job, params, clips)
-    _wait_for_infer(job, clips)
+    _wait_for_infer(job)
     models = (*files, *_inferred(job, params, clips))
     logits = _each_once(models, clips)
     found = {model.name: _compared(model.name, reference, logits[model.name]) for model in models}
@@ -94,11 +94,11 @@ def _reference(job: Job, params: VerifyParams, clips: ClipPass) -> Logits:
     return torch_logits(checkpoint, clips)
 
 
-def _wait_for_infer(job: Job, clips: ClipPass) -> None:
+def _wait_for_infer(job: Job) -> None:
     """Until it has ended; the engine ends this stage where infer fails."""
     while job.upstream["infer"].is_growing:
         job.check_stop()
-        clips.count(0, line("waits for {stage}", stage="infer"))
+        job.progress(0, None, "clips", note=line("waits for {stage}", stage="infer"))
         time.sleep(POLL_S)
 
 
