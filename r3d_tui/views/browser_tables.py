@@ -66,6 +66,8 @@ def _run_rate(one: RunSummary, _: Look) -> str | Span:
     return Span(f"({rate})", "dim") if one.simulated and one.clips_per_s is not None else rate
 
 
+FILLER = Field("", 0, lambda _, __: "", flex=True, rank=9)
+"""Takes what is left, so that the columns before it stand close to each other."""
 RUNS = (
     Field("runs.run", 20, lambda one, _: safe(one.id)),
     Field("stages.state", 13, _state, "state"),
@@ -74,7 +76,7 @@ RUNS = (
     Field("result.top1", 7, lambda one, _: figures.number(one.top1, 4), "top1", down=True, right=True),
     Field("infer.clips_per_s", 8, _run_rate, "clips_per_s", down=True, right=True, rank=1),
     Field("", 9, lambda one, look: Span(look.words("sim.word") if one.simulated else "", "warn"), rank=2),
-    Field("", 0, lambda _, __: "", flex=True, rank=9),
+    FILLER,
 )
 
 
@@ -95,7 +97,7 @@ def _right(one: ClassEntry, _: Look) -> str:
 
 
 CLASSES = (
-    Field("result.label", 18, lambda one, look: safe(one.label) or look.words("browse.unknown"), "label", flex=True),
+    Field("result.label", 26, lambda one, look: safe(one.label) or look.words("browse.unknown"), "label"),
     Field("", 12, lambda one, _: accuracy_bar(one.accuracy, 12), rank=4),
     Field("browse.right", 13, _right, "accuracy", right=True),
     Field("data.counted", 7, lambda one, _: figures.count(one.videos), "videos", down=True, right=True),
@@ -103,6 +105,7 @@ CLASSES = (
     Field("data.clips", 9, lambda one, _: figures.count(one.clips), "clips", down=True, right=True, rank=2),
     Field("data.aside", 7, lambda one, _: Span(figures.count(one.skipped), "warn" if one.skipped else ""),
           "skipped", down=True, right=True, rank=1),
+    FILLER,
 )  # fmt: skip
 
 

@@ -25,12 +25,14 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from backends import api
+from backends.core.catalog_pages import VideoEntry
 from backends.core.client import Candidates, Snapshot
 from backends.core.command_reports import Overview, SettingChange
 from backends.core.messages import line
 from backends.core.run_state import DeviceRun
 from backends.core.settings import InferSettings
 from backends.core.values import DeviceSample
+from backends.data.catalog import SqlCatalog, memory_catalog
 from r3d_tui.app import ConsoleApp
 from r3d_tui.screens import questions, setup
 from tests.r3d_tui.pictures import KEPT, drawn, svg, written
@@ -78,6 +80,10 @@ PICTURES = (
     Picture("done", SMALL),
     Picture("done", COMMON, "zh", "r3d-light"),
     Picture("done", LARGE, "en", "r3d-dark"),
+    Picture("done", SMALL, keys=("h",), name="runs", theme="r3d-dark"),
+    Picture("done", COMMON, "zh", keys=("o",), name="matrix", theme="r3d-light"),
+    Picture("done", COMMON, keys=("o", "5"), name="wrong", theme="ansi-light"),
+    Picture("done", LARGE, "en", keys=("b",), name="classes", theme="r3d-dark"),
     Picture("done", SMALL, keys=("question_mark",), name="help", theme="r3d-dark"),
     Picture("done", SMALL, keys=("colon",), name="commands", theme="r3d-dark"),
 )
@@ -221,10 +227,27 @@ async def taken(pilot: Pilot[Any], picture: Picture) -> str:
     return written(picture.size, now, [list(strip) for strip in _strips(app)])
 
 
+def _catalog(told: ReplayClient) -> SqlCatalog:
+    """As many videos of each class, and as many of them right, as the report says; its worst by their names."""
+    report = told.snapshot().report
+    if report is None:
+        return memory_catalog((), ())
+    worst = [VideoEntry(one.video, one.label, 30, 2, 2, 1, 31, one.predicted, one.score) for one in report.worst]
+    confused = {pair.label: pair.predicted for pair in reversed(report.confusions)}
+    others = [
+        VideoEntry(f"{one.label}_{n:02d}", one.label, 90, 6, 6, 1, 91,
+                   one.label if n < one.top1 else confused.get(one.label, "walk"), round(0.94 - 0.01 * n, 3))
+        for one in report.classes
+        for n in range(one.videos - sum(video.label == one.label for video in report.worst))
+    ]  # fmt: skip
+    return memory_catalog([*worst, *others], ())
+
+
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda one: one.path.stem)
-async def test_pictures(picture: Picture, console: Console, still: None) -> None:
+async def test_pictures(picture: Picture, console: Console, still: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The screen looks as it did when somebody looked at it."""
     told = client(picture.moment)
+    monkeypatch.setattr(api, "open_catalog", lambda *_, **__: _catalog(told))
     app = console(told, picture.language, theme=picture.theme or THEMES[0])
     for second in range(40):
         app.board.state.rates.add(told.snapshot().run, told.now - 40 + second)
