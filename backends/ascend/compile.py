@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import re
 import shutil
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.ascend import cann, om_file
+from backends.ascend import cann
 from backends.ascend.chip_query import ask_chips
 from backends.ascend.compile_params import CompileParams, CompileTuning
 from backends.ascend.compiler_run import run_compiler
@@ -57,7 +58,7 @@ def run(job: Job) -> Outcome:
     model = job.upstream["simplify"].path("uint8" if params.input == "uint8" else "onnx")
     found = cann.find()
     command = atc_line(params, soc_version, model, job.out / _PART)
-    mode = om_file.mode_of(" ".join(command).encode())
+    mode = mode_of(" ".join(command).encode())
     if (kept := _kept(job.out, soc_version)) is not None:
         job.note(line("the .om for {soc_version} is there already", soc_version=soc_version))
         return _outcome(soc_version, found, mode, kept)
@@ -90,16 +91,16 @@ def _compiled(
 
 def _take_ready(job: Job, source: Path, params: CompileParams) -> Outcome:
     """An `.om` that somebody compiled before, copied as it is: shapes and chip are checked where it is loaded."""
-    if not om_file.is_om(source):
+    if not is_om(source):
         text, hint = N_("{path}: not an .om model"), N_("set model.om to a file that atc wrote")
         raise InputError(text, hint=hint, path=str(source))
     job.progress(0, None, "parts", note=line("taking the .om that is given"))
     shutil.copyfile(source, job.out / _PART)
     (job.out / _PART).replace(job.out / OM)
     sync_folder(job.out)
-    command = om_file.command_line(job.out / OM)
-    mode = om_file.mode_of(command) if command else None
-    soc_version = params.soc_version or om_file.soc_version_of(command)
+    command = command_line(job.out / OM)
+    mode = mode_of(command) if command else None
+    soc_version = params.soc_version or soc_version_of(command)
     if soc_version and (others := _other_chips(job, soc_version)):
         text = N_("{path} was compiled for {soc_version}, the chips are {chips}")
         job.note(line(text, path=str(source), soc_version=soc_version, chips=others), "warning")
@@ -126,7 +127,7 @@ def _kept(folder: Path, soc_version: str) -> Made | None:
     try:
         made = loads(Made, (folder / MADE).read_bytes())
         whole = made.soc_version == soc_version and _digest(folder / OM) == made.sha256
-        whole = whole and (made.tune == "off" or om_file.is_om(folder / UNTUNED))
+        whole = whole and (made.tune == "off" or is_om(folder / UNTUNED))
     except (OSError, DecodeError):
         return None
     return made if whole else None
@@ -195,3 +196,37 @@ def _digest(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+MAGIC = b"IMOD"
+DEFAULT_MODE = "force_fp16"
+"""atc's own for inference, where its command line names none."""
+_LINE = 8192
+"""Bytes of the command line that are looked at."""
+_SOC = re.compile(rb"--?soc_version[= ]\"?(Ascend[\w-]{3,40})")
+_MODE = re.compile(rb"--?precision_mode(?:_v2)?[= ]\"?([a-z0-9_]{2,40})")
+
+
+def is_om(path: Path) -> bool:
+    """Its first bytes are those of a model that atc wrote. OSError where it cannot be read."""
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def command_line(path: Path) -> bytes:
+    """atc's own, as the file has it, and what stands behind it; empty where the file has none."""
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = data.find(b"atc_cmdline")
+        return b"" if at < 0 else data[at : at + _LINE]
+
+
+def mode_of(command: bytes) -> str:
+    """The precision mode of atc's command line."""
+    found = _MODE.search(command)
+    return found[1].decode("ascii") if found else DEFAULT_MODE
+
+
+def soc_version_of(command: bytes) -> str | None:
+    """The chip that it names; None where it names none."""
+    found = _SOC.search(command)
+    return found[1].decode("ascii") if found else None

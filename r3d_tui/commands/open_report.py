@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import webbrowser
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from backends import api
-from backends.core.client import Client
+from backends.core.client import Client, RunResult
+from backends.core.codec import encode
 from backends.core.errors import InputError, R3dError
 from backends.core.files import write_whole
+from backends.core.messages import line
+from backends.core.run_state import Run
 from backends.core.values import Report
 from r3d_tui.commands.options import Json, chosen_words, open_workspace, print_json, say
 from r3d_tui.headless.html_report import WORST, PageContents, Thumbnail, html_page
-from r3d_tui.headless.run_report import markdown_page, report_document
 from r3d_tui.lang.words import Words
+from r3d_tui.text.figures import number, percent, small
+from r3d_tui.text.safe import safe
+from r3d_tui.views.verification import mark, precision_mode, verified, verify_failure, verify_stage
 
 SIDE = 112
 """Pixels of a thumbnail: a clip as the model sees it."""
@@ -75,3 +81,49 @@ def _thumbnails(workspace: Path, report: Report | None) -> dict[str, Thumbnail]:
             clip = api.clip_frames(workspace, video.video, 0, SIDE)
             found[video.video] = Thumbnail(clip.width, clip.height, clip.frame(0))
     return found
+
+
+def report_document(result: RunResult) -> dict[str, Any]:
+    """The accuracy as report.json has it, and each model that was verified."""
+    stage = verify_stage(result.state)
+    return {
+        "run": result.run.id,
+        "state": result.run.state,
+        "report": encode(result.report) if result.report else None,
+        "verification": {
+            "state": stage.state,
+            "reason": str(stage.reason) if stage.reason.template else None,
+            "precision_mode": precision_mode(stage) or None,
+            "models": encode(verified(stage)),
+        },
+    }
+
+
+def markdown_page(text: str, run: Run, words: Words) -> str:
+    """`text` is report.md as the evaluate stage wrote it; empty where none did."""
+    accuracy, heading, rest = text.partition("\n## ")
+    parts = (accuracy.strip("\n"), "\n".join(_verification(run, words)), f"{heading}{rest}".strip("\n"))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _verification(run: Run, words: Words) -> Iterator[str]:
+    stage = verify_stage(run)
+    rows = verified(stage)
+    if rows or stage.state in ("failed", "skipped"):
+        yield f"## {_cell(words.line(line('Verification')))}\n"
+    if stage.state in ("failed", "skipped"):
+        yield f"{_cell(words.line(verify_failure(stage)))}\n"
+    if rows:
+        yield _row(words(key) for key in ("panel.model", "model.max_abs", "model.cosine", "model.top1"))
+        yield "|---" * 5 + "|"
+    for one in rows:
+        name = f"{one.name} {precision_mode(stage)}".rstrip() if one.name == "om" else one.name
+        yield _row((name, small(one.max_abs), number(one.cosine, 7), percent(one.top1)), mark(one).text)
+
+
+def _row(cells: Iterable[str], last: str = "") -> str:
+    return f"| {' | '.join((*map(_cell, cells), last))} |"
+
+
+def _cell(text: str) -> str:
+    return "".join(f"\\{c}" if c in r"\`*[]<>|#~" else c for c in safe(text))

@@ -122,7 +122,7 @@ def preprocess(
 ) -> None:
     """Frames to .bin files and hmdb51.info, byte for byte as 3D-ResNets_preprocess.py."""
     params = {**absolute(locals()), "info_path": str(Path(f"{dataset}.info").absolute())}
-    run("backends.data.preprocess_step:step_preprocess", "preprocess", output_path, params, {})
+    run("backends.data.preprocess:step_preprocess", "preprocess", output_path, params, {})
 
 
 @app.command()

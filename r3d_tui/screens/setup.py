@@ -25,8 +25,8 @@ from r3d_tui.state.feed import ask
 from r3d_tui.text.rows import Span, cells, cut, fit, row, shorten
 from r3d_tui.text.safe import safe
 from r3d_tui.views.chips import number_of
-from r3d_tui.views.found_data import network, sources, wanted_labels
 from r3d_tui.views.look import paragraph
+from r3d_tui.views.ready import network, sources, wanted_labels
 from r3d_tui.widgets.check_boxes import CheckBoxes
 from r3d_tui.widgets.sheet import Sheet
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from backends.core.client import Preview, Snapshot
 from backends.core.command_reports import Overview
 from backends.core.settings import Settings
+from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, fit, row, shorten
 from r3d_tui.text.safe import safe
 from r3d_tui.views.devices import Device
-from r3d_tui.views.found_data import network, sources, wanted_labels
 from r3d_tui.views.look import Look, dotted, paragraph, stage_word
 from r3d_tui.views.phase import fix_before, forecast, unmade
 
@@ -163,3 +163,28 @@ def without_workspace(snapshot: Snapshot, look: Look, *, read_only: bool) -> lis
         rows.append(row("    ", Span(fit(key, 6), "key", act), *(span._replace(action=act) for span in first)))
         rows += [row("          ", *line) for line in rest]
     return rows
+
+
+def sources(found: Overview, words: Words, *, videos: bool) -> str:
+    """Class folders and videos; "" where they could not be counted."""
+    if found.items is None:
+        return ""
+    key = "ready.videos" if videos else "ready.frames"
+    return words(key, classes=figures.count(found.folders), n=figures.count(found.items))
+
+
+def wanted_labels(found: Overview, words: Words, subset: str = "validation") -> str:
+    """Classes of the annotation, and its videos that are evaluated."""
+    if found.classes is None or found.subset_videos is None:
+        return ""
+    listed = words("ready.listed", n=figures.count(found.subset_videos), subset=words.get(f"subset.{subset}", subset))
+    return dotted([words("ready.classes", n=figures.count(found.classes)), listed])
+
+
+def network(found: Overview, words: Words) -> str:
+    """The network of the checkpoint, and whether it has the annotation's classes."""
+    if not found.arch:
+        return ""
+    same = found.classes is not None and found.model_classes == found.classes
+    note = f" {words('ready.as_annotation')}" if same else ""
+    return dotted([safe(found.arch), words("ready.classes", n=figures.count(found.model_classes)) + note])

@@ -12,7 +12,7 @@ import pytest
 from backends.core.errors import InputError, StageError
 from backends.core.events import Event, ItemSetAside, Outcome
 from backends.core.stage_request import Request
-from backends.data.preprocess_step import step_preprocess
+from backends.data.preprocess import step_preprocess
 from backends.worker.job import Job
 from tests.data import reference
 from tests.data.conftest import Bench

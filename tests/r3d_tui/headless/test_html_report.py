@@ -15,8 +15,8 @@ from backends.core.events import Outcome, SetAside
 from backends.core.messages import line
 from backends.core.run_state import DeviceRun, Run, StageRun
 from backends.core.values import ClassScore, Confusion, DeviceSample, Report, VideoScore
+from r3d_tui.commands.open_report import markdown_page, report_document
 from r3d_tui.headless.html_report import PageContents, Thumbnail, html_page, png
-from r3d_tui.headless.run_report import markdown_page, report_document
 from r3d_tui.lang.words import Words
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J&\u202e"

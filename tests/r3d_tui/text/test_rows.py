@@ -6,7 +6,7 @@ import pytest
 
 from r3d_tui.app import DARK, LIGHT
 from r3d_tui.text.rows import ANSI, Column, Span, cells, changed, cut, ends, fit, row, table, text_of, width_of, wrap
-from r3d_tui.widgets import paint
+from r3d_tui.widgets import sheet
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_only_what_differs_is_drawn_again() -> None:
 
 def test_every_role_has_a_colour_in_every_theme() -> None:
     """Each role can be drawn in true colour, light or dark, and in the sixteen of a plain terminal."""
-    assert set(ANSI) == set(paint.TRUE)
+    assert set(ANSI) == set(sheet.TRUE)
     assert (
-        set(DARK) == set(LIGHT) == {name for parts in paint.TRUE.values() for name in parts if name.startswith("r3d-")}
+        set(DARK) == set(LIGHT) == {name for parts in sheet.TRUE.values() for name in parts if name.startswith("r3d-")}
     )
