@@ -66,6 +66,13 @@ class Growing:
             thread.join()
             assert errors == []
 
+    def wait_for_rows(self, rows: int) -> None:
+        """Wait until so many scores are in the file."""
+        path, until = self.rig.folder / "out" / "rows.bin", time.monotonic() + 60
+        while not (path.exists() and path.stat().st_size > rows * (12 + 4 * CLASSES)):
+            assert time.monotonic() < until, "no rows came"
+            time.sleep(0.02)
+
     def append(self, writer: ClipWriter, videos: Sequence[int], pause: float = 0.0) -> None:
         """Videos of the whole store, one after the other."""
         for number in videos:
@@ -83,7 +90,7 @@ class Growing:
                 if finish:
                     writer.finish([f"video {n}" for n in sorted(videos)])
                 else:
-                    time.sleep(1.0)
+                    self.wait_for_rows(8)
                     job.obey({"command": "stop"})
 
         return write
