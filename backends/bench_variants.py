@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from backends.bench_infer import PACKAGES, Say, filled, latest_outputs, measure_devices, published_total, simulated_note
 from backends.core.command_reports import BenchFigure, BenchReport, InferBench, beside
-from backends.core.errors import InputError, R3dError
+from backends.core.errors import InputError, R3dError, Stopped
 from backends.core.events import Event
 from backends.core.files import write_whole
 from backends.core.messages import N_, Line, line
@@ -66,6 +66,8 @@ class Variants:
                 try:
                     made = self._make(settings, stages, Path(folder))
                     rows = [*self._rates(variant, settings, made), *_judged(variant, made)]
+                except Stopped:
+                    raise
                 except R3dError as error:
                     reason = error.line
                     notes.append(line("{variant} was not measured: {reason}", variant=variant, reason=reason))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from backends.core.errors import InputError, NeedError
 from backends.core.events import Outcome
 from backends.core.messages import Line, line
 from backends.core.model_io import ClipShape
+from backends.core.processes import our_environment
 from backends.core.published import RESNET_50
 from backends.core.run_state import Run, StageRun
 from backends.core.settings import InferSettings, ModelSettings, PreprocessSettings, Settings
@@ -148,3 +153,34 @@ def test_no_precision_modes_is_one_line(tmp_path: Path, settings: Settings, expe
     write_settings(tmp_path, settings)
     with pytest.raises(InputError, match=expected):
         api.bench_precision(tmp_path, (), 10, InferBench(), QUIET)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_whole_comparison(tmp_path: Path) -> None:
+    """It is no reason to go on with the next batch size; what was made is gone, and the status is that of a stop."""
+    api.build_demo(tmp_path / "w")
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    command = [
+        sys.executable,
+        "-m",
+        "r3d_tui.cli",
+        "--workspace",
+        str(tmp_path / "w"),
+        "bench",
+        "infer",
+        "--batches",
+        "1,2",
+    ]
+    environment = {**our_environment(), "TMPDIR": str(scratch)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        said = running.stderr.readline()
+        while not any(scratch.glob("*/export-*")):
+            time.sleep(0.02)
+        time.sleep(0.5)  # the stage's process has begun
+        running.send_signal(signal.SIGINT)
+        said += running.stderr.read()
+    assert "batch_1: making the model" in said
+    assert "batch_2" not in said
+    assert (130, []) == (running.returncode, list(scratch.iterdir()))
