@@ -14,7 +14,7 @@ from r3d_tui.state.log_buffer import LogBook
 from r3d_tui.views.devices import Arrangement, Device, arranged, joined
 from r3d_tui.views.look import Look
 from r3d_tui.views.look import stages as stages_of
-from r3d_tui.views.phase import Phase, phase_of
+from r3d_tui.views.phase import Phase, main_stage, phase_of
 from r3d_tui.views.tracks import Tracks
 
 STATUS_S = 6.0
@@ -89,9 +89,9 @@ class BoardState:
         if self.pinned is not None and any(stage.name == self.pinned for stage in found):
             return self.pinned
         for state in ("failed", "running", "interrupted"):
-            names = [stage.name for stage in found if stage.state == state]
-            if names:
-                return names[-1] if state == "running" else names[0]
+            some = [stage for stage in found if stage.state == state]
+            if some:
+                return main_stage(some).name if state == "running" else some[0].name
         ended = [stage.name for stage in found if stage.state in ("done", "cached", "stopped")]
         return ended[-1] if ended else found[0].name if found else ""
 

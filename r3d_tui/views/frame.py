@@ -13,7 +13,17 @@ from r3d_tui.views.actions import ACTIONS, Action, shown
 from r3d_tui.views.devices import simulated
 from r3d_tui.views.layout import LEAST
 from r3d_tui.views.look import Look, paragraph, sign, stage_of, stage_word, stages, state_word
-from r3d_tui.views.phase import Phase, failed_stage, fix_of, phase_of, running_left, running_stages, unmade, whole_left
+from r3d_tui.views.phase import (
+    Phase,
+    failed_stage,
+    fix_of,
+    main_stage,
+    phase_of,
+    running_left,
+    running_stages,
+    unmade,
+    whole_left,
+)
 
 MOST = 7
 """Keys in the bottom line."""
@@ -86,7 +96,7 @@ def _standing(snapshot: Snapshot, look: Look, broken: str, before: Mapping[str, 
         found = running_stages(snapshot)
         tail = _left(snapshot, look, before)
         lead = [Span(f"✗ {stage_word(words, failed.name)}  ", "bad")] if failed is not None else []
-        name = stage_word(words, found[-1].name) if found else state_word(words, "running")
+        name = stage_word(words, main_stage(found).name) if found else state_word(words, "running")
         return [*lead, Span(f"▸ {name} ", "accent"), f"{took}{tail}"]
     if failed := failed_stage(snapshot):
         return [Span(f"✗ {words('header.failed', stage=stage_word(words, failed.name))}", "bad"), f" {took}"]

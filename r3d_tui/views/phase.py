@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from backends.core.client import Snapshot
@@ -70,6 +70,11 @@ def infer_runs(snapshot: Snapshot) -> bool:
 def computes(stage: StageRun) -> bool:
     """Devices compute in it: infer, and over several servers preprocess, whose rows of devices are then servers."""
     return stage.name == "infer" or "decoding_share" in stage.live
+
+
+def main_stage(found: Sequence[StageRun]) -> StageRun:
+    """Of stages that run, the one that a person watches: where devices compute, else the last in the plan."""
+    return next(filter(computes, found), found[-1])
 
 
 SURE = 0.1

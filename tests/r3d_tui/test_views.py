@@ -24,6 +24,7 @@ from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
 from r3d_tui.panels.catalogue import VIEWS as PANELS
 from r3d_tui.panels.panel import Scene
+from r3d_tui.state.board_state import BoardState
 from r3d_tui.state.feed import History
 from r3d_tui.state.log_buffer import level, log_row, matches
 from r3d_tui.text.rows import Row, text_of, width_of
@@ -122,6 +123,16 @@ def test_the_accuracy_stands_on_the_card_of_a_failed_verification(snapshots: dic
     stages_ = tuple(replace(s, state="failed") if s.name == "verify" else s for s in snapshot.run.stages)
     text = _text(failure.failure(replace(snapshot, run=replace(snapshot.run, stages=stages_)), _look(90)))
     assert re.search(r"Accuracy +top-1 0\.\d{4} · 1,5\d\d of 1,530 videos", text)
+
+
+def test_inference_is_what_is_watched_where_other_stages_run_beside_it(inferring: ReplayClient) -> None:
+    """The header names infer while verify follows it, and so does the log that is shown."""
+    snapshot = inferring.snapshot()
+    follower = StageRun("verify", "running", started=NOW - 2)
+    run = replace(snapshot.run, stages=(*(s for s in snapshot.run.stages if s.name != "verify"), follower))
+    snapshot = replace(snapshot, run=run)
+    assert "▸ infer" in text_of(frame.header(snapshot, _look(120)))
+    assert "infer" == BoardState(snapshot=snapshot).selected
 
 
 def test_the_result_is_shown_while_verify_goes_on(snapshots: dict[str, Snapshot]) -> None:
