@@ -19,20 +19,16 @@ from backends.core.catalog_pages import ClassEntry
 from backends.core.client import RunSummary
 from backends.core.errors import R3dError
 from r3d_tui.lang.words import Words
+from r3d_tui.panels.browser_page import browser_title, fields, keys_of, list_state, notes, nothing
 from r3d_tui.panels.list_pane import ListPane
 from r3d_tui.screens.dialog import Large
 from r3d_tui.screens.entry_line import EntryLine
 from r3d_tui.screens.host import has_colours
 from r3d_tui.screens.video_detail import VideoDetail
-from r3d_tui.state.browsed_run import LISTS, PAGES, BrowsedRun, Page
+from r3d_tui.state.browsed_run import PAGES, BrowsedRun, Page
 from r3d_tui.state.browser_state import BrowserState, Read
 from r3d_tui.state.feed import ask
-from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span
-from r3d_tui.text.safe import safe
-from r3d_tui.views.browser_frame import browser_title, list_state
-from r3d_tui.views.browser_tables import RUNS, Field, runs_note
-from r3d_tui.views.compare import above
+from r3d_tui.text.rows import Row
 from r3d_tui.views.look import Look, paragraph
 from r3d_tui.views.matrix import Heat
 
@@ -110,65 +106,15 @@ class RunBrowser(Large):
         width, listing = self._body.size.width, self.state.listing
         if not width:
             return
-        look, title, foot = self._look(width), self._title_row(width), self._foot()
-        if self.state.page == "matrix":
+        state, look = self.state, self._look(width)
+        title = browser_title(state, self._words, width)
+        foot = self.keyline(keys_of(state), list_state(listing, self._words))
+        if state.page == "matrix":
             self._pane.show(self._matrix(look), title, foot=foot)
         elif listing is None or not len(listing):
-            self._pane.show([*self._above(look), *self._nothing(look)], title, foot=foot)
+            self._pane.show([*notes(state, look), *nothing(state, look)], title, foot=foot)
         else:
-            self._pane.show_listing(listing, self._fields, look, self._above(look), title, foot)
-
-    @property
-    def _fields(self) -> tuple[Field, ...]:
-        state = self.state
-        if state.page == "runs":
-            return Field("", 1, lambda one, _: Span("+" if one in state.marked else " ", "focus")), *RUNS
-        is_of_class = state.page == "videos" and state.narrowed is not None
-        return tuple(one for one in LISTS[state.page].fields if not (is_of_class and one.sorts == "label"))
-
-    def _above(self, look: Look) -> list[Row]:
-        """What stands over the list and scrolls with it."""
-        state = self.state
-        if state.page == "runs":
-            return runs_note(state.runs, look)
-        if state.page == "compare" and state.comparison is not None:
-            return [*above(state.comparison, look), ()]
-        if state.page == "skipped" and state.listing is not None and state.run is not None:
-            more = state.run.skipped_count() - state.listing.total
-            text = look.words("list.lost", n=figures.count(more))
-            return [*paragraph(text, look.width, "dim"), ()] if more > 0 else []
-        return []
-
-    def _nothing(self, look: Look) -> list[Row]:
-        """Why no list stands there."""
-        state = self.state
-        page, listing = state.page, state.listing
-        if page in state.failed:
-            return paragraph(state.failed[page], look.width, "warn")
-        if state.run is None:
-            key = "runs.none"
-        elif page == "compare" and not state.others:
-            key = "compare.none"
-        elif listing is None:
-            key = "browse.reading"
-        elif listing.total:
-            return paragraph(look.words("list.no_match", pattern=listing.pattern), look.width, "dim")
-        else:
-            key = LISTS[page].none
-        return paragraph(look.words(key), look.width, "dim") if key else []
-
-    def _title_row(self, width: int) -> Row:
-        """The run, what its videos are narrowed to, and the tabs."""
-        state, about = self.state, list[Span]()
-        if state.run is not None:
-            about.append(Span(f"{self._words('browse.run', run=safe(state.run.id))}  ", "focus"))
-            if state.run.result.run.simulated:
-                about.append(Span(f"{self._words('sim.chips')}  ", "warn"))
-        narrowed = ""
-        if state.page == "videos" and (found := state.narrowed) is not None:
-            arrow = f" → {safe(found.predicted)}" if found.predicted is not None else ""
-            narrowed = f"{safe(found.label) or self._words('browse.unknown')}{arrow}"
-        return browser_title(about, narrowed, PAGES, state.page, self._words, width)
+            self._pane.show_listing(listing, fields(state), look, notes(state, look), title, foot)
 
     def _matrix(self, look: Look) -> list[Row]:
         if self.state.cursor is None:
@@ -182,31 +128,6 @@ class RunBrowser(Large):
         names = ("surface", "primary", "error", "foreground")
         ground, right, wrong, ink = (Color.parse(self.app.theme_variables[name]).rgb for name in names)
         return Heat(ground, right, wrong, ink)
-
-    def _foot(self) -> Row:
-        listing, keys = self.state.listing, self._page_keys()
-        if listing is not None and listing.total:
-            keys[1:1] = [("/", "list.filter", "filter"), ("s", "list.order", "sort(1)")]
-            if listing.pattern or listing.key >= 0:
-                keys.append(("u", "list.clear", "all"))
-        keys.append(("Tab", "browse.next", "turn(1)"))
-        if self.state.cursor is not None:
-            keys.append(("x", "browse.export", "export"))
-        keys += [("j/k", "dialog.scroll", ""), ("y/w", "list.take", "copy"), ("q/Esc", "dialog.close", "back")]
-        return self.keyline(keys, list_state(listing, self._words))
-
-    def _page_keys(self) -> list[tuple[str, str, str]]:
-        """Those of the page alone: key, key of its words, action."""
-        state = self.state
-        if state.page == "runs":
-            enter = "runs.compare" if len(state.marked) == 2 else "runs.result"
-            return [("Enter", enter, "deeper"), ("Space", "runs.mark", "mark"), ("p", "runs.devices", "devices")]
-        if state.page == "matrix":
-            return [("Enter", "browse.enter", "deeper"), ("h/j/k/l", "matrix.move", "")]
-        keys = [("Enter", LISTS[state.page].enter, "deeper")] if state.listing else []
-        if state.page == "compare" and len(state.others) > 1:
-            keys.append(("c", "browse.other", "other(1)"))
-        return keys
 
     def _read(self) -> None:
         """Ask for what the page lacks."""
