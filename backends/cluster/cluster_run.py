@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ from backends.cluster.spool import Spool, check_answer
 from backends.core.errors import InputError, NeedError, StageError, Stopped
 from backends.core.events import DeviceProgress
 from backends.core.messages import N_, Line, line, os_reason
+from backends.core.processes import SIMULATED
 from backends.core.settings import ClusterSettings
 from backends.inference.running_accuracy import Meter
 from backends.monitor.cpu_groups import versions
@@ -268,7 +270,8 @@ class ClusterRun:
         hello, alive = self._servers[server].hello, self._servers[server].alive
         if hello is None:
             return ""
-        return f"{hello.host} · {len(alive.devices) or hello.chips or '?'} × {hello.soc or hello.runtime}"
+        label = " simulated" if os.environ.get(SIMULATED) else ""
+        return f"{hello.host} · {len(alive.devices) or hello.chips or '?'} × {hello.soc or hello.runtime}{label}"
 
     def _look(self, server: str, now: float) -> None:
         """Show a server that says nothing as stalled, and those of its devices that do not work by their states."""

@@ -23,6 +23,7 @@ from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
 from backends.core.messages import N_, line
+from backends.core.processes import SIMULATED
 from backends.core.settings import ClusterSettings
 from backends.data.annotation import Video, read_annotation
 from backends.data.clip_store import REMOTE, ClipIndex, VideoClips, read_index
@@ -95,9 +96,10 @@ def infer(job: Job) -> Outcome:
         wanted = [ShardVideo(sources[one.label, one.id], one) for one in videos if (one.label, one.id) in sources]
         spool, work = _computed(job, tuning, job.out / SPOOL, wanted)
     rows = _write_rows(job, index, spool, work)
+    label = " simulated" if os.environ.get(SIMULATED) else ""
     figures = {
-        "runtime": work.runtime,
-        "runtime_version": work.runtime_version or None,
+        "runtime": work.runtime + label,
+        "runtime_version": work.runtime_version + label or None,
         "devices": work.devices,
         "servers": work.servers,
         "clips": rows,
