@@ -70,6 +70,14 @@ def _chips(scene: Scene, look: Look) -> list[Row]:
     return [*rows, *news]
 
 
+def chip_lines(scene: Scene, look: Look) -> int:
+    """Lines that the chips would take, without drawing them: it is asked for every picture."""
+    table = _table(scene)
+    if not table.devices:
+        return len(_chips(scene, look))
+    return 1 + len(table.devices) + table.has_total + len(chips.chip_news(table, look)) + (not scene.boxed)
+
+
 def _chips_info(scene: Scene, look: Look) -> str:
     arranged = scene.arrangement.described(look)
     return "  ".join(part for part in (arranged, chips.reading_age(scene.devices, look)) if part)

@@ -17,7 +17,7 @@ from textual.binding import Binding, BindingType
 from backends.core.errors import R3dError
 from backends.core.messages import Line
 from r3d_tui.lang.words import Words
-from r3d_tui.panels.catalogue import VIEWS
+from r3d_tui.panels.catalogue import VIEWS, chip_lines
 from r3d_tui.panels.log_panel import LogPanel
 from r3d_tui.panels.panel import Panel, Scene
 from r3d_tui.screens.dialog import Dialog
@@ -301,9 +301,8 @@ class Board(HeldScreen):
         if scene is not None:
             inner = width - 4 if width >= 120 and height >= 40 else width
             look = Look(self.words, inner, height, self.now, state.selected)
-            rows = {name: len(self.panels[name].rows(scene, look)) for name in ("main", "chips")}
-            chips = rows["chips"] if state.devices or state.unread.template or self.host.live else 0
-            wishes = Wishes(state.phase, state.current, rows["main"], chips, state.zoomed)
+            chips = chip_lines(scene, look) if state.devices or state.unread.template or self.host.live else 0
+            wishes = Wishes(state.phase, state.current, len(self.panels["main"].rows(scene, look)), chips, state.zoomed)
         return plan(width, height, wishes)
 
     def _place(self, width: int, height: int) -> dict[str, Box]:

@@ -38,6 +38,12 @@ class ChipTable(Struct, frozen=True):
     """Clips/s of each device over time; of all together under ""."""
     reference: bool = False
     """The published rate is of this network."""
+    workers: int = 0
+    """Devices of the run that nobody excluded."""
+
+    @property
+    def has_total(self) -> bool:
+        return self.working and len(self.devices) > 1
 
 
 def included(device: Device, settings: Settings | None) -> bool:
@@ -66,7 +72,7 @@ def chip_table(found: ChipTable, look: Look, cursor: str) -> list[Row]:
         return []
     settled = grid((_work_columns if found.working else _idle_columns)(found, look), look.width)
     rows = [settled.head(), *(_drawn(one, found, look, cursor, settled) for one in found.devices)]
-    if found.working and len(found.devices) > 1:
+    if found.has_total:
         done = sum(one.run.clips for one in found.devices if one.run is not None)
         share = min(1.0, done / found.clips) if found.clips else None
         rows.append(_with_shapes(settled.row(_total(found, look)), share, "accent", (found.rates or {}).get("", ())))
@@ -82,10 +88,9 @@ def _drawn(one: Device, found: ChipTable, look: Look, cursor: str, settled: Grid
 
 def _even_share(one: Device, found: ChipTable) -> float | None:
     """Clips done of what each chip would do if all did the same; one that did more is full."""
-    workers = sum(each.run is not None and each.run.state != "out" for each in found.devices)
-    if one.run is None or not found.clips or not workers:
+    if one.run is None or not found.clips or not found.workers:
         return None
-    return min(1.0, one.run.clips * workers / found.clips)
+    return min(1.0, one.run.clips * found.workers / found.clips)
 
 
 def _idle_columns(found: ChipTable, look: Look) -> tuple[Column, ...]:
@@ -238,7 +243,8 @@ def chip_news(found: ChipTable, look: Look) -> list[Row]:
             continue
         mark = sign(one.state)
         for text in reasons(one)[:1]:
-            words = f"{short_id(one.id)} {state_word(look.words, one.state)}: {look.words.line(text)}"
+            said, state = look.words.line(text), state_word(look.words, one.state)
+            words = f"{short_id(one.id)} {said if said.startswith(state) else f'{state}: {said}'}"
             first, *rest = paragraph(words, look.width - 3, mark.role)
             rows += [row(" ", mark, " ", *first), *(row("   ", *line) for line in rest)]
     return rows
@@ -264,4 +270,6 @@ def table_of(snapshot: Snapshot, devices: Sequence[Device], rates: Mapping[str, 
     if stage is not None:
         clips = stage.outcome.figures.get("clips") if stage.outcome else None
         total = stage.total or (int(clips) if isinstance(clips, int | float) else None)
-    return ChipTable(devices, snapshot.settings, working(snapshot), total, rates, any(one.published for one in devices))
+    workers = sum(one.run is not None and one.run.state != "out" for one in devices)
+    reference = any(one.published for one in devices)
+    return ChipTable(devices, snapshot.settings, working(snapshot), total, rates, reference, workers)
