@@ -28,6 +28,8 @@ from bench.stage_process import StageRun, run_apart
 
 HMDB51_FRAMES = 128_067
 """Frames that the clips of its split 1, validation, use."""
+IMPORTED = ("numpy", "cv2", "av", "simplejpeg", "PIL.Image", "backends.data.video_clips", "backends.data.decode")
+"""What the stages import: once a process, whatever the number of frames."""
 SERVER = 64
 """Cores of the server that is modelled."""
 
@@ -112,7 +114,7 @@ def _run(way: Way, inputs: Mapping[str, Path], annotation: Path, workers: int, f
     out, scratch, stage = folder / "out", folder / "scratch", way.entry.split(".")[2].partition(":")[0]
     request = Request(stage, way.entry, 1, folder, out, scratch, params, {"workers": workers}, inputs, upstream)
     request.scratch.mkdir()
-    return run_apart(request)
+    return run_apart(request, IMPORTED)
 
 
 def _frames_used(annotation: Path) -> int:
