@@ -59,6 +59,7 @@ def tune(job: Job, mode: Literal["subgraph", "operator"], atc: Sequence[str], mo
     )
     gain = _gain(words, folder)
     shutil.rmtree(folder / WORK, ignore_errors=True)  # several times the model's size; the bank is what counts
+    (folder / "model.onnx").unlink()
     return Tuned(om, gain)
 
 
