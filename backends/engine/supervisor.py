@@ -27,16 +27,17 @@ from backends.core.errors import NeedError, R3dError
 from backends.core.files import FULL, FULL_HINT, is_full, write_whole
 from backends.core.messages import N_, Line, line, os_reason
 from backends.core.needs import missing
-from backends.core.plan import Plan, Reads, Stage
+from backends.core.plan import Plan, Stage
 from backends.core.processes import kill_group, reap, start_time
 from backends.core.run_state import Run, fold
-from backends.core.stage_request import Request, Upstream
+from backends.core.stage_request import Request
 from backends.engine import stage_scheduler
-from backends.engine.artifacts import Cache, CacheKey, Decision, declared
+from backends.engine.artifacts import Cache, CacheKey, Decision
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.journal import Journal, Reserve
 from backends.engine.lock import HEARTBEAT_S, WorkspaceLock
 from backends.engine.planner import decide_following, decide_stage, to_reset, upstream_digests
+from backends.engine.upstream import all_upstream, followed, settled_outcomes
 from backends.engine.worker_process import Child, spawn, spawn_companion
 
 COMMIT_S = 0.075
@@ -186,16 +187,16 @@ class Supervisor:
             raise NeedError("the {kind} {name} is missing", hint=need.hint.template, **facts)
         mine = self._run.stage(stage.name)
         forced = stage.name in self._plan.force and mine.attempt == 0
-        if running := {name: self._run.stage(name).fingerprint for name in self._followed(stage)}:
+        if running := {name: self._run.stage(name).fingerprint for name in followed(stage, self._run)}:
             decision = await asyncio.to_thread(
-                decide_following, self._cache, stage, self._settled(), running, forced=forced
+                decide_following, self._cache, stage, settled_outcomes(self._run), running, forced=forced
             )
             if decision is not None and decision.key is not None:
                 return await self._attempts(stage, decision, decision.key)
             await self._wait_for(stage)
             if blocked := self._blocked(stage):
                 return blocked
-        decision = await asyncio.to_thread(decide_stage, self._cache, stage, self._settled(), forced=forced)
+        decision = await asyncio.to_thread(decide_stage, self._cache, stage, settled_outcomes(self._run), forced=forced)
         key = decision.key
         assert key is not None
         if decision.outcome is not None:
@@ -204,16 +205,9 @@ class Supervisor:
             decision = replace(decision, reason=mine.reason)
         if stage.follows and not decision.stale:  # what an attempt that was cut off made while it followed
             made = {name: self._run.stage(name).fingerprint for name in stage.follows}
-            provisional = replace(key, upstream=upstream_digests(stage, self._settled(), made))
+            provisional = replace(key, upstream=upstream_digests(stage, settled_outcomes(self._run), made))
             await asyncio.to_thread(self._cache.adopt, stage.name, provisional.fingerprint, key.fingerprint)
         return await self._attempts(stage, decision, key)
-
-    def _settled(self) -> dict[str, tuple[ev.Outcome, str]]:
-        return {one.name: (one.outcome, one.fingerprint) for one in self._run.stages if one.outcome is not None}
-
-    def _followed(self, stage: Stage) -> list[str]:
-        """Stages that run, and that it is to follow."""
-        return [name for name in stage.follows if self._run.stage(name).state == "running"]
 
     async def _wait_for(self, stage: Stage) -> None:
         """Until what the stage follows has ended, whatever way."""
@@ -258,7 +252,7 @@ class Supervisor:
         if blocked := self._blocked(stage):
             return blocked
         if stage.follows:
-            digests = upstream_digests(stage, self._settled())
+            digests = upstream_digests(stage, settled_outcomes(self._run))
             read = {name: digests[name] for name in stage.follows if name in digests}
             made, key = key.fingerprint, replace(key, upstream={**key.upstream, **read})
             await asyncio.to_thread(self._cache.adopt, stage.name, made, key.fingerprint)
@@ -311,9 +305,9 @@ class Supervisor:
         if self._blocked(stage):
             await child.stop()
             return
+        found = all_upstream(stage, self._plan, self._run, self._folders)
         for name in stage.follows:
-            settled = {"command": "settled", "stage": name, "upstream": encode(self._upstream(stage, name))}
-            await child.command(settled)
+            await child.command({"command": "settled", "stage": name, "upstream": encode(found[name])})
 
     def _ends(self, stage: Stage) -> bool:
         return self._stopping or stage.name in self._again
@@ -327,7 +321,6 @@ class Supervisor:
         return ev.StageFailed(stage, attempt, line("{path}: {reason}", path=path, reason=reason))
 
     def _request(self, stage: Stage, attempt: int, scratch: Path, key: CacheKey) -> Request:
-        found = {name: self._upstream(stage, name) for name in stage.after}
         return Request(
             stage=stage.name,
             entry=stage.entry,
@@ -338,21 +331,10 @@ class Supervisor:
             params=stage.params,
             tuning=stage.tuning,
             inputs=stage.inputs,
-            upstream={name: one for name, one in found.items() if one is not None},
+            upstream=all_upstream(stage, self._plan, self._run, self._folders),
             like=self._cache.like(stage, key),
             samples=self._folder.samples if self._plan.companion else None,
         )
-
-    def _upstream(self, stage: Stage, name: str) -> Upstream | None:
-        """What the stage may read of another; None where that has nothing to read."""
-        other, reads = self._run.stage(name), stage.reads.get(name, Reads())
-        folder = self._folders.artifact(name, other.fingerprint)
-        if other.outcome is not None:
-            return Upstream(folder, declared(other.outcome, reads), reads)
-        if name in stage.follows and other.state == "running":
-            growing = ev.Outcome(outputs=self._plan.stage(name).grows)
-            return Upstream(folder, declared(growing, reads), reads, is_growing=True)
-        return None
 
     async def _start_companion(self) -> Child | None:
         if not self._plan.companion:
