@@ -63,11 +63,17 @@ def _chips(scene: Scene, look: Look) -> list[Row]:
         return paragraph(look.words(key), look.width, "dim", 1)
     news = chips.chip_news(table, look)
     rows = chips.chip_table(table, look, scene.device)
-    if not scene.boxed:
-        age = "" if table.working else chips.reading_age(scene.devices, look)
-        note = dotted([scene.arrangement.described(look), age])
-        rows += [cut(row(" ", Span(note, "dim")), look.width)] if note else []
+    if note := _chips_note(scene, table, look):
+        rows.append(cut(row(" ", Span(note, "dim")), look.width))
     return [*rows, *news]
+
+
+def _chips_note(scene: Scene, table: chips.ChipTable, look: Look) -> str:
+    """What stands in the title where there is one."""
+    if scene.boxed:
+        return ""
+    age = "" if table.working else chips.reading_age(scene.devices, look)
+    return dotted([scene.arrangement.described(look), age])
 
 
 def chip_lines(scene: Scene, look: Look) -> int:
@@ -75,7 +81,8 @@ def chip_lines(scene: Scene, look: Look) -> int:
     table = _table(scene)
     if not table.devices:
         return len(_chips(scene, look))
-    return 1 + len(table.devices) + table.has_total + len(chips.chip_news(table, look)) + (not scene.boxed)
+    below = len(chips.chip_news(table, look)) + bool(_chips_note(scene, table, look))
+    return 1 + len(table.devices) + table.has_total + below
 
 
 def _chips_info(scene: Scene, look: Look) -> str:
