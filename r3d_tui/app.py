@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.theme import Theme
 
@@ -130,6 +131,12 @@ class ConsoleApp(ConsoleBase):
     def caught_up(self) -> None:
         """Draw what was left out."""
         self.board.catch_up()
+
+    def on_key(self, event: events.Key) -> None:
+        """One that nobody took: a line to type into that has no focus yet may want it."""
+        take = getattr(self.screen, "take_early", None)
+        if take is not None:
+            take(event)
 
     def on_resize(self) -> None:
         """The terminal may have moved what it showed, or it was left and entered again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -42,6 +42,11 @@ class EntryLine(ModalScreen[str]):
 
     def on_mount(self) -> None:
         self._entry.focus()
+
+    def take_early(self, event: events.Key) -> None:
+        """A key that was typed before the line had the focus, and came to whatever had it."""
+        if event.is_printable and event.character:
+            self._entry.insert_text_at_cursor(event.character)
 
     @on(Input.Changed)
     def tell(self, event: Input.Changed) -> None:

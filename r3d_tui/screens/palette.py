@@ -62,6 +62,11 @@ class Palette(ModalScreen[str]):
         self._fit()
         self.call_after_refresh(self._draw)
 
+    def take_early(self, event: events.Key) -> None:
+        """A key that was typed before the line had the focus."""
+        if event.is_printable and event.character:
+            self._entry.insert_text_at_cursor(event.character)
+
     @on(Input.Changed)
     def narrow(self, event: Input.Changed) -> None:
         """Keep the actions that hold every word typed; an empty line after `q` or Esc closes."""

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.widgets import Input
 
 from backends.core.catalog_pages import Query, VideoEntry
 from backends.core.client import RunSummary
@@ -179,6 +181,25 @@ async def test_every_line_to_type_in_has_a_second_key_beside_esc(story: OpenStor
         await pilot.press("ctrl+g", "slash", *"abc", "ctrl+g")
         await pilot.pause()
         assert ("", 1) == (app.board.state.book.pattern, len(app.screen_stack))
+
+
+@pytest.mark.parametrize("opens", [("l", "slash"), ("colon",), ("h", "slash")], ids="-".join)
+async def test_what_is_typed_at_once_reaches_the_line(
+    opens: tuple[str, ...], story: OpenStory, console: Console
+) -> None:
+    """A slow link brings "/stop" in one piece: no letter is lost, and none is taken for a command of the board."""
+    client = story("finished")
+    app = console(client)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.board.state.snapshot)
+        for key in opens[:-1]:
+            await pilot.press(key)
+            await pilot.pause(0.3)
+        signs = {"slash": "/", "colon": ":"}
+        for name, sign in ((opens[-1], signs[opens[-1]]), *zip("strip", "strip", strict=True)):
+            app.post_message(events.Key(name, sign))
+        await until(pilot, lambda: "strip" in [entry.value for entry in app.screen.query(Input)])
+        assert [] == client.asked
 
 
 async def test_esc_clears_the_filter_before_it_closes(story: OpenStory, console: Console) -> None:
