@@ -107,27 +107,23 @@ def forecast(plan: Plan, needed: Mapping[str, float], running: Collection[str] =
     """Seconds until stages that need so many have all ended, those that run and then as many beside each other as the
     plan allows. One that follows another ends no earlier than that.
     """
-    begins = dict.fromkeys((*needed, *(stage.name for stage in plan.stages)), 0.0)
-    ends = {name: needed.get(name, 0.0) for name in begins if name in running or name not in needed}
+    known = {stage.name for stage in plan.stages if stage.name in running or stage.name not in needed}
+    begins, ends = dict.fromkeys(known, 0.0), {name: needed.get(name, 0.0) for name in known}
     free = sorted([*(ends[name] for name in running if name in ends), *[0.0] * plan.parallel])[-max(1, plan.parallel) :]
     waiting = [stage for stage in plan.stages if stage.name not in ends]
 
     def begin(stage: Stage) -> float:
-        before = (begins[name] if name in _followed(stage) else ends.get(name, math.inf) for name in stage.after)
-        return max([0.0 if _followed(stage) else free[0], *before])
+        before = ((begins if name in stage.follows else ends).get(name, math.inf) for name in stage.after)
+        return max([0.0 if stage.follows else free[0], *before])
 
     while waiting:
         stage = min(waiting, key=begin)  # the first in the plan's order of those that can begin first
         waiting.remove(stage)
         begins[stage.name] = begin(stage)
-        ends[stage.name] = max([begins[stage.name] + needed[stage.name], *(ends[name] for name in _followed(stage))])
-        if not _followed(stage):
+        ends[stage.name] = max([begins[stage.name] + needed[stage.name], *(ends[name] for name in stage.follows)])
+        if not stage.follows:
             free = sorted([*free[1:], ends[stage.name]])
     return max(ends.values(), default=0.0)
-
-
-def _followed(stage: Stage) -> tuple[str, ...]:
-    return getattr(stage, "follows", ())
 
 
 def _needed(stage: StageRun, took: Mapping[str, float], now: float) -> float | None:

@@ -191,6 +191,9 @@ def test_stages_beside_each_other_are_counted_as_the_plan_lets_them_run() -> Non
     assert 18.0 == forecast(Plan(Path("/w"), stages, parallel=1), needed)
     assert 14.0 == forecast(Plan(Path("/w"), stages, parallel=1), {**needed, "b": 0.0}, {"a"})
     assert 4.0 == forecast(Plan(Path("/w"), stages, parallel=2), {"c": 3.0, "d": 1.0})
+    follower = (*stages[:2], Stage("e", "x:y", 1, ("b",), follows=("b",)))
+    assert 10.0 == forecast(Plan(Path("/w"), follower, parallel=2), {"a": 10.0, "b": 4.0, "e": 5.0})
+    assert 6.0 == forecast(Plan(Path("/w"), follower, parallel=2), {"b": 6.0, "e": 5.0})
 
 
 def test_details_name_everything_that_was_skipped(snapshots: dict[str, Snapshot]) -> None:
