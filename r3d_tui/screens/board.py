@@ -144,7 +144,7 @@ class Board(HeldScreen):
     def take_log(self, message: LogCame) -> None:
         if message.piece.stage == self.state.selected:
             self.state.book.take(message.piece)
-            self.draw_news()
+            self.draw_news("log" if self.state.running else "")  # a failure's card shows the log's end too
 
     @on(FeedBroke)
     def take_broken(self, message: FeedBroke) -> None:
@@ -196,11 +196,14 @@ class Board(HeldScreen):
         self._drawing = False
         self.draw()
 
-    def draw_news(self) -> None:
-        """Draw what came by itself, once the terminal has shown what came before: pictures are left out, not queued."""
+    def draw_news(self, panel: str = "") -> None:
+        """Draw what came by itself, once the terminal has shown what came before: pictures are left out, not queued.
+
+        `panel`: the only one that shows it; without it all are drawn.
+        """
         self._stale = self.host.behind
         if not self._stale:
-            self.draw()
+            self._draw_panel(panel) if panel else self.draw()
         elif not self._asking:
             self._asking = True
             self.set_timer(SOON_S, self._look_again)
@@ -244,6 +247,11 @@ class Board(HeldScreen):
         for screen in self.app.screen_stack:
             if isinstance(screen, Dialog):
                 screen.draw()
+
+    def _draw_panel(self, name: str) -> None:
+        scene = self.scene()
+        if self.is_mounted and self.begun and scene is not None and name in self._plan.boxes and name in self.panels:
+            self.panels[name].draw(scene)
 
     def _draw_frame(self) -> None:
         state, look = self.state, Look(self.words, *self.app.size, self.now, self.state.selected)
