@@ -25,6 +25,8 @@ def running(snapshot: Snapshot, look: Look, table: ChipTable) -> list[Row]:
     found = running_stages(snapshot)
     rows: list[Row] = []
     for stage in found:
+        if stage.total is None and not computes(stage) and infer_runs(snapshot):
+            continue  # it waits for inference: the strip says enough
         rows += progress(stage, look, is_alone=len(found) == 1)
         if computes(stage):
             rows += inference(snapshot, stage, look, table)

@@ -133,6 +133,7 @@ def test_inference_is_what_is_watched_where_other_stages_run_beside_it(inferring
     snapshot = replace(snapshot, run=run)
     assert "▸ infer" in text_of(frame.header(snapshot, _look(120)))
     assert "infer" == BoardState(snapshot=snapshot).selected
+    assert "verify" not in _text(running.running(snapshot, _look(80), _table(snapshot)[0]))
 
 
 def test_the_result_is_shown_while_verify_goes_on(snapshots: dict[str, Snapshot]) -> None:
