@@ -92,7 +92,7 @@ def probe(given: Path | None, workspace: Path, limit_s: float = LIMIT_S) -> AisB
     generation = generation_of(ending.words) if ending.status == 0 else None
     if generation is None:
         reason = _reason(ending.words) or f"exit status {ending.status}"
-        text, hint = N_("ais_bench does not run: {reason}"), _mend(ending.words)
+        text, hint = N_("ais_bench does not run: {reason}"), _likely_fix(ending.words)
         raise NeedError(text, hint=hint, reason=reason, python=start[0])
     return AisBench(start, generation)
 
@@ -141,7 +141,7 @@ def _reason(words: str) -> str:
     return next((line for line in reversed(lines) if line), "")[:300]
 
 
-def _mend(words: str) -> str:
+def _likely_fix(words: str) -> str:
     if "No module named" in words and "aclruntime" in words:
         return N_(
             "install aclruntime for this Python ({python}) and this CANN: its .whl stands beside that of ais_bench"

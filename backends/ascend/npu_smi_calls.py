@@ -51,11 +51,11 @@ LARGEST = 16 << 20
 
 
 class CallResult(Struct, frozen=True):
-    """What a call printed, on both outputs; `trouble` where it could not be made or did not end."""
+    """What a call printed, on both outputs; `failure` where it could not be made or did not end."""
 
     text: str = ""
     code: int | None = None
-    trouble: ToolFailure | None = None
+    failure: ToolFailure | None = None
 
 
 def tool() -> str | None:
@@ -90,12 +90,12 @@ def turn(wait_s: float = WAIT_S, name: str = "") -> Iterator[bool]:
 
 
 def call(arguments: Sequence[str], limit_s: float = LIMIT_S, *, own_group: bool = True) -> CallResult:
-    """`npu-smi` with these arguments. Never raises: a missing or hanging tool is reported in `trouble`."""
+    """`npu-smi` with these arguments. Never raises: a missing or hanging tool is reported in `failure`."""
     path = tool()
     if path is None:
         cause = line("npu-smi is not installed, or not on PATH")
         fix = line("install the Ascend driver, or add /usr/local/sbin and /usr/local/bin to PATH")
-        return CallResult(trouble=ToolFailure(None, str(line("npu-smi not found")), cause, fix))
+        return CallResult(failure=ToolFailure(None, str(line("npu-smi not found")), cause, fix))
     with turn():
         return run((path, *arguments), limit_s, own_group=own_group)
 
@@ -118,7 +118,7 @@ def run(command: Sequence[str], limit_s: float, *, own_group: bool = True) -> Ca
         reason = os_reason(error)
         cause = line("{tool} cannot be started: {reason}", tool=str(command[0]), reason=reason)
         fix = line("run it by hand, as the user that runs r3d-tui")
-        return CallResult(trouble=ToolFailure(None, f"{command[0]}: {reason}", cause, fix))
+        return CallResult(failure=ToolFailure(None, f"{command[0]}: {reason}", cause, fix))
     try:
         data, _ = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
@@ -126,7 +126,7 @@ def run(command: Sequence[str], limit_s: float, *, own_group: bool = True) -> Ca
         cause = line("{tool} gave no answer in {limit:.0f} s", tool=str(command[0]), limit=limit_s)
         fix = line("the driver may hang: see `dmesg`, and reboot if it stays so")
         return CallResult(
-            trouble=ToolFailure("timeout", str(line("{tool}: no answer", tool=Path(command[0]).name)), cause, fix)
+            failure=ToolFailure("timeout", str(line("{tool}: no answer", tool=Path(command[0]).name)), cause, fix)
         )
     except BaseException:  # Ctrl+C reaches this process only
         _kill(process, own_group)
@@ -149,8 +149,8 @@ def _kill(process: subprocess.Popen[bytes], own_group: bool) -> None:
 def read_table(limit_s: float = LIMIT_S, *, own_group: bool = True) -> DeviceTable:
     """One live `npu-smi info`, without the questions that only the panel needs; `error` where it failed."""
     answer = call(("info",), limit_s, own_group=own_group)
-    if answer.trouble:
-        return DeviceTable("live", answer.trouble)
+    if answer.failure:
+        return DeviceTable("live", answer.failure)
     table = parse_info(answer.text, "live")
     if os.environ.get(SIMULATED):  # wherever a figure of such a chip is shown, its name is beside it
         named = tuple(replace(chip, name=f"{chip.name} simulated") for chip in table.chips)

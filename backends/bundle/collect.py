@@ -140,9 +140,9 @@ def _npu_smi() -> tuple[str, str | None]:
     said, driver = ["# the chips are simulated\n"] if os.environ.get(SIMULATED) else [], None
     for arguments in (("info",), ("info", "-l"), ("info", "-m")):
         answer = call(arguments)
-        text = str(answer.trouble.cause) if answer.trouble else answer.text.rstrip("\n")
+        text = str(answer.failure.cause) if answer.failure else answer.text.rstrip("\n")
         said.append(f"$ npu-smi {' '.join(arguments)}\n{text}\n")
-        if answer.trouble:
+        if answer.failure:
             break
         driver = driver or parse_info(answer.text).driver_version
     return "\n".join(said), driver

@@ -209,7 +209,7 @@ def _reported(command: str, *properties: str, name: str = "") -> dict[str, str]:
     """Properties as loginctl prints them; none where it cannot be asked. Of `show-session` alone: the manager's."""
     asked = ["loginctl", command, *(f"--property={wanted}" for wanted in properties), *([name] if name else [])]
     answer = npu_smi_calls.run(asked, LIMIT_S)
-    if answer.trouble is not None or answer.code:
+    if answer.failure is not None or answer.code:
         return {}
     pairs = (text.partition("=") for text in answer.text.splitlines())
     return {key: value.strip() for key, _, value in pairs if key in properties}

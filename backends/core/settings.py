@@ -192,7 +192,7 @@ class InferSettings(Struct, frozen=True):
     """The scores are those of the first time."""
     deadline_s: Annotated[
         Annotated[float, Meta(ge=0, le=1e9)],
-        _about("seconds after which a silent device is retired; 0: from its own latency"),
+        _about("seconds after which a silent device is dropped; 0: from its own latency"),
     ] = 0.0
     acl_python: Annotated[
         Path | None,

@@ -112,8 +112,8 @@ def report_lines(report: BenchReport, words: Words) -> Iterator[str]:
     for note in report.notes:
         yield words("bench.note", text=words.line(note))
     for title, values in (("machine", report.machine), ("settings", report.settings), ("versions", report.versions)):
-        told = ", ".join(f"{key} {value_text(value)}" for key, value in values.items())
-        yield words(f"bench.{title}", told=told)
+        shown = ", ".join(f"{key} {value_text(value)}" for key, value in values.items())
+        yield words(f"bench.{title}", values=shown)
 
 
 _TABLES = {

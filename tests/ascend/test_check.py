@@ -61,7 +61,7 @@ def test_the_fix_for_few_open_files_differs_from_what_is_there(
 
 
 def test_all_that_is_missing_is_named_in_one_line(tmp_path: Path) -> None:
-    """The plan cannot go on: each by name, each mend."""
+    """The plan cannot go on: each by name, each fix."""
     needs = StageNeeds("infer", (module("no_such_a", "pkg-a"), Need("tool", "no-such-tool", line("install it"))))
     with pytest.raises(NeedError, match="missing: no_such_a, no-such-tool") as caught:
         check_stage.run(_job(tmp_path, Settings(), needs))
@@ -290,7 +290,7 @@ def test_chips_whose_ids_are_not_told_are_to_be_named(ascend: Settings, fake_smi
 
 
 def test_the_drivers_failure_is_the_finding(ascend: Settings, fake_smi: Callable[[str], Path]) -> None:
-    """With the mend of its code."""
+    """With the fix of its code."""
     fake_smi("print('dcmi module initialize failed. ret is -8005')")
     finding = _named(check_stage.diagnose(ascend, Path("/")), "npu-smi")
     assert "missing" == finding.state
@@ -327,7 +327,7 @@ def test_each_runtime_asks_for_its_own(ascend: Settings) -> None:
 def test_firmware_is_told_and_whether_it_fits(
     ascend: Settings, fake_smi: Callable[[str], Path], answer: str, state: str, words: str
 ) -> None:
-    """By the board of the first NPU; a driver that was upgraded alone is a warning with its mend."""
+    """By the board of the first NPU; a driver that was upgraded alone is a warning with its fix."""
     fake_smi(f"if given == ['info']: show('310P3_driver_22.0')\nelse: assert given[2] == 'board'; print('{answer}')")
     rows = check_server.ascend_findings(ascend)
     found = next(row for row in rows if row.name == "firmware")

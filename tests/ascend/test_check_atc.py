@@ -33,7 +33,7 @@ def python3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Python:
 
 
 @pytest.mark.parametrize(
-    ("answer", "cann", "state", "found", "mend"),
+    ("answer", "cann", "state", "found", "fix"),
     [
         ({}, "5.1.RC2", "met", "3.10.4 in /opt/python3", ""),
         ({"missing": ("decorator", "attr")}, None, "warning", "decorator, attrs missing", "install decorator attrs"),
@@ -44,14 +44,14 @@ def python3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Python:
     ],
 )
 def test_what_it_lacks_is_told_before_atc_fails_by_it(
-    python3: Python, answer: dict[str, object], cann: str | None, state: str, found: str, mend: str
+    python3: Python, answer: dict[str, object], cann: str | None, state: str, found: str, fix: str
 ) -> None:
     """As CANN's installation guides want it; the first python3 on PATH is the one that is asked."""
     python3(**answer)
     (row,) = atc_python_findings(cann)
     assert state == row.state
     assert found in str(row.found)
-    assert mend in str(row.hint)
+    assert fix in str(row.hint)
 
 
 def test_the_systems_python_is_looked_at_too_where_the_first_one_lacks(

@@ -121,7 +121,7 @@ def rows(settings: Settings, limit_s: float = 30.0) -> dict[str, tuple[str, str]
 
 
 def test_the_generation_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the tool as it answers now; without its compiled part it is missing, with the mend."""
+    """Of the tool as it answers now; without its compiled part it is missing, with the fix."""
     settings = Settings(infer=InferSettings(ais_bench=Path(sys.executable)))
     monkeypatch.setenv("PYTHONPATH", str(FAKES))
     monkeypatch.setenv("FAKE_AIS_GENERATION", "C")

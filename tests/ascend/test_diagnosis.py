@@ -82,17 +82,17 @@ FAILED = "ATC run failed, Please check the detail log, Try 'atc --help' for more
 def test_known_failures(words: str, code: str | None, cause: str) -> None:
     """Every code of the contract, in each of its forms, with headline and without, has its cause and fix."""
     for text in (FAILED + words, words):
-        trouble = diagnose(text, "atc")
-        assert trouble is not None
-        assert (code, True, True) == (trouble.code, cause.lower() in str(trouble.cause).lower(), bool(str(trouble.fix)))
-        assert "PID" not in trouble.message
+        failure = diagnose(text, "atc")
+        assert failure is not None
+        assert (code, True, True) == (failure.code, cause.lower() in str(failure.cause).lower(), bool(str(failure.fix)))
+        assert "PID" not in failure.message
 
 
 def test_what_stands_behind_the_headline_counts_first() -> None:
     """A code in the noise before the headline gives way to the one after it."""
-    trouble = diagnose("retry after E10016: x\n" + FAILED + "EZ3003: No supported Ops kernel", "atc")
-    assert trouble is not None
-    assert ("EZ3003", "EZ3003: No supported Ops kernel") == (trouble.code, trouble.message)
+    failure = diagnose("retry after E10016: x\n" + FAILED + "EZ3003: No supported Ops kernel", "atc")
+    assert failure is not None
+    assert ("EZ3003", "EZ3003: No supported Ops kernel") == (failure.code, failure.message)
 
 
 @pytest.mark.parametrize("first", "1234578BCDEFGHIJKLMNOPZ")

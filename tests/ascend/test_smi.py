@@ -65,7 +65,7 @@ def test_an_acl_that_fails_changes_nothing(fake_smi: Fake, monkeypatch: pytest.M
 
 
 def test_a_hanging_tool_is_ended_after_its_limit(fake_smi: Fake) -> None:
-    """The trouble says so; no process stays."""
+    """The failure says so; no process stays."""
     fake_smi("time.sleep(60)")
     begun = time.monotonic()
     table = npu_smi_calls.read_table(0.3)
@@ -91,8 +91,8 @@ def test_a_tool_that_cannot_be_started_is_told(tmp_path: Path) -> None:
     script.write_bytes(b"\x7fELF nonsense")
     script.chmod(0o755)
     answer = npu_smi_calls.run((str(script), "info"), 5)
-    assert answer.trouble is not None
-    assert "cannot be started" in str(answer.trouble.cause)
+    assert answer.failure is not None
+    assert "cannot be started" in str(answer.failure.cause)
 
 
 def test_a_saved_output_is_read_from_a_file_and_from_standard_input(

@@ -92,7 +92,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_chip_that_fails_is_retired_and_the_run_goes_on(make, expected, fault: str) -> None:
-    """Its code, cause and mend are said, its batch goes to the other chip, no clip is lost or counted twice."""
+    """Its code, cause and fix are said, its batch goes to the other chip, no clip is lost or counted twice."""
     what, words = FAULTS[fault]
     slow = fault in ("memory", "set-up", "twice")  # the other chip must not be done before this one has come up
     rig = make(2, faults=[{"device": 1, **what}], latency_s=2.5 if slow else 0.3)
@@ -128,7 +128,7 @@ def test_a_fault_that_may_pass_gets_one_new_process(make, expected) -> None:
 
 
 def test_an_om_for_another_chip_is_refused_by_that_chip_alone(make, expected) -> None:
-    """On a server of two kinds the other chips go on; the mend names the setting."""
+    """On a server of two kinds the other chips go on; the fix names the setting."""
     rig = make(3)
     chips = rig.server.config["chips"]
     chips[2] |= {"name": "310", "soc": "Ascend310"}
@@ -143,7 +143,7 @@ def test_an_om_for_another_chip_is_refused_by_that_chip_alone(make, expected) ->
 
 
 def test_where_no_chip_can_do_it_the_stage_says_why(make) -> None:
-    """A damaged .om on every chip: the code, the cause and the mend, once each chip has refused once."""
+    """A damaged .om on every chip: the code, the cause and the fix, once each chip has refused once."""
     rig = make(2)
     rig.model.write_bytes(rig.model.read_bytes()[:-100])
     with pytest.raises(StageError, match=r"no device is left: .*\(145006\): the \.om cannot be loaded") as caught:

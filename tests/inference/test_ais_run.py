@@ -335,7 +335,7 @@ def test_clips_that_cannot_be_read_set_their_video_aside(
 
 @pytest.mark.parametrize("name", ["with blank", "comma,name", "中文"])
 def test_a_place_that_the_tool_refuses_is_told_before(rig: AisRig, tmp_path: Path, name: str) -> None:
-    """In one line with the mend; older generations refuse commas alone."""
+    """In one line with the fix; older generations refuse commas alone."""
     rig.folder = tmp_path / name / "stage"
     rig.folder.mkdir(parents=True)
     with pytest.raises(InputError, match="ais_bench does not take such a path"):

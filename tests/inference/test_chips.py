@@ -71,10 +71,10 @@ def test_chips_whose_id_npu_smi_does_not_say_can_be_named() -> None:
 
 
 def test_no_chips_at_all_is_a_need_with_npu_smis_own_reason() -> None:
-    """Cause and mend are those of the tool's failure."""
-    trouble = ToolFailure("-8005", "x", line("the driver was not restarted"), line("reboot"))
+    """Cause and fix are those of the tool's failure."""
+    failure = ToolFailure("-8005", "x", line("the driver was not restarted"), line("reboot"))
     with pytest.raises(NeedError, match="no chips: the driver was not restarted") as caught:
-        choose_chips(DeviceTable("live", trouble), None)
+        choose_chips(DeviceTable("live", failure), None)
     assert "reboot" == str(caught.value.hint)
     with pytest.raises(NeedError, match="npu-smi lists none"):
         choose_chips(DeviceTable("live"), None)

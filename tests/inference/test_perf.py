@@ -126,7 +126,7 @@ def test_the_tool_measures_itself_by_the_guides_line(
 
 
 def test_a_tool_that_fails_is_told_with_its_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own words and the mend; without the tool it is a need."""
+    """Its own words and the fix; without the tool it is a need."""
     made = rig(tmp_path, monkeypatch)
     made.faults({"kind": "load", "device": 1})
     chips = [DeviceSpec(f"npu:{n}", n) for n in range(2)]

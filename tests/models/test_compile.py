@@ -209,7 +209,7 @@ def test_the_chips_say_what_to_compile_for() -> None:
     ],
 )
 def test_where_they_do_not_the_user_is_asked(table: DeviceTable, wanted: tuple[int, ...] | None, words: str) -> None:
-    """One line with the reason; the mend is the setting. It is never guessed."""
+    """One line with the reason; the fix is the setting. It is never guessed."""
     with pytest.raises(InputError, match=re.escape(words)) as caught:
         common_soc_version(table, wanted)
     assert "soc_version under [compile]" in str(caught.value.hint)
@@ -236,7 +236,7 @@ def test_an_om_for_these_chips_is_taken_again(
 
 
 def test_without_a_toolkit(ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where neither atc nor a set_env.sh is found, the need is said with its mend."""
+    """Where neither atc nor a set_env.sh is found, the need is said with its fix."""
     monkeypatch.setattr("backends.ascend.cann.find", lambda: None)
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(NeedError, match="atc not found") as caught:
