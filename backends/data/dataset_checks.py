@@ -146,7 +146,8 @@ def _class_folders(found: Labelling, root: Path, *, frames: bool) -> Iterator[Fi
         yield Finding("class folders", "missing", line(text, **facts), line("rename the folders to the labels"))
     elif missing and len(missing) == len(found.folders) and (frames or there):
         text = N_("none of the {n} classes has a folder in {path}")
-        hint = line("it must hold {example}, such as {label}", example=EXAMPLE, label=short(missing[0]))
+        example = EXAMPLE if frames else "<class>/<video>.avi"
+        hint = line("it must hold {example}, such as {label}", example=example, label=short(missing[0]))
         yield Finding("class folders", "missing", line(text, n=len(missing), path=str(root)), hint)
     elif missing and there:
         text = N_("{n} of {all} classes have no folder in {path}, such as {label}")

@@ -307,7 +307,8 @@ class Setup(Screen[Path | None]):
         title = words("setup.title")
         place = shorten(safe(str(self._folder)), max(8, width - cells(title) - 2), keep_end=True)
         head = row(Span(title, "focus"), "  ", Span(place, "strong"))
-        self._head.show([cut(head, width), cut(row(words("setup.intro")), width), ()])
+        intro = "setup.intro" if any(map(self._candidates.get, FOUND_AS)) else "setup.nothing"
+        self._head.show([cut(head, width), cut(row(words(intro)), width), ()])
         self._foot.show([cut(row(words("setup.keys")), width)])
         for field in FIELDS:
             self._labels[field].show([row(Span(fit(words(f"setup.{field}"), 12), "strong"))])
@@ -332,6 +333,8 @@ class Setup(Screen[Path | None]):
         overview, words = self._overview, self._words
         if overview is None or not self._looked.get(field):
             return ""
+        if field in PACKED and Path(self._looked[field]).suffix:
+            return words("setup.archive")
         if field in ("videos", "frames"):
             return sources(overview, words, videos=field == "videos")
         if field in ("annotation", "splits"):
