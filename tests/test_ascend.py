@@ -198,6 +198,15 @@ def test_the_om_is_verified_as_ais_bench_ran_it(place: Place, tmp_path: Path) ->
     same(place)
 
 
+def test_verify_is_blocked_where_the_infer_that_it_follows_fails(place: Place) -> None:
+    """It has begun beside infer; without rows there is nothing to compare, and the failure is infer's."""
+    server = place.server(1, faults=[{"device": 0, "call": "mdl.execute", "at": 1, "code": 507010}])
+    status = place.run(server, expect=1, first="infer", target="ascend")
+    assert "failed" == stages(status)["infer"]
+    reason = next(stage["reason"] for stage in status["stages"] if stage["name"] == "verify")
+    assert ("waiting", "blocked by infer") == (stages(status)["verify"], reason)
+
+
 def test_bytes_give_the_scores_of_floats(place: Place) -> None:
     """The graph normalises; verify holds it against the checkpoint as well."""
     server = place.server(2, trace=True)
