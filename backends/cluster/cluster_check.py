@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backends.cluster.carrier import Carrier
 from backends.cluster.cluster_run import differs, make_carrier
-from backends.cluster.shard_protocol import FrameError, FrameReader, Hello, ModelFile, Setup, to_frame
+from backends.cluster.shard_protocol import Hello, ModelFile, ServerSetup, WireError, WireReader, to_frame
 from backends.core.command_reports import ServerReport
 from backends.core.errors import InputError
 from backends.core.messages import N_, Line, line
@@ -52,9 +52,9 @@ def server_findings(reports: tuple[ServerReport, ...]) -> tuple[Finding, ...]:
     return tuple(rows)
 
 
-def _setup(settings: Settings) -> Setup:
+def _setup(settings: Settings) -> ServerSetup:
     infer, no_model = settings.infer, ModelFile(Path("no-model"), 0, "")
-    return Setup(
+    return ServerSetup(
         "",
         PreprocessParams(),
         no_model,
@@ -75,9 +75,9 @@ def _sample(settings: Settings) -> Path:
     return next(found, folder)
 
 
-def _hellos(carrier: Carrier, names: tuple[str, ...], setup: Setup) -> dict[str, Hello | None]:
+def _hellos(carrier: Carrier, names: tuple[str, ...], setup: ServerSetup) -> dict[str, Hello | None]:
     found: dict[str, Hello | None] = {}
-    readers = {name: FrameReader() for name in names}
+    readers = {name: WireReader() for name in names}
     for name in names:
         carrier.start(name)
         carrier.give(name, to_frame(setup))
@@ -90,9 +90,9 @@ def _hellos(carrier: Carrier, names: tuple[str, ...], setup: Setup) -> dict[str,
     return {name: found.get(name) for name in names}
 
 
-def _hello_in(reader: FrameReader, data: bytes) -> Hello | None:
+def _hello_in(reader: WireReader, data: bytes) -> Hello | None:
     """What is no frame of ours is no answer."""
-    with contextlib.suppress(FrameError):
+    with contextlib.suppress(WireError):
         return next((one for one, _ in reader.feed(data) if isinstance(one, Hello)), None)
     return None
 

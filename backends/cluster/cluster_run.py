@@ -20,27 +20,27 @@ from backends.cluster.shard_leases import (
     ShardLimits,
     ShowServer,
     SkipVideo,
-    Start,
+    StartServer,
     Step,
     cut,
 )
 from backends.cluster.shard_protocol import (
-    Alive,
-    Answer,
     Command,
     Ended,
-    FrameError,
-    FrameReader,
-    Give,
     Hello,
     Message,
     Open,
     Ping,
-    Refused,
     Reported,
-    Setup,
+    ServerAlive,
+    ServerSetup,
+    ShardAnswer,
+    ShardOrder,
+    ShardRefused,
     ShardVideo,
     VideoResult,
+    WireError,
+    WireReader,
     to_frame,
 )
 from backends.cluster.spool import Spool, check_answer
@@ -78,9 +78,9 @@ class ClusterWork(Struct, frozen=True):
 class _Server(Struct):
     """What is known of a server besides its leases."""
 
-    reader: FrameReader = msgspec.field(default_factory=FrameReader)
+    reader: WireReader = msgspec.field(default_factory=WireReader)
     hello: Hello | None = None
-    alive: Alive = Alive()
+    alive: ServerAlive = ServerAlive()
     meter: Meter = msgspec.field(default_factory=Meter)
     shown: tuple[str, Line] = ("", Line(""))
     given_at: dict[int, float] = msgspec.field(default_factory=dict)
@@ -90,7 +90,7 @@ class ClusterRun:
     """One attempt at the videos that the spool does not hold yet."""
 
     def __init__(
-        self, job: Job, carrier: Carrier, spool: Spool, setup: Setup, wanted: Sequence[str], shard_videos: int
+        self, job: Job, carrier: Carrier, spool: Spool, setup: ServerSetup, wanted: Sequence[str], shard_videos: int
     ) -> None:
         """`setup` is what each server gets, with its own name; `wanted` names the servers to use, empty: all."""
         self._job, self._carrier, self._spool, self._setup = job, carrier, spool, setup
@@ -158,7 +158,7 @@ class ClusterRun:
         try:
             for message, body in self._servers[server].reader.feed(data):
                 self._handle(server, message, body, now)
-        except FrameError as error:
+        except WireError as error:
             self._carrier.kill(server)
             self._gone(server, line("it sent something that is no answer: {reason}", reason=str(error)))
 
@@ -169,12 +169,12 @@ class ClusterRun:
         state = self._servers[server]
         if isinstance(message, Hello):
             self._meet(server, message, now)
-        elif isinstance(message, Alive):
+        elif isinstance(message, ServerAlive):
             state.alive = message
-        elif isinstance(message, Answer):
+        elif isinstance(message, ShardAnswer):
             check_answer(message, body)
             self._answered(server, message, body, now)
-        elif isinstance(message, Refused):
+        elif isinstance(message, ShardRefused):
             self._do(self._leases.refused(server, message.lease, message.reason, now))
         elif isinstance(message, Reported):
             self._job.note(line("{server}: {text}", server=server, text=message.text), message.level)
@@ -197,12 +197,12 @@ class ClusterRun:
         self._carrier.give(server, to_frame(Open(), body))
         self._do(self._leases.joined(server, now))
 
-    def _answered(self, server: str, answer: Answer, rows: bytes, now: float) -> None:
+    def _answered(self, server: str, answer: ShardAnswer, rows: bytes, now: float) -> None:
         expected = self._leases.servers[server].flight.get(answer.lease)
         if expected is not None:  # before the lease ends: a wrong answer must not end it
             ids = [self._videos[place].video.id for place in expected.videos]
             if [result.video.id for result in answer.results] != ids:
-                raise FrameError("an answer about other videos")
+                raise WireError("an answer about other videos")
         shard, steps = self._leases.answered(server, answer.lease, now)
         self._do(steps)  # first: the server has its next shard while the disk is written
         if shard is None:
@@ -213,7 +213,7 @@ class ClusterRun:
         state.meter.add(now, clips, seconds)
         self._all.add(now, clips, seconds)
 
-    def _keep(self, answer: Answer, rows: bytes) -> None:
+    def _keep(self, answer: ShardAnswer, rows: bytes) -> None:
         try:
             self._spool.keep(answer, rows)
         except OSError as error:
@@ -224,7 +224,7 @@ class ClusterRun:
 
     def _do(self, steps: Sequence[Step]) -> None:
         for step in steps:
-            if isinstance(step, Start):
+            if isinstance(step, StartServer):
                 self._start(step.server)
             elif isinstance(step, GiveShard):
                 self._give(step.server, step.lease, step.shard)
@@ -241,7 +241,7 @@ class ClusterRun:
             self._job.device(server, state, name=self._name(server), reason=reason)
 
     def _start(self, server: str) -> None:
-        self._servers[server].reader = FrameReader()
+        self._servers[server].reader = WireReader()
         self._carrier.start(server)
         self._carrier.give(server, to_frame(msgspec.structs.replace(self._setup, server=server)))
 
@@ -251,12 +251,12 @@ class ClusterRun:
         state.meter.begin(now)
         self._all.begin(now)
         videos = tuple(self._videos[place] for place in shard.videos)
-        self._carrier.give(server, to_frame(Give(lease, videos)))
+        self._carrier.give(server, to_frame(ShardOrder(lease, videos)))
 
     def _skip(self, step: SkipVideo) -> None:
         """It counts as computed, without clips, and the next run tries it again."""
         video = self._videos[step.video].video
-        self._keep(Answer(0, (VideoResult(video, reason=step.reason, is_temporary=True),), 0), b"")
+        self._keep(ShardAnswer(0, (VideoResult(video, reason=step.reason, is_temporary=True),), 0), b"")
 
     def _obey(self) -> None:
         if self._job.stopping:

@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from backends.cluster.cluster_run import ClusterRun, ClusterWork, make_carrier
-from backends.cluster.shard_protocol import ModelFile, Setup, ShardVideo, VideoResult, model_file
+from backends.cluster.shard_protocol import ModelFile, ServerSetup, ShardVideo, VideoResult, model_file
 from backends.cluster.spool import Spool
 from backends.core.codec import DecodeError, decode, dumps, loads
 from backends.core.errors import InputError, StageError
@@ -144,7 +144,7 @@ def _computed(job: Job, tuning: ClusterTuning, folder: Path, videos: Sequence[Sh
         job.note(line("{n} videos came back before", n=len(spool.results)))
     if not videos:
         return spool, _read_work(spool)
-    setup = Setup(
+    setup = ServerSetup(
         "",
         tuning.clips,
         model,

@@ -31,20 +31,20 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 from backends.ascend.chip_query import ask_chips
 from backends.cluster.shard_decoder import DecodedShard, ShardDecoder
 from backends.cluster.shard_protocol import (
-    Alive,
-    Answer,
     Command,
     Ended,
-    FrameReader,
-    Give,
     Hello,
     Message,
     Open,
     Ping,
-    Refused,
     Reported,
-    Setup,
+    ServerAlive,
+    ServerSetup,
+    ShardAnswer,
+    ShardOrder,
+    ShardRefused,
     VideoResult,
+    WireReader,
     model_file,
     to_frame,
 )
@@ -85,7 +85,7 @@ def main() -> int:
     channel = Channel(os.dup(1), sys.stdin.buffer)
     os.dup2(2, 1)
     setup = channel.take(timeout=60)
-    if not isinstance(setup, Setup):
+    if not isinstance(setup, ServerSetup):
         return 1
     scratch = channel.scratch = _scratch(setup.scratch)
     try:
@@ -122,7 +122,7 @@ class Channel:
         self.heard = time.monotonic()
         self.body = b""
         """Of the message that was taken last."""
-        self.status: Callable[[], Alive] = Alive
+        self.status: Callable[[], ServerAlive] = ServerAlive
         """What is sent once a second."""
         self.scratch: Path | None = None
         """What is removed when the head has gone."""
@@ -144,7 +144,7 @@ class Channel:
         return None
 
     def _listen(self) -> None:
-        reader = FrameReader()
+        reader = WireReader()
         with contextlib.suppress(OSError, ValueError):
             while data := os.read(self._stream.fileno(), 1 << 20):
                 self.heard = time.monotonic()
@@ -160,7 +160,7 @@ class Channel:
         os._exit(1)
 
 
-def _serve(setup: Setup, channel: Channel, scratch: Path) -> int:
+def _serve(setup: ServerSetup, channel: Channel, scratch: Path) -> int:
     for watch, words in ((_watch_head, (channel, setup.silent_s)), (_beat, (channel,))):
         threading.Thread(target=watch, args=words, name=watch.__name__, daemon=True).start()
     model = setup.model.path
@@ -189,7 +189,7 @@ def _beat(channel: Channel) -> None:
         time.sleep(BEAT_S)
 
 
-def _hello(setup: Setup, scratch: Path, *, needs_model: bool) -> tuple[Hello, Chosen | None]:
+def _hello(setup: ServerSetup, scratch: Path, *, needs_model: bool) -> tuple[Hello, Chosen | None]:
     found = versions(())
     chosen, problem = None, Line("")
     try:
@@ -219,14 +219,14 @@ def _hello(setup: Setup, scratch: Path, *, needs_model: bool) -> tuple[Hello, Ch
 class _Session:
     """The devices and the shards of one run on this server."""
 
-    def __init__(self, setup: Setup, channel: Channel, scratch: Path, model: Path, chosen: Chosen) -> None:
+    def __init__(self, setup: ServerSetup, channel: Channel, scratch: Path, model: Path, chosen: Chosen) -> None:
         self._setup, self._channel, self._model, self._chosen = setup, channel, model, chosen
         self._shards = scratch / "shards"
         self._shards.mkdir()
         (self._shards / INDEX).write_bytes(header_line(header(setup.params)))
         self._decoder = ShardDecoder(setup.params, header(setup.params), self._shards, setup.workers)
-        self._given: queue.SimpleQueue[Give] = queue.SimpleQueue()
-        self._decoded: queue.SimpleQueue[DecodedShard | Refused] = queue.SimpleQueue()
+        self._given: queue.SimpleQueue[ShardOrder] = queue.SimpleQueue()
+        self._decoded: queue.SimpleQueue[DecodedShard | ShardRefused] = queue.SimpleQueue()
         self._states: dict[str, str] = {}
         self._busy: dict[str, float] = {}
         self._decoding_s = 0.0
@@ -271,7 +271,7 @@ class _Session:
                 shard = self._decoded.get_nowait()
             except queue.Empty:
                 return ev.More(tuple(batches)) if batches else None
-            if isinstance(shard, Refused):
+            if isinstance(shard, ShardRefused):
                 self._channel.send(shard)
                 continue
             self._rows.begin(shard)
@@ -288,19 +288,19 @@ class _Session:
         leases.held.clear()
         for lease in self._rows.whole(pool.dropped):
             shard, rows = self._rows.take(lease, pool.dropped)
-            self._channel.send(Answer(lease, shard.results, self._rows.classes), rows)
+            self._channel.send(ShardAnswer(lease, shard.results, self._rows.classes), rows)
             shutil.rmtree(shard.store, ignore_errors=True)
 
     def _drop(self, lease: int, reason: Line) -> None:
         shard = self._rows.forget(lease)
         if shard is not None:
-            self._channel.send(Refused(lease, reason))
+            self._channel.send(ShardRefused(lease, reason))
             shutil.rmtree(shard.store, ignore_errors=True)
 
     def _take_orders(self) -> None:
         while True:
             message = self._channel.take()
-            if isinstance(message, Give):
+            if isinstance(message, ShardOrder):
                 self._given.put(message)
             elif isinstance(message, Command):
                 self._job.obey(message.command)
@@ -314,16 +314,16 @@ class _Session:
             except Exception as error:  # noqa: BLE001 - whatever it is, another server may do better
                 traceback.print_exc()
                 reason = error.line if isinstance(error, R3dError) else _in_words(error)
-                self._decoded.put(Refused(order.lease, reason))
+                self._decoded.put(ShardRefused(order.lease, reason))
             self._decoding_since = None
             self._decoding_s += time.monotonic() - begun
 
-    def _status(self) -> Alive:
+    def _status(self) -> ServerAlive:
         """Shares are of the time since the last call."""
         before, begun = self._seen
         decoded, now = self._seen = self._decoded_s(), time.monotonic()
         busy = list(self._busy.values())
-        return Alive(
+        return ServerAlive(
             dict(self._states),
             self._rows.clips,
             min(1.0, (decoded - before) / max(1e-3, now - begun)),

@@ -33,7 +33,7 @@ class Shard(Struct, frozen=True):
     failures: int = 0
 
 
-class Start(Struct, frozen=True):
+class StartServer(Struct, frozen=True):
     """Start the server's process."""
 
     server: str
@@ -68,7 +68,7 @@ class ShowServer(Struct, frozen=True):
     reason: Line = Line("")
 
 
-Step = Start | GiveShard | SkipVideo | Kill | ShowServer
+Step = StartServer | GiveShard | SkipVideo | Kill | ShowServer
 
 
 class LeasedServer(Struct):
@@ -182,7 +182,7 @@ class ShardLeases:
 
     def _start(self, server: LeasedServer, at: float) -> Sequence[Step]:
         server.state, server.since, server.starts, server.is_heard = "starting", at, server.starts + 1, False
-        return Start(server.name), ShowServer(server.name, "loading")
+        return StartServer(server.name), ShowServer(server.name, "loading")
 
     def _failed(self, shard: Shard, reason: Line) -> list[Step]:
         """It goes back to the queue: whole the first time, then in halves; a single video is skipped."""

@@ -28,7 +28,7 @@ LARGEST_HEAD, LARGEST_BODY = 1 << 28, 1 << 33
 """Bytes; more is no frame of ours. A model travels as one body."""
 
 
-class FrameError(ValueError):
+class WireError(ValueError):
     """Bytes that are no frame of ours."""
 
 
@@ -58,7 +58,7 @@ class ModelFile(Struct, frozen=True):
     sha256: str
 
 
-class Setup(Struct, frozen=True):
+class ServerSetup(Struct, frozen=True):
     """The first frame to a server: what this run computes. A server that has the model's file needs no copy."""
 
     server: str
@@ -83,7 +83,7 @@ class Open(Struct, frozen=True):
     """Open the devices; the model's bytes follow where the server asked for them."""
 
 
-class Give(Struct, frozen=True):
+class ShardOrder(Struct, frozen=True):
     """Compute a shard under a lease."""
 
     lease: int
@@ -119,7 +119,7 @@ class Hello(Struct, frozen=True):
     """Why it cannot take part."""
 
 
-class Alive(Struct, frozen=True):
+class ServerAlive(Struct, frozen=True):
     """Once a second: what its devices do. `decoding` and `computing` are shares of the time since the last one."""
 
     devices: Mapping[str, str] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class Alive(Struct, frozen=True):
     runtime_version: str = ""
 
 
-class Answer(Struct, frozen=True):
+class ShardAnswer(Struct, frozen=True):
     """A shard is done; its rows follow, float32 (clips, classes) in the order of the results."""
 
     lease: int
@@ -140,7 +140,7 @@ class Answer(Struct, frozen=True):
     classes: int
 
 
-class Refused(Struct, frozen=True):
+class ShardRefused(Struct, frozen=True):
     """A shard could not be computed."""
 
     lease: int
@@ -162,7 +162,19 @@ class Ended(Struct, frozen=True):
     is_hopeless: bool = False
 
 
-Message = Setup | Open | Give | Ping | Command | Hello | Alive | Answer | Refused | Reported | Ended
+Message = (
+    ServerSetup
+    | Open
+    | ShardOrder
+    | Ping
+    | Command
+    | Hello
+    | ServerAlive
+    | ShardAnswer
+    | ShardRefused
+    | Reported
+    | Ended
+)
 _KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
@@ -173,26 +185,26 @@ def to_frame(message: Message, body: bytes = b"") -> bytes:
     return _FIXED.pack(MAGIC, len(head), len(body), zlib.crc32(body, zlib.crc32(head))) + head + body
 
 
-class FrameReader:
+class WireReader:
     """Cuts a stream of bytes into messages with their bodies, however it was delivered."""
 
     def __init__(self) -> None:
         self._held = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[Message, bytes]]:
-        """The messages that are whole now. Raises FrameError where the stream is not ours or was damaged."""
+        """The messages that are whole now. Raises WireError where the stream is not ours or was damaged."""
         self._held += data
         while len(self._held) >= _FIXED.size:
             magic, head, body, crc = _FIXED.unpack_from(self._held)
             if magic != MAGIC or head > LARGEST_HEAD or body > LARGEST_BODY:
-                raise FrameError("not a frame")
+                raise WireError("not a frame")
             end = _FIXED.size + head + body
             if len(self._held) < end:
                 return
             content = bytes(self._held[_FIXED.size : end])
             del self._held[:end]
             if zlib.crc32(content) != crc:
-                raise FrameError("the checksum differs")
+                raise WireError("the checksum differs")
             yield _message(content[:head]), content[head:]
 
 
@@ -202,7 +214,7 @@ def _message(text: bytes) -> Message:
         kind = _KINDS[table.pop("kind")]
         found: Message = decode(kind, table)
     except (DecodeError, LookupError, AttributeError, TypeError) as error:
-        raise FrameError(str(error)[:200]) from None
+        raise WireError(str(error)[:200]) from None
     return found
 
 

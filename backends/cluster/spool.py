@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.cluster.shard_protocol import Answer, FrameError, FrameReader, VideoResult, to_frame
+from backends.cluster.shard_protocol import ShardAnswer, VideoResult, WireError, WireReader, to_frame
 from backends.core.files import write_whole
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Spool:
             if (found := _read(path)) is not None:
                 self._take_in(path, found[0])
 
-    def keep(self, answer: Answer, rows: bytes) -> None:
+    def keep(self, answer: ShardAnswer, rows: bytes) -> None:
         """Make an answer durable; it counts from here on. Raises OSError."""
         path = self.folder / f"{self._count:08d}.shard"
         write_whole(path, to_frame(answer, rows))
@@ -47,7 +47,7 @@ class Spool:
                 opened, rows = path, _rows(path)
             yield result, rows[first : first + len(result.crc)]
 
-    def _take_in(self, path: Path, answer: Answer) -> None:
+    def _take_in(self, path: Path, answer: ShardAnswer) -> None:
         first = 0
         for result in answer.results:
             if result.video.id not in self.results:
@@ -57,21 +57,21 @@ class Spool:
             first += len(result.crc)
 
 
-def check_answer(answer: Answer, rows: bytes) -> None:
-    """FrameError where the rows are not those that the results announce."""
+def check_answer(answer: ShardAnswer, rows: bytes) -> None:
+    """WireError where the rows are not those that the results announce."""
     clips = sum(len(result.crc) for result in answer.results)
     if len(rows) != clips * answer.classes * 4 or not 0 <= answer.classes <= 1_000_000:
-        raise FrameError(f"{len(rows)} bytes for {clips} rows of {answer.classes} classes")
+        raise WireError(f"{len(rows)} bytes for {clips} rows of {answer.classes} classes")
 
 
-def _read(path: Path) -> tuple[Answer, bytes] | None:
+def _read(path: Path) -> tuple[ShardAnswer, bytes] | None:
     try:
-        found = list(FrameReader().feed(path.read_bytes()))
+        found = list(WireReader().feed(path.read_bytes()))
         message, rows = found[0]
-        if len(found) != 1 or not isinstance(message, Answer):
+        if len(found) != 1 or not isinstance(message, ShardAnswer):
             return None
         check_answer(message, rows)
-    except (OSError, FrameError, IndexError):
+    except (OSError, WireError, IndexError):
         return None
     return message, rows
 

@@ -13,7 +13,7 @@ from backends.cluster.shard_leases import (
     ShardLeases,
     ShardLimits,
     SkipVideo,
-    Start,
+    StartServer,
     Step,
     cut,
 )
@@ -62,7 +62,7 @@ def test_a_lost_server_gives_its_shards_back_and_its_late_answer_is_dropped() ->
     lease = next(iter(made.servers["s0"].flight))
     steps = made.lost("s0", REASON, 1.0, blame=False)
     assert [(0,), (1,)] == sorted(flight(made.servers["s1"]))
-    assert any(isinstance(step, Start) for step in steps)
+    assert any(isinstance(step, StartServer) for step in steps)
     made.joined("s0", 2.0)
     assert (None, []) == made.answered("s0", lease, 2.0)
     assert 1 == made.late
@@ -95,9 +95,9 @@ def test_a_silent_server_is_ended_and_started_again_a_few_times() -> None:
     made.heard("s0", 9.0)
     made.joined("s0", 9.0)
     assert [] == made.tick(13.0)
-    assert {Kill, Start} < {type(step) for step in made.tick(15.0)}
+    assert {Kill, StartServer} < {type(step) for step in made.tick(15.0)}
     made.heard("s0", 16.0)
-    assert Start not in {type(step) for step in made.tick(22.0)}
+    assert StartServer not in {type(step) for step in made.tick(22.0)}
     assert made.failure is made.servers["s0"]
 
 

@@ -11,18 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.cluster.shard_protocol import (
-    Alive,
-    Answer,
-    FrameError,
-    FrameReader,
-    Give,
     Hello,
     Message,
     Open,
     Ping,
-    Refused,
+    ServerAlive,
+    ShardAnswer,
+    ShardOrder,
+    ShardRefused,
     ShardVideo,
     VideoResult,
+    WireError,
+    WireReader,
     to_frame,
 )
 from backends.cluster.spool import Spool, check_answer
@@ -33,10 +33,13 @@ VIDEO = Video("a", "wave", "validation", 1, 40)
 MESSAGES: list[tuple[Message, bytes]] = [
     (Ping(), b""),
     (Open(), b"model"),
-    (Give(3, (ShardVideo(Path("/videos/wave/a.avi"), VIDEO),)), b""),
-    (Answer(3, (VideoResult(VIDEO, 3, (1, 2, 3)), VideoResult(VIDEO, reason=line("{n} is odd", n=1))), 2), b"x" * 24),
-    (Refused(4, line("it broke")), b""),
-    (Alive({"npu:0": "working"}, 7, 0.5, runtime_version="null 1"), b""),
+    (ShardOrder(3, (ShardVideo(Path("/videos/wave/a.avi"), VIDEO),)), b""),
+    (
+        ShardAnswer(3, (VideoResult(VIDEO, 3, (1, 2, 3)), VideoResult(VIDEO, reason=line("{n} is odd", n=1))), 2),
+        b"x" * 24,
+    ),
+    (ShardRefused(4, line("it broke")), b""),
+    (ServerAlive({"npu:0": "working"}, 7, 0.5, runtime_version="null 1"), b""),
     (Hello("0.2", problem=line("{a}: {b}", a="x", b=line("inner"))), b""),
 ]
 
@@ -44,7 +47,7 @@ MESSAGES: list[tuple[Message, bytes]] = [
 @given(st.lists(st.sampled_from(MESSAGES)), st.integers(1, 400))
 def test_frames_arrive_as_they_were_sent_however_they_are_cut(sent: list[tuple[Message, bytes]], size: int) -> None:
     """Messages, bodies and their order."""
-    stream, reader = b"".join(to_frame(*one) for one in sent), FrameReader()
+    stream, reader = b"".join(to_frame(*one) for one in sent), WireReader()
     pieces = (stream[start : start + size] for start in range(0, len(stream), size))
     assert sent == [found for piece in pieces for found in reader.feed(piece)]
 
@@ -55,34 +58,36 @@ def test_a_flipped_bit_is_refused(place: int) -> None:
     frame = bytearray(to_frame(MESSAGES[3][0], MESSAGES[3][1]))
     frame[place] ^= 1
     found: list[tuple[Message, bytes]] = []
-    with contextlib.suppress(FrameError):
-        found += FrameReader().feed(bytes(frame))
+    with contextlib.suppress(WireError):
+        found += WireReader().feed(bytes(frame))
     assert [] == found
 
 
-@pytest.mark.parametrize("head", [b"{}", b'{"kind":"os.system"}', b"[1]", b'{"kind":"Give","lease":"x"}', b"\xff"])
+@pytest.mark.parametrize(
+    "head", [b"{}", b'{"kind":"os.system"}', b"[1]", b'{"kind":"ShardOrder","lease":"x"}', b"\xff"]
+)
 def test_what_is_no_message_is_refused(head: bytes) -> None:
     """A kind that is none, a value of another type: one error, and nothing is run."""
     import struct
     import zlib
 
-    with pytest.raises(FrameError):
-        list(FrameReader().feed(struct.pack("<4sIQI", b"R3DC", len(head), 0, zlib.crc32(head)) + head))
+    with pytest.raises(WireError):
+        list(WireReader().feed(struct.pack("<4sIQI", b"R3DC", len(head), 0, zlib.crc32(head)) + head))
 
 
 def test_rows_that_do_not_fit_the_results_are_refused() -> None:
     """A server must not shift the scores of one video to another."""
-    answer = Answer(1, (VideoResult(VIDEO, 3, (1, 2, 3)),), 2)
+    answer = ShardAnswer(1, (VideoResult(VIDEO, 3, (1, 2, 3)),), 2)
     check_answer(answer, bytes(24))
-    with pytest.raises(FrameError):
+    with pytest.raises(WireError):
         check_answer(answer, bytes(16))
 
 
-def answer(name: str, clips: int) -> tuple[Answer, bytes]:
+def answer(name: str, clips: int) -> tuple[ShardAnswer, bytes]:
     """Of one video, its scores counted up."""
     video = Video(name, "wave", "validation", 1, 40)
     rows = np.arange(clips * 2, dtype="<f4").reshape(clips, 2)
-    return Answer(1, (VideoResult(video, clips, tuple(range(clips))),), 2), rows.tobytes()
+    return ShardAnswer(1, (VideoResult(video, clips, tuple(range(clips))),), 2), rows.tobytes()
 
 
 def test_answers_are_found_again_and_a_damaged_one_is_not(tmp_path: Path) -> None:
