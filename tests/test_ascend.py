@@ -259,6 +259,20 @@ def test_precision_modes_are_compared_on_a_sample(place: Place) -> None:
     assert "force_fp16 " in place.command(server, "bench", "precision", *options)[0]
 
 
+def test_a_tuned_om_stands_beside_the_untuned_one(place: Place) -> None:
+    """The run takes the tuned one, says so, and `bench infer` measures both."""
+    server = place.server(1)
+    place.run(server, first="compile", target="ascend")
+    api.change_setting(place.workspace, "compile.tune", '"operator"')
+    said = place.command(server, "run", "--headless")
+    assert "tuning operator" in "".join(said)
+    same(place)
+    report = json.loads(place.command(server, "bench", "infer", "--loop", "2", "--json")[0])
+    gain = next(figure for figure in report["figures"] if figure["name"] == "tuned")
+    assert min(gain["value"], gain["reference"]) > 0
+    assert gain["ratio"] == pytest.approx(gain["value"] / gain["reference"])
+
+
 def test_a_given_om_runs_where_there_is_no_atc(place: Place, tmp_path: Path) -> None:
     """From `init` to the accuracy on a server with nnrt alone: nothing is exported or compiled, scores are equal."""
     server = place.server(2)
