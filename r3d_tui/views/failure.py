@@ -13,7 +13,7 @@ from r3d_tui.views.look import Look, dotted, stage_word
 from r3d_tui.views.phase import blocked_by, failed_stage, running_stages
 
 LABEL = 9
-LOG = 8
+LOG = 24
 """Lines of the log at most."""
 
 
