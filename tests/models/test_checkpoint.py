@@ -1,4 +1,4 @@
-"""Tests of `backends.models.checkpoint` and `backends.models.torch_outline`."""
+"""Tests of `backends.models.checkpoint` and `backends.models.torch_outline` and `torch_pickle`."""
 
 from __future__ import annotations
 
