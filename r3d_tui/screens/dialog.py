@@ -18,7 +18,7 @@ from r3d_tui.lang.words import Words
 from r3d_tui.screens.host import Host, write_text
 from r3d_tui.state.feed import ask
 from r3d_tui.terminal.textual_workarounds import bind
-from r3d_tui.text.rows import Row, Span, cut, ends, row, width_of
+from r3d_tui.text.rows import Row, Span, cut, ends, fit, row, width_of
 from r3d_tui.text.safe import safe
 from r3d_tui.views.look import Look
 from r3d_tui.widgets.sheet import Sheet
@@ -179,6 +179,18 @@ class Large(Dialog):
     """A dialog as large as the terminal: what it shows must not jump."""
 
     WIDE = 130
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,f1", "keys", show=False)]
+    _pairs: Sequence[tuple[str, str, str]] = ()
+
+    def action_keys(self) -> None:
+        """All keys that work now, also those that the last line has no place for."""
+
+        def rows(look: Look) -> list[Row]:
+            return [row(Span(fit(key, 10), "key"), " ", look.words(text)) for key, text, _ in self._pairs]
+
+        self.app.push_screen(
+            Dialog(self._words("help.title"), rows, self._words, also_shuts="question_mark,f1", width=60)
+        )
 
     def _fit(self) -> None:
         width, height = self.app.size
@@ -187,7 +199,7 @@ class Large(Dialog):
 
     def keyline(self, pairs: Sequence[tuple[str, str, str]], state: str = "") -> Row:
         """Keys, words and what a click does at the left, a state at the right; keys go where all do not fit."""
-        width = max(1, self._body.size.width)
+        width, self._pairs = max(1, self._body.size.width), pairs
         if self._notice:
             return cut(row(Span(safe(self._notice), "accent")), width)
         tail = row(Span(f" {state}", "dim")) if state else ()

@@ -161,3 +161,16 @@ async def test_without_a_result_there_is_a_word(story: OpenStory, console: Conso
             assert asyncio.get_running_loop().time() < ends
             await pilot.pause(0.02)
         assert "No run has a result yet." == app.board.state.status.text
+
+
+async def test_all_keys_of_a_page_are_a_question_mark_away(story: OpenStory, console: Console) -> None:
+    """At 80x24 the last line has no place for all of them; ? lists them, and closes again."""
+    app = console(story("finished"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _opened(pilot, "h")
+        assert "its devices" not in _text(app)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "its devices" in _text(app) and "export" in _text(app))
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert isinstance(app.screen, RunBrowser)
