@@ -155,7 +155,7 @@ def sweep(workspace: Path, run: Run | None, batches: Sequence[int], asked: Infer
     """Rate, p50 and p95 of each batch size on all devices together, the best one noted."""
     from backends.workspace.settings_file import read_settings
 
-    if not all(1 <= batch <= MOST_BATCH for batch in batches):
+    if not batches or not all(1 <= batch <= MOST_BATCH for batch in batches):
         raise InputError("--batches: 1 to {most} each", hint="such as 1,4,8,16", most=MOST_BATCH)
     settings = _untuned(read_settings(workspace))
     if settings.model.om is not None:

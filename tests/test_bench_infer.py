@@ -130,6 +130,8 @@ def test_batches_out_of_range_are_refused(tmp_path: Path) -> None:
     write_settings(tmp_path, Settings())
     with pytest.raises(InputError, match="--batches: 1 to 1024 each"):
         api.bench_batches(tmp_path, (0,), InferBench(), QUIET)
+    with pytest.raises(InputError, match="--batches: 1 to 1024 each"):
+        api.bench_batches(tmp_path, (), InferBench(), QUIET)
     (tmp_path / "r3d.toml").unlink()
     write_settings(tmp_path, Settings(model=ModelSettings(om=Path("m.om"))))
     with pytest.raises(InputError, match="the batch size that it was compiled with"):

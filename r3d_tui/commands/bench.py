@@ -13,7 +13,7 @@ from backends import api
 from backends.core.codec import encode
 from backends.core.command_reports import BenchFigure, BenchReport, InferBench
 from backends.core.errors import InputError
-from backends.core.messages import Line, line
+from backends.core.messages import N_, Line, line
 from r3d_tui.commands.options import GroupedHelp, chosen_words, given, numbers, open_workspace, print_json, say, tell
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import DASH, number, percent, rate, small
@@ -55,7 +55,19 @@ def infer(
     if target not in (None, "cpu", "ascend"):
         raise InputError("--target {target}: unknown", hint="cpu or ascend", target=target)
     chosen = numbers(devices, "--devices") or None
+    if apply and batches is None:
+        raise InputError("--apply writes the best of several batch sizes", hint="give them: --batches 1,4,8,16")
     if batches is not None:
+        others = {
+            "--model": model,
+            "--store": store,
+            "--target": target,
+            "--batch": batch,
+            "--profile": profile or None,
+        }
+        if wrong := next((name for name, value in others.items() if value is not None), None):
+            text = N_("{option} is not for --batches, which makes the models by the workspace's settings")
+            raise InputError(text, hint="leave one of them out", option=wrong)
         asked = InferBench(runtime=runtime, devices=chosen, loop=loop, ais_bench=ais_bench)
         show(_compared(numbers(batches, "--batches"), asked, apply=apply), json_document=json_document)
         return

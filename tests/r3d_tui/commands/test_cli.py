@@ -314,3 +314,21 @@ def test_devices_are_excluded_and_included_without_a_screen(tmp_path: Path) -> N
     assert "no device would be left" in r3d("devices", "--exclude", "0,1,2", cwd=tmp_path / "w").stderr
     assert 0 == r3d("devices", "--include", "3", cwd=tmp_path / "w").returncode
     assert not [line for line in settings.read_text().splitlines() if line.startswith("devices")]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("infer", "--batches", "1,4", "--profile"), "--profile is not for --batches"),
+        (("infer", "--batches", "1,4", "--model", "m.onnx"), "--model is not for --batches"),
+        (("infer", "--apply"), "--apply writes the best of several batch sizes"),
+        (("precision", "--modes", "force_fp16,../x"), "--modes: ../x is not a precision mode"),
+    ],
+)
+def test_options_of_a_bench_that_do_not_go_together_are_refused(
+    tmp_path: Path, options: tuple[str, ...], expected: str
+) -> None:
+    """In one line, before anything is measured; none is passed over in silence."""
+    done = r3d("bench", *options, cwd=tmp_path)
+    assert (2, "") == (done.returncode, done.stdout)
+    assert done.stderr.startswith(f"error: {expected}")
