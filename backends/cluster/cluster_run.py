@@ -43,7 +43,7 @@ from backends.cluster.shard_protocol import (
     WireReader,
     to_frame,
 )
-from backends.cluster.spool import Spool, check_answer
+from backends.cluster.spool import Spool, check_answer, check_results
 from backends.core.errors import InputError, NeedError, StageError, Stopped
 from backends.core.events import DeviceProgress
 from backends.core.messages import N_, Line, line, os_reason
@@ -200,9 +200,7 @@ class ClusterRun:
     def _answered(self, server: str, answer: ShardAnswer, rows: bytes, now: float) -> None:
         expected = self._leases.servers[server].flight.get(answer.lease)
         if expected is not None:  # before the lease ends: a wrong answer must not end it
-            ids = [self._videos[place].video.id for place in expected.videos]
-            if [result.video.id for result in answer.results] != ids:
-                raise WireError("an answer about other videos")
+            check_results(answer, [self._videos[place].video for place in expected.videos], self._setup.params)
         shard, steps = self._leases.answered(server, answer.lease, now)
         self._do(steps)  # first: the server has its next shard while the disk is written
         if shard is None:

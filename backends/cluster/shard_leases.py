@@ -6,8 +6,9 @@
     lost       it ended or went silent            → starting, a few times
 
 A shard is handed out under a lease number. What a server had in flight when it was lost goes back to the front of the
-queue; an answer under a lease that has ended is late and ignored, so nothing counts twice. A shard that two servers
-failed by themselves is halved, down to one video, which is skipped by name.
+queue; an answer under a lease that has ended is late and ignored, so nothing counts twice. A shard that failed is
+tried by another server where there is one; after two failures it is halved, down to one video, which is skipped by
+name. A server that fails one shard after the other, where others do not, is left out: it would fail them all, quickly.
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ from backends.core.messages import Line, line
 DEPTH = 2
 """Shards in flight at a server: one is decoded, one computed."""
 FAILURES = 2
-"""Servers that a shard may fail before it is halved."""
+"""How often a shard may fail before it is halved."""
+REFUSALS = 3
+"""Shards that a server may fail one after the other."""
 
 
 class Shard(Struct, frozen=True):
     """Videos by their place in the run's list."""
 
     videos: tuple[int, ...]
-    failures: int = 0
+    failed: tuple[str, ...] = ()
+    """Servers that it failed on."""
 
 
 class StartServer(Struct, frozen=True):
@@ -81,6 +85,8 @@ class LeasedServer(Struct):
     is_heard: bool = False
     """Since its last start."""
     starts: int = 0
+    refusals: int = 0
+    """Since its last answer."""
     flight: dict[int, Shard] = field(default_factory=dict)
     """By lease, the oldest first."""
     reason: Line = Line("")
@@ -105,7 +111,7 @@ class ShardLeases:
         """Answers under a lease that had ended."""
         self._queue = deque(shards)
         self._limits = limits or ShardLimits()
-        self._next = 1
+        self._lease = 1
 
     @property
     def finished(self) -> bool:
@@ -144,14 +150,22 @@ class ShardLeases:
         """The shard of an answer, to be kept; None where its lease has ended."""
         shard = self.servers[name].flight.pop(lease, None)
         self.late += shard is None
+        self.servers[name].refusals = 0
         self.heard(name, at)
         return shard, self._hand_out()
 
     def refused(self, name: str, lease: int, reason: Line, at: float) -> list[Step]:
         """The server could not compute the shard, and goes on."""
-        shard = self.servers[name].flight.pop(lease, None)
+        server = self.servers[name]
+        shard = server.flight.pop(lease, None)
+        server.refusals += 1
         self.heard(name, at)
-        return [*(self._failed(shard, reason) if shard else ()), *self._hand_out(but=name)]
+        steps = self._failed(name, shard, reason) if shard else []
+        if server.refusals >= REFUSALS and len(self._ready) > 1:
+            self._queue.extendleft(reversed(server.flight.values()))
+            server.flight.clear()
+            steps += [Kill(name), *self.left_out(name, reason, at)]
+        return [*steps, *self._hand_out()]
 
     def lost(self, name: str, reason: Line, at: float, *, blame: bool = True, hopeless: bool = False) -> list[Step]:
         """The server's process has ended; `blame`: the shard that it computed may be the cause."""
@@ -163,7 +177,7 @@ class ShardLeases:
         server.flight.clear()
         self._queue.extendleft(reversed(flight[1:] if blame else flight))
         if flight and blame:
-            steps += self._failed(flight[0], reason)
+            steps += self._failed(name, flight[0], reason)
         server.state, server.since, server.reason, server.is_hopeless = "lost", at, reason, hopeless
         steps.append(ShowServer(name, "retired", reason))
         if not self.finished and not hopeless and server.starts < self._limits.starts:
@@ -184,10 +198,14 @@ class ShardLeases:
         server.state, server.since, server.starts, server.is_heard = "starting", at, server.starts + 1, False
         return StartServer(server.name), ShowServer(server.name, "loading")
 
-    def _failed(self, shard: Shard, reason: Line) -> list[Step]:
+    @property
+    def _ready(self) -> list[LeasedServer]:
+        return [one for one in self.servers.values() if one.state == "ready"]
+
+    def _failed(self, server: str, shard: Shard, reason: Line) -> list[Step]:
         """It goes back to the queue: whole the first time, then in halves; a single video is skipped."""
-        if shard.failures + 1 < FAILURES:
-            self._queue.appendleft(Shard(shard.videos, shard.failures + 1))
+        if len(shard.failed) + 1 < FAILURES:
+            self._queue.appendleft(Shard(shard.videos, (*shard.failed, server)))
         elif len(shard.videos) == 1:
             return [SkipVideo(shard.videos[0], reason)]
         else:
@@ -195,20 +213,25 @@ class ShardLeases:
             self._queue.extendleft((Shard(shard.videos[middle:]), Shard(shard.videos[:middle])))
         return []
 
-    def _hand_out(self, but: str = "") -> list[Step]:
-        """Two shards a server, evenly; a server that has just failed one comes last."""
+    def _hand_out(self) -> list[Step]:
+        """Two shards a server, evenly."""
         steps: list[Step] = []
-        servers = sorted(
-            (one for one in self.servers.values() if one.state == "ready"), key=lambda one: one.name == but
-        )
         for depth in range(1, DEPTH + 1):
-            for server in servers:
-                if self._queue and len(server.flight) < depth:
-                    shard, lease = self._queue.popleft(), self._next
-                    self._next += 1
-                    server.flight[lease] = shard
-                    steps += [GiveShard(server.name, lease, shard), ShowServer(server.name, "working")]
+            for server in self._ready:
+                shard = self._next(server) if len(server.flight) < depth else None
+                if shard is not None:
+                    server.flight[self._lease] = shard
+                    steps += [GiveShard(server.name, self._lease, shard), ShowServer(server.name, "working")]
+                    self._lease += 1
         return steps
+
+    def _next(self, server: LeasedServer) -> Shard | None:
+        """The first shard that did not fail on it; where it is alone, whichever is first."""
+        is_alone = len(self._ready) == 1
+        found = next((one for one in self._queue if is_alone or server.name not in one.failed), None)
+        if found is not None:
+            self._queue.remove(found)
+        return found
 
 
 def cut(count: int, servers: int, wanted: int = 0) -> list[Shard]:

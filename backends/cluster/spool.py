@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from backends.cluster.shard_protocol import ShardAnswer, VideoResult, WireError, WireReader, to_frame
 from backends.core.files import write_whole
+from backends.data.annotation import OPEN_END, Video
+from backends.data.data_specs import PreprocessParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +66,16 @@ def check_answer(answer: ShardAnswer, rows: bytes) -> None:
     clips = sum(len(result.crc) for result in answer.results)
     if len(rows) != clips * answer.classes * 4 or not 0 <= answer.classes <= 1_000_000:
         raise WireError(f"{len(rows)} bytes for {clips} rows of {answer.classes} classes")
+
+
+def check_results(answer: ShardAnswer, videos: Sequence[Video], params: PreprocessParams) -> None:
+    """WireError where an answer is about other videos, or has more clips of one than are taken."""
+    given = [replace(one.video, end=OPEN_END) if video.is_open else one.video
+             for one, video in zip(answer.results, videos, strict=False)]  # fmt: skip
+    if len(answer.results) != len(videos) or given != list(videos):
+        raise WireError("an answer about other videos")
+    if any(len(one.crc) > params.max_clips for one in answer.results):
+        raise WireError("more clips than a video has")
 
 
 def _read(path: Path) -> tuple[ShardAnswer, bytes] | None:

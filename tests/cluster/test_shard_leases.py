@@ -87,6 +87,20 @@ def test_a_shard_that_failed_two_servers_is_halved_down_to_the_one_video() -> No
     assert ([2], {0, 1, 3}) == (skipped, done)
 
 
+def test_a_server_that_fails_every_shard_does_not_take_them_all() -> None:
+    """A full disk there, say: others try its shards, and after three of them it is left out."""
+    made = leases(2, cut(80, 2, 4))
+    counted = 0
+    while not made.finished:
+        for lease in list(made.servers["s0"].flight):
+            steps = made.refused("s0", lease, REASON, 0.0)
+            assert not any(isinstance(step, SkipVideo) for step in steps)
+        lease = next(iter(made.servers["s1"].flight))
+        shard, _ = made.answered("s1", lease, 0.0)
+        counted += len(shard.videos) if shard else 0
+    assert (80, "left_out") == (counted, made.servers["s0"].state)
+
+
 def test_a_silent_server_is_ended_and_started_again_a_few_times() -> None:
     """Then it stays away, and the run ends where no other is left."""
     made = ShardLeases(["s0"], [Shard((0,))], ShardLimits(start_s=10, silent_s=5, starts=2))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from backends.cluster.shard_protocol import (
     Hello,
@@ -25,11 +26,13 @@ from backends.cluster.shard_protocol import (
     WireReader,
     to_frame,
 )
-from backends.cluster.spool import Spool, check_answer
+from backends.cluster.spool import Spool, check_answer, check_results
 from backends.core.messages import line
-from backends.data.annotation import Video
+from backends.data.annotation import OPEN_END, Video
+from backends.data.data_specs import PreprocessParams
 
 VIDEO = Video("a", "wave", "validation", 1, 40)
+RESULTS = (VideoResult(VIDEO, 3, (1, 2, 3)), VideoResult(VIDEO, reason=line("{n} is odd", n=1)))
 MESSAGES: list[tuple[Message, bytes]] = [
     (Ping(), b""),
     (Open(), b"model"),
@@ -63,9 +66,7 @@ def test_a_flipped_bit_is_refused(place: int) -> None:
     assert [] == found
 
 
-@pytest.mark.parametrize(
-    "head", [b"{}", b'{"kind":"os.system"}', b"[1]", b'{"kind":"ShardOrder","lease":"x"}', b"\xff"]
-)
+@pytest.mark.parametrize("head", [b"{}", b'{"kind":"os.system"}', b"[1]", b'{"kind":"ShardOrder"}', b"\xff"])
 def test_what_is_no_message_is_refused(head: bytes) -> None:
     """A kind that is none, a value of another type: one error, and nothing is run."""
     import struct
@@ -81,6 +82,24 @@ def test_rows_that_do_not_fit_the_results_are_refused() -> None:
     check_answer(answer, bytes(24))
     with pytest.raises(WireError):
         check_answer(answer, bytes(16))
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        VideoResult(replace(VIDEO, id="b")),
+        VideoResult(replace(VIDEO, label="jump")),
+        VideoResult(replace(VIDEO, end=50)),
+        VideoResult(VIDEO, 20, tuple(range(20))),
+    ],
+    ids=["id", "label", "segment", "clips"],
+)
+def test_an_answer_about_something_else_is_refused(result: VideoResult) -> None:
+    """Of the videos that were given nothing may change but an open end."""
+    check_results(ShardAnswer(1, (VideoResult(VIDEO),), 2), [VIDEO], PreprocessParams())
+    check_results(ShardAnswer(1, (VideoResult(VIDEO),), 2), [replace(VIDEO, end=OPEN_END)], PreprocessParams())
+    with pytest.raises(WireError):
+        check_results(ShardAnswer(1, (result,), 2), [VIDEO], PreprocessParams())
 
 
 def answer(name: str, clips: int) -> tuple[ShardAnswer, bytes]:
