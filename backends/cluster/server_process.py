@@ -25,7 +25,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from backends.ascend.chip_query import ask_chips
 from backends.cluster.shard_decoder import DecodedShard, ShardDecoder
@@ -66,9 +66,6 @@ from backends.inference.runtime_registry import Chosen, choose
 from backends.inference.select_devices import Choice
 from backends.monitor.cpu_groups import versions
 from backends.worker.job import Job
-
-if TYPE_CHECKING:
-    pass
 
 BEAT_S = 1.0
 PREFIX = "r3d-tui-"

@@ -125,7 +125,7 @@ def test_a_fault_costs_time_and_nothing_else(
         thread.join()
     assert alone == (first.digest, cluster_stages.infer(cluster.job("infer", name, tuning)).digest)
     assert [] == ours(cluster)
-    if needle == b"server_process":
+    if (what, needle) == (signal.SIGKILL, b"server_process"):  # a stopped one may not be missed before the end
         assert "retired" in [event.state for event in said if isinstance(event, DeviceChanged)]
 
 
