@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from backends.core.client import Preview, RunRequest
+from backends.core.errors import BusyError
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.views import dialogs
@@ -59,7 +62,9 @@ def fix(board: Board) -> None:
         from backends import api
 
         api.change_setting(client.workspace, setting, value)
-        return "" if before else client.start(RunRequest("rerun"))
+        with suppress(BusyError):  # f was pressed twice: what failed runs already
+            return "" if before else client.start(RunRequest("rerun"))
+        return ""
 
     board.say("say.set" if before else "say.fixed", setting=setting, value=value)
     board.ask(work, lambda _: None)
