@@ -316,7 +316,7 @@ def _ready_plan(workspace: Path, settings: Settings) -> Plan:
 
 def _any_plan(workspace: Path) -> Plan | None:
     """The plan of the present settings, files missing or not; None where the settings cannot be read."""
-    from backends.core.errors import InputError
+    from backends.core.messages import InputError
     from backends.pipeline import whole_plan
     from backends.workspace.settings_file import read_settings
 

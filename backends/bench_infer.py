@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from backends.core.command_reports import BenchFigure, BenchReport, InferBench, beside
-from backends.core.errors import InputError
-from backends.core.messages import Line, Scalar, line
+from backends.core.messages import InputError, Line, Scalar, line
 from backends.core.model_io import ClipShape
 from backends.core.processes import SIMULATED
 from backends.core.published import PublishedRate, published_model, published_rates

@@ -4,8 +4,6 @@
 that is removed afterwards; what two variants share is made once, and nothing of the workspace changes.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -15,10 +13,9 @@ from msgspec.structs import replace
 
 from backends.bench_infer import PACKAGES, Say, filled, latest_outputs, measure_devices, published_total, simulated_note
 from backends.core.command_reports import BenchFigure, BenchReport, InferBench, beside
-from backends.core.errors import InputError, R3dError, Stopped
 from backends.core.events import Event
 from backends.core.files import write_whole
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, R3dError, Stopped, line
 from backends.core.plan import Stage
 from backends.core.published import published_model
 from backends.core.run_state import Run

@@ -1,7 +1,5 @@
 """Every stage, one line each, in the order of the guide."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from backends.checks.check_spec import CHECK, with_needs

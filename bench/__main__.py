@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from bench import reports
 from r3d_tui.cli import main
 from r3d_tui.commands.bench import Json, Store, aloud, show

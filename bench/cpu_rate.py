@@ -19,7 +19,7 @@ from typing import Any
 from msgspec import Struct
 
 from backends.core.codec import dumps, loads
-from backends.core.errors import InputError, StageError
+from backends.core.messages import InputError, StageError
 from backends.core.model_io import ClipShape
 from backends.core.processes import child_environment
 from backends.device.model_runtime import DeviceSpec, Runtime, load

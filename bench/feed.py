@@ -23,8 +23,7 @@ from unittest.mock import patch
 
 from msgspec import Struct
 
-from backends.core.errors import StageError
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, Line, StageError, line
 from backends.core.model_io import ClipShape
 from backends.data.clip_store import ClipStore
 from backends.device import clip_kernels

@@ -22,8 +22,7 @@ from unittest.mock import patch
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backends.core.errors import InputError
-from backends.core.messages import Line, line
+from backends.core.messages import InputError, Line, line
 from backends.data import pixels
 from backends.data.annotation import Video, read_annotation
 from backends.data.clip_extraction import cores, extract

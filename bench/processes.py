@@ -12,8 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.core.errors import StageError
-from backends.core.messages import Line, line
+from backends.core.messages import Line, StageError, line
 from backends.core.processes import our_environment, python_command
 
 Say = Callable[[Line], None]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.core.model_io import ClipShape
 from backends.demo.demo_dataset import make_demo_videos
 from backends.demo.films import ACTIONS

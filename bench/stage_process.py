@@ -12,8 +12,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from backends.core.codec import decode, dumps, loads
-from backends.core.errors import StageError
 from backends.core.events import Outcome
+from backends.core.messages import StageError
 from backends.core.processes import child_environment, python_command
 from backends.core.stage_request import Request
 

@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from backends.core.errors import InputError
 from backends.core.files import write_whole
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError
 from r3d_tui.text.figures import number
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -4,8 +4,6 @@ Half of the console's start went into building commands that it does not have; s
 its few options are read here. `r3d_tui.cli` names the same ones for `--help`, and a test compares the two.
 """
 
-from __future__ import annotations
-
 import gc
 import os
 import sys

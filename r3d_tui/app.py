@@ -1,7 +1,5 @@
 """The console as an application: one client, one board, what opens over it. Its end can damage nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import os
@@ -23,8 +21,7 @@ from r3d_tui.state.feed import Feed
 from r3d_tui.terminal import tty
 from r3d_tui.terminal.ground import ask_ground
 from r3d_tui.terminal.textual_workarounds import ConsoleBase
-from r3d_tui.text.rows import shorten
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import safe, shorten
 
 DARK = {
     "r3d-dim": "#84909c",

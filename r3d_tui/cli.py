@@ -4,8 +4,6 @@ Exit codes: 0 done; 1 a stage failed; 2 usage or bad input; 3 a need is missing;
 document (or one event a line) on standard output and nothing else there; words for people go to standard error.
 """
 
-from __future__ import annotations
-
 import codecs
 import io
 import os
@@ -18,7 +16,7 @@ from typing import Annotated
 import typer
 
 from backends.core.client import RunRequest
-from backends.core.errors import InputError, R3dError
+from backends.core.messages import InputError, R3dError
 from r3d_tui.commands import bench, clean, make, open_report, run, serving, show
 from r3d_tui.commands import step as steps
 from r3d_tui.commands.options import (

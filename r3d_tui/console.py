@@ -1,7 +1,5 @@
 """The way into the console that needs no command line: a workspace's client, and the app over it."""
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

@@ -4,8 +4,6 @@ It draws nothing: each page that is opened has a console of its own, a process (
 speaks to. That takes a shell string, so everything in it is quoted. The page is ours: theirs loads a font from the net.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import html
@@ -25,11 +23,10 @@ from aiohttp import web
 from msgspec import Struct
 from textual_serve.server import Server
 
-from backends.core.errors import InputError
-from backends.core.messages import N_, os_reason
+from backends.core.messages import N_, InputError, os_reason
 from backends.core.processes import our_environment, python_command
 from r3d_tui.lang.words import Words
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import safe
 
 PAGE = Path(__file__).with_name("browser.html")
 FONT_SIZES = range(6, 73)

@@ -3,15 +3,13 @@
 python -m r3d_tui.served --parent PID [--language L] [--ascii] [--no-mouse] [--read-only] -- WORKSPACE
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
 from pathlib import Path
 
 from backends import api
-from backends.core.errors import R3dError
+from backends.core.messages import R3dError
 from backends.core.processes import die_with_parent
 from r3d_tui.lang.words import Words, chosen
 from r3d_tui.terminal import tty

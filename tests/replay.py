@@ -26,10 +26,9 @@ from msgspec.structs import replace
 
 from backends.core.client import LogChunk, Preview, RunRequest, RunResult, RunSummary, Snapshot
 from backends.core.codec import DecodeError, decode
-from backends.core.errors import InputError
 from backends.core.events import Event, from_json
 from backends.core.files import read_file
-from backends.core.messages import Line, line
+from backends.core.messages import InputError, Line, line
 from backends.core.plan import Plan
 from backends.core.run_state import Run, fold
 from backends.core.settings import Settings

@@ -16,9 +16,8 @@ from backends import api
 from backends import bench_infer as product
 from backends.bench_infer import bench_infer
 from backends.core.command_reports import BenchFigure, BenchReport, InferBench
-from backends.core.errors import InputError, NeedError
 from backends.core.events import Outcome
-from backends.core.messages import Line, line
+from backends.core.messages import InputError, Line, NeedError, line
 from backends.core.model_io import ClipShape
 from backends.core.processes import our_environment
 from backends.core.published import RESNET_50

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.core.settings import VIDEO_SUFFIXES, DatasetSettings, ModelSettings, Settings
 from backends.workspace.discovery import find_candidates
 from backends.workspace.settings_file import refuse_unready

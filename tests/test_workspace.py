@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.core.settings import DatasetSettings, InferSettings, ModelSettings, Settings
 from backends.workspace.settings_file import draft, find_workspace, read_settings, refuse_unready, write_settings
 

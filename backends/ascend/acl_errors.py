@@ -1,7 +1,5 @@
 """What pyACL's error codes mean for a chip: the catalogue file beside this module, and how such files are read."""
 
-from __future__ import annotations
-
 import functools
 import re
 from fnmatch import fnmatchcase

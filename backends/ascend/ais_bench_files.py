@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from backends.ascend.ais_bench_install import RUN, result_name
-from backends.core.errors import InputError, StageError
 from backends.core.files import sync_folder, write_all
-from backends.core.messages import N_, os_reason
+from backends.core.messages import N_, InputError, StageError, os_reason
 from backends.device.protocol import Answer, Order
 
 if TYPE_CHECKING:

@@ -3,8 +3,6 @@
 The tool calls itself 0.0.2 in every generation, so it is recognised by what `--help` offers. See docs/decisions/0009.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re
@@ -19,8 +17,7 @@ from typing import Literal
 from msgspec import Struct
 
 from backends.ascend import cann
-from backends.core.errors import NeedError
-from backends.core.messages import N_, os_reason
+from backends.core.messages import N_, NeedError, os_reason
 from backends.worker.tools import Ending, Tool, plain
 
 Generation = Literal["A", "B", "C", "D", "F"]

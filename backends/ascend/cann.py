@@ -5,8 +5,6 @@ first, since nnrt and nnae have no atc. And which Python imports `acl`: ours, or
 by importing it there, for `acl.so` carries no version tag. The process of a device runs under what is found.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import re
@@ -18,8 +16,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.core.errors import NeedError
-from backends.core.messages import N_
+from backends.core.messages import N_, NeedError
 from backends.worker.tools import plain
 
 VARIABLES = ("ASCEND_TOOLKIT_HOME", "ASCEND_HOME_PATH")

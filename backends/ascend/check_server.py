@@ -1,7 +1,5 @@
 """What an Ascend run needs beyond a CPU's: driver, chips, CANN and its environment, tools, the user's group."""
 
-from __future__ import annotations
-
 import grp
 import os
 import shutil

@@ -6,8 +6,6 @@ own requirements was run, on the machines of its tests; no release of CANN and n
 their documents and printed output.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform
@@ -23,8 +21,7 @@ from msgspec import Struct
 from backends.ascend import cann
 from backends.ascend.ais_bench_install import probe, versions
 from backends.ascend.npu_smi_calls import run
-from backends.core.errors import NeedError
-from backends.core.messages import Line, line
+from backends.core.messages import Line, NeedError, line
 from backends.core.needs import Finding
 from backends.core.processes import SIMULATED
 from backends.core.settings import Settings

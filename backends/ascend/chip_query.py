@@ -4,8 +4,6 @@ too (`python -m backends.ascend.chip_query [--soc]`): they never call npu-smi, a
 With `--soc` every way to a soc_version is tried, `acl.get_soc_name()` among them, in processes of their own.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

@@ -1,7 +1,5 @@
 """The compile stage: the simplified model to an `.om` for one kind of chip, by CANN's atc, and tuned by its aoe."""
 
-from __future__ import annotations
-
 import hashlib
 import mmap
 import re
@@ -17,10 +15,9 @@ from backends.ascend.compile_params import CompileParams, CompileTuning
 from backends.ascend.compiler_run import run_compiler
 from backends.ascend.tune import tune
 from backends.core.codec import DecodeError, decode, dumps, loads
-from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import sync_folder, write_whole
-from backends.core.messages import N_, Line, Scalar, line
+from backends.core.messages import N_, InputError, Line, Scalar, StageError, line
 from backends.core.values import DeviceTable
 from backends.device.model_runtime import INPUT
 from backends.worker.job import Job

@@ -1,7 +1,5 @@
 """What decides the outcome of the compile stage, as frozen values that go through JSON."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from msgspec import Struct, field

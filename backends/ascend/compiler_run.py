@@ -1,15 +1,12 @@
 """One run of atc or aoe for the compile stage: behind `set_env.sh`, with a plog of its own, and why it failed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backends.ascend import cann, plog
 from backends.ascend.diagnosis import diagnose
-from backends.core.errors import NeedError, StageError
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, Line, NeedError, StageError, line
 from backends.worker.job import Job
 from backends.worker.process_guard import NOT_FOUND
 from backends.worker.tools import Ending, run_tool

@@ -4,8 +4,6 @@ The stages ask it of atc, ais_bench and pyACL, and `log_diagnosis` of a saved lo
 `tool_errors.toml`, what a number of pyACL means in `acl_codes.toml`. It runs nothing.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 import unicodedata

@@ -14,9 +14,8 @@ from msgspec import Struct
 
 from backends.ascend.diagnosis import diagnose, diagnose_run
 from backends.ascend.tool_errors import ToolKind
-from backends.core.errors import InputError
 from backends.core.files import read_file
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, line
 from backends.core.values import ToolFailure
 
 LARGEST = 64 << 20

@@ -4,8 +4,6 @@ Names of options, files and columns are those of CANN 5.1 to 9.1: a program at t
 `--application` by all; columns have lost and gained units and a device's number over the years.
 """
 
-from __future__ import annotations
-
 import csv
 import math
 import re
@@ -16,8 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from backends.ascend import cann
-from backends.core.errors import NeedError
-from backends.core.messages import N_
+from backends.core.messages import N_, NeedError
 from backends.worker.tools import plain
 
 PLACES = ("bin/msprof", "tools/profiler/bin/msprof", "toolkit/tools/profiler/bin/msprof")

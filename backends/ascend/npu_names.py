@@ -1,7 +1,5 @@
 """Which chip a name stands for, and which logic id a chip has: names, `-t board` and `-m`."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping as Environ

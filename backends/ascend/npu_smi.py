@@ -6,8 +6,6 @@ and a cell counts only once its closing bar was printed, so that a table cut off
 What the text does not have is None. It runs no tool.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

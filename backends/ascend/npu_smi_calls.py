@@ -3,8 +3,6 @@
 The tool hangs where a driver hangs, so every call ends after a limit, with its whole process group.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What npu-smi prints instead of a table: codes and messages with cause and fix. It runs nothing."""
 
-from __future__ import annotations
-
 import re
 
 from backends.core.messages import Line, line

@@ -3,8 +3,6 @@
 `npu_smi` reads tables from the rows.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ A tool's output often leaves the cause out, and the first `[ERROR]` rows of its 
 or a device's process use it, and the bundle.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from pathlib import Path

@@ -5,8 +5,6 @@ operators that are in there are not tried again, and the tuning of subgraphs goe
 chip that it runs on, and so takes no `--soc_version`. Why a part of compile: docs/decisions/0023.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ Every file is read through `tail`: the end of it, from the beginning of a line, 
 without what would have told it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -20,9 +18,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from backends.ascend import plog
-from backends.core.errors import R3dError
 from backends.core.events import to_json
-from backends.core.messages import Line, line, os_reason
+from backends.core.messages import Line, R3dError, line, os_reason
 from backends.core.needs import Finding
 from backends.core.processes import SIMULATED
 from backends.engine.folders import Folders, RunFolder

@@ -4,8 +4,6 @@ In doubt it masks: a masked version number costs a question, a token that travel
 know is a secret without a shape (a word for a password in plain prose), or a name of a person in a file name.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ipaddress
 import itertools

@@ -1,7 +1,5 @@
 """Parts, masked, into one archive that its owner alone can read."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import json
@@ -16,8 +14,7 @@ from typing import Any
 from backends.bundle.collect import Part
 from backends.bundle.mask import Mask
 from backends.core.command_reports import Bundle
-from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line, os_reason
+from backends.core.messages import N_, InputError, Line, line, os_reason
 
 SUFFIXES = (".tar.gz", ".tgz")
 FOLDER = "r3d-tui-bundle"

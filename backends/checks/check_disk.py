@@ -1,15 +1,12 @@
 """Disk space: free disk against an estimate of what a run writes, and the workspace's file system."""
 
-from __future__ import annotations
-
 import math
 import os
 import shutil
 from pathlib import Path
 
-from backends.core.errors import InputError
 from backends.core.files import REMOTE, existing, file_system
-from backends.core.messages import Line, line, os_reason, size
+from backends.core.messages import InputError, Line, line, os_reason, size
 from backends.core.needs import Finding
 from backends.core.settings import VIDEO_SUFFIXES, Settings
 from backends.data.annotation import read_annotation

@@ -1,7 +1,5 @@
 """What the check stage is: a name, params, and how the plan's needs reach it. It imports none of its work."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from msgspec import Struct

@@ -4,8 +4,6 @@ A need of conversion alone (torch, onnx) never blocks here: its artifacts may be
 itself reports the same where it has to run.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import pwd
@@ -21,10 +19,9 @@ from backends.ascend.check_server import ascend_findings
 from backends.checks.check_disk import disk_finding, file_system_finding
 from backends.checks.check_spec import CheckParams, StageNeeds, stage_needs
 from backends.core.codec import decode, dumps
-from backends.core.errors import InputError, NeedError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, NeedError, line
 from backends.core.needs import Finding, Need, missing
 from backends.core.plan import Stage
 from backends.core.settings import Settings

@@ -3,8 +3,6 @@
 `local_carrier` plays servers as processes of this machine, `ray_carrier` has Ray place them.
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 

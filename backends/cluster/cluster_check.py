@@ -1,7 +1,5 @@
 """What each server of a cluster is, asked without any work: `r3d-tui cluster` and `doctor --cluster`."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from pathlib import Path
@@ -10,8 +8,7 @@ from backends.cluster.carrier import Carrier
 from backends.cluster.cluster_run import differs, make_carrier
 from backends.cluster.shard_protocol import Hello, ModelFile, ServerSetup, WireError, WireReader, to_frame
 from backends.core.command_reports import ServerReport
-from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, line
 from backends.core.needs import Finding
 from backends.core.settings import VIDEO_SUFFIXES, Settings
 from backends.data.data_specs import PreprocessParams

@@ -44,9 +44,8 @@ from backends.cluster.shard_protocol import (
     to_frame,
 )
 from backends.cluster.spool import Spool, check_answer, check_results
-from backends.core.errors import InputError, NeedError, StageError, Stopped
 from backends.core.events import DeviceProgress
-from backends.core.messages import N_, Line, line, os_reason
+from backends.core.messages import N_, InputError, Line, NeedError, StageError, Stopped, line, os_reason
 from backends.core.processes import SIMULATED
 from backends.core.settings import ClusterSettings
 from backends.inference.running_accuracy import Meter

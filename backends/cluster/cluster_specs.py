@@ -4,15 +4,12 @@ Where a stage is computed decides nothing of what it gives, so the settings of t
 of the work; `pipeline` calls it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from msgspec.structs import replace
 
 from backends.core.codec import encode
-from backends.core.errors import InputError
-from backends.core.messages import Line, line
+from backends.core.messages import InputError, Line, line
 from backends.core.plan import Reads, Stage
 from backends.core.settings import Settings
 

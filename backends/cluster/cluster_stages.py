@@ -4,8 +4,6 @@
 that came with it. Index and rows have the digests of one machine, so that what depends on them is the same.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -19,10 +17,9 @@ from backends.cluster.cluster_run import ClusterRun, ClusterWork, make_carrier
 from backends.cluster.shard_protocol import ModelFile, ServerSetup, ShardVideo, VideoResult, model_file
 from backends.cluster.spool import Spool
 from backends.core.codec import DecodeError, decode, dumps, loads
-from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import N_, line
+from backends.core.messages import N_, InputError, StageError, line
 from backends.core.processes import SIMULATED
 from backends.core.settings import ClusterSettings
 from backends.data.annotation import Video, read_annotation

@@ -1,7 +1,5 @@
 """Servers played by processes of this machine: for tests, and to practise before a cluster is there."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import selectors

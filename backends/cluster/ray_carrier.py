@@ -1,7 +1,5 @@
 """Servers that Ray places and watches. Ray itself runs in a child of the stage, see `ray_driver`."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import selectors
@@ -23,8 +21,7 @@ from backends.cluster.ray_driver import (
     PacketReader,
     packet,
 )
-from backends.core.errors import InputError, NeedError, StageError
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError, NeedError, StageError
 from backends.core.processes import child_environment, python_command
 from backends.core.settings import ClusterSettings
 

@@ -5,8 +5,6 @@ passes on what `ray_carrier` writes, server by server, and what the servers answ
 and bytes.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import queue

@@ -47,9 +47,8 @@ from backends.cluster.shard_protocol import (
     to_frame,
 )
 from backends.cluster.shard_rows import ShardRows
-from backends.core.errors import R3dError, Stopped
 from backends.core.events import DeviceChanged, DeviceProgress, Event, StageNote
-from backends.core.messages import Line, line, os_reason
+from backends.core.messages import Line, R3dError, Stopped, line, os_reason
 from backends.core.processes import die_with_parent, is_alive
 from backends.core.stage_request import Request
 from backends.data.preprocess import header

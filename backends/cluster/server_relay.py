@@ -3,8 +3,6 @@
 It stands in a module of its own so that a server finds it in the r3d-tui that is installed there: no code travels.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import selectors

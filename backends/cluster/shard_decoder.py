@@ -3,8 +3,6 @@
 `server_process` runs it in a thread of its own, so that the next shard is decoded while one is computed.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import time

@@ -11,8 +11,6 @@ tried by another server where there is one; after two failures it is halved, dow
 name. A server that fails one shard after the other, where others do not, is left out: it would fail them all, quickly.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Literal

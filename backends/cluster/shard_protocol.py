@@ -4,8 +4,6 @@ The stage on the head and `server_process` on a server speak it over whatever a 
 match its checksum or its type is refused: nothing that a server sends is run or unpickled.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import struct

@@ -3,8 +3,6 @@
 Entries hold foreign text: make it safe before showing it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 

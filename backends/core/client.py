@@ -1,7 +1,5 @@
 """What a front end holds of a run: the protocol that the live client and the recorded one both meet."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal, Protocol
 

@@ -4,8 +4,6 @@ Files that must be noticed where one bit flipped (manifests, plans, states, dige
 object's first member. A reader of plain JSON, and version 0.1, pass over it.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import re

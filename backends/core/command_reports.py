@@ -1,7 +1,5 @@
 """What the API and a front end hand each other beside a run's snapshots: reports, a setting's change, an overview."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal

@@ -4,8 +4,6 @@ Lines of one reading stand together and share their time. When the file outgrows
 thinned to an even spacing in time, so that a long run stays in it from its beginning, and its last part in full.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator, Sequence

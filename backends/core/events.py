@@ -4,8 +4,6 @@ Facts are written to the journal and flushed; ticks (`TICKS`) only refresh the f
 An event of an unknown kind, from a newer version, becomes `Unknown`: kept and shown, never fatal.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any, Literal, get_args

@@ -1,7 +1,5 @@
 """Files that are there whole or not at all, after a kill and after a power loss."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re
@@ -10,8 +8,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line, os_reason
+from backends.core.messages import N_, InputError, Line, line, os_reason
 from backends.core.processes import is_alive
 
 FULL = "the disk is full"

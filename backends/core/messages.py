@@ -1,15 +1,13 @@
-"""Messages for people: an English template and its facts. Everybody who reports something to a person makes them.
+"""Messages for people: an English template and its facts; the errors carry them. Who reports to a person makes them.
 
 The template is the msgid by which a front end finds the sentence in another language (`r3d_tui/locale/*/*.po`), so
 templates are literals in the code, marked by `line`, an error class or `N_` (a test collects them), and everything
 that varies is a fact. A fact may be a message itself, or several: each is worded in the reader's language.
 """
 
-from __future__ import annotations
-
 import string
 from collections.abc import Callable, Mapping
-from typing import Any, Union
+from typing import Any, ClassVar, Union
 
 from msgspec import Struct, field
 
@@ -86,3 +84,46 @@ def size(value: float) -> str:
             return f"{value:.0f} B" if unit == "B" else f"{value:.{1 if abs(value) < 99.95 else 0}f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+class R3dError(Exception):
+    """The root: `R3dError("{path} is empty", hint="give a folder with videos", path=path)`."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, template: str, /, *, hint: str | Line = "", **facts: Fact) -> None:
+        self.line = Line(template, facts)
+        self.hint = hint if isinstance(hint, Line) else Line(hint, facts)
+        super().__init__(str(self.line))
+
+    def __str__(self) -> str:
+        return f"{self.line} ({self.hint})" if self.hint.template else str(self.line)
+
+
+class InputError(R3dError):
+    """A file, a folder, a setting or an option is not what it should be."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class BusyError(InputError):
+    """Another engine holds the workspace."""
+
+
+class NeedError(R3dError):
+    """A module, a tool or a device that the work needs is missing."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class StageError(R3dError):
+    """A stage ran and failed."""
+
+
+class Stopped(R3dError):  # noqa: N818 - a request, not a mistake
+    """The user asked to stop."""
+
+    exit_code: ClassVar[int] = 130
+
+    def __init__(self) -> None:
+        super().__init__(N_("stopped on request"))

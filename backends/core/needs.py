@@ -3,8 +3,6 @@
 It looks with `find_spec` and `which` only: nothing is imported, nothing is installed.
 """
 
-from __future__ import annotations
-
 import shutil
 from importlib.machinery import PathFinder
 from typing import Literal

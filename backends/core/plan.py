@@ -1,7 +1,5 @@
 """A run as data: what each stage is, what it reads, what it depends on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 Both sides of a process boundary use this; it knows nothing of what the processes do. Linux only where it says so.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

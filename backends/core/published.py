@@ -3,8 +3,6 @@
 A figure is given only for that very model: a rate of ResNet-50 says nothing about another network.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

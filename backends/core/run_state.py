@@ -3,8 +3,6 @@
 It knows no clock and no disk: `at` is the wall time that the journal wrote beside the event.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal, NoReturn
 

@@ -4,8 +4,6 @@ Paths are absolute here; None means "not given". The published values (16 frames
 are those of the ModelZoo guide for 3D-ResNets.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

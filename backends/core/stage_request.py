@@ -1,7 +1,5 @@
 """What a child process is asked to do: the one line that crosses from the engine to a worker."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Values that cross packages: chips, samples of devices, reports. A number that nobody measured is None."""
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 from backends.core.messages import Line, line

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, line
 from backends.data.annotation import (
     OPEN_END,
     Annotation,

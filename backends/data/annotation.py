@@ -9,8 +9,6 @@ without frames (no segment, or `[1, 1]`) is a video like any other, since the re
 video's end, where nobody has counted its frames yet. What the file has wrong raises InputError.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import unicodedata
@@ -21,9 +19,8 @@ from typing import Any
 
 import msgspec
 
-from backends.core.errors import InputError
 from backends.core.files import read_file
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, line
 
 LONGEST_NAME = 200
 """Bytes of a video id or label; file systems allow 255 and we add suffixes."""

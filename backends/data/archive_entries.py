@@ -4,8 +4,6 @@ An archive is foreign: its names may lead out of the folder, its entries may be 
 terabytes. What would do harm refuses the whole archive; what is only no video is passed over.
 """
 
-from __future__ import annotations
-
 import gzip
 import lzma
 import os

@@ -4,8 +4,6 @@
 whoever takes them decides where they go. So neither a link nor a path inside an archive has any power.
 """
 
-from __future__ import annotations
-
 import bz2
 import contextlib
 import gzip
@@ -20,8 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from backends.core.errors import NeedError
-from backends.core.messages import N_, line
+from backends.core.messages import N_, NeedError, line
 from backends.data.archive_entries import DAMAGE, Entry, EntryKind, RefusedError
 
 LONGEST_HEADER = 1 << 20

@@ -4,8 +4,6 @@ The frames stage and the annotate stage unpack by it; entries are checked in `ar
 `archive_readers`. HMDB51 comes as one archive that holds one a class, and a second one of its split files.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import zlib
@@ -16,10 +14,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from backends.core.codec import DecodeError, dumps, loads
-from backends.core.errors import InputError
 from backends.core.events import SetAside
 from backends.core.files import write_whole
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, line
 from backends.data.annotation import short
 from backends.data.archive_entries import (
     DAMAGE,

@@ -20,8 +20,7 @@ from msgspec.structs import astuple
 
 from backends.core.catalog_pages import Change, ClassEntry, Query, SkippedEntry, VideoEntry
 from backends.core.codec import dumps, loads
-from backends.core.errors import InputError
-from backends.core.messages import N_, Line
+from backends.core.messages import N_, InputError, Line
 
 FORMAT = 1
 """Of the tables below; a file of another format is written again."""

@@ -1,14 +1,11 @@
 """A file of class names, in class order: annotate labels videos by it, score names the columns of scores by it."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path
 
-from backends.core.errors import InputError
 from backends.core.files import read_file
-from backends.core.messages import N_, line
+from backends.core.messages import N_, InputError, line
 from backends.data.annotation import name_problem, read_labels, short
 
 LARGEST = 512 << 20

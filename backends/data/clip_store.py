@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from backends.core.errors import InputError, StageError
-from backends.core.messages import N_, Line
+from backends.core.messages import N_, InputError, Line, StageError
 from backends.device import clip_kernels
 from backends.device.clip_format import (
     INDEX,

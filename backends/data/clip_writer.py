@@ -19,9 +19,8 @@ from types import TracebackType
 import msgspec
 from msgspec import Struct
 
-from backends.core.errors import StageError
 from backends.core.files import sync_folder, write_all, write_whole
-from backends.core.messages import N_
+from backends.core.messages import N_, StageError
 from backends.data.clip_store import ClipIndex, VideoClips, read_index, video_of
 from backends.device import clip_kernels
 from backends.device.clip_format import (

@@ -5,8 +5,6 @@ a video skips a frame (HMDB51's DivX files do), the one before it is written aga
 out. The frame counts of `hmdb51_1.json` are counts of such files, so the same rule is applied here.
 """
 
-from __future__ import annotations
-
 import math
 
 AHEAD = 1.1

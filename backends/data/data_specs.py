@@ -2,8 +2,6 @@
 clips a video gives. It imports none of the work.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path

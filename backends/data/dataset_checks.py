@@ -3,8 +3,6 @@
 Each row is a `Finding`; one in the state `missing` is a contradiction that no run gets past.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,8 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.core.errors import InputError
-from backends.core.messages import N_, Fact, Line, line
+from backends.core.messages import N_, Fact, InputError, Line, line
 from backends.core.needs import Finding
 from backends.core.settings import VIDEO_SUFFIXES, DatasetSettings, Settings
 from backends.data.annotation import read_annotation, short

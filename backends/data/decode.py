@@ -4,8 +4,6 @@ The pixels are those of ffmpeg 5 and 7 (`-vf scale=-1:240`): FFmpeg's own decode
 defaults, fed through the range conversion that those versions used (see docs/decisions/0003-frames.md).
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 from fractions import Fraction

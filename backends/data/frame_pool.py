@@ -1,7 +1,5 @@
 """Videos to folders of JPEG files, for the frames stage, which decides what is made where."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import os

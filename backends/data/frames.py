@@ -5,8 +5,6 @@ In a run it makes what the run uses: the subset's videos, up to the last frame o
 an attempt that was cut off anywhere is resumed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -20,10 +18,9 @@ from typing import IO
 from msgspec import Struct
 
 from backends.core.codec import DecodeError, dumps, loads
-from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
-from backends.core.messages import N_, line
+from backends.core.messages import N_, InputError, line
 from backends.data.annotation import read_annotation
 from backends.data.archives import Unpacking
 from backends.data.data_specs import frames_used

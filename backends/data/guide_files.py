@@ -11,9 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from backends.core.errors import StageError
 from backends.core.files import sync_folder, write_whole
-from backends.core.messages import N_, os_reason
+from backends.core.messages import N_, StageError, os_reason
 from backends.data.data_specs import PreprocessParams
 from backends.device import clip_kernels
 

@@ -1,7 +1,5 @@
 """The stage `preprocess`: the annotated videos, or their frames, to a clip store, resumed at the video."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -11,10 +9,9 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from backends.core.codec import decode
-from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
-from backends.core.messages import N_, line, size
+from backends.core.messages import N_, InputError, StageError, line, size
 from backends.data.annotation import Annotation, Video, read_annotation
 from backends.data.clip_extraction import Extracted, cores, extract
 from backends.data.clip_store import REMOTE, ClipIndex, ClipStore

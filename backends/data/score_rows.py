@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from backends.core.errors import InputError
 from backends.core.files import sync_folder, write_all
-from backends.core.messages import N_, Scalar
+from backends.core.messages import N_, InputError, Scalar
 
 if TYPE_CHECKING:
     import numpy as np

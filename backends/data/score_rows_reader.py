@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.data.score_rows import all_records, read_header, record_type
 
 if TYPE_CHECKING:

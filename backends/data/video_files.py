@@ -6,8 +6,6 @@ A folder of a class holds the class's videos; a video beside the class folders g
 the lists, else from a data set's way of naming videos.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import re
@@ -18,9 +16,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.core.errors import InputError
 from backends.core.events import SetAside
-from backends.core.messages import N_, Line, line, os_reason
+from backends.core.messages import N_, InputError, Line, line, os_reason
 from backends.core.settings import VIDEO_SUFFIXES
 from backends.data.annotation import name_problem, short
 from backends.data.datasets import datasets, video_id

@@ -4,8 +4,6 @@ Processes rather than threads: one interpreter's lock ends near 4,500 frames/s w
 crashes on a video takes only its process along (docs/decisions/0015-datasets.md).
 """
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -14,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from backends.core.errors import Stopped
+from backends.core.messages import Stopped
 from backends.core.processes import die_with_parent
 
 Check = Callable[[], None]

@@ -3,8 +3,6 @@
 The stages frames, annotate and preprocess find them by it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from pathlib import Path
 

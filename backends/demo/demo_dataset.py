@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from backends.core.errors import InputError, NeedError, StageError
 from backends.core.files import write_whole
-from backends.core.messages import N_, os_reason
+from backends.core.messages import N_, InputError, NeedError, StageError, os_reason
 from backends.core.settings import DatasetSettings, InferSettings, ModelSettings, Settings
 from backends.demo.films import ACTIONS, HEIGHT, WIDTH, Film, draw
 

@@ -5,8 +5,6 @@ outside, and what its spec declares of other stages. A finished artifact keeps i
 difference can be named, and a stamp of each output, so that damage is seen. The planner and the supervisor call it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import posixpath

@@ -5,8 +5,6 @@ from the cache or take up; where that is unknown for a stage, the stage's latest
 the shape of our own runs and artifacts may go. What a person put there or wrote there stays.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re
@@ -17,8 +15,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from backends.core.command_reports import CleanupPlan, Garbage
-from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line, os_reason
+from backends.core.messages import N_, InputError, Line, line, os_reason
 from backends.core.plan import Plan
 from backends.core.processes import leftovers
 from backends.core.run_state import Run

@@ -4,8 +4,6 @@ Commands go this way and never through the database: two writers would meet SQLi
 The path is bound through the folder's descriptor, because a socket's path may have 108 bytes and a workspace's more.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -16,9 +14,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
 from backends.core.codec import unseal
-from backends.core.errors import InputError
 from backends.core.files import file_system, over_network
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError
 from backends.core.plan import Plan
 from backends.engine.folders import Folders
 

@@ -6,8 +6,6 @@ and its beginning is on disk, or the refusal.
 After that the supervisor is a daemon of its own: two forks, a session of its own, no terminal, no inherited descriptor.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -20,8 +18,8 @@ from pathlib import Path
 from typing import IO
 
 from backends.core.codec import DamagedError, dumps, encode, unseal
-from backends.core.errors import R3dError
 from backends.core.files import write_whole
+from backends.core.messages import R3dError
 from backends.core.plan import Plan
 from backends.engine.control_socket import serve
 from backends.engine.folders import Folders, RunFolder

@@ -2,8 +2,6 @@
 taken from the cache. The cache alone calls it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os
@@ -14,9 +12,8 @@ from stat import S_ISDIR, S_ISREG
 from msgspec import Struct, field
 
 from backends.core.codec import seal, unseal
-from backends.core.errors import InputError
 from backends.core.files import write_whole
-from backends.core.messages import N_, os_reason
+from backends.core.messages import N_, InputError, os_reason
 
 WHOLE_BYTES = 64 << 20
 """Outputs up to this size are compared byte by byte; larger ones by names, sizes and times (a store has checksums)."""

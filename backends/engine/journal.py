@@ -7,8 +7,6 @@ is one read. At the end the file leaves WAL, so that a reader without write perm
 never enters WAL, which needs memory that all readers share: a rollback journal is slower and safe there.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -1,7 +1,5 @@
 """What a front end holds of a workspace: start, follow, stop. It reads what the engine writes, and writes nothing."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -18,9 +16,8 @@ from msgspec.structs import replace
 
 from backends.core.client import LogChunk, Preview, RunRequest, RunResult, RunSummary, Snapshot
 from backends.core.codec import decode, dumps, loads, seal, unseal
-from backends.core.errors import BusyError, InputError, NeedError, R3dError, StageError
 from backends.core.events import Event
-from backends.core.messages import N_, Line
+from backends.core.messages import N_, BusyError, InputError, Line, NeedError, R3dError, StageError
 from backends.core.plan import Plan
 from backends.core.processes import our_environment, python_command
 from backends.core.run_state import Run

@@ -1,7 +1,5 @@
 """Who holds a workspace: the engine's lock, its owner's name, and its heartbeat. A lock ends with its process."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import json
@@ -17,9 +15,8 @@ from typing import IO
 from msgspec import Struct
 
 from backends.core.codec import DecodeError, loads
-from backends.core.errors import BusyError, InputError, R3dError, StageError
 from backends.core.files import FULL_HINT, is_full
-from backends.core.messages import N_, os_reason
+from backends.core.messages import N_, BusyError, InputError, R3dError, StageError, os_reason
 from backends.engine.folders import Folders
 
 HEARTBEAT_S = 1.0

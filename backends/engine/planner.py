@@ -3,16 +3,13 @@
 The client narrows a plan and previews it, the supervisor asks for one stage at a time, cleanup keeps what it names.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
 from backends.core.client import Preview, RunRequest
-from backends.core.errors import InputError, R3dError
 from backends.core.events import Outcome
-from backends.core.messages import line
+from backends.core.messages import InputError, R3dError, line
 from backends.core.plan import Plan, Reads, Stage
 from backends.core.run_state import Run
 from backends.engine.artifacts import Cache, Decision, read_digest

@@ -1,7 +1,5 @@
 """What a run found, read from its artifacts, and copies of it elsewhere. It knows outputs by name, no stage."""
 
-from __future__ import annotations
-
 import contextlib
 import filecmp
 import json
@@ -13,10 +11,9 @@ from pathlib import Path
 
 from backends.core.catalog_pages import SkippedEntry
 from backends.core.codec import DecodeError, decode, loads, unseal
-from backends.core.errors import InputError
 from backends.core.events import ItemSetAside, from_json
 from backends.core.files import write_whole
-from backends.core.messages import N_, os_reason
+from backends.core.messages import N_, InputError, os_reason
 from backends.core.plan import Plan
 from backends.core.run_state import Run, StageRun
 from backends.core.settings import Settings

@@ -3,8 +3,6 @@
 The supervisor's loop is: call `decide`, do what it returns, write down what happened, ask again; until it says End.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

@@ -7,8 +7,6 @@ ask `decide` what next
 until `decide` says that nothing is left
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import errno
@@ -23,9 +21,8 @@ from msgspec.structs import replace
 
 from backends.core import events as ev
 from backends.core.codec import dumps, encode, loads, seal
-from backends.core.errors import NeedError, R3dError
 from backends.core.files import FULL, FULL_HINT, is_full, write_whole
-from backends.core.messages import N_, Line, line, os_reason
+from backends.core.messages import N_, Line, NeedError, R3dError, line, os_reason
 from backends.core.needs import missing
 from backends.core.plan import Plan, Stage
 from backends.core.processes import kill_group, reap, start_time

@@ -1,7 +1,5 @@
 """What a stage may read of others, by the plan and the run so far. Pure; the supervisor asks it for each child."""
 
-from __future__ import annotations
-
 from backends.core.events import Outcome
 from backends.core.plan import Plan, Reads, Stage
 from backends.core.run_state import Run

@@ -3,8 +3,6 @@
 The supervisor runs stages by it, and `step` one stage in the foreground, with no journal and no cache.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -18,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from backends.core.codec import DecodeError, dumps
-from backends.core.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.core.events import Event, Outcome, StageFailed, StageFinished, StageStopped, from_json
 from backends.core.files import LOG_HINT
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError, NeedError, R3dError, StageError, Stopped
 from backends.core.processes import child_environment, kill_group, python_command
 from backends.core.stage_request import Request, Upstream
 

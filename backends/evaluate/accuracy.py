@@ -3,8 +3,6 @@
 A video is right whose label is among its k best. The stage and the step `evaluate` call it.
 """
 
-from __future__ import annotations
-
 import heapq
 import json
 import math
@@ -16,8 +14,7 @@ from typing import Any
 
 import msgspec
 
-from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, line
 from backends.core.published import HMDB51_SPLIT_1, published_accuracy
 from backends.core.values import ClassScore, Confusion, Report, VideoScore
 from backends.data.annotation import Annotation, Skipped, Video, read_json

@@ -1,7 +1,5 @@
 """The evaluate stage and step: from val.json and the annotation to an accuracy and a report."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,10 +7,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backends.core.codec import decode, dumps
-from backends.core.errors import InputError
 from backends.core.events import Outcome, SetAside
 from backends.core.files import make_folder, write_whole
-from backends.core.messages import Line, Scalar, line
+from backends.core.messages import InputError, Line, Scalar, line
 from backends.core.published import MODEL_FIGURES, published_model
 from backends.core.values import Report
 from backends.data.annotation import Annotation, read_annotation

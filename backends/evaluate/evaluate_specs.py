@@ -1,7 +1,5 @@
 """What the score and evaluate stages are: names, params and needs. It imports none of their work."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from backends.core.needs import module

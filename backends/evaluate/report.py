@@ -1,7 +1,5 @@
 """The evaluation as files: report.md, in English, and predictions.csv. The evaluate stage writes both."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from backends.core.errors import InputError
 from backends.core.files import read_file
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, line
 
 if TYPE_CHECKING:
     import numpy as np

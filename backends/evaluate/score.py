@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from backends.core.codec import decode
-from backends.core.errors import InputError, StageError
 from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, StageError, line
 from backends.data.annotation import read_labels
 from backends.data.class_names import read_class_names
 from backends.data.datasets.hmdb51 import HMDB51

@@ -1,7 +1,5 @@
 """How clips that are still to do are packed into batches: an iterator over clip numbers, and no store behind it."""
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter

@@ -4,8 +4,6 @@ It is spawned by exec, never forked, and stays in the stage's process group, so 
 too; the kernel ends it with the stage's main thread, and the end of its standard input is its lifeline.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

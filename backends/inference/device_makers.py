@@ -1,7 +1,5 @@
 """What makes the devices of a run: processes of ours with a runtime in them, or a tool's runs. `infer` calls it."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import shutil
@@ -16,8 +14,7 @@ from backends.ascend import plog
 from backends.ascend.ais_bench_device import ToolDevice, ToolSetup
 from backends.ascend.ais_bench_files import MOST_FILES, Kind, prepare
 from backends.ascend.ais_bench_install import Summary, probe
-from backends.core.errors import InputError
-from backends.core.messages import N_, Scalar
+from backends.core.messages import N_, InputError, Scalar
 from backends.data.clip_store import ClipIndex
 from backends.device.clip_reader import ClipReader
 from backends.device.model_runtime import DeviceSpec

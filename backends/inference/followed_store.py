@@ -4,8 +4,6 @@ What it worked by is recorded, durable before the rows that come of it: rows cou
 recorded line is a line of that store's index. So a store that was repaired or renumbered meanwhile costs time alone.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from array import array

@@ -15,9 +15,8 @@ from msgspec import Struct, field
 from backends.ascend.ais_bench_files import MOST_FILES, Kind
 from backends.ascend.chip_query import ask_chips
 from backends.core.codec import decode
-from backends.core.errors import InputError
 from backends.core.events import Outcome
-from backends.core.messages import N_, Line, Scalar, line
+from backends.core.messages import N_, InputError, Line, Scalar, line
 from backends.core.processes import SIMULATED
 from backends.data.clip_store import ClipIndex, read_index, refuse_remote
 from backends.data.score_rows_reader import check_rows

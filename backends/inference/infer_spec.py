@@ -1,11 +1,9 @@
 """The stage `infer` for the plan: what it depends on, its settings, its needs. Nothing heavy is imported."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from backends.core.codec import encode
-from backends.core.errors import R3dError
+from backends.core.messages import R3dError
 from backends.core.needs import Need, module
 from backends.core.plan import Reads, Stage, StageSpec
 from backends.core.settings import InferSettings, Settings

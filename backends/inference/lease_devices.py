@@ -1,7 +1,5 @@
 """What the scheduler of leases knows of one device, and how long a device may be silent. No process, no clock."""
 
-from __future__ import annotations
-
 from collections import deque
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """What can happen to the devices of a run, and what there is to do then: the words of `leases`. Times in seconds."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from msgspec import Struct

@@ -21,8 +21,6 @@ A device of our own processes has two or three leases in flight. A tool that com
 model for each, takes its share of all that is left at once (`tool=True`), and answers lease by lease.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 

@@ -1,7 +1,5 @@
 """`bench infer --profile`: one loop of pure inference under msprof, and the operators that took most of its time."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 import tempfile
@@ -13,8 +11,7 @@ from backends.ascend.ais_bench_files import prepare
 from backends.ascend.ais_bench_install import probe, pure_line
 from backends.ascend.cann import foreign_environment
 from backends.ascend.diagnosis import diagnose_run
-from backends.core.errors import InputError, StageError
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError, StageError
 from backends.core.model_io import ClipShape
 from backends.device.model_runtime import DeviceSpec
 from backends.inference.device_link import MAIN

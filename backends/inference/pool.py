@@ -22,9 +22,19 @@ from msgspec import Struct
 
 from backends.ascend import plog
 from backends.core.device_samples import read_history
-from backends.core.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.core.events import DeviceProgress
-from backends.core.messages import N_, Line, Scalar, line, os_reason
+from backends.core.messages import (
+    N_,
+    InputError,
+    Line,
+    NeedError,
+    R3dError,
+    Scalar,
+    StageError,
+    Stopped,
+    line,
+    os_reason,
+)
 from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import Answer, Order
 from backends.inference import lease_events as ev

@@ -22,8 +22,7 @@ from msgspec import Struct
 from backends.ascend.ais_bench_files import prepare
 from backends.ascend.ais_bench_install import AisBench, Summary, probe, pure_line, read_summary, sourced, summary_path
 from backends.ascend.diagnosis import diagnose_run
-from backends.core.errors import InputError, NeedError, StageError
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, NeedError, StageError, line
 from backends.core.model_io import ClipShape
 from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import CLIPS, Answer, DeviceSetup, Order

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from backends.core.errors import StageError
-from backends.core.messages import N_, Scalar, os_reason
+from backends.core.messages import N_, Scalar, StageError, os_reason
 from backends.data.clip_store import VideoClips
 from backends.data.score_rows import RowsWriter, read_header
 from backends.inference.batch_layout import ClipSpan, Spans

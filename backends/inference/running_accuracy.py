@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.core.errors import InputError
-from backends.core.messages import Scalar
+from backends.core.messages import InputError, Scalar
 from backends.data.class_names import read_class_names
 from backends.data.clip_store import VideoClips
 from backends.worker.job import Job

@@ -4,8 +4,6 @@ Called by the plan, by infer, by verify and by the benches. Nothing heavy is imp
 is before what it computes with is there.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib
 import pkgutil
@@ -18,8 +16,7 @@ from msgspec import Struct
 
 from backends.ascend import cann as toolkit
 from backends.ascend.cann import find_acl_python
-from backends.core.errors import InputError, NeedError
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, NeedError, line
 from backends.device.model_runtime import RuntimeInfo
 from backends.inference import runtimes
 

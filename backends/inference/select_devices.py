@@ -1,14 +1,11 @@
 """Which chips a run takes: by a reading of `npu-smi` and the user's wish, with a reason for each one left out. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
 from backends.ascend.chip_query import why_not_taken
-from backends.core.errors import InputError, NeedError
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, NeedError, line
 from backends.core.values import Chip, ChipProcess, DeviceTable
 from backends.device.model_runtime import DeviceSpec
 

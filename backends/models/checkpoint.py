@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backends.core.errors import InputError
-from backends.core.messages import N_, Fact, Line, line, os_reason
+from backends.core.messages import N_, Fact, InputError, Line, line, os_reason
 from backends.core.model_io import CHANNELS
 from backends.models.families import known, network_of, offer, recognise
 from backends.models.network import Architecture, ReadLimits, Shape, Shapes, Wanted

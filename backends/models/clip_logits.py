@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.core.errors import StageError
-from backends.core.messages import Scalar
+from backends.core.messages import Scalar, StageError
 from backends.core.model_io import ClipShape
 from backends.data.clip_store import ClipStore
 from backends.device import clip_kernels

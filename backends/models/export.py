@@ -1,16 +1,13 @@
 """The export stage and step: a checked checkpoint to a checked ONNX file."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import Literal, cast
 
 from backends.core.codec import decode
-from backends.core.errors import InputError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import N_, Scalar, line
+from backends.core.messages import N_, InputError, Scalar, line
 from backends.core.model_io import ClipShape
 from backends.models import onnx_file
 from backends.models.checkpoint import read_checkpoint

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from backends.core.errors import InputError, StageError
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError, StageError
 from backends.core.model_io import ClipShape
 from backends.device.model_runtime import INPUT, OUTPUT
 from backends.models.families import network_of

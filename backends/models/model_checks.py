@@ -3,8 +3,6 @@
 Each row is a `Finding`; one in the state `missing` is a contradiction that no run gets past.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,8 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, line
 from backends.core.model_io import NORMALIZATIONS, Normalization
 from backends.core.needs import Finding
 from backends.core.settings import PreprocessSettings, Settings

@@ -3,8 +3,6 @@
 The pipeline lists the specs; the stages decode the params.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from msgspec import Struct, field

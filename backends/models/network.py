@@ -4,16 +4,13 @@ A family's `build` adds the operations; `forward` computes them in torch and `gr
 worked out for one shape of clips while the network is built.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
-from backends.core.errors import InputError
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError
 from backends.core.model_io import ClipShape
 
 Shape = tuple[int, ...]

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from backends.core.errors import InputError, StageError
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError, StageError
 from backends.core.model_io import ClipShape
 from backends.device.model_runtime import INPUT, OUTPUT
 

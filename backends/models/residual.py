@@ -1,7 +1,5 @@
 """What the families of residual networks share: stem, four layers of blocks, shortcuts and classifier."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 

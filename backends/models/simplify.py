@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.core.codec import decode
-from backends.core.errors import StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import N_, Scalar, line
+from backends.core.messages import N_, Scalar, StageError, line
 from backends.core.model_io import Normalization
 from backends.models import onnx_file
 from backends.models.graph import with_uint8_input

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from backends.core.codec import DecodeError, dumps, loads
-from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line, os_reason
+from backends.core.messages import N_, InputError, Line, line, os_reason
 from backends.core.processes import our_environment, python_command
 from backends.models.network import ReadLimits
 from backends.models.torch_pickle import (

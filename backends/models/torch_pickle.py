@@ -18,8 +18,7 @@ from typing import IO, Any
 
 from msgspec import Struct
 
-from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, line
 
 AGAIN = N_("give the .pth file that the training script saved (save_700.pth in the guide)")
 COPY = N_("copy it again and compare its size and checksum with the source")

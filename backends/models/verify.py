@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from backends.core.codec import decode, encode
-from backends.core.errors import StageError
 from backends.core.events import Outcome
 from backends.core.files import write_whole
-from backends.core.messages import N_, Line, Scalar, line
+from backends.core.messages import N_, Line, Scalar, StageError, line
 from backends.data.clip_store import ClipStore
 from backends.data.score_rows_reader import RowsReader
 from backends.inference.runtime_registry import known_runtimes

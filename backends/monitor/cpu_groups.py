@@ -3,8 +3,6 @@
 A group's memory is the whole machine's, for cores have none of their own.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import re

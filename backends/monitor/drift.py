@@ -4,8 +4,6 @@ The median of the last third of a device's batches is held against that of the f
 beside it are readings of npu-smi, as the run's samples keep them; it prints no limit of temperature, so none is judged.
 """
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Iterable, Mapping
 from statistics import median

@@ -6,8 +6,6 @@ while any of them works, and is shared by the clips of all. Too few readings, or
 figure.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence

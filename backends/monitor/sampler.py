@@ -4,8 +4,6 @@ A companion of the engine, in a process of its own, so that a hanging npu-smi ho
 input is its lifeline: at the end of it, it ends with its group. It is the only one to poll npu-smi.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -6,8 +6,6 @@ without effect: copies are done when they are asked for. What a caller may do wr
 stand-in does that.
 """
 
-from __future__ import annotations
-
 import ctypes
 import itertools
 import json

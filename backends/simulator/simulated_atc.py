@@ -1,7 +1,5 @@
 """atc of a simulated server, run as a program: the ONNX file behind a line that names its chip becomes the `.om`."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -4,8 +4,6 @@ A chip's processes are those that have it open in the simulated pyACL. It runs w
 nothing of ours.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

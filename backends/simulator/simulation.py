@@ -5,17 +5,14 @@ published time. Every process of such a workspace has `SIMULATED` in its environ
 labelled.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from backends.core.errors import InputError
 from backends.core.files import write_whole
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError
 from backends.core.processes import SIMULATED
 from backends.core.published import published_rates
 

@@ -4,8 +4,6 @@ Descriptor 1 belongs to the protocol: a private copy is kept, and 1 and 2 point 
 standard error, because libraries print. Standard input stays open as the lifeline: at its end the whole group ends.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import json
@@ -19,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from typing import IO
 
 from backends.core.codec import loads
-from backends.core.errors import NeedError, R3dError, Stopped
 from backends.core.events import (
     DeviceChanged,
     Event,
@@ -32,7 +29,7 @@ from backends.core.events import (
     to_json,
 )
 from backends.core.files import FULL_HINT, LOG_HINT, is_full
-from backends.core.messages import Line, Scalar, line, os_reason, size
+from backends.core.messages import Line, NeedError, R3dError, Scalar, Stopped, line, os_reason, size
 from backends.core.processes import die_with_parent, kill_group
 from backends.device.lifeline import no_telemetry
 from backends.worker.job import Job, Request

@@ -1,10 +1,8 @@
 """What stage code is handed: where to read, where to write, how to report.
 
-A stage is a function `run(job: Job) -> Outcome`. It raises an error of `backends.core.errors` for what a person
+A stage is a function `run(job: Job) -> Outcome`. It raises an error of `backends.core.messages` for what a person
 can fix; anything else is a fault of ours and its traceback goes to the stage's log.
 """
-
-from __future__ import annotations
 
 import hashlib
 import threading
@@ -15,7 +13,6 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from backends.core.codec import decode, dumps
-from backends.core.errors import Stopped
 from backends.core.events import (
     KEPT,
     DeviceChanged,
@@ -27,7 +24,7 @@ from backends.core.events import (
     StageNote,
     StageProgress,
 )
-from backends.core.messages import Line, Scalar
+from backends.core.messages import Line, Scalar, Stopped
 from backends.core.stage_request import Request, Upstream
 
 __all__ = ["Job", "Request", "Upstream"]

@@ -5,8 +5,6 @@ worker that holds the other end is gone however it went, it kills the whole grou
 processes and itself.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -3,8 +3,6 @@
 A tool that is given a terminal flushes line by line and draws its bar; in a pipe many a library keeps its words back.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -24,8 +24,7 @@ from msgspec.structs import replace
 
 from backends.core.catalog_pages import ClipFrames, SkippedEntry, VideoEntry
 from backends.core.codec import DecodeError, dumps, loads
-from backends.core.errors import InputError
-from backends.core.messages import Line, line
+from backends.core.messages import InputError, Line, line
 from backends.core.plan import Plan
 from backends.core.processes import our_environment, python_command
 from backends.core.run_state import Run

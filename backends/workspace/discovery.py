@@ -2,8 +2,6 @@
 whole: a data set of 650,000 videos must not hold the form back.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import re

@@ -2,8 +2,6 @@
 output. The console and the form of a new workspace ask for it. A process of its own: a disk may be slow.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil
@@ -13,8 +11,7 @@ from pathlib import Path
 from backends.checks.check_disk import estimate
 from backends.core.codec import dumps, loads
 from backends.core.command_reports import Overview
-from backends.core.errors import R3dError
-from backends.core.messages import line
+from backends.core.messages import R3dError, line
 from backends.core.settings import VIDEO_SUFFIXES, Settings
 from backends.data.dataset_checks import dataset_findings, read_labelling
 from backends.models.checkpoint import identify

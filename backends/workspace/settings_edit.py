@@ -3,16 +3,13 @@
 What was read back before it is written: a file in which anything else would change is left alone.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any
 
 from backends.core.command_reports import SettingChange
-from backends.core.errors import InputError
 from backends.core.files import write_whole
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError
 from backends.workspace.settings_file import FILE, load
 
 _HEAD = re.compile(r"\s*\[([^\[\]]+)\]\s*(#.*)?")

@@ -3,8 +3,6 @@
 Paths in the file are relative to it. Every complaint is one line: the file, the place in it, and the fix.
 """
 
-from __future__ import annotations
-
 import difflib
 import functools
 import os
@@ -17,9 +15,8 @@ from typing import Any, NoReturn
 import msgspec
 
 from backends.core.codec import DecodeError, decode, encode, parse_toml
-from backends.core.errors import InputError
 from backends.core.files import make_folder, read_file, write_whole
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, line
 from backends.core.settings import Settings
 
 FILE = "r3d.toml"

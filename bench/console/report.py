@@ -9,8 +9,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from backends.core.command_reports import BenchFigure, BenchReport
-from backends.core.errors import InputError
-from backends.core.messages import Line, line
+from backends.core.messages import InputError, Line, line
 from backends.monitor.cpu_groups import machine, versions
 from bench.console import scenes
 from bench.console.arithmetic import middle

@@ -12,8 +12,7 @@ import typer
 from backends import api
 from backends.core.codec import encode
 from backends.core.command_reports import BenchFigure, BenchReport, InferBench
-from backends.core.errors import InputError
-from backends.core.messages import N_, Line, line
+from backends.core.messages import N_, InputError, Line, line
 from r3d_tui.commands.options import GroupedHelp, chosen_words, given, numbers, open_workspace, print_json, say, tell
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import DASH, number, percent, rate, small

@@ -1,7 +1,5 @@
 """The command that removes what nothing needs any more, after it was shown and agreed to."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +9,11 @@ import typer
 
 from backends import api
 from backends.core.command_reports import CleanupPlan, Garbage
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from r3d_tui.commands.options import Json, chosen_words, in_terminal, open_workspace, print_json, say, tell
 from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import safe
 
 KEEP = 3
 """Runs that stay where nobody says otherwise: the latest, and some to compare it with."""

@@ -1,7 +1,5 @@
 """Commands that make a workspace: `demo` and `init`."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from collections.abc import Iterator
@@ -12,7 +10,7 @@ import typer
 
 from backends import api
 from backends.core.client import RunRequest
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from r3d_tui.commands.options import chosen_words, numbers, refuse, tell
 from r3d_tui.commands.run import begin
 from r3d_tui.terminal.tty import drawn

@@ -1,7 +1,5 @@
 """`r3d-tui report`: what a run found as report.html and report.md in its folder, or as JSON."""
 
-from __future__ import annotations
-
 import contextlib
 import webbrowser
 from collections.abc import Iterable, Iterator
@@ -13,16 +11,15 @@ import typer
 from backends import api
 from backends.core.client import Client, RunResult
 from backends.core.codec import encode
-from backends.core.errors import InputError, R3dError
 from backends.core.files import write_whole
-from backends.core.messages import line
+from backends.core.messages import InputError, R3dError, line
 from backends.core.run_state import Run
 from backends.core.values import Report
 from r3d_tui.commands.options import Json, chosen_words, open_workspace, print_json, say
 from r3d_tui.headless.html_report import WORST, PageContents, Thumbnail, html_page
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import number, percent, small
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import safe
 from r3d_tui.views.verification import mark, precision_mode, verified, verify_failure, verify_stage
 
 SIDE = 112

@@ -18,8 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from backends import api
-from backends.core.errors import InputError
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError
 from r3d_tui.headless.sentences import complaint
 from r3d_tui.lang.words import Words, chosen, speakable
 from r3d_tui.terminal import tty

@@ -13,8 +13,7 @@ import typer
 
 from backends import api
 from backends.core.client import RunRequest, Snapshot
-from backends.core.errors import InputError
-from backends.core.messages import N_, line
+from backends.core.messages import N_, InputError, line
 from r3d_tui.commands.options import (
     chosen_words,
     given,

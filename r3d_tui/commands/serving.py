@@ -1,19 +1,16 @@
 """The command that serves the console to browsers."""
 
-from __future__ import annotations
-
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 import typer
 
-from backends.core.errors import InputError, NeedError
-from backends.core.messages import N_
+from backends.core.messages import N_, InputError, NeedError
 from backends.core.needs import missing, module
 from r3d_tui.commands.options import asked_language, chosen_words, given, tell, workspace_folder
 from r3d_tui.lang.words import Words, chosen
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import safe
 
 
 def serve(

@@ -1,7 +1,5 @@
 """Commands that look and change nothing: what ran, what it wrote, which chips there are, what is missing."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
@@ -12,8 +10,7 @@ import typer
 
 from backends import api
 from backends.core.client import Client
-from backends.core.errors import InputError, R3dError
-from backends.core.messages import line
+from backends.core.messages import InputError, R3dError, line
 from backends.core.needs import Finding
 from r3d_tui.commands.options import (
     Json,
@@ -30,7 +27,7 @@ from r3d_tui.commands.options import (
     unknown_stages,
 )
 from r3d_tui.text import figures
-from r3d_tui.text.safe import safe_lines
+from r3d_tui.text.rows import safe_lines
 from r3d_tui.views.chips import devices_setting, number_of
 
 

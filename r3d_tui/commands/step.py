@@ -1,7 +1,5 @@
 """`r3d-tui step STAGE`: one stage by itself, with the guide's option names, as in the guide and with dashes."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Mapping

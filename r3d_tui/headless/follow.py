@@ -18,15 +18,14 @@ from rich.text import Text
 
 from backends import api
 from backends.core.client import Client, Snapshot
-from backends.core.errors import R3dError
 from backends.core.events import Event, StageProgress, to_json
+from backends.core.messages import R3dError
 from backends.core.run_state import Run, StageRun
 from r3d_tui.headless import sentences
 from r3d_tui.lang.words import Words
 from r3d_tui.terminal.tty import drawn
 from r3d_tui.text import figures
-from r3d_tui.text.rows import ANSI, Row, Span, cells, cut, fit, row
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import ANSI, Row, Span, cells, cut, fit, row, safe
 from r3d_tui.views.chips import chip_table, table_of
 from r3d_tui.views.devices import joined
 from r3d_tui.views.look import Look, dotted, marked, packed, sign, stage_word

@@ -3,8 +3,6 @@
 `r3d_tui.commands.open_report` gathers what it shows. All foreign text is cleaned and escaped.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import struct
@@ -18,7 +16,7 @@ from backends.core.run_state import Run
 from backends.core.values import DeviceSample, Report, VideoScore
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import DASH, count, number, percent, rate, seconds, small
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import safe
 from r3d_tui.views.verification import mark, precision_mode, verified, verify_failure, verify_stage
 
 MATRIX_CLASSES = 60

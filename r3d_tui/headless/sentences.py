@@ -1,17 +1,14 @@
 """What the plain face says of a run, in the reader's language: stages, figures, endings, errors. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from backends.core.client import Snapshot
-from backends.core.errors import R3dError
-from backends.core.messages import Scalar, line, os_reason
+from backends.core.messages import R3dError, Scalar, line, os_reason
 from backends.core.run_state import DeviceRun, Run, StageRun
 from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import safe
 from r3d_tui.views.look import Look, dotted, figure_label, stage_word, state_word
 from r3d_tui.views.stages import progress_words
 from r3d_tui.views.verification import verify_failure, verify_stage

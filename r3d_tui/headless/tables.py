@@ -1,7 +1,5 @@
 """Stages, runs, logs, chips and needs as lines of text. Pure; a dash where nothing was reported."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,8 +16,7 @@ from r3d_tui.headless import sentences
 from r3d_tui.headless.sentences import figures_of
 from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Span, cells, fit, row, table, text_of
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Column, Span, cells, fit, row, safe, table, text_of
 from r3d_tui.views.browser_tables import RUNS, runs_note
 from r3d_tui.views.look import Look, dotted
 from r3d_tui.views.verification import is_verified

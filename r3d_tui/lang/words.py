@@ -4,8 +4,6 @@ A language is one file, `r3d_tui/locale/LANGUAGE/LC_MESSAGES/r3d_tui.po`, read a
 shows in English.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import locale
@@ -15,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from backends.core.messages import Fact, Line, Scalar, fill, joined
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import safe
 
 FILES = {path.parts[-3]: path for path in Path(__file__).parents[1].glob("locale/*/LC_MESSAGES/r3d_tui.po")}
 LANGUAGES = ("en", *sorted(FILES.keys() - {"en"}))

@@ -1,15 +1,12 @@
 """What the browser of runs shows around and in place of a page's list: tabs, columns, notes, keys."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from r3d_tui.lang.words import Words
 from r3d_tui.state.browsed_run import LISTS, PAGES
 from r3d_tui.state.browser_state import BrowserState
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cut, width_of
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cut, safe, width_of
 from r3d_tui.views.browser_tables import RUNS, Field, runs_note
 from r3d_tui.views.compare import above
 from r3d_tui.views.listing import Listing

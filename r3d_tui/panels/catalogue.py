@@ -1,13 +1,10 @@
 """Every panel but the log, a view each: to add one, write its view, name it here and give it a box in `layout`."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from r3d_tui.panels.panel import Scene, View
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cut, fit, row
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cut, fit, row, safe
 from r3d_tui.views import chips, dataset, failure, model, ready, result, running, stages
 from r3d_tui.views.devices import histories, short_id
 from r3d_tui.views.look import Look, dotted, paragraph, sign, stage_word

@@ -3,13 +3,10 @@
 The browser of runs shows its lists in one. What takes its time is asked in threads: keys are answered meanwhile.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from backends.core.errors import R3dError
-from backends.core.messages import Line
+from backends.core.messages import Line, R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.state.feed import ask
 from r3d_tui.text.rows import Grid, Row, Span, grid

@@ -1,7 +1,5 @@
 """The log of the selected stage: its end, as it grows, or what was searched for."""
 
-from __future__ import annotations
-
 from r3d_tui.panels.panel import Panel, Scene, View
 from r3d_tui.state.log_buffer import log_row
 from r3d_tui.text import figures

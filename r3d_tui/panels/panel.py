@@ -1,7 +1,5 @@
 """What all panels share: a sheet drawn from the scene by a view, in a box where there is room for one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct, field

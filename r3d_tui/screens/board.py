@@ -14,8 +14,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from backends.core.errors import R3dError
-from backends.core.messages import Line
+from backends.core.messages import Line, R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.panels.catalogue import VIEWS, chip_lines
 from r3d_tui.panels.log_panel import LogPanel
@@ -25,8 +24,7 @@ from r3d_tui.screens.host import Host
 from r3d_tui.state.board_state import STATUS_S, BoardState, Status
 from r3d_tui.state.feed import DevicesRead, FeedBroke, LogCame, SnapshotCame, ask
 from r3d_tui.terminal.textual_workarounds import HeldScreen
-from r3d_tui.text.rows import Row, Span, cut, row
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cut, row, safe
 from r3d_tui.views import dialogs, frame
 from r3d_tui.views.actions import ACTIONS
 from r3d_tui.views.frame import strip

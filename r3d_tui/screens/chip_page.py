@@ -1,7 +1,5 @@
 """All about one device after the other, over the board; live while its run is on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
@@ -10,8 +8,7 @@ from textual.binding import Binding, BindingType
 from backends.core.client import Snapshot
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.dialog import Large
-from r3d_tui.text.rows import Row, Span, cut, row
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cut, row, safe
 from r3d_tui.views.chip import Processes, chip
 from r3d_tui.views.devices import Device
 from r3d_tui.views.look import Look

@@ -1,7 +1,5 @@
 """Every command of the board by its name, a function each. Keys, palette and clicks come here; tests call them too."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path

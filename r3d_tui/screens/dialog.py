@@ -12,14 +12,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from backends.core.errors import R3dError
-from backends.core.messages import Line
+from backends.core.messages import Line, R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.host import Host, write_text
 from r3d_tui.state.feed import ask
 from r3d_tui.terminal.textual_workarounds import bind
-from r3d_tui.text.rows import Row, Span, cut, ends, fit, row, width_of
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cut, ends, fit, row, safe, width_of
 from r3d_tui.views.look import Look
 from r3d_tui.widgets.sheet import Sheet
 

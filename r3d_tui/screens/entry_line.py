@@ -1,7 +1,5 @@
 """One line at the foot of the screen to type into: a filter, a search, a folder. What is typed is reported at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -11,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import safe
 
 
 class EntryLine(ModalScreen[str]):

@@ -1,7 +1,5 @@
 """What the screens may ask of the application that shows them; `r3d_tui.app.ConsoleApp` is one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol

@@ -1,7 +1,5 @@
 """The command palette: what is typed narrows the list, Enter does the marked one."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from textual import events, on

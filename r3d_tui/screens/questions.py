@@ -1,7 +1,5 @@
 """What the board's state lacks after a snapshot, asked in threads: plan, overview, fix, runs, histories, devices."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from backends.core.client import RunRequest, Snapshot

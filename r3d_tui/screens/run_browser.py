@@ -4,8 +4,6 @@
 cursor work alike on each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +15,7 @@ from textual.color import Color
 
 from backends.core.catalog_pages import ClassEntry
 from backends.core.client import RunSummary
-from backends.core.errors import R3dError
+from backends.core.messages import R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.panels.browser_page import browser_title, fields, keys_of, list_state, notes, nothing
 from r3d_tui.panels.list_pane import ListPane

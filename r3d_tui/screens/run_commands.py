@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from backends.core.client import Preview, RunRequest
-from backends.core.errors import BusyError
+from backends.core.messages import BusyError
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.views import dialogs

@@ -1,7 +1,5 @@
 """The form that makes a workspace: what was found is filled in, and what the fields name is looked at in threads."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,13 +15,11 @@ from textual.widgets import Input
 
 from backends.core.client import Candidates
 from backends.core.command_reports import Overview
-from backends.core.errors import R3dError
-from backends.core.messages import Line
+from backends.core.messages import Line, R3dError
 from backends.core.values import DeviceSample
 from r3d_tui.lang.words import Words
 from r3d_tui.state.feed import ask
-from r3d_tui.text.rows import Span, cells, cut, fit, row, shorten
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Span, cells, cut, fit, row, safe, shorten
 from r3d_tui.views.chips import number_of
 from r3d_tui.views.look import paragraph
 from r3d_tui.views.ready import network, sources, wanted_labels

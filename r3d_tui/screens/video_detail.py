@@ -1,20 +1,16 @@
 """All about a video, and its clips played as the model sees them, two pixels a cell. The browser opens it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
 from backends.core.catalog_pages import ClipFrames, VideoEntry
-from backends.core.errors import R3dError
-from backends.core.messages import Line
+from backends.core.messages import Line, R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.dialog import Large
 from r3d_tui.state.feed import ask
-from r3d_tui.text.rows import Row, Span, cut, row, width_of
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cut, row, safe, width_of
 from r3d_tui.views.browser_tables import clip_facts
 from r3d_tui.views.look import Look, paragraph
 

@@ -1,7 +1,5 @@
 """What the board knows and where the person is, as plain values; commands change it, the board draws it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from backends.core.client import Preview, RunSummary, Snapshot

@@ -1,7 +1,5 @@
 """The run that the browser looks at: its result, its catalog, a listing for each page. All is slow: use threads."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections.abc import Callable
@@ -11,7 +9,7 @@ from msgspec import Struct
 
 from backends.core.catalog_pages import Catalog, Change, Query, SkippedEntry, VideoEntry
 from backends.core.client import Client, RunResult, RunSummary
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from r3d_tui.views import browser_tables as tables
 from r3d_tui.views.browser_tables import Field, sort_keys
 from r3d_tui.views.compare import Comparison

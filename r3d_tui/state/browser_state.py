@@ -1,7 +1,5 @@
 """Where one is in the browser of runs: which run and page, what was read for it, and the way back. It draws nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -17,11 +17,10 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from backends.core.client import Client, LogChunk, Snapshot
-from backends.core.errors import InputError, R3dError
-from backends.core.messages import Line, line
+from backends.core.messages import InputError, Line, R3dError, line
 from backends.core.run_state import Run
 from backends.core.values import DeviceSample
-from r3d_tui.text.safe import safe_lines
+from r3d_tui.text.rows import safe_lines
 from r3d_tui.views.look import live_rate
 
 T = TypeVar("T")

@@ -3,8 +3,6 @@
 Its rows have their level in colour and what was searched for marked.
 """
 
-from __future__ import annotations
-
 import re
 
 from r3d_tui.state.feed import LogPiece

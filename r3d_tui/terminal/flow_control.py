@@ -4,8 +4,6 @@ A slow link queues for seconds before anybody is held up (the pty, sshd, TCP), a
 what comes by itself is not drawn while an answer is out. Pure: it is told the time and writes nothing.
 """
 
-from __future__ import annotations
-
 QUESTION = "\x1b[?2026$p"
 """Of synchronised output, as Textual itself asks at its start: a terminal that answered once answers again."""
 ASK_BYTES = 2048

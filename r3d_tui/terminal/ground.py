@@ -4,8 +4,6 @@ It is first asked where its cursor is, which any terminal answers and Textual ig
 answered in time is asked for its ground, and for its cursor behind that, so that no answer is waited for in vain.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -10,8 +10,6 @@
 Whoever else writes to the terminal has to call `forget_screen`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator

@@ -2,8 +2,6 @@
 and how another program takes it over.
 """
 
-from __future__ import annotations
-
 import codecs
 import contextlib
 import io

@@ -1,7 +1,5 @@
 """Numbers as a person reads them: counts, rates, times, sizes. A number that nobody measured is a dash, never 0."""
 
-from __future__ import annotations
-
 import math
 
 from backends.core.messages import size as size_in_words

@@ -1,7 +1,5 @@
 """Every action of the console, once: its keys, its words, its group. Bottom line, palette and help read it."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from msgspec import Struct

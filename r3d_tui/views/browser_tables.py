@@ -3,8 +3,6 @@
 Also what stands beside a video's clip.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -15,8 +13,7 @@ from backends.core.catalog_pages import Change, ClassEntry, SkippedEntry, VideoE
 from backends.core.client import RunSummary
 from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Row, Span
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Column, Row, Span, safe
 from r3d_tui.views.listing import Arrange, SortKey, in_memory
 from r3d_tui.views.look import Look, fact, facts, paragraph, sign, stage_word, state_word
 from r3d_tui.views.result import accuracy_bar

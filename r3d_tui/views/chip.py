@@ -1,7 +1,5 @@
 """All about one device: its state and why, its processes, what it did in inference, and the history of its sensors."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -11,8 +9,7 @@ from backends.core.messages import Line, line
 from backends.core.run_state import DeviceRun, Note
 from backends.core.values import ChipProcess, DeviceTable
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, table
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, safe, table
 from r3d_tui.views.devices import UNITS, Device, energy_basis, metric_text, reasons, share_of_reference
 from r3d_tui.views.look import Look, facts, live_rate, marked, paragraph, rule, state_word
 from r3d_tui.views.stages import moment

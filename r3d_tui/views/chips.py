@@ -3,8 +3,6 @@
 Before inference it shows what each chip is and who uses it; from inference on, what it does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -13,8 +11,7 @@ from msgspec import Struct
 from backends.core.client import Snapshot
 from backends.core.settings import Settings
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Grid, Row, Span, cells, grid, row
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Column, Grid, Row, Span, cells, grid, row, safe
 from r3d_tui.views.devices import Device, memory_text, reasons, share_of_reference, short_id
 from r3d_tui.views.look import Look, live_rate, paragraph, sign, state_word
 from r3d_tui.widgets.meter import meter, spark

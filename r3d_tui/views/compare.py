@@ -1,7 +1,5 @@
 """Two runs side by side: their figures, and the videos whose best label changed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
@@ -10,8 +8,7 @@ from msgspec.structs import fields
 from backends.core.client import RunResult
 from backends.core.settings import Settings
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Row, Span, table
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Column, Row, Span, safe, table
 from r3d_tui.views.look import Look, paragraph, rule
 from r3d_tui.views.stages import moment
 

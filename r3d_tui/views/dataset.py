@@ -1,11 +1,8 @@
 """The data set: where it is, what of it is there, what is missing or skipped and why."""
 
-from __future__ import annotations
-
 from backends.core.client import Snapshot
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cut, fit, row
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cut, fit, row, safe
 from r3d_tui.views.look import LABEL, Look, dotted, fact, figure, paragraph, share, stage_of, stage_word
 from r3d_tui.views.stages import asides, progress_words
 from r3d_tui.widgets.meter import meter

@@ -1,7 +1,5 @@
 """Devices as the console knows them: what the run says of each, and what was last read from it; order and filter."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -14,8 +12,7 @@ from backends.core.published import published_model, published_rates
 from backends.core.run_state import DeviceRun, Run
 from backends.core.values import DeviceSample
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cut, fit, row
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cut, fit, row, safe
 from r3d_tui.views.listing import SortKey, filter_of
 from r3d_tui.views.look import LABEL, Look, live_rate, stage_of, state_word
 from r3d_tui.views.tracks import Track, range_of

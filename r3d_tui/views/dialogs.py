@@ -1,12 +1,9 @@
 """What opens over the board, as rows: the preview of a run, the help, the words of an error."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from backends.core.client import Preview
-from backends.core.errors import R3dError
-from backends.core.messages import Line
+from backends.core.messages import Line, R3dError
 from r3d_tui.text.rows import Row, Span, fit, row, wrap
 from r3d_tui.views.actions import ACTIONS, all_shown
 from r3d_tui.views.look import SIGNS, Look, paragraph, rule, sign, stage_word, state_word

@@ -1,14 +1,11 @@
 """The card of a failure: cause, fix, what was kept, what is blocked, and the log's last lines. Never a traceback."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from backends.core.client import Snapshot
 from backends.core.command_reports import SettingChange
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, wrap
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, safe, wrap
 from r3d_tui.views.look import Look, dotted, stage_word
 from r3d_tui.views.phase import blocked_by, failed_stage, running_stages
 

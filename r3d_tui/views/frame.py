@@ -1,14 +1,11 @@
 """What frames the panes: the header, the status line, the bottom line of keys, the words for a small window."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from backends.core.client import Snapshot
 from backends.core.run_state import StageRun
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cells, cut, ends, row, shorten, width_of
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cells, cut, ends, row, safe, shorten, width_of
 from r3d_tui.views.actions import ACTIONS, Action, shown
 from r3d_tui.views.devices import simulated
 from r3d_tui.views.layout import LEAST

@@ -1,7 +1,5 @@
 """Where each panel stands for a size of the terminal. Pure: sizes and wishes in, boxes out; nothing overlaps."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 from msgspec import Struct

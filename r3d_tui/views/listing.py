@@ -4,8 +4,6 @@ The browser of runs shows such lists; their entries come from a tuple that is al
 Whatever asks for entries may take half a second: the screen does that in a thread. Nothing here draws.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 

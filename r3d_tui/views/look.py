@@ -1,7 +1,5 @@
 """What every view is handed besides the snapshot, and the signs of each state."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
@@ -11,8 +9,7 @@ from backends.core.messages import Line, Scalar
 from backends.core.run_state import DeviceRun, StageRun
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import as_number
-from r3d_tui.text.rows import Row, Span, cells, fit, row, wrap
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cells, fit, row, safe, wrap
 
 SIGNS: dict[str, tuple[str, str]] = {
     "new": ("·", "dim"),

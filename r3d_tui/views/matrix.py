@@ -1,14 +1,11 @@
 """The confusion matrix as a picture that fits: counts where there is room, half blocks where not, else the pairs."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from msgspec import Struct
 
 from backends.core.values import Confusion, Report
-from r3d_tui.text.rows import Row, Span, cells, cut, fit, row
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, safe
 from r3d_tui.views.look import Look, paragraph
 
 Colour = tuple[int, int, int]

@@ -1,12 +1,9 @@
 """The conversion: checkpoint, onnx, simplified, om, each with what came out of it, and how far they agree."""
 
-from __future__ import annotations
-
 from backends.core.client import Snapshot
 from backends.core.run_state import StageRun
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Row, Span, cut, fit, row, table
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Column, Row, Span, cut, fit, row, safe, table
 from r3d_tui.views.look import (
     LABEL,
     Look,

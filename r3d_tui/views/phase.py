@@ -1,7 +1,5 @@
 """Where a workspace stands: which pane matters now, what failed, what its fix is. Pure; panes and keys go by it."""
 
-from __future__ import annotations
-
 import errno
 import math
 import os

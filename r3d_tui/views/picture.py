@@ -2,8 +2,6 @@
 call it from a thread.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import groupby
 

@@ -1,7 +1,5 @@
 """The pane before a run: data, model, target, and what a run would do. Nothing is a dash that could be known."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from backends.core.client import Preview, Snapshot
@@ -9,8 +7,7 @@ from backends.core.command_reports import Overview
 from backends.core.settings import Settings
 from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cut, fit, row, shorten
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cut, fit, row, safe, shorten
 from r3d_tui.views.devices import Device
 from r3d_tui.views.look import Look, dotted, paragraph, stage_word
 from r3d_tui.views.phase import fix_before, forecast, unmade

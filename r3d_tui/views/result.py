@@ -1,15 +1,12 @@
 """The result: accuracy and throughput beside what is published, the lowest classes, what is confused with what."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
 from backends.core.client import Snapshot
 from backends.core.values import ClassScore, Confusion, Report, VideoScore
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, shorten, width_of
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, safe, shorten, width_of
 from r3d_tui.views.devices import Device
 from r3d_tui.views.look import Look, dotted, figure, paragraph, stage_of
 from r3d_tui.views.verdict import verdict, verdict_line

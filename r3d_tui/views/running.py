@@ -1,7 +1,5 @@
 """The pane while a run goes on: a bar for each stage at work, and under it what those stages make."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from backends.core.client import Snapshot

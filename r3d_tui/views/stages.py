@@ -1,13 +1,10 @@
 """The stages of a run as a table, and what is to be said of one of them."""
 
-from __future__ import annotations
-
 from backends.core.client import Snapshot
 from backends.core.run_state import StageRun
 from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Column, Row, Span, cut, fit, row, table
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Column, Row, Span, cut, fit, row, safe, table
 from r3d_tui.views.devices import of_simulated
 from r3d_tui.views.look import (
     Look,

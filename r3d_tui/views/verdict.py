@@ -4,14 +4,11 @@ The rules follow what benchmarks of inference ask for: long enough, nothing but 
 from beginning to end, nobody else on them. What nobody measured is no reason; it is told beside the verdict.
 """
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 from backends.core.client import Snapshot
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cut, row
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Row, Span, cut, row, safe
 from r3d_tui.views.devices import joined, of_simulated
 from r3d_tui.views.look import LABEL, Look, fact, figure, figure_text, paragraph, stage_of
 

@@ -1,15 +1,12 @@
 """What verify measured of each model of a run. Pure; the model panel, the report and the documents show it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from msgspec import Struct
 
 from backends.core.messages import Line, Scalar, line
 from backends.core.run_state import Run, StageRun
-from r3d_tui.text.rows import Span
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import Span, safe
 from r3d_tui.views.look import figure
 
 _MEASURE = "_max_abs"

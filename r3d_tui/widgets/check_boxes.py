@@ -1,7 +1,5 @@
 """A row of check boxes on one line: arrows move, Space turns one. It knows nothing of what they stand for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import ClassVar
 

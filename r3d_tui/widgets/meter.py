@@ -1,7 +1,5 @@
 """A meter on one line: how much of a whole, told by the shape of the line as well as by its colour."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from r3d_tui.text.rows import Span

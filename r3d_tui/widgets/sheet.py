@@ -4,8 +4,6 @@ Rows are drawn as segments, never as markup, and each span passes `safe` once mo
 character leaves here. Scrolling, selecting text with the mouse and clicking a span's action are handled here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
@@ -20,8 +18,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from r3d_tui.terminal.tty import drawn
-from r3d_tui.text.rows import ANSI, Row, Span, cells, changed, cut, text_of, width_of
-from r3d_tui.text.safe import safe
+from r3d_tui.text.rows import ANSI, Row, Span, cells, changed, cut, safe, text_of, width_of
 
 TRUE = {
     "dim": ("r3d-dim", "", ""),

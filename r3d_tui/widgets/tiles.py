@@ -1,7 +1,5 @@
 """A container that puts its children where a function says; a child without a place is not shown."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size

@@ -11,7 +11,7 @@ import pytest
 
 from backends.ascend import cann
 from backends.ascend.cann import find_acl_python
-from backends.core.errors import NeedError
+from backends.core.messages import NeedError
 from backends.inference.runtime_registry import choose
 from tests.device.test_old_pythons import OLD
 from tests.inference.conftest import model, store

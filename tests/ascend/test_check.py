@@ -16,8 +16,7 @@ from backends.ascend import cann, check_server, npu_smi_calls
 from backends.checks import check_disk, check_stage
 from backends.checks.check_spec import CHECK, CheckParams, StageNeeds, with_needs
 from backends.core.codec import decode, encode
-from backends.core.errors import NeedError
-from backends.core.messages import line
+from backends.core.messages import NeedError, line
 from backends.core.needs import Finding, Need, module
 from backends.core.plan import Stage
 from backends.core.settings import DatasetSettings, InferSettings, Settings

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backends import api
 from backends.ascend.log_diagnosis import explain
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 
 
 def _said(tmp_path: Path, text: str, batch: int = 10) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from backends.ascend import npu_smi_calls
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 
 Fake = Callable[[str], Path]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError, StageError
+from backends.core.messages import InputError, StageError
 from bench.cpu_rate import SGEMM, bench_cpu, macs_per_clip
 
 pytest.importorskip("onnx")

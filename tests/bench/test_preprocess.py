@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from bench import guide_way as guide
 from bench.preprocess import bench_preprocess, make_frames
 from tests.data import reference

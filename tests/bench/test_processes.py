@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import StageError
-from backends.core.messages import line
+from backends.core.messages import StageError, line
 from bench.processes import Contender, race, timed
 
 BURN = "import os, time; open('made', 'x'); end = time.process_time() + 0.2\nwhile time.process_time() < end: pass"

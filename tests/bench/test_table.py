@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from bench import table
 
 

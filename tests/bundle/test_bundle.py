@@ -12,9 +12,8 @@ import pytest
 
 from backends import api
 from backends.bundle import collect
-from backends.core.errors import InputError
 from backends.core.events import RunFinished, RunStarted, StageNote, StageStarted
-from backends.core.messages import line
+from backends.core.messages import InputError, line
 from backends.core.run_state import Run, fold
 from backends.engine.folders import Folders
 from backends.engine.journal import Journal

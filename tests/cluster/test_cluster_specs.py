@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from backends.core.errors import InputError
 from backends.core.events import Outcome
+from backends.core.messages import InputError
 from backends.core.settings import ClusterSettings, DatasetSettings, InferSettings, ModelSettings, Settings
 from backends.engine.artifacts import read_digest
 from backends.pipeline import whole_plan

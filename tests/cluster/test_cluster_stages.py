@@ -15,8 +15,8 @@ from backends.cluster import cluster_stages
 from backends.cluster.cluster_check import ask_servers, server_findings
 from backends.cluster.cluster_run import bound
 from backends.core.codec import encode
-from backends.core.errors import InputError, NeedError, R3dError, StageError, Stopped
 from backends.core.events import DeviceChanged, Event, ItemSetAside
+from backends.core.messages import InputError, NeedError, R3dError, StageError, Stopped
 from backends.core.settings import ClusterSettings, DatasetSettings, InferSettings, Settings
 from backends.data import preprocess
 from backends.inference import infer

@@ -22,7 +22,7 @@ import pytest
 from backends import api
 from backends.cluster.ray_carrier import check_token
 from backends.cluster.ray_driver import CAME, GONE, PacketReader, packet
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 
 NODES = (1, 2, 3)
 HERE = f"r3d{os.getpid()}"

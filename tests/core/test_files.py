@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from backends.core import files
-from backends.core.errors import InputError
 from backends.core.files import is_full, make_folder, write_whole
+from backends.core.messages import InputError
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(

@@ -7,8 +7,7 @@ import pickle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.core.errors import InputError, R3dError
-from backends.core.messages import Line, fill, line
+from backends.core.messages import InputError, Line, R3dError, fill, line
 
 
 def test_facts_fill_the_template() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError
 from backends.core.events import ItemSetAside, Outcome, StageNote
+from backends.core.messages import InputError
 from backends.data.annotate import run, step_annotate
 from backends.data.annotation import read_annotation
 from backends.data.datasets.hmdb51 import HMDB51

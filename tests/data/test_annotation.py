@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backends.core.errors import InputError
 from backends.core.events import ItemSetAside, from_json, to_json
+from backends.core.messages import InputError
 from backends.data.annotation import Annotation, Video, annotation_json, name_problem, read_annotation
 
 ENTRY = {"subset": "validation", "annotations": {"label": "wave", "segment": [1, 49]}}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError, NeedError, Stopped
 from backends.core.events import ItemSetAside
+from backends.core.messages import InputError, NeedError, Stopped
 from backends.data import archive_entries
 from backends.data.archives import Unpacking, archive_kind, archive_stem, is_archive
 from backends.data.frames import run

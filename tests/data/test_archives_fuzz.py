@@ -12,7 +12,7 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.data.annotation import name_problem
 from backends.data.archive_entries import leads_out, list_file, target
 from backends.data.archives import Unpacking

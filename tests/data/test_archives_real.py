@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError, NeedError
+from backends.core.messages import InputError, NeedError
 from backends.data.annotate import run as annotate
 from backends.data.archives import Unpacking
 from backends.data.datasets import read_lists

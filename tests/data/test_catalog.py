@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.core.catalog_pages import Change, ClassEntry, Query, SkippedEntry, VideoEntry
-from backends.core.errors import InputError
-from backends.core.messages import Line, line
+from backends.core.messages import InputError, Line, line
 from backends.data.catalog import _TABLES, SqlCatalog, key_of, memory_catalog, write_catalog
 
 VIDEOS = (

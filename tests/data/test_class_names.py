@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.data.class_names import read_class_names
 from backends.data.datasets import read_lists
 

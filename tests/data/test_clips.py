@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backends.core.errors import InputError, StageError
+from backends.core.messages import InputError, StageError
 from backends.data import clip_writer
 from backends.data.clip_store import ClipStore, VideoClips, read_index
 from backends.data.clip_writer import ClipWriter

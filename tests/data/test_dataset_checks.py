@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.core.settings import DatasetSettings, ModelSettings, Settings
 from backends.data.dataset_checks import dataset_findings, described
 

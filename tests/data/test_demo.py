@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from backends.core.errors import InputError, NeedError, StageError
+from backends.core.messages import InputError, NeedError, StageError
 from backends.demo import demo_dataset
 from backends.demo.demo_dataset import LONGEST, assets_folder, build_demo, demo_settings, make_demo_videos, write_video
 from backends.demo.films import ACTIONS, HEIGHT, PARTNERS, WIDTH, Film, draw

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import Stopped
+from backends.core.messages import Stopped
 from backends.data.frame_pool import Failed, VideoFrames, VideoTask, make_all, make_video
 from backends.data.video_pool import Check
 from tests.data.conftest import FilmMaker

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from backends.core.codec import dumps
-from backends.core.errors import InputError, Stopped
 from backends.core.events import ItemSetAside, StageFinished, StageNote, StageProgress, from_json
+from backends.core.messages import InputError, Stopped
 from backends.core.processes import child_environment
 from backends.data.frames import run, step_frames
 from backends.worker.job import Request

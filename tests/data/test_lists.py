@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.data.datasets import ListedVideo, Lists, read_lists, video_id
 
 

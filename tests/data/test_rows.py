@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.data.score_rows import Header, RowsWriter, read_header
 from tests.whole_rows import load_rows, read_rows
 

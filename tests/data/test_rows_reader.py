@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.data.score_rows import RowsWriter, record_type
 from backends.data.score_rows_reader import RowsCheck, RowsReader, check_rows
 from tests.whole_rows import load_rows

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backends.core.errors import InputError, StageError, Stopped
 from backends.core.events import Outcome, StageNote, StageProgress
+from backends.core.messages import InputError, StageError, Stopped
 from backends.core.plan import Stage
 from backends.core.settings import DatasetSettings, InferSettings, Settings
 from backends.core.stage_request import Request, Upstream

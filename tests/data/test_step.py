@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from backends.core.errors import InputError, StageError
 from backends.core.events import Event, ItemSetAside, Outcome
+from backends.core.messages import InputError, StageError
 from backends.core.stage_request import Request
 from backends.data.preprocess import step_preprocess
 from backends.worker.job import Job

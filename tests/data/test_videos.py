@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.data.datasets.hmdb51 import HMDB51
 from backends.data.video_files import find_videos, named_class
 

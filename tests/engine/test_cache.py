@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from backends.core.codec import seal
-from backends.core.errors import InputError
 from backends.core.events import Outcome
-from backends.core.messages import Line
+from backends.core.messages import InputError, Line
 from backends.core.plan import Stage
 from backends.engine.artifacts import Cache, CacheKey
 from backends.engine.digests import Digests

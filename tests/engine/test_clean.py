@@ -9,9 +9,8 @@ import pytest
 
 from backends.core.client import RunRequest
 from backends.core.command_reports import CleanupPlan
-from backends.core.errors import BusyError, InputError
 from backends.core.events import Outcome, RunFinished, RunStarted, StageCached
-from backends.core.messages import Line, line
+from backends.core.messages import BusyError, InputError, Line, line
 from backends.core.plan import Plan, Stage
 from backends.core.run_state import Run, fold
 from backends.engine import cleanup, lock

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.engine import lock
 from backends.engine.folders import Folders
 

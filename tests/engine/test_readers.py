@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backends.core.codec import DamagedError, seal, unseal
-from backends.core.errors import R3dError
+from backends.core.messages import R3dError
 from backends.core.plan import Plan
 from backends.engine import cleanup, lock
 from backends.engine.artifacts import Cache, CacheKey

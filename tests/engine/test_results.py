@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from backends.core.codec import encode, seal
-from backends.core.errors import InputError
 from backends.core.events import Outcome
+from backends.core.messages import InputError
 from backends.core.plan import Plan, Stage
 from backends.core.run_state import Run, StageRun
 from backends.core.settings import InferSettings, Settings

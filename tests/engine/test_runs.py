@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backends.core.client import RunRequest
-from backends.core.errors import BusyError, InputError
 from backends.core.events import RunStarted
-from backends.core.messages import line
+from backends.core.messages import BusyError, InputError, line
 from backends.core.needs import module
 from backends.core.plan import Stage
 from backends.engine import lock

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from backends.core.codec import dumps
-from backends.core.errors import StageError
 from backends.core.events import Event, Outcome, StageProgress
+from backends.core.messages import StageError
 from backends.core.processes import our_environment
 from backends.core.stage_request import Request
 from backends.engine import worker_process
@@ -25,7 +25,7 @@ PATH = str(Path(__file__).parent)
 FACE = """
 import sys
 from pathlib import Path
-from backends.core.errors import Stopped
+from backends.core.messages import Stopped
 from backends.engine.worker_process import run_step
 try:
     run_step("toys:" + sys.argv[1], {}, stage="s", out=Path(sys.argv[2]), inputs={}, tuning={"pause": 0.1},

@@ -6,9 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from backends.core.errors import StageError
 from backends.core.events import Outcome
-from backends.core.messages import line
+from backends.core.messages import StageError, line
 from backends.worker.job import Job
 
 

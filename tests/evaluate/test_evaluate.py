@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from backends.core.codec import loads
-from backends.core.errors import InputError
 from backends.core.events import SetAside
-from backends.core.messages import line
+from backends.core.messages import InputError, line
 from backends.core.settings import DatasetSettings, EvaluateSettings, Settings
 from backends.core.values import ClassScore, Confusion, Report
 from backends.evaluate.accuracy import read_val, wilson

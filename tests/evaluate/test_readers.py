@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backends.core.catalog_pages import Query
-from backends.core.errors import R3dError
 from backends.core.events import Outcome
+from backends.core.messages import R3dError
 from backends.core.run_state import Run, StageRun
 from backends.data.annotation import read_annotation, read_labels
 from backends.data.catalog import SqlCatalog, key_of

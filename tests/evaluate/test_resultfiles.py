@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.evaluate.result_files import match, read_info, read_rows, result_folder
 
 

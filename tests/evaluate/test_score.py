@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.core.errors import InputError, StageError
+from backends.core.messages import InputError, StageError
 from backends.data.score_rows import RowsWriter
 from backends.data.score_rows_reader import RowsReader
 from backends.evaluate.evaluate import StepEvaluateParams, step_evaluate

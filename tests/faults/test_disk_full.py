@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backends.core.client import RunRequest
-from backends.core.errors import R3dError
+from backends.core.messages import R3dError
 from backends.core.plan import Stage
 from tests.engine.conftest import Bench
 

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from backends.core.client import RunRequest
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.core.plan import Stage
 from tests.engine.conftest import Bench
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from backends.core.client import RunRequest
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.core.plan import Stage
 from backends.engine import control_socket
 from backends.engine.folders import Folders

@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 import pytest
 
-from backends.core.errors import InputError, NeedError, StageError, Stopped
 from backends.core.events import DeviceChanged
+from backends.core.messages import InputError, NeedError, StageError, Stopped
 from backends.core.processes import leftovers
 from backends.device.clip_format import ClipHeader
 from backends.models.graph import with_uint8_input

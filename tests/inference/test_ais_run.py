@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from backends.core.codec import dumps
-from backends.core.errors import InputError, NeedError, StageError, Stopped
 from backends.core.events import DeviceChanged, DeviceProgress
+from backends.core.messages import InputError, NeedError, StageError, Stopped
 from backends.core.processes import child_environment, leftovers
 from backends.inference.infer import run
 from backends.worker.job import Job

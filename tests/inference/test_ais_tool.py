@@ -23,7 +23,7 @@ from backends.ascend.ais_bench_install import (
     versions,
 )
 from backends.ascend.diagnosis import diagnose_run
-from backends.core.errors import NeedError
+from backends.core.messages import NeedError
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
 TIMES = {"min": 2.1, "max": 2.3, "mean": 2.26, "median": 2.27, "percentile(99%)": 2.3}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.core.errors import InputError, NeedError
-from backends.core.messages import line
+from backends.core.messages import InputError, NeedError, line
 from backends.core.values import Chip, ChipProcess, DeviceTable, ToolFailure
 from backends.inference.select_devices import choose_chips, none_taken
 

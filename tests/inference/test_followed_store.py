@@ -14,8 +14,8 @@ import pytest
 from msgspec.structs import replace
 
 from backends.core.codec import encode
-from backends.core.errors import Stopped
 from backends.core.events import Outcome, StageNote
+from backends.core.messages import Stopped
 from backends.core.stage_request import Upstream
 from backends.data.clip_store import ClipStore
 from backends.data.clip_writer import ClipWriter

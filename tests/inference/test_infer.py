@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.core.errors import InputError, NeedError, StageError, Stopped
 from backends.core.events import DeviceChanged, DeviceProgress, Event, ItemSetAside, StageProgress
+from backends.core.messages import InputError, NeedError, StageError, Stopped
 from backends.data.clip_store import ClipStore
 from backends.data.score_rows import read_header, record_type
 from backends.device.model_runtime import DeviceSpec

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.core.errors import StageError
+from backends.core.messages import StageError
 from backends.data.score_rows import RowsWriter
 from backends.inference.batch_layout import ClipSpan, Spans
 from backends.inference.result_log import Ledger

@@ -8,7 +8,7 @@ import pytest
 
 from backends.ascend import msprof
 from backends.ascend.msprof import Operator, operators
-from backends.core.errors import InputError, NeedError, StageError
+from backends.core.messages import InputError, NeedError, StageError
 from backends.core.model_io import ClipShape
 from backends.core.processes import leftovers
 from backends.device.model_runtime import DeviceSpec

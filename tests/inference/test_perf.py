@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backends.core.errors import InputError, NeedError, StageError
+from backends.core.messages import InputError, NeedError, StageError
 from backends.core.processes import leftovers
 from backends.device.model_runtime import DeviceSpec, RuntimeInfo
 from backends.inference.pure_inference import WARM, measure, measure_tool, percentile

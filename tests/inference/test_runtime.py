@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.core.errors import InputError, NeedError
+from backends.core.messages import InputError, NeedError
 from backends.core.model_io import ClipShape
 from backends.core.processes import child_environment
 from backends.device.failures import DeviceError

@@ -20,7 +20,7 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.models.checkpoint import identify, read_checkpoint
 from backends.models.families import network_of
 from backends.models.network import Architecture, ReadLimits, Wanted, options_beside

@@ -15,9 +15,8 @@ from msgspec.structs import replace
 from backends.ascend.cann import sourced
 from backends.ascend.compile import atc_line, common_soc_version, run
 from backends.ascend.compile_params import CompileParams
-from backends.core.errors import InputError, NeedError, StageError, Stopped
 from backends.core.events import StageNote, StageProgress
-from backends.core.messages import line
+from backends.core.messages import InputError, NeedError, StageError, Stopped, line
 from backends.core.model_io import ClipShape
 from backends.core.processes import start_time
 from backends.core.settings import InferSettings, ModelSettings, Settings

@@ -11,8 +11,8 @@ from typing import Any
 import onnx
 import pytest
 
-from backends.core.errors import InputError, StageError
 from backends.core.events import StageNote
+from backends.core.messages import InputError, StageError
 from backends.core.model_io import ClipShape
 from backends.models import onnx_file, simplify
 from backends.models.checkpoint import read_checkpoint

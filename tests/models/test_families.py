@@ -17,7 +17,7 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.core.model_io import ClipShape
 from backends.device.model_runtime import DeviceSpec, load
 from backends.inference.runtime_registry import known_runtimes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.core.model_io import ClipShape
 from backends.models import onnx_file
 from backends.models.graph import build_graph

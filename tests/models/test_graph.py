@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from backends.core.errors import InputError, StageError
+from backends.core.messages import InputError, StageError
 from backends.core.model_io import ClipShape
 from backends.models import graph, onnx_file
 from backends.models.graph import build_graph

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from backends.core.errors import StageError
+from backends.core.messages import StageError
 from backends.core.model_io import ClipShape, Normalization
 from backends.core.settings import InferSettings, Settings
 from backends.device import clip_kernels

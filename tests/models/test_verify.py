@@ -17,8 +17,8 @@ import onnxruntime as ort
 import pytest
 
 from backends.core.codec import encode
-from backends.core.errors import InputError, StageError, Stopped
 from backends.core.events import Outcome
+from backends.core.messages import InputError, StageError, Stopped
 from backends.core.settings import VerifySettings
 from backends.core.stage_request import Upstream
 from backends.data.clip_store import ClipStore

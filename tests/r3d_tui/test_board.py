@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from backends.core.client import Preview, RunRequest
-from backends.core.errors import BusyError
-from backends.core.messages import line
+from backends.core.messages import BusyError, line
 from backends.core.settings import InferSettings, Settings
 from backends.core.values import DeviceSample
 from r3d_tui.app import ConsoleApp

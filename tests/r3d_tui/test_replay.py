@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backends.core.client import Client, RunRequest
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from tests.replay import ReplayClient, read_story
 
 OpenStory = Callable[..., ReplayClient]

@@ -18,7 +18,7 @@ from aiohttp import ClientSession, WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
-from backends.core.errors import InputError, NeedError
+from backends.core.messages import InputError, NeedError
 from backends.core.plan import Stage
 from r3d_tui import serve
 from r3d_tui.commands import serving as command

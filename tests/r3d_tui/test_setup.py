@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from backends import api as real
 from backends.core.client import Candidates
 from backends.core.command_reports import Overview
-from backends.core.errors import InputError
-from backends.core.messages import line
+from backends.core.messages import InputError, line
 from backends.core.settings import DatasetSettings, Settings
 from backends.core.values import DeviceSample
 from r3d_tui.app import ConsoleApp

@@ -14,9 +14,8 @@ from msgspec.structs import replace
 
 from backends.core.client import Preview, Snapshot
 from backends.core.command_reports import Overview, SettingChange
-from backends.core.errors import InputError
 from backends.core.events import DeviceProgress, RunStarted, StageProgress, StageStarted
-from backends.core.messages import line
+from backends.core.messages import InputError, line
 from backends.core.plan import Plan, Stage
 from backends.core.run_state import DeviceRun, Run, StageRun, fold
 from backends.core.settings import InferSettings, Settings

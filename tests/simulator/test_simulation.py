@@ -13,7 +13,7 @@ import pytest
 
 from backends import api
 from backends.ascend.chip_query import ask_chips
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.core.processes import SIMULATED
 from backends.simulator import simulation
 from backends.workspace.settings_file import read_settings

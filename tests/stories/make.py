@@ -338,7 +338,7 @@ def failed() -> list[Beat]:
     trouble = line("{path}: the checkpoint has {key} {found}, {wanted} was requested", path=path, wanted="34", **facts)
     text = "set {setting} = {value} in r3d.toml (--{option}={found}), or give another checkpoint"
     hint = line(text, setting="model.depth", option="model_depth", value="50", **facts)
-    tell.beats.append(log(1.5, "export", "checkpoint /data/models/r3d50_K_200ep.pth: epoch 200, arch resnet-50", "Traceback (most recent call last):", '  File "backends/convert/export.py", line 61, in run', "    network = fit(checkpoint, params)", f"backends.core.errors.InputError: {trouble}"))  # fmt: skip  # noqa: E501
+    tell.beats.append(log(1.5, "export", "checkpoint /data/models/r3d50_K_200ep.pth: epoch 200, arch resnet-50", "Traceback (most recent call last):", '  File "backends/convert/export.py", line 61, in run', "    network = fit(checkpoint, params)", f"backends.core.messages.InputError: {trouble}"))  # fmt: skip  # noqa: E501
     tell.say(ev.StageFailed("export", 1, trouble, hint, 1.9, 2), 3.1)
     data_side(tell, 1.2)
     end = 240.0

@@ -9,9 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from backends.core.catalog_pages import Query
-from backends.core.errors import InputError
 from backends.core.events import Outcome, SetAside
-from backends.core.messages import line
+from backends.core.messages import InputError, line
 from backends.core.run_state import Run, StageRun
 from backends.data.clip_store import VideoClips
 from backends.device.clip_format import INDEX, ClipHeader, header_line, seal, shard_path, video_line

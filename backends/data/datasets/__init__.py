@@ -4,8 +4,6 @@ Whoever has a folder asks `recognise`; the annotate stage reads the lists of wha
 package that holds a subclass of `Dataset` is found by itself: there is no list to edit.
 """
 
-from __future__ import annotations
-
 import csv
 import importlib
 import pkgutil
@@ -19,9 +17,8 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from backends.core.errors import InputError
 from backends.core.files import read_file
-from backends.core.messages import N_, Line, line, os_reason
+from backends.core.messages import N_, InputError, Line, line, os_reason
 from backends.core.settings import VIDEO_SUFFIXES
 from backends.data.annotation import Skipped, name_problem, short
 

@@ -1,7 +1,5 @@
 """A folder of class folders, split by lists `train.txt`, `val.txt` and `test.txt` or by a share of the videos."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 1 is training, 2 is the testing part that the reference calls validation, 0 is unused in this split.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path

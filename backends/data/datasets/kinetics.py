@@ -3,14 +3,11 @@
 Classes are numbered as they first appear in the training list. Many videos of the lists cannot be had any more.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from backends.core.errors import InputError
-from backends.core.messages import N_, line
+from backends.core.messages import N_, InputError, line
 from backends.data.annotation import Skipped, short
 from backends.data.datasets import Dataset, ListedVideo, Lists, list_names, list_rows, usable
 

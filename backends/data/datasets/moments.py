@@ -1,7 +1,5 @@
 """Moments in Time: `moments_categories.txt`, `trainingSet.csv`, `validationSet.csv` and perhaps `testingSet.csv`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

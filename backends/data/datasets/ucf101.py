@@ -1,12 +1,10 @@
 """UCF-101: `classInd.txt` numbers the classes, `trainlist01.txt` and `testlist01.txt` list `<class>/<video>.avi`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.data.annotation import Skipped
 from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, listed_paths, usable
 

@@ -1,13 +1,11 @@
 """One file a model family, found by looking into this folder; see `network.Family`."""
 
-from __future__ import annotations
-
 import functools
 import importlib
 import pkgutil
 from collections.abc import Mapping
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.core.model_io import ClipShape
 from backends.models.network import Architecture, Builder, Family, Network, Shapes
 

@@ -1,7 +1,5 @@
 """DenseNet (`models/densenet.py`): every layer takes all that the layers of its block before it gave."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """The pre-activation ResNet (`models/pre_act_resnet.py`): normalization and ReLU stand before each convolution."""
 
-from __future__ import annotations
-
 from backends.models.network import ONE, Architecture, Builder, Family, Size
 from backends.models.residual import BASIC, BLOCKS, CUBE, expansion, guess_residual, residual, stem, widened
 

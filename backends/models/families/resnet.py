@@ -1,7 +1,5 @@
 """The 3D ResNet of the guide (`models/resnet.py` of the reference)."""
 
-from __future__ import annotations
-
 from backends.models.network import Architecture, Builder, Family, Size
 from backends.models.residual import (
     BASIC,

@@ -3,8 +3,6 @@
 Between them stand as many planes as give the pair the parameters of the whole.
 """
 
-from __future__ import annotations
-
 from backends.models.network import ONE, Architecture, Builder, Family, Size
 from backends.models.residual import (
     BASIC,

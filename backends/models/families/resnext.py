@@ -1,7 +1,5 @@
 """ResNeXt (`models/resnext.py`): the 3x3x3 convolutions in 32 groups, the only cardinality that the reference runs."""
 
-from __future__ import annotations
-
 from backends.models.network import Architecture, Builder, Family, Size
 from backends.models.residual import BOTTLENECK, bottleneck, guess_residual, residual, stem, widened
 

@@ -1,7 +1,5 @@
 """The wide ResNet (`models/wide_resnet.py`): `k` times the widths, and outputs of twice the width."""
 
-from __future__ import annotations
-
 from backends.models.network import Architecture, Builder, Family
 from backends.models.residual import BOTTLENECK, bottleneck, guess_residual, residual, stem, widened
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from bench.console.report import Asked, Found, bench_console, figures
 from bench.console.scenes import Start, Watched
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backends.core.errors import InputError
+from backends.core.messages import InputError
 from backends.data import datasets
 from backends.data.annotate import run
 from backends.data.annotation import name_problem, read_annotation

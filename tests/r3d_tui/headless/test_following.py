@@ -9,8 +9,8 @@ from io import StringIO
 from pathlib import Path
 
 from backends.core.client import Snapshot
-from backends.core.errors import InputError
 from backends.core.events import StageProgress
+from backends.core.messages import InputError
 from backends.core.run_state import Run, StageRun
 from r3d_tui.headless.follow import JsonLines, asking, exit_code, follow
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from backends.core.client import Snapshot
-from backends.core.errors import InputError
 from backends.core.events import Outcome
-from backends.core.messages import line
+from backends.core.messages import InputError, line
 from backends.core.run_state import Run, StageRun
 from r3d_tui.headless.sentences import (
     complaint,

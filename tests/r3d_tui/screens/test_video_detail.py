@@ -10,8 +10,7 @@ import pytest
 
 from backends import api
 from backends.core.catalog_pages import ClipFrames, Query, VideoEntry
-from backends.core.errors import InputError
-from backends.core.messages import line
+from backends.core.messages import InputError, line
 from backends.data.catalog import SqlCatalog, memory_catalog
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words

@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from r3d_tui.text.safe import safe, safe_lines
+from r3d_tui.text.rows import safe, safe_lines
 
 
 @pytest.mark.parametrize(
