@@ -89,10 +89,9 @@ def bench_demo(rounds: int, say: Say) -> BenchReport:
 def _imports(workspace: Path) -> Iterator[tuple[str, tuple[int, float]]]:
     """Modules and seconds of importing them, by the stages' logs of the latest run."""
     run = max((workspace / ".r3d" / "runs").iterdir())
-    for log in sorted(run.rglob("*.log")):
+    for log in sorted((run / "logs").glob("*.log")):
         found = [int(one) for one in IMPORTS.findall(log.read_text("utf-8", "replace"))]
-        if found:
-            yield log.stem, (len(found), sum(found) / 1e6)
+        yield log.stem.rpartition("-")[0], (len(found), sum(found) / 1e6)
 
 
 def bench_accuracy(videos: int, rounds: int, say: Say) -> BenchReport:
