@@ -8,11 +8,10 @@ from msgspec.structs import replace
 from textual.app import SuspendNotSupported
 
 from backends.core.messages import Line
-from r3d_tui.screens import browsing, opening, run_commands
+from r3d_tui.screens import opening, run_commands
 from r3d_tui.screens.board import Board, Command
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.host import write_text
-from r3d_tui.state.browsed_run import Page
 from r3d_tui.terminal import tty
 from r3d_tui.text.rows import Row
 from r3d_tui.views import dialogs, stages
@@ -232,11 +231,6 @@ def _go(board: Board, go: Callable[[Path], Line | None], path: Path) -> None:
         board.show_error(wrong)
 
 
-def browse(board: Board, page: Page) -> None:
-    """The browser of runs, at a page."""
-    browsing.open_browser(board, page, partial(opening.open_kept, board))
-
-
 COMMANDS: Mapping[str, Command] = {
     "start": run_commands.start,
     "run": run_commands.run,
@@ -252,10 +246,10 @@ COMMANDS: Mapping[str, Command] = {
     "open": open_panel,
     "details": details,
     "chip": opening.open_chip,
-    "results": partial(browse, page="matrix"),
-    "videos": partial(browse, page="classes"),
-    "skipped": partial(browse, page="skipped"),
-    "runs": partial(browse, page="runs"),
+    "results": partial(opening.open_browser, page="matrix"),
+    "videos": partial(opening.open_browser, page="classes"),
+    "skipped": partial(opening.open_browser, page="skipped"),
+    "runs": partial(opening.open_browser, page="runs"),
     "bundle": opening.make_bundle,
     "log": lambda board: board.action_panel("log"),
     "search": search,

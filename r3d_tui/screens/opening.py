@@ -1,4 +1,4 @@
-"""What opens from the board and needs answers first: devices, bundles. Lists and results are in `browsing`.
+"""What opens from the board and needs answers first: the browser of runs, devices, bundles, the form.
 
 Questions go through threads, as all do.
 """
@@ -6,19 +6,40 @@ Questions go through threads, as all do.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from r3d_tui.screens.board import Board
-from r3d_tui.screens.host import DEMO
+from r3d_tui.screens.host import DEMO, has_colours
 from r3d_tui.text import figures
 from r3d_tui.views.phase import unmade
 
 if TYPE_CHECKING:
+    from backends.core.client import RunSummary
     from backends.core.command_reports import Bundle
     from backends.core.values import DeviceTable
+    from r3d_tui.state.browsed_run import BrowsedRun, Page
     from r3d_tui.views.chip import Processes
     from r3d_tui.views.devices import Device
     from r3d_tui.views.tracks import Track
+
+
+def open_browser(board: Board, page: Page) -> None:
+    """The browser of runs at a page; a word where no run has what it is about."""
+    from r3d_tui.screens.run_browser import RunBrowser
+    from r3d_tui.state.browsed_run import RunReader
+
+    host = board.host
+    reader = RunReader(host.client, board.words, is_read_only=host.read_only, has_colours=has_colours(board.app))
+
+    def show(found: tuple[tuple[RunSummary, ...], BrowsedRun | None]) -> None:
+        runs, run = found
+        if run is None and page != "runs":
+            board.say("say.no_result" if page == "matrix" else "runs.none")
+        else:
+            board.app.push_screen(RunBrowser(page, runs, run, board.words, reader, partial(open_kept, board)))
+
+    board.ask(partial(reader.find, page), show)
 
 
 def open_chip(board: Board) -> None:

@@ -1,6 +1,6 @@
 """The browser of runs: their list, and of one run the matrix, classes, videos, skipped items, and a comparison.
 
-`browsing.open_browser` puts it over the board at any page. What a page lists is asked for in a thread; filter, sort and
+`opening.open_browser` puts it over the board at any page. What a page lists is asked for in a thread; filter, sort and
 cursor work alike on each.
 """
 
@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from msgspec import Struct
 from textual.binding import Binding, BindingType
 from textual.color import Color
 
@@ -23,7 +22,7 @@ from r3d_tui.screens.dialog import Large
 from r3d_tui.screens.entry_line import EntryLine
 from r3d_tui.screens.host import has_colours
 from r3d_tui.screens.video_detail import VideoDetail
-from r3d_tui.state.browsed_run import PAGES, BrowsedRun, Page
+from r3d_tui.state.browsed_run import PAGES, BrowsedRun, Page, RunReader
 from r3d_tui.state.browser_state import BrowserState, Read
 from r3d_tui.state.feed import ask
 from r3d_tui.text.rows import Row
@@ -33,22 +32,6 @@ from r3d_tui.views.matrix import Heat
 FAR = 1 << 20
 JUMPS = (("o", "matrix"), ("b", "classes"), ("a", "skipped"))
 """The keys that open pages from the board; h is one too where it does not move in the matrix."""
-
-
-class BrowserActions(Struct, frozen=True):
-    """What the browser needs of the workspace; all but `devices` take their time and are called in threads."""
-
-    run: Callable[[str], BrowsedRun]
-    """A run by its id."""
-    export: Callable[[str, Path], object]
-    """Copy a run's result to a folder."""
-    pictures: Callable[[str, str, int, int], Any]
-    """Of a run's video: its clip at a side in pixels, as frames and as rows of cells."""
-    devices: Callable[[str], None]
-    """Show what the devices of a run did."""
-    folder: Path
-    """The workspace."""
-    is_read_only: bool
 
 
 class RunBrowser(Large):
@@ -78,11 +61,18 @@ class RunBrowser(Large):
     ]
 
     def __init__(
-        self, page: Page, runs: Sequence[RunSummary], run: BrowsedRun | None, words: Words, actions: BrowserActions
+        self,
+        page: Page,
+        runs: Sequence[RunSummary],
+        run: BrowsedRun | None,
+        words: Words,
+        reader: RunReader,
+        devices: Callable[[str], None],
     ) -> None:
+        """`devices` shows what the devices of a run did."""
         super().__init__("", lambda _: [], words)
         self.state = BrowserState(page, runs, run, words)
-        self._actions = actions
+        self._reader, self._devices = reader, devices
 
     def make_body(self) -> ListPane:
         """A list of any length."""
@@ -215,14 +205,14 @@ class RunBrowser(Large):
             self.state.enter("compare" if pair else "classes" if wanted.top1 is None else "matrix")
             self._turned()
 
-        ask(self, partial(self._actions.run, wanted.id), take, self.say_error)
+        ask(self, partial(BrowsedRun, self._reader, wanted.id), take, self.say_error)
 
     def _open(self, chosen: Any) -> None:
         """A video's clips and all about it; from lists of videos those near it follow."""
         run, listing = self.state.run, self.state.listing
         if run is None or listing is None:
             return
-        pictures = partial(self._actions.pictures, run.id)
+        pictures = partial(self._reader.pictures, run.id)
 
         def show(videos: Sequence[Any]) -> None:
             place = videos.index(chosen) if chosen in videos else 0
@@ -261,7 +251,7 @@ class RunBrowser(Large):
     def action_devices(self) -> None:
         """What the run's devices did."""
         if self.state.page == "runs" and self.state.chosen is not None:
-            self._actions.devices(self.state.chosen.id)
+            self._devices(self.state.chosen.id)
 
     def action_other(self, step: int) -> None:
         """Compare with another run."""
@@ -271,20 +261,20 @@ class RunBrowser(Large):
 
     def action_export(self) -> None:
         """Ask for a folder, then copy the result there."""
-        run, words, actions = self.state.run, self._words, self._actions
+        run, words, client = self.state.run, self._words, self._reader.client
         if run is None or self.state.cursor is None:
             return
-        if actions.is_read_only:
+        if self._reader.is_read_only:
             self.say(words("say.read_only"))
             return
 
         def chosen(text: str | None) -> None:
             if text:
-                folder = actions.folder / Path(text).expanduser()
+                folder = client.workspace / Path(text).expanduser()
                 said = words("say.exported", path=str(folder))
-                ask(self, partial(actions.export, run.id, folder), lambda _: self.say(said), self.say_error)
+                ask(self, partial(client.export, run.id, folder), lambda _: self.say(said), self.say_error)
 
-        place = str(actions.folder / f"result-{run.id}")
+        place = str(client.workspace / f"result-{run.id}")
         self.app.push_screen(EntryLine(place, "", question=words("browse.where")), chosen)
 
     def action_move(self, rows: int) -> None:

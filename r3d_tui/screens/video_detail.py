@@ -9,6 +9,7 @@ from backends.core.catalog_pages import ClipFrames, VideoEntry
 from backends.core.messages import Line, R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.dialog import Large
+from r3d_tui.state.browsed_run import Pictures
 from r3d_tui.state.feed import ask
 from r3d_tui.text.rows import Row, Span, cut, row, safe, width_of
 from r3d_tui.views.browser_tables import clip_facts
@@ -20,7 +21,6 @@ ROUNDS = 3
 BESIDE = 30
 """Cells that the facts beside a picture need; with fewer they stand below it."""
 
-Pictures = tuple[tuple[Row, ...], ...]
 Fetch = Callable[[str, int, int], tuple[ClipFrames, Pictures]]
 """A video's clip (from 0) at a side in pixels: its frames, and the same as rows of cells. Slow: called in a thread."""
 

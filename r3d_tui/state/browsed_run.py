@@ -2,14 +2,15 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
 from typing import Any, Literal
 
 from msgspec import Struct
 
-from backends.core.catalog_pages import Catalog, Change, Query, SkippedEntry, VideoEntry
+from backends.core.catalog_pages import Catalog, Change, ClipFrames, Query, SkippedEntry, VideoEntry
 from backends.core.client import Client, RunResult, RunSummary
 from backends.core.messages import InputError
+from r3d_tui.lang.words import Words
+from r3d_tui.text.rows import Row
 from r3d_tui.views import browser_tables as tables
 from r3d_tui.views.browser_tables import Field, sort_keys
 from r3d_tui.views.compare import Comparison
@@ -17,8 +18,8 @@ from r3d_tui.views.listing import Listing, in_memory, of_catalog
 
 Page = Literal["runs", "matrix", "classes", "videos", "wrong", "skipped", "compare"]
 PAGES: tuple[Page, ...] = ("runs", "matrix", "classes", "videos", "wrong", "skipped", "compare")
-OpenCatalog = Callable[[str], Catalog]
-"""The catalog of a run by its id, or of the latest run that made clips; InputError where there is none."""
+Pictures = tuple[tuple[Row, ...], ...]
+"""Frames as rows of cells."""
 
 
 class PageList(Struct, frozen=True):
@@ -57,11 +58,11 @@ class Narrowed(Struct, frozen=True):
 class BrowsedRun:
     """One run; its catalog is opened when a page first needs it."""
 
-    def __init__(self, client: Client, open_catalog: OpenCatalog, run_id: str, catalog: Catalog | None = None) -> None:
+    def __init__(self, reader: "RunReader", run_id: str, catalog: Catalog | None = None) -> None:
         """InputError where there is no such run. `catalog` is the run's, where it is open already."""
-        self.result: RunResult = client.result(run_id)
+        self.result: RunResult = reader.client.result(run_id)
         self.id = run_id
-        self._client, self._open, self._opened = client, open_catalog, catalog
+        self._reader, self._opened = reader, catalog
         self._opening = threading.Lock()
 
     @property
@@ -69,7 +70,7 @@ class BrowsedRun:
         """InputError where it cannot be had."""
         with self._opening:
             if self._opened is None:
-                self._opened = self._open(self.id)
+                self._opened = self._reader.catalog(self.id)
             return self._opened
 
     def listing(self, page: Page, narrowed: Narrowed | None) -> Listing[Any]:
@@ -83,7 +84,7 @@ class BrowsedRun:
 
     def compared(self, other: RunSummary) -> tuple[Comparison, Listing[Change]]:
         """This run beside another, and the videos whose best label differs."""
-        before = self._client.result(other.id)
+        before = self._reader.client.result(other.id)
         try:
             counts = self.catalog.compare(other.id)
         except InputError:
@@ -108,18 +109,39 @@ class BrowsedRun:
                 self._opened.close()
 
 
-def find_run(
-    page: Page, client: Client, open_catalog: OpenCatalog, wanted: str = ""
-) -> tuple[tuple[RunSummary, ...], BrowsedRun | None]:
-    """All runs, and the one that a page is opened on: that of results the latest with one, that of classes the latest
-    that made clips, else the latest. None where there is none.
-    """
-    runs = client.runs()
-    if page == "classes" and not wanted:
-        catalog = open_catalog("")
-        run_id = catalog.run_id or (runs[0].id if runs else "")
-        return runs, BrowsedRun(client, open_catalog, run_id, catalog) if run_id else None
-    fits = [one for one in runs if wanted in ("", one.id) and (page != "matrix" or one.top1 is not None)]
-    scored = [one for one in fits if one.top1 is not None] if page == "runs" else []
-    chosen = next(iter(scored or fits), None)
-    return runs, BrowsedRun(client, open_catalog, chosen.id) if chosen else None
+class RunReader:
+    """Opens a workspace's runs for the browser."""
+
+    def __init__(self, client: Client, words: Words, *, is_read_only: bool, has_colours: bool) -> None:
+        """Reasons are worded, and so found and sorted by, in the language of `words`."""
+        self.client, self.is_read_only = client, is_read_only
+        self._words, self._has_colours = words, has_colours
+
+    def catalog(self, run_id: str) -> Catalog:
+        """Of a run, or of the latest that made clips. InputError where there is none."""
+        from backends import api
+
+        catalog = api.open_catalog(self.client.workspace, run_id, keep=not self.is_read_only)
+        catalog.say(self._words.line)
+        return catalog
+
+    def find(self, page: Page) -> tuple[tuple[RunSummary, ...], BrowsedRun | None]:
+        """All runs, and the one that a page is opened on: that of results the latest with one, that of classes the
+        latest that made clips, else the latest. None where there is none.
+        """
+        runs = self.client.runs()
+        if page == "classes":
+            catalog = self.catalog("")
+            run_id = catalog.run_id or (runs[0].id if runs else "")
+            return runs, BrowsedRun(self, run_id, catalog) if run_id else None
+        scored = [one for one in runs if one.top1 is not None]
+        fits = scored if page == "matrix" else (scored or runs) if page == "runs" else runs
+        return runs, BrowsedRun(self, fits[0].id) if fits else None
+
+    def pictures(self, run_id: str, video: str, clip: int, side: int) -> tuple[ClipFrames, Pictures]:
+        """A run's clip of a video (from 0) at a side in pixels: its frames, and the same as rows of cells."""
+        from backends import api
+        from r3d_tui.views.picture import pictures
+
+        frames = api.clip_frames(self.client.workspace, video, clip, side, run_id)
+        return frames, pictures(frames, colours=self._has_colours)
