@@ -40,7 +40,7 @@ class Identified(Struct, frozen=True):
     """What no tensor shows, and where it was read."""
 
     def __str__(self) -> str:
-        return describe(self.architecture)
+        return str(describe(self.architecture))
 
 
 class Checkpoint(Struct, frozen=True):
@@ -59,11 +59,12 @@ class Checkpoint(Struct, frozen=True):
         return sum(tensor.size for name, tensor in self.state.items() if _is_learnt(name))
 
 
-def describe(architecture: Architecture) -> str:
+def describe(architecture: Architecture) -> Line:
     """For people: `resnext-101 of 400 classes, shortcut B, widths 128 256 512 1024, conv1_t_size 7`."""
     widths = " ".join(map(str, network_of(architecture).widths))
-    shown = f"{architecture.name} of {architecture.classes} classes, shortcut {architecture.shortcut}"
-    return f"{shown}, widths {widths}, conv1_t_size {architecture.conv1_t_size}"
+    text = N_("{arch} of {classes} classes, shortcut {shortcut}, widths {widths}, conv1_t_size {size}")
+    arch, classes, shortcut = architecture.name, architecture.classes, architecture.shortcut
+    return line(text, arch=arch, classes=classes, shortcut=shortcut, widths=widths, size=architecture.conv1_t_size)
 
 
 def identify(

@@ -17,7 +17,7 @@ from backends.core.settings import PreprocessSettings, Settings
 from backends.data.dataset_checks import read_labelling
 from backends.data.datasets.hmdb51 import HMDB51
 from backends.data.video_files import folder_names
-from backends.models.checkpoint import MOST_OPTIONS, Identified, identify
+from backends.models.checkpoint import MOST_OPTIONS, Identified, describe, identify
 from backends.models.model_specs import read_limits, wanted_network
 from backends.models.network import options_beside
 
@@ -73,7 +73,8 @@ def model_findings(settings: Settings) -> tuple[Finding, ...]:
         found = identify(path, wanted_network(settings), options_beside(path), read_limits(settings))
     except InputError as error:
         return (Finding("checkpoint", "missing", error.line, error.hint),)
-    return (Finding("checkpoint", "met", line("{network}", network=str(found))), *_contradictions(settings, found))
+    network = line("{network}", network=describe(found.architecture))
+    return (Finding("checkpoint", "met", network), *_contradictions(settings, found))
 
 
 def _contradictions(settings: Settings, found: Identified) -> Iterator[Finding]:
@@ -86,7 +87,8 @@ def _contradictions(settings: Settings, found: Identified) -> Iterator[Finding]:
         of = line(" (as many classes as {data} has)", data=public) if public else ""
         text = N_("the checkpoint is a {network}{of}; the data set has {data} classes")
         hint = line("set model.checkpoint to one that was trained on these classes, or give the data it was trained on")
-        yield Finding("model classes", "missing", line(text, network=str(found), of=of, data=counts.data), hint)
+        cause = line(text, network=describe(found.architecture), of=of, data=counts.data)
+        yield Finding("model classes", "missing", cause, hint)
     options = options_beside(settings.model.checkpoint)
     different = tuple(_differences(options, settings.preprocess)) if options else ()
     if different:

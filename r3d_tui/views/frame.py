@@ -201,6 +201,8 @@ def strip(snapshot: Snapshot | None, look: Look) -> Row:
     if snapshot is None:
         return ()
     found = stages(snapshot)
+    if not found:
+        return ()
     tail = row(Span(f"{sum(stage.settled for stage in found)}/{len(found)} ", "dim"))
     space = look.width - width_of(tail) - 1
     line: Row = ()
