@@ -1,7 +1,7 @@
 """`python -m bench servers`: how long 1 to 64 servers take for a set of Kinetics' size, and what bounds them: a model.
 
 Measured here: processor time of decoding a video of ten seconds. Taken from elsewhere, and named in the report: the
-chips' published rate, what the head spends on a shard and receives for a clip (docs/decisions/0024), and the sizes below.
+chips' published rate, what the head spends on a shard and receives for a clip (decision 0024), and the sizes below.
 """
 
 from __future__ import annotations
