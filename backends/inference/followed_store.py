@@ -95,7 +95,7 @@ class FollowedStore:
         return self._packer.add(tuple(n for n in range(one.first, end) if not self._ledger.has(n)))
 
     def _more(self) -> Iterator[tuple[VideoLine, bytes]]:
-        """Whole lines behind the last one that was read; all of them where the index was written anew."""
+        """Whole lines behind the last one that was read; all of them where the index is another file now."""
         try:
             with open(self._index, "rb") as file:
                 if os.fstat(file.fileno()).st_ino != self._inode:

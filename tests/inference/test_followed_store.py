@@ -203,7 +203,7 @@ def test_clips_that_could_not_be_read_are_read_once_the_store_is_whole(growing: 
     assert expected(rig, store) == rig.rows
 
 
-def test_an_index_that_is_written_anew_is_read_on(growing: Growing, rig: Rig, store: Path) -> None:
+def test_an_index_that_is_replaced_is_read_on(growing: Growing, rig: Rig, store: Path) -> None:
     """Preprocess was killed and began again: its lines stand in a new file, and the same ones are known."""
 
     def write(folder: Path, job: Job) -> None:
