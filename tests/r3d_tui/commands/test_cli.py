@@ -103,7 +103,7 @@ def test_status_of_a_new_workspace_is_a_document_of_nothing(tmp_path: Path) -> N
         document["stages"],
         document["devices"],
     )
-    assert {"top1", "top5", "videos", "videos_set_aside", "videos_skipped", "clips", "clips_per_s"} == set(
+    assert {"top1", "top5", "videos", "videos_set_aside", "videos_skipped", "clips", "clips_per_s", "verified"} == set(
         document["result"]
     )
     assert {None} == set(document["result"].values())
