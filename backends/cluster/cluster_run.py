@@ -260,8 +260,19 @@ class ClusterRun:
             raise Stopped
         for command in self._job.commands():
             server, _, device = str(command.get("id")).partition("/")
-            if server in self._servers and device:
+            if server in self._servers and not device:
+                self._take(server, command.get("take"))
+            elif server in self._servers:
                 self._carrier.give(server, to_frame(Command({**command, "id": device})))
+
+    def _take(self, server: str, take: str | None) -> None:
+        """A person excludes a server, or includes it again."""
+        now = time.monotonic()
+        if take == "out" and self._leases.servers[server].state in ("starting", "ready"):
+            self._carrier.kill(server)
+            self._do(self._leases.left_out(server, line("excluded on request"), now))
+        elif take == "in":
+            self._do(self._leases.taken_in(server, now))
 
     def _name(self, server: str) -> str:
         hello, alive = self._servers[server].hello, self._servers[server].alive

@@ -135,10 +135,17 @@ class ShardLeases:
         return self._hand_out()
 
     def left_out(self, name: str, reason: Line, at: float) -> list[Step]:
-        """The server cannot take part."""
+        """The server cannot take part, or is not to: others get its shards."""
         server = self.servers[name]
+        self._queue.extendleft(reversed(server.flight.values()))
+        server.flight.clear()
         server.state, server.since, server.reason = "left_out", at, reason
-        return [ShowServer(name, "out", reason)]
+        return [ShowServer(name, "out", reason), *self._hand_out()]
+
+    def taken_in(self, name: str, at: float) -> Sequence[Step]:
+        """A server that was left out or lost is started again."""
+        server = self.servers[name]
+        return self._start(server, at) if server.state in ("left_out", "lost") else ()
 
     def heard(self, name: str, at: float) -> None:
         """Whatever the server sent."""
@@ -160,8 +167,6 @@ class ShardLeases:
         self.heard(name, at)
         steps = self._failed(name, shard, reason) if shard else []
         if server.refusals >= REFUSALS and len(self._ready) > 1:
-            self._queue.extendleft(reversed(server.flight.values()))
-            server.flight.clear()
             steps += [Kill(name), *self.left_out(name, reason, at)]
         return [*steps, *self._hand_out()]
 

@@ -12,7 +12,7 @@ from r3d_tui.views import dialogs
 from r3d_tui.views.chips import devices_setting, included, number_of
 from r3d_tui.views.devices import short_id
 from r3d_tui.views.look import paragraph, stage_word
-from r3d_tui.views.phase import failed_stage, fix_before, fix_of
+from r3d_tui.views.phase import computes, failed_stage, fix_before, fix_of, running_stages
 
 
 def start(board: Board) -> None:
@@ -149,7 +149,8 @@ def _toggle_in_run(board: Board, device: str, take: str) -> None:
     state = board.state
     if state.snapshot is None:
         return
-    if not any(stage.name == "infer" and stage.state == "running" for stage in state.snapshot.run.stages):
+    stage = next((one.name for one in running_stages(state.snapshot) if computes(one)), None)
+    if stage is None:
         wished = "in" if state.wishes.get(device) == "out" else take
         state.wishes[device] = wished
         board.say(f"say.device_later_{wished}", device=short_id(device))
@@ -157,7 +158,7 @@ def _toggle_in_run(board: Board, device: str, take: str) -> None:
     command = {"command": "device", "id": device, "take": take}
     client = board.host.client
     board.ask(
-        lambda: client.command("infer", command), lambda _: board.say(f"say.device_{take}", device=short_id(device))
+        lambda: client.command(stage, command), lambda _: board.say(f"say.device_{take}", device=short_id(device))
     )
 
 

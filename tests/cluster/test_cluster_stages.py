@@ -228,6 +228,16 @@ def test_what_bounds_a_run_is_named(decoding: float | None, waiting: float, comp
     assert (f"bound by {expected}" in found) if expected else not found
 
 
+def test_a_server_is_excluded_and_included_on_request(cluster: Cluster, alone: tuple[str, str]) -> None:
+    """It ends at once, and the other one does its shards; equal digests."""
+    said, tuning = list[Event](), cluster.tuning(shard_videos=1)
+    job = cluster.job("preprocess", "excluded", tuning, said)
+    thread = when_working(cluster, said, lambda: job.obey({"command": "device", "id": "local-2", "take": "out"}))
+    assert alone[0] == cluster_stages.preprocess(job).digest
+    thread.join()
+    assert "out" in [event.state for event in said if isinstance(event, DeviceChanged) and event.device == "local-2"]
+
+
 def test_a_silent_server_is_shown_as_stalled_and_is_at_work_again_after_a_word(cluster: Cluster) -> None:
     """A SIGSTOP of a few seconds ends nothing."""
     said, tuning = list[Event](), cluster.tuning("local:1", shard_videos=2)

@@ -101,6 +101,15 @@ def test_a_server_that_fails_every_shard_does_not_take_them_all() -> None:
     assert (80, "left_out") == (counted, made.servers["s0"].state)
 
 
+def test_an_excluded_server_gives_its_shards_to_the_others_and_may_come_back() -> None:
+    """As Space in the console has it."""
+    made = leases(2, [Shard((0,)), Shard((1,))])
+    assert [(0,), (1,)] == flight(made.servers["s0"])
+    assert [("s1", (0,)), ("s1", (1,))] == gives(made.left_out("s0", REASON, 1.0))
+    assert any(isinstance(step, StartServer) for step in made.taken_in("s0", 2.0))
+    assert () == made.taken_in("s0", 2.0)
+
+
 def test_a_silent_server_is_ended_and_started_again_a_few_times() -> None:
     """Then it stays away, and the run ends where no other is left."""
     made = ShardLeases(["s0"], [Shard((0,))], ShardLimits(start_s=10, silent_s=5, starts=2))
