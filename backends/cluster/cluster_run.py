@@ -1,7 +1,5 @@
 """The head's side of a run over servers: leases out, answers into the spool, servers shown. The stages call it."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Mapping, Sequence

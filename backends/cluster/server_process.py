@@ -9,8 +9,6 @@ Whatever ends it ends its devices and decoders, by the kernel; it keeps nothing 
 while it runs.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import platform

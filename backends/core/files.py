@@ -61,6 +61,12 @@ def read_file(path: Path, *, hint: str, most: int, cut: bool = False) -> bytes:
     raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=problem)
 
 
+def stamp_of(path: Path) -> tuple[int, int]:
+    """By which a file is known to be the same: size, and time of change in nanoseconds."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file, in pieces where they are many, by a synced temporary beside it and a rename.
 

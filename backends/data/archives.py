@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from backends.core.codec import DecodeError, dumps, loads
 from backends.core.events import SetAside
-from backends.core.files import write_whole
+from backends.core.files import stamp_of, write_whole
 from backends.core.messages import N_, InputError, Line, line
 from backends.data.annotation import short
 from backends.data.archive_entries import (
@@ -116,7 +116,7 @@ class Unpacking:
 
     def _unpack(self, archive: Path, out: Path, aim: Aim) -> Path:
         record = out.with_name(f"{out.name}.json")
-        stamps = tuple((path.name, *_stamp(path)) for path in _parts(archive))
+        stamps = tuple((path.name, *stamp_of(path)) for path in _parts(archive))
         before = _read(record)
         if before is None or before.stamps != stamps or (before.files, before.bytes) != _holds(out):
             placed = self._fresh(archive, out, aim)
@@ -155,11 +155,6 @@ def _refusal(archive: Path, error: RefusedError) -> InputError:
 
 def _parts(archive: Path) -> list[Path]:
     return volumes(archive) if archive_kind(archive.name) == "rar" else [archive]
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
 
 
 def _read(record: Path) -> Unpacked | None:

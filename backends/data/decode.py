@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from backends.core.files import stamp_of
 from backends.core.messages import Line, line, os_reason
 from backends.data.constant_frame_rate import Cadence, grid_time
 from backends.data.jpeg import MAY_PASS
@@ -93,12 +94,6 @@ def check_file(path: Path) -> tuple[int, int]:
     if not stamp[0]:
         raise UnreadableVideoError(line("the file is empty"))
     return stamp
-
-
-def stamp_of(path: Path) -> tuple[int, int]:
-    """By which a video file is known to be the same: size, and time of change in nanoseconds."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
 
 
 def _options() -> dict[str, str]:

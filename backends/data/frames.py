@@ -19,14 +19,13 @@ from msgspec import Struct
 
 from backends.core.codec import DecodeError, dumps, loads
 from backends.core.events import Outcome
-from backends.core.files import make_folder, write_whole
+from backends.core.files import make_folder, stamp_of, write_whole
 from backends.core.messages import N_, InputError, line
 from backends.data.annotation import read_annotation
 from backends.data.archives import Unpacking
 from backends.data.data_specs import frames_used
 from backends.data.datasets import read_lists
 from backends.data.datasets.class_folders import subset_by_share
-from backends.data.decode import stamp_of
 from backends.data.frame_pool import (
     Failed,
     VideoFrames,

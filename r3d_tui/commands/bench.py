@@ -1,7 +1,5 @@
 """`r3d-tui bench infer` and `bench precision`, and how a bench report is printed (`bench/` uses it too)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A sheet over the board with a title, a body that scrolls and a line of keys."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path

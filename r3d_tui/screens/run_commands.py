@@ -1,7 +1,5 @@
 """Commands that begin, change or end a run. Every question to the client goes through a thread; nothing blocks here."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from backends.core.client import Preview, RunRequest
