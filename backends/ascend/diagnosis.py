@@ -40,8 +40,9 @@ UNKNOWN_FIX = line("see the stage's log, the plog under ~/ascend/log, `dmesg` an
 def diagnose(text: str, tool: ToolKind = "", status: int = 1) -> ToolFailure | None:
     """What a tool's output and its exit status mean; None where the output holds no code and nothing known.
 
-    ais_bench prints its closing lines after failures too: they mean nothing.
+    ais_bench prints its closing lines after failures too: they mean nothing. A log in JSON has its line ends escaped.
     """
+    text = text.replace("\\n", "\n")
     rows = [row for row in map(plain, text.replace("\r", "\n").splitlines()) if row]
     codes = _codes(text)
     messages = {code: message_of(text, code) for code in codes}
@@ -49,7 +50,7 @@ def diagnose(text: str, tool: ToolKind = "", status: int = 1) -> ToolFailure | N
     found = find(Evidence(words, f"{words}\n".lower(), codes, messages, status, tool))
     best = found[0] if found else None
     number, meaning, level = _number(text, next((match.entry.call for match in found if match.entry.call), ""))
-    if meaning is not None and (best is None or level < best.rank[0]):
+    if meaning is not None and (best is None or level < best.rank[0] or meaning.cause == best.entry.cause):
         beside = best if best is not None and LEVELS[best.rank[0]] == "last words" else None
         return _by_number(number, meaning, headline(rows), beside)
     if best is None:

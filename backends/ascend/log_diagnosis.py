@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from backends.ascend.diagnosis import diagnose, diagnose_run
+from backends.ascend.npu_text import without_services
 from backends.ascend.tool_errors import ToolKind
 from backends.core.files import read_file
 from backends.core.messages import N_, InputError, Line, line
@@ -65,6 +66,7 @@ def read_saved_log(path: Path) -> SavedLog:
 
 def explain(text: str) -> SavedLog | None:
     """The figures of a log, else its failure; None where it has neither."""
+    text = without_services(text)
     figures, end = read_log(text)
     if figures:
         return SavedLog(figures, diagnose(text[end:], "run"))

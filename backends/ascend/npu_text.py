@@ -3,6 +3,7 @@
 `npu_smi` reads tables from the rows.
 """
 
+import html
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,12 +20,17 @@ _SERVICE = re.compile(r"(?P<name>(?=[^|]*[A-Za-z])[\w./-]+)[ \t]*\|(?: |$)(?P<re
 """What `docker compose logs` puts before each line: the name of a container, and a bar."""
 _STAMP = re.compile(r"(?:\[pod/[^]\s]+\] )?\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) |\[pod/[^]\s]+\] ")
 """And the times and pods of `docker logs -t` and `kubectl logs --prefix`."""
+_QUOTED_RULE = re.compile(r"(?:[ \t]*[>|])+[ \t]?(?=\+[-=+]{9})")
 _RULE = re.compile(r"\+(?:[-+|]*|[=+|]*)")
 
 
 def without_services(text: str) -> str:
-    """The lines without what logs of containers put before them, those of each service together."""
-    lines = [_STAMP.sub("", row) for row in _ESCAPES.sub("", text).splitlines()]
+    """The lines without what logs of containers put before them, those of each service together.
+
+    Without a web page's marks too: HTML entities, and what it puts before each line of a quotation.
+    """
+    plain = html.unescape(_ESCAPES.sub("", text)).replace("\xa0", " ")
+    lines = [_STAMP.sub("", row) for row in _unquoted(plain.splitlines())]
     found = [_SERVICE.fullmatch(row) for row in lines]
     counts = Counter(match["name"] for match in found if match)
     if max(counts.values(), default=0) < 2:
@@ -36,6 +42,15 @@ def without_services(text: str) -> str:
             _STAMP.sub("", match["rest"]) if match and named else row
         )
     return "\n".join(row for rows in groups.values() for row in rows)
+
+
+def _unquoted(lines: Sequence[str]) -> Iterator[str]:
+    """A table's own rules begin with a plus: what stands before the first one is a quotation's."""
+    quote = next((found[0] for found in map(_QUOTED_RULE.match, lines) if found), "")
+    prefix = re.compile(rf"(?:[ \t]*[>|]){{{quote.count('>') + quote.count('|')}}}[ \t]?")
+    for row in lines:
+        found = prefix.match(row) if quote else None
+        yield row[found.end() :] if found else row
 
 
 def rows(text: str) -> Iterator[Cells]:

@@ -138,11 +138,15 @@ SERVICES = {
     "compose with times": "worker-1  | 2026-01-01T00:00:00.123456789Z {row}",
     "docker with times": "2026-01-01T00:00:00.123456789Z {row}",
     "pods": "[pod/npu-0/worker] {row}",
+    "quoted": "> {row}",
+    "quoted twice": ">> {row}",
+    "quoted by a bar": "| {row}",
+    "quoted by both": "> | {row}",
 }
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_what_logs_of_containers_put_before_a_line_is_taken_off(
+def test_what_logs_of_containers_and_quotations_put_before_a_line_is_taken_off(
     output: Callable[[str], str], tmp_path: Path, name: str
 ) -> None:
     """Of a transcript of table, ids and boards: all three are read as without it."""
@@ -159,6 +163,20 @@ def test_what_logs_of_containers_put_before_a_line_is_taken_off(
     assert [(0, 8, "Ascend910_9392"), (1, 9, "Ascend910_9392")] == [
         (chip.device_id, chip.phy_id, chip.soc_version) for chip in tables[1].chips
     ]
+
+
+@pytest.mark.parametrize("signs", [{" ": "&nbsp;"}, {"|": "&#124;"}, {"|": "&vert;", "+": "&#43;", "=": "&#x3D;"}])
+def test_html_entities_are_read_as_the_signs_that_they_stand_for(
+    output: Callable[[str], str], tmp_path: Path, signs: dict[str, str]
+) -> None:
+    """A table copied from the source of a web page has the chips of the plain one."""
+    text = "\n".join((output("A3_driver_25.3"), output("mapping_logic_phy"), output("board_A3")))
+    tables = []
+    for shown in (text, text.translate(str.maketrans(signs))):
+        (tmp_path / "saved.txt").write_text(shown)
+        tables.append(npu_smi_calls.read_devices(tmp_path / "saved.txt"))
+    assert tables[0] == tables[1]
+    assert tables[1].chips
 
 
 def test_logs_of_two_containers_are_held_apart(output: Callable[[str], str], tmp_path: Path) -> None:
