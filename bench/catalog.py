@@ -1,15 +1,19 @@
-"""The console's lists over many videos: `python -m bench.catalog [VIDEOS] [CLASSES]` times a run's catalog.
+"""The console's lists over many videos: `python -m bench.catalog [VIDEOS] [CLASSES]` times a run's catalog, then the
+console's browser over it.
 
 A workspace with one run of made-up artifacts (clip index, predictions.csv) is made in a temporary folder. A thread
-that only looks at the clock stands for the event loop: its longest pause is what a key would wait.
+that only looks at the clock stands for the event loop: its longest pause is what a key would wait. In the browser, a
+process of its own, a task looks at the clock in the event loop itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import threading
@@ -109,8 +113,66 @@ def measure(root: Path) -> Iterator[tuple[str, float, float]]:
     yield timed("one by name", lambda: catalog.video("v_0000000_000000"))
 
 
+async def browse(root: Path) -> None:
+    """Press the keys of the browser and print how long each took, the event loop's longest pause, and the memory."""
+    from backends import api
+    from r3d_tui.app import ConsoleApp
+    from r3d_tui.lang.words import Words
+    from r3d_tui.screens.run_browser import RunBrowser
+
+    app, longest = ConsoleApp(api.open_client(root), words=Words(), theme="r3d-dark"), 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.perf_counter()
+            longest, last = max(longest, now - last), now
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause(1.0)
+        watching = asyncio.create_task(watch())
+        for name, keys, page, key, pattern in STEPS:
+            longest, begun, used = 0.0, time.perf_counter(), time.process_time()
+            await pilot.press(*keys)
+            while not (isinstance(app.screen, RunBrowser) and _stands(app.screen.state, page, key, pattern)):
+                if time.perf_counter() - begun > LIMIT_S:
+                    raise TimeoutError(name)
+                await asyncio.sleep(0.002)
+            took, cpu = time.perf_counter() - begun, time.process_time() - used
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+            times = f"{took * 1000:8.1f} ms   cpu {cpu * 1000:6.1f} ms   pause {longest * 1000:6.1f} ms"
+            print(f"{name:26} {times}   {memory} MB")
+        watching.cancel()
+
+
+LIMIT_S = 60.0
+STEPS = (
+    ("console: classes", ("b",), "classes", 1, ""),
+    ("console: a class", ("enter",), "videos", 4, ""),
+    ("console: all videos", ("q", "4"), "videos", -1, ""),
+    ("console: sort by name", ("s",), "videos", 0, ""),
+    ("console: the last page", ("G",), "videos", 0, ""),
+    ("console: filter", ("slash", "1", "1", "9", "9", "enter"), "videos", 0, "1199"),
+    ("console: misclassified", ("5",), "wrong", 3, ""),
+    ("console: skipped", ("a",), "skipped", -1, ""),
+)
+"""Keys, and the page, the sort key and the filter that they lead to."""
+
+
+def _stands(state: Any, page: str, key: int, pattern: str) -> bool:
+    """The page is there, and the entry under its cursor, where it has any, has been read."""
+    listing = state.listing
+    is_shown = state.page == page and listing is not None and (listing.key, listing.pattern) == (key, pattern)
+    return bool(is_shown and (not len(listing) or listing.chosen is not None))
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
+    if sys.argv[1:2] == ["--browse"]:
+        asyncio.run(browse(Path(sys.argv[2])))
+        return
     videos, classes = (int(text) for text in (*sys.argv[1:], "650000", "700")[:2] if text)
     with tempfile.TemporaryDirectory() as folder:
         make_workspace(Path(folder), videos, classes)
@@ -119,6 +181,8 @@ def main() -> None:
         size = Path(folder, ".r3d/runs/r/catalog.db").stat().st_size
         print(f"file {size >> 20} MB, peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB")
         print(f"of the child {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10} MB, pid {os.getpid()}")
+        sys.stdout.flush()
+        subprocess.run([sys.executable, "-m", "bench.catalog", "--browse", folder], check=True)
 
 
 if __name__ == "__main__":
