@@ -28,13 +28,13 @@ Ranking = tuple[tuple[str, float], ...]
 _FORM = N_("give the val.json that the score step wrote")
 
 
-class _Entry(msgspec.Struct, gc=False):
+class _ScoreEntry(msgspec.Struct, gc=False):
     label: str
     score: float
 
 
 class _Document(msgspec.Struct):
-    results: dict[str, Annotated[list[_Entry], msgspec.Meta(min_length=1)]]
+    results: dict[str, Annotated[list[_ScoreEntry], msgspec.Meta(min_length=1)]]
 
 
 class Val(msgspec.Struct, frozen=True):
