@@ -16,8 +16,11 @@ _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|.)|[\x00-\x08\x0e-\x1a\x7f]"
 )
 _SIGNS = str.maketrans({"│": "|", "┃": "|", "｜": "|", "\xa0": " ", "\u3000": " "})
-_SERVICE = re.compile(r"(?P<name>(?=[^|]*[A-Za-z])[\w./-]+)[ \t]*\|(?: |$)(?P<rest>.*)")
-"""What `docker compose logs` puts before each line: the name of a container, and a bar."""
+_SERVICE = re.compile(
+    r"(?!(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)\b)"
+    r"(?P<name>(?=[^|]*[A-Za-z])[\w./-]+)[ \t]*\|(?: |$)(?P<rest>.*)"
+)
+"""What `docker compose logs` puts before each line: the name of a container, and a bar. A logger's level is no name."""
 _STAMP = re.compile(r"(?:\[pod/[^]\s]+\] )?\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) |\[pod/[^]\s]+\] ")
 """And the times and pods of `docker logs -t` and `kubectl logs --prefix`."""
 _QUOTED_RULE = re.compile(r"(?:[ \t]*[>|])+[ \t]?(?=\+[-=+]{9})")

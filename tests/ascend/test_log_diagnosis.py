@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backends import api
 from backends.ascend.log_diagnosis import explain
+from backends.ascend.npu_text import without_services
 from backends.core.messages import InputError
 
 
@@ -76,3 +77,13 @@ def test_any_text_is_no_crash(text: str) -> None:
     """Foreign words are data."""
     found = explain(text)
     assert found is None or found.lines(10)
+
+
+def test_the_levels_of_a_log_are_no_services() -> None:
+    """Its lines stay in their order: the first code behind atc's headline is the root."""
+    rows = ("INFO | ATC run failed, Please", "ERROR | E10016: Opname [x]", "INFO | end", "ERROR | E10032: [y]")
+    found = explain("\n".join(rows))
+    assert found is not None
+    assert found.failure is not None
+    assert "E10016" == found.failure.code
+    assert rows == tuple(without_services("\n".join(rows)).splitlines())
