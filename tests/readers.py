@@ -108,6 +108,9 @@ NOT_READERS: Mapping[str, str] = {
     "backends.workspace.browser.open_catalog": "opens a workspace",
     "backends.inference.infer.open_index": "takes a class by name; its read_index is here",
     "backends.device.model_runtime.read_failure": "words a failure",
+    "backends.models.torch_pickle.read_zipped": "goes on in a file that read_checkpoint has opened",
+    "backends.models.torch_pickle.read_legacy": "goes on in a file that read_checkpoint has opened",
+    "backends.data.video_clips.read_video": "an unreadable video is a reason in what it gives, as a stage needs it",
 }
 
 

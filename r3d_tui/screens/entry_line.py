@@ -7,9 +7,10 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
-from r3d_tui.text.rows import safe
+from r3d_tui.text.rows import row, safe
+from r3d_tui.widgets.sheet import Sheet
 
 
 class EntryLine(ModalScreen[str]):
@@ -17,7 +18,7 @@ class EntryLine(ModalScreen[str]):
 
     DEFAULT_CSS = """
     EntryLine { align: left bottom; background: transparent; }
-    EntryLine Static { width: 1fr; padding: 0 1; background: $surface; color: $accent; }
+    EntryLine Sheet { height: 1; padding: 0 1; background: $surface; }
     EntryLine Input, EntryLine Input:focus { height: 1; width: 1fr; border: none; padding: 0 1; background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -35,7 +36,9 @@ class EntryLine(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         if self._question:
-            yield Static(self._question, markup=False)
+            question = Sheet(focusable=False)
+            question.show([row(self._question)])
+            yield question
         yield self._entry
 
     def on_mount(self) -> None:
