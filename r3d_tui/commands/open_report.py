@@ -59,7 +59,7 @@ def write_report(client: Client, run_id: str) -> Path:
         result.state,
         result.report,
         client.history(run_id),
-        _thumbnails(client.workspace, result.report),
+        _thumbnails(client.workspace, run_id, result.report),
         api.versions(PACKAGES),
         settings,
     )
@@ -70,12 +70,12 @@ def write_report(client: Client, run_id: str) -> Path:
     return path
 
 
-def _thumbnails(workspace: Path, report: Report | None) -> dict[str, Thumbnail]:
-    """The first frame of each misclassified video that is shown, of those that the latest clip store has."""
+def _thumbnails(workspace: Path, run_id: str, report: Report | None) -> dict[str, Thumbnail]:
+    """The first frame of each misclassified video that is shown, of those whose clips of this run are still there."""
     found = {}
     for video in report.worst[:WORST] if report else ():
         with contextlib.suppress(R3dError):
-            clip = api.clip_frames(workspace, video.video, 0, SIDE)
+            clip = api.clip_frames(workspace, video.video, 0, SIDE, run_id)
             found[video.video] = Thumbnail(clip.width, clip.height, clip.frame(0))
     return found
 

@@ -151,6 +151,16 @@ VALUED = ("--workspace", "-w", "--language")
 class GroupedHelp(TyperGroup):
     """A group whose help lists commands by their panel, each with its whole first sentence, and ends in examples."""
 
+    def invoke(self, ctx: Any) -> Any:
+        """An option that a command does not know may be a mistyped global one: the framework knows only its own."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if hasattr(error, "possibilities"):
+                near = difflib.get_close_matches(str(getattr(error, "option_name", "")), (*FLAGS, *VALUED))
+                error.possibilities = [*(error.possibilities or ()), *near]
+            raise
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """One section a panel, in the order in which the panels first come."""
         sections: dict[str, list[tuple[str, str]]] = {}

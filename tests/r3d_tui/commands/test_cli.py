@@ -245,6 +245,22 @@ def test_options_for_all_commands_stand_in_any_place(tmp_path: Path) -> None:
     assert f"error: {tmp_path / 'none'}: no r3d.toml here" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (("status", "--wrokspace", "x"), "--workspace"),
+        (("step", "infer", "--langauge=zh"), "--language"),
+        (("status", "--debgu"), "--debug"),
+        (("status", "--jsno"), "--json"),
+    ],
+)
+def test_a_mistyped_option_names_the_nearest_one(tmp_path: Path, words: tuple[str, ...], near: str) -> None:
+    """The command's own, and those for all commands."""
+    done = r3d(*words, cwd=tmp_path)
+    assert (2, "") == (done.returncode, done.stdout)
+    assert f"(Possible options: {near})" in done.stderr
+
+
 def test_a_mistyped_stage_names_the_nearest_one(tmp_path: Path) -> None:
     """Every one of them, also where nothing has run yet."""
     done = r3d("run", "--headless", "--from", "scor", "--to", "exprot", cwd=tmp_path)
