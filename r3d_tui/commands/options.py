@@ -158,7 +158,7 @@ class GroupedHelp(TyperGroup):
         except Exception as error:
             if hasattr(error, "possibilities"):
                 near = difflib.get_close_matches(str(getattr(error, "option_name", "")), (*FLAGS, *VALUED))
-                error.possibilities = [*(error.possibilities or ()), *near]
+                error.possibilities = sorted({*(error.possibilities or ()), *near})  # a group in a group comes here too
             raise
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -52,7 +52,7 @@ class Client:
     def result(self, run_id: str) -> RunResult:
         return RunResult(RunSummary(run_id, "done", None, None, None, None), REPORT, self._runs[run_id])
 
-    def history(self, run_id: str) -> tuple[()]:  # noqa: ARG002
+    def history(self, run_id: str) -> tuple[()]:
         return ()
 
 
