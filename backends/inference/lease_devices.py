@@ -55,10 +55,6 @@ class LeaseDevice(Struct):
     is_computing: bool = False
     """Of a tool: it has begun to compute what it has."""
     is_stalled: bool = False
-    began: float = 0.0
-    """When it last got a batch while it had none."""
-    work_s: float = 0.0
-    """How long it had batches in flight."""
 
     @property
     def waits(self) -> bool:

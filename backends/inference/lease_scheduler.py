@@ -88,6 +88,9 @@ class Leases:
         self._returned: deque[Batch] = deque()
         self._failures: dict[int, tuple[tuple[str, Line], ...]] = {}
         self._numbers = iter(range(1, 1 << 62))
+        self.starved_s = 0.0
+        """Seconds in which a device was ready and `More` had brought nothing: no device had a batch."""
+        self._starved_at: float | None = None
         self._open_ended = open_ended
         self._splits = 1 << 40 if open_ended else total
         self._paused = False
@@ -159,6 +162,19 @@ class Leases:
 
     def handle(self, event: ev.Happening) -> tuple[ev.Instruction, ...]:
         """What to do now that `event` has happened."""
+        steps = self._handle(event)
+        if not isinstance(event, ev.More | ev.Stopping):
+            self._count_starved(event.at)
+        return steps
+
+    def _count_starved(self, at: float) -> None:
+        if self._starved_at is not None:
+            self.starved_s += at - self._starved_at
+        is_idle = self._open_ended and not (self._left or self._returned or self._in_flight)
+        is_starved = is_idle and any(device.state == "ready" for device in self.devices.values())
+        self._starved_at = at if is_starved else None
+
+    def _handle(self, event: ev.Happening) -> tuple[ev.Instruction, ...]:
         if isinstance(event, ev.Tick):
             steps = [step for device in self.devices.values() for step in self._overdue(device, event.at)]
             return (*steps, *self._settle(event.at))
@@ -375,7 +391,7 @@ class Leases:
 
     def _lease(self, device: LeaseDevice, batch: Batch, at: float) -> ev.Give:
         if not device.flight:
-            device.since = device.began = at
+            device.since = at
         lease = Lease(next(self._numbers), batch)
         device.flight.append(lease)
         return ev.Give(device.id, lease.number, batch)
@@ -423,8 +439,6 @@ class Leases:
         for lease in device.flight:
             if lease.number == number:
                 device.flight.remove(lease)
-                if not device.flight:
-                    device.work_s += at - device.began
                 device.since, device.is_stalled = at, False
                 return lease
         return None

@@ -80,14 +80,11 @@ class Work(Struct, frozen=True):
     retired: int = 0
     """Devices that were lost on the way."""
     waited_s: float | None = None
-    """Of the time until the last row was durable, what passed without work: of a store that was still being written.
-    `seconds` is without it."""
-    rate: float | None = None
-    """Clips a second of all devices, each over the time in which it had work; None: clips over seconds is that."""
+    """How long all devices waited for a store that was still being written: not in `seconds`. None: it was whole."""
 
     @property
     def clips_per_s(self) -> float | None:
-        return self.rate or (self.clips / self.seconds if self.seconds else None)
+        return self.clips / self.seconds if self.seconds else None
 
     @classmethod
     def nothing(cls) -> Work:
@@ -457,11 +454,9 @@ class Pool:
         meters = [self._leases.meter(device) for device in self._specs]
         ready = self._ready_at
         seconds = None if ready is None else ended - ready
-        waited = rate = None
+        waited = None
         if self._source is not None and seconds is not None:
-            at_work = [(one.meter.clips, one.work_s) for one in self._leases.devices.values()]
-            rate = sum(clips / work_s for clips, work_s in at_work if work_s) or None
-            waited = max(0.0, seconds - max((work_s for _, work_s in at_work), default=0.0))
+            waited = min(seconds, self._leases.starved_s)
             seconds -= waited
         return Work(
             self.version,
@@ -473,7 +468,6 @@ class Pool:
             sum(meter.busy_s for meter in meters) if self._tool_ms is None else _seconds(self._tool_ms),
             self._leases.retired,
             waited,
-            rate,
         )
 
 

@@ -18,10 +18,12 @@ from backends.inference.lease_events import (
     Closed,
     Drop,
     Give,
+    Happening,
     Instruction,
     Keep,
     LeaseNote,
     Lost,
+    More,
     Opened,
     Overdue,
     Refused,
@@ -534,3 +536,23 @@ def test_whatever_happens_each_clip_counts_once(seed: int, devices: int, batches
     assert table.leases.finished
     assert sorted(set(clips(batches)) - bad) == sorted(table.kept)
     assert sorted(bad) == sorted(table.dropped)
+
+
+def test_the_time_without_a_batch_is_the_only_time_that_is_left_out_of_a_rate() -> None:
+    """Two devices take turns, one is lost with its batch: it was at work until then, and what it had is still to do."""
+    leases = Leases(["cpu:0", "cpu:1"], iter(()), 0, open_ended=True)
+
+    def tell(*events: Happening) -> None:
+        given.extend(step.lease for event in events for step in leases.handle(event) if isinstance(step, Give))
+
+    given: list[int] = []
+    leases.begin(0.0)
+    tell(Started("cpu:0", 1.0), Opened("cpu:0", 2.0, 1.0))  # from here on it waits
+    tell(More((Batch(0, (0,)), Batch(1, (1,)))), Tick(5.0))
+    tell(Started("cpu:1", 5.0), Opened("cpu:1", 5.0, 1.0))
+    tell(Answered("cpu:0", given[0], 8.0, 3.0))
+    tell(Lost("cpu:0", 11.0, KILLED, is_killed=True))
+    tell(Answered("cpu:1", given[-1], 14.0, 3.0))  # both are done: from here on the other one waits
+    tell(More((), is_last=True), Tick(20.0))
+    assert leases.finished
+    assert (5.0 - 2.0) + (20.0 - 14.0) == leases.starved_s
