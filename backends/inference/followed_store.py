@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-from backends.core.files import sync_folder
+from backends.core.files import sync_folder, write_whole
 from backends.core.messages import line
 from backends.data.clip_store import video_of
 from backends.device.clip_format import INDEX, VideoLine, checksums, read_video
@@ -145,6 +145,12 @@ def fits(out: Path, folder: Path) -> bool:
             if one is not None and recorded.get(one.id) == text:
                 del recorded[one.id]
     return not recorded
+
+
+def record_whole(out: Path, folder: Path) -> None:
+    """From here on the rows in `out` are of this finished store and no other, whichever one their folder meets next."""
+    with open(folder / INDEX, "rb") as index:
+        write_whole(out / RECORD, (text for text in index if read_video(text) is not None))
 
 
 def _lines(record: Path) -> list[tuple[VideoLine, bytes]]:

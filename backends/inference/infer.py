@@ -29,6 +29,7 @@ from backends.inference.followed_store import (
     FollowedStore,
     fits,
     is_growing,
+    record_whole,
     wait_until_begun,
     wait_until_whole,
 )
@@ -93,13 +94,17 @@ def run(job: Job) -> Outcome:
         raise InputError("infer.batch is {batch}", hint="give 10, as the guide does", batch=params.batch)
     chosen = _chosen(job, params, tuning)
     name = chosen.info.name
+    follows = is_growing(job)
     before = _follow(job, params, tuning, chosen)
     _, folder = find_upstream(job)
     if not fits(job.out, folder):
         job.note(line("the clip store was repaired while it was read: its clips are computed again"), "warning")
         (job.out / ROWS).unlink(missing_ok=True)
         before = None
-    (job.out / RECORD).unlink(missing_ok=True)
+    if follows:
+        record_whole(job.out, folder)
+    else:  # the place is of this store alone
+        (job.out / RECORD).unlink(missing_ok=True)
     store = open_index(params.clips, folder)
     spans = Spans((video.first, video.clips) for video in store.videos)
     ledger = Ledger(job.out / ROWS, spans, name, tuning.sync_s)

@@ -119,6 +119,15 @@ def test_rows_are_those_of_the_finished_store(growing: Growing, rig: Rig, store:
     assert isinstance(waited, float)
     assert isinstance(rate, float)
     assert waited > 0.2
+
+
+def test_rows_of_a_followed_store_count_for_no_other_one(growing: Growing, rig: Rig, store: Path) -> None:
+    """The engine died before the folder had its place, and the store was made again in another order."""
+    growing.infer(growing.write((3, 1, 0, 2, *ALL[4:]), pause=0.0))
+    made = rig.rows
+    outcome = rig.infer(PARAMS, TUNING)
+    assert expected(rig, store) == rig.rows != made
+    assert 0 == outcome.figures["clips_taken_up"]
     assert not (rig.folder / "out" / RECORD).exists()
 
 
