@@ -126,7 +126,7 @@ def _wide(body: Box, wishes: Wishes) -> dict[str, Box]:
     """Stages and runs at the left, the stack in the middle, the marked chip and the accuracy at the right, the log
     across the foot in what they leave.
     """
-    left, right = 40, 50
+    left, right = 44, 50
     middle, small, log = body.width - left - right, 14, 10
     column = Box(left, body.y, middle, body.height)
     before = wishes.phase in BEFORE
@@ -140,11 +140,13 @@ def _wide(body: Box, wishes: Wishes) -> dict[str, Box]:
         boxes["marked"] = Box(left + middle, body.y, right, tall)
         return boxes
     half = middle // 2
-    return {
-        **boxes,
+    marked = tall if wishes.phase == "done" else tall // 2  # the result says the accuracy
+    boxes |= {
         "data": Box(left, body.y + low, half, small),
         "model": Box(left + half, body.y + low, middle - half, small),
-        "marked": Box(left + middle, body.y, right, tall // 2),
-        "accuracy": Box(left + middle, body.y + tall // 2, right, tall - tall // 2),
+        "marked": Box(left + middle, body.y, right, marked),
         "log": Box(0, body.y + tall, body.width, body.height - tall),
     }
+    if marked < tall:
+        boxes["accuracy"] = Box(left + middle, body.y + marked, right, tall - marked)
+    return boxes

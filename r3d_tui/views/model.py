@@ -132,11 +132,11 @@ def _troubles(snapshot: Snapshot, look: Look) -> list[Row]:
 def _verify(snapshot: Snapshot, look: Look) -> list[Row]:
     words, stage = look.words, stage_of(snapshot, "verify")
     columns = (
-        Column(words("model.verify"), 12),
+        Column(words("model.verify"), 8, flex=True),
         Column(words("model.max_abs"), 12, right=True),
-        Column(words("model.cosine"), 10, right=True),
-        Column(words("model.top1"), 12, right=True),
-        Column("", 3),
+        Column(words("model.cosine"), 9, right=True),
+        Column(words("model.top1"), 11, right=True),
+        Column("", 1),
         Column("", 0, flex=True, rank=1),
     )
     mode = precision_mode(stage)
