@@ -42,7 +42,7 @@ from backends.cluster.shard_protocol import (
     to_frame,
 )
 from backends.cluster.spool import Spool, check_answer, check_results
-from backends.core.events import DeviceProgress
+from backends.core.events import DeviceProgress, ServerWork
 from backends.core.messages import N_, InputError, Line, NeedError, StageError, Stopped, line, os_reason
 from backends.core.processes import SIMULATED
 from backends.core.settings import ClusterSettings
@@ -79,7 +79,8 @@ class _Server(Struct):
     hello: Hello | None = None
     alive: ServerAlive = ServerAlive()
     meter: Meter = msgspec.field(default_factory=Meter)
-    shown: tuple[str, Line] = ("", Line(""))
+    shown: tuple[str, str, Line] = ("", "", NOTHING)
+    """State, name, and the reason while it works."""
     given_at: dict[int, float] = msgspec.field(default_factory=dict)
 
 
@@ -231,9 +232,11 @@ class ClusterRun:
                 self._show(step.server, step.state, step.reason)
 
     def _show(self, server: str, state: str, reason: Line = NOTHING) -> None:
-        if self._servers[server].shown[0] != state or (state == "working" and self._servers[server].shown[1] != reason):
-            self._servers[server].shown = (state, reason)
-            self._job.device(server, state, name=self._name(server), reason=reason)
+        """Once, but where its name is known better; of a server at work its reason may change too."""
+        shown = (state, self._name(server), reason if state == "working" else NOTHING)
+        if self._servers[server].shown != shown:
+            self._servers[server].shown = shown
+            self._job.device(server, state, name=shown[1], reason=reason)
 
     def _start(self, server: str) -> None:
         self._servers[server].reader = WireReader()
@@ -277,7 +280,7 @@ class ClusterRun:
         if hello is None:
             return ""
         label = " simulated" if os.environ.get(SIMULATED) else ""
-        return f"{hello.host} · {len(alive.devices) or hello.chips or '?'} × {hello.soc or hello.runtime}{label}"
+        return f"{hello.host} · {len(alive.chips) or hello.chips or '?'} × {hello.soc or hello.runtime}{label}"
 
     def _look(self, server: str, now: float) -> None:
         """Show a server that says nothing as stalled, and those of its devices that do not work by their states."""
@@ -288,19 +291,18 @@ class ClusterRun:
         if silent > STALLED_S:
             self._show(server, "stalled", line("no word for {seconds:.0f} s", seconds=silent))
         elif leased.flight:
-            others = {name: one for name, one in state.alive.devices.items() if one in ("stalled", "out", "retired")}
-            text = tuple(line("{device}: {state}", device=name, state=one) for name, one in sorted(others.items()))
+            others = [one for one in state.alive.chips if one.state in ("stalled", "out", "retired")]
+            text = tuple(line("{device}: {state}", device=one.id, state=one.state) for one in others)
             self._show(server, "working", line("{devices}", devices=text) if others else Line(""))
 
     def _report(self, total: int, *, last: bool = False) -> None:
         now = time.monotonic()
         for name, server in self._servers.items():
-            meter = server.meter
+            meter, alive = server.meter, server.alive
             self._look(name, now)
-            tick = DeviceProgress(
-                name, meter.clips, meter.rate(now), meter.mean(now), utilisation=server.alive.computing
-            )
-            self._job.device_progress(tick, last=last)
+            work = ServerWork(alive.chips, alive.decoding, round(now - self._leases.servers[name].since, 1))
+            rates = (meter.clips, meter.rate(now), meter.mean(now))
+            self._job.device_progress(DeviceProgress(name, *rates, utilisation=alive.computing, server=work), last=last)
         figures: dict[str, Any] = {"clips": self._spool.clips, "clips_per_s": self._all.rate(now), **self._shares()}
         self._job.progress(self._done, total, "videos", note=bound(figures), figures=figures)
 
@@ -319,7 +321,7 @@ class ClusterRun:
             seconds,
             self._all.clips,
             len(worked),
-            sum(len(one.alive.devices) for one in worked),
+            sum(len(one.alive.chips) for one in worked),
             self._reference.runtime if self._reference else "",
             next((one.alive.runtime_version for one in worked if one.alive.runtime_version), ""),
         )

@@ -25,6 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from msgspec.structs import replace
+
 from backends.ascend.chip_query import ask_chips
 from backends.cluster.shard_decoder import DecodedShard, ShardDecoder
 from backends.cluster.shard_protocol import (
@@ -45,7 +47,7 @@ from backends.cluster.shard_protocol import (
     to_frame,
 )
 from backends.cluster.shard_rows import ShardRows
-from backends.core.events import DeviceChanged, DeviceProgress, Event, StageNote
+from backends.core.events import DeviceChanged, DeviceProgress, Event, ServerChip, StageNote
 from backends.core.messages import Line, R3dError, Stopped, line, os_reason
 from backends.core.processes import die_with_parent, is_alive
 from backends.core.stage_request import Request
@@ -219,8 +221,7 @@ class _Session:
         self._decoder = ShardDecoder(setup.params, header(setup.params), self._shards, setup.workers)
         self._given: queue.SimpleQueue[ShardOrder] = queue.SimpleQueue()
         self._decoded: queue.SimpleQueue[DecodedShard | ShardRefused] = queue.SimpleQueue()
-        self._states: dict[str, str] = {}
-        self._busy: dict[str, float] = {}
+        self._chips: dict[str, ServerChip] = {}
         self._decoding_s = 0.0
         self._decoding_since: float | None = None
         self._seen = (0.0, time.monotonic())
@@ -314,9 +315,10 @@ class _Session:
         """Shares are of the time since the last call."""
         before, begun = self._seen
         decoded, now = self._seen = self._decoded_s(), time.monotonic()
-        busy = list(self._busy.values())
+        chips = tuple(self._chips.values())
+        busy = [one.utilisation for one in chips if one.utilisation is not None]
         return ServerAlive(
-            dict(self._states),
+            chips,
             self._rows.clips,
             min(1.0, (decoded - before) / max(1e-3, now - begun)),
             self._decoder.waiting_share(),
@@ -332,10 +334,13 @@ class _Session:
     def _report(self, event: Event) -> None:
         """What the pool says through its job."""
         if isinstance(event, DeviceChanged):
-            self._states[event.device] = event.state
+            chip = self._chips.get(event.device, ServerChip(event.device))
+            self._chips[event.device] = replace(chip, state=event.state)
             sys.stderr.write(f"device {event.device}: {event.state} {event.reason}\n")
-        elif isinstance(event, DeviceProgress) and event.utilisation is not None:
-            self._busy[event.device] = event.utilisation
+        elif isinstance(event, DeviceProgress):
+            chip = self._chips.get(event.device, ServerChip(event.device))
+            figures = (event.clips, event.clips_per_s, event.utilisation)
+            self._chips[event.device] = ServerChip(chip.id, chip.state, *figures)
         elif isinstance(event, StageNote):
             self._channel.send(Reported(event.text, event.level))
 

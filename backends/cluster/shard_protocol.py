@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 from msgspec import Struct, field
 
 from backends.core.codec import DecodeError, decode, encode, parse_json
+from backends.core.events import ServerChip
 from backends.core.messages import Line
 from backends.data.annotation import Video
 from backends.data.data_specs import PreprocessParams
@@ -120,8 +121,7 @@ class Hello(Struct, frozen=True):
 class ServerAlive(Struct, frozen=True):
     """Once a second: what its devices do. `decoding` and `computing` are shares of the time since the last one."""
 
-    devices: Mapping[str, str] = field(default_factory=dict)
-    """State of each device."""
+    chips: tuple[ServerChip, ...] = ()
     clips: int = 0
     decoding: float | None = None
     waiting: float | None = None

@@ -168,6 +168,27 @@ class DeviceChanged(Struct, frozen=True):
     pid: int | None = None
 
 
+class ServerChip(Struct, frozen=True):
+    """One device of a server, by the server's last word."""
+
+    id: str
+    state: DeviceState = "found"
+    clips: int = 0
+    clips_per_s: float | None = None
+    utilisation: float | None = None
+    """Share of time in compute, 0 to 1."""
+
+
+class ServerWork(Struct, frozen=True):
+    """What a server does: a row of devices is a server where several of them compute."""
+
+    chips: tuple[ServerChip, ...] = ()
+    decoding: float | None = None
+    """Share of the last second in which it decoded, 0 to 1."""
+    silent_s: float = 0.0
+    """How old its last word is."""
+
+
 class DeviceProgress(Struct, frozen=True):
     """A tick of one device in inference. Clips count once their scores are durable."""
 
@@ -184,6 +205,8 @@ class DeviceProgress(Struct, frozen=True):
     """Share of time in compute, 0 to 1."""
     joules_per_clip: float | None = None
     """By the power that npu-smi reads while it is at work; of a card with one reading, the card's over its clips."""
+    server: ServerWork | None = None
+    """Of a server, which is shown as one device; None of a device of this machine."""
 
 
 class RunFinished(Struct, frozen=True):

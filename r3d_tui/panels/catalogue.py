@@ -10,6 +10,7 @@ from r3d_tui.views.devices import histories, short_id
 from r3d_tui.views.look import Look, dotted, paragraph, sign, stage_word
 from r3d_tui.views.look import stages as stages_of
 from r3d_tui.views.phase import failed_stage, infer_runs, phase_of
+from r3d_tui.views.server import server_page
 
 BRIEF = 10
 """Lines below which data and model are told in short."""
@@ -108,6 +109,8 @@ def _marked(scene: Scene, look: Look) -> list[Row]:
     mine = next((one for one in scene.devices if one.id == scene.device), None)
     if mine is None:
         return paragraph(look.words("chip_table.none"), look.width, "dim")
+    if mine.run is not None and mine.run.server is not None:
+        return server_page(mine.run, mine.run.server, look)
     rows = histories(mine, scene.tracks.get(mine.id), look, height=max(1, (look.height - 2) // 5))
     return rows or paragraph(look.words("chip.no_history"), look.width, "dim")
 

@@ -12,6 +12,7 @@ from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, safe, table
 from r3d_tui.views.devices import UNITS, Device, energy_basis, metric_text, reasons, share_of_reference
 from r3d_tui.views.look import Look, facts, live_rate, marked, paragraph, rule, state_word
+from r3d_tui.views.server import server_page
 from r3d_tui.views.stages import moment
 from r3d_tui.views.tracks import METRICS, Track, range_of
 from r3d_tui.widgets.meter import graph
@@ -55,6 +56,8 @@ def chip(
     rows += _facts(device, processes, look)
     if device.run is not None and snapshot is not None:
         rows += [(), rule(look.words("stage.infer"), look.width), *_work(device, device.run, snapshot, look)]
+        if device.run.server is not None:
+            return [cut(line, look.width) for line in rows]
     if track is None or not len(track):
         return [*rows, (), *paragraph(look.words("chip.no_history"), look.width, "dim")]
     rows += [(), *_ranges(track, look), *_graphs(track, rates, look, max(2, min(6, (look.height - 6) // 6)))]
@@ -108,6 +111,8 @@ def _facts(device: Device, processes: Processes | None, look: Look) -> list[Row]
 
 
 def _work(device: Device, run: DeviceRun, snapshot: Snapshot, look: Look) -> list[Row]:
+    if run.server is not None:
+        return server_page(run, run.server, look)
     words = look.words
     whole = device.published
     rate = f"{figures.rate(live_rate(run))} {words('chip.now')} · "

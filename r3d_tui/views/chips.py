@@ -9,11 +9,13 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from backends.core.client import Snapshot
+from backends.core.events import ServerWork
 from backends.core.settings import Settings
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Grid, Row, Span, cells, grid, row, safe
 from r3d_tui.views.devices import Device, memory_text, reasons, share_of_reference, short_id
 from r3d_tui.views.look import Look, live_rate, paragraph, sign, state_word
+from r3d_tui.views.server import server_cells, server_columns, work_of
 from r3d_tui.widgets.meter import meter, spark
 
 HOT_C = (80.0, 90.0)
@@ -41,6 +43,11 @@ class ChipTable(Struct, frozen=True):
     @property
     def has_total(self) -> bool:
         return self.working and len(self.devices) > 1
+
+    @property
+    def over_servers(self) -> bool:
+        """A row is a server, not a chip."""
+        return any(work_of(one) is not None for one in self.devices)
 
 
 def included(device: Device, settings: Settings | None) -> bool:
@@ -109,12 +116,17 @@ def _work_columns(found: ChipTable, look: Look) -> tuple[Column, ...]:
     watts = any(one.sample is not None and one.sample.power_w is not None for one in found.devices)
     warm = any(one.sample is not None and one.sample.temp_c is not None for one in found.devices)
     line = 6 if look.width < 110 else 12
-    columns = [
-        Column(f" {words('chip_table.chip')}", _id_width(found)),
-        Column(words("chip_table.done"), 8, flex=True),
-        Column(words("chip_table.clips"), 6, right=True),
+    done = (
+        Column(words("chip_table.clips"), 8 if found.over_servers else 6, right=True),
         Column(words("infer.clips_per_s"), 7, right=True),
         Column("", line),
+    )
+    if found.over_servers:
+        return (Column(f" {words('server.name')}", _id_width(found)), *done, *server_columns(found.devices, look))
+    return (
+        Column(f" {words('chip_table.chip')}", _id_width(found)),
+        Column(words("chip_table.done"), 8, flex=True),
+        *done,
         Column(words("chip_table.share") if found.reference else "", 5 if found.reference else 0, right=True),
         Column(words("chip_table.p50"), 6, right=True, rank=9),
         Column(words("chip_table.p95"), 6, right=True, rank=5),
@@ -122,8 +134,7 @@ def _work_columns(found: ChipTable, look: Look) -> tuple[Column, ...]:
         Column(words("chip_table.memory"), 9, right=True, rank=8),
         Column("°C" if warm else "", 4 if warm else 0, right=True, rank=3),
         Column("W" if watts else "", 6 if watts else 0, right=True, rank=6),
-    ]
-    return tuple(columns)
+    )
 
 
 def _id_width(found: ChipTable) -> int:
@@ -165,12 +176,14 @@ def _work_cells(one: Device, found: ChipTable, look: Look, cursor: str) -> list[
     rate = live_rate(run)
     ended = None if run.state in ("retired", "out") else run.mean_clips_per_s
     shown = rate if rate is not None else ended
+    now = Span(figures.rate(shown), "strong" if rate is not None else "")
+    done: list[str | Span] = [figures.count(run.clips), now, LINE]
+    if found.over_servers:
+        return [_head(one, found, cursor), *done, *server_cells(run, run.server or ServerWork())]
     return [
         _head(one, found, cursor),
         BAR,
-        figures.count(run.clips),
-        Span(figures.rate(shown), "strong" if rate is not None else ""),
-        LINE,
+        *done,
         figures.number(100 * share, 0) if (share := share_of_reference(one)) is not None else figures.DASH,
         figures.milliseconds(run.latency_ms),
         figures.milliseconds(run.latency_p95_ms),
@@ -186,15 +199,12 @@ def _total(found: ChipTable, look: Look) -> list[str | Span]:
     now = [rate for rate in map(live_rate, runs) if rate is not None]
     mean = [run.mean_clips_per_s for run in runs if run.state not in ("out", "retired") and run.mean_clips_per_s]
     watts = [one.sample.power_w for one in found.devices if one.sample and one.run and one.sample.power_w is not None]
-    line: list[str | Span] = [
-        f" {look.words('chip_table.total')}",
-        BAR,
-        figures.count(sum(run.clips for run in runs)),
-        figures.rate(sum(now) if now else sum(mean) if mean else None),
-        LINE,
-        *[""] * 6,
-        figures.number(sum(watts), 0) if watts else "",
-    ]
+    rate = figures.rate(sum(now) if now else sum(mean) if mean else None)
+    line = [f" {look.words('chip_table.total')}", BAR, figures.count(sum(run.clips for run in runs)), rate, LINE]
+    if found.over_servers:
+        line = [one for one in line if one != BAR] + [""] * 3
+    else:
+        line += [*[""] * 6, figures.number(sum(watts), 0) if watts else ""]
     return [Span(str(cell), "strong") for cell in line]
 
 

@@ -51,13 +51,17 @@ class Device(Struct, frozen=True):
 
 
 def joined(snapshot: Snapshot, polled: Sequence[DeviceSample] = ()) -> tuple[Device, ...]:
-    """The devices of the run and those that were only seen, each once; of two readings the later."""
+    """The devices of the run and those that were only seen, each once; of two readings the later.
+
+    Over several servers the rows are servers alone: the devices of the head take no part.
+    """
     runs = {device.id: device for device in snapshot.run.devices}
     samples: dict[str, DeviceSample] = {sample.device: sample for sample in polled}
     for sample in snapshot.samples:
         if sample.device not in samples or sample.at >= samples[sample.device].at:
             samples[sample.device] = sample
-    names = sorted({*runs, *samples}, key=_natural)
+    seen = () if any(one.server is not None for one in snapshot.run.devices) else samples
+    names = sorted({*runs, *seen}, key=_natural)
     devices = (Device(name, runs.get(name), samples.get(name)) for name in names)
     model, batch = _measured(snapshot)
     return tuple(replace(one, published=_published(one.name, model, batch)) for one in devices)

@@ -52,7 +52,7 @@ def progress(stage: StageRun, look: Look, *, is_alone: bool = False) -> list[Row
     line = row(" ", Span(name, "strong"), *bar, text, Span(f"  {tail}" if tail else "", "strong"))
     rows = [cut(line, look.width)]
     note = dotted([f"{figures.rate(stage.rate)}/s" if stage.rate is not None else "", words.line(stage.note)])
-    if stage.name != "infer" and note and look.height > 12:
+    if stage.name != "infer" and note and (look.height > 12 or computes(stage)):
         rows.append(cut(row(" " * (1 + cells(name)), Span(note, "dim")), look.width))
     return rows
 

@@ -27,6 +27,7 @@ from backends.cluster.shard_protocol import (
     to_frame,
 )
 from backends.cluster.spool import Spool, check_answer, check_results
+from backends.core.events import ServerChip
 from backends.core.messages import line
 from backends.data.annotation import OPEN_END, Video
 from backends.data.data_specs import PreprocessParams
@@ -42,7 +43,7 @@ MESSAGES: list[tuple[Message, bytes]] = [
         b"x" * 24,
     ),
     (ShardRefused(4, line("it broke")), b""),
-    (ServerAlive({"npu:0": "working"}, 7, 0.5, runtime_version="null 1"), b""),
+    (ServerAlive((ServerChip("npu:0", "working", 7, 0.5),), 7, 0.5, runtime_version="null 1"), b""),
     (Hello("0.2", problem=line("{a}: {b}", a="x", b=line("inner"))), b""),
 ]
 

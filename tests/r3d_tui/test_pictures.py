@@ -28,8 +28,9 @@ from backends import api
 from backends.core.catalog_pages import VideoEntry
 from backends.core.client import Candidates, Snapshot
 from backends.core.command_reports import Overview, SettingChange
+from backends.core.events import DeviceState, ServerChip, ServerWork
 from backends.core.messages import line
-from backends.core.run_state import DeviceRun
+from backends.core.run_state import DeviceRun, StageRun
 from backends.core.settings import InferSettings
 from backends.core.values import DeviceSample
 from backends.data.catalog import SqlCatalog, memory_catalog
@@ -74,6 +75,10 @@ PICTURES = (
     Picture("lost-chip", SMALL, "en", "ansi-dark"),
     Picture("lost-chip", COMMON),
     Picture("lost-chip", LARGE, "en", "r3d-dark"),
+    Picture("servers", SMALL),
+    Picture("servers", COMMON, theme="r3d-dark"),
+    Picture("servers", LARGE, "en", "r3d-dark"),
+    Picture("servers", SMALL, "zh", "r3d-light", keys=("enter",), name="chips"),
     Picture("failed", SMALL),
     Picture("failed", SMALL, "en", "ansi-light"),
     Picture("failed", COMMON, "zh", "r3d-dark"),
@@ -133,6 +138,33 @@ def _eight_chips(snapshot: Snapshot, now: float) -> Snapshot:
     return replace(snapshot, run=run, samples=tuple(samples))
 
 
+def _three_servers(snapshot: Snapshot, _now: float) -> Snapshot:
+    """Three servers of eight chips in the middle of a run that decoding bounds: one lost a chip, one says nothing."""
+    states: list[list[DeviceState]] = [["working"] * 8, [*["working"] * 6, "retired", "ready"], ["working"] * 8]
+    runs = []
+    for n, chips_of in enumerate(states):
+        found = tuple(
+            ServerChip(f"npu:{c}", state, 900 - 40 * n - c, 0.0 if state != "working" else 96.5 - c, 0.13)
+            for c, state in enumerate(chips_of)
+        )
+        work = ServerWork(found, 0.97 - 0.02 * n, 0.4 if n < 2 else 11.2)
+        name = "kunpeng-7 · 8 × Ascend310P3"
+        runs.append(DeviceRun(f"server-{n + 1}", name, "working", clips=7100 - 350 * n, clips_per_s=744.0 - 9 * n,
+                              mean_clips_per_s=740.0, utilisation=0.13, server=work))  # fmt: skip
+    runs[1] = replace(
+        runs[1], reason=line("{devices}", devices=(line("{device}: {state}", device="npu:6", state="retired"),))
+    )
+    runs[2] = replace(runs[2], state="stalled", reason=line("no word for {seconds:.0f} s", seconds=11.2))
+    note = line("bound by decoding (decoding {decoding}, chips {chips} of the time)", decoding="95%", chips="13%")
+    live = {"clips": 20250, "clips_per_s": 2205.0, "decoding_share": 0.95, "computing_share": 0.13}
+    stages = {stage.name: stage for stage in snapshot.run.stages}
+    stages |= {name: StageRun(name) for name in ("infer", "score", "evaluate")}
+    stages["preprocess"] = replace(stages["preprocess"], state="running", outcome=None, done=2100, total=6766,
+                                   unit="videos", note=note, live=live)  # fmt: skip
+    run = replace(snapshot.run, state="running", stages=tuple(stages.values()), devices=tuple(runs))
+    return replace(snapshot, run=run, report=None)
+
+
 def _four_chips(snapshot: Snapshot, now: float) -> Snapshot:
     """A server of four chips before its first run, one of them busy."""
     settings = replace(snapshot.settings, infer=InferSettings(target="ascend")) if snapshot.settings else None
@@ -157,10 +189,11 @@ def client(moment: str) -> ReplayClient:
     if moment == "first-start":
         problem = line("{path}: no r3d.toml here", path=str(HERE))
         return ReplayClient(Story("", HERE, 0.0, None, None, problem, (), ()))
-    made = Changed(_read({"before": "new", "lost-chip": "finished", "done": "finished"}.get(moment, moment)))
-    if moment == "lost-chip":
+    stories = {"before": "new", "lost-chip": "finished", "servers": "finished", "done": "finished"}
+    made = Changed(_read(stories.get(moment, moment)))
+    if moment in ("lost-chip", "servers"):
         made.seek_until(lambda run: any(device.clips > 2000 for device in run.devices))
-        made.change = _eight_chips  # type: ignore[method-assign]
+        made.change = _eight_chips if moment == "lost-chip" else _three_servers  # type: ignore[method-assign]
         return made
     made.seek(made.story.beats[-1][0] if made.story.beats else 0.0)
     if moment == "before":
