@@ -79,6 +79,13 @@ class RunSummary(Struct, frozen=True):
     """Of inference."""
     simulated: bool = False
     """The throughput is of simulated chips."""
+    clips_per_s_beside: str = ""
+    """The stage that used the same cores while the throughput was measured; empty: none."""
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the throughput may stand beside another one."""
+        return not (self.simulated or self.clips_per_s_beside)
 
 
 class RunResult(Struct, frozen=True):

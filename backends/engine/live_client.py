@@ -340,7 +340,8 @@ def _begun(reply: bytes, folders: Folders) -> str:
 def summary(run_id: str, run: Run, *, alive: bool) -> RunSummary:
     """A run's line in the list; `alive`: an engine holds it."""
     top1 = run.figures_with("top1").get("top1")
-    rate = run.figures_with("runtime").get("clips_per_s")  # preprocess gives a rate of its own
+    infer = run.figures_with("runtime")  # preprocess gives a rate of its own
+    rate = infer.get("clips_per_s")
     state = "interrupted" if run.state == "running" and not alive else run.state
     seconds = run.ended - run.started if run.ended and run.started and run.ended >= run.started else None
     return RunSummary(
@@ -351,6 +352,7 @@ def summary(run_id: str, run: Run, *, alive: bool) -> RunSummary:
         top1=top1 if isinstance(top1, float) else None,
         clips_per_s=rate if isinstance(rate, float) else None,
         simulated=run.simulated,
+        clips_per_s_beside=str(infer.get("clips_per_s_beside") or ""),
     )
 
 

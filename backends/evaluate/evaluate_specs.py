@@ -43,7 +43,7 @@ SCORE = StageSpec(
     {"annotate": Reads(("annotation",)), "preprocess": Reads(("store",)), "infer": Reads(("rows",))},
     _score,
 )
-SPEED = ("clips_per_s", "runtime", "devices", "joules_per_clip", "energy", "batch")
+SPEED = ("clips_per_s", "clips_per_s_beside", "runtime", "devices", "joules_per_clip", "energy", "batch")
 """Figures of infer that the report names."""
 EVALUATE = StageSpec(
     "evaluate",

@@ -88,6 +88,12 @@ def _speed(infer: Mapping[str, Scalar], model: str) -> list[str]:
     if isinstance(rate, int | float):
         where = f"({infer.get('runtime') or '?'}; devices: {infer.get('devices') or '?'})"
         rows.append(f"Inference ran at {rate:.2f} clips/s, end to end {cell(where)}.")
+        if beside := infer.get("clips_per_s_beside"):
+            rows.append(
+                f"Stage {beside} used the same cores meanwhile: `r3d-tui rerun infer` measures the throughput of infer "
+                "alone, and this figure is compared with no other."
+            )
+            model = ""
     else:
         rows.append("No speed was measured in this run.")
     if text := _ENERGY.get(str(infer.get("energy"))):

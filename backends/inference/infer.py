@@ -26,6 +26,7 @@ from backends.inference.batch_layout import Layout, Spans, batches, count, repea
 from backends.inference.device_makers import DeviceMaker, ToolOptions, process_maker, tool_maker
 from backends.inference.followed_store import (
     RECORD,
+    STAGE,
     FollowedStore,
     fits,
     is_growing,
@@ -177,11 +178,12 @@ def _follow(job: Job, params: Params, tuning: Tuning, chosen: Chosen) -> Before 
         leases = Leases(names, iter(()), 0, tuning.limits, left_out=found.left_out, open_ended=True)
         pool = Pool(job, found.devices, maker.make, leases, ledger, source=store.poll, checksums=store.checksums)
         work = pool.run(None)
+        figures: dict[str, Scalar] = {**pool.energy, **pool.drift()}
         if target == "cpu":
-            job.note(
-                line("preprocess used the same cores: `r3d-tui rerun infer` measures the throughput of infer alone")
-            )
-        return Before(work, {**pool.energy, **pool.drift()}, ledger.resumed)
+            text = N_("preprocess used the same cores: `r3d-tui rerun infer` measures the throughput of infer alone")
+            job.note(line(text))
+            figures["clips_per_s_beside"] = STAGE  # whoever shows the rate says so, and compares it with nothing
+        return Before(work, figures, ledger.resumed)
     finally:
         store.close()
         ledger.close()

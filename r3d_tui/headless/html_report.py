@@ -201,6 +201,9 @@ def _throughput(run: Run, words: Words) -> Iterator[str]:
     total = figures.get("clips_per_s")
     if isinstance(total, int | float):
         yield f'<p><span class="big">{rate(total)}</span> clips/s · {_text(str(figures.get("runtime", "")))}</p>'
+    if beside := figures.get("clips_per_s_beside"):
+        why = f"{words('verdict.beside', stage=beside)}: {words('verdict.beside_fix')}"
+        yield f'<p class="amber">{_text(why)}</p>'
     if not run.devices:  # its inference was up to date
         return
     most = max((device.clips for device in run.devices), default=0) or 1

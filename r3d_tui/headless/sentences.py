@@ -119,6 +119,10 @@ def endings(words: Words, snapshot: Snapshot) -> list[str]:
         lines.append(words("plain.speed", clips=clips, rate=figures.rate(speed)))
         if run.simulated:
             lines.append(words("sim.speed"))
+        elif beside := measured.get("infer.clips_per_s_beside"):
+            lines.append(
+                f"{words('verdict.beside', stage=stage_name(words, str(beside)))}: {words('verdict.beside_fix')}"
+            )
     return lines
 
 

@@ -152,6 +152,7 @@ def result_document(snapshot: Snapshot) -> dict[str, Any]:
         "videos_skipped": figures.get("evaluate.videos_set_aside"),
         "clips": figures.get("infer.clips"),
         "clips_per_s": figures.get("infer.clips_per_s"),
+        "clips_per_s_beside": figures.get("infer.clips_per_s_beside"),
         "verified": is_verified(snapshot.run),
     }
 

@@ -58,9 +58,9 @@ def _state(one: RunSummary, look: Look) -> Span:
 
 
 def _run_rate(one: RunSummary, _: Look) -> str | Span:
-    """A rate of simulated chips stands in brackets, where its column is too narrow for a word."""
+    """A rate that compares with no other stands in brackets: its column is too narrow for a word."""
     rate = figures.rate(one.clips_per_s)
-    return Span(f"({rate})", "dim") if one.simulated and one.clips_per_s is not None else rate
+    return Span(f"({rate})", "dim") if one.clips_per_s is not None and not one.is_comparable else rate
 
 
 FILLER = Field("", 0, lambda _, __: "", flex=True, rank=9)
@@ -84,9 +84,11 @@ def arranged_runs(found: Sequence[RunSummary], words: Words) -> Arrange[RunSumma
 
 def runs_note(found: Sequence[RunSummary], look: Look) -> list[Row]:
     """What a bracket means, where there is one."""
-    if not any(one.simulated and one.clips_per_s is not None for one in found):
-        return []
-    return [*paragraph(look.words("sim.bracket"), look.width, "warn"), ()]
+    measured = [one for one in found if one.clips_per_s is not None]
+    keys = ["sim.bracket"] if any(one.simulated for one in measured) else []
+    keys += ["runs.beside"] if any(one.clips_per_s_beside for one in measured) else []
+    rows = [row for key in keys for row in paragraph(look.words(key), look.width, "warn")]
+    return [*rows, ()] if rows else []
 
 
 def _right(one: ClassEntry, _: Look) -> str:

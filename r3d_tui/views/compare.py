@@ -63,11 +63,14 @@ def _figures(now: RunResult, before: RunResult, look: Look) -> list[Row]:
         body.append((words("result.videos"), *map(figures.count, videos), _apart(videos, 0)))
     speed = [one.run.clips_per_s for one in pair]
     shown = (_speed(one, look) for one in pair)
-    apart = _apart(speed, 1, better=True) if not any(one.run.simulated for one in pair) else Span(figures.DASH)
+    apart = _apart(speed, 1, better=True) if all(one.run.is_comparable for one in pair) else Span(figures.DASH)
     body.append((words("infer.clips_per_s"), *shown, apart))
     took = [one.run.seconds for one in pair]
     body.append((words("stages.time"), *map(figures.seconds, took), ""))
-    return table(columns, body, look.width)
+    rows = table(columns, body, look.width)
+    if any(one.run.clips_per_s_beside for one in pair):
+        rows += paragraph(words("runs.beside"), look.width, "warn")
+    return rows
 
 
 def _settings(now: RunResult, before: RunResult, look: Look) -> list[Row]:
@@ -105,7 +108,9 @@ def _value(value: object) -> str:
 
 def _speed(one: RunResult, look: Look) -> Span:
     text = figures.rate(one.run.clips_per_s)
-    return Span(f"{look.words('sim.short')} {text}", "warn") if one.run.simulated else Span(text)
+    if one.run.simulated:
+        return Span(f"{look.words('sim.short')} {text}", "warn")
+    return Span(text) if one.run.is_comparable else Span(f"({text})", "warn")
 
 
 def _four(value: float | None) -> str:

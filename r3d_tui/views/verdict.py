@@ -105,6 +105,8 @@ def _work(snapshot: Snapshot) -> list[Reason]:
     target = snapshot.settings.infer.target if snapshot.settings else ""
     if target == "ascend" and runtime in ("onnxruntime", "openvino"):
         found.append(Reason("fallback", (("runtime", runtime),)))
+    if beside := figure_text(stage, "clips_per_s_beside"):
+        found.append(Reason("beside", (("stage", safe(beside)),)))
     if taken := figure(stage, "clips_taken_up"):
         found.append(Reason("resumed", (("n", int(taken)),)))
     return found

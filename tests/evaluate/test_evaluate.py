@@ -85,6 +85,15 @@ def test_report_md_gives_the_measured_speed(run_stage: Any, upstream: Any) -> No
         assert stands == ("392.21 clips/s on one 310 (the ModelZoo guide)" in text)
 
 
+def test_report_md_sets_a_rate_beside_preprocess_beside_no_other(run_stage: Any, upstream: Any) -> None:
+    """On the CPU decoding took the same cores: the figure is labelled, and no published one stands there."""
+    figures = {"clips_per_s": 11.5, "clips_per_s_beside": "preprocess", "runtime": "openvino", "batch": 10}
+    _, folder = run_stage(infer=upstream({}, figures), export=upstream({}, {"arch": "resnet-50", "depth": 50}))
+    text = (folder / "report.md").read_text()
+    assert "Stage preprocess used the same cores meanwhile: `r3d-tui rerun infer` measures" in text
+    assert "392.21" not in text
+
+
 @pytest.mark.parametrize(
     ("figures", "words"),
     [

@@ -121,6 +121,13 @@ def test_rows_are_those_of_the_finished_store(growing: Growing, rig: Rig, store:
     assert waited > 0.2
 
 
+def test_a_rate_of_the_cpu_beside_preprocess_is_labelled(growing: Growing, rig: Rig) -> None:
+    """Decoding took the same cores; alone, the same clips have a rate without a label."""
+    assert "preprocess" == growing.infer(growing.write(pause=0.1)).figures["clips_per_s_beside"]
+    (rig.folder / "out" / "rows.bin").unlink()
+    assert rig.infer(PARAMS, TUNING).figures.get("clips_per_s_beside") is None
+
+
 def test_rows_of_a_followed_store_count_for_no_other_one(growing: Growing, rig: Rig, store: Path) -> None:
     """The engine died before the folder had its place, and the store was made again in another order."""
     growing.infer(growing.write((3, 1, 0, 2, *ALL[4:]), pause=0.0))

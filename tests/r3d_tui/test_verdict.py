@@ -61,6 +61,7 @@ def test_a_long_steady_run_is_valid(words: Words) -> None:
         ({"runtime": "null"}, ["null"]),
         ({"runtime": "onnxruntime"}, ["fallback"]),
         ({"clips_taken_up": 12}, ["resumed"]),
+        ({"clips_per_s_beside": "preprocess"}, ["beside"]),
         ({"devices_retired": 1}, ["retired"]),
         ({"devices": "retired"}, ["retired"]),
         ({"sample": {"processes": 2}}, ["shared"]),

@@ -103,9 +103,17 @@ def test_status_of_a_new_workspace_is_a_document_of_nothing(tmp_path: Path) -> N
         document["stages"],
         document["devices"],
     )
-    assert {"top1", "top5", "videos", "videos_set_aside", "videos_skipped", "clips", "clips_per_s", "verified"} == set(
-        document["result"]
-    )
+    assert {
+        "top1",
+        "top5",
+        "videos",
+        "videos_set_aside",
+        "videos_skipped",
+        "clips",
+        "clips_per_s",
+        "clips_per_s_beside",
+        "verified",
+    } == set(document["result"])
     assert {None} == set(document["result"].values())
     assert {"runs": []} == json.loads(r3d("runs", "--json", cwd=tmp_path).stdout)
 

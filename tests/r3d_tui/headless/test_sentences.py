@@ -110,6 +110,17 @@ def test_the_speed_of_simulated_chips_is_labelled() -> None:
     assert "模拟芯片：吞吐率没有意义。" == endings(ZH, snapshot)[-1]
 
 
+def test_the_speed_beside_preprocess_is_labelled() -> None:
+    """Right below it, with what measures infer alone."""
+    outcome = Outcome({"runtime": "openvino", "clips": 258, "clips_per_s": 8.38, "clips_per_s_beside": "preprocess"})
+    snapshot = Snapshot(1, Path("/w"), Run("1", "done", stages=(StageRun("infer", "done", outcome=outcome),)))
+    assert [
+        "258 clips at 8.38 clips/s",
+        "preprocess used the same cores meanwhile: `r3d-tui rerun infer` measures infer alone",
+    ] == endings(EN, snapshot)[-2:]
+    assert "rerun infer" in endings(ZH, snapshot)[-1]
+
+
 def test_nothing_has_run() -> None:
     """A new workspace says so."""
     assert ["nothing has run here yet"] == endings(EN, Snapshot(1, Path("/w"), Run()))

@@ -9,7 +9,7 @@ from backends.core.messages import line
 from backends.core.needs import Finding
 from backends.core.run_state import Run
 from backends.core.values import Chip, DeviceTable, ToolFailure
-from r3d_tui.headless.tables import device_lines, finding_lines, log_lines, run_lines, status_lines
+from r3d_tui.headless.tables import device_lines, finding_lines, log_lines, run_lines, runs_document, status_lines
 from r3d_tui.lang.words import Words
 from r3d_tui.text.rows import cells
 from tests.replay import ReplayClient
@@ -77,6 +77,15 @@ def test_runs_are_a_table_with_headings() -> None:
         cells(chinese[0].partition(ZH("runs.started"))[0])
     }
     assert ["nothing has run here yet"] == list(run_lines((), EN))
+
+
+def test_a_rate_beside_preprocess_stands_in_brackets() -> None:
+    """On the CPU both use the same cores: it is less than what infer alone gives, and compares with no other."""
+    runs = (RunSummary("1", "done", 0.0, 28.8, 0.9625, 8.38, clips_per_s_beside="preprocess"),)
+    _, first, note = run_lines(runs, EN)
+    assert first.endswith("(8.38)")
+    assert EN("runs.beside") == note
+    assert "preprocess" == runs_document(runs)["runs"][0]["clips_per_s_beside"]
 
 
 def test_the_status_is_a_line_a_stage_and_the_result(story: OpenStory) -> None:

@@ -75,6 +75,16 @@ def test_two_runs_stand_side_by_side(words: Words) -> None:
     assert "1 right before, wrong now · 1 wrong before, right now" in text
 
 
+def test_a_rate_beside_preprocess_is_compared_with_none(words: Words) -> None:
+    """It stands in brackets, which are explained, and there is no difference."""
+    now = RunResult(RunSummary("new", "done", 2.0, 20.0, 0.75, 30.0, clips_per_s_beside="preprocess"), report_of(3))
+    before = RunResult(RunSummary("old", "done", 1.0, 10.0, 0.5, 40.0))
+    text = "\n".join(map(text_of, above(Comparison(now, before, None), Look(words, 92))))
+    assert "(30.0)" in text
+    assert "-10.0" not in text
+    assert "A rate in brackets was measured while preprocess used the same cores" in text
+
+
 @pytest.mark.parametrize("width", [56, 72, 92, 186])
 def test_the_comparison_stays_inside(width: int, words: Words) -> None:
     """Columns go before a row is cut."""
