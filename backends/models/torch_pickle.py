@@ -175,6 +175,13 @@ class _Record:
         """As of a set."""
 
 
+class _Ordered(dict[Any, Any]):
+    """An OrderedDict: its items without its attributes, of which a network's own `state_dict()` has `_metadata`."""
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
 class _Unpickler(pickle.Unpickler):
     """Knows the names of `torch.save` and of plain data; every other one is refused by name."""
 
@@ -186,7 +193,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}"
         if full == "collections.OrderedDict":
-            return dict
+            return _Ordered
         if module in ("torch", "torch.storage") and name in _ELEMENTS:
             return name
         if module == "torch._utils" and name in _REBUILDS:

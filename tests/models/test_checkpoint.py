@@ -68,6 +68,38 @@ def test_bare_state_dict_of_either_file_format(tmp_path: Path, zipped: bool) -> 
     assert (SMALL, None) == (checkpoint.architecture, checkpoint.epoch)
 
 
+def torch_module(state: dict[str, torch.Tensor]) -> torch.nn.Module:
+    """A tree of modules whose own `state_dict()` has these names; in eval mode, nothing of it can be computed."""
+    root = torch.nn.Module()
+    for name, tensor in state.items():
+        *path, last = name.split(".")
+        place = root
+        for step in path:
+            if step not in dict(place.named_children()):
+                place.add_module(step, torch.nn.Module())
+            place = place.get_submodule(step)
+        place.register_buffer(last, tensor.clone())
+    return root
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_a_trainer_saves_of_its_network_optimizer_and_scheduler(tmp_path: Path, zipped: bool) -> None:
+    """A module's own state_dict has versions of its layers as an attribute, and the optimizer's has tensors too."""
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([weight], 0.1, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [50, 100])
+    weight.sum().backward()
+    optimizer.step()
+    network = torch_module({name: torch.as_tensor(values) for name, values in random_state(SMALL).items()})
+    saved = {"epoch": 7, "arch": "resnet-10", "state_dict": torch.nn.DataParallel(network).state_dict(),
+             "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}  # fmt: skip
+    assert saved["state_dict"]._metadata
+    for number, content in enumerate((saved, network.state_dict())):
+        path = tmp_path / f"{number}.pth"
+        torch.save(content, path, _use_new_zipfile_serialization=zipped)
+        assert np.array_equal(random_state(SMALL)["fc.weight"], read_checkpoint(path).state["fc.weight"])
+
+
 @pytest.mark.parametrize("widen", [0.3, 1.7, 2.0])
 def test_widen_factor_gives_the_same_widths(tmp_path: Path, widen: float) -> None:
     """A factor that gives fractions of channels is found as one with the same widths, and the true one is accepted."""
