@@ -43,7 +43,8 @@ SCORE = StageSpec(
     {"annotate": Reads(("annotation",)), "preprocess": Reads(("store",)), "infer": Reads(("rows",))},
     _score,
 )
-SPEED = ("clips_per_s", "clips_per_s_beside", "runtime", "devices", "joules_per_clip", "energy", "batch")
+SPEED = ("clips_per_s", "clips_per_s_beside", "pass_clips_per_s", "runtime", "devices", "servers", "joules_per_clip",
+         "energy", "batch")  # fmt: skip
 """Figures of infer that the report names."""
 EVALUATE = StageSpec(
     "evaluate",

@@ -94,6 +94,9 @@ def _speed(infer: Mapping[str, Scalar], model: str) -> list[str]:
                 "alone, and this figure is compared with no other."
             )
             model = ""
+    elif isinstance(rate := infer.get("pass_clips_per_s"), int | float):
+        where = f"({infer.get('runtime') or '?'}; servers: {infer.get('servers')}; devices: {infer.get('devices')})"
+        rows.append(f"Servers decoded and inferred in one pass, at {rate:.2f} clips/s with decoding {cell(where)}.")
     else:
         rows.append("No speed was measured in this run.")
     if text := _ENERGY.get(str(infer.get("energy"))):

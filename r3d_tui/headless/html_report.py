@@ -199,8 +199,12 @@ def _throughput(run: Run, words: Words) -> Iterator[str]:
         return
     yield _heading(line("Throughput"), words)
     total = figures.get("clips_per_s")
+    runtime = _text(str(figures.get("runtime", "")))
     if isinstance(total, int | float):
-        yield f'<p><span class="big">{rate(total)}</span> clips/s · {_text(str(figures.get("runtime", "")))}</p>'
+        yield f'<p><span class="big">{rate(total)}</span> clips/s · {runtime}</p>'
+    elif isinstance(whole := figures.get("pass_clips_per_s"), int | float):
+        said = words.line(line("clips/s with decoding, over {n} servers", n=int(figures.get("servers") or 0)))
+        yield f'<p><span class="big">{rate(whole)}</span> {_text(said)} · {runtime}</p>'
     if beside := figures.get("clips_per_s_beside"):
         why = f"{words('verdict.beside', stage=beside)}: {words('verdict.beside_fix')}"
         yield f'<p class="amber">{_text(why)}</p>'

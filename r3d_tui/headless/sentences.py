@@ -21,7 +21,7 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "export": ("arch", "classes", "parameters", "opset", "nodes", "bytes"),
     "simplify": ("nodes_before", "nodes", "bytes"),
     "compile": ("soc_version", "precision_mode", "cann", "tune", "tune_gain_percent", "bytes"),
-    "infer": ("runtime", "devices", "devices_retired", "clips", "seconds", "clips_per_s"),
+    "infer": ("runtime", "devices", "devices_retired", "clips", "seconds", "clips_per_s", "pass_clips_per_s"),
     "score": ("videos", "clips"),
     "evaluate": ("top1", "topk", "videos", "videos_set_aside"),
 }
@@ -114,9 +114,10 @@ def endings(words: Words, snapshot: Snapshot) -> list[str]:
         lines.append(accuracy)
     if (verify := verify_stage(run)).state == "failed":
         lines.append(words.line(verify_failure(verify)))
-    if (speed := measured.get("infer.clips_per_s")) is not None:
-        clips = figures.count(measured.get("infer.clips"))
-        lines.append(words("plain.speed", clips=clips, rate=figures.rate(speed)))
+    speed, whole = measured.get("infer.clips_per_s"), measured.get("infer.pass_clips_per_s")
+    if speed is not None or whole is not None:
+        clips, key = figures.count(measured.get("infer.clips")), "plain.speed" if speed is not None else "plain.pass"
+        lines.append(words(key, clips=clips, rate=figures.rate(speed if speed is not None else whole)))
         if run.simulated:
             lines.append(words("sim.speed"))
         elif beside := measured.get("infer.clips_per_s_beside"):

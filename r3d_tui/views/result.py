@@ -155,7 +155,9 @@ def _speed(snapshot: Snapshot, look: Look, devices: Sequence[Device]) -> list[Ro
     words = look.words
     speed = figure(stage_of(snapshot, "infer"), "clips_per_s")
     if speed is None:
-        return []
+        whole = figure(stage_of(snapshot, "infer"), "pass_clips_per_s")
+        text = f" {words('figure.pass_clips_per_s')}"
+        return [] if whole is None else [cut(row(" ", Span(figures.rate(whole), "strong"), Span(text)), look.width)]
     line = [Span(" "), Span(figures.rate(speed), "strong"), Span(f" {words('infer.clips_per_s')}")]
     rates = [one.published for one in devices if one.run is not None]
     if rates and None not in rates:

@@ -94,6 +94,14 @@ def test_report_md_sets_a_rate_beside_preprocess_beside_no_other(run_stage: Any,
     assert "392.21" not in text
 
 
+def test_report_md_gives_the_rate_of_a_pass_over_servers(run_stage: Any, upstream: Any) -> None:
+    """They decode at the same time, so it is labelled; nobody measured inference alone."""
+    figures = {"clips_per_s": None, "pass_clips_per_s": 43.25, "runtime": "openvino", "devices": 6, "servers": 3}
+    _, folder = run_stage(infer=upstream({}, figures))
+    text = (folder / "report.md").read_text()
+    assert "in one pass, at 43.25 clips/s with decoding (openvino; servers: 3; devices: 6)." in text
+
+
 @pytest.mark.parametrize(
     ("figures", "words"),
     [

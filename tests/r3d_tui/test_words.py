@@ -45,7 +45,7 @@ def test_every_key_that_the_console_uses_exists() -> None:
             if dot and table in tables and KEY.fullmatch(rest):
                 used.add(text)
     fields = {"infer.devices", "evaluate.videos", "evaluate.videos_set_aside", "infer.clips_per_s", "layout.packed",
-              "infer.clips_per_s_beside"}  # fmt: skip
+              "infer.clips_per_s_beside", "infer.pass_clips_per_s"}  # fmt: skip
     assert [] == sorted(used - fields - set(known))
 
 

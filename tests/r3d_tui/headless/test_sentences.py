@@ -121,6 +121,13 @@ def test_the_speed_beside_preprocess_is_labelled() -> None:
     assert "rerun infer" in endings(ZH, snapshot)[-1]
 
 
+def test_the_rate_of_a_pass_over_servers_is_labelled() -> None:
+    """With decoding."""
+    outcome = Outcome({"runtime": "acl", "clips": 258, "clips_per_s": None, "pass_clips_per_s": 43.25})
+    snapshot = Snapshot(1, Path("/w"), Run("1", "done", stages=(StageRun("infer", "done", outcome=outcome),)))
+    assert "258 clips at 43.2 clips/s with decoding" == endings(EN, snapshot)[-1]
+
+
 def test_nothing_has_run() -> None:
     """A new workspace says so."""
     assert ["nothing has run here yet"] == endings(EN, Snapshot(1, Path("/w"), Run()))
