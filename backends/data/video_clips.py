@@ -79,12 +79,12 @@ def extract_videos(
 
 
 def make_part(task: ClipTask, check: Check) -> Extracted:
-    """Put a video's clips into its part; the outcome has all but them."""
+    """Put a video's clips into its part; the outcome has all but them. OSError where the disk is full."""
     if task.source is None:
         return Extracted(task.video, None, 0, line("there is no video file of it"), is_absent=True)
     made = read_video(task.source, task.video, task.params, check)
     if made.clips is not None:
-        made.clips.tofile(task.part)
+        task.part.write_bytes(made.clips.data)  # NumPy's own writing loses why the disk refused
     return replace(made, clips=None)
 
 

@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from backends.core.events import ItemSetAside, Outcome
+from backends.core.files import is_full
 from backends.core.stage_request import Request, Upstream
 from backends.data import annotate, frames, preprocess, video_clips
 from backends.data.annotation import OPEN_END, Annotation, Video, annotation_json, read_annotation
@@ -69,6 +70,15 @@ def crash_on_d(task: ClipTask, check: Check) -> Extracted:
     if task.video.id == "d":
         os.kill(os.getpid(), signal.SIGKILL)
     return video_clips.make_part(task, check)
+
+
+def test_a_full_disk_is_reported_as_one(tmp_path: Path, film: FilmMaker) -> None:
+    """What waits for its turn is a file: the stage fails with the fix for a full disk, and is resumed."""
+    video = Video("a", "wave", "validation", 1, OPEN_END)
+    task = ClipTask(film(tmp_path / "a.avi", 20), video, PARAMS, Path("/dev/full"))
+    with pytest.raises(OSError, match="No space left") as caught:
+        video_clips.make_part(task, lambda: None)
+    assert is_full(caught.value)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
