@@ -46,7 +46,7 @@ def _notice(app: ConsoleApp) -> str:
 
 async def test_the_run_goes_on_before_the_eyes(story: OpenStory, console: Console) -> None:
     """What the client learns appears on the screen without a key."""
-    client = story("finished", 100.0)
+    client = story("finished", 60.0)
     app = console(client)
     async with app.run_test(size=(120, 40)) as pilot:
         await _ready(pilot)
@@ -54,7 +54,7 @@ async def test_the_run_goes_on_before_the_eyes(story: OpenStory, console: Consol
         assert "0.6226" not in _screen_text(app)
         client.seek(1e6)
         await until(pilot, lambda: "0.6226" in _screen_text(app))
-        assert "✓ done 4:13" in _screen_text(app)
+        assert "✓ done 1:47" in _screen_text(app)
 
 
 async def test_clocks_go_by_themselves_while_no_snapshot_brings_the_time(
@@ -69,7 +69,7 @@ async def test_clocks_go_by_themselves_while_no_snapshot_brings_the_time(
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
         now[0] = 60.0
-        await until(pilot, lambda: "infer 5:0" in _screen_text(app))
+        await until(pilot, lambda: "infer 2:4" in _screen_text(app))
 
 
 async def test_a_second_console_shows_the_same_run(inferring: ReplayClient, console: Console) -> None:
@@ -95,7 +95,7 @@ async def test_a_number_goes_to_its_panel(key: str, title: str, inferring: Repla
         await pilot.press(key)
         await pilot.pause()
         assert (f" {title}" if title == "CHIP" else f"─ {title} ─") in _screen_text(app)
-        assert "✓verify" in _screen_text(app)
+        assert "✓onnx" in _screen_text(app)
 
 
 async def test_tab_goes_round_the_panels(inferring: ReplayClient, console: Console) -> None:
@@ -117,22 +117,20 @@ async def test_the_selected_stage_is_the_one_at_work_until_another_is_chosen(
     story: OpenStory, console: Console
 ) -> None:
     """The board follows what runs; j and k choose a stage and stay with it; the full stop follows again."""
-    client = story("finished", 100.0)
+    client = story("finished", 60.0)
     app = console(client)
     async with app.run_test(size=(80, 24)) as pilot:
         board = await _ready(pilot)
-        assert "frames" == board.state.selected
+        assert "compile" == board.state.selected
         await pilot.press("6", "j")
-        assert "annotate" == board.state.selected
+        assert "infer" == board.state.selected
         await pilot.press("k", "k")
-        assert "check" == board.state.selected
-        client.seek(200.0)
-        await until(
-            pilot, lambda: board.state.snapshot and board.state.snapshot.run.stage("preprocess").state == "running"
-        )
-        assert "check" == board.state.selected
+        assert "simplify" == board.state.selected
+        client.seek(98.0)
+        await until(pilot, lambda: board.state.snapshot and board.state.snapshot.run.stage("infer").state == "running")
+        assert "simplify" == board.state.selected
         await pilot.press("full_stop")
-        assert "preprocess" == board.state.selected
+        assert "infer" == board.state.selected
 
 
 async def test_a_run_starts_after_its_preview(story: OpenStory, console: Console) -> None:
@@ -499,7 +497,7 @@ async def test_space_chooses_chips_before_a_run(
 
 async def test_a_chip_is_excluded_before_inference_begins(story: OpenStory, console: Console) -> None:
     """During an earlier stage Space is remembered, and the command is sent as soon as inference runs."""
-    client = story("finished", 100.0)
+    client = story("finished", 60.0)
     app = console(client)
     async with app.run_test(size=(80, 24)) as pilot:
         board = await _ready(pilot)

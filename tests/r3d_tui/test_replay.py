@@ -24,8 +24,8 @@ def test_a_story_is_stepped_and_sought(story: OpenStory) -> None:
         pass
     end = client.snapshot()
     assert "done" == end.run.state
-    client.seek(100.0)
-    assert "running" == client.snapshot().run.stage("frames").state
+    client.seek(60.0)
+    assert "running" == client.snapshot().run.stage("preprocess").state
     client.seek(1e6)
     assert end.run == client.snapshot().run
     assert end.report == client.snapshot().report
@@ -53,9 +53,9 @@ def test_a_clock_plays_the_story(story: OpenStory) -> None:
     """With a clock the recording plays as fast as asked."""
     time = [10.0]
     client = ReplayClient(story("finished", 0.0).story, clock=lambda: time[0], speed=4.0)
-    time[0] += 25.0
-    assert client.story.began + 100.0 == client.now
-    assert "running" == client.snapshot().run.stage("frames").state
+    time[0] += 15.0
+    assert client.story.began + 60.0 == client.now
+    assert "running" == client.snapshot().run.stage("preprocess").state
 
 
 def test_logs_are_read_in_pieces(story: OpenStory) -> None:

@@ -85,7 +85,7 @@ def test_the_strip_tells_each_stage_by_its_sign_and_counts_those_that_are_settle
 ) -> None:
     """What failed stands in capitals; at the right is how many stages need no more work."""
     text = text_of(strip(snapshots["failed"], _look(80)))
-    assert text.startswith(" ✓check ✓frames ✓annot ✓prep ✗ONNX ·sim –om ·verify")
+    assert text.startswith(" ✓check ✓frames ✓annot ✓prep ✗ONNX ·sim –om ·infer")
     assert text.endswith("5/11 ")
     assert " ✓ annotate  ✓ preprocess  ✓ export" in text_of(strip(snapshots["finished"], _look(140)))
 
@@ -110,7 +110,7 @@ def test_a_failure_is_a_card_with_its_fix(snapshots: dict[str, Snapshot]) -> Non
     assert "- depth = 34   (r3d.toml line 16)" in text
     assert "+ depth = 50" in text
     assert "Kept     check, frames, annotate, preprocess (" in text
-    assert "Blocked  simplify, verify, infer, score, evaluate" in text
+    assert "Blocked  simplify, infer, verify, score, evaluate" in text
     assert "Traceback" not in text
     assert 'File "x.py"' not in text
     assert "InputError: no" in text
@@ -176,9 +176,9 @@ def test_time_is_estimated_from_the_last_run_or_not_at_all(story: OpenStory) -> 
     again = tuple(Preview(stage.name, "run", line("again")) for stage in client.snapshot().run.stages)
     took = durations([client.snapshot().run])
     text = _text(ready.plan_rows(client.snapshot(), _look(120), again, None, took, 20))
-    assert "11 stages run, 0 up to date · about 4:" in text
+    assert "11 stages run, 0 up to date · about 1:" in text
     assert re.search(r"▸ compile +1:24  again", text)
-    assert "(frames 2:41, compile 1:24, preprocess 1:10)" in text
+    assert "(preprocess 1:28, compile 1:24, verify 0:11)" in text
     new = story("new")
     assert "about" not in _text(ready.plan_rows(new.snapshot(), _look(120), again, None, {}, 20))
 
@@ -198,7 +198,7 @@ def test_stages_beside_each_other_are_counted_as_the_plan_lets_them_run() -> Non
 
 def test_details_name_everything_that_was_skipped(snapshots: dict[str, Snapshot]) -> None:
     """Each skipped item stands with its reason, and every figure of the outcome is listed."""
-    text = _text(stages.details(snapshots["finished"], _look(90, selected="frames")))
+    text = _text(stages.details(snapshots["cpu"], _look(90, selected="frames")))
     assert (
         "50_FIRST_DATES_kick_f_cm_np1_ba_bad_12\n    it cannot be decoded: Invalid data found when processing input"
         in text
@@ -213,7 +213,7 @@ def test_before_the_first_run_nothing_was_skipped_nor_counted(snapshots: dict[st
 
 def test_the_dataset_counts_what_is_there_and_what_is_not(snapshots: dict[str, Snapshot]) -> None:
     """Classes, videos, frames, clips, the store, what is missing and skipped."""
-    text = _text(dataset.dataset(snapshots["finished"], _look(80)))
+    text = _text(dataset.dataset(snapshots["cpu"], _look(80)))
     for expected in (
         "5,098 listed · 1,529 to run",
         "632,635 · of 6,764 videos",
@@ -227,7 +227,7 @@ def test_the_chain_shows_each_model_and_how_far_they_agree(snapshots: dict[str, 
     """Nodes, sizes and times of the models, the largest difference and the cosine of each pair."""
     text = _text(model.model(snapshots["finished"], _look(90)))
     assert "resnet-50 · 51 classes · 46.3 M params · opset 11" in text
-    assert "✓ om         done              –    94.4 MB      1:24  Ascend310P3 · CA" in text
+    assert "✓ om         done              –    94.4 MB      1:24  Ascend310P3 · fo" in text
     assert "sim                2.9e-06   0.9999999         100 %" in text
 
 
@@ -245,7 +245,7 @@ def test_a_model_over_its_limits_is_marked(snapshots: dict[str, Snapshot]) -> No
     text = _text(model.model(snapshot, _look(90)))
     assert re.search(r"^sim .* 100 % +✓", text, re.MULTILINE)
     assert re.search(r"^om +5.0e-01 +0.9900000 +80 % +✗ +force_fp16", text, re.MULTILINE)
-    assert "parity onnx 2.6e-06  sim 2.9e-06 ✓  om 5.0e-01 ✗" in _text(model.brief(snapshot, _look(90)))
+    assert "parity onnx 2.6e-06 ✓  sim 2.9e-06 ✓  om 5.0e-01 ✗" in _text(model.brief(snapshot, _look(90)))
     assert "✗ the model is not verified: om: logits differ" in _text(result.result(snapshot, _look(90)))
 
 

@@ -95,8 +95,8 @@ def test_the_status_is_a_line_a_stage_and_the_result(story: OpenStory) -> None:
     assert "运行 3：完成" == done[-3]
     client = story("finished", 0.0)
     client.seek_until(lambda run: any(stage.done > 1000 for stage in run.stages))
-    going = next(text for text in status_lines(client.snapshot(), EN) if text.startswith("frames"))
-    assert "running · not built yet · 1 skipped · 1,006/6,766 videos · " in going
+    going = next(text for text in status_lines(client.snapshot(), EN) if text.startswith("preprocess"))
+    assert "running · not built yet · 1 skipped · 1,008/1,530 videos · " in going
     assert going.endswith("left")
 
 

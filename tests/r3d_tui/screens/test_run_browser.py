@@ -170,7 +170,7 @@ async def test_what_was_set_aside_is_listed_with_its_reason(story: OpenStory, co
     async with app.run_test(size=(80, 24)) as pilot:
         await _opened(pilot, "a")
         assert "50_FIRST_DATES" in _text(app)
-        assert "1/3" in _text(app)
+        assert "1/1" in _text(app)
         await pilot.press("enter")
         await until(
             pilot, lambda: "Invalid data found when processing input" in " ".join(_text(app).replace("│", " ").split())
@@ -228,7 +228,7 @@ async def test_text_gets_out_of_a_list(
     async with app.run_test(size=(80, 24)) as pilot:
         await _opened(pilot, "a")
         await pilot.press("y")
-        assert 3 == app.clipboard.count("_FIRST_DATES") + app.clipboard.count("prelinger")
+        assert 1 == app.clipboard.count("_FIRST_DATES")
         await pilot.press("w")
         await until(pilot, lambda: list((tmp_path / ".r3d" / "texts").glob("runbrowser-*.txt")))
 

@@ -113,7 +113,7 @@ def _left_on(data: bytes) -> set[bytes]:
 @pytest.mark.parametrize("how", ["q", "SIGTERM", "SIGHUP"])
 def test_the_terminal_is_left_clean(how: str) -> None:
     """After q, SIGTERM and SIGHUP no mode stays on, the cursor is back, and the exit code tells the signal."""
-    with _console("finished", 250.0) as console:
+    with _console("finished", 60.0) as console:
         console.read_until(b"verify")
         if how == "q":
             os.write(console.descriptor, b"q")
@@ -129,7 +129,7 @@ def test_the_terminal_is_left_clean(how: str) -> None:
 @pytest.mark.slow
 def test_a_terminal_that_stopped_reading_does_not_hold_the_console() -> None:
     """With the terminal stalled SIGTERM still ends the console within seconds."""
-    with _console("finished", 250.0) as console:
+    with _console("finished", 60.0) as console:
         console.read_until(b"verify")
         for size in range(40):  # each resize draws all anew, and nobody reads it
             fcntl.ioctl(console.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 40 + size, 150, 0, 0))
