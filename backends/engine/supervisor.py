@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from backends.core import events as ev
 from backends.core.codec import dumps, encode, loads, seal
 from backends.core.files import FULL, FULL_HINT, is_full, write_whole
-from backends.core.messages import N_, Line, NeedError, R3dError, line, os_reason
+from backends.core.messages import N_, InputError, Line, NeedError, R3dError, line, os_reason
 from backends.core.needs import missing
 from backends.core.plan import Plan, Stage
 from backends.core.processes import kill_group, reap, start_time
@@ -121,7 +121,10 @@ class Supervisor:
         """Go on by another plan: see `planner.to_reset`. What of it runs is stopped first; all else that runs goes on.
 
         The journal has it before the plan has: an engine that dies in between is followed by a new run.
+        Raises InputError where the stages are others, and where the run is ending: nothing would run again.
         """
+        if self._stopping or self._full or self._run.state != "running":
+            raise InputError("the run is ending", hint="rerun once it has ended")
         plan = loads(Plan, dumps(plan))
         self._again = to_reset(self._plan, plan, self._run)
         self._plan = replace(plan, targets=self._plan.targets, force=self._plan.force)

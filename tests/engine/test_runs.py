@@ -289,6 +289,18 @@ def test_a_run_that_went_on_by_new_settings_is_resumed_by_them(bench: Bench, tmp
     assert (run, "done", 2) == (ended.run.id, ended.run.state, ended.run.stage("f").attempt)
 
 
+def test_a_run_that_is_ending_takes_no_rerun(bench: Bench, tmp_path: Path) -> None:
+    """Nothing would run again: it is refused, instead of being accepted and lost."""
+    bench.stages = (Stage("h", "toys:hang", 1), *failing(bench, tmp_path / "not there")[1:])
+    bench.client.start(RunRequest())
+    bench.wait(lambda s: s.run.stage("f").state == "failed" and s.run.stage("h").state == "running")
+    bench.client.stop()
+    with pytest.raises(InputError, match="the run is ending"):
+        bench.client.start(RunRequest("rerun"))
+    os.kill(bench.engine(), signal.SIGKILL)
+    bench.wait(lambda s: not s.alive)
+
+
 def test_a_rerun_of_nothing_is_refused_while_a_run_is_on(bench: Bench) -> None:
     """Where nothing failed, an engine that works is left alone."""
     bench.stages = (counting("slow", 30, 0.1),)
