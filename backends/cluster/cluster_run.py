@@ -53,8 +53,8 @@ from backends.worker.job import Job
 TURN_S = 0.2
 PING_S = 2.0
 NOTHING = Line("")
-STALLED_S = 5.0
-"""Without a word, where one is due every second, a server is shown as stalled."""
+STALLED = 1 / 6
+"""Share of `silent_s` without a word, where one is due every second, from which a server is shown as stalled."""
 FULL = 0.9
 """Share of the time from which the chips are what bounds a run."""
 
@@ -288,7 +288,7 @@ class ClusterRun:
         if leased.state != "ready":
             return
         silent = now - leased.since
-        if silent > STALLED_S:
+        if silent > STALLED * self._setup.silent_s:
             self._show(server, "stalled", line("no word for {seconds:.0f} s", seconds=silent))
         elif leased.flight:
             others = [one for one in state.alive.chips if one.state in ("stalled", "out", "retired")]
