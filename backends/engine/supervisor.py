@@ -26,26 +26,20 @@ from backends.core.messages import N_, InputError, Line, NeedError, R3dError, li
 from backends.core.needs import missing
 from backends.core.plan import Plan, Stage
 from backends.core.processes import kill_group, reap, start_time
-from backends.core.run_state import Run, fold
 from backends.core.stage_request import Request
 from backends.engine import stage_scheduler
 from backends.engine.artifacts import Cache, CacheKey, Decision
 from backends.engine.folders import Folders, RunFolder
-from backends.engine.journal import Journal, Reserve
 from backends.engine.lock import HEARTBEAT_S, WorkspaceLock
 from backends.engine.planner import decide_following, decide_stage, to_reset, upstream_digests
+from backends.engine.run_record import RunRecord
 from backends.engine.upstream import all_upstream, followed, settled_outcomes
 from backends.engine.worker_process import Child, spawn, spawn_companion
 
-COMMIT_S = 0.075
-"""Events are committed in batches of this length."""
 KILLED_S = 2.0
 """Seconds that killed processes have to be gone; one that waits for a disk may take longer."""
 LIVES = 3
 """Attempts that a stage has in one run where something kills its process from outside."""
-
-LAST_WORDS = (ev.StageFinished, ev.StageFailed, ev.StageStopped, ev.RunFinished)
-"""What is written down even where the disk is full."""
 
 Ending = ev.StageFinished | ev.StageCached | ev.StageFailed | ev.StageStopped | ev.StageBlocked
 
@@ -55,41 +49,35 @@ class Supervisor:
 
     def __init__(self, folders: Folders, folder: RunFolder, plan: Plan, lock: WorkspaceLock) -> None:
         self._folders, self._folder, self._plan, self._lock = folders, folder, plan, lock
-        self._reserve = Reserve(folders.reserve)
-        self._reserve.take()  # first: what begins without it could not say why it ended
+        self._record = RunRecord(folder.journal, folders.reserve, self._kill_children)
         self._cache = Cache(folders)
-        self._journal = Journal(folder.journal)
-        self._run = self._journal.state() or Run()
-        self._pending: list[tuple[float, ev.Event]] = []
-        self._dirty = asyncio.Event()
         self._wake = asyncio.Event()
         self._children: dict[str, Child] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling: dict[str, asyncio.Task[None]] = {}
         self._fault: BaseException | None = None
         self._stopping = False
-        self._full = False
         self._again: frozenset[str] = frozenset()
         """Stages that are being settled by an earlier plan, and run again after it."""
 
     async def main(self, begun: Callable[[], None]) -> None:
         """Run the plan to its end, whatever that is, and write the end down. `begun` is called once its start is."""
         reap(self._folders.workspace)
-        resumed = bool(self._run.stages)
+        resumed = bool(self._record.run.stages)
         names = tuple(stage.name for stage in self._plan.stages)
-        self._say(ev.RunStarted(self._folder.id, names, os.getpid(), socket.gethostname(), resumed))
-        self._commit()
+        self._record.say(ev.RunStarted(self._folder.id, names, os.getpid(), socket.gethostname(), resumed))
+        self._record.commit()
         begun()
-        background = [self._keep(self._commit_often()), self._keep(self._beat())]
+        background = [self._keep(self._record.commit_often()), self._keep(self._beat())]
         companion = await self._start_companion()
         try:
             end = await self._loop()
-            if self._full:
+            if self._record.is_full:
                 end = stage_scheduler.End(
                     "failed", line("{folder}: the disk is full", folder=str(self._folders.workspace))
                 )
-            self._say(ev.RunFinished(end.state, end.reason))
-            self._commit()
+            self._record.say(ev.RunFinished(end.state, end.reason))
+            self._record.commit()
         except Exception as error:  # no run ends without a reason; the log has the traceback
             with contextlib.suppress(Exception):
                 text, what = (
@@ -97,8 +85,8 @@ class Supervisor:
                     type(error).__name__,
                 )
                 fault = line(text, error=f"{what}: {str(error)[:300]}", log=str(self._folder.supervisor_log))
-                self._say(ev.RunFinished("failed", fault))
-                self._commit()
+                self._record.say(ev.RunFinished("failed", fault))
+                self._record.commit()
             raise
         finally:
             for task in background:
@@ -108,7 +96,7 @@ class Supervisor:
             if companion:
                 kill_group(companion.pid)
                 await companion.ended()
-        self._journal.close(finished=True)
+        self._record.close()
 
     def stop(self) -> None:
         """End the run: stages finish the item at hand, or are ended after a while."""
@@ -123,13 +111,13 @@ class Supervisor:
         The journal has it before the plan has: an engine that dies in between is followed by a new run.
         Raises InputError where the stages are others, and where the run is ending: nothing would run again.
         """
-        if self._stopping or self._full or self._run.state != "running":
+        if self._stopping or self._record.is_full or self._record.run.state != "running":
             raise InputError("the run is ending", hint="rerun once it has ended")
         plan = loads(Plan, dumps(plan))
-        self._again = to_reset(self._plan, plan, self._run)
+        self._again = to_reset(self._plan, plan, self._record.run)
         self._plan = replace(plan, targets=self._plan.targets, force=self._plan.force)
-        self._say(ev.StagesReset(tuple(sorted(self._again - self._settling.keys()))))
-        self._commit()
+        self._record.say(ev.StagesReset(tuple(sorted(self._again - self._settling.keys()))))
+        self._record.commit()
         write_whole(self._folder.plan, seal(self._plan))
         self._again &= self._settling.keys()
         for name in self._again.intersection(self._children):
@@ -147,8 +135,10 @@ class Supervisor:
     async def _loop(self) -> stage_scheduler.End:
         while True:
             self._wake.clear()
-            stopping = self._stopping or self._full
-            for action in stage_scheduler.decide(self._plan, self._run, frozenset(self._settling), stopping=stopping):
+            stopping = self._stopping or self._record.is_full
+            for action in stage_scheduler.decide(
+                self._plan, self._record.run, frozenset(self._settling), stopping=stopping
+            ):
                 if isinstance(action, stage_scheduler.End):
                     return action
                 self._do(action)
@@ -161,22 +151,22 @@ class Supervisor:
             self._settling[action.stage] = self._keep(self._settle(self._plan.stage(action.stage)))
             return
         kind = ev.StageSkipped if isinstance(action, stage_scheduler.Skip) else ev.StageBlocked
-        self._say(kind(action.stage, action.reason))
+        self._record.say(kind(action.stage, action.reason))
         self._wake.set()
 
     async def _settle(self, stage: Stage) -> None:
         """Bring one stage up to date, and write down how that ended."""
         try:
-            self._say(await self._ending(stage))
+            self._record.say(await self._ending(stage))
         except R3dError as error:
-            attempt = self._run.stage(stage.name).attempt + 1
-            self._say(ev.StageFailed(stage.name, attempt, error.line, error.hint, 0.0, error.exit_code))
+            attempt = self._record.run.stage(stage.name).attempt + 1
+            self._record.say(ev.StageFailed(stage.name, attempt, error.line, error.hint, 0.0, error.exit_code))
         except OSError as error:
-            self._say(self._disk_failure(stage.name, error))
+            self._record.say(self._disk_failure(stage.name, error))
         if stage.name in self._again:
             self._again -= {stage.name}
-            self._say(ev.StagesReset((stage.name,)))
-        self._commit()
+            self._record.say(ev.StagesReset((stage.name,)))
+        self._record.commit()
         self._settling.pop(stage.name, None)
         self._wake.set()
 
@@ -185,18 +175,20 @@ class Supervisor:
         for need in missing(stage.needs):
             facts = {**need.hint.facts, "kind": need.kind, "name": need.name}
             raise NeedError("the {kind} {name} is missing", hint=need.hint.template, **facts)
-        mine = self._run.stage(stage.name)
+        mine = self._record.run.stage(stage.name)
         forced = stage.name in self._plan.force and mine.attempt == 0
-        if running := {name: self._run.stage(name).fingerprint for name in followed(stage, self._run)}:
+        if running := {name: self._record.run.stage(name).fingerprint for name in followed(stage, self._record.run)}:
             decision = await asyncio.to_thread(
-                decide_following, self._cache, stage, settled_outcomes(self._run), running, forced=forced
+                decide_following, self._cache, stage, settled_outcomes(self._record.run), running, forced=forced
             )
             if decision is not None and decision.key is not None:
                 return await self._attempts(stage, decision, decision.key)
             await self._wait_for(stage)
             if blocked := self._blocked(stage):
                 return blocked
-        decision = await asyncio.to_thread(decide_stage, self._cache, stage, settled_outcomes(self._run), forced=forced)
+        decision = await asyncio.to_thread(
+            decide_stage, self._cache, stage, settled_outcomes(self._record.run), forced=forced
+        )
         key = decision.key
         assert key is not None
         if decision.outcome is not None:
@@ -204,8 +196,8 @@ class Supervisor:
         if mine.attempt and mine.reason.template and not decision.stale:
             decision = replace(decision, reason=mine.reason)
         if stage.follows and not decision.stale:  # what an attempt that was cut off made while it followed
-            made = {name: self._run.stage(name).fingerprint for name in stage.follows}
-            provisional = replace(key, upstream=upstream_digests(stage, settled_outcomes(self._run), made))
+            made = {name: self._record.run.stage(name).fingerprint for name in stage.follows}
+            provisional = replace(key, upstream=upstream_digests(stage, settled_outcomes(self._record.run), made))
             await asyncio.to_thread(self._cache.adopt, stage.name, provisional.fingerprint, key.fingerprint)
         return await self._attempts(stage, decision, key)
 
@@ -217,13 +209,13 @@ class Supervisor:
     def _blocked(self, stage: Stage) -> ev.StageBlocked | None:
         """That the stage cannot be done, since what it followed ended without an outcome."""
         for name in stage.follows:
-            if name not in self._settling and not self._run.stage(name).settled:
+            if name not in self._settling and not self._record.run.stage(name).settled:
                 return ev.StageBlocked(stage.name, line("blocked by {stage}", stage=name))
         return None
 
     async def _attempts(self, stage: Stage, decision: Decision, key: CacheKey) -> Ending:
         """One child after another, until one ends by itself or too many were killed from outside."""
-        first, killed_by = self._run.stage(stage.name).attempt + 1, 0
+        first, killed_by = self._record.run.stage(stage.name).attempt + 1, 0
         reason, stale = decision.reason, decision.stale
         for attempt in range(first, first + LIVES):
             if blocked := self._blocked(stage):
@@ -237,11 +229,11 @@ class Supervisor:
                 return self._blocked(stage) or ending
             if not isinstance(ending, int):
                 return ending
-            if self._full:
+            if self._record.is_full:
                 return self._disk_failure(stage.name, OSError(errno.ENOSPC, FULL))
             killed_by = -ending
             reason = line("attempt {attempt} was killed (signal {signal}); resumed", attempt=attempt, signal=killed_by)
-            self._say(ev.StageNote(stage.name, reason, "warning"))
+            self._record.say(ev.StageNote(stage.name, reason, "warning"))
         message = line("killed {lives} times, last by signal {signal}", lives=LIVES, signal=killed_by)
         hint = line("look for an out-of-memory killer (dmesg); fewer workers need less memory")
         return ev.StageFailed(stage.name, attempt, message, hint)
@@ -252,7 +244,7 @@ class Supervisor:
         if blocked := self._blocked(stage):
             return blocked
         if stage.follows:
-            digests = upstream_digests(stage, settled_outcomes(self._run))
+            digests = upstream_digests(stage, settled_outcomes(self._record.run))
             read = {name: digests[name] for name in stage.follows if name in digests}
             made, key = key.fingerprint, replace(key, upstream={**key.upstream, **read})
             await asyncio.to_thread(self._cache.adopt, stage.name, made, key.fingerprint)
@@ -261,7 +253,7 @@ class Supervisor:
         if changed is not None:
             doubt = line("its input {path} changed while it was made", path=str(changed))
             text = N_("{path} changed while it was read: this result is not kept, and the next run makes it again")
-            self._say(ev.StageNote(stage.name, line(text, path=str(changed)), "warning"))
+            self._record.say(ev.StageNote(stage.name, line(text, path=str(changed)), "warning"))
         outcome = await asyncio.to_thread(self._cache.finish, key, ending.outcome, ending.seconds, doubt)
         return replace(ending, outcome=outcome, fingerprint=key.fingerprint)
 
@@ -276,8 +268,8 @@ class Supervisor:
             message = line("cannot start a process: {reason}", reason=os_reason(error))
             return ev.StageFailed(stage.name, attempt, message)
         self._children[stage.name] = child
-        self._say(ev.StageStarted(stage.name, attempt, reason, child.pid, key.fingerprint))
-        self._commit()  # the child's pid is on disk before the child has anything to do
+        self._record.say(ev.StageStarted(stage.name, attempt, reason, child.pid, key.fingerprint))
+        self._record.commit()  # the child's pid is on disk before the child has anything to do
         self._wake.set()  # what follows it may begin
         await child.send(dumps(request))
         if self._ends(stage):
@@ -289,7 +281,7 @@ class Supervisor:
             if isinstance(event, ev.StageFinished | ev.StageFailed | ev.StageStopped):
                 ending = event
             else:
-                self._say(event)
+                self._record.say(event)
         code = await child.ended()
         self._children.pop(stage.name, None)
         if ending is None and self._ends(stage):
@@ -305,7 +297,7 @@ class Supervisor:
         if self._blocked(stage):
             await child.stop()
             return
-        found = all_upstream(stage, self._plan, self._run, self._folders)
+        found = all_upstream(stage, self._plan, self._record.run, self._folders)
         for name in stage.follows:
             await child.command({"command": "settled", "stage": name, "upstream": encode(found[name])})
 
@@ -313,7 +305,7 @@ class Supervisor:
         return self._stopping or stage.name in self._again
 
     def _disk_failure(self, stage: str, error: OSError) -> ev.StageFailed:
-        attempt = self._run.stage(stage).attempt
+        attempt = self._record.run.stage(stage).attempt
         if is_full(error):
             message = line("{folder}: the disk is full", folder=str(self._folders.workspace))
             return ev.StageFailed(stage, attempt, message, line(FULL_HINT))
@@ -331,7 +323,7 @@ class Supervisor:
             params=stage.params,
             tuning=stage.tuning,
             inputs=stage.inputs,
-            upstream=all_upstream(stage, self._plan, self._run, self._folders),
+            upstream=all_upstream(stage, self._plan, self._record.run, self._folders),
             like=self._cache.like(stage, key),
             samples=self._folder.samples if self._plan.companion else None,
         )
@@ -345,49 +337,14 @@ class Supervisor:
         except OSError:
             return None
 
-    def _say(self, event: ev.Event) -> None:
-        """Fold an event now; journal it with the next commit, unless it is a tick."""
-        at = time.time()
-        self._run = fold(self._run, event, at)
-        if not isinstance(event, ev.TICKS):
-            self._pending.append((at, event))
-        self._dirty.set()
-
-    def _commit(self) -> None:
-        """Commit pending events. On a full disk the reserve makes space for the last of them, and the run ends."""
-        self._dirty.clear()
-        pending, self._pending = self._pending, []
-        if self._full:  # what else is still coming in is in the folded state
-            pending = [(at, event) for at, event in pending if isinstance(event, LAST_WORDS)]
-            if not any(isinstance(event, ev.RunFinished) for _, event in pending):
-                self._pending = pending  # one commit has to do: each writes the whole state into the space that is left
-                return
-        try:
-            self._journal.commit(pending, self._run)
-        except OSError as error:
-            if self._full or not is_full(error):
-                raise
-            self._full = True
-            self._kill_children()  # first: they would fill the space that is freed
-            self._reserve.give_back()
-            self._pending = pending
-            self._commit()
-            self._wake.set()
-
     def _kill_children(self) -> None:
-        """End the stages at once, and see them gone: one that is being killed may still be writing."""
+        """End the stages at once, and see them gone: one that is being killed may still fill the disk."""
         for child in self._children.values():
             kill_group(child.pid)
         until = time.monotonic() + KILLED_S
         while any(start_time(child.pid) for child in self._children.values()) and time.monotonic() < until:
             time.sleep(0.005)
-
-    async def _commit_often(self) -> None:
-        while True:
-            await self._dirty.wait()
-            await asyncio.sleep(COMMIT_S)
-            if self._dirty.is_set():
-                self._commit()
+        self._wake.set()
 
     async def _beat(self) -> None:
         while True:
