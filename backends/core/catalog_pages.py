@@ -110,6 +110,9 @@ class Catalog(Protocol):
     def place(self, query: Query, name: str) -> int | None:
         """Where in the query's order the entry of that name (label, video, item) stands; None where it does not."""
 
+    def give_up(self, query: Query) -> None:
+        """End what a thread waits for, where it is this query with whatever text and order: it gets an InputError."""
+
     def video(self, name: str) -> VideoEntry | None: ...
 
     def compare(self, run_id: str) -> Mapping[str, int]:

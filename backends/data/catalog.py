@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from backends.core.catalog_pages import Change, ClassEntry, Query, SkippedEntry, VideoEntry
 from backends.core.codec import dumps, loads
@@ -189,6 +189,9 @@ class SqlCatalog:
         self._db, self._earlier = db, earlier
         self._lock = threading.Lock()
         self._tables: dict[Query, tuple[str, int]] = {}
+        self._arranging: Query | None = None
+        self._beginning = threading.Lock()
+        """Held while `_arranging` changes, so that `give_up` ends nothing else."""
         self._numbers = itertools.count(1)
         db.execute("PRAGMA temp_store=MEMORY")
         self.say(str)
@@ -225,6 +228,12 @@ class SqlCatalog:
             look = f"SELECT a.row FROM {found} WHERE v.{_TABLES[query.table].name} = ?"  # noqa: S608 - constants
             row = self._db.execute(look, (name,)).fetchone()
         return row[0] - 1 if row else None
+
+    def give_up(self, query: Query) -> None:
+        with self._beginning:
+            going = self._arranging
+            if going is not None and query == replace(going, text="", order="", is_descending=False):
+                self._db.interrupt()
 
     def video(self, name: str) -> VideoEntry | None:
         with self._asked():
@@ -272,9 +281,20 @@ class SqlCatalog:
         tests, values = _tests(query, of.text)
         rows = f"SELECT v.number FROM {query.table} v{said}{tests} ORDER BY {_order(query)}v.number"  # noqa: S608
         self._db.execute(f"CREATE TEMP TABLE {table} (row INTEGER PRIMARY KEY, number INTEGER)")
-        count = self._db.execute(f"INSERT INTO temp.{table} (number) {rows}", values).rowcount
+        self._begin(query)
+        try:
+            count = self._db.execute(f"INSERT INTO temp.{table} (number) {rows}", values).rowcount
+        except sqlite3.Error:
+            self._begin(None)
+            self._db.execute(f"DROP TABLE temp.{table}")
+            raise
+        self._begin(None)
         self._tables[query] = table, count
         return table, count
+
+    def _begin(self, query: Query | None) -> None:
+        with self._beginning:
+            self._arranging = query
 
     def _forget(self, most: int) -> None:
         while len(self._tables) > most:

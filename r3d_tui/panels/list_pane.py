@@ -136,10 +136,12 @@ class ListPane(Sheet):
         ask(self, lambda: listing.read(0, COPIED), take, self._failed)
 
     def rearrange(self, listing: Listing[Any], pattern: str, key: int) -> None:
-        """Filter and sort. What is asked for meanwhile waits, and of several such the last one alone is done."""
-        self._wanted = listing, pattern, key
+        """Filter and sort. What is asked for meanwhile ends what is being done; of several the last one alone is."""
+        before, self._wanted = self._wanted, (listing, pattern, key)
         if not self._is_arranging:
             self._arrange(*self._wanted)
+        elif before != self._wanted:
+            listing.give_up()
 
     def _arrange(self, listing: Listing[Any], pattern: str, key: int) -> None:
         self._is_arranging = True
@@ -153,7 +155,8 @@ class ListPane(Sheet):
                 self._changed()
 
         def failed(error: R3dError | Line) -> None:
-            self._failed(error)
+            if self._wanted == (listing, pattern, key):
+                self._failed(error)
             take(None)
 
         ask(self, lambda: listing.arranged(pattern, key), take, failed)

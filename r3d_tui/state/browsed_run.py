@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from functools import partial
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -80,7 +81,8 @@ class BrowsedRun:
         if page == "videos" and narrowed is not None:
             query, first = Query("videos", label=narrowed.label, predicted=narrowed.predicted), "outcome"
         key = next((place for place, one in enumerate(keys) if one.column == first), -1)
-        return Listing(keys, of_catalog(self.catalog, query, form.name), key)
+        catalog = self.catalog
+        return Listing(keys, of_catalog(catalog, query, form.name), key, partial(catalog.give_up, query))
 
     def compared(self, other: RunSummary) -> tuple[Comparison, Listing[Change]]:
         """This run beside another, and the videos whose best label differs."""

@@ -85,8 +85,18 @@ def of_catalog(catalog: Catalog, query: Query, name: str) -> Arrange[Any]:
 class Listing(Generic[T]):
     """What is shown of some entries: filter, sort key, cursor, and the entries around it."""
 
-    def __init__(self, keys: Sequence[SortKey[T]], arrange: Arrange[T], key: int = -1) -> None:
-        """Asks for the first entries: call it in a thread. `key` is which of `keys` they are sorted by at first."""
+    def __init__(
+        self,
+        keys: Sequence[SortKey[T]],
+        arrange: Arrange[T],
+        key: int = -1,
+        give_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Asks for the first entries: call it in a thread. `key` is which of `keys` they are sorted by at first.
+
+        `give_up` ends what `arranged` waits for, which then raises an InputError.
+        """
+        self.give_up = give_up
         self.keys = tuple(keys)
         self._arrange = arrange
         self.pattern = ""

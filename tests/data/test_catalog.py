@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from backends.core.catalog_pages import Change, ClassEntry, Query, SkippedEntry, VideoEntry
 from backends.core.messages import InputError, Line, line
@@ -180,3 +182,27 @@ def test_a_catalog_that_is_damaged_later_ends_in_a_line(tmp_path: Path) -> None:
     path.write_bytes(data[: 8 << 10] + bytes(len(data) - (8 << 10)))
     with pytest.raises(InputError, match=r"catalog\.db.*made again"):
         catalog.page(Query("videos", order="video"), 0, 9)
+
+
+def test_an_outdated_question_is_given_up() -> None:
+    """Whoever waits for it gets an error at once; a question about other entries is let alone, and all can be asked
+    again.
+    """
+    many = memory_catalog((replace(VIDEOS[0], video=f"v_{n}") for n in range(100_000)), ())
+    outdated, ends = Query("videos", "v_9", order="video"), list[str]()
+
+    def wait() -> None:
+        try:
+            ends.append(str(many.count(outdated)))
+        except InputError as error:
+            ends.append(str(error.line.facts["reason"]))
+
+    for given_up, expected in ((Query("videos", is_wrong=True), "11111"), (Query("videos"), "interrupted")):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        while waiting.is_alive():
+            many.give_up(given_up)
+        assert expected == ends.pop()
+        outdated = replace(outdated, is_descending=True)
+    assert 11_111 == many.count(outdated)
+    assert 100_000 == many.count(Query("videos"))
