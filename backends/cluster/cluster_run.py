@@ -103,7 +103,7 @@ class ClusterRun:
 
     def run(self, videos: Sequence[ShardVideo]) -> ClusterWork:
         """Compute them; StageError, InputError or NeedError where no server can go on, Stopped on request."""
-        self._videos = [one for one in videos if one.video.id not in self._spool.results]
+        self._videos = [one for one in videos if one.video.id not in self._spool]
         self._done = len(videos) - len(self._videos)
         begun = time.monotonic()
         if self._videos:

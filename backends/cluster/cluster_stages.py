@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -64,8 +64,10 @@ def preprocess(job: Job) -> Outcome:
     sources = _sources(job, tuning, videos)
     wanted = [ShardVideo(sources[one.label, one.id], one) for one in videos if (one.label, one.id) in sources]
     spool, work = _computed(job, tuning, job.out / SPOOL, wanted)
-    found = [spool.results.get(one.id) or VideoResult(one, reason=NO_FILE) for one in videos]
-    index = _write_store(job, params, found)
+    index = _write_store(job, params, (spool.result(one.id) or VideoResult(one, reason=NO_FILE) for one in videos))
+    if not index.videos:
+        hint = N_("see what was skipped, and why")
+        raise StageError("none of the {n} videos could be used", hint=hint, n=len(videos))
     _make_sample(job, index, params, tuning.verify_clips, sources)
     write_whole(job.out / LABELS, json.dumps(whole.labels).encode("ascii"))
     figures = {
@@ -86,7 +88,7 @@ def infer(job: Job) -> Outcome:
     made = job.upstream["preprocess"].path(SPOOL) if job.upstream["preprocess"].has(SPOOL) else None
     videos = [Video(one.id, one.label, "", *one.segment) for one in index.videos]
     known = Spool(made / pass_name(_model(job), params)) if made is not None else None
-    if known is not None and all(one.id in known.results for one in videos):
+    if known is not None and all(one.id in known for one in videos):
         spool, work = known, _read_work(known)
     else:
         sources = _sources(job, tuning, videos)
@@ -137,8 +139,8 @@ def _computed(job: Job, tuning: ClusterTuning, folder: Path, videos: Sequence[Sh
     """The spool with a result of every video. What earlier attempts got back for this model is kept."""
     model, infer = _model(job), tuning.infer
     spool = Spool(folder / pass_name(model, infer))
-    if spool.results:
-        job.note(line("{n} videos came back before", n=len(spool.results)))
+    if len(spool):
+        job.note(line("{n} videos came back before", n=len(spool)))
     if not videos:
         return spool, _read_work(spool)
     setup = ServerSetup(
@@ -172,9 +174,17 @@ def _read_work(spool: Spool) -> ClusterWork:
         return ClusterWork(0.0, 0, 0, 0, "", "")
 
 
-def _write_store(job: Job, params: PreprocessParams, results: Sequence[VideoResult]) -> ClipIndex:
+def _write_store(job: Job, params: PreprocessParams, results: Iterable[VideoResult]) -> ClipIndex:
     """The index as one machine writes it; a mark says that its clips are elsewhere."""
-    rows: list[tuple[VideoClips, Sequence[int]]] = []
+    store = job.out / "store"
+    shutil.rmtree(store, ignore_errors=True)
+    store.mkdir()
+    (store / REMOTE).touch()
+    write_index(store, header(params), _index_rows(job, results), whole=True)
+    return read_index(store, crc=True)
+
+
+def _index_rows(job: Job, results: Iterable[VideoResult]) -> Iterator[tuple[VideoClips, Sequence[int]]]:
     first = 0
     for result in results:
         video = result.video
@@ -182,17 +192,8 @@ def _write_store(job: Job, params: PreprocessParams, results: Sequence[VideoResu
             job.set_aside(video.id, result.reason, is_temporary=result.is_temporary)
             continue
         segment, count = (video.first, video.end), len(result.crc)
-        rows.append((VideoClips(video.id, video.label, first, count, result.clips_before_cut, segment), result.crc))
+        yield VideoClips(video.id, video.label, first, count, result.clips_before_cut, segment), result.crc
         first += count
-    if not rows:
-        hint = N_("see what was skipped, and why")
-        raise StageError("none of the {n} videos could be used", hint=hint, n=len(results))
-    store = job.out / "store"
-    shutil.rmtree(store, ignore_errors=True)
-    store.mkdir()
-    (store / REMOTE).touch()
-    write_index(store, header(params), rows, whole=True)
-    return read_index(store, crc=True)
 
 
 def _make_sample(job: Job, index: ClipIndex, params: PreprocessParams, wanted: int, sources: Sources) -> None:
@@ -226,7 +227,8 @@ def _write_rows(job: Job, index: ClipIndex, spool: Spool, work: ClusterWork) -> 
     path, writer = job.out / ROWS, None
     path.unlink(missing_ok=True)
     try:
-        for result, scores in spool.scores(_fitting(job, index, spool)):
+        for result in _fitting(job, index, spool):
+            scores = spool.scores(result.video.id)
             if writer is None:
                 writer = RowsWriter.open_or_resume(path, scores.shape[1], work.runtime)
             writer.append(list(places[result.video.id].numbers), scores)
@@ -243,7 +245,7 @@ def _fitting(job: Job, index: ClipIndex, spool: Spool) -> Iterable[VideoResult]:
     """The results of the index's videos. One without clips is skipped by name; other clips than the index's refuse."""
     for video in index.videos:
         job.check_stop()
-        result = spool.results.get(video.id) or VideoResult(Video(video.id, video.label, ""), reason=NO_FILE)
+        result = spool.result(video.id) or VideoResult(Video(video.id, video.label, ""), reason=NO_FILE)
         if result.reason.template:
             job.set_aside(video.id, result.reason, is_temporary=result.is_temporary)
         elif tuple(result.crc) != tuple(index.crc[number] for number in video.numbers):

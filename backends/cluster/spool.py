@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import errno
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -18,47 +20,71 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_PLACE_BITS = 32
+
+
 class Spool:
-    """The answers in one folder. A file that is torn or damaged is passed over: its videos are computed again."""
+    """The answers in one folder. A file that is torn or damaged is passed over: its videos are computed again.
+
+    So are videos that an earlier attempt skipped for a reason that may have passed.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.results: dict[str, VideoResult] = {}
-        """By video id."""
         self.clips = 0
-        self._places: dict[str, tuple[Path, int]] = {}
-        """File, and first row in it, of each video with clips."""
+        self._places: dict[str, int] = {}
+        """Number of the file and place in it, of each video: their results would take 0.8 kB each."""
+        self._last: tuple[int, ShardAnswer, tuple[int, ...], NDArray[np.float32]] | None = None
+        """The file that was read last: number, answer, first row of each result, rows."""
         self._count = 0
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob("*.shard")):
-            self._count = max(self._count, int(path.stem) + 1 if path.stem.isdigit() else 0)
-            if (found := _read(path)) is not None:
-                self._take_in(path, found[0])
+            if path.stem.isdecimal() and (found := _read(path)) is not None:
+                self._take_in(int(path.stem), [None if one.is_temporary else one for one in found[0].results])
+            self._count = max(self._count, int(path.stem) + 1 if path.stem.isdecimal() else 0)
+
+    def __contains__(self, video: object) -> bool:
+        return video in self._places
+
+    def __len__(self) -> int:
+        """Videos that have a result."""
+        return len(self._places)
 
     def keep(self, answer: ShardAnswer, rows: bytes) -> None:
         """Make an answer durable; it counts from here on. Raises OSError."""
-        path = self.folder / f"{self._count:08d}.shard"
-        write_whole(path, to_frame(answer, rows))
+        write_whole(self._path(self._count), to_frame(answer, rows))
+        self._take_in(self._count, answer.results)
         self._count += 1
-        self._take_in(path, answer)
 
-    def scores(self, results: Iterable[VideoResult]) -> Iterator[tuple[VideoResult, NDArray[np.float32]]]:
-        """Each result with its rows (clips, classes). Videos of one file that follow each other read it once."""
-        opened, rows = Path(), None
-        for result in results:
-            path, first = self._places[result.video.id]
-            if path != opened or rows is None:
-                opened, rows = path, _rows(path)
-            yield result, rows[first : first + len(result.crc)]
+    def result(self, video: str) -> VideoResult | None:
+        """Of a video by its id. OSError where its file was damaged meanwhile. Quick for videos in their order."""
+        return None if video not in self._places else self._opened(video)[0]
 
-    def _take_in(self, path: Path, answer: ShardAnswer) -> None:
-        first = 0
-        for result in answer.results:
-            if result.video.id not in self.results:
-                self.clips += len(result.crc)
-            self.results[result.video.id] = result
-            self._places[result.video.id] = (path, first)
-            first += len(result.crc)
+    def scores(self, video: str) -> NDArray[np.float32]:
+        """The rows of a video that has a result, (clips, classes)."""
+        return self._opened(video)[1]
+
+    def _opened(self, video: str) -> tuple[VideoResult, NDArray[np.float32]]:
+        import numpy as np
+
+        number, place = divmod(self._places[video], 1 << _PLACE_BITS)
+        if self._last is None or self._last[0] != number:
+            if (found := _read(self._path(number))) is None:
+                raise OSError(errno.EIO, "damaged", str(self._path(number)))
+            answer, rows = found[0], np.frombuffer(found[1], "<f4").reshape(-1, max(1, found[0].classes))
+            firsts = accumulate((len(one.crc) for one in answer.results), initial=0)
+            self._last = number, answer, tuple(firsts), rows
+        _, answer, first, rows = self._last
+        return answer.results[place], rows[first[place] : first[place + 1]]
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:08d}.shard"
+
+    def _take_in(self, number: int, results: Sequence[VideoResult | None]) -> None:
+        for place, result in enumerate(results):
+            if result is not None:
+                self.clips += 0 if result.video.id in self._places else len(result.crc)
+                self._places[result.video.id] = number << _PLACE_BITS | place
 
 
 def check_answer(answer: ShardAnswer, rows: bytes) -> None:
@@ -88,12 +114,3 @@ def _read(path: Path) -> tuple[ShardAnswer, bytes] | None:
     except (OSError, WireError, IndexError):
         return None
     return message, rows
-
-
-def _rows(path: Path) -> Any:
-    import numpy as np
-
-    found = _read(path)
-    if found is None:
-        raise OSError(5, "damaged", str(path))
-    return np.frombuffer(found[1], "<f4").reshape(-1, max(1, found[0].classes))

@@ -112,15 +112,30 @@ def answer(name: str, clips: int) -> tuple[ShardAnswer, bytes]:
 
 def test_answers_are_found_again_and_a_damaged_one_is_not(tmp_path: Path) -> None:
     """What came back before counts in the next attempt; a torn file does not, and nothing is written over it."""
+
+    def names(spool: Spool) -> list[str]:
+        return [name for name in "abc" if name in spool]
+
     spool = Spool(tmp_path)
     for name, clips in (("a", 3), ("b", 1), ("c", 0)):
         spool.keep(*answer(name, clips))
-    assert (["a", "b", "c"], 4) == (sorted(Spool(tmp_path).results), Spool(tmp_path).clips)
+    assert (["a", "b", "c"], 4) == (names(Spool(tmp_path)), Spool(tmp_path).clips)
     path = tmp_path / "00000001.shard"
     path.write_bytes(path.read_bytes()[:-1])
     again = Spool(tmp_path)
-    assert ["a", "c"] == sorted(again.results)
+    assert (["a", "c"], None) == (names(again), again.result("b"))
     again.keep(*answer("b", 1))
-    assert ["a", "b", "c"] == sorted(Spool(tmp_path).results)
-    found = {result.video.id: rows.tolist() for result, rows in again.scores([again.results["b"], again.results["a"]])}
-    assert {"a": [[0, 1], [2, 3], [4, 5]], "b": [[0, 1]]} == found
+    assert ["a", "b", "c"] == names(Spool(tmp_path))
+    assert {"a": [[0, 1], [2, 3], [4, 5]], "b": [[0, 1]]} == {name: again.scores(name).tolist() for name in "ba"}
+
+
+def test_a_video_that_was_skipped_for_now_counts_in_its_run_and_is_tried_again_in_the_next(tmp_path: Path) -> None:
+    """Its reason may have passed; one that was skipped for good is not computed again."""
+    results = tuple(VideoResult(replace(VIDEO, id=name), reason=line("odd"), is_temporary=name == "a") for name in "ab")
+    spool = Spool(tmp_path)
+    spool.keep(ShardAnswer(0, results, 0), b"")
+    assert 2 == len(spool)
+    again = Spool(tmp_path)
+    assert (False, True) == ("a" in again, "b" in again)
+    again.keep(*answer("a", 2))
+    assert (2, 2) == (len(Spool(tmp_path)), Spool(tmp_path).clips)
