@@ -71,7 +71,7 @@ def run(job: Job) -> Outcome:
 def _compiled(
     job: Job, params: CompileParams, note: Line, command: Sequence[str], model: Path
 ) -> tuple[Path, float | None]:
-    """What atc wrote; or, where tuning is asked for, what aoe wrote, atc's being kept beside it, and aoe's gain."""
+    """What atc wrote; or, where tuning is requested, what aoe wrote, atc's being kept beside it, and aoe's gain."""
     try:
         om, _ = run_compiler(job, command, job.out / _PART, note)
     except StageError:

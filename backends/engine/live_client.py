@@ -128,7 +128,7 @@ class LiveClient:
         return _begun(reply, self._folders)
 
     def _amended(self, plan: Plan) -> bool:
-        """The run that is on takes up what failed in it by this plan; False where nothing failed in it."""
+        """The run that is on runs what failed in it again, by this plan; False where nothing failed in it."""
         from backends.engine.control_socket import ask
 
         if not any(stage.state == "failed" for stage in self.snapshot().run.stages):

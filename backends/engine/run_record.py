@@ -1,4 +1,4 @@
-"""A run as the supervisor tells it: each event is folded at once, and journalled with the others of the same moment.
+"""A run as its events make it: each event is folded at once, and journalled with the others of the same moment.
 
 On a full disk a reserve is given back, which has room for why the run ended; after that nothing else is written.
 """

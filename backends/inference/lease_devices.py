@@ -48,6 +48,8 @@ class LeaseDevice(Struct):
     since: float = 0.0
     flight: deque[Lease] = field(default_factory=deque)
     warm_s: float = 0.0
+    starved_before_s: float = 0.0
+    """Of `Leases.starved_s` what was before its first batch."""
     shown: DeviceState = "found"
     reason: Line = Line("")
     hint: Line = Line("")

@@ -110,7 +110,7 @@ class Leases:
 
     @property
     def quiet(self) -> bool:
-        """A stop was asked for and nothing is in flight any more."""
+        """A stop was requested and nothing is in flight any more."""
         return self.stopping and not self._in_flight
 
     @property
@@ -141,6 +141,11 @@ class Leases:
         """What the device has done so far, over all its processes."""
         return self.devices[device].meter
 
+    def mean_rate(self, device: str, at: float) -> float | None:
+        """Clips a second since the device's first batch, without the time in which nothing was there to compute."""
+        one = self.devices[device]
+        return one.meter.mean(at - (self.starved_s - one.starved_before_s))
+
     def is_open(self, device: str) -> bool:
         """The device has its model loaded, and is not known to hang."""
         return self.devices[device].state in ("ready", "leaving") and not self.devices[device].is_stalled
@@ -162,17 +167,18 @@ class Leases:
 
     def handle(self, event: ev.Happening) -> tuple[ev.Instruction, ...]:
         """What to do now that `event` has happened."""
+        if isinstance(event, ev.More | ev.Stopping):
+            return self._handle(event)
+        if self._starved_at is not None:
+            self.starved_s += event.at - self._starved_at
         steps = self._handle(event)
-        if not isinstance(event, ev.More | ev.Stopping):
-            self._count_starved(event.at)
+        self._starved_at = event.at if self._is_starved else None
         return steps
 
-    def _count_starved(self, at: float) -> None:
-        if self._starved_at is not None:
-            self.starved_s += at - self._starved_at
+    @property
+    def _is_starved(self) -> bool:
         is_idle = self._open_ended and not (self._left or self._returned or self._in_flight)
-        is_starved = is_idle and any(device.state == "ready" for device in self.devices.values())
-        self._starved_at = at if is_starved else None
+        return is_idle and any(device.state == "ready" for device in self.devices.values())
 
     def _handle(self, event: ev.Happening) -> tuple[ev.Instruction, ...]:
         if isinstance(event, ev.Tick):
@@ -386,7 +392,8 @@ class Leases:
         batch = self._next(device)
         if batch is None:
             return _None
-        device.meter.begin(at)
+        if device.meter.begin(at):
+            device.starved_before_s = self.starved_s
         return (self._lease(device, batch, at), *self._show(device, "working"))
 
     def _lease(self, device: LeaseDevice, batch: Batch, at: float) -> ev.Give:

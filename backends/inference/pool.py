@@ -388,7 +388,7 @@ class Pool:
                 device,
                 clips[device] + self._repeats[device],
                 meter.rate(now),
-                meter.mean(now),
+                self._leases.mean_rate(device, now),
                 p50,
                 p95,
                 busy,

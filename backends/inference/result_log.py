@@ -67,7 +67,7 @@ class Ledger:
         self.replaced = ""
         """The runtime whose rows, left by an earlier attempt, were thrown away; empty: none."""
         self.tally: Tally | None = None
-        """Told of every row of this attempt once it is written."""
+        """Takes every row of this attempt once it is written."""
         self._meta = meta
         self._sync_s = sync_s
         self._firsts = spans.firsts if isinstance(spans, Spans) else array("I", (span.first for span in spans))

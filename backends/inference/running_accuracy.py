@@ -165,11 +165,13 @@ class Meter:
         """Median time in compute of the recent batches."""
         self.p95_s: float | None = None
 
-    def begin(self, at: float) -> None:
-        """The device took its first batch at `at`; later calls change nothing."""
-        if self._begun is None:
-            self._begun = at
-            self._answers.append((at, 0))
+    def begin(self, at: float) -> bool:
+        """Whether this is the device's first batch, which it took at `at`; later calls change nothing."""
+        if self._begun is not None:
+            return False
+        self._begun = at
+        self._answers.append((at, 0))
+        return True
 
     def add(self, at: float, clips: int, seconds: float) -> None:
         """A batch of `clips` was answered at `at` after `seconds` in compute."""

@@ -83,7 +83,7 @@ def _named(target: Target, name: str) -> RuntimeInfo:
 
 
 def _with_acl(info: RuntimeInfo, given: Path | None, *, is_asked: bool) -> Chosen:
-    """pyACL under the Python that imports it; where none does, the tool that needs none, unless acl was asked for."""
+    """pyACL under the Python that imports it; where none does, the tool that needs none, unless acl was requested."""
     cann = toolkit.find()
     if cann is None and given is None and not _importable("acl"):
         hint = N_("install CANN (toolkit or nnrt), or set ASCEND_TOOLKIT_HOME to the folder that holds its set_env.sh")

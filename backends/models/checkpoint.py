@@ -1,4 +1,4 @@
-"""Reference checkpoints: which network their tensors make, and whether it is the one that was asked for.
+"""Reference checkpoints: which network their tensors make, and whether it is the one that was requested.
 
 `identify` says it from the file's outline alone, for `check`, `init` and the console; `read_checkpoint` also reads the
 weights, for export and verify. Neither needs torch, whose import takes a second. No name or number in the file is

@@ -44,7 +44,7 @@ POLL_S = 0.05
 
 
 class _Model(Struct, frozen=True):
-    """One model and its logits, computed when they are asked for."""
+    """One model and its logits, computed on demand."""
 
     name: str
     """Before its figures, and as people read it."""

@@ -556,3 +556,4 @@ def test_the_time_without_a_batch_is_the_only_time_that_is_left_out_of_a_rate() 
     tell(More((), is_last=True), Tick(20.0))
     assert leases.finished
     assert (5.0 - 2.0) + (20.0 - 14.0) == leases.starved_s
+    assert [1 / (14.0 - 5.0), 1 / (14.0 - 11.0)] == [leases.mean_rate(name, 20.0) for name in ("cpu:0", "cpu:1")]
