@@ -195,6 +195,13 @@ def explain_log(path: Path, batch: int) -> tuple[Line, ...]:
     return read_saved_log(path).lines(batch)
 
 
+def has_cluster(workspace: Path) -> bool:
+    """Its r3d.toml names a cluster."""
+    from backends.workspace.settings_file import read_settings
+
+    return bool(read_settings(workspace).cluster.address)
+
+
 def ask_servers(workspace: Path, cluster: str | None = None) -> tuple[ServerReport, ...]:
     """Every server of the workspace's cluster, or of the one named: what it is, and why it could not take part."""
     from backends.cluster.cluster_check import ask_servers as ask

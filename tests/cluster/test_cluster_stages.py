@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -300,6 +301,17 @@ def test_servers_describe_themselves(cluster: Cluster) -> None:
         (one.name, one.runtime, one.sees_videos, str(one.reason)) for one in reports
     ]
     assert ["met", "met"] == [finding.state for finding in server_findings(reports)]
+
+
+def test_doctor_has_the_servers_that_the_settings_name(cluster: Cluster) -> None:
+    """Without `--cluster` too."""
+    (cluster.folder / "r3d.toml").write_text(
+        f'[dataset]\nvideos = "videos"\n[cluster]\naddress = "local:1"\nscratch = "{cluster.folder}"\n'
+    )
+    command = [sys.executable, "-m", "r3d_tui.cli", "-w", str(cluster.folder), "doctor", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = {one["name"]: one["state"] for one in json.loads(done.stdout)["findings"]}
+    assert "met" == found["local-1"]
 
 
 @pytest.mark.parametrize(
