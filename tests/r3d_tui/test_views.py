@@ -228,7 +228,8 @@ def test_the_chain_shows_each_model_and_how_far_they_agree(snapshots: dict[str, 
     text = _text(model.model(snapshots["finished"], _look(90)))
     assert "resnet-50 · 51 classes · 46.3 M params · opset 11" in text
     assert "✓ om         done              –    94.4 MB      1:24  Ascend310P3 · fo" in text
-    assert "sim                2.9e-06   0.9999999         100 %" in text
+    assert "sim                                2.9e-06  0.9999999        100 %  ✓" in text
+    assert "om                                 1.2e-02  0.9999962        100 %  ✓  force_fp16" in text
 
 
 def test_a_model_over_its_limits_is_marked(snapshots: dict[str, Snapshot]) -> None:
