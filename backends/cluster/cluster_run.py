@@ -98,7 +98,7 @@ class ClusterRun:
         self._reference: Hello | None = None
         """The first server that fits: the others must be like it."""
         self._all = Meter()
-        self._pinged = 0.0
+        self._pinged = self._reported = 0.0
         self._done = 0
 
     def run(self, videos: Sequence[ShardVideo]) -> ClusterWork:
@@ -141,7 +141,9 @@ class ClusterRun:
                 self._carrier.give(server, to_frame(Ping()))
         self._obey()
         self._job.check_stop()
-        self._report(total)
+        if now - self._reported > TURN_S:  # not after each word: there is one a second of every server
+            self._reported = now
+            self._report(total)
         if (lost := self._leases.failure) is not None:
             kind = NeedError if lost.is_hopeless else StageError
             hint = lost.hint.template or N_("see the stage's log; what came back is kept: run again")
