@@ -5,9 +5,11 @@ too; the kernel ends it with the stage's main thread, and the end of its standar
 """
 
 import contextlib
+import io
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -20,9 +22,10 @@ from backends import device as device_package
 from backends.ascend import cann as toolkit
 from backends.ascend import plog
 from backends.ascend.cann import foreign_environment
+from backends.ascend.diagnosis import diagnose
 from backends.core.messages import N_, Fact, Line
 from backends.core.processes import child_environment
-from backends.device.failures import HANGS, MEMORY, DeviceError, Message
+from backends.device.failures import HANGS, LOG, MEMORY, DeviceError, Message
 from backends.device.model_runtime import load
 from backends.device.protocol import Answer, AnswerStream, DeviceSetup, Order, ProtocolError, to_bytes
 from backends.inference.runtime_registry import Chosen
@@ -31,6 +34,9 @@ FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, si
 """Signals that a person or the kernel sends; what a fault of the work raises is not among them."""
 STOPPED = N_("find who stopped it: `kill -CONT` lets a process go on")
 CRASHED = N_("see the stage's log and `dmesg`: driver, CANN and model must fit each other")
+
+LAST_WORDS = 1 << 16
+"""Bytes of the log in which the cause of a device's end is looked for."""
 
 MAIN = Path(device_package.__file__).with_name("__main__.py")
 """What the process runs: a path, so that another Python finds it too."""
@@ -95,6 +101,8 @@ class ProcessLink:
         """Spawn the process as its runtime was chosen, and send its setup. Raises OSError where it cannot."""
         self.plog = plog_folder
         self._explain = chosen.info.explain if chosen is not None else ""
+        self._may_diagnose = chosen is not None and chosen.info.in_cann
+        self._log_at = _log_end()
         cann, python = (chosen.cann, chosen.python) if chosen is not None else (None, None)
         self.device = setup.device.id
         self.failed: Answer | None = None
@@ -124,6 +132,7 @@ class ProcessLink:
 
     def order(self, order: Order) -> None:
         """Send an order; never blocks, even where the process does not read."""
+        self._log_at = _log_end()
         self._send(to_bytes(order))
 
     def flush(self) -> None:
@@ -154,9 +163,19 @@ class ProcessLink:
         """What it failed with, an error code of its library in words."""
         facts = answer.reason.facts
         if not self._explain or "call" not in facts or "code" not in facts:
-            return answer
+            return self._diagnosed(answer) if answer.hint.template == LOG else answer
         error: DeviceError = load(self._explain)(str(facts["call"]), int(facts["code"]))
         return replace(answer, reason=error.reason, hint=error.hint, policy=error.policy, blame=error.blame)
+
+    def _diagnosed(self, answer: Answer) -> Answer:
+        """With the cause and fix of what CANN's libraries wrote to standard error, our log, since the last order."""
+        if not self._may_diagnose:
+            return answer
+        found = diagnose(f"{_log_since(self._log_at)}\n{as_line(answer.reason)}", "run")
+        if found is None:
+            return answer
+        reason, fix = (Message(one.template, dict(one.facts)) for one in (found.reason, found.fix))
+        return replace(answer, reason=reason, hint=fix, policy="again" if found.again else "never")
 
     def ended(self) -> Answer:
         """Kill and reap it; why it had ended."""
@@ -172,8 +191,9 @@ class ProcessLink:
             name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
             outside = -code in FROM_OUTSIDE
             text, hint = N_("its process was ended by {signal}"), MEMORY if outside else CRASHED
-            return replace(_failed(text, hint, signal=name), blame=not outside, is_killed=outside)
-        return _failed("its process ended with exit code {code}", CRASHED, code=code)
+            answer = replace(_failed(text, hint, signal=name), blame=not outside, is_killed=outside)
+            return answer if outside else self._diagnosed(answer)
+        return self._diagnosed(_failed("its process ended with exit code {code}", CRASHED, code=code))
 
     def silence(self, seconds: float) -> Answer:
         if self.failed is not None:  # it could not even release its device
@@ -220,6 +240,21 @@ def close_all(links: Sequence[DeviceLink], seconds: float) -> None:
         time.sleep(0.01)
     for link in links:
         link.kill()
+
+
+def _log_end() -> int:
+    """Where our log ends: devices write to the same. 0 where standard error is no file."""
+    info = os.fstat(2)
+    return info.st_size if stat.S_ISREG(info.st_mode) else 0
+
+
+def _log_since(begin: int) -> str:
+    """The end of our log; nothing where standard error is no file."""
+    end = _log_end()
+    with contextlib.suppress(OSError), open("/proc/self/fd/2", "rb") if end else io.BytesIO() as log:
+        log.seek(max(begin, end - LAST_WORDS))
+        return log.read(LAST_WORDS).decode("utf-8", "replace")
+    return ""
 
 
 def _command(cann: toolkit.Toolkit | None, python: Path | None) -> list[str]:

@@ -11,7 +11,7 @@ from r3d_tui.text import figures
 from r3d_tui.text.rows import safe
 from r3d_tui.views.look import Look, dotted, figure_label, stage_word, state_word
 from r3d_tui.views.stages import progress_words
-from r3d_tui.views.verification import verify_failure, verify_stage
+from r3d_tui.views.verification import verify_stage
 
 FIGURES: Mapping[str, tuple[str, ...]] = {
     "check": ("met", "warnings", "missing"),
@@ -100,7 +100,7 @@ def figures_of(run: Run) -> dict[str, Any]:
 
 
 def endings(words: Words, snapshot: Snapshot) -> list[str]:
-    """The last lines of a run: its state, what it measured, over how many videos."""
+    """The last lines of a run: its state, what it measured, over how many videos. Reasons are in `failures`."""
     run = snapshot.run
     if not run.id:
         return [words("plain.nothing")]
@@ -112,8 +112,8 @@ def endings(words: Words, snapshot: Snapshot) -> list[str]:
     measured = figures_of(run)
     if accuracy := _accuracy(words, snapshot, measured):
         lines.append(accuracy)
-    if (verify := verify_stage(run)).state == "failed":
-        lines.append(words.line(verify_failure(verify)))
+    if verify_stage(run).state == "failed":
+        lines.append(words.line(line("the model is not verified")))
     speed, whole = measured.get("infer.clips_per_s"), measured.get("infer.pass_clips_per_s")
     if speed is not None or whole is not None:
         clips, key = figures.count(measured.get("infer.clips")), "plain.speed" if speed is not None else "plain.pass"

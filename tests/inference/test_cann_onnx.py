@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +16,10 @@ import pytest
 from backends.core.model_io import ClipShape
 from backends.device.failures import DeviceError
 from backends.device.model_runtime import DeviceSpec
-from backends.inference.runtime_registry import choose
-from backends.inference.runtimes.cann import CannOnnx
+from backends.device.protocol import DeviceSetup
+from backends.inference.device_link import ProcessLink, as_line
+from backends.inference.runtime_registry import Chosen, choose
+from backends.inference.runtimes.cann import RUNTIME, CannOnnx
 
 FAKE = Path(__file__).resolve().parents[1] / "fakes" / "cann_onnx" / "onnxruntime.py"
 DEVICE = DeviceSpec("npu:3", 3)
@@ -95,3 +101,36 @@ def test_the_cpus_own_package_is_refused(model: Path) -> None:
     with pytest.raises(DeviceError, match="no CANN provider"):
         CannOnnx().open(model, DEVICE, (2, *ClipShape().clip))
     assert "cann" == choose("ascend", "cann").info.name
+
+
+@contextlib.contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Standard error is a file, as that of a stage is."""
+    ours = os.dup(2)
+    with path.open("w") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(ours, 2)
+        os.close(ours)
+
+
+def test_a_failure_of_run_has_the_cause_of_its_number(
+    model: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number stands in the log alone, which all devices share, and not in the exception."""
+    monkeypatch.setenv("FAKE_CANN_ONNX", "fails 507015")
+    monkeypatch.setenv("PYTHONPATH", str(FAKE.parent))
+    setup = DeviceSetup(os.getpid(), RUNTIME.entry, str(model), str(store), 2, DEVICE)
+    with _logged(tmp_path / "log"):
+        os.write(2, b"CANN failure 507899: of another chip, before ; NPU=1\n")
+        link = ProcessLink(setup, tmp_path, Chosen(RUNTIME))
+        until = time.monotonic() + 20
+        while link.failed is None and time.monotonic() < until:
+            link.answers()
+            time.sleep(0.01)
+        why = link.ended()
+    assert "AI Core" in str(as_line(why.reason))
+    assert "507015" in str(as_line(why.reason))
+    assert why.hint.template

@@ -1,10 +1,12 @@
 """A strict stand-in for onnxruntime-cann: the provider, its options, and its silent way to the CPU.
 
 FAKE_CANN_ONNX   "" works; `no_provider`: plain onnxruntime; `no_cann`: the provider is listed and does not start;
-                 `cpu_nodes`: it leaves operators to the CPU; `lies`: the session says it runs on the CPU
+                 `cpu_nodes`: it leaves operators to the CPU; `lies`: the session says it runs on the CPU;
+                 `fails NUMBER`: `run` fails, and its number stands in standard error alone, as the provider logs it
 """
 
 import os
+import sys
 
 import numpy as np
 
@@ -73,6 +75,12 @@ class InferenceSession:
     def run(self, names, feeds):
         assert names == ["output"]
         assert not self.fallback
+        if MODE.startswith("fails "):
+            text = f"CANN failure {MODE.split()[1]}: failed ; NPU={self.device} ; expr=aclmdlExecute(modelID_, inputs)"
+            sys.stderr.write(
+                f"\x1b[1;31m2026-01-02 03:04:05.6 [E:onnxruntime:, cann_call.cc:94 CannCall] {text}\x1b[m\n"
+            )
+            raise EPFail("[ONNXRuntimeError] : 1 : FAIL : CANN error executing aclmdlExecute")
         (batch,) = feeds.values()
         assert (batch.shape, batch.dtype) == ((2, 3, 16, 112, 112), np.float32)
         return [batch.reshape(2, -1)[:, :5] + self.device]

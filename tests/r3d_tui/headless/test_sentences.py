@@ -101,6 +101,15 @@ def test_a_run_ends_with_its_result(story: OpenStory) -> None:
     ] == endings(ZH, story("finished").snapshot())
 
 
+def test_a_failed_verification_has_its_reason_once() -> None:
+    """The ending says that the model is not verified; why and the fix stand with the failed stage."""
+    verify = StageRun("verify", "failed", reason=line("om: logits differ"), hint=line("see verify.json"))
+    snapshot = Snapshot(1, Path("/w"), Run("1", "failed", stages=(verify,)))
+    assert "the model is not verified" == endings(EN, snapshot)[-1]
+    told = "\n".join((*endings(EN, snapshot), *failures(EN, snapshot)))
+    assert (1, 1) == (told.count("om: logits differ"), told.count("see verify.json"))
+
+
 def test_the_speed_of_simulated_chips_is_labelled() -> None:
     """Right below it."""
     outcome = Outcome({"runtime": "acl simulated", "clips": 258, "clips_per_s": 8.38})
