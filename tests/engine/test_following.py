@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.core.client import RunRequest
-from backends.core.plan import Stage
+from backends.core.plan import Plan, Stage
+from backends.engine import cleanup
 from backends.engine.folders import Folders
 
 if TYPE_CHECKING:
@@ -161,3 +162,23 @@ def test_what_was_made_while_following_is_found_once_the_other_is_cached(bench: 
     bench.stages = (bench.stages[0], following())
     assert {"a": "cached", "b": "done"} == bench.states(bench.run())
     assert {"1"} == {row.split()[0] for row in copied(bench)}
+
+
+def test_a_provisional_folder_that_nobody_goes_on_from_is_removed_by_clean(bench: Bench, tmp_path: Path) -> None:
+    """What a follower made before it was cut off goes once the stage was done otherwise; its result stays."""
+    (tmp_path / "fixed").touch()
+    bench.stages = (growing(tmp_path / "fixed"), following())
+    bench.client.start(RunRequest())
+    until_copied(bench, 1)
+    bench.client.stop()
+    bench.wait(lambda s: not s.alive)
+    (provisional,) = bench.workspace.glob(".r3d/artifacts/b/*")
+    for expected in ("done", "cached"):
+        bench.stages = (bench.stages[0], following(()))
+        assert expected == bench.states(bench.run())["b"]
+    folders, plan = Folders(bench.workspace), Plan(bench.workspace, (bench.stages[0], following()))
+    agreed = frozenset(waste.path for waste in cleanup.look(folders, plan, 1).waste)
+    assert provisional.relative_to(folders.root) in agreed
+    cleanup.remove(folders, plan, 1, agreed)
+    assert not provisional.exists()
+    assert {"a": "cached", "b": "cached"} == bench.states(bench.run())
