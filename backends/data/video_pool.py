@@ -24,6 +24,8 @@ VIDEOS_A_PROCESS = 4
 """Fewer videos than this for each process are not worth its start (0.5 s)."""
 AHEAD = 8
 """Videos a process that may be made before the first of them is: bounds what waits for its turn."""
+TRIES = 3
+"""Times that a video is tried alone: a kill from outside is not its fault, and may come again."""
 
 _stop: Any = None
 """In a process of the pool: the event that ends its work."""
@@ -47,8 +49,16 @@ def in_order(
         for task, future in (yield from _side_by_side(left, processes, make, check)):
             if future.done() and not future.cancelled() and future.exception() is None:
                 yield task, future.result()
-            elif (yield from _side_by_side(deque((task,)), 1, make, check)):  # each alone: one of them crashed it
+            elif not (yield from _alone(task, make, check)):  # one of them crashed it, or it was killed
                 yield task, None
+
+
+def _alone(task: T, make: Callable[[T, Check], R], check: Check) -> Generator[tuple[T, R | None], None, bool]:
+    """Give what `make` gives of it; False where its process died each time."""
+    for _ in range(TRIES):
+        if not (yield from _side_by_side(deque((task,)), 1, make, check)):
+            return True
+    return False
 
 
 def _side_by_side(

@@ -41,7 +41,10 @@ class LogPanel(Panel):
     def scroll_rows(self, rows: int) -> None:
         """Scrolling back lets go of the end; scrolling to the end takes hold of it again."""
         super().scroll_rows(rows)
-        self.at_end = self.top >= self.last_top
+        ends = self.top >= self.last_top
+        if ends != self.at_end:
+            self.at_end = ends
+            super().scroll_rows(0)  # the title says which
 
     def show_line(self, line: int) -> None:
         if self.scene is not None and self._wrapped:

@@ -28,6 +28,16 @@ def crash_on_d(task: VideoTask, check: Check) -> VideoFrames | Failed:
     return make_video(task, check)
 
 
+def killed_twice_at_d(task: VideoTask, check: Check) -> VideoFrames | Failed:
+    """As where somebody kills the process that is at this video, two times; in a process of the pool."""
+    marks = task.source.with_suffix(".kills")
+    if task.id == "d" and (not marks.exists() or marks.stat().st_size < 2):
+        with marks.open("a") as file:
+            file.write(".")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return make_video(task, check)
+
+
 def test_processes_give_what_one_gives(tmp_path: Path, film: FilmMaker) -> None:
     """The same records and the same bytes; every video once."""
     made: dict[int, dict[str, object]] = {1: {}, 2: {}}
@@ -51,6 +61,14 @@ def test_a_crash_skips_only_the_video_that_caused_it(tmp_path: Path, film: FilmM
     assert ["d"] == list(failed)
     assert failed["d"].is_temporary
     assert not list((tmp_path / "parts").iterdir())
+
+
+def test_two_kills_from_outside_skip_no_video(tmp_path: Path, film: FilmMaker) -> None:
+    """A video whose process was killed in the pool and once more by itself is made in the end."""
+    made = make_all(_tasks(tmp_path, film, "abcdefgh"), 2, lambda: None, killed_twice_at_d)
+    found = {task.id: one for task, one in made}
+    assert list("abcdefgh") == list(found)
+    assert all(isinstance(one, VideoFrames) for one in found.values())
 
 
 def test_a_stop_ends_the_processes_soon(tmp_path: Path, film: FilmMaker) -> None:

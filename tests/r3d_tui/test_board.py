@@ -308,6 +308,7 @@ async def test_a_log_that_grows_is_followed_until_one_scrolls_back(story: OpenSt
         await until(pilot, lambda: "paused, G follows" in _screen_text(app))
         await pilot.press("G")
         assert board.log_panel.at_end
+        assert "following" in _screen_text(app), "the title waits for no other news"
         await until(pilot, lambda: "following" in _screen_text(app))
 
 
