@@ -1,7 +1,7 @@
 """The log of the selected stage: its end, as it grows, or what was searched for."""
 
 from r3d_tui.panels.panel import Panel, Scene, View
-from r3d_tui.state.log_buffer import log_row
+from r3d_tui.state.log_buffer import level, log_row
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row
 from r3d_tui.views import stages
@@ -16,11 +16,14 @@ class LogPanel(Panel):
         self.at_end = True
         """The end is shown, and stays shown as the log grows."""
         self._wrapped: list[tuple[int, str]] = []
+        self._wrapped_of: list[str] = []
+        """The lines that were wrapped: a stage that starts again gives the log others before this panel is drawn."""
 
     def rows(self, scene: Scene, look: Look) -> list[Row]:
         """Only the words for an empty log; lines come from `row_at`."""
         book = scene.log
         self._wrapped = book.wrapped(look.width) if book.stage == scene.selected else []
+        self._wrapped_of = book.lines
         if self.at_end:
             self.top = 1 << 40  # `show` takes it back to the last page
         if not self._wrapped and book.only and book.lines:
@@ -36,7 +39,7 @@ class LogPanel(Panel):
         if not self._wrapped or self.scene is None:
             return super().row_at(index)
         line, piece = self._wrapped[index]
-        return log_row(piece, self.scene.log.pattern, self.scene.log.role(line))
+        return log_row(piece, self.scene.log.pattern, level(self._wrapped_of[line]))
 
     def scroll_rows(self, rows: int) -> None:
         """Scrolling back lets go of the end; scrolling to the end takes hold of it again."""

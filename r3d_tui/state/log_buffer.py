@@ -142,10 +142,6 @@ class LogBook:
 
         return bisect.bisect_left(self.wrapped(self._width), line, key=lambda pair: pair[0])
 
-    def role(self, line: int) -> str:
-        """Of a line by its number."""
-        return level(self.lines[line])
-
     def _drop(self, count: int) -> None:
         self.lines = self.lines[count:]
         self.dropped += count

@@ -17,7 +17,7 @@ from r3d_tui.app import ConsoleApp
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.palette import Palette
-from r3d_tui.state.feed import DevicesRead, SnapshotCame
+from r3d_tui.state.feed import DevicesRead, LogPiece, SnapshotCame
 from r3d_tui.widgets.sheet import Sheet
 from tests.r3d_tui.waiting import until
 from tests.replay import ReplayClient
@@ -286,6 +286,19 @@ async def test_the_log_of_the_selected_stage_is_searched(story: OpenStory, conso
         await pilot.pause()
         assert "" == board.state.book.pattern
         assert board is app.screen
+
+
+async def test_a_log_that_begins_again_is_still_drawn_as_it_was(story: OpenStory, console: Console) -> None:
+    """Between a stage's first words of a new attempt and the next picture, the panel draws the lines that it has."""
+    client = story("cpu", 500.0)
+    app = console(client)
+    async with app.run_test(size=(80, 24)) as pilot:
+        board = await _ready(pilot)
+        await pilot.press("7")
+        await until(pilot, lambda: board.log_panel.row_count > 10)
+        before = board.log_panel.row_at(9)
+        board.state.book.take(LogPiece(board.state.book.stage, ("again",), fresh=True, partial=False))
+        assert before == board.log_panel.row_at(9)
 
 
 async def test_a_log_that_grows_is_followed_until_one_scrolls_back(story: OpenStory, console: Console) -> None:

@@ -41,7 +41,7 @@ def test_lines_are_broken_at_blanks_under_their_text() -> None:
         (0, "         the adaptive pool"),
         (1, "no time, but words"),
     ] == book.wrapped(27)
-    assert ["bad", ""] == [book.role(0), book.role(1)]
+    assert ["bad", ""] == [logbook.level(line) for line in book.lines]
 
 
 def test_a_search_stays_at_its_match_while_the_log_grows() -> None:
