@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backends.core.codec import DecodeError, dumps, loads
 from backends.core.messages import N_, InputError, Line, line, os_reason
@@ -81,6 +82,8 @@ class Outline(Struct, frozen=True):
     arch: str = ""
     epoch: int | None = None
     is_big_endian: bool = False
+    version: tuple[int, int, int] | None = None
+    """Of the file that was looked into, as `_version`."""
 
 
 class _Answer(Struct, frozen=True):
@@ -139,19 +142,20 @@ def main() -> None:
 
 def _read(path: Path) -> Outline:
     try:
-        if not stat.S_ISREG((found := path.stat()).st_mode):
+        if not stat.S_ISREG(path.stat().st_mode):
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             raise InputError("{path}: not a file", hint=AGAIN, path=str(path))  # reading a pipe may never end
         with open(path, "rb") as file:
+            found = os.fstat(file.fileno())
             head = file.read(512)
             file.seek(0)
             if not found.st_size:
                 raise InputError("{path}: the file is empty", hint=AGAIN, path=str(path))
             if head.startswith(b"PK"):
-                return _pick(path, *read_zipped(path, file, found.st_size))
+                return replace(_pick(path, *read_zipped(path, file, found.st_size)), version=_version(found))
             if head.startswith(b"\x80") and LEGACY in head[:32]:
-                return _pick(path, *read_legacy(path, file, found.st_size))
+                return replace(_pick(path, *read_legacy(path, file, found.st_size)), version=_version(found))
     except OSError as error:
         hint = N_("give the checkpoint in r3d.toml ([model] checkpoint) or with --resume_path")
         raise InputError("{path}: {reason}", hint=hint, path=str(path), reason=os_reason(error)) from None
@@ -205,11 +209,23 @@ def _placed(name: str, tensor: PickledTensor, places: Places) -> TensorOutline:
     return TensorOutline(name, tensor.shape, None, storage.kind, place, strides)
 
 
+def _version(found: os.stat_result) -> tuple[int, int, int]:
+    """Inode, bytes and time of change in ns: what another content under the same name does not have."""
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def tensor_values(path: Path, found: Outline) -> Iterator[NDArray[Any]]:
-    """The values of each tensor, as they lie in the file, which is mapped; bfloat16 as float32. OSError as of open."""
+    """The values of each tensor, as they lie in the file, which is mapped; bfloat16 as float32.
+
+    InputError where the file is not the one that was looked into any more. OSError as of open.
+    """
     import numpy as np
 
-    data = np.memmap(path, np.uint8, mode="c")  # a copy where somebody writes: torch wants arrays that may be written
+    with open(path, "rb") as file:
+        if _version(os.fstat(file.fileno())) != found.version:
+            text, hint = N_("{path}: the checkpoint changed while it was read"), N_("run again when it is whole")
+            raise InputError(text, hint=hint, path=str(path))
+        data = np.memmap(file, np.uint8, mode="c")  # a copy where somebody writes: torch wants writable arrays
     for one in found.tensors:
         kind = np.dtype("uint16" if one.kind == BFLOAT16 else one.kind)
         order: Literal["<", ">"] = ">" if found.is_big_endian else "<"

@@ -24,6 +24,7 @@ from backends.core.messages import InputError
 from backends.models.checkpoint import identify, read_checkpoint
 from backends.models.families import network_of
 from backends.models.network import Architecture, ReadLimits, Wanted, options_beside
+from backends.models.torch_outline import outline, tensor_values
 from tests.models.small import SMALL, random_state, save_checkpoint
 
 
@@ -167,6 +168,17 @@ def test_tensor_that_reaches_beyond_its_storage_is_refused(tmp_path: Path) -> No
     """Strides that lead out of the storage, as only a forged file has them, are refused by the tensor's name."""
     path = changed(tmp_path / "c.pth", bn1__weight=Forged())
     assert "bn1.weight claims more values than the file holds" in refusal(path)
+
+
+def test_file_replaced_between_outline_and_values_is_refused(tmp_path: Path) -> None:
+    """A shorter file and one of the same length: places of the one mean nothing in the other."""
+    path = save_checkpoint(tmp_path / "c.pth", state_dict=dict(random_state(SMALL)))
+    found, content = outline(path), path.read_bytes()
+    for other in (b"PK", content[::-1]):
+        (tmp_path / "new").write_bytes(other)
+        (tmp_path / "new").replace(path)
+        with pytest.raises(InputError, match=r"c\.pth: the checkpoint changed while it was read"):
+            list(tensor_values(path, found))
 
 
 def test_counters_may_be_missing(tmp_path: Path) -> None:
