@@ -28,7 +28,7 @@ MAKING = ("export", "simplify", "compile")
 JUDGING = ("frames", "annotate", "preprocess", *MAKING, "verify", "infer", "score", "evaluate")
 MOST_BATCH = 1024
 MODES = ("force_fp16", "allow_fp32_to_fp16", "allow_mix_precision", "must_keep_origin_dtype")
-"""Of atc, the fastest first; without force_fp32, under which atc hangs on some chips."""
+"""Of atc, the fastest first; without force_fp32, under which atc does not end on some chips."""
 PARITY = ("max_abs", "cosine", "top1")
 """Verify's figures of the .om."""
 _NO_LIMIT = VerifySettings(max_abs=1e9, cosine=-1.0, top1=0.0, om_max_abs=1e9, om_cosine=-1.0, om_top1=0.0)

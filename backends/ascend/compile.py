@@ -59,6 +59,8 @@ def run(job: Job) -> Outcome:
     if (kept := _kept(job.out, soc_version)) is not None:
         job.note(line("the .om for {soc_version} is there already", soc_version=soc_version))
         return _outcome(soc_version, found, mode, kept)
+    if params.tune != "off" and params.soc_version is not None:
+        _check_tuned_chip(job, soc_version)
     made, gain = _compiled(job, params, line("atc compiles for {soc_version}", soc_version=soc_version), command, model)
     (job.out / MADE).unlink(missing_ok=True)
     made.replace(job.out / OM)
@@ -185,6 +187,19 @@ def common_soc_version(table: DeviceTable, wanted: Sequence[int] | None) -> str:
         hint = N_("set soc_version under [compile] in r3d.toml, and under [infer] devices the chips of that kind")
         raise InputError(text, hint=hint, kinds=tuple(found))
     return found[0]
+
+
+def _check_tuned_chip(job: Job, soc_version: str) -> None:
+    """InputError where the chip that aoe runs on is not known to be of the kind that the settings name."""
+    device = (decode(CompileTuning, dict(job.tuning)).devices or (0,))[0]
+    chips = ask_chips(job.workspace, soc=True).chips
+    found = next((chip.soc_version for chip in chips if chip.device_id == device), None)
+    if found != soc_version:
+        text = N_(
+            "aoe tunes for the chip that it runs on: npu:{device} is {found}, compile.soc_version is {soc_version}"
+        )
+        hint = N_("set compile.tune = off, or put a chip of that kind first under [infer] devices")
+        raise InputError(text, hint=hint, device=device, found=found or line("not known"), soc_version=soc_version)
 
 
 def _digest(path: Path) -> str:

@@ -8,6 +8,7 @@ chip that it runs on, and so takes no `--soc_version`. Why a part of compile: do
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from backends.ascend import cann
 from backends.ascend.compiler_run import run_compiler
-from backends.core.messages import line
+from backends.core.messages import StageError, line
 from backends.worker.job import Job
 
 AOE = ("bin/aoe", "tools/aoe/bin/aoe", "aoe/bin/aoe")
@@ -41,7 +42,7 @@ class Tuned(Struct, frozen=True):
 def tune(job: Job, mode: Literal["subgraph", "operator"], atc: Sequence[str], model: Path, device: int | None) -> Tuned:
     """The `.om` by the options of an atc line, for the chip of that logic id (None: aoe's own choice, 0).
 
-    Errors as `run_compiler`.
+    Work that cannot be resumed begins again. Errors as `run_compiler`.
     """
     folder = job.out / FOLDER
     (folder / BANK).mkdir(parents=True, exist_ok=True)
@@ -51,10 +52,16 @@ def tune(job: Job, mode: Literal["subgraph", "operator"], atc: Sequence[str], mo
         job.note(line("aoe resumes the tuning that was cut off"))
     note = line("aoe tunes ({mode}), which takes hours; a run that is stopped resumes", mode=mode)
     environment = {"TUNE_BANK_PATH": str(folder / BANK), "REPEAT_TUNE": "False"}
-    command = [*_line(mode, atc, device), *(["--reload"] if is_cut_off else [])]
-    om, words = run_compiler(
-        job, command, folder / "tuned", note, counted=_STEP, unit="parts", folder=folder, extra=environment
-    )
+    command = tuple(_line(mode, atc, device))
+    attempt = partial(run_compiler, job, counted=_STEP, unit="parts", folder=folder, extra=environment)
+    try:
+        om, words = attempt((*command, "--reload") if is_cut_off else command, folder / "tuned", note)
+    except StageError as error:
+        if not is_cut_off:
+            raise
+        job.note(line("the tuning cannot be resumed and begins again: {reason}", reason=error.line), "warning")
+        shutil.rmtree(folder / WORK)
+        om, words = attempt(command, folder / "tuned", note)
     gain = _gain(words, folder)
     shutil.rmtree(folder / WORK, ignore_errors=True)  # several times the model's size; the bank is what counts
     (folder / "model.onnx").unlink()

@@ -363,9 +363,16 @@ def test_plan_with_a_ready_om_skips_what_made_it() -> None:
 TUNED = "Tuning process finished"
 
 
+@pytest.fixture
+def tunable(cann: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The toolkit, beside a chip of the kind that jobs name."""
+    monkeypatch.setattr("backends.ascend.compile.ask_chips", lambda workspace, soc: chips(CHIP))
+    return cann
+
+
 @pytest.mark.parametrize(("mode", "gain"), [("operator", 5.25), ("subgraph", 12.5)])
 def test_tuning_gives_the_om_and_keeps_the_untuned_one(
-    cann: Path, ready: Callable[..., Job], capfd: pytest.CaptureFixture[str], mode: str, gain: float
+    tunable: Path, ready: Callable[..., Job], capfd: pytest.CaptureFixture[str], mode: str, gain: float
 ) -> None:
     """aoe gives the .om, atc its untuned one beside it, and the reported gain is a figure; both are taken again."""
     job = ready(tune=mode, soc_version=CHIP)
@@ -381,7 +388,7 @@ def test_tuning_gives_the_om_and_keeps_the_untuned_one(
 
 @pytest.mark.parametrize("mode", ["operator", "subgraph"])
 def test_tuning_that_was_stopped_resumes(
-    cann: Path,
+    tunable: Path,
     ready: Callable[..., Job],
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -406,14 +413,38 @@ def test_tuning_that_was_stopped_resumes(
     assert 4 == before + capfd.readouterr().out.count(TUNED)
 
 
+def test_tuning_that_cannot_be_resumed_begins_again(
+    tunable: Path, ready: Callable[..., Job], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What aoe left and does not take is removed once, and a note has its words."""
+    job = ready(tune="subgraph")
+    (job.out / "tuning/aoe_workspace/damaged").mkdir(parents=True)
+    assert "untuned" in run(job).outputs
+    notes = [str(event.text) for event in job.said if isinstance(event, StageNote)]
+    assert any(note.startswith("the tuning cannot be resumed and begins again: aoe failed") for note in notes)
+    assert 4 == capfd.readouterr().out.count(TUNED)
+
+
+@pytest.mark.parametrize(("table", "found"), [(chips("Ascend310"), "Ascend310"), (chips(), "not known")])
+def test_tuning_for_another_chip_than_aoe_runs_on_is_refused(
+    cann: Path, ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, table: DeviceTable, found: str
+) -> None:
+    """Before atc's minutes; also where the chip cannot be asked."""
+    monkeypatch.setattr("backends.ascend.compile.ask_chips", lambda workspace, soc: table)
+    job = ready(tune="operator")
+    with pytest.raises(InputError, match=rf"npu:0 is {found}, compile\.soc_version is {CHIP}"):
+        run(job)
+    assert not list(job.out.glob("*.om"))
+
+
 def test_failing_to_tune_has_its_code_and_its_fix(
-    cann: Path, ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+    tunable: Path, ready: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """aoe's words are read as atc's are; a toolkit without aoe is a need."""
     monkeypatch.setenv("FAKE_AOE", "say:E19010: No parser is registered for Op [conv1, optype [ai.onnx::23::Conv]].")
     with pytest.raises(StageError, match=r"aoe failed: .*E19010"):
         run(ready(tune="operator"))
-    (cann / "latest/tools/aoe/bin/aoe").unlink()
+    (tunable / "latest/tools/aoe/bin/aoe").unlink()
     with pytest.raises(NeedError, match="aoe is not found"):
         run(ready(tune="operator"))
 
