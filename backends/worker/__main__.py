@@ -6,7 +6,6 @@ standard error, because libraries print. Standard input stays open as the lifeli
 
 import contextlib
 import importlib
-import json
 import os
 import signal
 import sys
@@ -14,9 +13,9 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from typing import IO
+from typing import IO, Any
 
-from backends.core.codec import loads
+from backends.core.codec import DecodeError, loads
 from backends.core.events import (
     DeviceChanged,
     Event,
@@ -113,8 +112,10 @@ def _shown(value: Scalar) -> str:
 def _listen(stream: IO[bytes], job: Job) -> None:
     with contextlib.suppress(OSError, ValueError):
         for text in iter(stream.readline, b""):
-            with contextlib.suppress(json.JSONDecodeError):
-                job.obey(json.loads(text))
+            try:
+                job.obey(loads(dict[str, Any], text))
+            except (DecodeError, KeyError) as error:
+                _log(f"not a command: {error}")
     kill_group(os.getpid())
 
 

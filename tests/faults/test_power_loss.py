@@ -91,21 +91,24 @@ def check(acks: dict[str, int], place: Path) -> None:
         assert json.loads((place / "whole.json").read_bytes())["step"] >= acks["whole"]
 
 
-def lose_power(recorded: tuple[Path, list[Op]], place: Path, times: int, seed: int) -> None:
+def losses(recorded: tuple[Path, list[Op]], place: Path, times: int, seed: int) -> list[str]:
+    """What was lost or wrong, of `times` random moments at which the power goes."""
     root, ops = recorded
     chance = random.Random(seed)
+    found = []
     for _ in range(times):
         cut = chance.randint(0, len(ops))
         lay_out(disk_after(ops[:cut], chance), root, place)
         try:
             check(acknowledged(ops[:cut]), place)
-        except Exception as error:
-            raise AssertionError(f"power lost after {cut} of {len(ops)} steps, seed {seed}: {error}") from error
+        except Exception as error:  # noqa: BLE001 - a reader that raises has lost what it was to read
+            found.append(f"power lost after {cut} of {len(ops)} steps, seed {seed}: {error!r}")
+    return found
 
 
 def test_no_acknowledged_row_event_or_clip_is_lost(recorded: tuple[Path, list[Op]], tmp_path: Path) -> None:
     """At 60 random moments, with whatever was not synced lost, torn or there."""
-    lose_power(recorded, tmp_path / "d", 60, SEED)
+    assert [] == losses(recorded, tmp_path / "d", 60, SEED)
 
 
 @pytest.mark.soak
@@ -113,12 +116,11 @@ def test_no_acknowledged_row_event_or_clip_is_lost_at_2000_moments(
     recorded: tuple[Path, list[Op]], tmp_path: Path
 ) -> None:
     """The same, for long."""
-    lose_power(recorded, tmp_path / "d", 2000, SEED + 1)
+    assert [] == losses(recorded, tmp_path / "d", 2000, SEED + 1)
 
 
 def test_the_simulation_does_lose_what_was_not_synced(recorded: tuple[Path, list[Op]], tmp_path: Path) -> None:
     """Without the syncs of the record the same check fails: the test can fail."""
     root, ops = recorded
     careless = [op for op in ops if op.kind != "S"]
-    with pytest.raises(AssertionError, match="power lost after"):
-        lose_power((root, careless), tmp_path / "d", 30, SEED)
+    assert [] != losses((root, careless), tmp_path / "d", 30, SEED)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from backends.core.codec import dumps
-from backends.core.events import ItemSetAside, StageFailed, StageFinished, StageProgress, from_json
+from backends.core.events import ItemSetAside, StageFailed, StageFinished, StageProgress, StageStopped, from_json
 from backends.core.processes import child_environment
 from backends.worker.job import Job, Request
 
 TOYS = Path(__file__).parents[1] / "engine"
 
 
-def work(entry: str, tmp_path: Path, **params: object) -> tuple[list[object], str, int]:
-    """Events, log and exit code of one request."""
+def work(entry: str, tmp_path: Path, commands: Sequence[bytes] = (), **params: object) -> tuple[list[object], str, int]:
+    """Events, log and exit code of one request, with lines behind it on standard input."""
     out = tmp_path / "out"
     out.mkdir(exist_ok=True)
     request = Request("s", entry, 1, tmp_path, out, tmp_path, params)
@@ -34,7 +35,7 @@ def work(entry: str, tmp_path: Path, **params: object) -> tuple[list[object], st
         assert child.stdin
         assert child.stdout
         assert child.stderr
-        child.stdin.write(dumps(request).encode() + b"\n")
+        child.stdin.writelines(text + b"\n" for text in (dumps(request).encode(), *commands))
         child.stdin.flush()
         said = [from_json(text) for text in child.stdout]
         log = child.stderr.read().decode()
@@ -50,7 +51,7 @@ def test_a_stage_reports_and_ends_with_its_outcome(tmp_path: Path) -> None:
 
 
 def test_standard_output_is_kept_apart_from_the_protocol(tmp_path: Path) -> None:
-    """What is printed lands in the log; what was set aside is in the outcome."""
+    """What is printed lands in the log; what was skipped is in the outcome."""
     said, log, _ = work("toys:add", tmp_path)
     assert [ItemSetAside, StageFinished] == [type(event) for event in said]
     assert isinstance(said[-1], StageFinished)
@@ -96,6 +97,24 @@ def test_ticks_are_throttled_but_the_last_one_is_said(tmp_path: Path) -> None:
         job.progress(done, 1000, "videos")
     assert len(said) < 10
     assert StageProgress("s", 1000, 1000, "videos") == said[-1]
+
+
+ODD = (
+    b"[1]",
+    b"null",
+    b"{",
+    b"[" * 20_000,
+    b"\xff",
+    b'{"command": "settled"}',
+    b'{"command": "settled", "stage": "a", "upstream": 3}',
+)
+
+
+def test_what_is_not_a_command_is_logged_and_the_next_one_obeyed(tmp_path: Path) -> None:
+    """The thread that reads commands goes on: it is also what ends the stage with its engine."""
+    said, log, code = work("toys:endless", tmp_path, commands=(*ODD, b'{"command": "stop"}'))
+    assert (StageStopped, 130) == (type(said[-1]), code)
+    assert len(ODD) == log.count("not a command: ")
 
 
 def test_commands_reach_the_stage(tmp_path: Path) -> None:
