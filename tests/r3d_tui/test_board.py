@@ -68,8 +68,10 @@ async def test_clocks_go_by_themselves_while_no_snapshot_brings_the_time(
     app.clock = lambda: inferring.now + now[0]
     async with app.run_test(size=(80, 24)) as pilot:
         await _ready(pilot)
+        assert "infer 1:4" in _screen_text(app)
         now[0] = 60.0
         await until(pilot, lambda: "infer 2:4" in _screen_text(app))
+        assert "infer 1:4" not in _screen_text(app)
 
 
 async def test_a_second_console_shows_the_same_run(inferring: ReplayClient, console: Console) -> None:
@@ -267,6 +269,7 @@ async def test_a_client_that_fails_is_told_in_the_header(
         await until(pilot, lambda: "OSError: [disk] is gone" in _screen_text(app))
         monkeypatch.setattr(client, "snapshot", good)
         await until(pilot, lambda: "✗ failed in export" in _screen_text(app))
+        assert "OSError" not in _screen_text(app)
 
 
 async def test_the_log_of_the_selected_stage_is_searched(story: OpenStory, console: Console) -> None:
@@ -347,8 +350,10 @@ async def test_details_help_and_runs_open_and_close_with_their_own_key(story: Op
             for close in (key, "q", "escape"):
                 await pilot.press(key)
                 await until(pilot, lambda text=text: text in _screen_text(app))
+                assert isinstance(app.screen, Dialog)
                 await pilot.press(close)
                 await until(pilot, lambda: app.screen is app.board)
+                assert text not in _screen_text(app)
 
 
 async def test_a_device_is_taken_out_and_said_so(inferring: ReplayClient, console: Console) -> None:
@@ -481,11 +486,13 @@ async def test_f_writes_the_fix_and_reruns_in_one_press(
 
 async def test_a_failure_that_would_repeat_itself_is_announced(story: OpenStory, console: Console) -> None:
     """r after a failure says that nothing is known to have changed before it runs the same again."""
-    app = console(story("failed"))
+    client = story("failed")
+    app = console(client)
     async with app.run_test(size=(100, 30)) as pilot:
         await _ready(pilot)
         await pilot.press("r")
         await until(pilot, lambda: "Run the same again?" in _screen_text(app))
+        assert [] == client.asked
 
 
 async def test_space_chooses_chips_before_a_run(

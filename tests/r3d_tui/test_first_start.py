@@ -53,6 +53,8 @@ async def test_two_presses_of_enter_lead_to_an_accuracy(app: ConsoleApp) -> None
         await _made(pilot, app)
         await pilot.press("enter")
         await until(pilot, lambda: "top-1 0.9625" in _text(app), SETTLES_S)
+        assert app.screen is app.board
+        assert "✓eval" in _text(app)
 
 
 async def test_a_contradiction_is_solved_with_one_key_before_the_run(app: ConsoleApp, folder: Path) -> None:

@@ -165,6 +165,7 @@ async def test_a_contradiction_is_named_in_the_form(empty: ReplayClient, api: Ap
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, Setup))
         await until(pilot, lambda: "✗ 10 classes, but 51" in _form(app)._problem.plain_text())
+        assert [] == api.made
 
 
 async def test_the_demo_is_one_key_away(empty: ReplayClient, api: Api, console: Console) -> None:
@@ -174,7 +175,8 @@ async def test_the_demo_is_one_key_away(empty: ReplayClient, api: Api, console: 
         async with app.run_test(size=(80, 24)) as pilot:
             await until(pilot, lambda app=app: isinstance(app.screen, Setup))
             await pilot.press(*keys)
-            await until(pilot, lambda app=app: app.return_value == DEMO)
+            await until(pilot, lambda app=app: app.return_value is not None)
+        assert app.return_value == DEMO
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
 from backends import api
 from backends.core.catalog_pages import ClipFrames, Query, VideoEntry
@@ -107,17 +108,22 @@ def test_tables_stay_inside_and_say_why(width: int, language: str) -> None:
     assert max(map(width_of, facts)) <= width
 
 
+async def _open_wave(pilot: Pilot[Any], app: ConsoleApp) -> None:
+    """The videos of the class wave, from the board."""
+    await until(pilot, lambda: app.board.state.snapshot)
+    await pilot.press("b")
+    await until(pilot, lambda: isinstance(app.screen, RunBrowser) and app.screen.state.listing)
+    await pilot.press("enter")
+    await until(pilot, lambda: "wave  " in _text(app) and "predicted as" in _text(app))
+
+
 async def test_one_goes_from_class_to_video_to_clip(
     browsed: ReplayClient, console: Console, store: list[tuple[str, int, int]]
 ) -> None:
     """b lists classes, Enter goes deeper until a clip plays, q comes back level by level."""
     app = console(browsed)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.state.snapshot)
-        await pilot.press("b")
-        await until(pilot, lambda: isinstance(app.screen, RunBrowser) and app.screen.state.listing)
-        await pilot.press("enter")
-        await until(pilot, lambda: "wave  " in _text(app) and "predicted as" in _text(app))
+        await _open_wave(pilot, app)
         await pilot.press("j", "enter")
         await until(pilot, lambda: isinstance(app.screen, VideoDetail) and "▀▀▀" in _text(app))
         assert [("w1", 0, 40)] == store
@@ -165,11 +171,7 @@ async def test_a_video_without_clips_is_not_played(
     """A word says so instead."""
     app = console(browsed)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.board.state.snapshot)
-        await pilot.press("b")
-        await until(pilot, lambda: isinstance(app.screen, RunBrowser) and app.screen.state.listing)
-        await pilot.press("enter")
-        await until(pilot, lambda: "wave  " in _text(app) and "predicted as" in _text(app))
+        await _open_wave(pilot, app)
         await pilot.press("g", "enter")
         await until(pilot, lambda: "This video has no clips." in _text(app))
         assert [] == store
