@@ -269,7 +269,7 @@ class ReplayClient:
         """Of the recorded run its report; of earlier ones a line."""
         summary = next((one for one in self.runs() if one.id == run_id), None)
         if summary is None:
-            raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
+            raise InputError("unknown run {run}", hint="`r3d-tui runs` lists them", run=run_id)
         if run_id != self._snapshot.run.id:
             return RunResult(summary)
         return RunResult(summary, self._snapshot.report, self._snapshot.run)

@@ -93,7 +93,7 @@ def test_a_run_takes_archives_for_videos_and_splits_and_no_other_file(tmp_path: 
     archive, other = tmp_path / "a.zip", tmp_path / "notes.txt"
     refuse_unready(tmp_path, Settings(dataset=DatasetSettings(videos=archive, splits=archive), model=model))
     for dataset, key in ((DatasetSettings(videos=other), "videos"), (DatasetSettings(frames=archive), "frames")):
-        with pytest.raises(InputError, match=rf"r3d\.toml: {key}: .* is no folder"):
+        with pytest.raises(InputError, match=rf"r3d\.toml: {key}: .* is not a folder"):
             refuse_unready(tmp_path, Settings(dataset=dataset, model=model))
-    with pytest.raises(InputError, match=r"splits: .* is no folder"):
+    with pytest.raises(InputError, match=r"splits: .* is not a folder"):
         refuse_unready(tmp_path, Settings(dataset=DatasetSettings(videos=archive, splits=other), model=model))

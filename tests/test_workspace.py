@@ -72,8 +72,8 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[model]\nno_max_pool = 1\n", r"model\.no_max_pool: 1 is not true or false"),
         ("[infer]\ndevices = [0, 0]\n", r"infer\.devices: \[0, 0\] is not a list of different numbers"),
         ("[preprocess]\nstd = [0.0, 1.0, 1.0]\n", r"preprocess\.std\[0\]: 0\.0 is not a number above 0"),
-        ("dataset = 3\n", r"dataset is no section"),
-        ("[dataset]\nvideos = ''\n", r"videos is no path"),
+        ("dataset = 3\n", r"dataset is not a section"),
+        ("[dataset]\nvideos = ''\n", r"videos is not a path"),
         ("[model]\nconv1_t_size = 4\n", r"model\.conv1_t_size: 4 is not an odd number"),
         ("[verify]\nmax_abs = nan\n", r"verify\.max_abs: nan is not a number above 0"),
         ("[infer]\ndeadline_s = inf\n", r"infer\.deadline_s: inf is not a number"),
@@ -123,7 +123,7 @@ def test_settings_that_name_nothing_or_what_is_gone_are_refused_before_a_run(tmp
         (Settings(dataset=DatasetSettings(videos=tmp_path)), "no checkpoint"),
         (
             Settings(dataset=DatasetSettings(videos=tmp_path / "no"), model=ModelSettings(checkpoint=checkpoint)),
-            "videos: .* is no folder",
+            "videos: .* is not a folder",
         ),
         (
             Settings(dataset=DatasetSettings(videos=tmp_path), model=ModelSettings(checkpoint=checkpoint)),
@@ -144,7 +144,7 @@ def test_an_archive_stands_for_a_folder_of_videos(tmp_path: Path) -> None:
         (tmp_path / name).touch()
         settings = Settings(DatasetSettings(videos=tmp_path / name), ModelSettings(checkpoint=tmp_path / "x.pth"))
         refuse_unready(tmp_path, settings)
-    with pytest.raises(InputError, match=r"videos: .*x\.pth is no folder"):
+    with pytest.raises(InputError, match=r"videos: .*x\.pth is not a folder"):
         refuse_unready(tmp_path, Settings(DatasetSettings(videos=tmp_path / "x.pth"), settings.model))
 
 

@@ -133,7 +133,7 @@ def _group() -> Finding:
     try:
         group = grp.getgrnam(GROUP)
     except KeyError:
-        return Finding(GROUP, "unknown", line("there is no such group"), line("the driver's installation makes it"))
+        return Finding(GROUP, "unknown", line("the group does not exist"), line("the driver's installation makes it"))
     if os.geteuid() == 0 or group.gr_gid in (*os.getgroups(), os.getegid()):
         return Finding(GROUP, "met", line("this user is in the group"))
     hint = line("usermod -aG HwHiAiUser <user> and log in again")

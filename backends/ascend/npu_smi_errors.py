@@ -31,7 +31,7 @@ _CODES: dict[str, tuple[Line, Line]] = {
     ),
     "-8002": (line("this user may not ask the driver"), line("usermod -aG HwHiAiUser <user> and log in again")),
     "-8006": (line("the driver did not answer in time"), line("try again; if it stays so, reboot")),
-    "-8008": (line("there is no such chip"), line("see the ids of `npu-smi info -l`")),
+    "-8008": (line("no chip has this id"), line("see the ids of `npu-smi info -l`")),
     "-8012": (line("the chip is not ready yet"), line("wait for it to start, then try again")),
     "-8013": (line("the driver does not answer this in a container"), line("ask on the host")),
     "-8017": (line("the firmware is being upgraded"), line("wait for the upgrade, then reboot")),

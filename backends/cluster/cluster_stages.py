@@ -37,7 +37,7 @@ from backends.models.clip_logits import spread
 from backends.worker.job import Job
 
 SPOOL, WORK = "spool", "work.json"
-NO_FILE = line("there is no video file of it")
+NO_FILE = line("no video file found")
 Sources = Mapping[tuple[str, str], Path]
 
 

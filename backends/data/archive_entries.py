@@ -211,4 +211,6 @@ def _write(entry: Entry, path: Path, stop: Callable[[], None]) -> None:
         file.flush()
         os.fsync(file.fileno())
     if left:
-        raise RefusedError(line("its entry {entry} is not as long as it says", entry=short(ascii(entry.name)[1:-1])))
+        raise RefusedError(
+            line("entry {entry} does not have the size that its header gives", entry=short(ascii(entry.name)[1:-1]))
+        )

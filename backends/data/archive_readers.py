@@ -33,7 +33,7 @@ def zip_entries(path: Path) -> Iterator[Entry]:
     try:
         archive = zipfile.ZipFile(path)
     except (*DAMAGE, ValueError, NotImplementedError) as error:
-        raise RefusedError(line("it is no whole zip archive: {reason}", reason=str(error)[:200])) from None
+        raise RefusedError(line("not a complete zip archive: {reason}", reason=str(error)[:200])) from None
     with archive:
         for info in archive.infolist():
             yield _zip_entry(archive, info)
@@ -113,7 +113,7 @@ def rar_entries(path: Path, scratch: Path) -> Iterator[Entry]:
             for info in archive.infolist():
                 yield _rar_entry(archive, info)
     except rarfile.Error as error:
-        raise RefusedError(line("it is no whole rar archive: {reason}", reason=str(error)[:200])) from None
+        raise RefusedError(line("not a complete rar archive: {reason}", reason=str(error)[:200])) from None
 
 
 def _rar_tool(*, split: bool) -> Any:

@@ -242,7 +242,7 @@ class SqlCatalog:
 
     def compare(self, run_id: str) -> Mapping[str, int]:
         if self._earlier is None:
-            raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
+            raise InputError("unknown run {run}", hint="`r3d-tui runs` lists them", run=run_id)
         with contextlib.closing(self._earlier(run_id)) as other, self._asked():
             self._forget(0)
             self._db.execute("ATTACH ? AS other", (other.where,))

@@ -183,7 +183,7 @@ def _frame_names(root: Path) -> Iterator[Finding]:
             yield Finding("frames", "met", line(text, first=first))
             return
         if found is not None:
-            text = N_("{folder}: {found} is no name of a numbered frame")
+            text = N_("{folder}: {found} is not the name of a numbered frame")
             hint = line("name them image_00001.jpg, img_00001.jpg, frame000001.jpg or 00001.jpg, from 0 or 1")
             yield Finding("frames", "missing", line(text, folder=str(folder), found=short(found)), hint)
             return

@@ -107,7 +107,7 @@ def _stream(container: Any) -> Any:
     stream = container.streams.video[0]
     stream.thread_count = 1  # videos are decoded side by side, each in one thread
     if stream.codec_context is None:
-        raise UnreadableVideoError(line("there is no decoder for it"))
+        raise UnreadableVideoError(line("no decoder for its format"))
     _check_size(stream.codec_context.width, stream.codec_context.height)
     stream.codec_context.options = {"max_pixels": str(LARGEST)}
     return stream

@@ -33,7 +33,7 @@ class ClipTask(Struct, frozen=True):
     """One video to be made in a process of the pool."""
 
     source: Path | None
-    """None: there is no file of it."""
+    """None: no video file was found."""
     video: Video
     params: PreprocessParams
     part: Path
@@ -81,7 +81,7 @@ def extract_videos(
 def make_part(task: ClipTask, check: Check) -> Extracted:
     """Put a video's clips into its part; the outcome has all but them. OSError where the disk is full."""
     if task.source is None:
-        return Extracted(task.video, None, 0, line("there is no video file of it"), is_absent=True)
+        return Extracted(task.video, None, 0, line("no video file found"), is_absent=True)
     made = read_video(task.source, task.video, task.params, check)
     if made.clips is not None:
         task.part.write_bytes(made.clips.data)  # NumPy's own writing loses why the disk refused

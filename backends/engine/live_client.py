@@ -217,7 +217,7 @@ class LiveClient:
     def _run(self, run_id: str) -> Run:
         folder = next((folder for folder in self._folders.all_runs() if folder.id == run_id), None)
         if folder is None:
-            raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
+            raise InputError("unknown run {run}", hint="`r3d-tui runs` lists them", run=run_id)
         return read_state(folder.journal) or Run(id=run_id)
 
     def events(self, run_id: str, after: int = 0) -> list[tuple[int, float, Event]]:

@@ -94,7 +94,7 @@ def identify(
     said = _told(options, architecture) if options else {}
     stride = wanted.conv1_t_stride or said.get("conv1_t_stride") or 1
     no_pool = said.get("no_max_pool", False) if wanted.no_max_pool is None else wanted.no_max_pool
-    text = N_("conv1_t_stride is {stride} and no_max_pool {no_pool}, as {path} says")
+    text = N_("conv1_t_stride is {stride} and no_max_pool {no_pool}, from {path}")
     if not said:
         text = N_(
             "no opts.json of this network beside the checkpoint: conv1_t_stride is {stride}, no_max_pool {no_pool}"
@@ -133,9 +133,9 @@ def _recognised(path: Path, shapes: Shapes, arch: str) -> Architecture:
     depth = int(number) if number.isascii() and number.isdecimal() and len(number) < 4 else None
     found = recognise(shapes, family, depth)
     if found is None:
-        text = N_("{path}: {count} tensors such as {name} ({shape}){said} are of no network that is known here")
+        text = N_("{path}: {count} tensors such as {name} ({shape}){said} belong to no known network")
         name = next(iter(shapes))
-        said = line(", which call themselves {arch},", arch=_quote(arch)) if arch else ""
+        said = line(", named {arch},", arch=_quote(arch)) if arch else ""
         facts: dict[str, Fact] = {
             "count": len(shapes),
             "name": _quote(name),
@@ -233,7 +233,7 @@ def _told(options: Path, architecture: Architecture) -> dict[str, Any]:
 def _arch_warnings(said: str, architecture: Architecture) -> tuple[Line, ...]:
     if said.rpartition("-")[0] not in known() or said == architecture.name:
         return ()
-    text = N_("the checkpoint calls itself {said}, its tensors are those of {found}")
+    text = N_("the checkpoint is named {said}, its tensors are those of {found}")
     return (line(text, said=_quote(said), found=architecture.name),)
 
 

@@ -36,7 +36,7 @@ def step_export(job: Job) -> Outcome:
         text, hint = N_("the model {model} is not known here"), N_("give --model as one of {known}")
         raise InputError(text, hint=hint, model=ascii(params.model)[1:-1], known=", ".join(known()))
     if params.resnet_shortcut not in (None, "A", "B"):
-        text, hint = N_("there is no shortcut type {type}"), N_("give --resnet_shortcut=A or B")
+        text, hint = N_("unknown shortcut type {type}"), N_("give --resnet_shortcut=A or B")
         raise InputError(text, hint=hint, type=ascii(params.resnet_shortcut)[1:-1])
     if params.conv1_t_stride is not None and params.conv1_t_stride < 1:
         raise InputError("conv1_t_stride is {n}", hint="give 1 or more; the guide's is 1", n=params.conv1_t_stride)

@@ -92,7 +92,7 @@ def _contradictions(settings: Settings, found: Identified) -> Iterator[Finding]:
     options = options_beside(settings.model.checkpoint)
     different = tuple(_differences(options, settings.preprocess)) if options else ()
     if different:
-        otherwise = line("{path} says otherwise of {settings}", path=str(options), settings=different)
+        otherwise = line("{path} has other values: {settings}", path=str(options), settings=different)
         hint = line("set them under [preprocess] in r3d.toml as the training had them")
         yield Finding("training options", "warning", otherwise, hint)
 

@@ -80,7 +80,7 @@ def _export(settings: Settings) -> Stage:
         params=encode(ExportParams(wanted_network(settings), _clip(settings))),
         tuning=encode(read_limits(settings)),
         inputs=_checkpoint(settings),
-        needs=(_NUMPY, _ONNX, _TORCH),
+        needs=(_NUMPY, _ONNX),
         skip=_ready(settings),
     )
 

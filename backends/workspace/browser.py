@@ -152,7 +152,7 @@ def _run(folders: Folders, run_id: str) -> tuple[Run, Path]:
             if run_id or (store and store.is_dir()):
                 return run, folder.path
     if run_id:
-        raise InputError("there is no run {run}", hint="`r3d-tui runs` lists them", run=run_id)
+        raise InputError("unknown run {run}", hint="`r3d-tui runs` lists them", run=run_id)
     raise InputError("no run here has made clips yet", hint="run the preprocess stage")
 
 

@@ -72,7 +72,7 @@ def refuse_unready(workspace: Path, settings: Settings) -> None:
     folders.update((key, path) for key, path in packed.items() if path is not None and not _is_archive(path))
     for key, folder in folders.items():
         if folder is not None and not folder.is_dir():
-            text = N_("{path}: {key}: {folder} is no folder")
+            text = N_("{path}: {key}: {folder} is not a folder")
             raise InputError(text, hint="fix the path", path=path, key=key, folder=str(folder))
     labels = None if dataset.labels == "auto" else Path(dataset.labels)
     files = {"annotation": dataset.annotation, "labels": labels, "checkpoint": model.checkpoint}
@@ -199,7 +199,7 @@ def _check_keys(path: Path, section: str, values: Any) -> None:
     if section not in sections:
         _refuse_key(path, f"[{section}]", section, tuple(sections))
     if not isinstance(values, dict):
-        text = N_("{path}: {key} is no section")
+        text = N_("{path}: {key} is not a section")
         raise InputError(text, hint="write it as [{key}]", path=str(path), key=section)
     known = tuple(field.name for field in msgspec.structs.fields(sections[section]))
     for key in values:
@@ -218,7 +218,7 @@ def _make_absolute(workspace: Path, section: Any, key: str) -> None:
     if isinstance(section, dict) and isinstance(section.get(key), str):
         text = section[key]
         if "\0" in text or not text:
-            raise InputError("{path}: {key} is no path", hint="fix the path", path=str(workspace / FILE), key=key)
+            raise InputError("{path}: {key} is not a path", hint="fix the path", path=str(workspace / FILE), key=key)
         section[key] = os.path.abspath(workspace / Path(text).expanduser())  # noqa: PTH100 - links stay links
 
 

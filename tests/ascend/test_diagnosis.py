@@ -107,6 +107,20 @@ def test_every_code_is_answered_by_its_group_at_least(first: str, number: str) -
         assert str(found.fix)
 
 
+def test_a_code_of_atc_that_is_not_listed_blames_no_option() -> None:
+    """The code, atc's own message and where the log is; an option is named only where the message names one."""
+    text = "E10777: Memory of graph [g] is not aligned."
+    found = diagnose(FAILED + text, "atc")
+    assert found is not None
+    assert ("E10777", text) == (found.code, found.message)
+    assert "E10777 is not in the catalogue of r3d-tui" in str(found.cause)
+    assert "option" not in f"{found.cause} {found.fix}"
+    assert "log of the compile stage" in str(found.fix)
+    named = diagnose("E10777: Value of --buffer_optimize is odd.", "atc")
+    assert named is not None
+    assert "atc refuses its option --buffer_optimize" == str(named.cause)
+
+
 @pytest.mark.parametrize("words", ["", "W11001: Op [fc] does not hit", "ATC run success", "CODE10016X"])
 def test_no_failure_no_trouble(words: str) -> None:
     """Warnings, success and lookalikes are no errors."""

@@ -93,7 +93,7 @@ def test_videos_come_in_order_and_bad_ones_have_a_reason(tmp_path: Path, film: F
     assert [video.id for video in videos] == [one.video.id for one in made]
     assert ["i", "e", "c"] == [one.video.id for one in made if one.clips is None]
     reasons = {one.video.id: str(one.reason) for one in made if one.clips is None}
-    assert "there is no video file of it" == reasons["i"]
+    assert "no video file found" == reasons["i"]
     assert "the file is empty" == reasons["c"]
     assert {21} == {one.video.end for one in made if one.clips is not None}
     assert not parts.exists()

@@ -222,7 +222,7 @@ def test_another_network_than_asked_for(small_checkpoint: Path, wanted: Wanted, 
         ({"bn1__weight": torch.zeros(1).expand(8)}, "bn1.weight claims more values than the file holds"),
         (
             {"conv1__weight": torch.zeros(8, 3, 7, 7)},
-            "conv1.weight (8x3x7x7), which call themselves resnet-10, are of no network",
+            "conv1.weight (8x3x7x7), named resnet-10, belong to no known network",
         ),
         ({"conv1__weight": torch.zeros(8, 2, 3, 7, 7)}, "the resnet-10 takes 2 channels, clips have 3"),
         (
@@ -243,13 +243,13 @@ def test_blocks_of_no_known_depth(tmp_path: Path) -> None:
     path = changed(tmp_path / "c.pth", layer1__1__conv1__weight=torch.zeros(8, 8, 3, 3, 3))
     content = torch.load(path, weights_only=True)
     torch.save(content["state_dict"], path)
-    assert "are of no network that is known here (give a checkpoint of kenshohara" in refusal(path)
+    assert "belong to no known network (give a checkpoint of kenshohara" in refusal(path)
 
 
 def test_arch_that_contradicts_the_tensors_is_a_warning(tmp_path: Path) -> None:
-    """The tensors decide; a file that calls itself by another depth is read with a warning."""
+    """The tensors decide; a file that is named by another depth is read with a warning."""
     checkpoint = read_checkpoint(save_checkpoint(tmp_path / "c.pth", arch="resnet-50"))
-    assert ["the checkpoint calls itself resnet-50, its tensors are those of resnet-10"] == [
+    assert ["the checkpoint is named resnet-50, its tensors are those of resnet-10"] == [
         str(warning) for warning in checkpoint.warnings
     ]
 
@@ -378,7 +378,7 @@ def test_what_no_tensor_shows_is_read_from_opts_json(small_checkpoint: Path) -> 
     assert beside == options_beside(small_checkpoint)
     found = identify(small_checkpoint, options=beside)
     assert replace(SMALL, conv1_t_stride=2, no_max_pool=True) == found.architecture
-    assert [f"conv1_t_stride is 2 and no_max_pool true, as {beside} says"] == [str(note) for note in found.notes]
+    assert [f"conv1_t_stride is 2 and no_max_pool true, from {beside}"] == [str(note) for note in found.notes]
     wanted = Wanted(conv1_t_stride=1)
     assert replace(SMALL, no_max_pool=True) == identify(small_checkpoint, wanted, beside).architecture
 
@@ -465,11 +465,11 @@ def test_tensors_without_values(tmp_path: Path, device: str) -> None:
 
 
 def test_foreign_networks_are_described(tmp_path: Path) -> None:
-    """A two-dimensional ResNet is refused with what was found, what it calls itself and what is taken."""
+    """A two-dimensional ResNet is refused with what was found, what it is named and what is taken."""
     state = {"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.weight": torch.zeros(5, 64)}
     torch.save({"state_dict": state, "arch": "resnet50"}, tmp_path / "c.pth")
     text = refusal(tmp_path / "c.pth")
-    assert "2 tensors such as conv1.weight (64x3x7x7), which call themselves resnet50, are of no network" in text
+    assert "2 tensors such as conv1.weight (64x3x7x7), named resnet50, belong to no known network" in text
     assert "resnext 50 101 152 200" in text
 
 

@@ -56,7 +56,7 @@ def test_warnings_of_the_checkpoint_are_noted(make_job: MakeJob, tmp_path: Path)
     job = exported(make_job, save_checkpoint(tmp_path / "c.pth", arch="resnet-18"))
     notes = [str(event.text) for event in job.said if isinstance(event, StageNote)]  # type: ignore[attr-defined]
     assert [
-        "the checkpoint calls itself resnet-18, its tensors are those of resnet-10",
+        "the checkpoint is named resnet-18, its tensors are those of resnet-10",
         "no opts.json of this network beside the checkpoint: conv1_t_stride is 1, no_max_pool false",
     ] == notes
 
@@ -76,7 +76,7 @@ def test_step_takes_the_guides_line(make_job: MakeJob, small_checkpoint: Path, t
     [
         ("model", "slowfast", "the model slowfast is not known here (give --model as one of densenet, "),
         ("model", "densenet", "the checkpoint has family resnet (a resnet-10 of 5 classes"),
-        ("resnet_shortcut", "C", "there is no shortcut type C"),
+        ("resnet_shortcut", "C", "unknown shortcut type C"),
         ("conv1_t_stride", 0, "conv1_t_stride is 0"),
         ("model_depth", 50, "3), 50 was requested"),
         ("n_classes", 51, "3), 51 was requested"),

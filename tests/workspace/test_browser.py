@@ -148,7 +148,7 @@ def test_a_workspace_that_cannot_or_must_not_be_written_is_looked_at_all_the_sam
 
 def test_an_unknown_run_is_named(workspace: Path) -> None:
     """With what lists those there are."""
-    with pytest.raises(InputError, match="there is no run x"):
+    with pytest.raises(InputError, match="unknown run x"):
         open_catalog(workspace, "x")
 
 
