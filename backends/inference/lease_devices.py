@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from backends.core.events import DeviceState
 from backends.core.messages import Line
 from backends.device.failures import RestartPolicy
+from backends.inference import lease_events as ev
 from backends.inference.batch_layout import Batch
 from backends.inference.running_accuracy import Meter
 from backends.monitor.drift import Drift
@@ -59,13 +60,40 @@ class LeaseDevice(Struct):
     is_stalled: bool = False
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         """Excluded during the run, so that somebody may be waited for who includes it again."""
         return self.state == "out" and not self.left_out.template
 
     @property
-    def alive(self) -> bool:
-        return self.state in ("starting", "loading", "ready", "leaving")
+    def is_alive(self) -> bool:
+        return self.is_open or self.state in ("starting", "loading")
+
+    @property
+    def is_open(self) -> bool:
+        """It has its model loaded."""
+        return self.state in ("ready", "leaving")
+
+    def show(self, state: DeviceState, reason: Line = Line("")) -> tuple[ev.Instruction, ...]:
+        """What people are to see of it; nothing where they see it already."""
+        if self.shown == state:
+            return ()
+        self.shown = state
+        return (ev.Show(self.id, state, reason),)
+
+    def take_flight(self) -> list[Batch]:
+        """Take away what it has in flight."""
+        flight = [lease.batch for lease in self.flight]
+        self.flight.clear()
+        return flight
+
+    def end(self, number: int, at: float) -> Lease | None:
+        """It has answered a lease; None where that had expired."""
+        for lease in self.flight:
+            if lease.number == number:
+                self.flight.remove(lease)
+                self.since, self.is_stalled = at, False
+                return lease
+        return None
 
     def limit(self, limits: LeaseLimits, *, is_tool: bool) -> float | None:
         """Seconds that it may be silent now; None: for as long as it likes."""
@@ -79,11 +107,3 @@ class LeaseDevice(Struct):
             return limits.start_s + limits.load_s
         slowest = max(self.meter.p95_s or 0.0, self.warm_s)
         return limits.answer_s or max(10.0, 20 * slowest)
-
-
-class Held(Struct, frozen=True):
-    """A batch that failed its devices, and how."""
-
-    batch: Batch
-    failures: tuple[tuple[str, Line], ...]
-    """(device, reason)"""

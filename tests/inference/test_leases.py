@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backends.core.messages import line
 from backends.inference.batch_layout import Batch
+from backends.inference.lease_assignment import DEPTH, QUICK_DEPTH, QUICK_S
 from backends.inference.lease_devices import LeaseLimits
 from backends.inference.lease_events import (
     Alive,
@@ -35,7 +36,7 @@ from backends.inference.lease_events import (
     Tick,
     Unusable,
 )
-from backends.inference.lease_scheduler import DEPTH, QUICK_DEPTH, QUICK_S, Leases
+from backends.inference.lease_scheduler import Leases
 
 KILLED = line("its process was ended by SIGKILL")
 
