@@ -334,12 +334,12 @@ def bound(figures: Mapping[str, Any]) -> Line:
     decoding, chips = figures.get("decoding_share"), figures.get("computing_share")
     if decoding is None or chips is None:
         return Line("")
-    facts = {"decoding": f"{decoding:.0%}", "chips": f"{chips:.0%}"}
+    facts = {"decoding": f"{100 * decoding:.0f} %", "chips": f"{100 * chips:.0f} %"}
     if chips >= FULL:
-        return line("bound by the chips (decoding {decoding}, chips {chips} of the time)", **facts)
+        return line("bound by the chips (util: decoding {decoding}, chips {chips})", **facts)
     if figures.get("waiting_share", 0.0) > 0.5:
-        return line("bound by storage (decoding {decoding}, chips {chips} of the time)", **facts)
-    return line("bound by decoding (decoding {decoding}, chips {chips} of the time)", **facts)
+        return line("bound by storage (util: decoding {decoding}, chips {chips})", **facts)
+    return line("bound by decoding (util: decoding {decoding}, chips {chips})", **facts)
 
 
 def differs(hello: Hello, reference: Hello | None, sample: Path) -> Line | None:

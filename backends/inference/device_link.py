@@ -243,13 +243,13 @@ def close_all(links: Sequence[DeviceLink], seconds: float) -> None:
 
 
 def _log_end() -> int:
-    """Where our log ends: devices write to the same. 0 where standard error is no file."""
+    """Where our log ends: devices write to the same. 0 where standard error is not a file."""
     info = os.fstat(2)
     return info.st_size if stat.S_ISREG(info.st_mode) else 0
 
 
 def _log_since(begin: int) -> str:
-    """The end of our log; nothing where standard error is no file."""
+    """The end of our log; nothing where standard error is not a file."""
     end = _log_end()
     with contextlib.suppress(OSError), open("/proc/self/fd/2", "rb") if end else io.BytesIO() as log:
         log.seek(max(begin, end - LAST_WORDS))

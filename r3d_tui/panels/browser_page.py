@@ -39,7 +39,7 @@ def notes(state: BrowserState, look: Look) -> list[Row]:
 
 
 def nothing(state: BrowserState, look: Look) -> list[Row]:
-    """Why no list stands there."""
+    """Why the page has no list."""
     page, listing = state.page, state.listing
     if page in state.failed:
         return paragraph(state.failed[page], look.width, "warn")

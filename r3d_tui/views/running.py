@@ -11,7 +11,7 @@ from r3d_tui.views.chips import ChipTable
 from r3d_tui.views.devices import of_simulated
 from r3d_tui.views.look import Look, dotted, elapsed, figure, left, live_rate, share, stage_word
 from r3d_tui.views.phase import MODEL, computes, infer_runs, running_stages
-from r3d_tui.views.stages import progress_words
+from r3d_tui.views.stages import progress_words, unit_word
 from r3d_tui.widgets.meter import meter, spark
 
 GUIDE_TOP1 = ACCURACIES[0].top1
@@ -51,7 +51,8 @@ def progress(stage: StageRun, look: Look, *, is_alone: bool = False) -> list[Row
     bar = meter(part, wide)
     line = row(" ", Span(name, "strong"), *bar, text, Span(f"  {tail}" if tail else "", "strong"))
     rows = [cut(line, look.width)]
-    note = dotted([f"{figures.rate(stage.rate)}/s" if stage.rate is not None else "", words.line(stage.note)])
+    rate = f"{figures.rate(stage.rate)} {unit_word(look, stage.unit)}/s" if stage.rate is not None else ""
+    note = dotted([rate, words.line(stage.note)])
     if stage.name != "infer" and note and (look.height > 12 or computes(stage)):
         rows.append(cut(row(" " * (1 + cells(name)), Span(note, "dim")), look.width))
     return rows

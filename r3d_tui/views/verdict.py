@@ -66,7 +66,7 @@ def verdict_line(found: ThroughputVerdict, look: Look) -> Row:
         return row(Span(words("sim.speed"), "dim"))
     first, more = found.reasons[0], len(found.reasons) - 1
     text = f"! {words('verdict.invalid')}: {words(f'verdict.{first.key}', **dict(first.facts))}"
-    return row(Span(f"{text} +{more}" if more else text, "warn"))
+    return row(Span(f"{text} ({words('verdict.more', n=more)})" if more else text, "warn"))
 
 
 def verdict_rows(found: ThroughputVerdict, look: Look) -> list[Row]:

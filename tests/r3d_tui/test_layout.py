@@ -29,14 +29,15 @@ def _apart(one: Box, other: Box) -> bool:
     )
 
 
-def _check(placed: BoardLayout, width: int, height: int) -> None:
-    for name, box in placed.boxes.items():
-        assert box.width > 0, name
-        assert box.height > 0, name
-        assert box.x + box.width <= width, name
-        assert box.y + box.height <= height, name
-    for one, other in itertools.combinations(placed.boxes.values(), 2):
-        assert _apart(one, other)
+def _is_inside(box: Box, width: int, height: int) -> bool:
+    return box.width > 0 and box.height > 0 and box.x + box.width <= width and box.y + box.height <= height
+
+
+def _misplaced(placed: BoardLayout, width: int, height: int) -> list[object]:
+    """Boxes that are empty or not inside, and pairs of boxes that share a cell."""
+    outside = [one for one in placed.boxes.items() if not _is_inside(one[1], width, height)]
+    pairs = itertools.combinations(placed.boxes.items(), 2)
+    return [*outside, *((one, other) for one, other in pairs if not _apart(one[1], other[1]))]
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -44,7 +45,8 @@ def test_nothing_overlaps_or_leaves_the_window(phase: str) -> None:
     """From 60x20 to 250x80 every box is inside, none is empty, no two share a cell, for few chips and for many."""
     for (width, height), chips, main in itertools.product(SIZES[::7], (0, 4, 66), (2, 12, 60)):
         for current in ("main", "log"):
-            _check(plan(width, height, Wishes(phase, current, main, chips)), width, height)  # type: ignore[arg-type]
+            placed = plan(width, height, Wishes(phase, current, main, chips))  # type: ignore[arg-type]
+            assert [] == _misplaced(placed, width, height), (width, height, current)
 
 
 def test_eight_chips_are_seen_at_80x24_while_they_work() -> None:

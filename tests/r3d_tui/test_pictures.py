@@ -155,7 +155,7 @@ def _three_servers(snapshot: Snapshot, _now: float) -> Snapshot:
         runs[1], reason=line("{devices}", devices=(line("{device}: {state}", device="npu:6", state="retired"),))
     )
     runs[2] = replace(runs[2], state="stalled", reason=line("no word for {seconds:.0f} s", seconds=11.2))
-    note = line("bound by decoding (decoding {decoding}, chips {chips} of the time)", decoding="95%", chips="13%")
+    note = line("bound by decoding (util: decoding {decoding}, chips {chips})", decoding="95 %", chips="13 %")
     live = {"clips": 20250, "clips_per_s": 2205.0, "decoding_share": 0.95, "computing_share": 0.13}
     stages = {stage.name: stage for stage in snapshot.run.stages}
     stages |= {name: StageRun(name) for name in ("infer", "score", "evaluate")}

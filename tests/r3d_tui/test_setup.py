@@ -224,7 +224,7 @@ async def test_a_server_with_chips_is_proposed_and_its_chips_are_check_boxes(
         await until(pilot, lambda: form._inputs["target"].value == "ascend")
         await pilot.pause()
         assert "[x] 0  [x] 1  [x] 2  [ ] 3" in form._boxes.plain_text()
-        await until(pilot, lambda: "✓ 4 chips 310P3 in this machine" in form._about["target"].plain_text())
+        await until(pilot, lambda: "✓ 310P3 × 4 in this machine" in form._about["target"].plain_text())
         form._boxes.focus()
         await pilot.press("right", "space")
         await pilot.press("enter")
@@ -260,7 +260,7 @@ async def test_chips_whose_numbers_are_not_known_are_no_check_boxes(
     app = console(empty)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, Setup))
-        await until(pilot, lambda: "✓ 8 chips 910B3" in _form(app)._about["target"].plain_text())
+        await until(pilot, lambda: "✓ 910B3 × 8 in this machine" in _form(app)._about["target"].plain_text())
         await pilot.press("enter")
         await until(pilot, lambda: api.made)
     assert ("ascend", None) == (api.made[0].infer.target, api.made[0].infer.devices)
