@@ -50,11 +50,7 @@ def find(call: str, code: int) -> Code:
 @functools.cache
 def catalogue() -> tuple[Code, ...]:
     """The entries of the file that ships with us. ValueError with the entry's number where one is incomplete."""
-    return parse(CATALOGUE.read_text(encoding="utf-8"))
-
-
-def parse(text: str) -> tuple[Code, ...]:
-    return entries(text, "code", Code)
+    return entries(CATALOGUE.read_text(encoding="utf-8"), "code", Code)
 
 
 def entries(text: str, name: str, kind: type[T]) -> tuple[T, ...]:

@@ -135,8 +135,4 @@ def is_onnx_operator(name: str, opset: int) -> bool:
 @functools.cache
 def catalogue() -> tuple[ToolError, ...]:
     """The entries of the file that ships with us. ValueError with the entry's number where one is incomplete."""
-    return parse(CATALOGUE.read_text(encoding="utf-8"))
-
-
-def parse(text: str) -> tuple[ToolError, ...]:
-    return entries(text, "error", ToolError)
+    return entries(CATALOGUE.read_text(encoding="utf-8"), "error", ToolError)

@@ -27,8 +27,8 @@ FOLDER, BANK, WORK = "tuning", "bank", "aoe_workspace"
 _STEP = b"process finished"
 """In a line of aoe for each operator or subgraph, and for the whole."""
 _NOT_ATCS = ("--model", "--output", "--soc_version")
-_GAIN = re.compile(r"[Pp]erformance improved by\s*([\d.]+)\s*%")
-_GAIN_IN_FILE = re.compile(r'"model_performance_improvement":\s*"(-?[\d.]+)%"')
+_GAIN = re.compile(r"[Pp]erformance improved by\s*(\d+(?:\.\d+)?)\s*%")
+_GAIN_IN_FILE = re.compile(r'"model_performance_improvement":\s*"(-?\d+(?:\.\d+)?)%"')
 
 
 class Tuned(Struct, frozen=True):
@@ -80,16 +80,9 @@ def _line(mode: Literal["subgraph", "operator"], atc: Sequence[str], device: int
 def _gain(words: str, folder: Path) -> float | None:
     """Of the whole model: what aoe said last, or what its newest result file has."""
     if said := _GAIN.findall(words):
-        return _number(said[-1])
+        return float(said[-1])
     for path in sorted(folder.glob("aoe_result_*.json"), key=lambda path: path.stat().st_mtime, reverse=True):
         found = _GAIN_IN_FILE.findall(path.read_text(encoding="utf-8", errors="replace")[: 1 << 24])
         if found:
-            return _number(found[-1])
+            return float(found[-1])
     return None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

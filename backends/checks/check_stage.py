@@ -101,11 +101,11 @@ def _python() -> Finding:
 
 
 def _needs(stages: Iterable[StageNeeds]) -> Iterator[Finding]:
-    """One row a module or tool, with the stages that need it."""
-    users: dict[tuple[str, str], tuple[Need, list[str]]] = {}
+    """One row a module, with the stages that need it."""
+    users: dict[str, tuple[Need, list[str]]] = {}
     for entry in stages:
         for need in entry.needs:
-            users.setdefault((need.kind, need.name), (need, []))[1].append(entry.stage)
+            users.setdefault(need.name, (need, []))[1].append(entry.stage)
     for need, names in users.values():
         if missing((need,)):
             found = line("not installed; needed by {stages}", stages=tuple(names))
@@ -115,8 +115,6 @@ def _needs(stages: Iterable[StageNeeds]) -> Iterator[Finding]:
 
 
 def _version(need: Need) -> Line:
-    if need.kind == "tool":
-        return line("found")
     package = str(need.hint.facts.get("package") or _PACKAGES.get(need.name, need.name))
     for name in dict.fromkeys((package.partition("=")[0].partition("[")[0], _PACKAGES.get(need.name, need.name))):
         try:

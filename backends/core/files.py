@@ -141,7 +141,7 @@ def file_system(path: Path, mounts: Path | None = None) -> str | None:
         fields = left.split()
         if not dash or len(fields) < 5 or not right.split():
             continue
-        point = _unescaped(fields[4])
+        point = re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), fields[4])  # blanks as the kernel writes them
         inside = real == point or real.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= best:  # of mounts over each other the later one is seen
             best, found = len(point), right.split()[0]
@@ -159,9 +159,3 @@ def existing(path: Path) -> Path:
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
-
-
-def _unescaped(text: str) -> str:
-    for code, sign in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        text = text.replace(code, sign)
-    return text

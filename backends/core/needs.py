@@ -1,9 +1,5 @@
-"""Needs: the modules, tools and folders a stage cannot work without, asked for before anything runs.
+"""Needs: the modules that a stage cannot work without, looked for before anything runs: nothing is imported."""
 
-It looks with `find_spec` and `which` only: nothing is imported, nothing is installed.
-"""
-
-import shutil
 from importlib.machinery import PathFinder
 from typing import Literal
 
@@ -11,13 +7,10 @@ from msgspec import Struct
 
 from backends.core.messages import Line, line
 
-NeedKind = Literal["module", "tool"]
-
 
 class Need(Struct, frozen=True):
-    """One thing that must be there. `name` is a module's import name or a tool's command name."""
+    """A Python module by its import name."""
 
-    kind: NeedKind
     name: str
     hint: Line = Line("")
 
@@ -33,15 +26,9 @@ class Finding(Struct, frozen=True):
 
 def module(name: str, package: str | None = None) -> Need:
     """A Python module, and the package that brings it."""
-    return Need("module", name, line("pip install {package}", package=package or name))
+    return Need(name, line("pip install {package}", package=package or name))
 
 
 def missing(needs: tuple[Need, ...]) -> tuple[Need, ...]:
-    """Those of `needs` that this interpreter and this PATH do not have."""
-    return tuple(need for need in needs if not _met(need))
-
-
-def _met(need: Need) -> bool:
-    if need.kind == "tool":
-        return shutil.which(need.name) is not None
-    return PathFinder.find_spec(need.name.partition(".")[0]) is not None
+    """Those of `needs` that this interpreter does not have."""
+    return tuple(need for need in needs if PathFinder.find_spec(need.name.partition(".")[0]) is None)

@@ -66,11 +66,6 @@ class ClipStore:
         index = ClipIndex(header, (place,), place.first + place.clips, "", dict(zip(place.numbers, crc, strict=False)))
         return cls(folder, index)
 
-    @staticmethod
-    def index(folder: Path) -> ClipIndex:
-        """What the store in `folder` holds, for those who read no clip: its checksums are left out."""
-        return read_index(folder)
-
     def clip(self, number: int, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """One clip, uint8 (3, 16, 112, 112), in `out` where given.
 
@@ -89,19 +84,6 @@ class ClipStore:
         """As `ClipReader.batch`. StageError where a clip is damaged."""
         with as_ours():
             return self._reader.batch(numbers, out, pad_to=pad_to)
-
-    def damaged(self) -> Iterator[VideoClips]:
-        """Read everything and give the videos of which a clip does not match its checksum."""
-        import numpy as np
-
-        rooms = (clip_kernels.buffer(self.header.shape, np.uint8),)
-        for video in self.videos:
-            try:
-                with as_ours():
-                    for number in video.numbers:
-                        self._reader.fill((number,), rooms, check=True)
-            except StageError:
-                yield video
 
 
 REMOTE = "on-servers"

@@ -7,20 +7,20 @@ there, a damaged video is forgotten and done again in its old place. Preprocess 
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import hashlib
 import os
 import shutil
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
 from msgspec import Struct
 
-from backends.core.files import sync_folder, write_all, write_whole
-from backends.core.messages import N_, StageError
+from backends.core.files import FULL_HINT, is_full, sync_folder, write_all, write_whole
+from backends.core.messages import StageError
 from backends.data.clip_store import ClipIndex, VideoClips, read_index, video_of
 from backends.device import clip_kernels
 from backends.device.clip_format import (
@@ -300,18 +300,12 @@ def borrow(store: Path, folder: Path) -> bool:
     return True
 
 
-class _disk:  # noqa: N801 - reads as a word in `with _disk(folder):`
+@contextlib.contextmanager
+def _disk(folder: Path) -> Iterator[None]:
     """Turns a full disk into one line that says what to do; other errors of the disk go through as they are."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = N_(
-                "free some space (`r3d-tui clean` says what may go) and run again: the videos done so far are kept"
-            )
-            raise StageError("{folder}: the disk is full", hint=hint, folder=str(self._folder)) from error
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise StageError("{folder}: the disk is full", hint=FULL_HINT, folder=str(folder)) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.core.messages import N_, Fact, InputError, Line, line
+from backends.core.messages import N_, InputError, Line, line
 from backends.core.needs import Finding
 from backends.core.settings import VIDEO_SUFFIXES, DatasetSettings, Settings
 from backends.data.annotation import read_annotation, short
@@ -116,14 +116,8 @@ def _labels(found: Labelling, subset: str) -> Finding:
         hint = line("set dataset.subset to one of {there}", there=there)
         return Finding("labels", "missing", line(text, title=found.title, subset=subset), hint)
     text = N_("{title}: {classes} classes, {videos} videos of {subset}")
-    videos = found.folders.total()
-    facts: dict[str, Fact] = {
-        "title": found.title,
-        "classes": len(found.labels),
-        "videos": videos,
-        "subset": subset,
-    }
-    return Finding("labels", "met", line(text, **facts))
+    classes, videos = len(found.labels), found.folders.total()
+    return Finding("labels", "met", line(text, title=found.title, classes=classes, videos=videos, subset=subset))
 
 
 def _class_folders(found: Labelling, root: Path, *, frames: bool) -> Iterator[Finding]:
@@ -134,13 +128,9 @@ def _class_folders(found: Labelling, root: Path, *, frames: bool) -> Iterator[Fi
     pairs = [(near[_loose(name)], name) for name in missing if _loose(name) in near]
     if pairs:
         text = N_("{n} folders in {path} differ from their label by spaces or case: {folder} is not {label}")
-        facts: dict[str, Fact] = {
-            "n": len(pairs),
-            "path": str(root),
-            "folder": repr(short(pairs[0][0])),
-            "label": repr(pairs[0][1]),
-        }
-        yield Finding("class folders", "missing", line(text, **facts), line("rename the folders to the labels"))
+        folder, label = repr(short(pairs[0][0])), repr(pairs[0][1])
+        cause = line(text, n=len(pairs), path=str(root), folder=folder, label=label)
+        yield Finding("class folders", "missing", cause, line("rename the folders to the labels"))
     elif missing and len(missing) == len(found.folders) and (frames or there):
         text = N_("none of the {n} classes has a folder in {path}")
         example = EXAMPLE if frames else "<class>/<video>.avi"
@@ -148,8 +138,8 @@ def _class_folders(found: Labelling, root: Path, *, frames: bool) -> Iterator[Fi
         yield Finding("class folders", "missing", line(text, n=len(missing), path=str(root)), hint)
     elif missing and there:
         text = N_("{n} of {all} classes have no folder in {path}, such as {label}")
-        facts = {"n": len(missing), "all": len(found.folders), "path": str(root), "label": short(missing[0])}
-        yield Finding("class folders", "warning", line(text, **facts), line("their videos count as not recognised"))
+        cause = line(text, n=len(missing), all=len(found.folders), path=str(root), label=short(missing[0]))
+        yield Finding("class folders", "warning", cause, line("their videos count as not recognised"))
 
 
 def _loose(name: str) -> str:

@@ -10,7 +10,6 @@ word of the writer's that must not change within one file (which runtime made th
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import struct
@@ -221,8 +220,7 @@ def _crc(record: memoryview) -> int:
 
 def _lock(path: Path, descriptor: int) -> None:
     try:
-        with contextlib.suppress(NotImplementedError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         hint = N_("wait until that process has ended, or end it")
         raise InputError("{path}: another process writes it", hint=hint, path=str(path)) from None

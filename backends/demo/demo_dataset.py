@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -81,7 +81,7 @@ def make_demo_videos(
     """Write `videos/<class>/<video>.avi` and `splits/<class>_test_split1.txt` under `folder`; give the list.
 
     A video that is there already stays as it is: each comes to its name whole, so that work cut off is taken up.
-    Raises NeedError where OpenCV is missing or cannot write the codec, StageError where a file did not become whole.
+    Raises StageError where a file cannot be written or did not become whole.
     """
     listed = demo_videos(videos_per_class, seed, training_per_class)
     for torn in (folder / "videos").glob("*/.*.part.avi"):
@@ -111,14 +111,12 @@ def write_video(path: Path, frames: Iterable[Frame]) -> None:
 
     OpenCV tells nobody of a full disk, so the finished file is asked for its number of frames.
     """
-    cv2 = _cv2()
+    import cv2
+
     part = path.with_name(f".{path.stem}.{os.getpid()}.part.avi")
-    code = cv2.VideoWriter_fourcc(*CODEC)
+    code = cv2.VideoWriter.fourcc(*CODEC)
     writer = cv2.VideoWriter(str(part), cv2.CAP_FFMPEG, code, FRAMES_PER_SECOND, (WIDTH, HEIGHT))
     if not writer.isOpened():
-        if os.access(path.parent, os.W_OK):
-            text, hint = N_("this OpenCV cannot write {codec} video"), N_("pip install opencv-python-headless")
-            raise NeedError(text, hint=hint, codec=CODEC)
         raise StageError("{path}: cannot be written", hint="choose another folder", path=str(path))
     written = 0
     for frame in frames:
@@ -132,20 +130,12 @@ def write_video(path: Path, frames: Iterable[Frame]) -> None:
 
 
 def _frame_count(path: Path) -> int:
-    cv2 = _cv2()
+    import cv2
+
     reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
     reader.release()
     return count
-
-
-def _cv2() -> Any:
-    try:
-        import cv2
-    except ImportError:
-        text, hint = N_("the Python module {module} is missing"), N_("pip install opencv-python-headless")
-        raise NeedError(text, hint=hint, module="cv2") from None
-    return cv2
 
 
 MARKER = "demo.json"

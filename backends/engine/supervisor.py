@@ -173,8 +173,7 @@ class Supervisor:
     async def _ending(self, stage: Stage) -> Ending:
         """Take the stage from the cache, or run it. Raises R3dError for a missing need or input."""
         for need in missing(stage.needs):
-            facts = {**need.hint.facts, "kind": need.kind, "name": need.name}
-            raise NeedError("the {kind} {name} is missing", hint=need.hint.template, **facts)
+            raise NeedError("the Python module {module} is missing", hint=need.hint, module=need.name)
         mine = self._record.run.stage(stage.name)
         forced = stage.name in self._plan.force and mine.attempt == 0
         if running := {name: self._record.run.stage(name).fingerprint for name in followed(stage, self._record.run)}:

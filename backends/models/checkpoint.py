@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backends.core.messages import N_, Fact, InputError, Line, line, os_reason
+from backends.core.messages import N_, InputError, Line, line, os_reason
 from backends.core.model_io import CHANNELS
 from backends.models.families import known, network_of, offer, recognise
 from backends.models.network import Architecture, ReadLimits, Shape, Shapes, Wanted
@@ -38,9 +38,6 @@ class Identified(Struct, frozen=True):
     warnings: tuple[Line, ...] = ()
     notes: tuple[Line, ...] = ()
     """What no tensor shows, and where it was read."""
-
-    def __str__(self) -> str:
-        return str(describe(self.architecture))
 
 
 class Checkpoint(Struct, frozen=True):
@@ -134,15 +131,10 @@ def _recognised(path: Path, shapes: Shapes, arch: str) -> Architecture:
     found = recognise(shapes, family, depth)
     if found is None:
         text = N_("{path}: {count} tensors such as {name} ({shape}){said} belong to no known network")
-        name = next(iter(shapes))
+        name, shape = next(iter(shapes.items()))
+        facts = {"name": _quote(name), "shape": _shown(shape), "known": offer()}
         said = line(", named {arch},", arch=_quote(arch)) if arch else ""
-        facts: dict[str, Fact] = {
-            "count": len(shapes),
-            "name": _quote(name),
-            "shape": _shown(shapes[name]),
-            "said": said,
-        }
-        raise InputError(text, hint=_OTHER, path=str(path), known=offer(), **facts)
+        raise InputError(text, hint=_OTHER, path=str(path), count=len(shapes), said=said, **facts)
     if not found.classes:
         head = network_of(replace(found, classes=1)).head
         text = N_("{path}: a {arch} without its classifier ({head}.weight): it gives features, not scores of classes")

@@ -5,7 +5,8 @@ The pipeline lists the specs; the stages decode the params.
 
 from pathlib import Path
 
-from msgspec import Struct, field
+from msgspec import Struct, convert, field
+from msgspec.structs import replace
 
 from backends.ascend.cann import version_file
 from backends.ascend.compile_params import CompileParams, CompileTuning
@@ -100,17 +101,8 @@ def _simplify(settings: Settings) -> Stage:
 
 def _compile(settings: Settings) -> Stage:
     wanted = settings.compile
-    params = CompileParams(
-        wanted.soc_version,
-        wanted.precision_mode,
-        wanted.op_select_implmode,
-        wanted.log,
-        wanted.extra,
-        _clip(settings),
-        settings.infer.input,
-        wanted.input_format,
-        wanted.input_shape,
-        wanted.tune,
+    params = replace(
+        convert(wanted, CompileParams, from_attributes=True), clip=_clip(settings), input=settings.infer.input
     )
     skip = _no_compile(settings)
     cann = version_file() if skip is None else None
@@ -172,17 +164,8 @@ def read_limits(settings: Settings) -> ReadLimits:
 
 
 def wanted_network(settings: Settings) -> Wanted:
-    """What the settings say of the network."""
-    model = settings.model
-    return Wanted(
-        model.depth,
-        model.classes,
-        model.shortcut,
-        model.widen,
-        model.conv1_t_size,
-        model.conv1_t_stride,
-        model.no_max_pool,
-    )
+    """What the settings say of the network: the fields of one name."""
+    return convert(settings.model, Wanted, from_attributes=True)
 
 
 def _clip(settings: Settings) -> ClipShape:

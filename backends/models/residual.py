@@ -66,13 +66,10 @@ def conv_norm_relu(net: Builder, x: int, conv: str, norm: str, channels: int, ke
     return net.relu(conv_norm(net, x, conv, norm, channels, kernel, stride), f"{norm}.relu")
 
 
-def bottleneck(
-    net: Builder, x: int, name: str, width: int, outputs: int, stride: Size, middle: int | None = None, groups: int = 1
-) -> int:
-    """1x1x1 to `middle` channels (None: the width), 3x3x3 in groups, 1x1x1 to the outputs."""
-    middle = middle or width
-    x = conv_norm_relu(net, x, f"{name}.conv1", f"{name}.bn1", middle, ONE)
-    x = net.norm(net.conv(x, f"{name}.conv2", middle, CUBE, stride, groups), f"{name}.bn2")
+def bottleneck(net: Builder, x: int, name: str, width: int, outputs: int, stride: Size, groups: int = 1) -> int:
+    """1x1x1 to the width, 3x3x3 in groups, 1x1x1 to the outputs."""
+    x = conv_norm_relu(net, x, f"{name}.conv1", f"{name}.bn1", width, ONE)
+    x = net.norm(net.conv(x, f"{name}.conv2", width, CUBE, stride, groups), f"{name}.bn2")
     return conv_norm(net, net.relu(x, f"{name}.bn2.relu"), f"{name}.conv3", f"{name}.bn3", outputs, ONE)
 
 

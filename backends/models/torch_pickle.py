@@ -153,26 +153,13 @@ class PickledTensor(Struct, frozen=True):
 class _Record:
     """Stands for plain data beside the weights; takes whatever a pickle does to it and keeps nothing."""
 
-    def __init__(self, *_: object) -> None:
-        pass
-
     def __call__(self, *_: object) -> _Record:
         return self
 
-    def __setstate__(self, _: object) -> None:
+    def _ignored(self, *_: object) -> None:
         pass
 
-    def __setitem__(self, *_: object) -> None:
-        pass
-
-    def append(self, _: object) -> None:
-        """As of a list."""
-
-    def extend(self, _: object) -> None:
-        """As of a list."""
-
-    def add(self, _: object) -> None:
-        """As of a set."""
+    __init__ = __setstate__ = __setitem__ = append = extend = add = _ignored
 
 
 class _Ordered(dict[Any, Any]):

@@ -179,19 +179,19 @@ def _compared(name: str, reference: Logits, found: Logits) -> Difference:
     return compare(reference, found)
 
 
+_BROKEN = {
+    "max_abs": N_("{model}: logits differ from {reference} by {found:.3g}, {limit:.3g} is allowed (a clip of {video})"),
+    "cosine": N_("{model}: cosine similarity to {reference} is {found:.6f}, the limit is {limit:.6f}"),
+    "top1": N_("{model}: the top class matches {reference} on {found:.3f} of the clips, the limit is {limit:.3f}"),
+}
+"""By the threshold that is passed."""
+
+
 def _hold(model: _Model, found: Difference, reference: Line, video: str) -> None:
     """StageError with the first threshold that is passed, and by how much."""
-    facts: dict[str, Any] = {"model": model.name, "reference": reference, "video": video}
-    broken, limits = model.limits.broken(found), model.limits
-    if broken == "max_abs":
-        text = N_("{model}: logits differ from {reference} by {found:.3g}, {limit:.3g} is allowed (a clip of {video})")
-        raise StageError(text, hint=model.hint, found=found.max_abs, limit=limits.max_abs, **facts)
-    if broken == "cosine":
-        text = N_("{model}: cosine similarity to {reference} is {found:.6f}, the limit is {limit:.6f}")
-        raise StageError(text, hint=model.hint, found=found.cosine, limit=limits.cosine, **facts)
-    if broken == "top1":
-        text = N_("{model}: the top class matches {reference} on {found:.3f} of the clips, the limit is {limit:.3f}")
-        raise StageError(text, hint=model.hint, found=found.top1, limit=limits.top1, **facts)
+    if (broken := model.limits.broken(found)) is not None:
+        facts: dict[str, Any] = {"found": getattr(found, broken), "limit": getattr(model.limits, broken)}
+        raise StageError(_BROKEN[broken], hint=model.hint, model=model.name, reference=reference, video=video, **facts)
 
 
 def _figures(job: Job, clips: ClipPass, found: dict[str, Difference], models: Sequence[_Model]) -> dict[str, Scalar]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.ascend.acl_errors import catalogue, fault, find, parse
+from backends.ascend.acl_errors import Code, catalogue, entries, fault, find
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_causes_and_fixes_hold_nothing_to_fill_in() -> None:
 def test_an_incomplete_entry_is_named(text: str) -> None:
     """By its number, with what is missing."""
     with pytest.raises(ValueError, match="code 1 of the catalogue"):
-        parse(text)
+        entries(text, "code", Code)

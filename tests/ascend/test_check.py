@@ -61,8 +61,8 @@ def test_the_fix_for_few_open_files_differs_from_what_is_there(
 
 def test_all_that_is_missing_is_named_in_one_line(tmp_path: Path) -> None:
     """The plan cannot go on: each by name, each fix."""
-    needs = StageNeeds("infer", (module("no_such_a", "pkg-a"), Need("tool", "no-such-tool", line("install it"))))
-    with pytest.raises(NeedError, match="missing: no_such_a, no-such-tool") as caught:
+    needs = StageNeeds("infer", (module("no_such_a", "pkg-a"), Need("no_such_b", line("install it"))))
+    with pytest.raises(NeedError, match="missing: no_such_a, no_such_b") as caught:
         check_stage.run(_job(tmp_path, Settings(), needs))
     assert "pip install pkg-a; install it" == str(caught.value.hint)
     assert "\n" not in str(caught.value)

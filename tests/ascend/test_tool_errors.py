@@ -6,7 +6,8 @@ import string
 
 import pytest
 
-from backends.ascend.tool_errors import Evidence, catalogue, is_onnx_operator, parse
+from backends.ascend.acl_errors import entries
+from backends.ascend.tool_errors import Evidence, ToolError, catalogue, is_onnx_operator
 
 
 def test_what_is_filled_in_is_what_the_entry_finds() -> None:
@@ -31,14 +32,16 @@ def test_what_is_filled_in_is_what_the_entry_finds() -> None:
 def test_an_incomplete_entry_is_named(text: str, words: str) -> None:
     """A person who extends the catalogue is told which entry lacks what."""
     with pytest.raises(ValueError, match=words):
-        parse(text)
+        entries(text, "error", ToolError)
 
 
 def test_an_entry_matches_where_all_that_it_names_is_so() -> None:
     """Text, any, code, status and the tool that printed it; a group leaves out inner errors."""
-    (entry,) = parse(
+    (entry,) = entries(
         '[[error]]\ncode = ["EZ????"]\ntext = ["a"]\nany = ["b", "c"]\nstatus = [1]\n'
-        'tool = "run"\ncause = "x"\nfix = "y"'
+        'tool = "run"\ncause = "x"\nfix = "y"',
+        "error",
+        ToolError,
     )
 
     def fits(text: str = "a c", code: str = "EZ1001", status: int = 1, tool: str = "run") -> bool:

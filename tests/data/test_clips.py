@@ -46,6 +46,19 @@ def write(folder: Path, names: list[str] | None = None, *, finish: bool = True) 
             writer.finish(COUNTS)
 
 
+def _damaged(store: ClipStore) -> list[str]:
+    """Videos of which a clip does not match its checksum."""
+
+    def is_damaged(number: int) -> bool:
+        try:
+            store.clip(number)
+        except StageError:
+            return True
+        return False
+
+    return [video.id for video in store.videos if any(map(is_damaged, video.numbers))]
+
+
 def content(folder: Path) -> dict[str, bytes]:
     """Every file of a store."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -131,7 +144,7 @@ def test_a_damaged_clip_is_never_handed_out(tmp_path: Path) -> None:
     store.clip(7)
     with pytest.raises(StageError, match=r"clip 8 of été \(c\)! does not match its checksum"):
         store.batch([7, 8])
-    assert ["été (c)!"] == [video.id for video in store.damaged()]
+    assert ["été (c)!"] == _damaged(store)
 
 
 def test_a_truncated_shard_is_damage(tmp_path: Path) -> None:
@@ -201,7 +214,7 @@ def test_damaged_videos_are_done_again_in_their_place(
         os.truncate(path, place)
     else:
         _flip(path, place)
-    hit = {video.id for video in ClipStore.open(folder).damaged()}
+    hit = set(_damaged(ClipStore.open(folder)))
     with ClipWriter.open_or_resume(folder, SMALL) as writer:
         assert hit == set(writer.damaged)
         assert hit == {name for name in COUNTS if writer.get(name) is None}
@@ -221,7 +234,7 @@ def test_a_video_that_is_not_wanted_any_more_leaves_no_gap(tmp_path: Path) -> No
     store = ClipStore.open(tmp_path)
     assert [(name, COUNTS[name]) for name in left] == [(video.id, video.clips) for video in store.videos]
     assert list(range(15)) == [number for video in store.videos for number in video.numbers]
-    assert [] == list(store.damaged())
+    assert [] == _damaged(store)
     assert 4 == len(list(tmp_path.glob("*.u8")))
 
 
@@ -235,7 +248,7 @@ def test_numbers_change_the_digest(tmp_path: Path) -> None:
     one, two = ClipStore.open(tmp_path / "one"), ClipStore.open(tmp_path / "two")
     assert [video.id for video in one.videos] == [video.id for video in two.videos]
     assert one.digest != two.digest
-    assert [[], []] == [list(store.damaged()) for store in (one, two)]
+    assert [[], []] == [_damaged(store) for store in (one, two)]
     assert pixels("e", 4)[3].tobytes() == two.clip(two.videos[4].first + 3).tobytes()
 
 

@@ -98,7 +98,7 @@ def test_a_missing_need_fails_before_anything_starts(bench: Bench) -> None:
     bench.stages = (Stage("n", "toys:count", 1, needs=(module("no_such_module", "such-package"),)),)
     stage = bench.run().run.stage("n")
     assert ("failed", 3, None) == (stage.state, stage.exit_code, stage.pid)
-    assert "the module no_such_module is missing (pip install such-package)" == f"{stage.reason} ({stage.hint})"
+    assert "the Python module no_such_module is missing (pip install such-package)" == f"{stage.reason} ({stage.hint})"
 
 
 def test_an_edited_input_runs_only_what_reads_it(bench: Bench, tmp_path: Path) -> None:

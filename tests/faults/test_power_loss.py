@@ -83,7 +83,7 @@ def check(acks: dict[str, int], place: Path) -> None:
     assert np.array_equal(expected, logits)
     if "finished" in acks:
         store = ClipStore.open(place / "store")
-        assert ([], 2 * STEPS) == (list(store.damaged()), store.clip_count)
+        assert 2 * STEPS == store.clip_count == len([store.clip(n) for n in range(store.clip_count)])
     else:
         with ClipWriter.open_or_resume(place / "store", acknowledging.HEADER) as writer:
             assert [n for n in range(acks.get("clips", 0)) if writer.get(f"v{n}") is None] == []

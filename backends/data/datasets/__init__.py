@@ -1,6 +1,6 @@
 """Data sets, one module each: what their lists look like, how videos and classes are named in them, their presets.
 
-Whoever has a folder asks `recognise`; the annotate stage reads the lists of what was recognised. A module of this
+Whoever has a folder asks `known_lists`; the annotate stage reads the lists of what was recognised. A module of this
 package that holds a subclass of `Dataset` is found by itself: there is no list to edit.
 """
 
@@ -104,14 +104,10 @@ def named(name: str) -> Dataset:
     raise InputError("--dataset={name}: not known", hint="one of {known}", name=name, known=", ".join(known))
 
 
-def recognise(folder: Path) -> Dataset | None:
-    names = list_names(folder)
-    return next((one for one in datasets() if one.splits(names)), None)
-
-
 def known_lists(folder: Path) -> Dataset:
-    """As `recognise`; InputError, with the forms that are known, where the folder holds no lists."""
-    if found := recognise(folder):
+    """The data set whose lists a folder holds; InputError, with the forms that are known, where it holds none."""
+    names = list_names(folder)
+    if found := next((one for one in datasets() if one.splits(names)), None):
         return found
     hint = N_("give the folder or the archive of the lists: {forms}")
     forms = "; ".join(f"{one.title}: {one.form}" for one in datasets())
