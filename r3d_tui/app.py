@@ -11,6 +11,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.theme import Theme
+from textual.widgets import Input
 
 from backends.core.client import Client
 from r3d_tui.lang.words import Words, chosen, speakable
@@ -130,10 +131,10 @@ class ConsoleApp(ConsoleBase):
         self.board.catch_up()
 
     def on_key(self, event: events.Key) -> None:
-        """One that nobody took: a line to type into that has no focus yet may want it."""
-        take = getattr(self.screen, "take_early", None)
-        if take is not None:
-            take(event)
+        """One that nobody took: typed before the screen's line had the focus, it stands there all the same."""
+        entry = getattr(self.screen, "entry", None)
+        if isinstance(entry, Input) and event.is_printable and event.character:
+            entry.insert_text_at_cursor(event.character)
 
     def on_resize(self) -> None:
         """The terminal may have moved what it showed, or it was left and entered again."""

@@ -83,7 +83,6 @@ def asked_language() -> str | None:
 
 
 def stage_names(incomplete: str) -> list[str]:
-    """Stages that begin so, for the shell's completion."""
     return [name for name in api.stage_names() if name.startswith(incomplete)]
 
 

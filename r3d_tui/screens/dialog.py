@@ -138,7 +138,6 @@ class Dialog(ModalScreen[str]):
         then(self._body.plain_text())
 
     def action_copy(self) -> None:
-        """The text to the terminal's clipboard (OSC 52)."""
         self.with_text(self.app.copy_to_clipboard)
         self.say(self._words("say.copied"))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -32,22 +32,17 @@ class EntryLine(ModalScreen[str]):
         """`hint` stands where nothing is typed, `question` above the line."""
         super().__init__()
         self._changed, self._question = changed, question
-        self._entry = Input(value=value, placeholder=hint, select_on_focus=False)
+        self.entry = Input(value=value, placeholder=hint, select_on_focus=False)
 
     def compose(self) -> ComposeResult:
         if self._question:
             question = Sheet(focusable=False)
             question.show([row(self._question)])
             yield question
-        yield self._entry
+        yield self.entry
 
     def on_mount(self) -> None:
-        self._entry.focus()
-
-    def take_early(self, event: events.Key) -> None:
-        """A key that was typed before the line had the focus, and came to whatever had it."""
-        if event.is_printable and event.character:
-            self._entry.insert_text_at_cursor(event.character)
+        self.entry.focus()
 
     @on(Input.Changed)
     def tell(self, event: Input.Changed) -> None:
@@ -60,7 +55,7 @@ class EntryLine(ModalScreen[str]):
         self.action_keep()
 
     def action_keep(self) -> None:
-        self.dismiss(self._entry.value.strip())
+        self.dismiss(self.entry.value.strip())
 
     def action_forget(self) -> None:
         self._changed("")

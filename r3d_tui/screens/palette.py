@@ -42,9 +42,9 @@ class Palette(ModalScreen[str]):
         self._words = words
         self._shown = list(self._all)
         self._here = 0
-        self._entry = Input(placeholder=words("palette.hint"), id="entry", select_on_focus=False)
+        self.entry = Input(placeholder=words("palette.hint"), id="entry", select_on_focus=False)
         self._list = Sheet(id="list", focusable=False)
-        self._edge = Vertical(self._entry, self._list, id="edge")
+        self._edge = Vertical(self.entry, self._list, id="edge")
 
     def compose(self) -> ComposeResult:
         self._fit()
@@ -52,18 +52,13 @@ class Palette(ModalScreen[str]):
 
     def on_mount(self) -> None:
         self.set_class(bool(getattr(self.app, "ascii_only", False)), "-ascii")
-        self._entry.focus()
+        self.entry.focus()
         self.call_after_refresh(self._draw)
 
     def on_resize(self, event: events.Resize) -> None:
         del event
         self._fit()
         self.call_after_refresh(self._draw)
-
-    def take_early(self, event: events.Key) -> None:
-        """A key that was typed before the line had the focus."""
-        if event.is_printable and event.character:
-            self._entry.insert_text_at_cursor(event.character)
 
     @on(Input.Changed)
     def narrow(self, event: Input.Changed) -> None:

@@ -1,6 +1,8 @@
 """What the board's state lacks after a snapshot, asked in threads: plan, overview, fix, runs, histories, devices."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from backends.core.client import RunRequest, Snapshot
 from backends.core.command_reports import Overview, SettingChange
@@ -57,10 +59,10 @@ class Questions:
         if self._poll is not None:
             self._poll.end()
 
-    def _once(self, board: Board, name: str, key: object, ask: object) -> None:
+    def _once(self, board: Board, name: str, key: object, ask: Callable[[], None]) -> None:
         if self._asked.get(name) != key:
             self._asked[name] = key
-            board.set_timer(LATER_S, ask)  # type: ignore[arg-type]
+            board.set_timer(LATER_S, ask)
 
     def _follow_devices(self, board: Board) -> None:
         """By our own sampler, as long as no engine has one at work."""
@@ -84,28 +86,29 @@ def _ask_tracks(board: Board, run: str) -> None:
     board.ask(lambda: tracks_of(client.history(run)), take)
 
 
-def _ask_plan(board: Board, snapshot: Snapshot) -> None:
-    state, client = board.state, board.host.client
-    if snapshot.settings is None or snapshot.problem.template or state.phase in ("failed", "done"):
-        return
-    state.plan = None
+def _fill(
+    board: Board, field: Literal["plan", "runs", "took", "change", "overview"], work: Callable[[], object]
+) -> None:
+    """Put what `work` finds into the board's state; what the outside world refuses stays unknown."""
 
     def take(found: object) -> None:
-        state.plan = found  # type: ignore[assignment]
+        setattr(board.state, field, found)
         board.draw()
 
-    board.ask(lambda: client.preview(RunRequest()), take, lambda: None)
+    board.ask(work, take, lambda: None)
+
+
+def _ask_plan(board: Board, snapshot: Snapshot) -> None:
+    client = board.host.client
+    if snapshot.settings is None or snapshot.problem.template or board.state.phase in ("failed", "done"):
+        return
+    board.state.plan = None
+    _fill(board, "plan", lambda: client.preview(RunRequest()))
 
 
 def _ask_runs(board: Board) -> None:
-    if "runs" not in board.boxes:
-        return
-
-    def take(found: object) -> None:
-        board.state.runs = found  # type: ignore[assignment]
-        board.draw()
-
-    board.ask(board.host.client.runs, take, lambda: None)
+    if "runs" in board.boxes:
+        _fill(board, "runs", board.host.client.runs)
 
 
 def _ask_took(board: Board, run: str) -> None:
@@ -116,11 +119,7 @@ def _ask_took(board: Board, run: str) -> None:
         earlier = [one.id for one in client.runs() if one.id != run][:LOOKED_BACK]
         return durations(client.result(one).state for one in earlier)
 
-    def take(found: dict[str, float]) -> None:
-        board.state.took = found
-        board.draw()
-
-    board.ask(work, take, lambda: None)
+    _fill(board, "took", work)
 
 
 def _ask_fix(board: Board, snapshot: Snapshot) -> None:
@@ -130,16 +129,12 @@ def _ask_fix(board: Board, snapshot: Snapshot) -> None:
         return
     workspace = board.host.client.workspace
 
-    def take(found: SettingChange) -> None:
-        board.state.change = found
-        board.draw()
-
     def work() -> SettingChange:
         from backends import api
 
         return api.plan_change(workspace, *proposed)
 
-    board.ask(work, take, lambda: None)
+    _fill(board, "change", work)
 
 
 def _offer_setup(board: Board, snapshot: Snapshot) -> None:
@@ -173,8 +168,4 @@ def _ask_overview(board: Board, settings: Settings) -> None:
 
         return api.overview(workspace, settings)
 
-    def take(found: Overview) -> None:
-        board.state.overview = found
-        board.draw()
-
-    board.ask(work, take, lambda: None)
+    _fill(board, "overview", work)

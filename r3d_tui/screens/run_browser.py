@@ -75,22 +75,18 @@ class RunBrowser(Large):
         self._reader, self._devices = reader, devices
 
     def make_body(self) -> ListPane:
-        """A list of any length."""
         self._pane = ListPane(self._words, self.draw, self.say_error, self.action_deeper)
         return self._pane
 
     def on_mount(self) -> None:
-        """Draw what is there, and read the page."""
         super().on_mount()
         self._read()
 
     def on_unmount(self) -> None:
-        """Let go of the catalog."""
         if self.state.run is not None:
             self.state.run.close()
 
     def draw(self) -> None:
-        """The page, its tabs, its state and its keys."""
         width, listing = self._body.size.width, self.state.listing
         if not width:
             return
@@ -149,7 +145,6 @@ class RunBrowser(Large):
         self.action_back() if page == self.state.page else self.action_show(page)
 
     def action_turn(self, step: int) -> None:
-        """The next page."""
         self.action_show(self.state.turn(step))
 
     def action_across(self, step: int) -> None:
@@ -165,7 +160,6 @@ class RunBrowser(Large):
         self.action_across(-1) if self.state.page == "matrix" else self.action_jump("runs")
 
     def action_back(self) -> None:
-        """Where one came from, or close."""
         if self.state.back():
             self._turned()
         else:
@@ -224,7 +218,6 @@ class RunBrowser(Large):
             ask(self, lambda: [run.video(chosen)], show, self.say_error)
 
     def action_filter(self) -> None:
-        """Type what the entries must hold."""
         if (listing := self.state.listing) is not None:
             changed = lambda text: self._pane.rearrange(listing, text, listing.key)  # noqa: E731
             self.app.push_screen(EntryLine(listing.pattern, self._words("list.hint"), changed))
@@ -235,12 +228,10 @@ class RunBrowser(Large):
             self._pane.rearrange(listing, listing.pattern, listing.next_key(step))
 
     def action_all(self) -> None:
-        """All entries, as they came."""
         if (listing := self.state.listing) is not None:
             self._pane.rearrange(listing, "", -1)
 
     def action_mark(self) -> None:
-        """Mark the run to compare it, or take the mark away."""
         chosen = self.state.chosen if self.state.page == "runs" else None
         if chosen is not None and chosen.top1 is None:
             self.say(self._words("say.run_no_result"))
@@ -249,18 +240,15 @@ class RunBrowser(Large):
             self.draw()
 
     def action_devices(self) -> None:
-        """What the run's devices did."""
         if self.state.page == "runs" and self.state.chosen is not None:
             self._devices(self.state.chosen.id)
 
     def action_other(self, step: int) -> None:
-        """Compare with another run."""
         if self.state.page == "compare":
             self.state.compare_next(step)
             self._read()
 
     def action_export(self) -> None:
-        """Ask for a folder, then copy the result there."""
         run, words, client = self.state.run, self._words, self._reader.client
         if run is None or self.state.cursor is None:
             return
@@ -289,9 +277,7 @@ class RunBrowser(Large):
         self.draw()
 
     def action_page(self, pages: int) -> None:
-        """By what is seen."""
         self.action_move(pages * max(1, self._body.page - 2))
 
     def action_far(self, way: int) -> None:
-        """To an end."""
         self.action_move(way * FAR)

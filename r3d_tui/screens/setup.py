@@ -150,7 +150,6 @@ class Setup(Screen[Path | None]):
         self._overview: Overview | None = None
 
     def compose(self) -> ComposeResult:
-        """Title, fields, keys."""
         yield self._head
         with VerticalScroll(can_focus=False):
             for field in FIELDS:
@@ -164,13 +163,11 @@ class Setup(Screen[Path | None]):
         yield self._foot
 
     def on_mount(self) -> None:
-        """Look around in a thread; type at once."""
         self._inputs["videos"].focus()
         self.call_after_refresh(self._draw)
         ask(self, self._look_around, lambda found: self._propose(*found), self._say_error)
 
     def on_resize(self) -> None:
-        """Another width."""
         self.call_after_refresh(self._draw)
 
     def _look_around(self) -> tuple[Candidates, str, tuple[DeviceSample, ...]]:
@@ -209,7 +206,6 @@ class Setup(Screen[Path | None]):
 
     @on(Input.Changed)
     def look_soon(self) -> None:
-        """Look at the fields once nobody types."""
         boxed = self._inputs["target"].value.strip() == "ascend" and bool(self._boxes.keys)
         self._boxes.display, self._inputs["devices"].display = boxed, not boxed
         self.set_timer(PAUSE_S, self._look)
@@ -277,11 +273,9 @@ class Setup(Screen[Path | None]):
             self._inputs[wrong].focus()
 
     def action_leave(self) -> None:
-        """To the board, with nothing written."""
         self.dismiss(None)
 
     def action_demo(self) -> None:
-        """The demo in its place."""
         self._demo()
 
     def _say_error(self, error: R3dError | Line) -> None:

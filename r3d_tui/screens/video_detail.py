@@ -47,13 +47,11 @@ class VideoDetail(Large):
         """Why there is no picture."""
 
     def on_mount(self) -> None:
-        """Fetch the first clip, and let time go."""
         super().on_mount()
         self.set_interval(1 / FRAMES_A_SECOND, self._tick)
 
     @property
     def playing(self) -> bool:
-        """Frames follow each other now."""
         return self._left > 0 and bool(self._pictures)
 
     @property
@@ -120,12 +118,10 @@ class VideoDetail(Large):
             self.draw()
 
     def action_pause(self) -> None:
-        """Rest, or play again."""
         self._left = 0 if self.playing else ROUNDS * len(self._pictures)
         self.draw()
 
     def action_step(self, frames: int) -> None:
-        """Rest at the next frame."""
         self._left = 0
         if self._pictures:
             self._frame = (self._frame + frames) % len(self._pictures)
@@ -141,7 +137,6 @@ class VideoDetail(Large):
             self.action_move(step)
 
     def action_move(self, rows: int) -> None:
-        """The next video."""
         self._place = (self._place + rows) % len(self._videos)
         self._clip = self._frame = self._frames = 0
         self._pictures, self._wrong = (), ""

@@ -105,7 +105,6 @@ class BrowsedRun:
         return self.catalog.video(known.video) or known
 
     def close(self) -> None:
-        """Let go of the catalog."""
         if self._opened is not None:
             with contextlib.suppress(InputError):
                 self._opened.close()

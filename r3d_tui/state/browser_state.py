@@ -32,7 +32,6 @@ class MatrixCursor:
         return list(self._drawing.rows)
 
     def move(self, rows: int, columns: int) -> None:
-        """No further than the ends."""
         y, x = self._at or (0, 0)
         self._at = self._drawing.kept((y + rows, x + columns))
 
@@ -94,7 +93,6 @@ class BrowserState:
         self.failed, self._asked = {}, {}
 
     def compare_next(self, step: int) -> None:
-        """Compare with another run."""
         self._other += step
         self.lists.pop("compare", None)
 
@@ -115,7 +113,6 @@ class BrowserState:
         self.enter("videos")
 
     def turn(self, step: int) -> Page:
-        """The page after this one, or before it."""
         return PAGES[(PAGES.index(self.page) + step) % len(PAGES)]
 
     def back(self) -> bool:

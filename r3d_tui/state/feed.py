@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from threading import Thread
 from typing import TypeVar
 
@@ -140,10 +141,9 @@ def _words_of(error: Exception) -> Line:
     return line("{error}: {text}", error=type(error).__name__, text=str(error)[:300])
 
 
+@dataclass
 class SnapshotCame(Message, bubble=False):
-    def __init__(self, snapshot: Snapshot) -> None:
-        super().__init__()
-        self.snapshot = snapshot
+    snapshot: Snapshot
 
     def can_replace(self, message: Message) -> bool:
         """A later snapshot says all that an earlier one did."""
@@ -160,32 +160,29 @@ class LogPiece(Struct, frozen=True):
     """The last line has no end yet; the next piece goes on with it."""
 
 
+@dataclass
 class LogCame(Message, bubble=False):
     """A piece of the log that is being watched."""
 
-    def __init__(self, piece: LogPiece) -> None:
-        super().__init__()
-        self.piece = piece
+    piece: LogPiece
 
 
+@dataclass
 class DevicesRead(Message, bubble=False):
     """Readings of the devices outside a run."""
 
-    def __init__(self, samples: tuple[DeviceSample, ...]) -> None:
-        super().__init__()
-        self.samples = samples
+    samples: tuple[DeviceSample, ...]
 
     def can_replace(self, message: Message) -> bool:
         """A later reading of all devices stands for an earlier one."""
         return isinstance(message, DevicesRead)
 
 
+@dataclass
 class FeedBroke(Message, bubble=False):
     """The workspace cannot be read now; the feed tries again."""
 
-    def __init__(self, text: Line) -> None:
-        super().__init__()
-        self.text = text
+    text: Line
 
 
 def ask(
@@ -202,8 +199,7 @@ def ask(
         except (R3dError, OSError) as error:
             screen.call_later(failed, error if isinstance(error, R3dError) else InputError("{error}", error=str(error)))
         except Exception as error:  # noqa: BLE001 - shown as a sentence; the console goes on
-            text = str(error)[:300]
-            screen.call_later(failed, line("{error}: {text}", error=type(error).__name__, text=text))
+            screen.call_later(failed, _words_of(error))
         else:
             screen.call_later(then, found)
 

@@ -38,7 +38,6 @@ class Field(Struct, frozen=True):
     flex: bool = False
 
     def column(self, look: Look) -> Column:
-        """As a table draws it."""
         head = look.words(self.heading) if self.heading else ""
         return Column(head, self.width, self.right, self.rank, self.flex)
 

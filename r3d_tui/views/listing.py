@@ -31,7 +31,6 @@ class SortKey(Struct, Generic[T], frozen=True):
 
     @property
     def arrow(self) -> str:
-        """Which way it goes."""
         return "↓" if self.down else "↑"
 
 
@@ -163,7 +162,6 @@ class Listing(Generic[T]):
         return (self.key + 1 + step) % count - 1
 
     def move(self, rows: int) -> None:
-        """Move the cursor, no further than the ends."""
         self.here = max(0, min(len(self) - 1, self.here + rows))
 
 

@@ -55,7 +55,6 @@ def sign(state: str) -> Span:
 
 
 def state_word(words: Words, state: str) -> str:
-    """The word of a state, of a stage, run or device."""
     return words.get(f"state.{state}", state)
 
 

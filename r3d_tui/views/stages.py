@@ -100,7 +100,6 @@ def progress_words(stage: StageRun, look: Look, *, short: bool = False) -> list[
 
 
 def unit_word(look: Look, unit: str) -> str:
-    """A unit such as videos or clips, for people."""
     return look.words.get(f"unit.{unit}", unit)
 
 

@@ -29,7 +29,6 @@ class CheckBoxes(Sheet):
         self.draw()
 
     def draw(self) -> None:
-        """The boxes, the one under the cursor in reverse."""
         spans = []
         for place, key in enumerate(self.keys):
             text = f"[{'x' if key in self.chosen else ' '}] {key}"

@@ -116,7 +116,6 @@ class Sheet(Widget, can_focus=True):
         self._refresh_changed()
 
     def put_title(self, title: Row) -> None:
-        """Replace the title line alone."""
         self._title = title
         self._refresh_changed()
 
