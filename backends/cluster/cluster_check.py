@@ -88,7 +88,7 @@ def _hellos(carrier: Carrier, names: tuple[str, ...], setup: ServerSetup) -> dic
 
 
 def _hello_in(reader: WireReader, data: bytes) -> Hello | None:
-    """What is no frame of ours is no answer."""
+    """None where it has not come yet, or the frame is invalid."""
     with contextlib.suppress(WireError):
         return next((one for one, _ in reader.feed(data) if isinstance(one, Hello)), None)
     return None

@@ -160,7 +160,7 @@ class ClusterRun:
                 self._handle(server, message, body, now)
         except WireError as error:
             self._carrier.kill(server)
-            self._gone(server, line("it sent something that is no answer: {reason}", reason=str(error)))
+            self._gone(server, line("it sent an invalid answer: {reason}", reason=str(error)))
 
     def _gone(self, server: str, reason: Line) -> None:
         self._do(self._leases.lost(server, reason, time.monotonic()))

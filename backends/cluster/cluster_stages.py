@@ -121,7 +121,7 @@ def _model(job: Job) -> ModelFile:
     compiled = job.upstream.get("compile")
     source = compiled or job.upstream.get("simplify")
     if source is None:
-        raise InputError("nothing to infer with: there is no model", hint=N_("run the stages before this one"))
+        raise InputError("no model to run inference with", hint=N_("run the stages before this one"))
     return model_file(source.path("om" if compiled else "onnx"))
 
 

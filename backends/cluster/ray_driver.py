@@ -25,7 +25,7 @@ ASK_S = 3
 """Within which a control service says whether it takes our token."""
 CLOSE_S = 3.0
 MOST = 8 << 20
-"""Bytes in one call: a model is larger than what `ray start` may have set aside for objects."""
+"""Bytes in one call: a model can be larger than the object store of `ray start`."""
 NOT_HIDDEN = {"RAY_EXPERIMENTAL_NOSET_ASCEND_RT_VISIBLE_DEVICES": "1"}
 
 

@@ -24,11 +24,11 @@ VERSION = 1
 MAGIC = b"R3DC"
 _FIXED = struct.Struct("<4sIQI")
 LARGEST_HEAD, LARGEST_BODY = 1 << 28, 1 << 33
-"""Bytes; more is no frame of ours. A model travels as one body."""
+"""Bytes; a longer frame is invalid. A model travels as one body."""
 
 
 class WireError(ValueError):
-    """Bytes that are no frame of ours."""
+    """Bytes that are not a valid frame."""
 
 
 class ShardVideo(Struct, frozen=True):
@@ -190,7 +190,7 @@ class WireReader:
         self._held = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[Message, bytes]]:
-        """The messages that are whole now. Raises WireError where the stream is not ours or was damaged."""
+        """The messages that are whole now. Raises WireError where the stream is not of frames or was damaged."""
         self._held += data
         while len(self._held) >= _FIXED.size:
             magic, head, body, crc = _FIXED.unpack_from(self._held)

@@ -1,4 +1,4 @@
-"""A Ray cluster of three nodes, each in a network namespace of its own: what one machine gives, whoever is killed.
+"""A Ray cluster of three nodes gives what one machine gives, whoever is killed.
 
 Skipped without Ray, root or the tools that make namespaces.
 """
@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,102 +20,7 @@ from backends import api
 from backends.cluster.ray_carrier import check_token
 from backends.cluster.ray_driver import CAME, GONE, PacketReader, packet
 from backends.core.messages import InputError
-
-NODES = (1, 2, 3)
-HERE = f"r3d{os.getpid()}"
-HEALTH = {"period_ms": "1000", "timeout_ms": "2000", "failure_threshold": "5"}
-LIMIT_S = 150
-
-
-def needs() -> str:
-    """Why the cluster cannot be made here; empty: it can."""
-    if find_spec("ray") is None:
-        return "ray is not installed"
-    if os.geteuid():
-        return "network namespaces need root"
-    missing = [tool for tool in ("ip", "unshare", "mount", "hostname") if shutil.which(tool) is None]
-    return f"{', '.join(missing)} not here" if missing else ""
-
-
-def ip(*words: str) -> None:
-    subprocess.run(("ip", *words), check=True, capture_output=True)
-
-
-class Nodes:
-    """Three nodes behind one bridge, and commands that run on them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        token = folder / "token"
-        token.touch(0o600)
-        token.write_text(secrets.token_hex(32))
-        self.environment: Mapping[str, str] = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(token),
-            "RAY_worker_niceness": "0",
-            **{f"RAY_health_check_{name}": value for name, value in HEALTH.items()},
-        }
-        self.net = os.getpid() % 200 + 20
-        self.address = f"10.{self.net}.77.1:6379"
-
-    def begin(self) -> None:
-        bridge = f"{HERE}b"
-        ip("link", "add", bridge, "type", "bridge")
-        ip("link", "set", bridge, "up")
-        for node in NODES:
-            ip("netns", "add", f"{HERE}-{node}")
-            ip("link", "add", f"{HERE}v{node}", "type", "veth", "peer", "name", "eth0", "netns", f"{HERE}-{node}")
-            ip("link", "set", f"{HERE}v{node}", "master", bridge)
-            ip("link", "set", f"{HERE}v{node}", "up")
-            for words in (("addr", "add", f"10.{self.net}.77.{node}/24", "dev", "eth0"), ("link", "set", "eth0", "up"),
-                          ("link", "set", "lo", "up")):  # fmt: skip
-                ip("-n", f"{HERE}-{node}", *words)
-            self._start(node)
-
-    def _start(self, node: int) -> None:
-        where = ("--head", "--port=6379", "--include-dashboard=false") if node == 1 else (f"--address={self.address}",)
-        started = self.run(
-            node,
-            ("-m", "ray.scripts.scripts", "start", *where, f"--node-ip-address=10.{self.net}.77.{node}",
-             f"--temp-dir=/tmp/{HERE}-{node}", "--object-store-memory=104857600", "--disable-usage-stats",
-             "--num-cpus=2"),
-        )  # fmt: skip
-        assert 0 == started.returncode, started.stdout
-
-    def run(self, node: int, words: tuple[str, ...], **environment: str) -> subprocess.CompletedProcess[str]:
-        """A Python command to its end."""
-        with self.spawn(node, words, **environment) as process:
-            out, _ = process.communicate(timeout=LIMIT_S)
-        return subprocess.CompletedProcess(words, process.returncode, out)
-
-    def spawn(self, node: int, words: tuple[str, ...], **environment: str) -> subprocess.Popen[str]:
-        inside = f'hostname server-{node}; mount -t tmpfs -o size=512m tmpfs /dev/shm; exec "$@"'
-        command = ("ip", "netns", "exec", f"{HERE}-{node}", "unshare", "-m", "-u", "bash", "-c", inside, "_")
-        return subprocess.Popen(
-            (*command, sys.executable, *words),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**self.environment, **environment},
-        )
-
-    def pids(self, node: int) -> list[int]:
-        found = subprocess.run(("ip", "netns", "pids", f"{HERE}-{node}"), capture_output=True, check=False, text=True)
-        return [int(pid) for pid in found.stdout.split()]
-
-    def named(self, node: int, word: bytes) -> list[int]:
-        """Processes of a node by a word of their command line."""
-        return [pid for pid in self.pids(node) if word in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-    def end(self) -> None:
-        for node in NODES:
-            for pid in self.pids(node):
-                os.kill(pid, signal.SIGKILL)
-            subprocess.run(("ip", "netns", "del", f"{HERE}-{node}"), check=False)
-            shutil.rmtree(f"/tmp/{HERE}-{node}", ignore_errors=True)
-        subprocess.run(("ip", "link", "del", f"{HERE}b"), check=False)
+from tests.cluster.ray_nodes import LIMIT_S, RAYLET, Nodes, needs
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +57,7 @@ def test_three_nodes_give_what_one_machine_gives(nodes: Nodes, demo: Path) -> No
         until = time.monotonic() + 60
         while not nodes.named(3, b"server_process") and time.monotonic() < until:
             time.sleep(0.05)
-        for pid in nodes.named(3, b"raylet/raylet"):
+        for pid in nodes.named(3, RAYLET):
             os.kill(pid, signal.SIGKILL)
         out, _ = process.communicate(timeout=LIMIT_S)
     assert 0 == process.returncode, out
