@@ -323,7 +323,7 @@ class _Session:
             min(1.0, (decoded - before) / max(1e-3, now - begun)),
             self._decoder.waiting_share(),
             sum(busy) / len(busy) if busy else None,
-            self._pool.version or "" if self._pool is not None else "",
+            self._pool.report.version or "" if self._pool is not None else "",
         )
 
     def _decoded_s(self) -> float:

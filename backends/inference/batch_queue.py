@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from backends.core.messages import Line
+from backends.core.messages import N_, Line, StageError, line
 from backends.inference.batch_layout import Batch
 
 FAILURES = 2
@@ -23,6 +23,14 @@ class Held(Struct, frozen=True):
 
     batch: Batch
     failures: Failures
+
+
+def held_error(held: Sequence[Held]) -> StageError:
+    """What to raise once all else is computed."""
+    text = N_("{batches} batches failed every device they were given to, the first with clips {clips}: {reasons}")
+    reasons = tuple(line("{device}: {reason}", device=one, reason=reason) for one, reason in held[0].failures)
+    hint = N_("all other scores are kept: run the stage again, which computes only these")
+    return StageError(text, hint=hint, batches=len(held), clips=held[0].batch.clips, reasons=reasons)
 
 
 class BatchQueue:

@@ -23,7 +23,7 @@ from backends.ascend import cann as toolkit
 from backends.ascend import plog
 from backends.ascend.cann import foreign_environment
 from backends.ascend.diagnosis import diagnose
-from backends.core.messages import N_, Fact, Line
+from backends.core.messages import N_, Fact, InputError, Line, NeedError, R3dError, StageError
 from backends.core.processes import child_environment
 from backends.device.failures import HANGS, LOG, MEMORY, DeviceError, Message
 from backends.device.model_runtime import load
@@ -52,6 +52,13 @@ def _fact(value: Any) -> Fact:
         return as_line(Message(*value))
     fact: Fact = value
     return fact
+
+
+def as_error(answer: Answer, text: Line) -> R3dError:
+    """What to raise for a device that failed; `text` says it."""
+    kinds: dict[int, type[R3dError]] = {2: InputError, 3: NeedError}
+    hint = as_line(answer.hint)
+    return kinds.get(answer.exit_code, StageError)(text.template, hint=hint.template, **{**hint.facts, **text.facts})
 
 
 class DeviceLink(Protocol):

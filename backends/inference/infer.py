@@ -36,7 +36,8 @@ from backends.inference.followed_store import (
 )
 from backends.inference.lease_devices import LeaseLimits
 from backends.inference.lease_scheduler import Leases
-from backends.inference.pool import Pool, Work
+from backends.inference.pool import Pool
+from backends.inference.pool_report import Work
 from backends.inference.result_log import Ledger
 from backends.inference.running_accuracy import Tally, labels_of
 from backends.inference.runtime_registry import Chosen, Target, choose
@@ -132,7 +133,7 @@ def run(job: Job) -> Outcome:
             pool = Pool(job, found.devices, maker.make, leases, ledger, tool_ms, range(total, every))
             try:
                 work = pool.run(tuning.loops * store.clip_count)
-                more = {**pool.energy, **pool.drift(), **maker.figures()}
+                more = {**pool.report.energy, **pool.report.drift(), **maker.figures()}
             finally:
                 skip_videos(job, store, pool.dropped)
             maker.clean()
@@ -178,7 +179,7 @@ def _follow(job: Job, params: Params, tuning: Tuning, chosen: Chosen) -> Before 
         leases = Leases(names, iter(()), 0, tuning.limits, left_out=found.left_out, open_ended=True)
         pool = Pool(job, found.devices, maker.make, leases, ledger, source=store.poll, checksums=store.checksums)
         work = pool.run(None)
-        figures: dict[str, Scalar] = {**pool.energy, **pool.drift()}
+        figures: dict[str, Scalar] = {**pool.report.energy, **pool.report.drift()}
         if target == "cpu":
             text = N_("preprocess used the same cores: `r3d-tui rerun infer` measures the throughput of infer alone")
             job.note(line(text))

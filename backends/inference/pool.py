@@ -12,46 +12,23 @@ It knows no runtimes, clips and layouts.
 from __future__ import annotations
 
 import selectors
-import statistics
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
-
-from msgspec import Struct
 
 from backends.ascend import plog
-from backends.core.device_samples import read_history
-from backends.core.events import DeviceProgress
-from backends.core.messages import (
-    N_,
-    InputError,
-    Line,
-    NeedError,
-    R3dError,
-    Scalar,
-    StageError,
-    Stopped,
-    line,
-    os_reason,
-)
+from backends.core.messages import N_, Line, StageError, Stopped, line, os_reason
 from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import Answer, Order
 from backends.inference import lease_events as ev
-from backends.inference.device_link import DeviceLink, as_line, close_all
+from backends.inference.batch_queue import held_error
+from backends.inference.device_link import DeviceLink, as_error, as_line, close_all
 from backends.inference.lease_scheduler import Leases
-from backends.inference.running_accuracy import Meter
-from backends.monitor.drift import figures as drift_figures
-from backends.monitor.energy import EnergyMeter
+from backends.inference.pool_report import PoolReport, Work
+from backends.inference.result_log import RowSink
 from backends.worker.job import Job
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 TURN_S = 0.05
 """How long a turn waits where nothing comes."""
-REPORT_S = 0.5
 CLOSE_S = 10.0
 """How long devices may take to close at the end; a chip's runtime needs about two seconds."""
 TOOL_CLOSE_S = 60.0
@@ -60,55 +37,6 @@ FAIL_S = 4.0
 """The same where the run has failed: what has its model open releases it."""
 LOOK_S = 0.5
 """How often silences are looked at."""
-
-
-class Work(Struct, frozen=True):
-    """What one attempt did. Seconds are on a monotonic clock."""
-
-    version: str | None
-    """Of the runtime; None where no device was opened."""
-    devices: int
-    """How many computed at least one batch."""
-    batches: int
-    clips: int
-    load_s: float | None
-    """Until the first device was ready."""
-    seconds: float | None
-    """From then until the last row was durable."""
-    compute_s: float
-    """All devices together."""
-    retired: int = 0
-    """Devices that were lost on the way."""
-    waited_s: float | None = None
-    """How long all devices waited for a store that was still being written: not in `seconds`. None: it was whole."""
-
-    @property
-    def clips_per_s(self) -> float | None:
-        return self.clips / self.seconds if self.seconds else None
-
-    @classmethod
-    def nothing(cls) -> Work:
-        """An attempt that found everything done."""
-        return cls(None, 0, 0, 0, None, None, 0.0)
-
-
-class RowSink(Protocol):
-    """Where the scores go: a `Ledger`, or what a server of a cluster sends to the head."""
-
-    durable: Counter[str]
-    """Clips that count, by device."""
-
-    @property
-    def clips(self) -> int: ...
-    @property
-    def behind(self) -> bool: ...
-    def catch_up(self, seconds: float) -> None: ...
-    def has(self, number: int) -> bool: ...
-    def open(self, classes: int) -> None: ...
-    def keep(self, device: str, clips: tuple[int, ...], logits: NDArray[np.float32]) -> None: ...
-    def turn(self, now: float) -> None: ...
-    def flush(self) -> None: ...
-    def so_far(self) -> Mapping[str, Scalar]: ...
 
 
 class Pool:
@@ -132,33 +60,18 @@ class Pool:
         `source`: asked for more batches in every turn, for leases without a known end. `checksums`: of clips of a store
         that is still being written.
         """
-        self._source, self._checksums = source, checksums
-        self._repeated = repeats
-        self._repeats = dict.fromkeys((spec.id for spec in devices), 0)
-        self._tool_ms = tool_ms
-        self._job = job
-        self._specs = {spec.id: spec for spec in devices}
-        self._spawn = spawn
-        self._leases = leases
-        self._ledger = ledger
+        self._source, self._checksums, self._repeated = source, checksums, repeats
+        self._specs, self._spawn = {spec.id: spec for spec in devices}, spawn
+        self._job, self._leases, self._ledger = job, leases, ledger
         self._links: dict[str, DeviceLink] = {}
         self._closing: list[DeviceLink] = []
         self._selector = selectors.DefaultSelector()
         self._body: tuple[Answer, bytes] | None = None
-        self._all = Meter()
-        self._energy = EnergyMeter(job.samples, devices)
-        self._begun = self._clock = time.monotonic()
-        self._wall = time.time()
-        self._real = self._clock
-        self._ready_at: float | None = None
-        self._reported = self._looked = float("-inf")
-        self.version: str | None = None
-        """Of the runtime; None until a device has opened."""
-        self._batches = 0
+        self._clock = self._real = time.monotonic()
+        self.report = PoolReport(job, devices, leases, ledger, tool_ms, self._clock)
+        self._looked = float("-inf")
         self.dropped: dict[int, Line] = {}
         """Clips that could not be read, and why."""
-        self.energy: dict[str, Scalar] = {}
-        """The figures of energy at the last report."""
 
     def run(self, total: int | None) -> Work:
         """Work until every clip of `total` counts or was dropped; None: of what the source gives.
@@ -167,8 +80,7 @@ class Pool:
         is left or a batch failed every device it was given to. What was durable by then stays.
         """
         try:
-            for spec in self._specs.values():
-                self._job.device(spec.id, "found", name=_name(spec))
+            self.report.found()
             self._do(self._leases.begin(self._clock))
             while not self._leases.finished:
                 self._turn(total)
@@ -182,16 +94,15 @@ class Pool:
             ended = time.monotonic()
             if self._leases.tool:
                 self._close(TOOL_CLOSE_S)
-            self._report(total, last=True)
+            self.report.turn(self._clock, total, len(self.dropped), last=True)
             self._close(CLOSE_S)
-            self._check_held()
+            if self._leases.held:
+                raise held_error(self._leases.held)
         finally:
             self._ledger_flush_quietly()
             self._close(FAIL_S)
             self._selector.close()
-        return self._work(ended)
-
-    # one turn
+        return self.report.work(ended, is_following=self._source is not None)
 
     def _turn(self, total: int | None) -> None:
         ready = self._selector.select(TURN_S) if not self._ledger.behind else self._hold()
@@ -210,9 +121,7 @@ class Pool:
             self._looked = now
             self._tell(ev.Tick(now))
         self._ledger.turn(now)
-        if now - self._reported >= REPORT_S:
-            self._reported = now
-            self._report(total)
+        self.report.turn(now, total, len(self.dropped))
         self._closing = [link for link in self._closing if not self._let_go(link)]
 
     def _hold(self) -> list[tuple[selectors.SelectorKey, int]]:
@@ -252,9 +161,9 @@ class Pool:
         elif answer.kind == "ready":
             if answer.classes:  # a tool learns them from its first output
                 self._ledger.open(answer.classes)
-            self.version = answer.version
-            if self._ready_at is None and not self._leases.tool:
-                self._ready_at = time.monotonic()
+            self.report.version = answer.version
+            if self.report.ready_at is None and not self._leases.tool:
+                self.report.ready_at = time.monotonic()
             self._tell(ev.Opened(device, now, answer.seconds))
         elif answer.kind == "alive":
             self._at_work(device, answer.seconds)
@@ -268,14 +177,14 @@ class Pool:
         elif answer.kind == "refused":
             self._tell(ev.Refused(device, answer.lease, now, as_line(answer.reason)))
         elif answer.kind == "failed" and answer.exit_code in (2, 3):
-            raise _hopeless(answer)
+            raise as_error(answer, as_line(answer.reason))  # no other device would say differently
 
     def _at_work(self, device: str, seconds: float) -> None:
         """A tool has begun to compute so many seconds ago: our clock starts with the first of its batches."""
         began = self._clock - seconds if seconds else None
         if began is not None:
-            self._ready_at = self._ready_at or time.monotonic() - seconds
-            self._all.begin(began)
+            self.report.ready_at = self.report.ready_at or time.monotonic() - seconds
+            self.report.begin(began)
         self._tell(ev.Alive(device, self._clock, began))
 
     def _obey(self) -> None:
@@ -284,8 +193,6 @@ class Pool:
         for command in self._job.commands():
             if command.get("command") == "device" and command.get("take") in ("out", "in"):
                 self._tell(ev.Take(str(command.get("id")), self._clock, command["take"]))
-
-    # what the leases say
 
     def _tell(self, event: ev.Happening) -> None:
         self._do(self._leases.handle(event))
@@ -296,7 +203,7 @@ class Pool:
                 self._start(step.device)
             elif isinstance(step, ev.Give):
                 if not self._leases.tool:
-                    self._all.begin(self._clock)
+                    self.report.begin(self._clock)
                 crc = self._checksums(step.batch.clips) if self._checksums is not None else ()
                 self._links[step.device].order(Order(step.lease, step.batch.clips, crc=crc))
             elif isinstance(step, ev.Keep):
@@ -310,7 +217,8 @@ class Pool:
             elif isinstance(step, ev.LeaseNote):
                 self._job.note(step.text, step.level)
             elif isinstance(step, ev.Show):
-                self._show(step)
+                link = self._links.get(step.device)
+                self.report.show(step, link.pid if link is not None else None)
 
     def _start(self, device: str) -> None:
         try:
@@ -330,12 +238,10 @@ class Pool:
         answer, body = self._body
         logits = np.frombuffer(body, "<f4").reshape(answer.rows, answer.classes)
         known = bool(self._repeated) and all(map(self._ledger.has, step.batch.clips))  # a repeated batch may be split
-        if known or step.batch.id in self._repeated:
-            self._repeats[step.device] += len(step.batch.clips)
-        else:
+        is_repeat = known or step.batch.id in self._repeated
+        if not is_repeat:
             self._ledger.keep(step.device, step.batch.clips, logits)
-        self._all.add(self._clock, len(step.batch.clips), answer.seconds)
-        self._batches += 1
+        self.report.add(step.device, self._clock, len(step.batch.clips), answer.seconds, is_repeat=is_repeat)
 
     def _overdue(self, step: ev.Overdue) -> None:
         link = self._links[step.device]
@@ -370,51 +276,6 @@ class Pool:
             link.kill()
         return link.gone()
 
-    # reports and ends
-
-    def _show(self, step: ev.Show) -> None:
-        self._energy.state(step.device, step.state)
-        link = self._links.get(step.device)
-        pid = link.pid if link is not None and step.state not in ("out", "retired") else None
-        self._job.device(step.device, step.state, name=_name(self._specs[step.device]), reason=step.reason, pid=pid)
-
-    def _report(self, total: int | None, *, last: bool = False) -> None:
-        now, clips = self._clock, self._ledger.durable
-        self.energy = self._energy.figures(clips)
-        for device in self._specs:
-            meter = self._leases.meter(device)
-            p50, p95, busy = self._latencies(device)
-            tick = DeviceProgress(
-                device,
-                clips[device] + self._repeats[device],
-                meter.rate(now),
-                self._leases.mean_rate(device, now),
-                p50,
-                p95,
-                busy,
-                self._energy.per_clip(device, clips),
-            )
-            self._job.device_progress(tick, last=last)
-        figures: dict[str, Scalar] = {**self._ledger.so_far(), **self.energy}
-        done = self._ledger.clips + sum(self._repeats.values())
-        self._job.progress(
-            done,
-            total - len(self.dropped) if total is not None else done if last else None,
-            "clips",
-            rate=self._all.rate(now),
-            figures=figures,
-        )
-
-    def _latencies(self, device: str) -> tuple[float | None, float | None, float | None]:
-        """Median and p95 of a batch in ms, share of time in compute; None where nobody measured it."""
-        if self._tool_ms is not None:
-            times = sorted(self._tool_ms[device])
-            p95 = times[min(len(times) - 1, int(len(times) * 0.95))] if times else None
-            return statistics.median(times) if times else None, p95, None
-        meter = self._leases.meter(device)
-        ms = [None if seconds is None else 1000 * seconds for seconds in (meter.latency_s, meter.p95_s)]
-        return ms[0], ms[1], meter.utilisation(self._clock)
-
     def _close(self, seconds: float) -> None:
         """Let the devices go: those that have their model open in order, within `seconds`, the others at once."""
         there = dict(self._links)
@@ -425,7 +286,7 @@ class Pool:
         close_all([link for link in there.values() if link not in opened], 0.0)
         close_all(closing, seconds)
         for device in there:
-            self._job.device(device, "done", name=_name(self._specs[device]))
+            self.report.closed(device)
 
     def _ledger_flush_quietly(self) -> None:
         """What has been computed is made durable whatever ended the run; the first error is the one to report."""
@@ -433,57 +294,3 @@ class Pool:
             self._ledger.flush()
         except StageError as error:
             self._job.note(line("the last scores are not durable: {reason}", reason=error.line), "error")
-
-    def _check_held(self) -> None:
-        if not self._leases.held:
-            return
-        first = self._leases.held[0]
-        text = N_("{batches} batches failed every device they were given to, the first with clips {clips}: {reasons}")
-        reasons = tuple(line("{device}: {reason}", device=one, reason=reason) for one, reason in first.failures)
-        clips = first.batch.clips
-        hint = N_("all other scores are kept: run the stage again, which computes only these")
-        raise StageError(text, hint=hint, batches=len(self._leases.held), clips=clips, reasons=reasons)
-
-    def drift(self) -> dict[str, Scalar]:
-        """Figures of the device that slowed most while it worked, with what its sensors said."""
-        drifts = {name: device.drift for name, device in self._leases.devices.items()}
-        path = self._job.samples
-        return drift_figures(drifts, read_history(path, self._wall) if path is not None else ())
-
-    def _work(self, ended: float) -> Work:
-        meters = [self._leases.meter(device) for device in self._specs]
-        ready = self._ready_at
-        seconds = None if ready is None else ended - ready
-        waited = None
-        if self._source is not None and seconds is not None:
-            waited = min(seconds, self._leases.starved_s)
-            seconds -= waited
-        return Work(
-            self.version,
-            sum(meter.clips > 0 for meter in meters),
-            self._batches,
-            sum(meter.clips for meter in meters),
-            None if ready is None else ready - self._begun,
-            seconds,
-            sum(meter.busy_s for meter in meters) if self._tool_ms is None else _seconds(self._tool_ms),
-            self._leases.retired,
-            waited,
-        )
-
-
-def _hopeless(answer: Answer) -> R3dError:
-    """What a device says that no other device would say differently: a wrong model, a missing module."""
-    kind = InputError if answer.exit_code == 2 else NeedError
-    reason, hint = as_line(answer.reason), as_line(answer.hint)
-    return kind(reason.template, hint=hint.template, **{**hint.facts, **reason.facts})
-
-
-def _seconds(tool_ms: Mapping[str, Sequence[float]]) -> float:
-    return sum(sum(times) for times in tool_ms.values()) / 1000
-
-
-def _name(spec: DeviceSpec) -> str:
-    if spec.name or not spec.cores:
-        return spec.name
-    cores = ",".join(map(str, spec.cores))
-    return f"{'core' if len(spec.cores) == 1 else 'cores'} {cores}"

@@ -22,11 +22,11 @@ from msgspec import Struct
 from backends.ascend.ais_bench_files import prepare
 from backends.ascend.ais_bench_install import AisBench, Summary, probe, pure_line, read_summary, sourced, summary_path
 from backends.ascend.diagnosis import diagnose_run
-from backends.core.messages import N_, InputError, Line, NeedError, StageError, line
+from backends.core.messages import N_, InputError, Line, R3dError, StageError, line
 from backends.core.model_io import ClipShape
 from backends.device.model_runtime import DeviceSpec
 from backends.device.protocol import CLIPS, Answer, DeviceSetup, Order
-from backends.inference.device_link import ProcessLink, as_line, close_all
+from backends.inference.device_link import ProcessLink, as_error, as_line, close_all
 from backends.inference.runtime_registry import Chosen
 from backends.worker.tools import Tool
 
@@ -245,12 +245,8 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def _failure(device: str, answer: Answer) -> StageError | InputError | NeedError:
-    kinds: dict[int, type[StageError | InputError | NeedError]] = {2: InputError, 3: NeedError}
-    kind = kinds.get(answer.exit_code, StageError)
-    hint = as_line(answer.hint)
-    facts = {**hint.facts, "device": device, "reason": as_line(answer.reason)}
-    return kind("{device}: {reason}", hint=hint.template, **facts)
+def _failure(device: str, answer: Answer) -> R3dError:
+    return as_error(answer, line("{device}: {reason}", device=device, reason=as_line(answer.reason)))
 
 
 LIMIT_S = 900.0

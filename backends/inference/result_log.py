@@ -11,11 +11,11 @@ import contextlib
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -34,6 +34,25 @@ TOGETHER = 1 << 17
 """Bytes of scores from which on rows are written without waiting for the next sync, and about the most in one piece."""
 BEHIND = 1 << 25
 """Bytes of scores that may wait for a disk that takes none; half a minute of what one 310P computes."""
+
+
+class RowSink(Protocol):
+    """Where the scores go: the `Ledger` of a run, or what a server of a cluster sends to the head."""
+
+    durable: Counter[str]
+    """Clips that count, by device."""
+
+    @property
+    def clips(self) -> int: ...
+    @property
+    def behind(self) -> bool: ...
+    def catch_up(self, seconds: float) -> None: ...
+    def has(self, number: int) -> bool: ...
+    def open(self, classes: int) -> None: ...
+    def keep(self, device: str, clips: tuple[int, ...], logits: NDArray[np.float32]) -> None: ...
+    def turn(self, now: float) -> None: ...
+    def flush(self) -> None: ...
+    def so_far(self) -> Mapping[str, Scalar]: ...
 
 
 class _Kept(Struct, frozen=True):
