@@ -82,7 +82,6 @@ def console(
         raise InputError("--language {language}: unknown", hint="one of {known}", language=language, known=LANGUAGES)
     given.workspace, given.language, given.debug = workspace, language, debug
     given.ascii_only, given.mouse, given.read_only = ascii_only, not no_mouse, read_only
-    steps.show_log(debug)
     if version:
         show.version()
         raise typer.Exit

@@ -18,9 +18,16 @@ from backends.core.values import Report
 from r3d_tui.commands.options import Json, chosen_words, open_workspace, print_json, say
 from r3d_tui.headless.html_report import WORST, PageContents, Thumbnail, html_page
 from r3d_tui.lang.words import Words
-from r3d_tui.text.figures import number, percent, small
 from r3d_tui.text.rows import safe
-from r3d_tui.views.verification import mark, precision_mode, verified, verify_failure, verify_stage
+from r3d_tui.views.verification import (
+    MEASURES,
+    mark,
+    precision_mode,
+    verified,
+    verified_cells,
+    verify_failure,
+    verify_stage,
+)
 
 SIDE = 112
 """Pixels of a thumbnail: a clip as the model sees it."""
@@ -111,11 +118,10 @@ def _verification(run: Run, words: Words) -> Iterator[str]:
     if stage.state in ("failed", "skipped"):
         yield f"{_cell(words.line(verify_failure(stage)))}\n"
     if rows:
-        yield _row(words(key) for key in ("panel.model", "model.max_abs", "model.cosine", "model.top1"))
+        yield _row(map(words, ("panel.model", *MEASURES)))
         yield "|---" * 5 + "|"
     for one in rows:
-        name = f"{one.name} {precision_mode(stage)}".rstrip() if one.name == "om" else one.name
-        yield _row((name, small(one.max_abs), number(one.cosine, 7), percent(one.top1)), mark(one).text)
+        yield _row(verified_cells(one, precision_mode(stage)), mark(one).text)
 
 
 def _row(cells: Iterable[str], last: str = "") -> str:

@@ -11,22 +11,13 @@ import typer
 from backends import api
 from backends.core.events import Event, ItemSetAside, Outcome, StageNote, StageProgress
 from backends.core.run_state import StageRun
-from r3d_tui.commands.options import GroupedHelp, chosen_words, tell
+from r3d_tui.commands.options import GroupedHelp, chosen_words, given, tell
 from r3d_tui.headless.sentences import figures_said, progress_said, stage_name
 from r3d_tui.views.look import dotted
 
 app = typer.Typer(
     cls=GroupedHelp, no_args_is_help=True, rich_markup_mode=None, help="One stage by itself, with the guide's options."
 )
-
-
-_shown: list[bool] = []
-"""Not empty: show what a stage printed."""
-
-
-def show_log(show: bool) -> None:
-    """Whether to show what a stage printed, tracebacks too (`--debug`)."""
-    _shown[:] = [True] if show else []
 
 
 class Reporter:
@@ -62,7 +53,7 @@ def run(entry: str, stage: str, out: Path, params: Mapping[str, Any], inputs: Ma
             entry, params, stage=stage, out=out.absolute(), inputs=inputs, on_event=Reporter(), on_log=log.append
         )
     finally:
-        if _shown:
+        if given.debug:  # what the stage printed, tracebacks too
             sys.stderr.write("".join(log))
     words = chosen_words()
     told = {name: value for name, value in outcome.figures.items() if name != "text"}

@@ -20,7 +20,7 @@ from backends import api
 from backends.core.client import Client, Snapshot
 from backends.core.events import Event, StageProgress, to_json
 from backends.core.messages import R3dError
-from backends.core.run_state import Run, StageRun
+from backends.core.run_state import DeviceRun, Run, StageRun
 from r3d_tui.headless import sentences
 from r3d_tui.lang.words import Words
 from r3d_tui.terminal.tty import drawn
@@ -143,28 +143,42 @@ LEAST = 24
 """Cells that a stage's sentence takes beside its name at least."""
 
 
+class Changes:
+    """Which stages and devices are in another state than when they were last asked for."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, str] = {}
+
+    def of_stage(self, stage: StageRun) -> bool:
+        return self._is_new(stage.name, stage.state, "waiting")
+
+    def dropped(self, run: Run) -> list[DeviceRun]:
+        """Devices that have stopped working since."""
+        return [one for one in run.devices if self._is_new(one.id, one.state) and one.state in TROUBLED]
+
+    def _is_new(self, name: str, state: str, first: str = "") -> bool:
+        before, self._states[name] = self._states.get(name, first), state
+        return before != state
+
+
 class PlainLines:
     """A line when a stage changes its state, and every few seconds how far it is. For pipes and logs."""
 
     def __init__(self, words: Words, out: IO[str]) -> None:
         self._words, self._out = words, out
         self._width = max(cells(sentences.stage_name(words, name)) for name in api.stage_names())
-        self._states: dict[str, str] = {}
+        self._changes = Changes()
         self._said: dict[str, float] = {}
-        self._devices: dict[str, str] = {}
 
     def __call__(self, snapshot: Snapshot) -> None:
         for stage in snapshot.run.stages:
             name = sentences.stage_name(self._words, stage.name)
-            if self._states.get(stage.name, "waiting") != stage.state:
-                self._states[stage.name] = stage.state
+            if self._changes.of_stage(stage):
                 self._line(name, dotted(sentences.stage_said(self._words, stage)))
             elif stage.state == "running" and stage.done and self._is_time(stage.name):
                 self._line(name, sentences.progress_said(self._words, stage))
-        for device in snapshot.run.devices:
-            if device.state in TROUBLED and self._devices.get(device.id) != device.state:
-                self._line(safe(device.id), sentences.device_said(self._words, device))
-            self._devices[device.id] = device.state
+        for device in self._changes.dropped(snapshot.run):
+            self._line(safe(device.id), sentences.device_said(self._words, device))
         self._out.flush()
 
     def say(self, key: str) -> None:
@@ -194,8 +208,7 @@ class LiveDisplay:
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
         self._rows: list[Row] = []
-        self._states: dict[str, str] = {}
-        self._devices: dict[str, str] = {}
+        self._changes = Changes()
 
     def __enter__(self) -> LiveDisplay:  # noqa: PYI034 - typing.Self needs Python 3.11
         self._live.start()
@@ -207,13 +220,10 @@ class LiveDisplay:
     def __call__(self, snapshot: Snapshot) -> None:
         words, above = self._words, list[Row]()
         for stage in snapshot.run.stages:
-            if stage.state not in ("running", self._states.get(stage.name, "waiting")):
+            if self._changes.of_stage(stage) and stage.state != "running":
                 above += ended_rows(words, stage, self._width)
-            self._states[stage.name] = stage.state
-        for device in snapshot.run.devices:
-            if device.state in TROUBLED and self._devices.get(device.id) != device.state:
-                above += _warning(f"{device.id}  {sentences.device_said(words, device)}", self._width)
-            self._devices[device.id] = device.state
+        for device in self._changes.dropped(snapshot.run):
+            above += _warning(f"{device.id}  {sentences.device_said(words, device)}", self._width)
         rows = live_rows(words, snapshot, self._width, self._console.size.height - 2, time.time())
         if rows != self._rows:
             self._rows = rows

@@ -15,9 +15,17 @@ from backends.core.messages import Line, line
 from backends.core.run_state import Run
 from backends.core.values import DeviceSample, Report, VideoScore
 from r3d_tui.lang.words import Words
-from r3d_tui.text.figures import DASH, count, number, percent, rate, seconds, small
+from r3d_tui.text.figures import DASH, count, number, percent, rate, seconds
 from r3d_tui.text.rows import safe
-from r3d_tui.views.verification import mark, precision_mode, verified, verify_failure, verify_stage
+from r3d_tui.views.verification import (
+    MEASURES,
+    mark,
+    precision_mode,
+    verified,
+    verified_cells,
+    verify_failure,
+    verify_stage,
+)
 
 MATRIX_CLASSES = 60
 """A matrix of more classes is not readable at the width of a page: the pairs stand instead."""
@@ -179,17 +187,9 @@ def _verification(run: Run, words: Words) -> Iterator[str]:
     yield _heading(line("Verification"), words)
     if stage.state == "failed":
         yield f'<p class="bad">{_text(words.line(verify_failure(stage)))}</p>'
-    heads = [words(key) for key in ("panel.model", "model.max_abs", "model.cosine", "model.top1")]
-    shown = (
-        (
-            _text(f"{one.name} {precision_mode(stage) if one.name == 'om' else ''}".rstrip()),
-            small(one.max_abs),
-            number(one.cosine, 7),
-            percent(one.top1),
-            f'<span class="{mark(one).role}">{mark(one).text}</span>',
-        )
-        for one in rows
-    )
+    mode, heads = precision_mode(stage), map(words, ("panel.model", *MEASURES))
+    marks = (f'<span class="{mark(one).role}">{mark(one).text}</span>' for one in rows)
+    shown = ((*map(_text, verified_cells(one, mode)), sign) for one, sign in zip(rows, marks, strict=True))
     yield from _table([*heads, ""], shown)
 
 

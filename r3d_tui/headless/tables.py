@@ -1,6 +1,6 @@
 """Stages, runs, logs, chips and needs as lines of text. Pure; a dash where nothing was reported."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +23,21 @@ from r3d_tui.views.verification import is_verified
 
 WIDEST = 1000
 """No table is cut: what is too wide for a terminal wraps there, and a pipe gets all of it."""
+
+
+CHIP_COLUMNS: tuple[tuple[str, int, bool, Callable[[Chip], float | str | None]], ...] = (
+    ("npu", 3, True, lambda chip: chip.npu_id),
+    ("chip", 4, True, lambda chip: chip.chip_id),
+    ("device", 6, True, lambda chip: chip.device_id),
+    ("name", 10, False, lambda chip: chip.name),
+    ("soc", 16, False, lambda chip: chip.soc_version),
+    ("health", 8, False, lambda chip: chip.health),
+    ("power", 6, True, lambda chip: chip.power_w),
+    ("temp", 4, True, lambda chip: chip.temp_c),
+    ("aicore", 6, True, lambda chip: chip.aicore_percent),
+    ("memory", 15, True, lambda chip: f"{_known(chip.memory_used_mb)} / {_known(chip.memory_total_mb)}"),
+)
+"""Of the chips: the heading's key in `chips`, width, whether it is set right, what stands in it."""
 
 
 def status_lines(snapshot: Snapshot, words: Words) -> Iterator[str]:
@@ -64,19 +79,8 @@ def device_lines(chips: DeviceTable, words: Words) -> Iterator[str]:
     elif not chips.chips:
         yield words("chips.none")
     if chips.chips:
-        columns = (
-            Column(words("chips.npu"), 3, right=True),
-            Column(words("chips.chip"), 4, right=True),
-            Column(words("chips.device"), 6, right=True),
-            Column(words("chips.name"), 10),
-            Column(words("chips.soc"), 16),
-            Column(words("chips.health"), 8),
-            Column(words("chips.power"), 6, right=True),
-            Column(words("chips.temp"), 4, right=True),
-            Column(words("chips.aicore"), 6, right=True),
-            Column(words("chips.memory"), 15, right=True),
-        )
-        yield from _lines(columns, [_chip(chip) for chip in chips.chips])
+        columns = [Column(words(f"chips.{key}"), width, right=right) for key, width, right, _ in CHIP_COLUMNS]
+        yield from _lines(columns, [[_known(cell(chip)) for *_, cell in CHIP_COLUMNS] for chip in chips.chips])
 
 
 def finding_lines(findings: tuple[Finding, ...], words: Words) -> Iterator[str]:
@@ -106,23 +110,8 @@ def _lines(columns: Sequence[Column], body: Iterable[Sequence[str | Span]]) -> I
         yield text_of(line).rstrip()
 
 
-def _chip(chip: Chip) -> tuple[str, ...]:
-    return (
-        str(chip.npu_id),
-        _known(chip.chip_id),
-        _known(chip.device_id),
-        safe(chip.name or figures.DASH),
-        safe(chip.soc_version or figures.DASH),
-        safe(chip.health or figures.DASH),
-        _known(chip.power_w),
-        _known(chip.temp_c),
-        _known(chip.aicore_percent),
-        f"{_known(chip.memory_used_mb)} / {_known(chip.memory_total_mb)}",
-    )
-
-
-def _known(value: float | None) -> str:
-    return figures.DASH if value is None else f"{value:g}"
+def _known(value: float | str | None) -> str:
+    return figures.DASH if value is None or value == "" else safe(value) if isinstance(value, str) else f"{value:g}"
 
 
 def status_document(snapshot: Snapshot) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def _marked(scene: Scene, look: Look) -> list[Row]:
         return paragraph(look.words("chip_table.none"), look.width, "dim")
     if mine.run is not None and mine.run.server is not None:
         return server_page(mine.run, mine.run.server, look)
-    rows = histories(mine, scene.tracks.get(mine.id), look, height=max(1, (look.height - 2) // 5))
+    rows = histories(scene.tracks.get(mine.id), look, height=max(1, (look.height - 2) // 5))
     return rows or paragraph(look.words("chip.no_history"), look.width, "dim")
 
 

@@ -11,8 +11,8 @@ from backends.core.values import ChipProcess, DeviceTable
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, cells, cut, fit, row, safe, table
 from r3d_tui.views.devices import UNITS, Device, energy_basis, metric_text, reasons, share_of_reference
-from r3d_tui.views.look import Look, facts, live_rate, marked, paragraph, rule, state_word
-from r3d_tui.views.server import server_page
+from r3d_tui.views.look import Look, facts, marked, paragraph, rule, state_word
+from r3d_tui.views.server import clip_rows, server_page
 from r3d_tui.views.stages import moment
 from r3d_tui.views.tracks import METRICS, Track, range_of
 from r3d_tui.widgets.meter import graph
@@ -115,17 +115,13 @@ def _work(device: Device, run: DeviceRun, snapshot: Snapshot, look: Look) -> lis
         return server_page(run, run.server, look)
     words = look.words
     whole = device.published
-    rate = f"{figures.rate(live_rate(run))} {words('chip.now')} · "
-    rate += f"{figures.rate(run.mean_clips_per_s)} {words('chip.mean')}"
     latency = f"{figures.milliseconds(run.latency_ms)} {words('infer.p50')} · "
     latency += f"{figures.milliseconds(run.latency_p95_ms)} {words('infer.p95')}"
     basis = energy_basis(snapshot)
     energy = figures.joules(run.joules_per_clip)
     if run.joules_per_clip is None and basis not in ("", "measured"):
         energy = words.get(f"energy.{basis}", basis)
-    rows = facts(words("data.clips"), figures.count(run.clips), look.width)
-    rows += facts(words("infer.clips_per_s"), rate, look.width)
-    rows += facts(words("chip.latency"), latency, look.width)
+    rows = [*clip_rows(run, look), *facts(words("chip.latency"), latency, look.width)]
     rows += facts(words("infer.busy"), figures.percent(run.utilisation), look.width)
     if whole is not None:
         text = words("chip.share", share=figures.percent(share_of_reference(device)), rate=figures.rate(whole))
@@ -143,19 +139,9 @@ def _ranges(track: Track, look: Look) -> list[Row]:
     body = []
     for metric in METRICS:
         found = range_of(track, metric)
-        key = metric_text(metric, track, None)[0]
         values = (found.now, found.least, found.mean, found.most)
-        body.append([words(key), *(_unit(metric, value) for value in values), ""])
+        body.append([words(UNITS[metric][0]), *(metric_text(metric, value) for value in values), ""])
     return table(columns, body, look.width)
-
-
-def _unit(metric: str, value: float | None) -> str:
-    if metric == "busy_percent":
-        return figures.percent(None if value is None else value / 100)
-    if metric == "memory_used_mb":
-        return figures.number(None if value is None else value / 1000, 1, "GB")
-    _, digits, unit = UNITS[metric]
-    return figures.number(value, digits, unit)
 
 
 def _graphs(track: Track, rates: Sequence[float | None], look: Look, height: int) -> list[Row]:
@@ -169,8 +155,8 @@ def _graphs(track: Track, rates: Sequence[float | None], look: Look, height: int
         low, high = found.least, found.most
         if metric == "busy_percent":
             low, high = 0.0, 100.0
-        scale = (_unit(metric, high), _unit(metric, low))
-        rows += [(), row(Span(words(metric_text(metric, track, None)[0]), "head"))]
+        scale = (metric_text(metric, high), metric_text(metric, low))
+        rows += [(), row(Span(words(UNITS[metric][0]), "head"))]
         rows += _drawn(track.spread(metric, wide), height, low, high, scale)
     if rows:
         begun, ended = moment(track.at[0])[11:], moment(track.at[-1])[11:]

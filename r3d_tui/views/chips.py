@@ -13,7 +13,7 @@ from backends.core.events import ServerWork
 from backends.core.settings import Settings
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Grid, Row, Span, cells, grid, row, safe
-from r3d_tui.views.devices import Device, memory_text, reasons, share_of_reference, short_id
+from r3d_tui.views.devices import Device, memory_text, reasons, share_of, share_of_reference, short_id
 from r3d_tui.views.look import Look, live_rate, paragraph, sign, state_word
 from r3d_tui.views.server import server_cells, server_columns, work_of
 from r3d_tui.widgets.meter import meter, spark
@@ -159,7 +159,7 @@ def _idle_cells(one: Device, found: ChipTable, look: Look, cursor: str) -> list[
         _head(one, found, cursor),
         Span(safe(one.name) or figures.DASH, quiet),
         Span(health or figures.DASH, "bad" if health and health.upper() != "OK" else quiet),
-        Span(figures.percent(_share(sample.busy_percent, 100) if sample else None), quiet),
+        Span(figures.percent(share_of(sample.busy_percent, 100) if sample else None), quiet),
         _memory(one),
         _heat(one),
         Span(figures.number(sample.power_w, 1) if sample else figures.DASH, quiet),
@@ -221,12 +221,8 @@ def _with_shapes(line: Row, share: float | None, role: str, rates: Sequence[floa
     return tuple(spans)
 
 
-def _share(value: float | None, whole: float | None) -> float | None:
-    return value / whole if value is not None and whole else None
-
-
 def _memory(one: Device) -> Span:
-    share = _share(one.sample.memory_used_mb, one.sample.memory_total_mb) if one.sample else None
+    share = share_of(one.sample.memory_used_mb, one.sample.memory_total_mb) if one.sample else None
     return Span(memory_text(one.sample), _level(share, FULL))
 
 

@@ -15,13 +15,18 @@ from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, fit, row, safe
 from r3d_tui.views.listing import SortKey, filter_of
 from r3d_tui.views.look import LABEL, Look, live_rate, stage_of, state_word
-from r3d_tui.views.tracks import Track, range_of
+from r3d_tui.views.tracks import METRICS, Track, range_of
 from r3d_tui.widgets.meter import graph
 
 SHORT_S = 120.0
 """What a short history shows."""
-UNITS = {"power_w": ("devices.power", 1, "W"), "temp_c": ("devices.temp", 0, "°C")}
-"""Metric: its word, digits and unit; the others are shares."""
+UNITS = {
+    "power_w": ("devices.power", 1, "W"),
+    "temp_c": ("devices.temp", 0, "°C"),
+    "busy_percent": ("devices.busy", 0, "%"),
+    "memory_used_mb": ("devices.memory", 1, "GB"),
+}
+"""Metric: its word, digits and unit."""
 SIMULATED = " simulated"
 """How the name of a simulated chip ends."""
 
@@ -99,9 +104,7 @@ def of_simulated(run: Run) -> bool:
 
 
 def _sampled(name: str, *, down: bool = True) -> SortKey[Device]:
-    keys = {"busy_percent": "devices.busy", "memory_used_mb": "devices.memory"}
-    heading = UNITS[name][0] if name in UNITS else keys[name]
-    return SortKey(heading, lambda one: getattr(one.sample, name) if one.sample else None, down)
+    return SortKey(UNITS[name][0], lambda one: getattr(one.sample, name) if one.sample else None, down)
 
 
 ORDERS: tuple[SortKey[Device], ...] = (
@@ -144,6 +147,11 @@ def arranged(found: Sequence[Device], how: Arrangement, look: Look) -> tuple[Dev
     return (*known, *(one for one in shown if order.value(one) is None))
 
 
+def share_of(value: float | None, whole: float | None) -> float | None:
+    """None where either is not known, or the whole is nothing."""
+    return value / whole if value is not None and whole else None
+
+
 def memory_text(sample: DeviceSample | None) -> str:
     """Gigabytes used of how many."""
     if sample is None or sample.memory_used_mb is None:
@@ -152,48 +160,33 @@ def memory_text(sample: DeviceSample | None) -> str:
     return f"{sample.memory_used_mb / 1000:.1f}{whole}"
 
 
-def _share(value: float | None, whole: float | None) -> float | None:
-    return value / whole if value is not None and whole else None
-
-
-def histories(device: Device, track: Track | None, look: Look, height: int = 1) -> list[Row]:
+def histories(track: Track | None, look: Look, height: int = 1) -> list[Row]:
     """What each figure of a device was over the last minutes, `height` lines each, from its least to its most."""
     if track is None or len(track) < 2:
         return []
     words = look.words
     rows = [row(Span(words("devices.last", time=figures.clock(SHORT_S)), "head"))]
     wide = max(6, look.width - 8)
-    total = device.sample.memory_total_mb if device.sample else None
-    for metric in ("power_w", "temp_c", "busy_percent", "memory_used_mb"):
+    for metric in METRICS:
         found = range_of(track, metric)
         if found.least is None or found.most is None:
             continue  # what a group of cores does not tell needs no line
-        key, now, span, _ = metric_text(metric, track, total)
-        rows.append(
-            cut(row(Span(fit(words(key), LABEL), "dim"), Span(now, "strong"), Span(f"  {span}", "dim")), look.width)
-        )
+        key, _, unit = UNITS[metric]
+        least = metric_text(metric, found.least).removesuffix(f" {unit}")
+        span = f"  {least} – {metric_text(metric, found.most).removesuffix(f' {unit}')}"
+        now = Span(metric_text(metric, found.now), "strong")
+        rows.append(cut(row(Span(fit(words(key), LABEL), "dim"), now, Span(span, "dim")), look.width))
         lines = graph(track.spread(metric, wide, SHORT_S), height, found.least, found.most)
         rows += [row("  ", Span(text, "accent")) for text in lines]
     return rows
 
 
-def metric_text(metric: str, track: Track, memory_mb: int | None) -> tuple[str, str, str, float | None]:
-    """A figure's word, its value now, its range over the run, and the top of its scale."""
-    found = range_of(track, metric)
-    if metric == "memory_used_mb":
-        now, least, most = (None if v is None else v / 1000 for v in (found.now, found.least, found.most))
-        top = float(memory_mb) if memory_mb else None
-        return "devices.memory", figures.number(now, 1, "GB"), _range(least, most, 1), top
-    if metric == "busy_percent":
-        now_text = figures.percent(_share(found.now, 100))
-        return "devices.busy", now_text, _range(found.least, found.most, 0), 100.0
-    key, digits, unit = UNITS[metric]
-    top = None if metric == "power_w" else 100.0
-    return key, figures.number(found.now, digits, unit), _range(found.least, found.most, digits), top
-
-
-def _range(least: float | None, most: float | None, digits: int) -> str:
-    return "" if least is None or most is None else f"{least:.{digits}f} – {most:.{digits}f}"
+def metric_text(metric: str, value: float | None) -> str:
+    """A reading with its unit; memory, which is read in MB, in GB."""
+    _, digits, unit = UNITS[metric]
+    if unit == "%":
+        return figures.percent(share_of(value, 100))
+    return figures.number(share_of(value, 1000) if unit == "GB" else value, digits, unit)
 
 
 def reasons(device: Device) -> list[Line]:
@@ -207,8 +200,7 @@ def reasons(device: Device) -> list[Line]:
 
 def share_of_reference(one: Device) -> float | None:
     """Of the published rate of such a chip, by the device's mean; None where nothing was published or measured."""
-    mean, whole = one.run.mean_clips_per_s if one.run else None, one.published
-    return mean / whole if mean is not None and whole else None
+    return share_of(one.run.mean_clips_per_s if one.run else None, one.published)
 
 
 def energy_basis(snapshot: Snapshot) -> str:

@@ -20,7 +20,7 @@ from r3d_tui.views.look import (
     state_word,
 )
 from r3d_tui.views.stages import progress_words
-from r3d_tui.views.verification import mark, precision_mode, verified
+from r3d_tui.views.verification import mark, precision_mode, verified, verified_cells
 from r3d_tui.widgets.meter import meter
 
 CHAIN = (("onnx", "export"), ("sim", "simplify"), ("om", "compile"))
@@ -141,15 +141,7 @@ def _verify(snapshot: Snapshot, look: Look) -> list[Row]:
     )
     mode = precision_mode(stage)
     body: list[list[str | Span]] = [
-        [
-            Span(one.name),
-            figures.small(one.max_abs),
-            figures.number(one.cosine, 7),
-            figures.percent(one.top1),
-            mark(one),
-            Span(mode if one.name == "om" else "", "dim"),
-        ]
-        for one in verified(stage)
+        [*verified_cells(one, ""), mark(one), Span(mode if one.name == "om" else "", "dim")] for one in verified(stage)
     ]
     rows = table(columns, body, look.width) if body else []
     if stage.state == "failed":

@@ -186,10 +186,11 @@ def _heading(look: Look, key: str) -> Row:
 
 
 def _bar(score: ClassScore, wide: int) -> Row:
-    text = f" {figures.percent(score.top1 / score.videos):>5} {f'{score.top1}/{score.videos}':>6}"
+    share = score.top1 / score.videos
+    text = f" {figures.percent(share):>5} {f'{score.top1}/{score.videos}':>6}"
     bar = 12 if wide >= 48 else 6
     name = max(6, min(24, wide - bar - len(text) - 3))
-    return row(" ", fit(shorten(safe(score.label), name), name), " ", *_meter(score, bar), text)
+    return row(" ", fit(shorten(safe(score.label), name), name), " ", *meter(share, bar, _role(share)), text)
 
 
 def _confusions(confusions: Sequence[Confusion], look: Look, wide: int) -> list[Row]:
@@ -230,11 +231,6 @@ def accuracy_bar(share: float | None, wide: int) -> Span:
         return Span("")
     bar, _ = meter(share, wide, _role(share))
     return bar
-
-
-def _meter(score: ClassScore, wide: int) -> tuple[Span, ...]:
-    part = score.top1 / score.videos
-    return meter(part, wide, _role(part))
 
 
 def _role(share: float) -> str:

@@ -44,13 +44,18 @@ def _signs(chips: Sequence[ServerChip]) -> str:
     return " ".join(f"{text}{n}" for text, n in Counter(signs).most_common())
 
 
-def server_page(run: DeviceRun, work: ServerWork, look: Look) -> list[Row]:
-    """What the server did and does, and a row for each of its chips."""
+def clip_rows(run: DeviceRun, look: Look) -> list[Row]:
+    """Clips done by a device, and its rate now and on average."""
     words = look.words
     rate = f"{figures.rate(live_rate(run))} {words('chip.now')} · "
     rate += f"{figures.rate(run.mean_clips_per_s)} {words('chip.mean')}"
     rows = facts(words("data.clips"), figures.count(run.clips), look.width)
-    rows += facts(words("infer.clips_per_s"), rate, look.width)
+    return rows + facts(words("infer.clips_per_s"), rate, look.width)
+
+
+def server_page(run: DeviceRun, work: ServerWork, look: Look) -> list[Row]:
+    """What the server did and does, and a row for each of its chips."""
+    words, rows = look.words, clip_rows(run, look)
     rows += facts(words("server.decoding"), figures.percent(work.decoding), look.width)
     rows += facts(words("server.computing"), figures.percent(run.utilisation), look.width)
     rows += facts(words("server.heard"), words("server.ago", seconds=f"{work.silent_s:.0f}"), look.width)

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from backends.core.messages import Line, Scalar, line
 from backends.core.run_state import Run, StageRun
+from r3d_tui.text import figures
 from r3d_tui.text.rows import Span, safe
 from r3d_tui.views.look import figure
 
@@ -54,6 +55,16 @@ def precision_mode(stage: StageRun) -> str:
 
 def _known(stage: StageRun) -> Mapping[str, Scalar]:
     return {**stage.live, **(stage.outcome.figures if stage.outcome else {})}
+
+
+MEASURES = ("model.max_abs", "model.cosine", "model.top1")
+"""Keys of the headings of what `verified_cells` gives behind the name."""
+
+
+def verified_cells(one: Verified, mode: str) -> tuple[str, str, str, str]:
+    """The model's name, of the .om with its precision `mode`; largest difference, cosine, top-1 match."""
+    name = f"{one.name} {mode}".rstrip() if one.name == "om" else one.name
+    return name, figures.small(one.max_abs), figures.number(one.cosine, 7), figures.percent(one.top1)
 
 
 def verify_failure(stage: StageRun) -> Line:
