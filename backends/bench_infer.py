@@ -17,7 +17,7 @@ from backends.core.messages import InputError, Line, Scalar, line
 from backends.core.model_io import ClipShape
 from backends.core.processes import SIMULATED
 from backends.core.published import PublishedRate, published_model, published_rates
-from backends.monitor.cpu_groups import load_note, machine, versions
+from backends.monitor.cpu_groups import cpu_devices, load_note, machine, versions
 
 if TYPE_CHECKING:
     from backends.core.run_state import Run
@@ -127,11 +127,10 @@ def _operators(workspace: Path, asked: InferBench, say: Say) -> Iterator[BenchFi
 def _devices(workspace: Path, target: str, name: str, wanted: tuple[int, ...] | None) -> tuple[DeviceSpec, ...]:
     """The groups of cores, or the chips, that a run would take."""
     from backends.ascend.chip_query import ask_chips
-    from backends.inference.infer import cpu_devices
     from backends.inference.select_devices import VISIBLE, choose_chips, none_taken
 
     if target == "cpu" or name == "null":
-        return tuple(cpu_devices(wanted, sorted(os.sched_getaffinity(0)), {}))
+        return cpu_devices(wanted)
     choice = choose_chips(ask_chips(workspace), wanted, os.environ.get(VISIBLE))
     taken = tuple(device for device in choice.devices if device.id not in choice.left_out)
     if not taken:

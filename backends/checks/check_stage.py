@@ -125,8 +125,8 @@ def _version(need: Need) -> Line:
 
 
 def _cores() -> Finding:
-    group = cpu_groups.groups()[0]
-    return Finding("CPU", "met", line("{n} cores, {model}", n=len(group.cores), model=group.name))
+    cores = cpu_groups.cpu_devices()[0].cores
+    return Finding("CPU", "met", line("{n} cores, {model}", n=len(cores), model=cpu_groups.processor()))
 
 
 def _memory() -> Finding:

@@ -65,8 +65,6 @@ class RowsWriter:
     def __init__(self, path: Path, descriptor: int, header: Header) -> None:
         self.path = path
         self.header = header
-        self.dropped_bytes = 0
-        """What was cut off behind the last good record when the file was resumed."""
         self._file = descriptor
         self._have = bytearray()
         self._count = 0
@@ -149,7 +147,6 @@ class RowsWriter:
             end += records.nbytes
             for number in records["number"].tolist():
                 self._mark(number)
-        self.dropped_bytes = max(0, os.fstat(self._file).st_size - end)
         os.ftruncate(self._file, end)
         os.lseek(self._file, end, os.SEEK_SET)
         os.fsync(self._file)

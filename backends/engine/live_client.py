@@ -69,7 +69,7 @@ class LiveClient:
         return self._folders.workspace
 
     def glance(self) -> Snapshot:
-        folder = self._latest()
+        folder = self._folders.latest_run()
         with contextlib.suppress(R3dError, OSError, ValueError):
             if folder is not None and self._last.version == 0:
                 plan = unseal(Plan, folder.plan.read_bytes(), needs_seal=False)
@@ -81,7 +81,7 @@ class LiveClient:
 
     def _taken(self, settings: Settings | None, plan: Plan | None, problem: Line) -> Snapshot:
         self._look()  # before the state: an engine that ends in between has written its end
-        folder = self._latest()
+        folder = self._folders.latest_run()
         run = self._state(folder)
         if run.state == "running" and not self._alive:
             run = replace(run, state="interrupted")
@@ -110,7 +110,7 @@ class LiveClient:
 
         lock.check_writable(self.workspace)
         settings = self._planner.settings(self.workspace)
-        plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
+        plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._folders.latest_run()))
         if lock.owner(self._folders):
             if request.mode == "rerun" and not request.stages and self._amended(plan):
                 return self.snapshot().run.id
@@ -164,7 +164,7 @@ class LiveClient:
         from backends.engine.planner import narrowed, preview
 
         settings = self._planner.settings(self.workspace)
-        plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._latest()))
+        plan = narrowed(self._planner.plan(self.workspace, settings), request, self._state(self._folders.latest_run()))
         with contextlib.suppress(OSError):  # who may only look gets the preview all the same
             lock.make_root(self._folders)
         try:
@@ -184,7 +184,7 @@ class LiveClient:
         return LogChunk(data.decode("utf-8", "replace"), begin, begin + len(data))
 
     def log_path(self, stage: str) -> Path | None:
-        folder = self._latest()
+        folder = self._folders.latest_run()
         if folder is None:
             return None
         name = re.compile(re.escape(stage) + r"-\d+\.log")  # a name, never a pattern
@@ -202,7 +202,7 @@ class LiveClient:
     def history(self, run_id: str) -> tuple[DeviceSample, ...]:
         from backends.core.device_samples import read_history
 
-        folder = next((folder for folder in self._folders.all_runs() if folder.id == run_id), None)
+        folder = self._folder(run_id)
         return read_history(folder.samples) if folder else ()
 
     def result(self, run_id: str) -> RunResult:
@@ -214,8 +214,11 @@ class LiveClient:
     def export(self, run_id: str, folder: Path) -> tuple[Path, ...]:
         return run_results.export(self._folders, self._run(run_id), folder)
 
+    def _folder(self, run_id: str) -> RunFolder | None:
+        return next((folder for folder in self._folders.all_runs() if folder.id == run_id), None)
+
     def _run(self, run_id: str) -> Run:
-        folder = next((folder for folder in self._folders.all_runs() if folder.id == run_id), None)
+        folder = self._folder(run_id)
         if folder is None:
             raise InputError("unknown run {run}", hint="`r3d-tui runs` lists them", run=run_id)
         return read_state(folder.journal) or Run(id=run_id)
@@ -235,9 +238,6 @@ class LiveClient:
                 self._reader = None
         finally:
             self._lock.release()
-
-    def _latest(self) -> RunFolder | None:
-        return self._folders.latest_run()
 
     def _journal(self, folder: RunFolder | None) -> JournalReader | None:
         if self._reader and folder and self._reader[0] == folder:
@@ -277,7 +277,7 @@ class LiveClient:
 
     def _signs(self) -> tuple[object, ...]:
         """Cheap signs that a snapshot may differ: the journal's version, files' times, the engine's life."""
-        folder = self._latest()
+        folder = self._folders.latest_run()
         version = -1
         ended = self._ended is not None and self._ended[0] == folder
         with self._lock, contextlib.suppress(sqlite3.Error):
@@ -312,7 +312,7 @@ class LiveClient:
 
     def _resumable(self, plan: Plan) -> str:
         """The id of the latest run where its engine died on this very plan; empty: there is none."""
-        folder = self._latest()
+        folder = self._folders.latest_run()
         if folder is None or self._state(folder).state != "running":
             return ""
         with contextlib.suppress(OSError, ValueError):

@@ -20,7 +20,7 @@ from backends.core.messages import N_, InputError, Line, Scalar, line
 from backends.core.processes import SIMULATED
 from backends.data.clip_store import ClipIndex, read_index, refuse_remote
 from backends.data.score_rows_reader import check_rows
-from backends.device.model_runtime import DeviceSpec, RuntimeInfo, load
+from backends.device.model_runtime import RuntimeInfo, load
 from backends.device.protocol import CLIPS, GROWING_CLIPS
 from backends.inference.batch_layout import Layout, Spans, batches, count, repeated
 from backends.inference.device_makers import DeviceMaker, ToolOptions, process_maker, tool_maker
@@ -42,6 +42,7 @@ from backends.inference.result_log import Ledger
 from backends.inference.running_accuracy import Tally, labels_of
 from backends.inference.runtime_registry import Chosen, Target, choose
 from backends.inference.select_devices import VISIBLE, Choice, choose_chips, none_taken
+from backends.monitor.cpu_groups import cpu_devices
 from backends.monitor.energy import NOTHING
 from backends.worker.job import Job
 
@@ -219,7 +220,7 @@ def find_devices(
     NeedError where no chip is free, InputError where one is named that is not there.
     """
     if target == "cpu":
-        return Choice(tuple(cpu_devices(wanted, sorted(os.sched_getaffinity(0)), options)))
+        return Choice(cpu_devices(wanted, options))
     for pause in (AGAIN_S, None):
         choice = choose_chips(ask_chips(job.workspace), wanted, os.environ.get(VISIBLE), options)
         if choice.taken or pause is None:
@@ -230,20 +231,6 @@ def find_devices(
     for device, reason in choice.unusable.items():
         job.device(device, "out", reason=reason)
     return choice
-
-
-def cpu_devices(
-    wanted: Sequence[int] | None, cores: Sequence[int], options: Mapping[str, str | float | int | None]
-) -> list[DeviceSpec]:
-    """Groups of `cores`, as even as can be, one for each of the ids `wanted`; None: one group of all."""
-    ids = list(dict.fromkeys(wanted if wanted is not None else (0,)))
-    if not ids:
-        raise InputError("infer.devices is empty", hint="give ids such as [0, 1], or leave it out")
-    groups = [tuple(cores[i * len(cores) // len(ids) : (i + 1) * len(cores) // len(ids)]) for i in range(len(ids))]
-    return [
-        DeviceSpec(f"cpu:{number}", number, group or (cores[place % len(cores)],), options)
-        for place, (number, group) in enumerate(zip(ids, groups, strict=True))
-    ]
 
 
 def find_upstream(job: Job) -> tuple[Path, Path]:

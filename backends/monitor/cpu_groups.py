@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from msgspec import Struct
-
-from backends.core.messages import Line, Scalar, line
+from backends.core.messages import InputError, Line, Scalar, line
 from backends.core.values import DeviceSample
+from backends.device.model_runtime import DeviceSpec
 
 PROC = Path("/proc")
 SYS = Path("/sys")
@@ -24,25 +23,22 @@ Ticks = Mapping[int, tuple[int, int]]
 """Core number to (busy, all) clock ticks since boot."""
 
 
-class CpuGroup(Struct, frozen=True):
-    """Some cores of this machine, watched and lost as one device."""
+def cpu_devices(
+    wanted: Sequence[int] | None = None, options: Mapping[str, str | float | int | None] | None = None
+) -> tuple[DeviceSpec, ...]:
+    """`cpu:<n>` for each of the ids `wanted` (None: one of all cores): the cores this process may use, in equal runs.
 
-    id: str
-    name: str
-    cores: tuple[int, ...]
-
-
-def groups(devices: tuple[int, ...] | None = None) -> tuple[CpuGroup, ...]:
-    """`cpu:<n>` for each of `devices` (None: one of all cores): the cores this process may use, in equal runs."""
+    Where there are more devices than cores they share. InputError where none is wanted.
+    """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    wanted = tuple(dict.fromkeys(devices)) if devices else (0,)
-    model = processor()
-    found = []
-    for place, number in enumerate(wanted):
-        share = cores[place * len(cores) // len(wanted) : (place + 1) * len(cores) // len(wanted)]
-        share = share or [cores[place % len(cores)]]  # more devices than cores: they share
-        found.append(CpuGroup(f"cpu:{number}", model, tuple(share)))
-    return tuple(found)
+    ids = tuple(dict.fromkeys(wanted if wanted is not None else (0,)))
+    if not ids:
+        raise InputError("infer.devices is empty", hint="give ids such as [0, 1], or leave it out")
+    groups = [tuple(cores[i * len(cores) // len(ids) : (i + 1) * len(cores) // len(ids)]) for i in range(len(ids))]
+    return tuple(
+        DeviceSpec(f"cpu:{number}", number, group or (cores[place % len(cores)],), options or {})
+        for place, (number, group) in enumerate(zip(ids, groups, strict=True))
+    )
 
 
 def processor(proc: Path = PROC) -> str:
@@ -93,8 +89,8 @@ def temperature(sys: Path = SYS) -> float | None:
 class CpuSampler:
     """Readings of groups of cores; the load is that since the reading before, so the first has none."""
 
-    def __init__(self, devices: tuple[CpuGroup, ...]) -> None:
-        self._devices = devices
+    def __init__(self, devices: Sequence[DeviceSpec]) -> None:
+        self._devices, self._name = devices, processor()
         self._ticks: Ticks = read_ticks()
 
     def sample(self) -> tuple[DeviceSample, ...]:
@@ -105,7 +101,7 @@ class CpuSampler:
             DeviceSample(
                 device=device.id,
                 at=at,
-                name=device.name,
+                name=self._name,
                 temp_c=temp,
                 busy_percent=busy_percent(device.cores, before, self._ticks),
                 memory_used_mb=used,
@@ -136,12 +132,11 @@ def load_note(found: Mapping[str, Scalar]) -> tuple[Line, ...]:
 
 def machine() -> dict[str, Scalar]:
     """What was measured on. A value that the system does not give is None."""
-    group = groups()[0]
     _, memory = memory_mb()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
-        "cpu": group.name,
-        "cores": len(group.cores),
+        "cpu": processor(),
+        "cores": len(cpu_devices()[0].cores),
         "memory_mb": memory,
         "load_before": None if load is None else round(load, 2),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",

@@ -20,7 +20,7 @@ from backends.core.device_samples import SampleFile
 from backends.core.messages import Line, line
 from backends.core.processes import die_with_parent, end_group_with
 from backends.core.values import Chip, ChipProcess, DeviceSample, DeviceTable
-from backends.monitor.cpu_groups import CpuSampler, groups
+from backends.monitor.cpu_groups import CpuSampler, cpu_devices
 
 PERIOD_S = {"cpu": 1.0, "ascend": 2.0}
 """Between the beginnings of two readings."""
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)  # the lifeline ends the group that this process leads
     end_group_with(sys.stdin.buffer)
-    sampler = CpuSampler(groups(devices)) if given.target == "cpu" else NpuSampler(devices)
+    sampler = CpuSampler(cpu_devices(devices)) if given.target == "cpu" else NpuSampler(devices)
     output = LineOutput() if str(given.file) == "-" else SampleFile(given.file)
     follow(output, sampler.sample, partial(period, given.target, watched=isinstance(output, LineOutput)))
     return 0

@@ -13,14 +13,14 @@ from backends.monitor import cpu_groups
 def test_cores_are_shared_out_in_equal_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only those that this process may use; every core once."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 3, 5, 7, 8})
-    assert [("cpu:0", (2, 3, 5, 7, 8))] == [(g.id, g.cores) for g in cpu_groups.groups()]
-    assert [("cpu:0", (2, 3)), ("cpu:1", (5, 7, 8))] == [(g.id, g.cores) for g in cpu_groups.groups((0, 1))]
+    assert [("cpu:0", (2, 3, 5, 7, 8))] == [(g.id, g.cores) for g in cpu_groups.cpu_devices()]
+    assert [("cpu:0", (2, 3)), ("cpu:1", (5, 7, 8))] == [(g.id, g.cores) for g in cpu_groups.cpu_devices((0, 1))]
 
 
 def test_more_devices_than_cores_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """No device is without a core."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {4})
-    assert [(4,), (4,), (4,)] == [g.cores for g in cpu_groups.groups((0, 1, 2))]
+    assert [(4,), (4,), (4,)] == [g.cores for g in cpu_groups.cpu_devices((0, 1, 2))]
 
 
 def test_the_load_is_that_between_two_readings(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_only_the_processors_sensors_are_read(tmp_path: Path) -> None:
 
 def test_a_sampler_reads_this_machine() -> None:
     """Every group at once, of one time, with a name and memory."""
-    sampler = cpu_groups.CpuSampler(cpu_groups.groups((0, 1)))
+    sampler = cpu_groups.CpuSampler(cpu_groups.cpu_devices((0, 1)))
     first, second = sampler.sample()
     assert ("cpu:0", "cpu:1") == (first.device, second.device)
     assert first.at == second.at

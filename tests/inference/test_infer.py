@@ -19,8 +19,8 @@ from backends.data.clip_store import ClipStore
 from backends.data.score_rows import read_header, record_type
 from backends.device.model_runtime import DeviceSpec
 from backends.inference import result_log, runtime_registry
-from backends.inference.infer import cpu_devices
 from backends.inference.runtimes.null import Null
+from backends.monitor.cpu_groups import cpu_devices
 from backends.worker.job import Job
 from tests.inference.rig import CLASSES, CLIPS, VIDEOS, Rig, obey_after, signal_when
 
@@ -377,15 +377,16 @@ def test_the_target_ascend_without_cann_is_a_need(rig: Rig, monkeypatch: pytest.
         ([0, 1, 1], [7], {"cpu:0": (7,), "cpu:1": (7,)}),
     ],
 )
-def test_cores_are_split_evenly(wanted, cores, groups) -> None:
+def test_cores_are_split_evenly(monkeypatch: pytest.MonkeyPatch, wanted, cores, groups) -> None:
     """Each id has its share of the cores; where there are too few, groups share one."""
-    assert groups == {device.id: device.cores for device in cpu_devices(wanted, cores, {})}
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(cores))
+    assert groups == {device.id: device.cores for device in cpu_devices(wanted)}
 
 
 def test_no_devices_at_all_is_refused() -> None:
     """An empty list is a mistake, not a wish."""
     with pytest.raises(InputError, match=r"infer\.devices is empty"):
-        cpu_devices([], [0], {})
+        cpu_devices([])
 
 
 def test_loops_count_for_the_speed_alone(rig: Rig, expected) -> None:
