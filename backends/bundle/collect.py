@@ -36,22 +36,9 @@ PLOG_ROWS = 50
 """The first errors of CANN's own logs of one attempt."""
 PACKAGES = ("aclruntime", "ais_bench", "onnxruntime-cann", "te", "opc-tool", "auto-tune", "hccl", "torch-npu")
 """Beside our own dependencies: what an Ascend server brings along."""
-VARIABLES = (
-    "ASCEND_HOME_PATH",
-    "ASCEND_OPP_PATH",
-    "ASCEND_RT_VISIBLE_DEVICES",
-    "ASCEND_TOOLKIT_HOME",
-    "COLORTERM",
-    "LANG",
-    "LC_ALL",
-    "LD_LIBRARY_PATH",
-    "NO_COLOR",
-    "OMP_NUM_THREADS",
-    "PATH",
-    "PYTHONPATH",
-    "SHELL",
-    "TERM",
-)
+VARIABLES = ("ASCEND_HOME_PATH", "ASCEND_OPP_PATH", "ASCEND_RT_VISIBLE_DEVICES", "ASCEND_TOOLKIT_HOME", "COLORTERM",
+             "LANG", "LC_ALL", "LD_LIBRARY_PATH", "NO_COLOR", "OMP_NUM_THREADS", "PATH", "PYTHONPATH", "SHELL",
+             "TERM")  # fmt: skip
 """All of the environment that goes along."""
 
 

@@ -108,8 +108,6 @@ class Candidates(Struct, frozen=True):
     annotations: tuple[Path, ...] = ()
     splits: tuple[Path, ...] = ()
     checkpoints: tuple[Path, ...] = ()
-    recognised: tuple[tuple[Path, Line], ...] = ()
-    """What some of `splits` are: the data set, its splits."""
 
 
 class Client(Protocol):

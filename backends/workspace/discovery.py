@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backends.core.client import Candidates
-from backends.core.messages import Line
 from backends.core.settings import VIDEO_SUFFIXES
 from backends.data.archive_entries import DAMAGE, archive_kind
 from backends.data.archive_readers import unpressed
@@ -32,7 +31,6 @@ _HELD_VIDEO = re.compile(rb"\.(?:avi|mp4|mkv|webm|mov|mpe?g|rar|zip|tar)", re.IG
 
 def find_candidates(folder: Path) -> Candidates:
     """Candidates in `folder` and two levels below, nearest first, archives last. Unreadable folders are passed over."""
-    recognised: dict[Path, Line] = {}
     packed: dict[str, list[Path]] = {"videos": [], "splits": []}
     found: dict[str, list[Path]] = {"videos": [], "frames": [], "annotations": [], "splits": [], "checkpoints": []}
     for place, entries in _walk(folder):
@@ -41,9 +39,8 @@ def find_candidates(folder: Path) -> Candidates:
         found["annotations"].extend(
             place / name for name in sorted(files) if name.endswith(".json") and _is_annotation(place / name)
         )
-        if lists := next((one for one in datasets() if one.splits(files)), None):
+        if any(one.splits(files) for one in datasets()):
             found["splits"].append(place)
-            recognised[place] = lists.described(sorted(files))
         if any(_FRAME.fullmatch(name) for name in files):
             found["frames"].append(place.parent.parent)  # <root>/<class>/<video>/image_00001.jpg
         if any(name.lower().endswith(_VIDEO) for name in files):
@@ -54,8 +51,7 @@ def find_candidates(folder: Path) -> Candidates:
             packed[kind].extend(archives)
     for kind, archives in packed.items():
         found[kind].extend(archives)
-    kinds = {kind: tuple(dict.fromkeys(paths)) for kind, paths in found.items()}
-    return Candidates(**kinds, recognised=tuple(recognised.items()))
+    return Candidates(**{kind: tuple(dict.fromkeys(paths)) for kind, paths in found.items()})
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:

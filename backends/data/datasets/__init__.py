@@ -1,4 +1,4 @@
-"""Data sets, one module each: what their lists look like, how videos and classes are named in them, their presets.
+"""Data sets, one module each: what their lists look like, how videos and classes are named in them.
 
 Whoever has a folder asks `known_lists`; the annotate stage reads the lists of what was recognised. A module of this
 package that holds a subclass of `Dataset` is found by itself: there is no list to edit.
@@ -58,10 +58,6 @@ class Dataset(ABC):
     title: ClassVar[str]
     form: ClassVar[str]
     """What its lists are called, for a hint."""
-    labels: ClassVar[tuple[str, ...]] = ()
-    """Its classes in class order, where they are the same in every copy of it."""
-    preset: ClassVar[str] = "kinetics"
-    """Mean and deviation that its public checkpoints were trained with, by name (see `presets`)."""
 
     @abstractmethod
     def splits(self, names: Sequence[str]) -> tuple[int, ...]:
@@ -83,8 +79,7 @@ class Dataset(ABC):
     def described(self, names: Sequence[str]) -> Line:
         """What a folder was recognised as."""
         splits = ", ".join(map(str, self.splits(names)))
-        text = N_("{title}, split {splits}; usual mean and deviation: {preset}")
-        return line(text, title=self.title, splits=splits, preset=self.preset)
+        return line("{title}, split {splits}", title=self.title, splits=splits)
 
 
 @cache

@@ -36,7 +36,6 @@ class Hmdb51(Dataset):
     name = "hmdb51"
     title = "HMDB51"
     form = "<class>_test_split1.txt"
-    labels = HMDB51
 
     def splits(self, names: Sequence[str]) -> tuple[int, ...]:
         return tuple(sorted({int(match["split"]) for name in names if (match := _FILE.fullmatch(name))}))

@@ -71,8 +71,7 @@ def _frames(root: Path, *videos: str) -> Path:
 def test_a_new_module_is_a_data_set(tmp_path: Path, job: JobMaker) -> None:
     """One file, no list to edit: it is recognised, and its lists become an annotation in its class order."""
     lists = _write(tmp_path / "lists", dogs__lst="a sit validation\nb fetch training\n")
-    found = datasets.recognise(lists)
-    assert found is not None
+    found = datasets.known_lists(lists)
     assert "Dogs at play" == found.title
     assert "dogs" == datasets.named("dogs").name
     run(job(inputs={"splits": lists, "frames": _frames(tmp_path / "frames", "sit/a", "fetch/b")}))

@@ -65,7 +65,7 @@ def test_a_run_recognises_the_lists(
 ) -> None:
     """Without a name of the data set: the same annotation, and class numbers as the reference gives them."""
     folder = shared / "data/golden/datasets" / name / lists
-    found = datasets.recognise(folder)
+    found = datasets.known_lists(folder)
     assert found is not None
     assert name == found.name
     run(job(inputs={"splits": folder, "frames": frames[name]}, params={"split": split}))
