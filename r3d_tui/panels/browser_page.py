@@ -7,6 +7,7 @@ from r3d_tui.state.browsed_run import LISTS, PAGES
 from r3d_tui.state.browser_state import BrowserState
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, safe, width_of
+from r3d_tui.views.actions import KeyHint
 from r3d_tui.views.browser_tables import RUNS, Field, runs_note
 from r3d_tui.views.compare import above
 from r3d_tui.views.listing import Listing
@@ -14,8 +15,6 @@ from r3d_tui.views.look import Look, paragraph
 
 TABS = (" {n} {word} ", "{n} {word} ", "{n} ")
 """A page's tab where there is room, where there is little, and where only the page that is shown has its word."""
-Key = tuple[str, str, str]
-"""A key, the key of its words, what a click on it does."""
 
 
 def fields(state: BrowserState) -> tuple[Field, ...]:
@@ -97,7 +96,7 @@ def list_state(listing: Listing[Any] | None, words: Words) -> str:
     return " ".join(part for part in parts if part)
 
 
-def keys_of(state: BrowserState) -> list[Key]:
+def keys_of(state: BrowserState) -> list[KeyHint]:
     """Those that work on the page now."""
     listing, keys = state.listing, _page_keys(state)
     if listing is not None and listing.total:
@@ -110,7 +109,7 @@ def keys_of(state: BrowserState) -> list[Key]:
     return [*keys, ("j/k", "dialog.scroll", ""), ("y/w", "list.take", "copy"), ("q/Esc", "dialog.close", "back")]
 
 
-def _page_keys(state: BrowserState) -> list[Key]:
+def _page_keys(state: BrowserState) -> list[KeyHint]:
     if state.page == "runs":
         enter = "runs.compare" if len(state.marked) == 2 else "runs.result"
         return [("Enter", enter, "deeper"), ("Space", "runs.mark", "mark"), ("p", "runs.devices", "devices")]

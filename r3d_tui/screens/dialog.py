@@ -16,6 +16,7 @@ from r3d_tui.screens.host import Host, write_text
 from r3d_tui.state.feed import ask
 from r3d_tui.terminal.textual_workarounds import bind
 from r3d_tui.text.rows import Row, Span, cut, ends, fit, row, safe, width_of
+from r3d_tui.views.actions import KeyHint
 from r3d_tui.views.look import Look
 from r3d_tui.widgets.sheet import Sheet
 
@@ -44,6 +45,7 @@ class Dialog(ModalScreen[str]):
         Binding("G,shift+g,end", "far(1)", show=False),
         Binding("tab,shift+tab", "nothing", show=False),
     ]
+    _pairs: Sequence[KeyHint] = ()
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class Dialog(ModalScreen[str]):
         bad: bool = False,
         clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`choices` are (keys joined by commas, words); `also_shuts` is the key that opened it."""
+        """`choices` are (keys joined by commas, the key of their words); `also_shuts` is the key that opened it."""
         super().__init__(classes="-bad" if bad else "")
         self._heading, self._rows, self._words = title, rows, words
         self._choices, self._wide, self._clock = choices, width, clock
@@ -91,7 +93,7 @@ class Dialog(ModalScreen[str]):
         if not self._body.size.width:
             return
         title = cut(row(Span(self._heading, "focus")), self._body.size.width)
-        self._body.show(self._rows(self._look(self._body.size.width)), title, foot=self._keys())
+        self._body.show(self._rows(self._look(self._body.size.width)), title, foot=self.keyline(self._keys()))
 
     def _look(self, width: int) -> Look:
         return Look(self._words, width, self.app.size.height, self._clock())
@@ -104,19 +106,24 @@ class Dialog(ModalScreen[str]):
         tall = min(rows + 4, height - (2 if height > 24 else 0))
         self._body.styles.width, self._body.styles.height = max(5, wide), max(4, tall)
 
-    def _keys(self) -> Row:
+    def _keys(self) -> list[KeyHint]:
+        shown = [(keys.split(","), text) for keys, text in self._choices]
+        keys = [("/".join(named).replace("enter", "Enter"), text, f"choose({named[0]!r})") for named, text in shown]
+        keys += [("j/k", "dialog.scroll", ""), *([] if shown else [("y/w", "list.take", "copy")])]
+        return [*keys, ("q/Esc", "dialog.close", "shut")]
+
+    def keyline(self, pairs: Sequence[KeyHint], state: str = "") -> Row:
+        """Keys, words and what a click does at the left, a state at the right; keys go where all do not fit."""
+        width, self._pairs = max(1, self._body.size.width), pairs
         if self._notice:
-            return cut(row(Span(safe(self._notice), "accent")), max(1, self._body.size.width))
-        spans: list[Span] = []
-        for keys, text in self._choices:
-            first = keys.split(",")[0]
-            shown = "/".join({"enter": "Enter"}.get(key, key) for key in keys.split(","))
-            spans += [Span(shown, "key", f"screen.choose({first!r})"), Span(f" {text}   ")]
-        spans += [Span("q/Esc", "key", "screen.shut"), Span(f" {self._words('dialog.close')}   ")]
-        spans += [Span("j/k", "key"), Span(f" {self._words('dialog.scroll')}   ")]
-        if not self._choices:
-            spans += [Span("y/w", "key", "screen.copy"), Span(f" {self._words('list.take')}")]
-        return cut(tuple(spans), max(1, self._body.size.width))
+            return cut(row(Span(safe(self._notice), "accent")), width)
+        tail = row(Span(f" {state}", "dim")) if state else ()
+        kept = [_key(key, self._words(text), action) for key, text, action in pairs]
+        while len(kept) > 1 and sum(map(width_of, kept)) - GAP + (width_of(tail) + 1 if tail else 0) > width:
+            kept.pop(-2)
+        line = tuple(itertools.chain.from_iterable(kept))
+        line = (*line[:-1], line[-1]._replace(text=line[-1].text.rstrip()))
+        return ends(line, tail, width) if tail else cut(line, width)
 
     def action_choose(self, key: str) -> None:
         self.dismiss(key)
@@ -175,7 +182,6 @@ class Large(Dialog):
 
     WIDE = 130
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,f1", "keys", show=False)]
-    _pairs: Sequence[tuple[str, str, str]] = ()
 
     def action_keys(self) -> None:
         """All keys that work now, also those that the last line has no place for."""
@@ -191,19 +197,6 @@ class Large(Dialog):
         width, height = self.app.size
         self._body.styles.width = max(5, min(self.WIDE, width - (4 if width > 84 else 0)))
         self._body.styles.height = max(4, height - (2 if height > 24 else 0))
-
-    def keyline(self, pairs: Sequence[tuple[str, str, str]], state: str = "") -> Row:
-        """Keys, words and what a click does at the left, a state at the right; keys go where all do not fit."""
-        width, self._pairs = max(1, self._body.size.width), pairs
-        if self._notice:
-            return cut(row(Span(safe(self._notice), "accent")), width)
-        tail = row(Span(f" {state}", "dim")) if state else ()
-        kept = [_key(key, self._words(text), action) for key, text, action in pairs]
-        while len(kept) > 1 and sum(map(width_of, kept)) - GAP + (width_of(tail) + 1 if tail else 0) > width:
-            kept.pop(-2)
-        line = tuple(itertools.chain.from_iterable(kept))
-        line = (*line[:-1], line[-1]._replace(text=line[-1].text.rstrip()))
-        return ends(line, tail, width) if tail else cut(line, width)
 
 
 def _key(key: str, text: str, action: str) -> Row:

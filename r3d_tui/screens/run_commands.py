@@ -86,9 +86,9 @@ def _confirm(board: Board, request: RunRequest, title: str, found: tuple[Preview
     """Show a preview; Enter starts the run, a accepts what may be accepted and shows the preview after it."""
     words, client = board.words, board.host.client
     acceptable = tuple(one.stage for one in found if one.acceptable)
-    choices: tuple[tuple[str, str], ...] = (("enter,y", words("preview.go")),)
+    choices: tuple[tuple[str, str], ...] = (("enter,y", "preview.go"),)
     if acceptable:
-        choices += (("a", words("preview.accept")),)
+        choices += (("a", "preview.accept"),)
 
     def chosen(choice: str | None) -> None:
         if choice == "a":
@@ -121,7 +121,7 @@ def stop(board: Board) -> None:
         words("stop.title"),
         lambda look: paragraph(words("stop.text"), look.width),
         words,
-        choices=(("y", words("stop.yes")),),
+        choices=(("y", "stop.yes"),),
         width=64,
     )
     board.app.push_screen(dialog, chosen)

@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+KeyHint = tuple[str, str, str]
+"""In the last line of a dialog: a key, the key of its words, what a click on it does."""
 Group = Literal["run", "look", "move", "out", "console"]
 
 
