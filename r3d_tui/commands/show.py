@@ -10,7 +10,7 @@ import typer
 
 from backends import api
 from backends.core.client import Client
-from backends.core.messages import InputError, line
+from backends.core.messages import N_, InputError, line
 from backends.core.needs import Finding
 from r3d_tui.commands.options import (
     Json,
@@ -29,6 +29,8 @@ from r3d_tui.commands.options import (
 from r3d_tui.text import figures
 from r3d_tui.text.rows import safe_lines
 from r3d_tui.views.chips import devices_setting, number_of
+
+SERVER_HINT = N_("exclude the server in the console (Space), or set infer.devices in r3d.toml and run again")
 
 
 def status(json_document: Json = False) -> None:
@@ -115,6 +117,8 @@ def choose_devices(client: Client, excluded: tuple[int, ...], included: tuple[in
     """As Space in the console: in the inference that runs, else in `infer.devices` of r3d.toml."""
     snapshot, words = client.snapshot(), chosen_words()
     known = {number_of(device.id): device.id for device in snapshot.run.devices}
+    if any(device.server is not None for device in snapshot.run.devices) and snapshot.run.state == "running":
+        raise InputError("chips of a server are not excluded one by one", hint=SERVER_HINT)
     if any(stage.name == "infer" and stage.state == "running" for stage in snapshot.run.stages):
         refuse(_unknown_devices((*excluded, *included), known))
         for number, take in [*((n, "out") for n in excluded), *((n, "in") for n in included)]:

@@ -9,11 +9,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from backends.api import build_demo, stage_names
+from backends.core.client import Client, Snapshot
+from backends.core.events import ServerWork
+from backends.core.messages import InputError
+from backends.core.run_state import DeviceRun, Run
 from r3d_tui.commands.options import globals_first
+from r3d_tui.commands.show import choose_devices
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -338,6 +344,22 @@ def test_devices_are_excluded_and_included_without_a_screen(tmp_path: Path) -> N
     assert "no device would be left" in r3d("devices", "--exclude", "0,1,2", cwd=tmp_path / "w").stderr
     assert 0 == r3d("devices", "--include", "3", cwd=tmp_path / "w").returncode
     assert not [line for line in settings.read_text().splitlines() if line.startswith("devices")]
+
+
+class OverServers:
+    """A client whose run is on over two servers."""
+
+    workspace = Path()
+
+    def snapshot(self) -> Snapshot:
+        servers = tuple(DeviceRun(f"local-{number}", server=ServerWork()) for number in (1, 2))
+        return Snapshot(1, self.workspace, Run(state="running", devices=servers))
+
+
+def test_a_chip_of_a_server_is_not_excluded_from_a_run() -> None:
+    """One line says so, and r3d.toml stays as it is."""
+    with pytest.raises(InputError, match="chips of a server are not excluded one by one"):
+        choose_devices(cast(Client, OverServers()), (0,), ())
 
 
 @pytest.mark.parametrize(
