@@ -181,7 +181,6 @@ class GroupedHelp(TyperGroup):
 
 
 def first_sentence(text: str) -> str:
-    """The first paragraph of a help text, on one line."""
     return " ".join(text.strip().partition("\n\n")[0].split())
 
 

@@ -22,8 +22,6 @@ NEAR = 100
 
 
 class ListPane(Sheet):
-    """Shows a listing, or rows that are all there."""
-
     def __init__(
         self,
         words: Words,
@@ -59,7 +57,6 @@ class ListPane(Sheet):
         super().show([*above, head], title, here + self._above, foot)
 
     def _sorting(self, span: Span) -> Span:
-        """A click on a heading sorts by it."""
         for place, key in enumerate(self._listing.keys if self._listing is not None else ()):
             if self._words(key.heading) == span.text.strip():
                 return span._replace(action=f"sort_by({place})")
@@ -107,7 +104,6 @@ class ListPane(Sheet):
         return tuple(span._replace(action=f"pick({index})") for span in line)
 
     def _read_around(self, index: int) -> None:
-        """Read the entries around a row that is seen."""
         listing, reading = self._listing, self._reading
         if listing is None or (reading and reading[0] is listing and abs(reading[1] - index) < NEAR):
             return

@@ -66,8 +66,6 @@ class View(Struct, frozen=True):
 
 
 class Panel(Sheet):
-    """One panel: a view in a sheet."""
-
     DEFAULT_CSS = "Panel { padding: 0; }"
 
     def __init__(self, view: View) -> None:

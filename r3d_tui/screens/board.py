@@ -146,7 +146,6 @@ class Board(HeldScreen):
 
     @on(FeedBroke)
     def take_broken(self, message: FeedBroke) -> None:
-        """The workspace cannot be read now."""
         self.state.broken = self.words.line(message.text)
         self._begin()
         self.draw_news()

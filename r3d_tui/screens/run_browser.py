@@ -114,7 +114,6 @@ class RunBrowser(Large):
         return Heat(ground, right, wrong, ink)
 
     def _read(self) -> None:
-        """Ask for what the page lacks."""
         if (question := self.state.question()) is None:
             return
         work, take = question
@@ -166,7 +165,6 @@ class RunBrowser(Large):
             self.dismiss("")
 
     def action_escape(self) -> None:
-        """Forget the filter where there is one, else go back."""
         listing = self.state.listing
         if listing is not None and listing.pattern:
             self._pane.rearrange(listing, "", listing.key)

@@ -105,7 +105,6 @@ def _start(board: Board, request: RunRequest) -> None:
 
 
 def stop(board: Board) -> None:
-    """Ask once, then stop the run."""
     if not board.allowed():
         return
     if not board.state.running:

@@ -240,7 +240,6 @@ class Setup(Screen[Path | None]):
         return texts
 
     def action_candidate(self, step: int) -> None:
-        """Put the next thing that was found into the field."""
         field = (self.focused.id or "").removeprefix("in-") if self.focused is not None else ""
         if found := self._candidates.get(field, ()):
             entry = self._inputs[field]

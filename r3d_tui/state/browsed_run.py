@@ -24,8 +24,6 @@ Pictures = tuple[tuple[Row, ...], ...]
 
 
 class PageList(Struct, frozen=True):
-    """How a page lists its entries."""
-
     fields: tuple[Field, ...]
     query: Query
     name: str
@@ -111,8 +109,6 @@ class BrowsedRun:
 
 
 class RunReader:
-    """Opens a workspace's runs for the browser."""
-
     def __init__(self, client: Client, words: Words, *, is_read_only: bool, has_colours: bool) -> None:
         """Reasons are worded, and so found and sorted by, in the language of `words`."""
         self.client, self.is_read_only = client, is_read_only

@@ -162,8 +162,6 @@ class LogPiece(Struct, frozen=True):
 
 @dataclass
 class LogCame(Message, bubble=False):
-    """A piece of the log that is being watched."""
-
     piece: LogPiece
 
 

@@ -137,7 +137,6 @@ class LogBook:
         return self._matching[1]
 
     def row_of(self, line: int) -> int:
-        """The first wrapped row of a line."""
         import bisect
 
         return bisect.bisect_left(self.wrapped(self._width), line, key=lambda pair: pair[0])

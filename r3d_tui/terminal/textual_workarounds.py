@@ -213,7 +213,6 @@ def _codes(style: Style, system: ColorSystem) -> str:
 
 @lru_cache(maxsize=4096)
 def pen_of(codes: str) -> Pen:
-    """The pen that a style's codes make of a plain one."""
     attributes: set[str] = set()
     front, back = PLAIN.front, PLAIN.back
     left = [code for code in codes.split(";") if code]
@@ -292,7 +291,6 @@ class ConsoleBase(App[int]):
 
     @property
     def fault(self) -> Exception | None:
-        """The exception that ended the application."""
         return self._exception
 
     def _fatal_error(self) -> None:

@@ -23,8 +23,6 @@ Cell = Callable[[Any, Look], str | Span]
 
 
 class Field(Struct, frozen=True):
-    """One column of a list."""
-
     heading: str
     """Key of its words; empty: no heading."""
     width: int
@@ -43,7 +41,6 @@ class Field(Struct, frozen=True):
 
 
 def sort_keys(fields: Sequence[Field]) -> tuple[SortKey[Any], ...]:
-    """What a list of these columns may be sorted by."""
     return tuple(SortKey(one.heading, attrgetter(one.sorts), one.down, one.sorts) for one in fields if one.sorts)
 
 

@@ -18,8 +18,6 @@ BEFORE, BEHIND = 200, 400
 
 
 class SortKey(Struct, Generic[T], frozen=True):
-    """One way to sort entries."""
-
     heading: str
     """Key of the column's heading in the language files."""
     value: Callable[[T], Any]
@@ -35,8 +33,6 @@ class SortKey(Struct, Generic[T], frozen=True):
 
 
 class Arranged(Struct, Generic[T], frozen=True):
-    """Entries that were filtered and sorted."""
-
     count: int
     read: Callable[[int, int], Sequence[T]]
     """Some of them: the first one's row, and how many."""

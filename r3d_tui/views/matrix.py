@@ -46,7 +46,6 @@ class Matrix(Struct, frozen=True):
         return self.counts[row][column] / max(1, self.videos[row])
 
     def diagonal(self, row: int, column: int) -> bool:
-        """Whether the cell counts right videos."""
         return self.rows[row] == self.columns[column]
 
 
@@ -86,7 +85,6 @@ class Drawing(Struct, frozen=True):
         return Confusion(self.whole.rows[y], self.whole.columns[x], self.whole.counts[y][x])
 
     def place(self, pair: Confusion) -> Place:
-        """Where a pair stands."""
         if self.whole is None:
             return (self.pairs.index(pair) if pair in self.pairs else 0), 0
         return self.whole.rows.index(pair.label), self.whole.columns.index(pair.predicted)

@@ -121,7 +121,6 @@ class Sheet(Widget, can_focus=True):
 
     @property
     def page(self) -> int:
-        """Rows that fit at once."""
         return max(0, self.size.height - (self._title is not None) - (self._foot is not None))
 
     @property
