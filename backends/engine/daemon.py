@@ -23,7 +23,7 @@ from backends.core.messages import R3dError
 from backends.core.plan import Plan
 from backends.engine.control_socket import serve
 from backends.engine.folders import Folders, RunFolder
-from backends.engine.lock import WorkspaceLock, disk_trouble
+from backends.engine.lock import WorkspaceLock, disk_error
 from backends.engine.supervisor import Supervisor
 
 
@@ -51,7 +51,7 @@ def main() -> int:
             shutil.rmtree(folder.path, ignore_errors=True)
         if held is not None:
             held.release()  # first: whoever hears the refusal may start again at once
-        return _refuse(reply, error if isinstance(error, R3dError) else disk_trouble(error, folders.workspace))
+        return _refuse(reply, error if isinstance(error, R3dError) else disk_error(error, folders.workspace))
     held.release()
     return 0
 

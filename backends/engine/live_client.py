@@ -170,7 +170,7 @@ class LiveClient:
         try:
             return preview(Cache(self._folders), plan, accept)
         except OSError as error:
-            raise lock.disk_trouble(error, self.workspace) from None
+            raise lock.disk_error(error, self.workspace) from None
 
     def log(self, stage: str, offset: int | None = None, limit: int = 65536) -> LogChunk:
         path = self.log_path(stage)

@@ -127,7 +127,7 @@ def check_writable(folder: Path) -> None:
         raise InputError(text, hint=hint, path=str(folder))
 
 
-def disk_trouble(error: OSError, folder: Path) -> R3dError:
+def disk_error(error: OSError, folder: Path) -> R3dError:
     """The one line for a disk that cannot be written to."""
     if is_full(error):
         return StageError("{folder}: the disk is full", hint=FULL_HINT, folder=str(folder))

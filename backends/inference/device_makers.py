@@ -13,7 +13,7 @@ from msgspec import Struct
 from backends.ascend import plog
 from backends.ascend.ais_bench_device import ToolDevice, ToolSetup
 from backends.ascend.ais_bench_files import MOST_FILES, Kind, prepare
-from backends.ascend.ais_bench_install import Summary, probe
+from backends.ascend.ais_bench_install import probe
 from backends.core.messages import N_, InputError, Scalar
 from backends.data.clip_store import ClipIndex
 from backends.device.clip_reader import ClipReader
@@ -34,7 +34,18 @@ class DeviceMaker(Struct, frozen=True):
 
     def figures(self) -> Mapping[str, Scalar]:
         """The tool's own figures: compute only, filler counted. None where no run of a chip succeeded."""
-        return _figures(self.tool.summaries) if self.tool is not None else {}
+        if self.tool is None:
+            return {}
+        by_device = self.tool.summaries.values()
+        rates = [statistics.fmean(one.throughput for one in some) for some in by_device if some]
+        summaries = [one for some in by_device for one in some]
+        times = [ms for one in summaries for ms in one.times_ms]
+        return {
+            "tool_throughput": sum(rates) if rates else None,
+            "tool_chips": len(rates),
+            "npu_compute_ms_mean": statistics.fmean(times) if times else _mean([one.mean_ms for one in summaries]),
+            "npu_compute_ms_median": statistics.median(times) if times else _mean([one.median_ms for one in summaries]),
+        }
 
     def clean(self) -> None:
         if self.tool is not None:
@@ -98,18 +109,6 @@ def _guide_files(job: Job, store: ClipIndex) -> dict[tuple[int, ...], Path]:
         return {}
     folder = preprocess.path("bins")
     return {tuple(video.numbers): folder / f"{video.id}.bin" for video in store.videos}
-
-
-def _figures(by_device: Mapping[str, Sequence[Summary]]) -> dict[str, Scalar]:
-    rates = [statistics.fmean(one.throughput for one in some) for some in by_device.values() if some]
-    summaries = [one for some in by_device.values() for one in some]
-    times = [ms for one in summaries for ms in one.times_ms]
-    return {
-        "tool_throughput": sum(rates) if rates else None,
-        "tool_chips": len(rates),
-        "npu_compute_ms_mean": statistics.fmean(times) if times else _mean([one.mean_ms for one in summaries]),
-        "npu_compute_ms_median": statistics.median(times) if times else _mean([one.median_ms for one in summaries]),
-    }
 
 
 def _mean(values: Sequence[float]) -> float | None:

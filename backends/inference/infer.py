@@ -8,7 +8,6 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -45,9 +44,6 @@ from backends.inference.select_devices import VISIBLE, Choice, choose_chips, non
 from backends.monitor.cpu_groups import cpu_devices
 from backends.monitor.energy import NOTHING
 from backends.worker.job import Job
-
-if TYPE_CHECKING:
-    from backends.data.clip_store import ClipStore
 
 ROWS = "rows.bin"
 AGAIN_S = 2.0
@@ -235,8 +231,7 @@ def find_devices(
 
 def find_upstream(job: Job) -> tuple[Path, Path]:
     compiled = job.upstream.get("compile")
-    source = compiled or job.upstream.get("simplify")
-    preprocess = job.upstream.get("preprocess")
+    source, preprocess = compiled or job.upstream.get("simplify"), job.upstream.get("preprocess")
     if source is None or preprocess is None:
         missing = "a model" if source is None else "a clip store"
         hint = N_("run the stages before this one")
@@ -247,18 +242,14 @@ def find_upstream(job: Job) -> tuple[Path, Path]:
 def open_index(entry: str, folder: Path) -> ClipIndex:
     """What the clip store of a run holds; its clips are read by the devices.
 
-    InputError where it is empty or its clips are not what the model takes.
+    InputError where it is empty.
     """
     refuse_remote(folder)
     store: ClipIndex = read_index(folder) if entry == CLIPS else load(entry).open(folder)
-    _check_fits(store, folder)
-    return store
-
-
-def _check_fits(store: ClipIndex | ClipStore, folder: Path) -> None:
     if not store.clip_count:
         hint = N_("look at what the preprocess stage skipped")
         raise InputError("{path}: the clip store holds no clips", hint=hint, path=str(folder))
+    return store
 
 
 def report_resumed(job: Job, ledger: Ledger, clips: int) -> None:
@@ -268,7 +259,7 @@ def report_resumed(job: Job, ledger: Ledger, clips: int) -> None:
         job.note(line("{done} of {clips} clips have scores already", done=ledger.resumed, clips=clips))
 
 
-def skip_videos(job: Job, store: ClipIndex | ClipStore, dropped: Mapping[int, Line]) -> None:
+def skip_videos(job: Job, store: ClipIndex, dropped: Mapping[int, Line]) -> None:
     """Each video of which a clip could not be read, by name, with the first reason."""
     clips, named = sorted(dropped), list[tuple[int, str]]()
     for video in store.videos if clips else ():

@@ -20,7 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from backends.ascend.ais_bench_files import prepare
-from backends.ascend.ais_bench_install import AisBench, Summary, probe, pure_line, read_summary, sourced, summary_path
+from backends.ascend.ais_bench_install import AisBench, probe, pure_line, read_summary, sourced, summary_path
 from backends.ascend.diagnosis import diagnose_run
 from backends.core.messages import N_, InputError, Line, R3dError, StageError, line
 from backends.core.model_io import ClipShape
@@ -319,10 +319,6 @@ def _ended(device: DeviceSpec, tool: Tool, summary: Path, batch: int, loop: int)
     found = read_summary(summary)
     if found is None:
         raise StageError("{device}: ais_bench wrote no summary", hint="run its line by hand", device=device.id)
-    return _reported(device, found, batch, loop)
-
-
-def _reported(device: DeviceSpec, found: Summary, batch: int, loop: int) -> Measured:
     batches = len(found.times_ms) or loop
     rate = 1000 * batch / found.mean_ms
     return Measured(device.id, device.name, batches, found.median_ms, found.p95_ms, found.mean_ms, rate, None)
