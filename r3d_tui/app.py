@@ -131,7 +131,7 @@ class ConsoleApp(ConsoleBase):
         self.board.catch_up()
 
     def on_key(self, event: events.Key) -> None:
-        """One that nobody took: typed before the screen's line had the focus, it stands there all the same."""
+        """A key that no widget handled: typed before the screen's input had the focus, it goes into that input."""
         entry = getattr(self.screen, "entry", None)
         if isinstance(entry, Input) and event.is_printable and event.character:
             entry.insert_text_at_cursor(event.character)

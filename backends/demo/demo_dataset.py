@@ -81,7 +81,7 @@ def make_demo_videos(
     """Write `videos/<class>/<video>.avi` and `splits/<class>_test_split1.txt` under `folder`; give the list.
 
     A video that is there already stays as it is: each comes to its name whole, so that work cut off is taken up.
-    Raises StageError where a file cannot be written or did not become whole.
+    Raises NeedError where OpenCV cannot write the codec, StageError where a file did not become whole.
     """
     listed = demo_videos(videos_per_class, seed, training_per_class)
     for torn in (folder / "videos").glob("*/.*.part.avi"):
@@ -117,6 +117,9 @@ def write_video(path: Path, frames: Iterable[Frame]) -> None:
     code = cv2.VideoWriter.fourcc(*CODEC)
     writer = cv2.VideoWriter(str(part), cv2.CAP_FFMPEG, code, FRAMES_PER_SECOND, (WIDTH, HEIGHT))
     if not writer.isOpened():
+        if os.access(path.parent, os.W_OK):
+            text, hint = N_("this OpenCV cannot write {codec} video"), N_("pip install opencv-python-headless")
+            raise NeedError(text, hint=hint, codec=CODEC)
         raise StageError("{path}: cannot be written", hint="choose another folder", path=str(path))
     written = 0
     for frame in frames:

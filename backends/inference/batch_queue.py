@@ -69,7 +69,7 @@ class BatchQueue:
 
     def give_back(self, device: str, flight: Sequence[Batch], blamed_for: Line | None) -> None:
         """What a lost device had goes to the front; the first of it may be to blame, and is held back in the end."""
-        back = [batch for batch in flight if not self.is_taken_care_of(batch)]
+        back = [batch for batch in flight if not self.leaves_copy(batch)]
         if back and back[0] is flight[0] and blamed_for is not None:
             failures = self.add_failure(back[0], device, blamed_for)
             if len(failures) >= FAILURES:
@@ -107,8 +107,8 @@ class BatchQueue:
         """Of a batch in flight at two devices: one has answered."""
         return self._copied.get(batch.id, False)
 
-    def is_taken_care_of(self, batch: Batch) -> bool:
-        """Of a batch that was at two devices and left one: it has its scores, or the other device still has it."""
+    def leaves_copy(self, batch: Batch) -> bool:
+        """One device gives the batch up: True where a second has it, or has given its scores."""
         if batch.id not in self._copied:
             return False
         if not self._copied[batch.id]:

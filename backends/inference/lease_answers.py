@@ -40,7 +40,7 @@ class LeaseAnswers:
         lease = device.end(event.lease, event.at)
         if isinstance(event, ev.Answered):
             return self._answered(device, event, lease)
-        if lease is None or self._queue.is_taken_care_of(lease.batch):
+        if lease is None or self._queue.leaves_copy(lease.batch):
             return ()
         if isinstance(event, ev.Refused):
             return self._one_by_one(lease.batch, event.reason)

@@ -19,15 +19,7 @@ from r3d_tui.commands.options import Json, chosen_words, open_workspace, print_j
 from r3d_tui.headless.html_report import WORST, PageContents, Thumbnail, html_page
 from r3d_tui.lang.words import Words
 from r3d_tui.text.rows import safe
-from r3d_tui.views.verification import (
-    MEASURES,
-    mark,
-    precision_mode,
-    verified,
-    verified_cells,
-    verify_failure,
-    verify_stage,
-)
+from r3d_tui.views.verification import MEASURES, precision_mode, verified, verified_rows, verify_failure, verify_stage
 
 SIDE = 112
 """Pixels of a thumbnail: a clip as the model sees it."""
@@ -112,7 +104,7 @@ def markdown_page(text: str, run: Run, words: Words) -> str:
 
 def _verification(run: Run, words: Words) -> Iterator[str]:
     stage = verify_stage(run)
-    rows = verified(stage)
+    rows = verified_rows(stage)
     if rows or stage.state in ("failed", "skipped"):
         yield f"## {_cell(words.line(line('Verification')))}\n"
     if stage.state in ("failed", "skipped"):
@@ -120,8 +112,8 @@ def _verification(run: Run, words: Words) -> Iterator[str]:
     if rows:
         yield _row(map(words, ("panel.model", *MEASURES)))
         yield "|---" * 5 + "|"
-    for one in rows:
-        yield _row(verified_cells(one, precision_mode(stage)), mark(one).text)
+    for cells, mark in rows:
+        yield _row(cells, mark.text)
 
 
 def _row(cells: Iterable[str], last: str = "") -> str:

@@ -10,7 +10,7 @@ import typer
 
 from backends import api
 from backends.core.client import Client
-from backends.core.messages import N_, InputError, line
+from backends.core.messages import N_, InputError, R3dError, line
 from backends.core.needs import Finding
 from r3d_tui.commands.options import (
     Json,
@@ -187,12 +187,14 @@ def doctor(
 
 def _findings(workspace: Path | None, bundle: Path | None) -> tuple[Finding, ...]:
     """What doctor finds; the bundle is written also where it ends with an error."""
-    findings = None
     try:
         findings = api.doctor(workspace)
-    finally:
+    except R3dError:
         if bundle is not None:
-            _pack(workspace, bundle, findings)
+            _pack(workspace, bundle, None)
+        raise
+    if bundle is not None:
+        _pack(workspace, bundle, findings)
     return findings
 
 

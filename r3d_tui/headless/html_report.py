@@ -17,15 +17,7 @@ from backends.core.values import DeviceSample, Report, VideoScore
 from r3d_tui.lang.words import Words
 from r3d_tui.text.figures import DASH, count, number, percent, rate, seconds
 from r3d_tui.text.rows import safe
-from r3d_tui.views.verification import (
-    MEASURES,
-    mark,
-    precision_mode,
-    verified,
-    verified_cells,
-    verify_failure,
-    verify_stage,
-)
+from r3d_tui.views.verification import MEASURES, verified_rows, verify_failure, verify_stage
 
 MATRIX_CLASSES = 60
 """A matrix of more classes is not readable at the width of a page: the pairs stand instead."""
@@ -182,14 +174,13 @@ def _axis(report: Report, words: Words) -> str:
 def _verification(run: Run, words: Words) -> Iterator[str]:
     """How far each model lies from what it was made from; first whether that failed."""
     stage = verify_stage(run)
-    if not (rows := verified(stage)) and stage.state != "failed":
+    if not (rows := verified_rows(stage)) and stage.state != "failed":
         return
     yield _heading(line("Verification"), words)
     if stage.state == "failed":
         yield f'<p class="bad">{_text(words.line(verify_failure(stage)))}</p>'
-    mode, heads = precision_mode(stage), map(words, ("panel.model", *MEASURES))
-    marks = (f'<span class="{mark(one).role}">{mark(one).text}</span>' for one in rows)
-    shown = ((*map(_text, verified_cells(one, mode)), sign) for one, sign in zip(rows, marks, strict=True))
+    heads = map(words, ("panel.model", *MEASURES))
+    shown = ((*map(_text, cells), f'<span class="{mark.role}">{mark.text}</span>') for cells, mark in rows)
     yield from _table([*heads, ""], shown)
 
 

@@ -67,6 +67,12 @@ def verified_cells(one: Verified, mode: str) -> tuple[str, str, str, str]:
     return name, figures.small(one.max_abs), figures.number(one.cosine, 7), figures.percent(one.top1)
 
 
+def verified_rows(stage: StageRun) -> list[tuple[tuple[str, str, str, str], Span]]:
+    """Cells and mark of each model that verify compared."""
+    mode = precision_mode(stage)
+    return [(verified_cells(one, mode), mark(one)) for one in verified(stage)]
+
+
 def verify_failure(stage: StageRun) -> Line:
     """What stands beside the accuracy of a run whose verification failed."""
     return line("the model is not verified: {reason}", reason=stage.reason)

@@ -14,10 +14,17 @@ from backends.ascend.compile_params import CompileParams
 from backends.core.codec import decode
 from backends.core.settings import CompileSettings, InferSettings, ModelSettings, Settings
 from backends.models.model_specs import COMPILE, EXPORT, SIMPLIFY, VERIFY, ExportParams, VerifyParams
+from backends.models.network import Wanted
 from backends.pipeline import whole_plan
 from tests.models.toolkits import make_toolkit
 
 CPU = Settings(model=ModelSettings(checkpoint=Path("/c.pth"), depth=18, no_max_pool=True), infer=InferSettings(batch=4))
+
+
+def test_every_param_of_export_and_compile_has_a_setting_of_its_name() -> None:
+    """They are taken by name: a setting that is renamed alone would leave its param at the default."""
+    assert set(Wanted.__struct_fields__) <= set(ModelSettings.__struct_fields__)
+    assert set(CompileParams.__struct_fields__) - {"clip", "input"} <= set(CompileSettings.__struct_fields__)
 
 
 def test_settings_reach_the_stages() -> None:
