@@ -241,7 +241,7 @@ def test_a_run_ends_well_without_the_chip_that_failed(place: Place, fault: str) 
     code = FAULTS[fault].get("code")
     assert re.search(r"npu:1 +dropped · ", place.words)
     assert " devices dropped 1 " in place.words
-    assert (f"({code})" if code else "no answer for 3 s") in place.words
+    assert re.search(rf"\({code}\)" if code else r"no answer for \d+ s", place.words)  # 3 s, more on a busy machine
     place.clean(server)
 
 
