@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -33,6 +34,7 @@ FRAMES = {
     "Turnk_r_Pippi_Michel_cartwheel_f_cm_np2_le_med_6": 83,
 }
 """Frames that ffmpeg extracts from each real clip."""
+CLIPS = ".r3d/artifacts/preprocess/*/store/index.jsonl"
 
 
 def r3d(*arguments: str, cwd: Path) -> str:
@@ -115,6 +117,35 @@ def test_killed_anywhere_it_ends_with_the_same_scores(tmp_path: Path) -> None:
     expected = json.loads(r3d("-w", "clean", "status", "--json", cwd=tmp_path))["result"]
     assert expected["clips"] == report["clips"]
     assert expected["top1"] == report["top1"]
+    assert gone(killed)
+
+
+@pytest.mark.slow
+def test_killed_while_clips_follow_frames_it_goes_on_with_both(tmp_path: Path) -> None:
+    """kill -9 of the engine and its workers when clips are there and the last frame is not: results of a clean run."""
+    clean, killed = (make_workspace(tmp_path / str(keep), 4, keep_frames=keep) for keep in (False, True))
+    r3d("-w", str(clean), "run", "--headless", cwd=tmp_path)
+    front_end = start("-w", str(killed), "run", "--headless", cwd=tmp_path)
+    until = time.monotonic() + 60
+    while not (indices := [path for path in killed.glob(CLIPS) if path.read_bytes().count(b"\n") > 3]):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    holder = lock.owner(Folders(killed))
+    assert holder is not None
+    for pid in (holder.pid, *sorted(set(leftovers(killed)))):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    front_end.kill()
+    front_end.communicate()
+    assert not list(killed.glob(".r3d/artifacts/frames/*/frames.json"))
+    there = indices[0].read_bytes().splitlines()[1:3]
+    assert 3 <= len(list(killed.glob(".r3d/artifacts/frames/*/frames/*/*"))) < 40
+    r3d("-w", str(killed), "run", "--headless", cwd=tmp_path)
+    assert there == indices[0].read_bytes().splitlines()[1:3]
+    assert scores(clean) == scores(killed)
+    stores = [next(workspace.glob(CLIPS)) for workspace in (clean, killed)]
+    assert stores[0].read_bytes() == stores[1].read_bytes()
+    assert r3d("-w", str(killed), "run", "--headless", cwd=tmp_path).count("up to date") > 5
     assert gone(killed)
 
 

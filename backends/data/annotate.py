@@ -6,7 +6,6 @@ It reads no pixels: a video is its id, its label and how many frames it has.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -34,7 +33,7 @@ from backends.data.datasets.class_folders import subset_by_share
 from backends.data.datasets.hmdb51 import HMDB51
 from backends.data.video_files import EXAMPLE, Source, count_frames, folder_names
 from backends.data.video_sources import find_sources
-from backends.worker.job import Job, Upstream
+from backends.worker.job import Job
 
 
 class Annotated(Struct, frozen=True):
@@ -48,30 +47,18 @@ class Annotated(Struct, frozen=True):
 
 
 class Frames:
-    """How many frames each video has: as the frames stage counted them, or as their folders hold."""
+    """How many frames each video has, as their folders hold."""
 
-    def __init__(self, folder: Path, counts: Mapping[tuple[str, str], int] | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise InputError("{path}: no folder of frames", hint="it must hold {example}", path=str(folder),
                              example=EXAMPLE)  # fmt: skip
         self.folder = folder
-        self._counts = counts
-        """By class and id."""
-
-    @classmethod
-    def of_stage(cls, upstream: Upstream) -> Frames:
-        """Of the frames stage, which may have made only the frames that a clip uses."""
-        if "index" not in upstream.outcome.outputs:
-            return cls(upstream.path("frames"))
-        videos = json.loads(upstream.path("index").read_bytes())["videos"]
-        return cls(upstream.path("frames"), {(video["class"], video["id"]): video["frames"] for video in videos})
 
     is_counted = True
 
     def count(self, label: str, video: str) -> int | None:
         """Frames of a video; None where it has no folder."""
-        if self._counts is not None:
-            return self._counts.get((label, video))
         return count_frames(self.folder / label / video)
 
     def classes(self) -> Mapping[str, Collection[str]]:
@@ -80,7 +67,7 @@ class Frames:
 
 
 class UncountedFrames(Frames):
-    """Videos whose frames nobody has counted: preprocess decodes them (`dataset.keep_frames = false`)."""
+    """Videos whose frames nobody has counted: preprocess does, and closes their segments."""
 
     is_counted = False
 
@@ -101,8 +88,8 @@ def run(job: Job) -> Outcome:
     """Stage `annotate`: `annotation.json` in the reference's form.
 
     Params: `subset`, `split`, `classes` (None: unknown), `share` (of videos in the subset, where nothing lists them).
-    Inputs: `annotation` or `splits` (a folder of lists or its archive) or neither; `frames` unless the frames stage
-    ran, or `videos` where no frames are kept; `labels` (a file of class names) where one is given.
+    Inputs: `annotation` or `splits` (a folder of lists or its archive) or neither; `frames` where a folder of them is
+    given, else `videos` where nothing lists them; `labels` (a file of class names) where one is given.
     """
     subset = str(job.params.get("subset") or "validation")
     made = _make(job, subset)
@@ -156,9 +143,8 @@ def _path(job: Job, option: str, name: str) -> Path | None:
 
 
 def _make(job: Job, subset: str) -> Annotated:
-    upstream = job.upstream.get("frames")
     given = job.inputs.get("frames")
-    frames = Frames.of_stage(upstream) if upstream else Frames(given) if given else None
+    frames = Frames(given) if given else None
     labels = job.inputs.get("labels")
     if path := job.inputs.get("annotation"):
         annotation = read_annotation(path)
@@ -177,8 +163,7 @@ def _make(job: Job, subset: str) -> Annotated:
         job.note(line(text, path=str(frames.folder)), "warning")
     order = read_class_names(labels) if labels else None
     annotation = _from_folders(frames, subset, order, job.params.get("classes"), job.params.get("share"))
-    broken = upstream.outcome.set_aside_count if upstream else job.set_aside_count
-    return Annotated(annotation, 0, len(annotation.skipped_in(subset)) + broken)
+    return Annotated(annotation, 0, len(annotation.skipped_in(subset)) + job.set_aside_count)
 
 
 def _uncounted(job: Job) -> Frames:

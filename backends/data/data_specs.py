@@ -72,12 +72,15 @@ DECODING = 2
 """The version of how videos are decoded and their frames encoded; raised by hand."""
 LABELS = "labels.json"
 """The class names in the annotation's order, for whoever numbers the classes of the clips."""
+INDEX, RECORDS = "frames.json", "made.jsonl"
+FRAMES_GROW = {"frames": "frames", "index": INDEX, "records": RECORDS}
+"""Outputs of frames. The records grow video by video, each behind its files; the index ends them."""
 DECODER = (module("av"), module("cv2", "opencv-python-headless"))
 
 
-def _decodes_in_memory(dataset: DatasetSettings) -> bool:
-    """Preprocess decodes the videos, and no frames are kept."""
-    return dataset.videos is not None and dataset.frames is None and not dataset.keep_frames
+def _from_videos(dataset: DatasetSettings) -> bool:
+    """Clips are those of the videos, whether or not a folder of their frames is kept on the way."""
+    return dataset.videos is not None and dataset.frames is None
 
 
 def _plan_frames(settings: Settings) -> Stage:
@@ -85,7 +88,7 @@ def _plan_frames(settings: Settings) -> Stage:
     given, skip = dataset.frames, None
     if given:
         skip = line("the frames are there already: {path}", path=str(given))
-    elif _decodes_in_memory(dataset):
+    elif _from_videos(dataset) and not dataset.keep_frames:
         skip = line("preprocess decodes the videos: dataset.keep_frames is false")
     clips = {"frames": pre.clip_frames, "stride": pre.clip_stride, "most": pre.max_clips}
     needed = {"subset": dataset.subset, "split": dataset.split, "share": dataset.share, "clips": clips}
@@ -97,6 +100,7 @@ def _plan_frames(settings: Settings) -> Stage:
         adds=tuple(needed),
         tuning={"workers": pre.workers},
         kept=True,
+        grows=FRAMES_GROW,
         inputs={} if skip else {**({"videos": dataset.videos} if dataset.videos else {}), **_labelling(dataset)},
         needs=(module("numpy"), *DECODER),
         skip=skip,
@@ -113,7 +117,7 @@ def _plan_annotate(settings: Settings) -> Stage:
         params |= {"classes": settings.model.classes, "share": dataset.share}
     if dataset.frames:
         inputs["frames"] = dataset.frames
-    elif not inputs and dataset.videos and _decodes_in_memory(dataset):
+    elif not inputs and dataset.videos:
         inputs["videos"] = dataset.videos
     if dataset.labels != "auto":
         inputs["labels"] = Path(dataset.labels)
@@ -131,7 +135,7 @@ def _preprocess(settings: Settings) -> Stage:
     needs, inputs, version = [module("numpy"), module("simplejpeg"), module("PIL", "pillow")], {}, 2
     if dataset.frames:
         inputs["frames"] = dataset.frames
-    elif dataset.videos and _decodes_in_memory(dataset):
+    elif dataset.videos:
         inputs["videos"] = dataset.videos
         version += 100 * DECODING
         needs += DECODER
@@ -153,6 +157,7 @@ def _preprocess(settings: Settings) -> Stage:
         kept=True,
         adds=("write_bins",),
         grows={"store": "store", "labels": LABELS},
+        follows=("frames",) if _from_videos(dataset) and dataset.keep_frames else (),
         tuning={"workers": pre.workers},
         inputs=inputs,
         needs=tuple(needs),
@@ -169,12 +174,12 @@ def _labelling(dataset: DatasetSettings) -> dict[str, Path]:
 FRAMES = StageSpec("frames", {"check": Reads()}, _plan_frames)
 """Videos to folders of JPEG files."""
 
-ANNOTATE = StageSpec("annotate", {"check": Reads(), "frames": Reads(("frames", "index"))}, _plan_annotate)
+ANNOTATE = StageSpec("annotate", {"check": Reads()}, _plan_annotate)
 """Labels and segments in the reference's form."""
 
 PREPROCESS = StageSpec(
     "preprocess",
-    {"check": Reads(), "frames": Reads(("frames",)), "annotate": Reads(("annotation",))},
+    {"check": Reads(), "frames": Reads(tuple(FRAMES_GROW), in_key=False), "annotate": Reads(("annotation",))},
     _preprocess,
 )
 """Frames, or videos, to a clip store."""

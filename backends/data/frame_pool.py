@@ -4,12 +4,13 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
+from backends.core.codec import DecodeError, loads
 from backends.core.messages import Line, line
 from backends.data.decode import UnreadableVideoError, check_file, jpegs
 from backends.data.video_pool import Check, in_order
@@ -147,6 +148,32 @@ def link_frames(source: Path, target: Path) -> bool:
         _clear(part)
         return False
     return True
+
+
+class Records:
+    """The records of a file that grows, by label and id; a line that is not ours is passed over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._place = path, 0
+        self._found: dict[tuple[str, str], VideoFrames] = {}
+
+    def read(self) -> Mapping[tuple[str, str], VideoFrames]:
+        """All that stand there by now, the last of each video; one without frames is of a video that gave none."""
+        with suppress(FileNotFoundError), open(self._path, "rb") as file:
+            file.seek(self._place)
+            for text in file:
+                if not text.endswith(b"\n"):
+                    break
+                self._place += len(text)
+                with suppress(DecodeError, ValueError):
+                    record = loads(VideoFrames, text)
+                    self._found[record.label, record.id] = record
+        return self._found
+
+
+def read_records(path: Path) -> dict[tuple[str, str], VideoFrames]:
+    """The records of earlier attempts, of videos that gave frames."""
+    return {key: record for key, record in Records(path).read().items() if record.frames}
 
 
 def holds(folder: Path, record: VideoFrames) -> bool:

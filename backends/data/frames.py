@@ -11,19 +11,19 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from msgspec import Struct
 
-from backends.core.codec import DecodeError, dumps, loads
+from backends.core.codec import dumps
 from backends.core.events import Outcome
 from backends.core.files import make_folder, stamp_of, write_whole
 from backends.core.messages import N_, InputError, line
 from backends.data.annotation import read_annotation
 from backends.data.archives import Unpacking
-from backends.data.data_specs import frames_used
+from backends.data.data_specs import FRAMES_GROW, INDEX, RECORDS, frames_used
 from backends.data.datasets import read_lists
 from backends.data.datasets.class_folders import subset_by_share
 from backends.data.frame_pool import (
@@ -34,6 +34,7 @@ from backends.data.frame_pool import (
     link_frames,
     make_all,
     part_folders,
+    read_records,
 )
 from backends.data.video_files import Source
 from backends.data.video_sources import find_sources
@@ -41,7 +42,6 @@ from backends.worker.job import Job
 
 SIZE = 240
 """Pixels of a frame's shorter side, as the reference's script has it."""
-RECORDS = "made.jsonl"
 
 
 class Place(Struct, frozen=True):
@@ -87,11 +87,12 @@ def run(job: Job) -> Outcome:
     needed; without `clips` it is everything.
     """
     place = Place(job.out / "frames", job.out / RECORDS, job.out / "parts", job.out / "unpacked", is_own=True)
+    (job.out / INDEX).unlink(missing_ok=True)  # who follows takes it for the end
     made = extract(job, _given(job, "videos"), place)
     index = [{"class": one.label, "id": one.id, "frames": one.frames, "files": one.written, "width": one.width,
               "height": one.height} for one in made]  # fmt: skip
-    write_whole(job.out / "frames.json", json.dumps({"videos": index}, separators=(",", ":")).encode("ascii"))
-    return _outcome(made, {"frames": "frames", "index": "frames.json"})
+    write_whole(job.out / INDEX, json.dumps({"videos": index}, separators=(",", ":")).encode("ascii"))
+    return _outcome(made, dict(FRAMES_GROW))
 
 
 def step_frames(job: Job) -> Outcome:
@@ -181,17 +182,6 @@ def _limit(job: Job, first: int) -> int | None:
     return frames_used(first, int(clips["frames"]), int(clips["stride"]), int(clips["most"])) - 1
 
 
-def read_records(path: Path) -> dict[tuple[str, str], VideoFrames]:
-    """The records of earlier attempts; a line that was cut off, or that is not ours, is passed over."""
-    records: dict[tuple[str, str], VideoFrames] = {}
-    with suppress(FileNotFoundError), open(path, "rb") as file:
-        for text in file:
-            with suppress(DecodeError, ValueError):
-                record = loads(VideoFrames, text)
-                records[record.label, record.id] = record
-    return records
-
-
 class _Extraction:
     """One attempt: what is there, what an artifact of another subset has, and what is left to make."""
 
@@ -246,6 +236,7 @@ class _Extraction:
         if isinstance(made, Failed):
             self._job.set_aside(task.name, made.reason, is_temporary=made.is_temporary)
             self._skipped += 1
+            self._record(VideoFrames(task.label, task.id, 0, 0, 0, 0, "", (0, 0)))  # who follows need not wait for it
         else:
             self._keep(made)
             self._files += made.written

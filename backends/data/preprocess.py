@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
 
 from backends.core.codec import decode
@@ -19,7 +20,7 @@ from backends.data.clip_writer import ClipWriter, borrow
 from backends.data.data_specs import LABELS, PreprocessParams, StepParams, clip_count
 from backends.data.datasets import named
 from backends.data.guide_files import BinWriter, write_info
-from backends.data.video_clips import extract_videos
+from backends.data.video_clips import extract_videos, take_frames
 from backends.data.video_sources import find_sources
 from backends.device.clip_format import ClipHeader
 from backends.worker.job import Job
@@ -32,7 +33,7 @@ def run(job: Job) -> Outcome:
     """Make the clip store (and the guide's files where asked) for the subset's videos."""
     params = decode(PreprocessParams, dict(job.params))
     annotation = job.upstream["annotate"].path("annotation") if "annotate" in job.upstream else job.inputs["annotation"]
-    root = job.inputs.get("videos") or job.inputs.get("frames") or job.upstream["frames"].path("frames")
+    root = job.inputs.get("videos") or job.inputs["frames"]
     whole = read_annotation(annotation)
     videos, labels = subset(whole, annotation, params.subset), whole.labels
     if "videos" not in job.inputs and not root.is_dir():
@@ -112,16 +113,20 @@ class _Maker:
             raise StageError(text, hint=hint, root=str(root), n=len(self._videos))
 
     def _extracted(self, todo: Sequence[Video], root: Path, workers: int) -> Generator[Extracted, None, None]:
-        """Of a folder of frames, or decoded from the videos themselves."""
+        """Of a folder of frames that is given, or of the videos: by the frames stage's folder, or decoded here."""
         if "videos" not in self._job.inputs or not todo:
             yield from extract(todo, root, self._params, workers)
             return
+        make = None
+        if (frames := self._job.upstream.get("frames")) is not None and frames.has("records"):
+            make = partial(take_frames, frames.path("frames"), frames.path("records"), frames.path("index"))
         unpacked, labels = self._job.out / "unpacked", {video.id: video.label for video in self._videos}
         try:
             sources = find_sources(self._job, root, unpacked, labels)
             paths = {(source.label, source.id): source.path for source in sources}
             parts = self._job.out / "parts"
-            yield from extract_videos(todo, paths, self._params, workers or cores(), parts, self._job.check_stop)
+            workers = workers or cores()
+            yield from extract_videos(todo, paths, self._params, workers, parts, self._job.check_stop, make)
         finally:
             shutil.rmtree(unpacked, ignore_errors=True)
 

@@ -7,6 +7,7 @@ those of the folder, byte for byte.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from backends.core.files import stamp_of
 from backends.core.messages import line
 from backends.data.annotation import Video
-from backends.data.clip_extraction import Extracted, empty_segment
+from backends.data.clip_extraction import Extracted, empty_segment, extract_video
 from backends.data.data_specs import PreprocessParams, clip_count, clips, frames_used
 from backends.data.decode import UnreadableVideoError, check_file, jpegs
+from backends.data.frame_pool import Records, holds
 from backends.data.jpeg import FrameError
 from backends.data.pixels import FrameReader
 from backends.data.video_pool import Check, in_order
@@ -27,6 +30,8 @@ from backends.data.video_pool import Check, in_order
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+POLL_S = 0.1
 
 
 class ClipTask(Struct, frozen=True):
@@ -88,6 +93,27 @@ def make_part(task: ClipTask, check: Check) -> Extracted:
     return replace(made, clips=None)
 
 
+def take_frames(folder: Path, records: Path, index: Path, task: ClipTask, check: Check) -> Extracted:
+    """As `make_part`, of the folder that the frames stage makes, once the video's frames are there and if they are
+    this file's and what their record says. Where not, the video itself gives the clips, or why there are none."""
+    label, name = place = task.video.label, task.video.id
+    made = _records(records)
+    if task.source is None:
+        return make_part(task, check)
+    while not index.exists() and place not in made.read():
+        check()
+        time.sleep(POLL_S)
+    record = made.read().get(place)
+    if record is None or record.source != stamp_of(task.source) or not holds(folder / label / name, record):
+        return make_part(task, check)
+    closed = replace(task.video, end=record.frames + 1) if task.video.is_open else task.video
+    found = extract_video(closed, folder, task.params, _reader(task.params.size))
+    if found.clips is None:
+        return make_part(task, check)
+    task.part.write_bytes(found.clips.data)
+    return replace(found, clips=None)
+
+
 def read_video(source: Path, video: Video, params: PreprocessParams, check: Check = lambda: None) -> Extracted:
     """One video's clips, or why it has none. Of an open segment the outcome's `video` has the counted end.
 
@@ -138,6 +164,12 @@ def _gathered(strip: NDArray[np.uint8], windows: list[tuple[int, ...]], first: i
     for clip, numbers in enumerate(windows):
         np.take(strip, [number - first for number in numbers], axis=1, out=made[clip], mode="clip")
     return made
+
+
+@lru_cache(maxsize=1)
+def _records(path: Path) -> Records:
+    """One a process: it reads on where it was."""
+    return Records(path)
 
 
 @lru_cache(maxsize=1)

@@ -68,9 +68,9 @@ def decide_stage(cache: Cache, stage: Stage, settled: Settled, *, forced: bool =
 
 def upstream_digests(stage: Stage, settled: Settled, running: Mapping[str, str] | None = None) -> dict[str, str]:
     """What the stage reads of others, for its key; of one that is `running` its fingerprint stands in."""
-    found = {name: f"following {fingerprint}" for name, fingerprint in (running or {}).items()}
-    for name in stage.after:
-        reads = stage.reads.get(name, Reads())
+    reads_of = {name: stage.reads.get(name, Reads()) for name in stage.after}
+    found = {name: f"following {mark}" for name, mark in (running or {}).items() if reads_of[name].in_key}
+    for name, reads in reads_of.items():
         if name in settled and name not in found and (digest := read_digest(reads, *settled[name])):
             found[name] = digest
     return found

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.core.events import ItemSetAside, Outcome, StageNote
+from backends.core.events import ItemSetAside, StageNote
 from backends.core.messages import InputError
 from backends.data.annotate import run, step_annotate
 from backends.data.annotation import read_annotation
 from backends.data.datasets.hmdb51 import HMDB51
-from backends.worker.job import Upstream
 from tests.data.conftest import JobMaker
 
 
@@ -59,14 +58,6 @@ def test_videos_without_frames_are_counted(shared: Path, job: JobMaker) -> None:
     outcome = run(made)
     assert (13, 12, 1) == tuple(outcome.figures[name] for name in ("videos", "subset_videos", "missing"))
     assert ["1 of 12 videos of the subset have no frames"] == _notes(made)
-
-
-def test_frames_of_the_stage_before_are_preferred(tmp_path: Path, job: JobMaker) -> None:
-    """Where the frames stage ran, its folder is looked at."""
-    _frames(tmp_path / "made/frames", wave__a=2)
-    upstream = {"frames": Upstream(tmp_path / "made", Outcome(outputs={"frames": "frames"}))}
-    annotation = _annotation(tmp_path / "a.json", a=("validation", "wave", 3))
-    assert 0 == run(job(inputs={"annotation": annotation}, upstream=upstream)).figures["missing"]
 
 
 def test_a_wrong_folder_of_frames_is_refused(tmp_path: Path, job: JobMaker) -> None:

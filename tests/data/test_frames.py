@@ -41,7 +41,7 @@ def test_each_video_becomes_a_folder(tmp_path: Path, film: FilmMaker, job: JobMa
     assert {"class": "run", "id": "c", "frames": 5, "files": 5, "width": 320, "height": 240} == json.loads(
         (tmp_path / "out/frames.json").read_bytes()
     )["videos"][0]
-    assert {"frames": "frames", "index": "frames.json"} == outcome.outputs
+    assert {"frames": "frames", "index": "frames.json", "records": "made.jsonl"} == outcome.outputs
     assert (2, 2, 8) == tuple(outcome.figures[name] for name in ("classes", "videos", "frames"))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["frames", "frames.json", "made.jsonl"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from backends.core.settings import DatasetSettings, Settings
 from backends.data.data_specs import ANNOTATE, FRAMES, PREPROCESS
 from backends.data.datasets.hmdb51 import HMDB51
@@ -41,6 +43,17 @@ def test_without_kept_frames_preprocess_reads_the_videos() -> None:
     assert {"videos": VIDEOS} == ANNOTATE.plan(_settings(videos=VIDEOS, keep_frames=False)).inputs
     given = _settings(videos=VIDEOS, frames=FRAME_FOLDER, keep_frames=False)
     assert {"frames": FRAME_FOLDER} == PREPROCESS.plan(given).inputs
+
+
+def test_kept_frames_are_followed_and_decide_no_clip() -> None:
+    """Preprocess runs beside frames, with the inputs that it has without; annotate depends on no frames."""
+    kept, memory = (_settings(videos=VIDEOS, splits=SPLITS, keep_frames=keep) for keep in (True, False))
+    assert PREPROCESS.plan(memory) == replace(PREPROCESS.plan(kept), follows=())
+    assert ("frames",) == PREPROCESS.plan(kept).follows
+    assert not PREPROCESS.plan(kept).reads["frames"].in_key
+    assert ANNOTATE.plan(memory) == ANNOTATE.plan(kept)
+    assert ("check",) == ANNOTATE.after
+    assert () == PREPROCESS.plan(_settings(videos=VIDEOS, frames=FRAME_FOLDER)).follows
 
 
 def test_annotate_depends_only_on_what_it_uses() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from backends.data import annotate, frames, preprocess, video_clips
 from backends.data.annotation import OPEN_END, Annotation, Video, annotation_json, read_annotation
 from backends.data.clip_extraction import Extracted, extract_video
 from backends.data.clip_store import read_index
-from backends.data.data_specs import PreprocessParams
+from backends.data.data_specs import FRAMES_GROW, PreprocessParams
 from backends.data.frame_pool import VideoFrames, VideoTask, make_video
 from backends.data.pixels import FrameReader
 from backends.data.video_clips import ClipTask, extract_videos, read_video
@@ -123,19 +126,19 @@ class Stages:
         )
         return Job(request, self.said.append)
 
-    def kept(self, videos: Path) -> tuple[Outcome, Outcome]:
-        """The outcomes of annotate and preprocess behind a folder of frames."""
-        made = frames.run(self.job("frames", {"videos": videos, **self.inputs}))
-        of_frames = Upstream(self.folder / "frames", made)
-        listed = annotate.run(self.job("annotate", self.inputs, frames=of_frames))
-        of_lists = Upstream(self.folder / "annotate", listed)
-        return listed, preprocess.run(self.job("preprocess", {}, frames=of_frames, annotate=of_lists))
+    def listed(self, videos: Path) -> Upstream:
+        """What annotate gives."""
+        made = annotate.run(self.job("annotate", self.inputs or {"videos": videos}))
+        return Upstream(self.folder / "annotate", made)
 
-    def in_memory(self, videos: Path) -> tuple[Outcome, Outcome]:
-        """The same where preprocess decodes."""
-        listed = annotate.run(self.job("annotate", self.inputs or {"videos": videos}))
-        of_lists = Upstream(self.folder / "annotate", listed)
-        return listed, preprocess.run(self.job("preprocess", {"videos": videos}, annotate=of_lists))
+    def made(self, videos: Path) -> Upstream:
+        """What frames gives."""
+        made = frames.run(self.job("frames", {"videos": videos, **self.inputs}))
+        return Upstream(self.folder / "frames", made)
+
+    def store(self, videos: Path, **upstream: Upstream) -> Outcome:
+        """What preprocess gives: in memory, or behind or beside the frames stage."""
+        return preprocess.run(self.job("preprocess", {"videos": videos}, annotate=self.listed(videos), **upstream))
 
     @property
     def skipped(self) -> list[str]:
@@ -165,11 +168,52 @@ def test_stages_without_kept_frames_give_the_same_store(tmp_path: Path, film: Fi
         (lists / "val.txt").write_text("".join(f"{label}/{name}.avi\n" for label, name in names))
         inputs = {"splits": lists}
     kept, memory = (Stages(tmp_path / name, {"subset": "validation"}, inputs) for name in ("kept", "memory"))
-    one, two = kept.kept(videos)[1], memory.in_memory(videos)[1]
+    one, two = kept.store(videos, frames=kept.made(videos)), memory.store(videos)
     assert one.digest == two.digest
     assert one.figures["clips"] == two.figures["clips"]
     assert "broken_9" in memory.skipped
+    assert memory.skipped == [item for item in kept.skipped if item != "wave/broken_9"]
     assert all(one.segment[1] < 200 for one in read_index(tmp_path / "memory/preprocess/store").videos)
+
+
+def test_frames_are_taken_only_where_they_are_what_was_recorded(tmp_path: Path, film: FilmMaker) -> None:
+    """A frame that was damaged, and one that is gone: the store is that of the videos, and nothing is skipped."""
+    videos = _videos(tmp_path / "videos", film)
+    (videos / "wave" / "broken_9.avi").unlink()
+    kept, memory = (Stages(tmp_path / name, {"subset": "validation"}, {}) for name in ("kept", "memory"))
+    made = kept.made(videos)
+    picture = made.path("frames") / "wave/a_1/image_00003.jpg"
+    data = bytearray(picture.read_bytes())
+    data[-40] ^= 1
+    picture.write_bytes(data)
+    (made.path("frames") / "run/b_2/image_00001.jpg").unlink()
+    assert memory.store(videos).digest == kept.store(videos, frames=made).digest
+    assert [] == kept.skipped
+
+
+def test_clips_are_made_of_the_frames_that_are_there_while_frames_goes_on(tmp_path: Path, film: FilmMaker) -> None:
+    """The first video is in the store before the last has frames; the end is that of one stage after the other."""
+    videos, part = tmp_path / "videos", tmp_path / "part"
+    for name in "abcde":
+        film(videos / "wave" / f"{name}.avi", 20)
+    (part / "wave").mkdir(parents=True)
+    shutil.copy2(videos / "wave" / "a.avi", part / "wave" / "a.avi")
+    beside, behind = (Stages(tmp_path / name, {"subset": "validation"}, {}) for name in ("beside", "behind"))
+    made = beside.made(part)  # as far as the first
+    made.path("index").unlink()
+    growing = replace(made, outcome=Outcome(outputs=FRAMES_GROW), is_growing=True)
+    with ThreadPoolExecutor(1) as pool:
+        store = pool.submit(beside.store, videos, frames=growing)
+        until = time.monotonic() + 30
+        index = tmp_path / "beside/preprocess/store/index.jsonl"
+        while not (index.exists() and b'"a"' in index.read_bytes()):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        assert not store.done()
+        assert not (made.path("frames") / "wave/e").exists()
+        beside.made(videos)
+        digest = store.result(30).digest  # before the other begins: a process has one reader of frames
+    assert digest == behind.store(videos, frames=behind.made(videos)).digest
 
 
 def test_an_open_segment_is_written_and_read(tmp_path: Path) -> None:

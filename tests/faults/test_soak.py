@@ -39,10 +39,14 @@ def megabytes() -> float:
 class Soak:
     """Rounds of one workspace: damage, a run of any kind under kills and stops, and a plain one that must be right."""
 
-    def __init__(self, folder: Path, last: str, outputs: tuple[str, ...], videos: int = 1, seed: int = SEED) -> None:
-        self.clean, self.tried = (make_workspace(folder / name, videos) for name in ("clean", "tried"))
+    def __init__(
+        self, folder: Path, last: str, outputs: tuple[str, ...], videos: int = 1, *, keep_frames: bool = False
+    ) -> None:
+        self.clean = make_workspace(folder / "clean", videos)
+        self.tried = make_workspace(folder / "tried", videos, keep_frames=keep_frames)
+        self.followers = ("preprocess", "infer") if keep_frames else ("infer",)
         self.last, self.outputs = last, outputs
-        self.chance = random.Random(seed)
+        self.chance = random.Random(SEED)
         self.counts: Counter[str] = Counter()
         self.expected = self._plain(self.clean)
 
@@ -83,17 +87,17 @@ class Soak:
         if front_end.returncode == 0 and kind[0] == "run":
             self.counts["done under fire"] += 1
             assert self.expected == self.results(self.tried)
-        self.counts["followed"] += self._followed()
+        self.counts.update(self._followed())
         out, err = r3d("run", "--headless", "--to", self.last, cwd=self.tried)
         assert b"Traceback" not in out + err, (out, err)
         assert self.expected == self.results(self.tried), (kind, out, err)
 
-    def _followed(self) -> bool:
-        """Whether inference of the latest run followed preprocess."""
+    def _followed(self) -> list[str]:
+        """The stages of the latest run that followed another."""
         latest = Folders(self.tried).latest_run()
         run = read_state(latest.journal) if latest else None
         stages = run.stages if run else ()
-        return any((stage.name, stage.reason.template) == ("infer", "follows {stages}") for stage in stages)
+        return [f"{stage.name} followed" for stage in stages if stage.reason.template == "follows {stages}"]
 
     def _end(self, front_end: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         """Let it end by itself, and its engine too, whoever was killed."""
@@ -170,16 +174,22 @@ def test_kills_stops_and_damage_lead_to_the_results_of_a_clean_run(tmp_path: Pat
 
 
 @pytest.mark.soak
-def test_three_hundred_rounds_lead_to_the_results_of_a_clean_run(tmp_path: Path) -> None:
-    """Kills, stops and flipped bits, with and without --force, --from and rerun: equal results after each round."""
+@pytest.mark.parametrize("keep_frames", [False, True])
+def test_three_hundred_rounds_lead_to_the_results_of_a_clean_run(tmp_path: Path, *, keep_frames: bool) -> None:
+    """Kills, stops and flipped bits, with and without --force, --from and rerun: equal results after each round.
+
+    With frames kept preprocess follows frames, and the results are those of clips made in memory.
+    """
     rounds = int(os.environ.get("R3D_SOAK_ROUNDS", "300"))
-    soak = Soak(tmp_path, "evaluate", ("val", "predictions", "report", "annotation", "store"), 3)
+    soak = Soak(
+        tmp_path, "evaluate", ("val", "predictions", "report", "annotation", "store"), 3, keep_frames=keep_frames
+    )
     for number in range(rounds):
         soak.round()
         print(f"round {number + 1} of {rounds}: {dict(soak.counts)}", flush=True)
     for manifest in soak.tried.glob(".r3d/artifacts/infer/*/manifest.json"):
         assert 0 == check_rows(manifest.with_name("rows.bin")).duplicates
-    assert soak.counts["followed"]
+    assert all(soak.counts[f"{name} followed"] for name in soak.followers)
     assert gone(soak.tried)
 
 
