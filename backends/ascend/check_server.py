@@ -122,7 +122,7 @@ def _memory(table: DeviceTable, wanted: tuple[int, ...] | None) -> Finding:
         if chip.memory_total_mb and chip.memory_used_mb is not None
     ]
     if not chips or len(free) < len(chips):
-        return Finding("chip memory", "unknown", line("not reported for {n} chips", n=len(chips) - len(free)))
+        return Finding("chip memory", "unknown", line("chips without a reading: {n}", n=len(chips) - len(free)))
     found = line("{free} MB free on the fullest of {n}", free=min(free), n=len(chips))
     if min(free) < LEAST_CHIP_MB:
         return Finding("chip memory", "warning", found, line("end what runs on the chips: npu-smi info shows it"))

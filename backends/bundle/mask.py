@@ -169,7 +169,7 @@ class Mask:
         return value
 
     def document(self, text: str) -> str:
-        """A JSON text masked value by value, so that no spelling of a path escapes; a text where it is no JSON."""
+        """A JSON text masked value by value, so that no spelling of a path escapes; a text that is not JSON."""
         try:
             value = json.loads(text)
         except ValueError:

@@ -24,7 +24,7 @@ _PART = re.compile(r"[^.\[\]]+|\.\.\.")
 
 
 class DecodeError(ValueError):
-    """A JSON value does not fit its type, or the text is no JSON."""
+    """A JSON value does not fit its type, or the text is not JSON."""
 
     def __init__(self, problem: Line, kind: str = "", place: str = "") -> None:
         self.problem = problem

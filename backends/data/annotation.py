@@ -148,7 +148,7 @@ def read_json(path: Path, hint: str, table: Callable[[list[tuple[str, Any]]], An
     """A JSON document of at most `LARGEST_FILE` bytes; `table` makes each of its tables from pairs.
 
     The one reader of annotations and of val.json, with the parser of the reference's own scripts. InputError with
-    line and column where it is no JSON, and as of `read_file`.
+    line and column where it is not JSON, and as of `read_file`.
     """
     data = read_file(path, hint=hint, most=LARGEST_FILE)
     try:

@@ -154,7 +154,7 @@ class ProcessLink:
                 try:
                     found.extend(self._frames.feed(data))
                 except ProtocolError as error:
-                    reason = Message(N_("it said something that is no answer: {text}"), {"text": str(error)[:200]})
+                    reason = Message(N_("not a valid answer: {text}"), {"text": str(error)[:200]})
                     self.failed = Answer("failed", reason=reason, exit_code=1)
                     return self._noted(found), True
             return self._noted(found), True
