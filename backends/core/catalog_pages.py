@@ -57,14 +57,6 @@ class ClassEntry(Struct, frozen=True):
         return self.right / self.judged if self.judged else None
 
 
-class SkippedEntry(Struct, frozen=True):
-    """One item that a stage skipped."""
-
-    stage: str
-    item: str
-    reason: Line = Line("")
-
-
 class Change(Struct, frozen=True):
     """One video whose best label differs between two runs. None: the run has no result for it."""
 
@@ -105,7 +97,7 @@ class Catalog(Protocol):
         """How many entries there are."""
 
     def page(self, query: Query, offset: int, limit: int) -> tuple[Any, ...]:
-        """Entries of the query's table from `offset` on: ClassEntry, VideoEntry, SkippedEntry or Change."""
+        """Entries of the query's table from `offset` on: ClassEntry, VideoEntry, events.ItemSetAside or Change."""
 
     def place(self, query: Query, name: str) -> int | None:
         """Where in the query's order the entry of that name (label, video, item) stands; None where it does not."""

@@ -20,13 +20,15 @@ DeviceState = Literal["found", "loading", "ready", "working", "idle", "stalled",
 RunState = Literal["new", "running", "done", "failed", "stopped", "interrupted"]
 
 
-class SetAside(Struct, frozen=True):
-    """One item that does not count, and why."""
+class Skipped(Struct, frozen=True):
+    """One item that does not count, and why; who holds it says of which stage, or of which file of lists, it is."""
 
     item: str
     reason: Line
     is_temporary: bool = False
     """The reason may pass (an I/O error, missing, changed, killed): the next run tries the item again."""
+    subset: str | None = None
+    """Of an entry of an annotation or a list, where it gives one."""
 
 
 class Outcome(Struct, frozen=True):
@@ -37,7 +39,7 @@ class Outcome(Struct, frozen=True):
     """Files and folders, relative to the artifact's folder. They must exist while the outcome counts."""
     digest: str = ""
     """Content of the outputs: what depends on this stage is stale when it changes. Empty: its fingerprint stands."""
-    set_aside: tuple[SetAside, ...] = ()
+    set_aside: tuple[Skipped, ...] = ()
     """The first `KEPT` skipped items; the job fills this in."""
     set_aside_count: int = 0
     temporary_count: int = 0
@@ -93,7 +95,7 @@ class ItemSetAside(Struct, frozen=True):
     item: str
     reason: Line
     is_temporary: bool = False
-    """As of `SetAside`."""
+    """As of `Skipped`."""
 
 
 class StageFinished(Struct, frozen=True):

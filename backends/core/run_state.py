@@ -50,7 +50,7 @@ class StageRun(Struct, frozen=True):
     exit_code: int = 0
     blocked: bool = False
     """It will not be reached in this run; `reason` says why."""
-    set_aside: tuple[ev.SetAside, ...] = ()
+    set_aside: tuple[ev.Skipped, ...] = ()
     """The first `KEPT`."""
     set_aside_count: int = 0
 
@@ -182,7 +182,7 @@ def _moved(old: StageRun, event: _Moved, at: float) -> StageRun:
         return replace(far, rate=event.rate, note=event.note, live=live)
     kept = old.set_aside
     if len(kept) < ev.KEPT:
-        kept = (*kept, ev.SetAside(event.item, event.reason))
+        kept = (*kept, ev.Skipped(event.item, event.reason))
     return replace(old, set_aside=kept, set_aside_count=old.set_aside_count + 1)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from backends.core.events import Outcome, SetAside
+from backends.core.events import Outcome, Skipped
 from backends.core.messages import Scalar
 from backends.core.plan import Reads
 
@@ -43,7 +43,7 @@ class Upstream(Struct, frozen=True):
         return self.outcome.figures.get(name)
 
     @property
-    def skipped(self) -> tuple[SetAside, ...]:
+    def skipped(self) -> tuple[Skipped, ...]:
         """The first items that the stage skipped (`events.KEPT`)."""
         self._check("skipped", ("skipped",) if self.reads is None or self.reads.skipped else ())
         return self.outcome.set_aside

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.core.events import Outcome
+from backends.core.events import Outcome, Skipped
 from backends.core.files import make_folder, write_whole
 from backends.core.messages import N_, InputError, Line, line
 from backends.data.annotation import (
     OPEN_END,
     Annotation,
-    Skipped,
     Video,
     annotation_pieces,
     name_problem,
@@ -259,7 +258,7 @@ def _unlisted(videos: Iterable[Video], known: frozenset[str]) -> Iterable[Skippe
     for video in videos:
         if video.label not in known:
             reason = line("the label {label} is not in the list of labels", label=short(ascii(video.label)))
-            yield Skipped(video.id, reason, video.subset)
+            yield Skipped(video.id, reason, subset=video.subset)
 
 
 # --- lists of a data set, and folders --------------------------------------------------------------------------------
@@ -303,13 +302,13 @@ def _from_folders(
                 problem = line("the label {label} is not in the list of labels", label=short(ascii(label)))
             if problem or not count:
                 reason = problem or line("it has no frames")
-                skipped.append(Skipped(short(f"{label}/{identity}"), reason, subset))
+                skipped.append(Skipped(short(f"{label}/{identity}"), reason, subset=subset))
             elif identity in found:
                 twice.add(identity)
             else:
                 its = subset_by_share(label, identity, share, subset)
                 found[identity] = Video(identity, label, its, 1, count + 1)
-    skipped += (Skipped(name, line("the id stands in more than one class"), subset) for name in sorted(twice))
+    skipped += (Skipped(name, line("the id stands in more than one class"), subset=subset) for name in sorted(twice))
     usable = tuple(name for name in labels if not name_problem(name))
     videos = tuple(video for video in found.values() if video.id not in twice)
     return Annotation(usable, videos, tuple(skipped))

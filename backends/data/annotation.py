@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from backends.core.events import Skipped
 from backends.core.files import read_file
 from backends.core.messages import N_, InputError, Line, line
 
@@ -56,15 +57,6 @@ class Video(msgspec.Struct, frozen=True, gc=False):
     def is_open(self) -> bool:
         """Its frames are all that the video has."""
         return self.end == OPEN_END
-
-
-class Skipped(msgspec.Struct, frozen=True):
-    """An entry that is no video."""
-
-    item: str
-    reason: Line
-    subset: str | None = None
-    """None where the entry does not give one."""
 
 
 class Annotation(msgspec.Struct, frozen=True):
@@ -246,7 +238,7 @@ def _annotation(labels: tuple[str, ...], database: dict[str, Any]) -> Annotation
         if isinstance(made, Video):
             videos.append(made)
         else:
-            skipped.append(Skipped(short(name), made, subset))
+            skipped.append(Skipped(short(name), made, subset=subset))
     return Annotation(labels, tuple(videos), tuple(skipped))
 
 

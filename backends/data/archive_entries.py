@@ -18,7 +18,7 @@ from typing import IO, Literal
 
 from msgspec import Struct
 
-from backends.core.events import SetAside
+from backends.core.events import Skipped
 from backends.core.messages import Line, line
 from backends.core.messages import size as in_words
 from backends.core.settings import VIDEO_SUFFIXES
@@ -79,7 +79,7 @@ class Entry(Struct, frozen=True):
 
 class Placed(Struct, frozen=True):
     files: int
-    set_aside: tuple[SetAside, ...] = ()
+    set_aside: tuple[Skipped, ...] = ()
 
 
 def archive_kind(name: str) -> str | None:
@@ -169,7 +169,7 @@ def place(entries: Iterator[Entry], guard: Guard, out: Path, aim: Aim, stop: Cal
     Files are written by us under names that were checked, never by the archive's own idea of a path. `stop` may raise.
     """
     written = 0
-    aside: list[SetAside] = []
+    aside: list[Skipped] = []
     for entry in entries:
         stop()
         guard.check(entry)
@@ -181,7 +181,7 @@ def place(entries: Iterator[Entry], guard: Guard, out: Path, aim: Aim, stop: Cal
         if problem is None and os.path.lexists(path):
             problem = line("it stands twice in the archive")
         if problem is not None:
-            aside.append(SetAside(short(str(where)), problem))
+            aside.append(Skipped(short(str(where)), problem))
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -191,7 +191,7 @@ def place(entries: Iterator[Entry], guard: Guard, out: Path, aim: Aim, stop: Cal
             if not entry.alone:
                 raise RefusedError(line("it is cut off or damaged: {reason}", reason=str(error)[:200])) from None
             reason = line("it is damaged in the archive: {reason}", reason=str(error)[:200])
-            aside.append(SetAside(short(str(where)), reason))
+            aside.append(Skipped(short(str(where)), reason))
         else:
             written += 1
     return Placed(written, tuple(aside))

@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from backends.core.codec import DecodeError, dumps, loads
-from backends.core.events import SetAside
+from backends.core.events import Skipped
 from backends.core.files import stamp_of, write_whole
 from backends.core.messages import N_, InputError, Line, line
 from backends.data.annotation import short
@@ -42,7 +42,7 @@ class Unpacked(Struct, frozen=True):
     """Name, size and time of change in nanoseconds of each of the archive's files."""
     files: int
     bytes: int
-    set_aside: tuple[SetAside, ...] = ()
+    set_aside: tuple[Skipped, ...] = ()
 
 
 def find_archives(given: Path) -> list[Path]:

@@ -18,8 +18,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from backends.core.catalog_pages import Change, ClassEntry, Query, SkippedEntry, VideoEntry
+from backends.core.catalog_pages import Change, ClassEntry, Query, VideoEntry
 from backends.core.codec import dumps, loads
+from backends.core.events import ItemSetAside
 from backends.core.messages import N_, InputError, Line
 
 FORMAT = 1
@@ -93,7 +94,7 @@ _TABLES = {
     ),
     "skipped": _Table(
         "v.stage, v.item",
-        _reasoned(SkippedEntry),
+        _reasoned(ItemSetAside),
         "item",
         "v.item || ' ' || v.stage || ' ' || ifnull(s.text, '')",
         {"item": "v.item", "stage": "v.stage", "reason": "s.text"},
@@ -122,7 +123,7 @@ INSERT INTO changes SELECT NULL, video, label, was, now, {_KIND} AS kind FROM (
 
 
 def write_catalog(
-    db: sqlite3.Connection, key: str, videos: Iterable[VideoEntry], skipped: Iterable[SkippedEntry]
+    db: sqlite3.Connection, key: str, videos: Iterable[VideoEntry], skipped: Iterable[ItemSetAside]
 ) -> None:
     """Fill an empty database; `key` says what it was made from."""
     db.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA} BEGIN")
@@ -160,7 +161,7 @@ class _Reasons:
 
 def memory_catalog(
     videos: Iterable[VideoEntry],
-    skipped: Iterable[SkippedEntry],
+    skipped: Iterable[ItemSetAside],
     earlier: Callable[[str], SqlCatalog] | None = None,
 ) -> SqlCatalog:
     """A catalog that no file holds."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backends.core.events import SetAside
+from backends.core.events import Skipped
 from backends.core.messages import N_, InputError, Line, line, os_reason
 from backends.core.settings import VIDEO_SUFFIXES
 from backends.data.annotation import name_problem, short
@@ -166,7 +166,7 @@ class Found(Struct, frozen=True):
     """What a folder holds, sorted by class and id."""
 
     videos: tuple[Source, ...]
-    set_aside: tuple[SetAside, ...]
+    set_aside: tuple[Skipped, ...]
 
 
 def find_videos(roots: Sequence[Path], known: Callable[[], Mapping[str, str]]) -> Found:
@@ -177,12 +177,12 @@ def find_videos(roots: Sequence[Path], known: Callable[[], Mapping[str, str]]) -
     """
     known = cache(known)
     sources: list[Source] = []
-    aside: list[SetAside] = []
+    aside: list[Skipped] = []
     for path, folder in itertools.chain.from_iterable(map(_files, roots)):
         item = short(path.name if folder is None else f"{folder}/{path.name}")
         source, problem = _source(path, folder, known)
         if source is None:
-            aside.append(SetAside(item, problem))
+            aside.append(Skipped(item, problem))
         else:
             sources.append(source)
     if not sources and not aside:
@@ -248,13 +248,13 @@ def named_class(identity: str) -> str:
     return next((label for one in datasets() if (label := one.class_of(identity))), UNLABELLED)
 
 
-def _apart(sources: list[Source], known: Callable[[], Mapping[str, str]]) -> tuple[list[Source], list[SetAside]]:
+def _apart(sources: list[Source], known: Callable[[], Mapping[str, str]]) -> tuple[list[Source], list[Skipped]]:
     """Videos whose id is their own, and why the others are not used; the annotation's class decides where it can."""
     by_id: dict[str, list[Source]] = defaultdict(list)
     for source in sources:
         by_id[source.id].append(source)
     once: list[Source] = []
-    aside: list[SetAside] = []
+    aside: list[Skipped] = []
     for identity, group in by_id.items():
         fitting = group if len(group) == 1 else [s for s in group if s.label == known().get(identity)]
         kept = fitting[0] if len(fitting) == 1 else None
@@ -262,5 +262,5 @@ def _apart(sources: list[Source], known: Callable[[], Mapping[str, str]]) -> tup
         for source in group:
             if source is not kept:
                 item = short(f"{source.label}/{source.path.name}")
-                aside.append(SetAside(item, line("the id {id} stands {n} times", id=identity, n=len(group))))
+                aside.append(Skipped(item, line("the id {id} stands {n} times", id=identity, n=len(group))))
     return once, aside

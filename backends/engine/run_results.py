@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from backends.core.catalog_pages import SkippedEntry
 from backends.core.codec import DecodeError, decode, loads, unseal
 from backends.core.events import ItemSetAside, from_json
 from backends.core.files import write_whole
@@ -76,7 +75,7 @@ _LAST = "SELECT max(seq) FROM events WHERE substr(body, 1, ?) = ?"
 _SAID = "SELECT body FROM events WHERE substr(body, 1, ?) = ? AND seq > ? ORDER BY seq"
 
 
-def each_skipped(folders: Folders, run: Run) -> Iterator[SkippedEntry]:
+def each_skipped(folders: Folders, run: Run) -> Iterator[ItemSetAside]:
     """What the stages of `run` skipped, as far as it is known by name, stage by stage. Never raises."""
     for stage in run.stages:
         named = stage.set_aside or (stage.outcome.set_aside if stage.outcome else ())
@@ -86,7 +85,7 @@ def each_skipped(folders: Folders, run: Run) -> Iterator[SkippedEntry]:
             given += 1
             yield entry
         if not given:
-            yield from (SkippedEntry(stage.name, one.item, one.reason) for one in named)
+            yield from (ItemSetAside(stage.name, one.item, one.reason) for one in named)
 
 
 def _journal(folders: Folders, run: Run, stage: StageRun) -> Path | None:
@@ -101,7 +100,7 @@ def _journal(folders: Folders, run: Run, stage: StageRun) -> Path | None:
     return None
 
 
-def _journalled(journal: Path, stage: str) -> Iterator[SkippedEntry]:
+def _journalled(journal: Path, stage: str) -> Iterator[ItemSetAside]:
     """What the stage's last attempt skipped; a stage that is resumed reports all of it again."""
     started, said = (f'{{"kind":"{kind}","stage":{json.dumps(stage)},' for kind in ("StageStarted", "ItemSetAside"))
     address = f"{journal.resolve().as_uri()}?mode=ro"
@@ -111,4 +110,4 @@ def _journalled(journal: Path, stage: str) -> Iterator[SkippedEntry]:
             with contextlib.suppress(DecodeError):
                 event = from_json(body)
                 if isinstance(event, ItemSetAside):
-                    yield SkippedEntry(event.stage, event.item, event.reason)
+                    yield event

@@ -14,11 +14,12 @@ from typing import Annotated, Any
 
 import msgspec
 
+from backends.core.events import Skipped
 from backends.core.files import read_file
 from backends.core.messages import N_, InputError, Line, line
 from backends.core.published import HMDB51_SPLIT_1, published_accuracy
 from backends.core.values import ClassScore, Confusion, Report, VideoScore
-from backends.data.annotation import LARGEST_FILE, Annotation, Skipped, Video, read_json
+from backends.data.annotation import LARGEST_FILE, Annotation, Video, read_json
 from backends.data.datasets.hmdb51 import HMDB51
 
 Ranking = tuple[tuple[str, float], ...]

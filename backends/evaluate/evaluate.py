@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backends.core.codec import decode, dumps
-from backends.core.events import Outcome, SetAside
+from backends.core.events import Outcome, Skipped
 from backends.core.files import make_folder, write_whole
 from backends.core.messages import InputError, Line, Scalar, line
 from backends.core.published import MODEL_FIGURES, published_model
@@ -74,7 +74,7 @@ def _write(job: Job, annotation: Annotation, val: Val, report: Report) -> Outcom
     listed = annotation.subset(report.subset)
     reasons = _reasons(job, val)
     missing = {v.id: reasons.get(v.id, line("no result")) for v in listed if v.id not in val.results}
-    skipped = [SetAside(item, reason) for item, reason in missing.items()]
+    skipped = [Skipped(item, reason) for item, reason in missing.items()]
     before = job.upstream["annotate"].skipped if "annotate" in job.upstream else ()
     skipped += (entry for entry in before if entry.item not in missing)
     infer = job.upstream.get("infer")

@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from backends.core.events import SetAside
+from backends.core.events import Skipped
 from backends.core.messages import Line, Scalar
 from backends.core.published import RATES
 from backends.core.values import Report
@@ -23,7 +23,7 @@ _ENERGY = {
 """By infer's figure `energy`."""
 
 
-def report_text(report: Report, skipped: Sequence[SetAside], infer: Mapping[str, Scalar], model: str) -> str:
+def report_text(report: Report, skipped: Sequence[Skipped], infer: Mapping[str, Scalar], model: str) -> str:
     """report.md. `infer` are that stage's figures, empty where it did not run; `model` as of `published_model`."""
     rows = [f"# Accuracy on the subset {cell(report.subset)}", "", *_figures(report), *_speed(infer, model)]
     rows += _table(

@@ -20,7 +20,7 @@ from backends.core.events import (
     Event,
     ItemSetAside,
     Outcome,
-    SetAside,
+    Skipped,
     StageNote,
     StageProgress,
 )
@@ -60,7 +60,7 @@ class Job:
         self._say = say
         self._lock = threading.Lock()
         self._ticks: dict[str, float] = {}
-        self._set_aside: list[SetAside] = []
+        self._set_aside: list[Skipped] = []
         self._set_aside_count = self._temporary_count = self._skipped_sum = 0
         self._stop = threading.Event()
         self._commands: list[Mapping[str, Any]] = []
@@ -96,15 +96,15 @@ class Job:
     def set_aside(self, item: str, reason: Line, *, is_temporary: bool = False) -> None:
         """Report that an item is skipped; a resumed stage reports all of them again.
 
-        `is_temporary`: the reason may pass, so that the next run tries again (see `events.SetAside`).
+        `is_temporary`: the reason may pass, so that the next run tries again (see `events.Skipped`).
         """
-        text = dumps(SetAside(item, reason)).encode()
+        text = dumps(Skipped(item, reason)).encode()
         with self._lock:
             self._set_aside_count += 1
             self._temporary_count += is_temporary
             self._skipped_sum += int.from_bytes(hashlib.sha256(text).digest()[:16], "big")  # in any order the same
             if len(self._set_aside) < KEPT:
-                self._set_aside.append(SetAside(item, reason, is_temporary))
+                self._set_aside.append(Skipped(item, reason, is_temporary))
         self._say(ItemSetAside(self.stage, item, reason, is_temporary))
 
     @property

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from backends.core.catalog_pages import ClipFrames, SkippedEntry, VideoEntry
+from backends.core.catalog_pages import ClipFrames, VideoEntry
 from backends.core.codec import DecodeError, dumps, loads
+from backends.core.events import ItemSetAside
 from backends.core.messages import InputError, Line, line
 from backends.core.plan import Plan
 from backends.core.processes import our_environment, python_command
@@ -114,13 +115,13 @@ class _Sources:
         finally:
             part.unlink(missing_ok=True)
 
-    def skipped(self) -> Iterator[SkippedEntry]:
+    def skipped(self) -> Iterator[ItemSetAside]:
         """What the run's stages skipped."""
         return each_skipped(self._folders, self.run)
 
     def videos(self) -> Iterator[VideoEntry]:
         """The listed videos in the annotation's order, as far as the run got, and clips that nobody listed."""
-        skipped: dict[str, SkippedEntry] = {}
+        skipped: dict[str, ItemSetAside] = {}
         for entry in self.skipped():
             skipped.setdefault(entry.item, entry)
         clips = {video.id: video for video in each_video(self._store)} if self._store else {}
@@ -156,7 +157,7 @@ def _run(folders: Folders, run_id: str) -> tuple[Run, Path]:
     raise InputError("no run here has made clips yet", hint="run the preprocess stage")
 
 
-def _entry(one: VideoEntry, clips: VideoClips | None, skipped: SkippedEntry | None) -> VideoEntry:
+def _entry(one: VideoEntry, clips: VideoClips | None, skipped: ItemSetAside | None) -> VideoEntry:
     """A listed video with its clips, and why it was skipped."""
     stage, reason = (skipped.stage, skipped.reason) if skipped else ("", one.reason)
     if clips is None:

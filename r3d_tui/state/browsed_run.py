@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from backends.core.catalog_pages import Catalog, Change, ClipFrames, Query, SkippedEntry, VideoEntry
+from backends.core.catalog_pages import Catalog, Change, ClipFrames, Query, VideoEntry
 from backends.core.client import Client, RunResult, RunSummary
+from backends.core.events import ItemSetAside
 from backends.core.messages import InputError
 from r3d_tui.lang.words import Words
 from r3d_tui.text.rows import Row
@@ -95,7 +96,7 @@ class BrowsedRun:
         """How many items the run skipped, named or not."""
         return sum(stage.set_aside_count for stage in self.result.state.stages)
 
-    def video(self, one: VideoEntry | SkippedEntry | Change) -> VideoEntry:
+    def video(self, one: VideoEntry | ItemSetAside | Change) -> VideoEntry:
         """All that is known of an entry's video."""
         if isinstance(one, VideoEntry):
             return one

@@ -9,8 +9,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from backends.core.catalog_pages import Change, ClassEntry, SkippedEntry, VideoEntry
+from backends.core.catalog_pages import Change, ClassEntry, VideoEntry
 from backends.core.client import RunSummary
+from backends.core.events import ItemSetAside
 from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Column, Row, Span, safe
@@ -154,9 +155,9 @@ def _label(label: str | None) -> str:
     return figures.DASH if label is None else safe(label)
 
 
-def as_video(one: SkippedEntry | Change) -> VideoEntry:
+def as_video(one: ItemSetAside | Change) -> VideoEntry:
     """What is known of a video that is not in the catalog."""
-    if isinstance(one, SkippedEntry):
+    if isinstance(one, ItemSetAside):
         return VideoEntry(one.item, "", stage=one.stage, reason=one.reason)
     return VideoEntry(one.video, one.label, predicted=one.after)
 

@@ -12,7 +12,7 @@ from backends.core.codec import DecodeError
 from backends.core.events import (
     DeviceChanged,
     Outcome,
-    SetAside,
+    Skipped,
     StageFinished,
     StageProgress,
     Unknown,
@@ -23,7 +23,7 @@ from backends.core.messages import line
 
 EVENTS = [
     StageProgress("infer", 3, 10, "clips", 2.5, line("hello"), {"videos_done": 1}),
-    StageFinished("a", 2, Outcome({"n": 1, "x": None}, {"o": "p"}, "d", (SetAside("v", line("bad")),), 7), 1.5),
+    StageFinished("a", 2, Outcome({"n": 1, "x": None}, {"o": "p"}, "d", (Skipped("v", line("bad")),), 7), 1.5),
     DeviceChanged("cpu:0", "retired", "EPYC", line("killed by {n}", n=9), 4),
 ]
 

@@ -11,7 +11,7 @@ from backends.core.events import (
     Outcome,
     RunFinished,
     RunStarted,
-    SetAside,
+    Skipped,
     StageCached,
     StageFailed,
     StageFinished,
@@ -55,7 +55,7 @@ def test_items_set_aside_are_counted_all_and_named_up_to_a_limit() -> None:
 
 def test_a_cached_stage_brings_what_was_set_aside_along() -> None:
     """The accuracy stands over the same videos as when it was made, and says so."""
-    run = folded(START, StageCached("a", Outcome(set_aside=(SetAside("v", WHY),), set_aside_count=1), WHY, "f"))
+    run = folded(START, StageCached("a", Outcome(set_aside=(Skipped("v", WHY),), set_aside_count=1), WHY, "f"))
     assert ("cached", 1) == (run.stage("a").state, run.stage("a").set_aside_count)
 
 

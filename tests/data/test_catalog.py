@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from backends.core.catalog_pages import Change, ClassEntry, Query, SkippedEntry, VideoEntry
+from backends.core.catalog_pages import Change, ClassEntry, Query, VideoEntry
+from backends.core.events import ItemSetAside
 from backends.core.messages import InputError, Line, line
 from backends.data.catalog import _TABLES, SqlCatalog, key_of, memory_catalog, write_catalog
 
@@ -24,7 +25,7 @@ VIDEOS = (
     VideoEntry("d4", "clap", 60, 4, 4, 1, 61, "clap", None),
     VideoEntry("e5", ""),
 )
-SKIPPED = tuple(SkippedEntry(f"s{n % 2}", f"item {n}", line("reason {n}", n=n % 3)) for n in range(5))
+SKIPPED = tuple(ItemSetAside(f"s{n % 2}", f"item {n}", line("reason {n}", n=n % 3)) for n in range(5))
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_what_changed_between_two_runs() -> None:
 
 def test_any_name_can_be_skipped() -> None:
     """Names of bytes that are no text among them."""
-    catalog = memory_catalog((), [SkippedEntry("frames", "\udcd6 \0 'x", Line("{"))])
+    catalog = memory_catalog((), [ItemSetAside("frames", "\udcd6 \0 'x", Line("{"))])
     assert "\\udcd6 \0 'x" == catalog.page(Query("skipped"), 0, 1)[0].item
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backends.core.codec import loads
-from backends.core.events import SetAside
+from backends.core.events import Skipped
 from backends.core.messages import InputError, line
 from backends.core.settings import DatasetSettings, EvaluateSettings, Settings
 from backends.core.values import ClassScore, Confusion, Report
@@ -36,7 +36,7 @@ def run_stage(make_job: Any, upstream: Any, write_annotation: Any, tmp_path: Pat
             ["sit", "run", "wave"], ("a", "sit"), ("b", "sit"), ("lost", "run"), ("other", "run", "training")
         )
         _val(tmp_path / "val.json", a=[("sit", 0.7), ("run", 0.2)], b=[("run", 0.6), ("sit", 0.4)])
-        aside = (SetAside("lost", line("broken | video")),)
+        aside = (Skipped("lost", line("broken | video")),)
         ups = {
             "score": upstream({"val": "val.json"}, {"clips": 12}),
             "annotate": upstream({"annotation": annotation.name}),

@@ -11,7 +11,8 @@ import pytest
 from textual.pilot import Pilot
 
 from backends import api
-from backends.core.catalog_pages import ClipFrames, SkippedEntry, VideoEntry
+from backends.core.catalog_pages import ClipFrames, VideoEntry
+from backends.core.events import ItemSetAside
 from backends.core.messages import line
 from backends.data.catalog import memory_catalog
 from r3d_tui.app import ConsoleApp
@@ -58,7 +59,7 @@ def store(catalogs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A data set with long names."""
     frames = ClipFrames("v", 0, 2, 8, 8, bytes(range(192)) * 2)
     reason = line("{path}: no frames", path=LONG * 2)
-    skipped = [SkippedEntry("preprocess", video.video, reason) for video in VIDEOS]
+    skipped = [ItemSetAside("preprocess", video.video, reason) for video in VIDEOS]
     catalogs.append(lambda _: memory_catalog(VIDEOS, skipped))
     monkeypatch.setattr(api, "clip_frames", lambda *_: frames)
     monkeypatch.setattr(api, "find_workspace", lambda _: Path("/"))

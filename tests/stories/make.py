@@ -116,11 +116,11 @@ class Teller:
 
 
 ASIDE_FRAMES = (
-    ev.SetAside(
+    ev.Skipped(
         "50_FIRST_DATES_kick_f_cm_np1_ba_bad_12",
         line("it cannot be decoded: {reason}", reason="Invalid data found when processing input"),
     ),
-    ev.SetAside("prelinger_LetsPlay1951_catch_u_nm_np1_fr_med_9", line("it holds no frames")),
+    ev.Skipped("prelinger_LetsPlay1951_catch_u_nm_np1_fr_med_9", line("it holds no frames")),
 )
 FIRST = line("not built yet")
 
@@ -190,7 +190,7 @@ def data_side(tell: Teller, at: float) -> float:
     tell.begin("preprocess", FIRST, 4107, begin)
     tell.ticks("preprocess", begin, 70.0, 1529, "videos", figures={"clips_per_s": 121.2})
     name = ASIDE_FRAMES[1].item
-    aside = (ev.SetAside(name, line("no frames in {folder}", folder=f"/data/hmdb51/frames/catch/{name}")),)
+    aside = (ev.Skipped(name, line("no frames in {folder}", folder=f"/data/hmdb51/frames/catch/{name}")),)
     tell.say(ev.ItemSetAside("preprocess", aside[0].item, aside[0].reason), begin + 41)
     tell.finish("preprocess", 70.0, begin + 70, videos=1529, clips=8486, clips_before_cut=9524, missing=1, bytes=5_108_293_632, clips_per_s=121.2, aside=aside)  # fmt: skip  # noqa: E501
     return begin + 70

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from backends.core.catalog_pages import Query
-from backends.core.events import Outcome, SetAside
+from backends.core.events import Outcome, Skipped
 from backends.core.messages import InputError, line
 from backends.core.run_state import Run, StageRun
 from backends.data.clip_store import VideoClips
@@ -37,7 +37,7 @@ def workspace(tmp_path: Path) -> Path:
     shard_path(store, 0).write_bytes(clip.tobytes())
     video = video_line(VideoClips("v", "wave", 0, 1, 2, (1, 33)), [zlib.crc32(clip.tobytes())])
     (store / INDEX).write_bytes(header_line(ClipHeader()) + video + seal({"end": [1, 1], "digest": "d"}))
-    aside = (SetAside("w", line("no frames")),)
+    aside = (Skipped("w", line("no frames")),)
     run = Run(
         id="r",
         stages=(

@@ -17,10 +17,11 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from backends.core.events import Skipped
 from backends.core.files import read_file
 from backends.core.messages import N_, InputError, Line, line, os_reason
 from backends.core.settings import VIDEO_SUFFIXES
-from backends.data.annotation import Skipped, name_problem, short
+from backends.data.annotation import name_problem, short
 
 LARGEST_LIST = 256 << 20
 """Bytes of one list; the training list of Kinetics-700 has 30 MB."""
@@ -167,7 +168,7 @@ def listed_paths(
             yield ListedVideo(name, (known or {}).get(label.casefold(), label), subset)
         elif text.strip():
             wrong = line("line {n} of {file}: not <class>/<video>", n=number, file=short(file.name))
-            skipped.append(Skipped(short(text.strip()), wrong, subset))
+            skipped.append(Skipped(short(text.strip()), wrong, subset=subset))
 
 
 def video_id(name: str) -> str:
@@ -193,7 +194,7 @@ def usable(labels: Iterable[str], videos: Iterable[ListedVideo], skipped: Iterab
         elif not reason and video.label and video.label not in known:
             reason = line("the label {label} is not in the list of labels", label=short(ascii(video.label)))
         if reason:
-            out.append(Skipped(short(video.id), reason, video.subset))
+            out.append(Skipped(short(video.id), reason, subset=video.subset))
         else:
             kept.append(video)
     return Lists(classes, tuple(kept), tuple(out))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from backends.data.annotation import Skipped
+from backends.core.events import Skipped
 from backends.data.class_names import read_class_names
 from backends.data.datasets import Dataset, ListedVideo, Lists, list_names, listed_paths, usable
 

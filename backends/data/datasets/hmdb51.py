@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from backends.core.events import Skipped
 from backends.core.messages import line
-from backends.data.annotation import Skipped, name_problem, short
+from backends.data.annotation import name_problem, short
 from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, list_names, usable, video_id
 
 # fmt: off

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from backends.core.events import Skipped
 from backends.core.messages import N_, InputError, line
-from backends.data.annotation import Skipped, short
+from backends.data.annotation import short
 from backends.data.datasets import Dataset, ListedVideo, Lists, list_names, list_rows, usable
 
 _FILE = re.compile(
@@ -69,4 +70,4 @@ def _videos(file: Path, subset: str, skipped: list[Skipped]) -> Iterator[ListedV
             yield ListedVideo("_".join((name, *(f"{time:06d}" for time in times))), "".join(label), subset)
         except (IndexError, ValueError, OverflowError):
             wrong = line("line {n} of {file}: not a video and its times", n=number, file=short(file.name))
-            skipped.append(Skipped(short(",".join(row)), wrong, subset))
+            skipped.append(Skipped(short(",".join(row)), wrong, subset=subset))

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from backends.core.events import Skipped
 from backends.core.messages import line
-from backends.data.annotation import Skipped, short
+from backends.data.annotation import short
 from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, list_rows, usable, video_id
 
 CLASSES = "moments_categories.txt"
@@ -46,4 +47,4 @@ def _videos(file: Path, subset: str, skipped: list[Skipped]) -> Iterator[ListedV
             yield ListedVideo(video_id(name), row[1], subset)
         else:
             wrong = line("line {n} of {file}: not a video and its class", n=number, file=short(file.name))
-            skipped.append(Skipped(short(row[0]), wrong, subset))
+            skipped.append(Skipped(short(row[0]), wrong, subset=subset))

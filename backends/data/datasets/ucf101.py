@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from backends.core.events import Skipped
 from backends.core.messages import InputError
-from backends.data.annotation import Skipped
 from backends.data.datasets import Dataset, ListedVideo, Lists, list_lines, listed_paths, usable
 
 CLASSES = "classInd.txt"

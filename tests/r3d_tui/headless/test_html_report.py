@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from backends.core.client import RunResult, RunSummary
-from backends.core.events import Outcome, SetAside
+from backends.core.events import Outcome, Skipped
 from backends.core.messages import line
 from backends.core.run_state import DeviceRun, Run, StageRun
 from backends.core.values import ClassScore, Confusion, DeviceSample, Report, VideoScore
@@ -44,7 +44,7 @@ RUN = Run(
     ended=61.0,
     host="server",
     stages=(
-        StageRun("frames", "done", seconds=3.0, set_aside=(SetAside("v9", line("cannot be read")),), set_aside_count=1),
+        StageRun("frames", "done", seconds=3.0, set_aside=(Skipped("v9", line("cannot be read")),), set_aside_count=1),
         StageRun("infer", "done", seconds=2.0, outcome=Outcome(figures={"runtime": "acl", "clips_per_s": 794.9})),
     ),
     devices=(DeviceRun("npu:0", "310P3", clips=40, mean_clips_per_s=794.9),),
