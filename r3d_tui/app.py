@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 from textual import events
@@ -14,11 +15,12 @@ from textual.theme import Theme
 from textual.widgets import Input
 
 from backends.core.client import Client
+from r3d_tui.headless.sentences import logged
 from r3d_tui.lang.words import Words, chosen, speakable
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.commands import COMMANDS
 from r3d_tui.screens.questions import Questions
-from r3d_tui.state.feed import Feed
+from r3d_tui.state.feed import Feed, Worded
 from r3d_tui.terminal import tty
 from r3d_tui.terminal.ground import ask_ground
 from r3d_tui.terminal.textual_workarounds import ConsoleBase
@@ -104,7 +106,7 @@ class ConsoleApp(ConsoleBase):
         self.animation_level = "none"
         self.questions = Questions(live=live)
         self.board = Board(COMMANDS, self.questions.changed)
-        self.feed = Feed(client, self.board.post_message)
+        self.feed = Feed(client, self.board.post_message, self._log_words())
         for mine in THEMES:
             self.register_theme(mine)
         self.theme = theme or _first_theme()
@@ -148,6 +150,11 @@ class ConsoleApp(ConsoleBase):
 
     def turn_language(self) -> None:
         self.words = Words(self.words.other)
+        self.feed.word_log(self._log_words())
+
+    def _log_words(self) -> Worded | None:
+        """The log is English as it stands."""
+        return None if self.words.language == "en" else partial(logged, self.words)
 
     def turn_theme(self) -> None:
         place = TURN.index(self.theme) if self.theme in TURN else -1

@@ -12,23 +12,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from backends.core.codec import DecodeError, loads
-from backends.core.events import (
-    DeviceChanged,
-    Event,
-    ItemSetAside,
-    Outcome,
-    StageFailed,
-    StageFinished,
-    StageNote,
-    StageStopped,
-    to_json,
-)
+from backends.core.events import Event, Outcome, StageFailed, StageFinished, StageStopped, to_json
 from backends.core.files import FULL_HINT, LOG_HINT, is_full
-from backends.core.messages import Line, NeedError, R3dError, Scalar, Stopped, line, os_reason, size
+from backends.core.log_lines import log_line
+from backends.core.messages import Line, NeedError, R3dError, Stopped, line, os_reason
 from backends.core.processes import die_with_parent, kill_group
 from backends.device.lifeline import no_telemetry
 from backends.worker.job import Job, Request
@@ -44,7 +34,8 @@ def main() -> int:
     lock = threading.Lock()
 
     def say(event: Event) -> None:
-        _log(_worth_keeping(event))
+        if found := log_line(event):
+            _log(str(found).rstrip())
         data = to_json(event).encode("ascii") + b"\n"
         with lock:
             while data:
@@ -54,7 +45,7 @@ def main() -> int:
     if not first:
         return 1
     request = loads(Request, first)
-    _log(f"{request.stage}: attempt {request.attempt} in {request.out}")
+    _log(f"{request.stage} #{request.attempt}: {request.out}")
     job = Job(request, say)
     threading.Thread(target=_listen, args=(sys.stdin.buffer, job), name="lifeline", daemon=True).start()
     ending, code = _run(request, job)
@@ -64,49 +55,8 @@ def main() -> int:
     os._exit(code)  # threads of native libraries must not hold a finished stage back
 
 
-def _log(text: str | None) -> None:
-    if text:
-        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
-
-
-def _worth_keeping(event: Event) -> str | None:
-    """What a person may look for later, as a line of the log; the log's reader makes foreign text harmless."""
-    if isinstance(event, StageNote):
-        return f"{event.level}: {event.text}"
-    if isinstance(event, ItemSetAside):
-        return f"skipped: {event.item}: {event.reason}"
-    if isinstance(event, DeviceChanged):
-        return f"device {event.device}: {event.state} {event.reason}".rstrip()
-    if isinstance(event, StageFinished):
-        return f"done in {event.seconds:.1f} s: {', '.join(_figures(event.outcome.figures))}"
-    if isinstance(event, StageFailed):
-        return f"failed: {event.message}"
-    return "stopped" if isinstance(event, StageStopped) else None
-
-
-NAMES = {
-    "clips_taken_up": "clips resumed",
-    "devices_retired": "devices dropped",
-    "videos_set_aside": "videos skipped",
-}
-"""Figures whose keys scripts know, in the words of today."""
-
-
-def _figures(figures: Mapping[str, Scalar]) -> Iterator[str]:
-    """As a person reads them: `clips/s 1,539`; none that nobody measured, none twice under an old name."""
-    for name, value in figures.items():
-        if value is None or name == "text" or (name == "videos_set_aside" and "videos_skipped" in figures):
-            continue
-        if name == "bytes" and isinstance(value, int):
-            yield size(value)
-        else:
-            yield f"{NAMES.get(name) or name.replace('_per_s', '/s').replace('_', ' ')} {_shown(value)}"
-
-
-def _shown(value: Scalar) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
+def _log(text: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
 
 
 def _listen(stream: IO[bytes], job: Job) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from backends.core.client import Snapshot
-from backends.core.messages import R3dError, Scalar, line, os_reason
+from backends.core.events import DeviceChanged, Event, StageFinished
+from backends.core.log_lines import log_line
+from backends.core.messages import Line, R3dError, Scalar, line, os_reason
 from backends.core.run_state import DeviceRun, Run, StageRun
 from r3d_tui.lang.words import Words
 from r3d_tui.text import figures
@@ -97,6 +99,19 @@ def figures_of(run: Run) -> dict[str, Any]:
         if stage.outcome and stage.settled:
             found.update({f"{stage.name}.{name}": value for name, value in stage.outcome.figures.items()})
     return found
+
+
+def logged(words: Words, event: Event) -> tuple[str, str] | None:
+    """The line that an event leaves in its stage's log, as it stands there and in the reader's language."""
+    found = log_line(event)
+    if found is None:
+        return None
+    facts = dict(found.facts)
+    if isinstance(event, DeviceChanged):
+        facts["state"] = state_word(words, event.state)
+    if isinstance(event, StageFinished):
+        facts["figures"] = dotted(figures_said(words, event.stage, event.outcome.figures))
+    return safe(str(found)).rstrip(), words.line(Line(found.template, facts)).rstrip()
 
 
 def endings(words: Words, snapshot: Snapshot) -> list[str]:

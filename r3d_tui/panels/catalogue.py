@@ -22,7 +22,7 @@ def _main(scene: Scene, look: Look) -> list[Row]:
         return ready.without_workspace(snapshot, look, read_only=scene.read_only)
     if phase == "failed":
         mine = failed_stage(snapshot)
-        log = scene.log.lines if mine is not None and scene.log.stage == mine.name else []
+        log = scene.log.shown() if mine is not None and scene.log.stage == mine.name else []
         return failure.failure(snapshot, look, scene.change, log)
     if phase == "running":
         rows = running.running(snapshot, look, _table(scene))

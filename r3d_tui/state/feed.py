@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 from textual.message import Message
 from textual.message_pump import MessagePump
 
 from backends.core.client import Client, LogChunk, Snapshot
+from backends.core.events import Event
 from backends.core.messages import InputError, Line, R3dError, line
 from backends.core.run_state import Run
 from backends.core.values import DeviceSample
@@ -25,6 +26,7 @@ from r3d_tui.text.rows import safe_lines
 from r3d_tui.views.look import live_rate
 
 T = TypeVar("T")
+Worded = Callable[[Event], tuple[str, str] | None]
 LEAST_S = 0.45
 """Least time between two snapshots: two a second are enough for eyes."""
 LOOK_S = 0.15
@@ -46,9 +48,14 @@ AGAIN_S = 2.0
 class Feed:
     """One thread for snapshots, one for the log that is looked at. Both are daemons: quitting waits for nothing."""
 
-    def __init__(self, client: Client, post: Callable[[Message], object]) -> None:
+    def __init__(self, client: Client, post: Callable[[Message], object], word: Worded | None = None) -> None:
+        """`word` as of `word_log`."""
         self._client = client
         self._post = post
+        self._word = word
+        self._run = ""
+        self._seen = ("", 0)
+        """The run and the number of its last event whose words are known."""
         self._ended = threading.Event()
         self._log_wanted = threading.Event()
         self._watched: tuple[str, int] | None = None
@@ -70,6 +77,10 @@ class Feed:
             self._watched = wanted
             self._log_wanted.set()
 
+    def word_log(self, word: Worded | None) -> None:
+        """Show the log again. `word` gives an event's line in the log and in the reader's language; None: as it is."""
+        self._word, self._watched = word, None
+
     def _follow(self) -> None:
         version: int | None = None
         look = self._client.glance  # for the first picture; the whole of it follows
@@ -78,6 +89,7 @@ class Feed:
             try:
                 snapshot = look()
                 look = self._client.snapshot
+                self._run = snapshot.run.id
                 if snapshot.version != version:
                     version = snapshot.version
                     self._post(SnapshotCame(snapshot))
@@ -112,27 +124,40 @@ class Feed:
     def _tail(self, watched: tuple[str, int]) -> None:
         stage = watched[0]
         chunk = self._client.log(stage, None, TAIL)
-        self._post(LogCame(_piece(stage, chunk, fresh=True)))
+        self._seen = ("", 0)
+        self._post(LogCame(_piece(stage, chunk, self._worded(stage), fresh=True)))
         while self._watched == watched and not self._ended.is_set():
             end = chunk.end
             chunk = self._client.log(stage, end)
             if chunk.end < end or chunk.offset != end:  # a new file: begin again
                 chunk = self._client.log(stage, None, TAIL)
-                self._post(LogCame(_piece(stage, chunk, fresh=True)))
-            elif chunk.text:
-                self._post(LogCame(_piece(stage, chunk, fresh=False)))
+                self._post(LogCame(_piece(stage, chunk, self._worded(stage), fresh=True)))
+            elif (worded := self._worded(stage)) or chunk.text:
+                self._post(LogCame(_piece(stage, chunk, worded, fresh=False)))
             if self._log_wanted.wait(CALM_LOG_S if self._calm else LOG_S):
                 return
 
+    def _worded(self, stage: str) -> dict[str, str]:
+        """Our own lines of the log that are new, by their English text. Their events may come after them."""
+        if self._word is None:
+            return {}
+        run = self._run
+        after = self._seen[1] if self._seen[0] == run else 0
+        found = self._client.events(run, after) if run else []
+        self._seen = (run, found[-1][0] if found else after)
+        return dict(
+            filter(None, (self._word(event) for _, _, event in found if getattr(event, "stage", stage) == stage))
+        )
 
-def _piece(stage: str, chunk: LogChunk, *, fresh: bool) -> LogPiece:
+
+def _piece(stage: str, chunk: LogChunk, worded: Mapping[str, str], *, fresh: bool) -> LogPiece:
     lines = safe_lines(chunk.text)
     if fresh and chunk.offset and len(lines) > 1:
         lines = lines[1:]  # the first is cut
     partial = bool(lines) and bool(lines[-1])
     if lines and not lines[-1]:
         lines.pop()
-    return LogPiece(stage, tuple(lines), fresh, partial)
+    return LogPiece(stage, tuple(lines), fresh, partial, worded)
 
 
 def _words_of(error: Exception) -> Line:
@@ -158,6 +183,8 @@ class LogPiece(Struct, frozen=True):
     fresh: bool
     partial: bool
     """The last line has no end yet; the next piece goes on with it."""
+    worded: Mapping[str, str] = field(default_factory=dict)
+    """Our own lines, of this piece and of the last ones, in the reader's language, by their English text."""
 
 
 @dataclass

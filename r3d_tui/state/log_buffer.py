@@ -61,6 +61,8 @@ def log_row(piece: str, pattern: str, role: str) -> Row:
 
 KEPT = 20_000
 """Lines; older ones are in the file."""
+LATE = 100
+"""Lines of which the words may come behind them."""
 LONGEST = 4_000
 """Characters of one line that are shown."""
 
@@ -80,6 +82,7 @@ class LogBook:
         """Numbers of the lines that match."""
         self.place = -1
         """Which of `found` is looked at; -1: none."""
+        self._worded: dict[str, str] = {}
         self._partial = False
         self._width = 0
         self._wrapped: list[tuple[int, str]] = []
@@ -88,14 +91,15 @@ class LogBook:
     def take(self, piece: LogPiece) -> None:
         if piece.fresh or piece.stage != self.stage:
             self.stage, self.lines, self.dropped, self._partial = piece.stage, [], 0, False
-            self._wrapped = []
+            self._wrapped, self._worded = [], {}
+        self._worded.update(piece.worded)
         lines = [line[:LONGEST] for line in piece.lines]
-        first = len(self.lines)
+        first = max(0, len(self.lines) - LATE) if piece.worded else len(self.lines)
         if self._partial and self.lines and lines:
-            first -= 1
+            first = min(first, len(self.lines) - 1)
             lines[0] = (self.lines.pop() + lines[0])[:LONGEST]
-            while self._wrapped and self._wrapped[-1][0] == first:
-                self._wrapped.pop()
+        while self._wrapped and self._wrapped[-1][0] >= first:
+            self._wrapped.pop()
         self.lines += lines
         self._partial = piece.partial if piece.lines else self._partial
         if len(self.lines) > KEPT:
@@ -103,6 +107,14 @@ class LogBook:
             first = 0
         self._wrap_from(first)
         self._search()
+
+    def shown(self) -> list[str]:
+        """The lines in the reader's language, as far as they are ours."""
+        return [*map(self._shown, self.lines)] if self._worded else self.lines
+
+    def _shown(self, line: str) -> str:
+        place = found.end() if (found := TIME.match(line)) else 0
+        return line[:place] + self._worded.get(line[place:], line[place:])
 
     def search(self, pattern: str) -> None:
         """Look for a text; the last match is looked at first."""
@@ -132,7 +144,9 @@ class LogBook:
             return self._wrapped
         key = (self.dropped + len(self.lines), self.pattern, width)
         if key != self._matching[0] or self._partial:
-            found = ((number, piece) for number in self.found for piece in pieces(self.lines[number], width))
+            found = (
+                (number, piece) for number in self.found for piece in pieces(self._shown(self.lines[number]), width)
+            )
             self._matching = (key, list(found))
         return self._matching[1]
 
@@ -150,9 +164,9 @@ class LogBook:
         if self._width < 2:
             return
         for number in range(first, len(self.lines)):
-            self._wrapped += [(number, piece) for piece in pieces(self.lines[number], self._width)]
+            self._wrapped += [(number, piece) for piece in pieces(self._shown(self.lines[number]), self._width)]
 
     def _search(self) -> None:
         here = self.here
-        self.found = matches(self.lines, self.pattern)
+        self.found = matches(self.shown(), self.pattern) if self.pattern else []
         self.place = self.found.index(here) if here in self.found else len(self.found) - 1

@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from backends.core.client import Preview, RunRequest
+from backends.core.events import StageNote
+from backends.core.log_lines import log_line
 from backends.core.messages import BusyError, line
 from backends.core.settings import InferSettings, Settings
 from backends.core.values import DeviceSample
@@ -530,3 +532,23 @@ async def test_a_chip_is_excluded_before_inference_begins(story: OpenStory, cons
         client.seek_until(lambda run: any(stage.name == "infer" and stage.state == "running" for stage in run.stages))
         await until(pilot, lambda: client.asked)
         assert [{"stage": "infer", "command": "device", "id": "0", "take": "out"}] == client.asked
+
+
+async def test_the_logs_own_lines_are_in_the_language_of_the_console(story: OpenStory, console: Console) -> None:
+    """In Chinese our lines are Chinese, a tool's stay; another language shows the log again in that one."""
+    client = story("finished")
+    said = client.story.beats
+    note = StageNote("infer", line("the same clips were made before: their store is used again"))
+    text = f"12:30:01 {log_line(note)}\nE40021: of a tool\n"
+    end = said[-1][0] + 1.0
+    client.story = replace(client.story, beats=(*said, (end, "event", note), (end, "log", ("infer", text))))
+    client.step(2)
+    app = console(client, "zh")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.board.state.snapshot is not None)
+        app.board.action_choose("infer")
+        await pilot.press("l")
+        await until(pilot, lambda: "信息：" in _screen_text(app) and "E40021: of a tool" in _screen_text(app))
+        assert "info: the same" not in _screen_text(app)
+        await pilot.press("L")
+        await until(pilot, lambda: "info: the same clips" in _screen_text(app))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backends.core.client import Snapshot
-from backends.core.events import Outcome
+from backends.core.events import DeviceChanged, Outcome, StageFinished, StageNote, StageProgress
 from backends.core.messages import InputError, line
 from backends.core.run_state import Run, StageRun
 from r3d_tui.headless.sentences import (
@@ -18,6 +18,7 @@ from r3d_tui.headless.sentences import (
     failures,
     fault,
     figures_said,
+    logged,
     progress_said,
     stage_name,
     stage_said,
@@ -30,6 +31,21 @@ OpenStory = Callable[..., ReplayClient]
 EN, ZH = Words("en"), Words("zh")
 ENGLISH = re.compile(r"[a-z]{2,} [a-z]{2,}")
 """Two words of English in a row: a sentence that nobody translated."""
+
+
+def test_the_lines_of_the_log_are_in_chinese() -> None:
+    """Each by the English line that the worker writes; an event that writes none has none."""
+    note = StageNote("infer", line("the same clips were made before: their store is used again"), "warning")
+    assert ("warning: the same clips were made before: their store is used again", "警告：") == (
+        (found := logged(ZH, note) or ("", ""))[0],
+        found[1][:3],
+    )
+    assert ("device npu:3: dropped", "设备 npu:3：已弃用") == logged(ZH, DeviceChanged("npu:3", "retired"))
+    ended = logged(ZH, StageFinished("infer", 1, Outcome({"clips": 8492, "runtime": "acl"}), 1.5))
+    assert ended is not None
+    assert "done in 1.5 s: clips 8,492, runtime acl" == ended[0]
+    assert not ENGLISH.search(ended[1])
+    assert logged(ZH, StageProgress("infer", 1)) is None
 
 
 def test_a_stage_is_called_by_its_word_and_by_the_name_that_one_types() -> None:

@@ -55,6 +55,23 @@ def test_a_search_stays_at_its_match_while_the_log_grows() -> None:
     assert (0, [0, 2, 3]) == (book.here, book.found)
 
 
+def test_our_lines_are_in_the_readers_language() -> None:
+    """By their English text, whatever the time before them, also where the words come after the line; found so too.
+
+    What a tool printed stays as it is, and the level is that of the line as it stands in the file.
+    """
+    book = LogBook()
+    book.take(_piece("12:30:01 warning: a codec is missing", "warning: of a tool", fresh=True))
+    assert "12:30:01 warning: a codec is missing" == book.wrapped(80)[0][1]
+    book.take(LogPiece("infer", (), False, False, {"warning: a codec is missing": "警告：缺少编解码器"}))
+    assert [(0, "12:30:01 警告：缺少编解码器"), (1, "warning: of a tool")] == book.wrapped(80)
+    assert "warn" == logbook.level(book.lines[0])
+    book.search("缺少")
+    assert [0] == book.found
+    book.take(_piece("warning: a codec is missing", fresh=True))
+    assert "warning: a codec is missing" == book.wrapped(80)[0][1]
+
+
 def test_a_new_stage_or_attempt_begins_anew() -> None:
     """A fresh piece forgets what was there."""
     book = LogBook()
