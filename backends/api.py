@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # the first import of one thing does not wait for those of all others
     from backends.ascend.npu_smi import devices_document as devices_document
     from backends.ascend.npu_smi_calls import read_devices as read_devices
+    from backends.cluster.cluster_check import server_findings as server_findings
     from backends.core.command_reports import BenchReport, Bundle, CleanupPlan, InferBench, Overview, ServerReport
     from backends.core.messages import Line
     from backends.core.needs import Finding
@@ -37,6 +38,7 @@ else:
     _MODULES = {
         "ascend.npu_smi": "devices_document",
         "ascend.npu_smi_calls": "read_devices",
+        "cluster.cluster_check": "server_findings",
         "data.archives": "is_archive",
         "engine.worker_process": "run_step",
         "monitor.cpu_groups": "machine versions",
@@ -62,14 +64,13 @@ def stage_names() -> tuple[str, ...]:
 
 def open_client(workspace: Path, *, cluster: str | None = None) -> LiveClient:
     """The client of a workspace on this machine; `cluster` stands for `cluster.address` of its r3d.toml."""
-    from backends.core.device_samples import read_samples
     from backends.engine.live_client import LiveClient, PlanSource
     from backends.simulator.simulation import enter
     from backends.workspace.settings_file import read_settings
 
     enter(workspace)
     read = functools.partial(read_settings, cluster=cluster)
-    return LiveClient(workspace.resolve(), PlanSource(read, _ready_plan, read_samples))
+    return LiveClient(workspace.resolve(), PlanSource(read, _ready_plan))
 
 
 def new_settings(
@@ -210,13 +211,6 @@ def ask_servers(workspace: Path, cluster: str | None = None) -> tuple[ServerRepo
 
     enter(workspace)
     return ask(read_settings(workspace, cluster=cluster), workspace)
-
-
-def server_findings(reports: tuple[ServerReport, ...]) -> tuple[Finding, ...]:
-    """Those reports as rows of doctor's table."""
-    from backends.cluster.cluster_check import server_findings as rows
-
-    return rows(reports)
 
 
 def doctor(workspace: Path | None) -> tuple[Finding, ...]:

@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from backends.core.codec import unseal
 from backends.core.files import file_system, over_network
@@ -19,25 +19,15 @@ from backends.core.messages import N_, InputError
 from backends.core.plan import Plan
 from backends.engine.folders import Folders
 
+if TYPE_CHECKING:
+    from backends.engine.supervisor import Supervisor
+
 LONGEST = 1 << 22
 """Bytes of a command: a plan is the largest."""
 
 
-class Obeys(Protocol):
-    """What the socket speaks to."""
-
-    def stop(self) -> None:
-        """End the run."""
-
-    def amend(self, plan: Plan) -> None:
-        """Go on by another plan; InputError where that cannot be."""
-
-    async def command(self, stage: str, command: Mapping[str, Any]) -> bool:
-        """Hand a command to a running stage."""
-
-
 @contextlib.asynccontextmanager
-async def serve(folders: Folders, engine: Obeys) -> AsyncIterator[None]:
+async def serve(folders: Folders, engine: "Supervisor") -> AsyncIterator[None]:
     """Take commands for as long as the block lasts."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -87,7 +77,7 @@ def ask(folders: Folders, command: Mapping[str, Any], timeout: float = 5.0) -> d
         return answer if isinstance(answer, dict) else {}
 
 
-async def _obey(engine: Obeys, text: bytes) -> dict[str, Any]:
+async def _obey(engine: "Supervisor", text: bytes) -> dict[str, Any]:
     command = json.loads(text)
     if not isinstance(command, dict):
         return {"error": "not a command"}

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from backends.core.client import LogChunk, Preview, RunRequest, RunResult, RunSummary, Snapshot
 from backends.core.codec import decode, dumps, loads, seal, unseal
+from backends.core.device_samples import read_history, read_samples
 from backends.core.events import Event
 from backends.core.messages import N_, BusyError, InputError, Line, NeedError, R3dError, StageError
 from backends.core.plan import Plan
@@ -42,8 +43,6 @@ class PlanSource(Struct, frozen=True):
     """Read r3d.toml; raises InputError."""
     plan: Callable[[Path, Settings], Plan]
     """Every stage for those settings."""
-    samples: Callable[[Path], tuple[DeviceSample, ...]]
-    """The latest reading of each device in a samples file."""
 
 
 class LiveClient:
@@ -86,7 +85,7 @@ class LiveClient:
         if run.state == "running" and not self._alive:
             run = replace(run, state="interrupted")
         stalled = self._silence if self._alive and (self._silence or 0) > lock.STALLED_S else None
-        samples = self._planner.samples(folder.samples) if folder else ()
+        samples = read_samples(folder.samples) if folder else ()
         new = Snapshot(
             0, self.workspace, run, settings, plan, problem, self._alive, stalled, samples, self._reported(run)
         )
@@ -200,8 +199,6 @@ class LiveClient:
         return tuple(found)
 
     def history(self, run_id: str) -> tuple[DeviceSample, ...]:
-        from backends.core.device_samples import read_history
-
         folder = self._folder(run_id)
         return read_history(folder.samples) if folder else ()
 

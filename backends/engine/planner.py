@@ -12,7 +12,9 @@ from backends.core.events import Outcome
 from backends.core.messages import InputError, R3dError, line
 from backends.core.plan import Plan, Reads, Stage
 from backends.core.run_state import Run
-from backends.engine.artifacts import Cache, Decision, read_digest
+from backends.core.stage_request import Upstream
+from backends.engine.artifacts import Cache, Decision, declared, read_digest
+from backends.engine.folders import Folders
 from backends.engine.stage_scheduler import wanted
 
 Settled = Mapping[str, tuple[Outcome, str]]
@@ -58,6 +60,30 @@ def to_reset(old: Plan, new: Plan, run: Run) -> frozenset[str]:
         if replace(stage, tuning={}) != replace(old.stage(stage.name), tuning={}) or reads & found:
             found.add(stage.name)
     return frozenset(found)
+
+
+def settled_outcomes(run: Run) -> dict[str, tuple[Outcome, str]]:
+    """Outcome and fingerprint of each stage that has one."""
+    return {one.name: (one.outcome, one.fingerprint) for one in run.stages if one.outcome is not None}
+
+
+def followed(stage: Stage, run: Run) -> list[str]:
+    """Stages that run, and that `stage` is to follow."""
+    return [name for name in stage.follows if run.stage(name).state == "running"]
+
+
+def all_upstream(stage: Stage, plan: Plan, run: Run, folders: Folders) -> dict[str, Upstream]:
+    """What `stage` may read now of each stage that it depends on and that has something to read."""
+    found: dict[str, Upstream] = {}
+    for name in stage.after:
+        other, reads = run.stage(name), stage.reads.get(name, Reads())
+        folder = folders.artifact(name, other.fingerprint)
+        if other.outcome is not None:
+            found[name] = Upstream(folder, declared(other.outcome, reads), reads)
+        elif name in followed(stage, run):
+            growing = Outcome(outputs=plan.stage(name).grows)
+            found[name] = Upstream(folder, declared(growing, reads), reads, is_growing=True)
+    return found
 
 
 def decide_stage(cache: Cache, stage: Stage, settled: Settled, *, forced: bool = False) -> Decision:

@@ -31,9 +31,16 @@ from backends.engine import stage_scheduler
 from backends.engine.artifacts import Cache, CacheKey, Decision
 from backends.engine.folders import Folders, RunFolder
 from backends.engine.lock import HEARTBEAT_S, WorkspaceLock
-from backends.engine.planner import decide_following, decide_stage, to_reset, upstream_digests
+from backends.engine.planner import (
+    all_upstream,
+    decide_following,
+    decide_stage,
+    followed,
+    settled_outcomes,
+    to_reset,
+    upstream_digests,
+)
 from backends.engine.run_record import RunRecord
-from backends.engine.upstream import all_upstream, followed, settled_outcomes
 from backends.engine.worker_process import Child, spawn, spawn_companion
 
 KILLED_S = 2.0

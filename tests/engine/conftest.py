@@ -38,7 +38,7 @@ class Bench:
 
     def another(self) -> LiveClient:
         """A second client, as a second console has."""
-        return LiveClient(self.workspace, PlanSource(lambda _: Settings(), self._plan, lambda _: ()))
+        return LiveClient(self.workspace, PlanSource(lambda _: Settings(), self._plan))
 
     def _plan(self, workspace: Path, _: Settings) -> Plan:
         return Plan(workspace, tuple(map(reading, self.stages)), parallel=self.parallel)

@@ -85,7 +85,7 @@ class Hours:
         self._run = Run()
         self._commit(0, RunStarted(self.folder.id, ("infer",), os.getpid()), StageStarted("infer", 1, line("new"), 1))
         self._commit(0, *(DeviceChanged(chip, "working", "310P3") for chip in self.chips))
-        self.planner = PlanSource(lambda _: Settings(), lambda _workspace, _settings: plan, read_samples)
+        self.planner = PlanSource(lambda _: Settings(), lambda _workspace, _settings: plan)
 
     def _commit(self, second: int, *events: Event) -> None:
         for event in events:
