@@ -5,6 +5,7 @@ import mmap
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -230,6 +231,13 @@ def command_line(path: Path) -> bytes:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at = data.find(b"atc_cmdline")
         return b"" if at < 0 else data[at : at + _LINE]
+
+
+def chip_of(om: Path) -> str | None:
+    """The soc_version that an `.om` of this stage is for; None where nothing says it."""
+    with suppress(OSError, DecodeError):
+        return loads(Made, om.with_name(MADE).read_bytes()).soc_version
+    return soc_version_of(command_line(om))
 
 
 def mode_of(command: bytes) -> str:

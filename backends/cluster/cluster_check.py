@@ -28,9 +28,12 @@ def ask_servers(settings: Settings, workspace: Path) -> tuple[ServerReport, ...]
         hellos = _hellos(carrier, names, _setup(settings))
     finally:
         carrier.close()
-    fitting = [one for one in hellos.values() if one is not None and differs(one, None, _sample(settings)) is None]
-    reference = fitting[0] if fitting else None
-    return tuple(_report(settings, name, hellos[name], reference) for name in names)
+    sample, soc_version = _sample(settings), settings.compile.soc_version or ""
+    here = {name: one for name, one in hellos.items() if one is not None}
+    reasons = {name: differs(one, None, sample, soc_version) for name, one in here.items()}
+    reference = next((here[name] for name, reason in reasons.items() if reason is None), None)
+    reasons = {name: reason or differs(here[name], reference, sample) for name, reason in reasons.items()}
+    return tuple(_report(name, hellos[name], reasons.get(name)) for name in names)
 
 
 def server_findings(reports: tuple[ServerReport, ...]) -> tuple[Finding, ...]:
@@ -94,10 +97,9 @@ def _hello_in(reader: WireReader, data: bytes) -> Hello | None:
     return None
 
 
-def _report(settings: Settings, name: str, hello: Hello | None, reference: Hello | None) -> ServerReport:
+def _report(name: str, hello: Hello | None, reason: Line | None) -> ServerReport:
     if hello is None:
         return ServerReport(name, reason=line("no answer: see its log"))
-    reason = differs(hello, reference, _sample(settings))
     return ServerReport(
         name,
         hello.host,

@@ -185,7 +185,7 @@ class ClusterRun:
 
     def _meet(self, server: str, hello: Hello, now: float) -> None:
         self._servers[server].hello = hello
-        reason = differs(hello, self._reference, self._setup.sample)
+        reason = differs(hello, self._reference, self._setup.sample, self._setup.model.soc_version)
         if reason is not None:
             self._carrier.kill(server)
             self._do(self._leases.left_out(server, reason, now))
@@ -342,8 +342,11 @@ def bound(figures: Mapping[str, Any]) -> Line:
     return line("bound by decoding (util: decoding {decoding}, chips {chips})", **facts)
 
 
-def differs(hello: Hello, reference: Hello | None, sample: Path) -> Line | None:
-    """Why a server cannot take part beside `reference`, which was the first; None: it can."""
+def differs(hello: Hello, reference: Hello | None, sample: Path, soc_version: str = "") -> Line | None:
+    """Why a server cannot take part beside `reference`, which was the first; None: it can.
+
+    `soc_version`: the chips that the model is compiled for; empty: not known.
+    """
     ours = versions(()).get("r3d-tui", "")
     if hello.problem.template:
         return hello.problem
@@ -351,6 +354,9 @@ def differs(hello: Hello, reference: Hello | None, sample: Path) -> Line | None:
         return line("it has r3d-tui {found}, the head has {wanted}", found=hello.version or "?", wanted=ours)
     if not hello.sees_videos:
         return line("it does not see {path}", path=str(sample))
+    if soc_version and hello.soc and hello.soc != soc_version:
+        text = N_("its soc_version is {found}, the model is compiled for {wanted}; compile.soc_version names another")
+        return line(text, found=hello.soc, wanted=soc_version)
     for what, name in (("runtime", "runtime"), ("CANN", "cann"), ("soc_version", "soc")) if reference else ():
         found, wanted = getattr(hello, name), getattr(reference, name)
         if found != wanted:

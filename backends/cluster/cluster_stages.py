@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from backends.ascend.compile import chip_of
 from backends.cluster.cluster_run import ClusterRun, ClusterWork, make_carrier
 from backends.cluster.shard_protocol import ModelFile, ServerSetup, ShardVideo, VideoResult, model_file
 from backends.cluster.spool import Spool
@@ -122,7 +124,9 @@ def _model(job: Job) -> ModelFile:
     source = compiled or job.upstream.get("simplify")
     if source is None:
         raise InputError("no model to run inference with", hint=N_("run the stages before this one"))
-    return model_file(source.path("om" if compiled else "onnx"))
+    path = source.path("om" if compiled else "onnx")
+    model = model_file(path)
+    return replace(model, soc_version=chip_of(path) or "") if compiled else model
 
 
 def pass_name(model: ModelFile, params: Params) -> str:

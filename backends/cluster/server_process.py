@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -51,6 +51,7 @@ from backends.core.events import DeviceChanged, DeviceProgress, Event, ServerChi
 from backends.core.messages import Line, R3dError, Stopped, line, os_reason
 from backends.core.processes import die_with_parent, is_alive
 from backends.core.stage_request import Request
+from backends.core.values import DeviceTable
 from backends.data.preprocess import header
 from backends.device.clip_format import INDEX, header_line
 from backends.device.lifeline import no_telemetry
@@ -198,7 +199,7 @@ def _hello(setup: ServerSetup, scratch: Path, *, needs_model: bool) -> tuple[Hel
         platform.python_version(),
         chosen.info.name if chosen else "",
         chosen.cann.version or "" if chosen and chosen.cann else "",
-        next((chip.soc_version or "" for chip in table.chips), "") if table is not None else "",
+        _kinds(table, setup.devices) if table is not None else "",
         len(table.chips) if table is not None else None,
         host=socket.gethostname(),
         cores=len(os.sched_getaffinity(0)),
@@ -208,6 +209,12 @@ def _hello(setup: ServerSetup, scratch: Path, *, needs_model: bool) -> tuple[Hel
         problem=problem,
     )
     return hello, None if problem.template else chosen
+
+
+def _kinds(table: DeviceTable, wanted: Sequence[int] | None) -> str:
+    """The soc_version of the chips that are wanted (None: all); of several kinds all, so that the server fits none."""
+    chips = [chip for chip in table.chips if wanted is None or chip.device_id is None or chip.device_id in wanted]
+    return ", ".join(dict.fromkeys(chip.soc_version for chip in chips if chip.soc_version))
 
 
 class _Session:

@@ -55,6 +55,8 @@ class ModelFile(Struct, frozen=True):
     path: Path
     size: int
     sha256: str
+    soc_version: str = ""
+    """The chips that it is compiled for; empty: it is not compiled, or does not say."""
 
 
 class ServerSetup(Struct, frozen=True):

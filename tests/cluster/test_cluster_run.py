@@ -1,0 +1,93 @@
+"""The head's side of a run: which servers may take part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from backends.ascend.compile import chip_of
+from backends.cluster.cluster_run import ClusterRun, differs
+from backends.cluster.shard_protocol import Hello, ModelFile, Open, ServerSetup, ShardVideo, WireReader, to_frame
+from backends.cluster.spool import Spool
+from backends.core.events import DeviceChanged, Event
+from backends.core.stage_request import Request
+from backends.data.annotation import Video
+from backends.data.data_specs import PreprocessParams
+from backends.monitor.cpu_groups import versions
+from backends.worker.job import Job
+
+HELLO = Hello(versions(())["r3d-tui"], runtime="acl", cann="8.0", soc="Ascend310P3", sees_videos=True)
+
+
+class Answering:
+    """A carrier whose servers introduce themselves in turn, and end once they are to open the model."""
+
+    def __init__(self, **hellos: Hello) -> None:
+        self.hellos, self.given = hellos, list[tuple[str, object]]()
+        self._unsent: list[tuple[str, bytes | None]] = []
+
+    def servers(self) -> tuple[str, ...]:
+        return tuple(self.hellos)
+
+    def start(self, server: str) -> None:
+        self._unsent.append((server, to_frame(self.hellos[server])))
+
+    def give(self, server: str, data: bytes) -> None:
+        self.given += [(server, message) for message, _ in WireReader().feed(data)]
+        if any(isinstance(message, Open) for message, _ in WireReader().feed(data)):
+            self._unsent.append((server, None))  # it ends
+
+    def poll(self, seconds: float) -> list[tuple[str, bytes | None]]:
+        unsent, self._unsent = self._unsent, []
+        return unsent
+
+    def kill(self, server: str) -> None:
+        """Nothing runs."""
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+def test_the_chips_that_the_model_is_compiled_for_decide_which_servers_fit(tmp_path: Path) -> None:
+    """Not which server answers first: one of another kind is left out with the reason, the others open the model."""
+    model = ModelFile(tmp_path / "model.om", 0, "", soc_version="Ascend310P3")
+    setup = ServerSetup("", PreprocessParams(), model, "ascend", "acl", 4, tmp_path, tmp_path)
+    said = list[Event]()
+    job = Job(Request("preprocess", "", 1, tmp_path, tmp_path, tmp_path), said.append)
+    carrier = Answering(big=replace(HELLO, soc="Ascend910B4"), small=HELLO)
+    video = ShardVideo(tmp_path / "a.avi", Video("a", "b", "validation", 1, 17))
+    ClusterRun(job, carrier, Spool(tmp_path / "spool"), setup, (), 0).run([video])
+    assert {"small"} == {server for server, message in carrier.given if isinstance(message, Open)}
+    reasons = [str(one.reason) for one in said if isinstance(one, DeviceChanged) and one.device == "big" and one.reason]
+    assert reasons
+    assert "its soc_version is Ascend910B4, the model is compiled for Ascend310P3" in reasons[-1]
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ({}, ""),
+        ({"soc": ""}, "its soc_version is ?, the others have Ascend310P3"),
+        ({"soc": "Ascend310P3, Ascend910B4"}, "the model is compiled for Ascend310P3"),
+        ({"cann": "8.1"}, "its CANN is 8.1, the others have 8.0"),
+        ({"runtime": "openvino"}, "its runtime is openvino, the others have acl"),
+        ({"version": "0.0"}, "it has r3d-tui 0.0, the head has"),
+        ({"sees_videos": False}, "it does not see /a.avi"),
+    ],
+)
+def test_a_server_that_differs_is_left_out_with_the_reason(found: dict[str, object], reason: str) -> None:
+    """From the model's chips, from the first server that fitted, or from the head."""
+    given = differs(replace(HELLO, **found), HELLO, Path("/a.avi"), "Ascend310P3")
+    assert reason in str(given or "")
+    assert bool(reason) == (given is not None)
+
+
+def test_a_compiled_model_names_its_chips(tmp_path: Path) -> None:
+    """By the note that the compile stage leaves beside it, else by atc's command line in the file."""
+    om = tmp_path / "model.om"
+    om.write_bytes(b"IMOD..atc_cmdline atc --model=a --soc_version=Ascend310P3 --output=b")
+    assert "Ascend310P3" == chip_of(om)
+    (tmp_path / "made.json").write_text('{"soc_version": "Ascend910B4", "bytes": 4, "sha256": ""}')
+    assert "Ascend910B4" == chip_of(om)
