@@ -185,7 +185,10 @@ def first_sentence(text: str) -> str:
 
 
 def globals_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the global options moved to the front; what stands behind `--` stays where it is."""
+    """The arguments with the global options moved to the front; what stands behind `--` stays where it is.
+
+    `doctor --cluster` without an address has an empty one: Typer knows no option whose value may be left out.
+    """
     front: list[str] = []
     rest: list[str] = []
     left = list(arguments)
@@ -200,4 +203,6 @@ def globals_first(arguments: Sequence[str]) -> list[str]:
             front += [word, left.pop(0)]
         else:
             rest.append(word)
+            if word == "--cluster" and "doctor" in rest and (not left or left[0].startswith("-")):
+                rest.append("")
     return front + rest

@@ -176,7 +176,7 @@ def doctor(
     workspace = api.find_workspace(given.workspace or here())
     findings = _findings(workspace, bundle)
     if address is not None or (workspace is not None and api.has_cluster(workspace)):
-        findings += api.server_findings(api.ask_servers(open_workspace().workspace, address))
+        findings += api.server_findings(api.ask_servers(open_workspace().workspace, address or None))
     if json_document:
         print_json(findings_document(findings))
     else:

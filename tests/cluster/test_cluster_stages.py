@@ -303,12 +303,13 @@ def test_servers_describe_themselves(cluster: Cluster) -> None:
     assert ["met", "met"] == [finding.state for finding in server_findings(reports)]
 
 
-def test_doctor_has_the_servers_that_the_settings_name(cluster: Cluster) -> None:
-    """Without `--cluster` too."""
+@pytest.mark.parametrize("words", [(), ("--cluster",)], ids=["plain", "cluster"])
+def test_doctor_has_the_servers_that_the_settings_name(cluster: Cluster, words: tuple[str, ...]) -> None:
+    """With `--cluster` and without."""
     (cluster.folder / "r3d.toml").write_text(
         f'[dataset]\nvideos = "videos"\n[cluster]\naddress = "local:1"\nscratch = "{cluster.folder}"\n'
     )
-    command = [sys.executable, "-m", "r3d_tui.cli", "-w", str(cluster.folder), "doctor", "--json"]
+    command = [sys.executable, "-m", "r3d_tui.cli", "-w", str(cluster.folder), "doctor", *words, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = {one["name"]: one["state"] for one in json.loads(done.stdout)["findings"]}
     assert "met" == found["local-1"]
