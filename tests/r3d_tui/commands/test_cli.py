@@ -255,6 +255,8 @@ def test_options_for_all_commands_stand_in_any_place(tmp_path: Path) -> None:
     assert ["--language=zh", "run"] == globals_first(["run", "--language=zh"])
     assert ["step", "--", "--ascii"] == globals_first(["step", "--", "--ascii"])
     assert ["run", "--language"] == globals_first(["run", "--language"])
+    done = r3d("status", "--workspace", str(tmp_path / "none"), cwd=tmp_path)
+    assert f"error: {tmp_path / 'none'}: no r3d.toml here" in done.stderr
 
 
 def test_doctor_takes_the_address_of_its_cluster_or_none() -> None:
@@ -265,8 +267,6 @@ def test_doctor_takes_the_address_of_its_cluster_or_none() -> None:
     assert ["doctor", "--cluster", ""] == globals_first(["doctor", "--cluster"])
     assert ["doctor", "--cluster", "local:2"] == globals_first(["doctor", "--cluster", "local:2"])
     assert ["run", "--cluster"] == globals_first(["run", "--cluster"])
-    done = r3d("status", "--workspace", str(tmp_path / "none"), cwd=tmp_path)
-    assert f"error: {tmp_path / 'none'}: no r3d.toml here" in done.stderr
 
 
 @pytest.mark.parametrize(
