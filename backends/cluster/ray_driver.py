@@ -8,10 +8,11 @@ and bytes.
 import contextlib
 import os
 import queue
+import socket
 import struct
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from backends.cluster.server_relay import ServerRelay
@@ -22,7 +23,7 @@ SERVERS, START, GIVE, KILL, CLOSE, CAME, GONE, FAILED = range(1, 9)
 WAIT_S = 0.5
 """How long a server's relay waits for something to send."""
 ASK_S = 3
-"""Within which a control service says whether it takes our token."""
+"""Within which a control service says whether it takes our token, and a raylet's port answers."""
 CLOSE_S = 3.0
 MOST = 8 << 20
 """Bytes in one call: a model can be larger than the object store of `ray start`."""
@@ -103,7 +104,7 @@ class _Driver:
         self._calls: dict[Any, tuple[str, Any]] = {}
         """By the reference of the answer: server, and the actor that was asked."""
         self._orders: dict[str, bytearray] = {}
-        self._nodes = _nodes(ray)
+        self._nodes = nodes_by_name(ray.nodes())
         say(packet(SERVERS, data="\n".join(self._nodes).encode()))
 
     def run(self, stream: IO[bytes]) -> None:
@@ -181,16 +182,31 @@ class _Driver:
             self._ray.wait(closing, num_returns=len(closing), timeout=CLOSE_S + 1)
 
 
-def _nodes(ray: Any) -> dict[str, str]:
-    """NodeID by a name for people: the host's, with its address where two have one name."""
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    hosts = [node["NodeManagerHostname"] for node in alive]
+def nodes_by_name(listed: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """NodeID by a name for people, of what `ray.nodes()` lists: the host's, with its address where two have one name.
+
+    For seconds a raylet that was killed is listed as alive beside its successor of the same address.
+    """
+    alive: dict[str, Mapping[str, Any]] = {}
+    for node in listed:
+        address = node["NodeManagerAddress"]
+        if node["Alive"] and (address not in alive or _answers(node)):
+            alive[address] = node
+    hosts = [node["NodeManagerHostname"] for node in alive.values()]
     found = {}
-    for node in sorted(alive, key=lambda one: (one["NodeManagerHostname"], one["NodeManagerAddress"])):
+    for address, node in sorted(alive.items()):
         host = node["NodeManagerHostname"]
-        name = host if hosts.count(host) == 1 else f"{host}-{node['NodeManagerAddress']}"
-        found[name] = node["NodeID"]
-    return found
+        found[host if hosts.count(host) == 1 else f"{host}-{address}"] = node["NodeID"]
+    return dict(sorted(found.items()))
+
+
+def _answers(node: Mapping[str, Any]) -> bool:
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), ASK_S),
+    ):
+        return True
+    return False
 
 
 def _listen(stream: IO[bytes], packets: queue.SimpleQueue[tuple[int, str, bytes]]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ import pytest
 
 from backends import api
 from backends.cluster.ray_carrier import check_token
-from backends.cluster.ray_driver import CAME, GONE, PacketReader, packet
+from backends.cluster.ray_driver import CAME, GONE, PacketReader, nodes_by_name, packet
 from backends.core.messages import InputError
 from tests.cluster.ray_nodes import LIMIT_S, RAYLET, Nodes, needs
 
@@ -110,3 +111,20 @@ def test_packets_arrive_however_they_are_cut() -> None:
     sent = [(CAME, "server-1", b"\0" * 70), (GONE, "服务器", b"")]
     stream, reader = b"".join(packet(*one) for one in sent), PacketReader()
     assert sent == [found for at in range(len(stream)) for found in reader.feed(stream[at : at + 1])]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["dead-first", "dead-last"])
+def test_of_a_killed_node_and_its_successor_the_one_that_answers_is_taken(order: int) -> None:
+    """Ray lists both as alive for a while; a host's name stays as it is, two hosts of one name have their address."""
+    with socket.create_server(("127.0.0.1", 0)) as live, socket.create_server(("127.0.0.1", 0)) as dead:
+        ports = {"live": live.getsockname()[1], "dead": dead.getsockname()[1]}
+        dead.close()
+        listed = [
+            {"NodeID": name, "Alive": True, "NodeManagerHostname": "host-1", "NodeManagerAddress": "127.0.0.1",
+             "NodeManagerPort": ports[name]}
+            for name in ("dead", "live")[::order]
+        ]  # fmt: skip
+        assert {"host-1": "live"} == nodes_by_name(listed)
+        other = {**listed[0], "NodeManagerAddress": "127.0.0.2", "NodeID": "other"}
+        assert {"host-1-127.0.0.1": "live", "host-1-127.0.0.2": "other"} == nodes_by_name([other, *listed])
+        assert {} == nodes_by_name([{**other, "Alive": False}])
