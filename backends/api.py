@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the first import of one thing does not wait for those of al
     from backends.core.settings import Settings
     from backends.core.values import DeviceSample
     from backends.data.archives import is_archive as is_archive
+    from backends.data.catalog import SqlCatalog as SqlCatalog
     from backends.engine.live_client import LiveClient
     from backends.engine.worker_process import run_step as run_step
     from backends.monitor.cpu_groups import machine as machine

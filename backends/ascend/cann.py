@@ -17,6 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from backends.core.messages import N_, NeedError
+from backends.core.processes import foreign_environment
 from backends.worker.tools import plain
 
 VARIABLES = ("ASCEND_TOOLKIT_HOME", "ASCEND_HOME_PATH")
@@ -176,13 +177,6 @@ def find_acl_python(given: Path | None, toolkit: Toolkit | None, limit_s: float 
             return answer
         refused.append(answer)
     return refused[0]
-
-
-def foreign_environment() -> dict[str, str]:
-    """This process's environment without our packages, which another Python must not see."""
-    ours = str(Path(__file__).resolve().parents[2])
-    parts = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in parts if part and part != ours)}
 
 
 def _candidates() -> Iterator[str]:

@@ -3,8 +3,7 @@
 Entries hold foreign text: make it safe before showing it.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from msgspec import Struct
 
@@ -82,38 +81,6 @@ class Query(Struct, frozen=True):
     """Of `videos`, those whose best label it is."""
     is_wrong: bool = False
     """Of `videos`, those with another best label than their own."""
-
-
-class Catalog(Protocol):
-    """One run's videos, classes, skipped items and predictions. Calls may take half a second: use a thread."""
-
-    run_id: str
-    """The run that it is of; empty where nobody said."""
-
-    def say(self, words: Callable[[Line], str]) -> None:
-        """Word reasons in a language: they are filtered and ordered by as they are shown."""
-
-    def count(self, query: Query) -> int:
-        """How many entries there are."""
-
-    def page(self, query: Query, offset: int, limit: int) -> tuple[Any, ...]:
-        """Entries of the query's table from `offset` on: ClassEntry, VideoEntry, events.ItemSetAside or Change."""
-
-    def place(self, query: Query, name: str) -> int | None:
-        """Where in the query's order the entry of that name (label, video, item) stands; None where it does not."""
-
-    def give_up(self, query: Query) -> None:
-        """End what a thread waits for, where it is this query with whatever text and order: it gets an InputError."""
-
-    def video(self, name: str) -> VideoEntry | None: ...
-
-    def compare(self, run_id: str) -> Mapping[str, int]:
-        """Fill the table `changes` with what differs from an earlier run; how many videos, by kind.
-
-        InputError where that run, or this one, has no predictions any more.
-        """
-
-    def close(self) -> None: ...
 
 
 class ClipFrames(Struct, frozen=True):

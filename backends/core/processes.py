@@ -46,6 +46,16 @@ def our_environment() -> dict[str, str]:
     return {"OPENBLAS_NUM_THREADS": "1", **os.environ, **ours}
 
 
+def foreign_environment() -> dict[str, str]:
+    """This process's environment without our packages, which another Python must not see."""
+    ours = str(Path(__file__).resolve().parents[2])
+    environment = dict(os.environ)
+    path = os.pathsep.join(
+        part for part in environment.pop("PYTHONPATH", "").split(os.pathsep) if part not in ("", ours)
+    )
+    return {**environment, "PYTHONPATH": path} if path else environment
+
+
 def mark(workspace: Path) -> str:
     """What `MARK` holds for a workspace: its real path in ASCII."""
     return os.fsencode(os.path.realpath(workspace)).hex()

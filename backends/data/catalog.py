@@ -181,12 +181,13 @@ def key_of(path: Path) -> str:
 
 
 class SqlCatalog:
-    """A catalog that was written; see `backends.core.catalog_pages.Catalog`. Threads may share it."""
+    """One run's videos, classes, skipped items and predictions. Calls may take half a second; threads may share it."""
 
     def __init__(self, db: sqlite3.Connection, where: str, earlier: Callable[[str], SqlCatalog] | None = None) -> None:
         """`where` is what another connection may attach it by, `earlier` opens the catalog of another run."""
         self.where = where
         self.run_id = ""
+        """The run that it is of; empty where nobody said."""
         self._db, self._earlier = db, earlier
         self._lock = threading.Lock()
         self._tables: dict[Query, tuple[str, int]] = {}
@@ -203,6 +204,7 @@ class SqlCatalog:
         return cls(_opened(path), f"{path.resolve().as_uri()}?mode=ro", earlier)
 
     def say(self, words: Callable[[Line], str]) -> None:
+        """Word reasons in a language: they are filtered and ordered by as they are shown."""
         with self._asked():
             rows = self._db.execute("SELECT number, line FROM reasons WHERE number").fetchall()
             self._db.executescript(
@@ -216,6 +218,7 @@ class SqlCatalog:
             return self._arranged(query)[1]
 
     def page(self, query: Query, offset: int, limit: int) -> tuple[Any, ...]:
+        """Entries of the query's table from `offset` on: ClassEntry, VideoEntry, ItemSetAside or Change."""
         with self._asked():
             table, _ = self._arranged(query)
             joined = f"JOIN temp.{table} a ON a.number = v.number WHERE a.row > ? AND a.row <= ? ORDER BY a.row"
@@ -223,6 +226,7 @@ class SqlCatalog:
         return tuple(_TABLES[query.table].make(*row) for row in rows)
 
     def place(self, query: Query, name: str) -> int | None:
+        """Where in the query's order the entry of that name (label, video, item) stands; None where it does not."""
         with self._asked():
             table, _ = self._arranged(query)
             found = f"{query.table} v JOIN temp.{table} a ON a.number = v.number"
@@ -231,6 +235,7 @@ class SqlCatalog:
         return row[0] - 1 if row else None
 
     def give_up(self, query: Query) -> None:
+        """End what a thread waits for, where it is this query with whatever text and order: it gets an InputError."""
         with self._beginning:
             going = self._arranging
             if going is not None and query == replace(going, text="", order="", is_descending=False):
@@ -242,6 +247,10 @@ class SqlCatalog:
         return _TABLES["videos"].make(*row) if row else None
 
     def compare(self, run_id: str) -> Mapping[str, int]:
+        """Fill the table `changes` with what differs from an earlier run; how many videos, by kind.
+
+        InputError where that run, or this one, has no predictions any more.
+        """
         if self._earlier is None:
             raise InputError("unknown run {run}", hint="`r3d-tui runs` lists them", run=run_id)
         with contextlib.closing(self._earlier(run_id)) as other, self._asked():

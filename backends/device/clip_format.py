@@ -24,22 +24,6 @@ from backends.device.failures import N_, DeviceError, os_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Protocol
-
-    class StoredVideo(Protocol):
-        @property
-        def id(self) -> str: ...
-        @property
-        def label(self) -> str: ...
-        @property
-        def segment(self) -> tuple[int, int]: ...
-        @property
-        def first(self) -> int: ...
-        @property
-        def clips(self) -> int: ...
-        @property
-        def clips_before_cut(self) -> int: ...
-
 
 INDEX = "index.jsonl"
 FORMAT = 1
@@ -135,7 +119,8 @@ def parse_header(table: dict[str, Any] | None) -> ClipHeader | None:
     return header if whole and channels and header.format == FORMAT else None
 
 
-def video_line(video: StoredVideo, crc: Sequence[int]) -> bytes:
+def video_line(video: Any, crc: Sequence[int]) -> bytes:
+    """The line of a video, which has `VideoLine`'s fields but for the CRC-32 of each clip."""
     return seal(
         {
             "id": video.id,

@@ -1,9 +1,9 @@
 """How clips that are still to do are packed into batches: an iterator over clip numbers, and no store behind it."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
-from typing import Literal, overload
+from typing import Literal
 
 from msgspec import Struct
 
@@ -24,7 +24,7 @@ class ClipSpan(Struct, frozen=True):
     clips: int
 
 
-class Spans(Sequence[ClipSpan]):
+class Spans:
     """The clips of many videos in the order of clip numbers: eight bytes a video."""
 
     def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
@@ -39,21 +39,12 @@ class Spans(Sequence[ClipSpan]):
             pairs = sorted(zip(self.firsts, self.counts, strict=True), key=itemgetter(0))
             self.firsts, self.counts = (array("I", column) for column in zip(*pairs, strict=True))
 
-    def __len__(self) -> int:
-        return len(self.firsts)
-
-    @overload
-    def __getitem__(self, place: int) -> ClipSpan: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[ClipSpan, ...]: ...
-    def __getitem__(self, place: int | slice) -> ClipSpan | tuple[ClipSpan, ...]:
-        if isinstance(place, slice):
-            return tuple(map(ClipSpan, self.firsts[place], self.counts[place]))
-        return ClipSpan(self.firsts[place], self.counts[place])
+    def __iter__(self) -> Iterator[ClipSpan]:
+        return map(ClipSpan, self.firsts, self.counts)
 
 
 def batches(
-    spans: Sequence[ClipSpan], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False
+    spans: Iterable[ClipSpan], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False
 ) -> Iterator[Batch]:
     """Batches of the clips that are not `done`, made one at a time.
 
@@ -65,13 +56,13 @@ def batches(
     return (Batch(number, clips) for number, clips in enumerate(groups))
 
 
-def repeated(spans: Sequence[ClipSpan], size: int, layout: Layout, times: int, first_id: int) -> Iterator[Batch]:
+def repeated(spans: Iterable[ClipSpan], size: int, layout: Layout, times: int, first_id: int) -> Iterator[Batch]:
     """Batches of all clips again, `times` over, numbered from `first_id`: for a throughput, their scores are known."""
     groups = (batch.clips for _ in range(times) for batch in batches(spans, size, layout))
     return (Batch(number, clips) for number, clips in enumerate(groups, first_id))
 
 
-def count(spans: Sequence[ClipSpan], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False) -> int:
+def count(spans: Iterable[ClipSpan], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False) -> int:
     """How many batches `batches` gives."""
     left = (sum(not done(n) for n in range(span.first, span.first + span.clips)) for span in spans)
     if layout == "packed":

@@ -21,10 +21,9 @@ from typing import Any, Protocol
 from backends import device as device_package
 from backends.ascend import cann as toolkit
 from backends.ascend import plog
-from backends.ascend.cann import foreign_environment
 from backends.ascend.diagnosis import diagnose
 from backends.core.messages import N_, Fact, InputError, Line, NeedError, R3dError, StageError
-from backends.core.processes import child_environment
+from backends.core.processes import child_environment, foreign_environment
 from backends.device.failures import HANGS, LOG, MEMORY, DeviceError, Message
 from backends.device.model_runtime import load
 from backends.device.protocol import Answer, AnswerStream, DeviceSetup, Order, ProtocolError, to_bytes
@@ -279,5 +278,5 @@ def _environment(setup: DeviceSetup, workspace: Path, python: Path | None, plog_
     if plog_folder is not None:
         extra |= plog.environment(plog_folder)
     if python is not None:
-        extra["PYTHONPATH"] = foreign_environment()["PYTHONPATH"]
+        extra["PYTHONPATH"] = foreign_environment().get("PYTHONPATH", "")
     return child_environment(workspace, extra)

@@ -9,10 +9,10 @@ from pathlib import Path
 from backends.ascend import cann, msprof
 from backends.ascend.ais_bench_files import prepare
 from backends.ascend.ais_bench_install import probe, pure_line
-from backends.ascend.cann import foreign_environment
 from backends.ascend.diagnosis import diagnose_run
 from backends.core.messages import N_, InputError, StageError
 from backends.core.model_io import ClipShape
+from backends.core.processes import foreign_environment
 from backends.device.model_runtime import DeviceSpec
 from backends.inference.device_link import MAIN
 from backends.inference.runtime_registry import Chosen
@@ -57,7 +57,7 @@ def profile(
         script.write_text(f"#!/bin/sh\nexec {shlex.join(program)}\n", encoding="utf-8")
         script.chmod(0o700)
         out.mkdir(mode=0o700)
-        extra = {} if chosen.python is None else {"PYTHONPATH": foreign_environment()["PYTHONPATH"]}
+        extra = {} if chosen.python is None else {"PYTHONPATH": foreign_environment().get("PYTHONPATH", "")}
         words = _run(cann.sourced(found, msprof.collect_line(tool, script, out)), base, workspace, extra)
         if not (operators := msprof.operators(out)):
             for collected in sorted(out.glob("PROF_*")):

@@ -22,7 +22,7 @@ from msgspec import Struct
 from backends.core.messages import N_, Scalar, StageError, os_reason
 from backends.data.clip_store import VideoClips
 from backends.data.score_rows import RowsWriter, read_header
-from backends.inference.batch_layout import ClipSpan, Spans
+from backends.inference.batch_layout import Spans
 from backends.inference.running_accuracy import Tally, owners
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ class _Write(Struct, frozen=True):
 class Ledger:
     """The rows of one run. Made without classes where no earlier attempt knew them; `open` before `keep`."""
 
-    def __init__(self, path: Path, spans: Sequence[ClipSpan], meta: str, sync_s: float = 0.25) -> None:
-        """`spans` in the order of clip numbers."""
+    def __init__(self, path: Path, spans: Spans, meta: str, sync_s: float = 0.25) -> None:
         self.path = path
         self.durable: Counter[str] = Counter()
         """Clips of this attempt that count, by device."""
@@ -89,8 +88,7 @@ class Ledger:
         """Takes every row of this attempt once it is written."""
         self._meta = meta
         self._sync_s = sync_s
-        self._firsts = spans.firsts if isinstance(spans, Spans) else array("I", (span.first for span in spans))
-        self._left = array("I", (span.clips for span in spans))
+        self._firsts, self._left = spans.firsts, array("I", spans.counts)
         self._kept: list[_Kept] = []
         self._size = 0
         """Bytes of the scores in `_kept`."""

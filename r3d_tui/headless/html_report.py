@@ -5,8 +5,7 @@
 
 import base64
 import html
-import struct
-import zlib
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
@@ -90,14 +89,11 @@ def html_page(contents: PageContents, words: Words) -> str:
 
 def png(picture: Thumbnail) -> bytes:
     """The picture as a PNG file of 8-bit RGB."""
+    from PIL import Image
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    step = picture.width * 3
-    rows = b"".join(b"\0" + picture.pixels[y * step : (y + 1) * step] for y in range(picture.height))
-    header = struct.pack(">IIBBBBB", picture.width, picture.height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    file = io.BytesIO()
+    Image.frombytes("RGB", (picture.width, picture.height), picture.pixels).save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
 def _text(text: str) -> str:

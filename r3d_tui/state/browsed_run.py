@@ -3,11 +3,11 @@
 import contextlib
 import threading
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from backends.core.catalog_pages import Catalog, Change, ClipFrames, Query, VideoEntry
+from backends.core.catalog_pages import Change, ClipFrames, Query, VideoEntry
 from backends.core.client import Client, RunResult, RunSummary
 from backends.core.events import ItemSetAside
 from backends.core.messages import InputError
@@ -17,6 +17,9 @@ from r3d_tui.views import browser_tables as tables
 from r3d_tui.views.browser_tables import Field, sort_keys
 from r3d_tui.views.compare import Comparison
 from r3d_tui.views.listing import Listing, in_memory, of_catalog
+
+if TYPE_CHECKING:
+    from backends.api import SqlCatalog
 
 Page = Literal["runs", "matrix", "classes", "videos", "wrong", "skipped", "compare"]
 PAGES: tuple[Page, ...] = ("runs", "matrix", "classes", "videos", "wrong", "skipped", "compare")
@@ -58,7 +61,7 @@ class Narrowed(Struct, frozen=True):
 class BrowsedRun:
     """One run; its catalog is opened when a page first needs it."""
 
-    def __init__(self, reader: "RunReader", run_id: str, catalog: Catalog | None = None) -> None:
+    def __init__(self, reader: "RunReader", run_id: str, catalog: "SqlCatalog | None" = None) -> None:
         """InputError where there is no such run. `catalog` is the run's, where it is open already."""
         self.result: RunResult = reader.client.result(run_id)
         self.id = run_id
@@ -66,7 +69,7 @@ class BrowsedRun:
         self._opening = threading.Lock()
 
     @property
-    def catalog(self) -> Catalog:
+    def catalog(self) -> "SqlCatalog":
         """InputError where it cannot be had."""
         with self._opening:
             if self._opened is None:
@@ -115,7 +118,7 @@ class RunReader:
         self.client, self.is_read_only = client, is_read_only
         self._words, self._has_colours = words, has_colours
 
-    def catalog(self, run_id: str) -> Catalog:
+    def catalog(self, run_id: str) -> "SqlCatalog":
         """Of a run, or of the latest that made clips. InputError where there is none."""
         from backends import api
 

@@ -5,12 +5,15 @@ Whatever asks for entries may take half a second: the screen does that in a thre
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backends.core.catalog_pages import Catalog, Query
+from backends.core.catalog_pages import Query
+
+if TYPE_CHECKING:
+    from backends.api import SqlCatalog
 
 T = TypeVar("T")
 BEFORE, BEHIND = 200, 400
@@ -62,7 +65,7 @@ def in_memory(found: Sequence[T], text: Callable[[T], str]) -> Arrange[T]:
     return arrange
 
 
-def of_catalog(catalog: Catalog, query: Query, name: str) -> Arrange[Any]:
+def of_catalog(catalog: "SqlCatalog", query: Query, name: str) -> Arrange[Any]:
     """The entries of a catalog; each is found again by its attribute `name`."""
 
     def arrange(pattern: str, key: SortKey[Any] | None) -> Arranged[Any]:

@@ -58,6 +58,6 @@ def test_spans_are_the_list_in_the_order_of_clips(sizes: list[int], seed: random
     seed.shuffle(mixed)
     found = Spans((span.first, span.clips) for span in mixed)
     assert sorted(span.first for span in listed) == [span.first for span in found]
-    assert sum(sizes) == sum(span.clips for span in found[:])
+    assert sum(sizes) == sum(span.clips for span in found)
     assert [(span.first, span.clips) for span in found] == list(zip(found.firsts, found.counts, strict=True))
     assert listed == list(Spans((span.first, span.clips) for span in listed))

@@ -11,11 +11,11 @@ import pytest
 
 from backends.core.messages import StageError
 from backends.data.score_rows import RowsWriter
-from backends.inference.batch_layout import ClipSpan, Spans
+from backends.inference.batch_layout import Spans
 from backends.inference.result_log import Ledger
 from tests.whole_rows import read_rows
 
-SPANS = [ClipSpan(0, 2), ClipSpan(2, 3), ClipSpan(5, 0)]
+SPANS = Spans([(0, 2), (2, 3), (5, 0)])
 
 
 def scores(clips: int) -> np.ndarray:

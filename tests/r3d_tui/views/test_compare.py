@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from backends.core.catalog_pages import Catalog, Query, VideoEntry
+from backends.core.catalog_pages import Query, VideoEntry
 from backends.core.client import RunResult, RunSummary
 from backends.core.messages import line
 from backends.core.settings import InferSettings, Settings
-from backends.data.catalog import memory_catalog
+from backends.data.catalog import SqlCatalog, memory_catalog
 from r3d_tui.lang.words import Words
 from r3d_tui.text.rows import Row, table, text_of, width_of
 from r3d_tui.views.browser_tables import CHANGES
@@ -49,15 +49,15 @@ AFTER = (
 )
 
 
-def _catalog() -> Catalog:
+def _catalog() -> SqlCatalog:
     return memory_catalog(AFTER, (), lambda _: memory_catalog(BEFORE, ()))
 
 
-def _compared(now: RunResult, before: RunResult, catalog: Catalog) -> Comparison:
+def _compared(now: RunResult, before: RunResult, catalog: SqlCatalog) -> Comparison:
     return Comparison(now, before, catalog.compare(before.run.id))
 
 
-def _page(found: Comparison, catalog: Catalog, look: Look) -> list[Row]:
+def _page(found: Comparison, catalog: SqlCatalog, look: Look) -> list[Row]:
     """The whole page of a comparison, as its list would draw it."""
     body = ([field.cell(change, look) for field in CHANGES] for change in catalog.page(Query("changes"), 0, 99))
     return [*above(found, look), *table([field.column(look) for field in CHANGES], body, look.width)]
