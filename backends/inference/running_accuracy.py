@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 """Classes and confusions that are reported while inference goes on."""
+MATRIX = 64
+"""Classes of which the whole matrix is reported: of more a terminal shows no matrix, and a tick would be long."""
 
 
 class Tally:
@@ -98,7 +100,8 @@ class Tally:
 
     def classes(self) -> Mapping[str, Scalar]:
         """Of the lowest classes so far a line each, `label`, right and all videos with tabs between; of the first
-        confusions `label`, what it was predicted as, and how many videos.
+        confusions `label`, what it was predicted as, and how many videos. Of at most `MATRIX` classes the matrix: a
+        line each, the class, a tab, and `class number:videos` of what its videos were predicted as.
         """
         all_of, right, wrong = Counter[int](), Counter[int](), Counter[tuple[int, int]]()
         for (label, best), count in self._judged.items():
@@ -113,7 +116,17 @@ class Tally:
             f"{_plain(self._names[label])}\t{_plain(self._order[best])}\t{count}"
             for (label, best), count in wrong.most_common(SHOWN)
         )
-        return {"lowest_classes": "\n".join(lowest), "confusions": "\n".join(confused)}
+        found: dict[str, Scalar] = {"lowest_classes": "\n".join(lowest), "confusions": "\n".join(confused)}
+        if 0 < self._classes <= MATRIX:
+            found["confusion_matrix"] = "\n".join(self._matrix())
+        return found
+
+    def _matrix(self) -> Iterator[str]:
+        rows: list[list[str]] = [[] for _ in self._order]
+        for (label, best), count in self._judged.items():
+            if (rank := self._ranks[label]) >= 0:
+                rows[rank].append(f"{best}:{count}")
+        return (f"{_plain(name)}\t{' '.join(row)}" for name, row in zip(self._order, rows, strict=True))
 
 
 def _plain(name: str) -> str:

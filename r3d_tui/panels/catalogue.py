@@ -125,7 +125,7 @@ VIEWS = (
     ),
     View("data", lambda scene, look: (dataset.brief if look.height < BRIEF else dataset.dataset)(scene.snapshot, look)),
     View("model", lambda scene, look: (model.brief if look.height < BRIEF else model.model)(scene.snapshot, look)),
-    View("accuracy", lambda scene, look: result.accuracy_so_far(scene.snapshot, look)),
+    View("accuracy", lambda scene, look: result.accuracy_so_far(scene.snapshot, look, scene.heat)),
     View("stages", lambda scene, look: stages.stage_table(scene.snapshot, look), cursor=_stage_cursor),
     View("runs", _runs),
     View("marked", _marked, title=lambda scene: f"{scene.words('panel.marked')} {short_id(scene.device)}"),

@@ -13,6 +13,7 @@ from r3d_tui.state.log_buffer import LogBook
 from r3d_tui.text.rows import Row, Span, cells, cut, row
 from r3d_tui.views.devices import Arrangement, Device
 from r3d_tui.views.look import Look, squeeze
+from r3d_tui.views.matrix import Heat
 from r3d_tui.views.tracks import Track
 from r3d_tui.widgets.sheet import Sheet
 
@@ -49,6 +50,8 @@ class Scene(Struct, frozen=True):
     """The fix of what failed, where it is a setting."""
     runs: tuple[RunSummary, ...] = ()
     read_only: bool = False
+    heat: Heat | None = None
+    """Of a matrix; None without colours."""
     unread: Line = Line("")
     """Why no device could be read."""
 

@@ -20,7 +20,7 @@ from r3d_tui.panels.catalogue import VIEWS, chip_lines
 from r3d_tui.panels.log_panel import LogPanel
 from r3d_tui.panels.panel import Panel, Scene
 from r3d_tui.screens.dialog import Dialog
-from r3d_tui.screens.host import Host
+from r3d_tui.screens.host import Host, heat_of
 from r3d_tui.state.board_state import STATUS_S, BoardState, Status
 from r3d_tui.state.feed import DevicesRead, FeedBroke, LogCame, SnapshotCame, ask
 from r3d_tui.terminal.textual_workarounds import HeldScreen
@@ -30,6 +30,7 @@ from r3d_tui.views.actions import ACTIONS
 from r3d_tui.views.frame import strip
 from r3d_tui.views.layout import PANELS, BoardLayout, Box, Wishes, plan
 from r3d_tui.views.look import Look, stage_of
+from r3d_tui.views.result import classes_counted
 from r3d_tui.widgets.sheet import Sheet
 from r3d_tui.widgets.tiles import Tiles
 
@@ -296,6 +297,7 @@ class Board(HeldScreen):
             change=state.change,
             runs=state.runs,
             read_only=self.host.read_only,
+            heat=heat_of(self.app),
             unread=state.unread,
         )
 
@@ -307,7 +309,8 @@ class Board(HeldScreen):
             inner = width - 4 if width >= 120 and height >= 40 else width
             look = Look(self.words, inner, height, self.now, state.selected)
             chips = chip_lines(scene, look) if state.devices or state.unread.template or self.host.live else 0
-            wishes = Wishes(state.phase, state.current, len(self.panels["main"].rows(scene, look)), chips, state.zoomed)
+            main, counted = len(self.panels["main"].rows(scene, look)), classes_counted(scene.snapshot)
+            wishes = Wishes(state.phase, state.current, main, chips, state.zoomed, counted)
         return plan(width, height, wishes)
 
     def _place(self, width: int, height: int) -> dict[str, Box]:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Protocol
 
 from textual.app import App
+from textual.color import Color
 
 from backends.core.client import Client
 from r3d_tui.lang.words import Words
 from r3d_tui.state.feed import Feed
+from r3d_tui.views.matrix import Heat
 
 
 class Host(Protocol):
@@ -48,6 +50,15 @@ DEMO = 100
 def has_colours(app: App[object]) -> bool:
     """Whether pictures may be drawn in colours of their own; sixteen, or none, are the terminal's."""
     return not (app.native_ansi_color or app.no_color or getattr(app, "ascii_only", False))
+
+
+def heat_of(app: App[object]) -> Heat | None:
+    """The theme's colours for a matrix; None where the terminal has only its own sixteen, or none."""
+    if not has_colours(app):
+        return None
+    names = ("surface", "primary", "error", "foreground")
+    ground, right, wrong, ink = (Color.parse(app.theme_variables[name]).rgb for name in names)
+    return Heat(ground, right, wrong, ink)
 
 
 def write_text(folder: Path, name: str, text: str, now: float) -> Path:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.color import Color
 
 from backends.core.catalog_pages import ClassEntry
 from backends.core.client import RunSummary
@@ -20,14 +19,13 @@ from r3d_tui.panels.browser_page import browser_title, fields, keys_of, list_sta
 from r3d_tui.panels.list_pane import ListPane
 from r3d_tui.screens.dialog import Large
 from r3d_tui.screens.entry_line import EntryLine
-from r3d_tui.screens.host import has_colours
+from r3d_tui.screens.host import heat_of
 from r3d_tui.screens.video_detail import VideoDetail
 from r3d_tui.state.browsed_run import PAGES, BrowsedRun, Page, RunReader
 from r3d_tui.state.browser_state import BrowserState, Read
 from r3d_tui.state.feed import ask
 from r3d_tui.text.rows import Row
 from r3d_tui.views.look import Look, paragraph
-from r3d_tui.views.matrix import Heat
 
 FAR = 1 << 20
 JUMPS = (("o", "matrix"), ("b", "classes"), ("a", "skipped"))
@@ -103,15 +101,7 @@ class RunBrowser(Large):
     def _matrix(self, look: Look) -> list[Row]:
         if self.state.cursor is None:
             return paragraph(look.words("say.run_no_result"), look.width, "warn")
-        return self.state.cursor.rows(look, max(1, self._body.size.height - 2), self._heat())
-
-    def _heat(self) -> Heat | None:
-        """The theme's colours; None where the terminal has only its own sixteen, or none."""
-        if not has_colours(self.app):
-            return None
-        names = ("surface", "primary", "error", "foreground")
-        ground, right, wrong, ink = (Color.parse(self.app.theme_variables[name]).rgb for name in names)
-        return Heat(ground, right, wrong, ink)
+        return self.state.cursor.rows(look, max(1, self._body.size.height - 2), heat_of(self.app))
 
     def _read(self) -> None:
         if (question := self.state.question()) is None:

@@ -44,6 +44,8 @@ class Wishes(Struct, frozen=True):
     chips: int = 4
     """Lines of the chip table and what is said below it; 0: there are none."""
     zoomed: bool = False
+    counted: int = 0
+    """Classes of the confusion matrix that grows; 0: there is none."""
 
 
 class BoardLayout(Struct, frozen=True):
@@ -130,6 +132,8 @@ def _wide(body: Box, wishes: Wishes) -> dict[str, Box]:
     middle, small, log = body.width - left - right, 14, 10
     column = Box(left, body.y, middle, body.height)
     before = wishes.phase in BEFORE
+    if wishes.phase == "running" and wishes.counted:
+        return _counting(body, column, wishes)
     boxes = _upright(column, wishes, 0 if before else small + log)
     low = sum(box.height for box in boxes.values())
     tall = body.height if before else low + small
@@ -150,3 +154,21 @@ def _wide(body: Box, wishes: Wishes) -> dict[str, Box]:
     if marked < tall:
         boxes["accuracy"] = Box(left + middle, body.y + marked, right, tall - marked)
     return boxes
+
+
+def _counting(body: Box, column: Box, wishes: Wishes) -> dict[str, Box]:
+    """While inference goes on the matrix has what the chips leave of the middle, and data and model go to the right."""
+    small, log, stages, right = 7, 8, 18, column.x + column.width
+    boxes = _upright(column._replace(height=body.height - log), wishes, 12)
+    low = sum(box.height for box in boxes.values())
+    tall = min(body.height - log, max(32, low + wishes.counted + 6))
+    side = Box(right, body.y, body.width - right, tall - 2 * small)
+    return boxes | {
+        "stages": Box(0, body.y, column.x, stages),
+        "runs": Box(0, body.y + stages, column.x, tall - stages),
+        "accuracy": column._replace(y=body.y + low, height=tall - low),
+        "marked": side,
+        "data": side._replace(y=side.y + side.height, height=small),
+        "model": side._replace(y=side.y + side.height + small, height=small),
+        "log": body._replace(y=body.y + tall, height=body.height - tall),
+    }

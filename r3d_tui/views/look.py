@@ -178,11 +178,11 @@ def paragraph(text: str, width: int, role: str = "", indent: int = 0) -> list[Ro
     return [row(" " * indent, Span(line, role)) for line in wrap(text, max(2, width - indent))]
 
 
-def packed(parts: Iterable[str], width: int) -> list[str]:
-    """Parts with dots between them, each whole on its line where it fits there."""
+def packed(parts: Iterable[str], width: int, between: str = " · ") -> list[str]:
+    """Parts with dots, or what else is to stand, `between` them, each whole on its line where it fits there."""
     lines = [""]
     for part in parts:
-        joined = dotted([lines[-1], part])
+        joined = between.join(filter(None, (lines[-1], part)))
         lines[-1:] = [joined] if cells(joined) <= width else [lines[-1], part]
     return [piece for line in lines if line for piece in wrap(line, width)]
 

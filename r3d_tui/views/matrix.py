@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from backends.core.values import Confusion, Report
+from backends.core.values import ClassScore, Confusion, Report
 from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, safe
 from r3d_tui.views.look import Look, paragraph
 
@@ -32,6 +32,15 @@ class Heat(Struct, frozen=True):
         return red, green, blue
 
 
+class SoFar(Struct, frozen=True):
+    """Of a report what a matrix is drawn from; also of the videos so far."""
+
+    classes: tuple[ClassScore, ...] = ()
+    confusions: tuple[Confusion, ...] = ()
+    is_whole: bool = True
+    """False: only the lowest classes and the first confusions."""
+
+
 class Matrix(Struct, frozen=True):
     """Counts by class (row) and best label (column). Rows are the scored classes; columns may hold more labels."""
 
@@ -49,7 +58,7 @@ class Matrix(Struct, frozen=True):
         return self.rows[row] == self.columns[column]
 
 
-def counted(report: Report) -> Matrix:
+def counted(report: Report | SoFar) -> Matrix:
     """The report's classes and confusions as a matrix, in the order of names."""
     rows = tuple(sorted(score.label for score in report.classes if score.videos))
     more = {pair.predicted for pair in report.confusions} - set(rows)
@@ -90,7 +99,7 @@ class Drawing(Struct, frozen=True):
         return self.whole.rows.index(pair.label), self.whole.columns.index(pair.predicted)
 
 
-def matrix(report: Report, look: Look, room: int, heat: Heat | None, cursor: Place | None = None) -> Drawing:
+def matrix(report: Report | SoFar, look: Look, room: int, heat: Heat | None, cursor: Place | None = None) -> Drawing:
     """The picture in `room` lines; without `heat` (few colours) shares are told by shade and figure.
 
     With a `cursor` the last line names its cell.
@@ -116,15 +125,16 @@ def _form(
 ) -> tuple[Literal["counts 3", "counts 2", "halves", "pairs"], list[Row]]:
     least = sum(_margin(whole)) + 2
     note = paragraph(look.words("matrix.legend"), look.width, "dim")
-    if len(whole.rows) + 1 + len(note) <= room:
+    note = note if len(whole.rows) + 1 + len(note) <= room else []
+    if len(whole.rows) + 1 <= room:
         if least + 3 * len(whole.columns) <= look.width:
             return "counts 3", note
         if heat is not None and max(map(max, whole.counts)) < 100 and least + 2 * len(whole.columns) <= look.width:
             return "counts 2", note
     half = paragraph(look.words("matrix.halves"), look.width, "dim")
     lines = (len(whole.rows) + 1) // 2
-    if heat is not None and lines + len(half) <= room and least + len(whole.columns) <= look.width:
-        return "halves", half
+    if heat is not None and lines <= room and least + len(whole.columns) <= look.width:
+        return "halves", half if lines + len(half) <= room else []
     return "pairs", []
 
 
@@ -193,7 +203,7 @@ def _halves(whole: Matrix, heat: Heat, cursor: Place | None) -> list[Row]:
     return rows
 
 
-def _pairs(report: Report, look: Look, room: int, cursor: Place | None) -> Drawing:
+def _pairs(report: Report | SoFar, look: Look, room: int, cursor: Place | None) -> Drawing:
     of = {score.label: score.videos for score in report.classes if score.videos}
     text = look.words("matrix.large", n=len(of), shown=min(len(report.confusions), max(0, room - 3)))
     rows = [*paragraph(text, look.width, "dim"), ()]

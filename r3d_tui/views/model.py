@@ -13,6 +13,7 @@ from r3d_tui.views.look import (
     facts,
     figure,
     figure_text,
+    packed,
     paragraph,
     share,
     sign,
@@ -41,7 +42,8 @@ def brief(snapshot: Snapshot, look: Look) -> list[Row]:
         size = figures.size(figure(stage, "bytes")) if figure(stage, "bytes") is not None else ""
         if stage.state != "skipped":
             steps.append(f"{short} {size or sign(stage.state).text}")
-    rows = paragraph(" → ".join(steps), look.width, "strong" if len(steps) > 1 else "")
+    role = "strong" if len(steps) > 1 else ""
+    rows = [row(Span(line, role)) for line in packed((steps[0], *(f"→ {one}" for one in steps[1:])), look.width, " ")]
     verify = stage_of(snapshot, "verify")
     parity = [f"{one.name} {figures.small(one.max_abs)} {mark(one).text}".rstrip() for one in verified(verify)]
     if parity:
@@ -49,11 +51,8 @@ def brief(snapshot: Snapshot, look: Look) -> list[Row]:
         rows += paragraph(f"{words('model.verify')} {'  '.join(parity)}", look.width, role)
     compiled = stage_of(snapshot, "compile")
     took = figures.seconds(compiled.seconds) if compiled.seconds is not None else ""
-    rows += paragraph(
-        dotted([figure_text(compiled, "soc_version"), precision_mode(compiled), _cann(compiled), took]),
-        look.width,
-        "dim",
-    )
+    made = (figure_text(compiled, "soc_version"), precision_mode(compiled), _cann(compiled), took)
+    rows += [row(Span(line, "dim")) for line in packed(filter(None, made), look.width)]
     return rows + _troubles(snapshot, look)
 
 

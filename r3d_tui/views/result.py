@@ -2,6 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from itertools import zip_longest
+
+from msgspec.structs import replace
 
 from backends.core.client import Snapshot
 from backends.core.values import ClassScore, Confusion, Report, VideoScore
@@ -9,6 +12,7 @@ from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, safe, shorten, width_of
 from r3d_tui.views.devices import Device
 from r3d_tui.views.look import Look, dotted, figure, paragraph, stage_of
+from r3d_tui.views.matrix import Heat, SoFar, matrix
 from r3d_tui.views.verdict import verdict, verdict_line
 from r3d_tui.views.verification import verify_failure, verify_stage
 from r3d_tui.widgets.meter import meter
@@ -32,19 +36,55 @@ def result(snapshot: Snapshot, look: Look, devices: Sequence[Device] = ()) -> li
     return [*rows, (), *_beside(blocks, look.width, space)]
 
 
-def accuracy_so_far(snapshot: Snapshot, look: Look) -> list[Row]:
-    """For a small pane: the lowest classes and the first confusions, while inference goes on of the videos so far."""
-    report, stage = snapshot.report, stage_of(snapshot, "infer")
-    if report is not None:
-        classes, confusions = report.classes, report.confusions
-    else:
-        lowest, confused = (_lines(stage.live.get(name)) for name in ("lowest_classes", "confusions"))
-        classes = tuple(ClassScore(name, int(videos), int(right), int(right)) for name, right, videos in lowest)
-        confusions = tuple(Confusion(name, predicted, int(videos)) for name, predicted, videos in confused)
-    blocks = _blocks(classes, confusions, (), look)
-    if not blocks:
+LISTS = 28
+"""Cells that the lists beside a matrix need."""
+
+
+def accuracy_so_far(snapshot: Snapshot, look: Look, heat: Heat | None = None) -> list[Row]:
+    """The lowest classes and the first confusions, while inference goes on of the videos so far; beside the matrix
+    where there is room for it.
+    """
+    found = _so_far(snapshot)
+    if not found.classes:
         return paragraph(look.words("result.not_yet"), look.width, "dim")
-    return _beside(blocks, look.width, look.height)
+    drawn = matrix(found, replace(look, width=look.width - LISTS - 2), look.height, heat) if found.is_whole else None
+    if drawn is None or drawn.whole is None:
+        return _beside(_blocks(found.classes, found.confusions, (), look), look.width, look.height)
+    wide = max(map(width_of, drawn.rows))
+    rest = look.width - wide - 2
+    lists = _beside(_blocks(found.classes, found.confusions, (), replace(look, width=rest)), rest, look.height)
+    rows = zip_longest(drawn.rows, lists, fillvalue=())
+    return [(*_padded(line, wide), Span("  "), *beside) for line, beside in rows]
+
+
+def _so_far(snapshot: Snapshot) -> SoFar:
+    """Of the report, else of the ticks of inference: the matrix where they have it."""
+    if snapshot.report is not None:
+        return SoFar(snapshot.report.classes, snapshot.report.confusions)
+    live = stage_of(snapshot, "infer").live
+    if classes_counted(snapshot):
+        return _counted(str(live["confusion_matrix"]))
+    lowest, confused = (_lines(live.get(name)) for name in ("lowest_classes", "confusions"))
+    classes = tuple(ClassScore(name, int(videos), int(right), int(right)) for name, right, videos in lowest)
+    return SoFar(classes, tuple(Confusion(name, best, int(videos)) for name, best, videos in confused), is_whole=False)
+
+
+def classes_counted(snapshot: Snapshot) -> int:
+    """Of how many classes inference reports what their videos were predicted as; 0 as long as none was."""
+    text = str(stage_of(snapshot, "infer").live.get("confusion_matrix") or "")
+    return text.count("\n") + 1 if ":" in text else 0
+
+
+def _counted(text: str) -> SoFar:
+    """Of the figure of ticks: classes in lines, of each the numbers of classes and videos."""
+    rows = [line.split("\t") for line in text.split("\n")]
+    names, classes, confusions = [name for name, _ in rows], [], []
+    for rank, (name, row_of) in enumerate(rows):
+        counts = {int(best): int(videos) for best, videos in (pair.split(":") for pair in row_of.split())}
+        right = counts.pop(rank, 0)
+        classes.append(ClassScore(name, right + sum(counts.values()), right, right))
+        confusions += [Confusion(name, names[best], videos) for best, videos in counts.items()]
+    return SoFar(tuple(classes), tuple(sorted(confusions, key=lambda pair: -pair.videos)))
 
 
 def _lines(text: object) -> list[list[str]]:

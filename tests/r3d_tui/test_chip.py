@@ -25,7 +25,7 @@ from r3d_tui.views.chips import table_of
 from r3d_tui.views.devices import Device, joined
 from r3d_tui.views.frame import header
 from r3d_tui.views.look import Look
-from r3d_tui.views.result import result
+from r3d_tui.views.result import accuracy_so_far, classes_counted, result
 from r3d_tui.views.running import running
 from r3d_tui.views.tracks import Track, Tracks, range_of, tracks_of
 from r3d_tui.views.verdict import verdict
@@ -282,3 +282,20 @@ async def test_the_log_shows_only_what_matches(inferring: ReplayClient, console:
         await pilot.press("ampersand")
         await pilot.pause()
         assert any("queue 7" in one for one in _screen_text(app).splitlines())
+
+
+def test_the_matrix_grows_beside_the_lists_where_there_is_room(words: Words) -> None:
+    """Of the videos so far, by what ticks report; in a small pane the lists stand alone."""
+    live = {"confusion_matrix": "clap\t0:3\nthrow\t0:2 1:1\nwave\t2:4"}
+    run = Run("1", "running", stages=(StageRun("infer", "running", live=live),))
+    snapshot = Snapshot(1, Path("w"), run)
+    large = [text_of(line) for line in accuracy_so_far(snapshot, Look(words, 102, 27))]
+    assert "throw 2  2  1  ·" in large[2]
+    assert "throw" in large[1]
+    assert "1/3" in large[1]
+    small = _text(accuracy_so_far(snapshot, Look(words, 36, 5)))
+    assert "2  throw" in small
+    assert "clap  1" not in small
+    assert 3 == classes_counted(snapshot)
+    none = replace(run, stages=(StageRun("infer", "running", live={"confusion_matrix": "clap\t\nwave\t"}),))
+    assert 0 == classes_counted(Snapshot(1, Path("w"), none))

@@ -45,8 +45,9 @@ def test_nothing_overlaps_or_leaves_the_window(phase: str) -> None:
     """From 60x20 to 250x80 every box is inside, none is empty, no two share a cell, for few chips and for many."""
     for (width, height), chips, main in itertools.product(SIZES[::7], (0, 4, 66), (2, 12, 60)):
         for current in ("main", "log"):
-            placed = plan(width, height, Wishes(phase, current, main, chips))  # type: ignore[arg-type]
-            assert [] == _misplaced(placed, width, height), (width, height, current)
+            for counted in (0, 10, 51):
+                wishes = Wishes(phase, current, main, chips, counted=counted)  # type: ignore[arg-type]
+                assert [] == _misplaced(plan(width, height, wishes), width, height), (width, height, current)
 
 
 def test_eight_chips_are_seen_at_80x24_while_they_work() -> None:

@@ -107,6 +107,17 @@ class Changed(ReplayClient):
         return self.change(super().snapshot(), self.now)
 
 
+def _matrix() -> str:
+    """The matrix of the recording's report as a tick has it; of its classes alone."""
+    report = next(what for _, kind, what in _read("finished").beats if kind == "report")
+    names = sorted(one.label for one in report.classes)
+    rows = {one.label: [f"{names.index(one.label)}:{one.top1}"] for one in report.classes}
+    for pair in report.confusions:
+        if pair.predicted in names:
+            rows[pair.label].append(f"{names.index(pair.predicted)}:{pair.videos}")
+    return "\n".join(f"{name}\t{' '.join(rows[name])}" for name in names)
+
+
 def _eight_chips(snapshot: Snapshot, now: float) -> Snapshot:
     """Eight 310P3 in the middle of inference: one was lost to its heat, one is in use by somebody else."""
     reason = line("{code}: {meaning}; {n} clips went to others", code=507015, meaning="AI Core exception", n=40)
@@ -129,6 +140,7 @@ def _eight_chips(snapshot: Snapshot, now: float) -> Snapshot:
         "videos_so_far": 1200,
         "lowest_classes": "wave\t11\t30\nthrow\t13\t30\nswing_baseball\t14\t30",
         "confusions": "throw\tcatch\t9\nwave\tclap\t6",
+        "confusion_matrix": _matrix(),
     }
     stages = tuple(
         replace(stage, done=7120, total=8492, rate=5512.0, live=live) if stage.name == "infer" else stage
