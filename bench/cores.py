@@ -1,7 +1,7 @@
 """How frames and clips scale with cores: measured at one process, two and one a core, and a model of a large server.
 
 The model is arithmetic on what was measured here: the work of a frame over all cores at the efficiency of two, but
-never faster than the one process or thread that hands the work out. Nothing was run on such a server.
+never faster than the one process that hands the work out. Nothing was run on such a server.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from backends.core.events import Outcome
 from backends.core.messages import Line, Scalar, line
 from backends.core.stage_request import Request, Upstream
 from backends.data.annotation import read_annotation
-from backends.data.clip_extraction import MOST_THREADS
 from backends.data.data_specs import PreprocessParams, clips
 from backends.monitor.cpu_groups import load_note, machine, versions
 from bench.processes import Say, middle
@@ -40,14 +39,12 @@ class Way(Struct, frozen=True):
     name: str
     what: Line
     entry: str
-    most_workers: int | None = None
-    """Threads that it takes at most; None: processes, as many as there are cores."""
 
 
 WAYS = (
     Way("frames", line("videos to a folder of JPEG files"), "backends.data.frames:run"),
     Way("videos", line("videos to clips, in memory"), "backends.data.preprocess:run"),
-    Way("jpegs", line("JPEG files to clips"), "backends.data.preprocess:run", MOST_THREADS),
+    Way("jpegs", line("JPEG files to clips"), "backends.data.preprocess:run"),
 )
 
 
@@ -59,7 +56,7 @@ class Scaling(Struct, frozen=True):
     cpu_s: tuple[float, ...]
     """Of one worker's run."""
     serial_s: tuple[float, ...]
-    """Of the thread or process that hands the work out, at the most workers."""
+    """Of the process that hands the work out, at the most workers."""
 
     def rate(self, workers: int) -> float:
         """Frames a second."""
@@ -71,11 +68,10 @@ class Scaling(Struct, frozen=True):
         return self.rate(2) / (2 * self.rate(1))
 
 
-def model_s(frames: int, scaling: Scaling, cores: int, most_workers: int | None = None) -> float:
+def model_s(frames: int, scaling: Scaling, cores: int) -> float:
     """Seconds for so many frames on so many cores, by the figures of a few."""
     work, serial = (statistics.median(one) / scaling.frames for one in (scaling.cpu_s, scaling.serial_s))
-    workers = min(cores, most_workers or cores)
-    return frames * max(work / (workers * min(1.0, scaling.efficiency)), serial)
+    return frames * max(work / (cores * min(1.0, scaling.efficiency)), serial)
 
 
 def bench_cores(videos: Path | None, count: int, rounds: int, say: Say) -> BenchReport:
@@ -131,7 +127,7 @@ def _scaling(
 ) -> Scaling:
     seconds = {workers: tuple(run.seconds for run in found[way.name, workers]) for workers in numbers}
     last = found[way.name, numbers[-1]]
-    serial = tuple(run.main_s if way.most_workers else run.own_s for run in last)
+    serial = tuple(run.own_s for run in last)
     return Scaling(frames, seconds, tuple(run.cpu_s for run in found[way.name, 1]), serial)
 
 
@@ -145,8 +141,8 @@ def _figures(way: Way, scaling: Scaling, numbers: Sequence[int]) -> Iterator[Ben
                      wanted=EFFICIENCY if workers == 2 else None)  # fmt: skip
     for name, text, values in (
         ("work", line("{what}: processor time of a frame", what=what), scaling.cpu_s),
-        ("serial", line("{what}: of it what one thread or process does for all", what=what), scaling.serial_s),
+        ("serial", line("{what}: of it what one process does for all", what=what), scaling.serial_s),
     ):
         yield BenchFigure(f"{way.name}_{name}_us", text, 1e6 * statistics.median(values) / scaling.frames, "µs")
     text = line("model: {what}, HMDB51's validation on {n} cores", what=what, n=SERVER)
-    yield BenchFigure(f"{way.name}_{SERVER}_s", text, model_s(HMDB51_FRAMES, scaling, SERVER, way.most_workers), "s")
+    yield BenchFigure(f"{way.name}_{SERVER}_s", text, model_s(HMDB51_FRAMES, scaling, SERVER), "s")

@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -25,12 +26,13 @@ from msgspec.structs import replace
 from backends.core.messages import InputError, Line, line
 from backends.data import pixels
 from backends.data.annotation import Video, read_annotation
-from backends.data.clip_extraction import cores, extract
+from backends.data.clip_extraction import cores
 from backends.data.clip_store import ClipStore
 from backends.data.clip_writer import ClipWriter
 from backends.data.data_specs import PreprocessParams, clip_count, clips
 from backends.data.jpeg import Decoder
 from backends.data.preprocess import header, subset
+from backends.data.video_clips import extract, of_frames
 from backends.device import clip_kernels
 from bench import guide_way
 
@@ -196,9 +198,10 @@ def _contenders(
 
 def _ours(store: Path, root: Path, videos: Sequence[Video], params: PreprocessParams, workers: int) -> int:
     shutil.rmtree(store, ignore_errors=True)
+    make = partial(of_frames, root)
     with (
         ClipWriter.open_or_resume(store, header(params)) as writer,
-        contextlib.closing(extract(videos, root, params, workers)) as extracted,
+        contextlib.closing(extract(videos, params, make, store.with_name("parts"), workers=workers)) as extracted,
     ):
         for made in extracted:
             if made.clips is None:

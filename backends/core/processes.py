@@ -18,6 +18,8 @@ from backends.device.lifeline import QUIET
 die_with_parent = lifeline.die_with_parent
 MARK = "R3D_TUI_WORKSPACE"
 """Environment variable that every child carries, so that leftovers of a killed engine can be found."""
+LIFELINE = "lifeline"
+"""The thread of a stage's process that waits for orders. It holds no lock that a forked child would want."""
 SIMULATED = "R3D_TUI_SIMULATED"
 """Environment variable of all processes of a workspace whose chips are simulated."""
 _RUN_MODULE = Path(__file__).with_name("run_module.py")
@@ -70,7 +72,7 @@ def end_group_with(stream: IO[bytes]) -> None:
                 pass
         kill_group(os.getpid())
 
-    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+    threading.Thread(target=watch, name="guard", daemon=True).start()
 
 
 def kill_group(pid: int, sig: int = signal.SIGKILL) -> None:

@@ -1,37 +1,25 @@
-"""Videos of frames to uint8 clips, on several threads, in order, for preprocess and its step.
-
-Threads, not processes: reading, decoding and resizing release the GIL, and a clip need not be handed on
-(measured in docs/decisions/0004-preprocess-kernel.md).
-"""
+"""A folder of a video's frames to its uint8 clips, for preprocess and its step."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections import deque
-from collections.abc import Generator, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backends.core.messages import Line, line
 from backends.data.annotation import Video
 from backends.data.data_specs import PreprocessParams, clip_count, clips
 from backends.data.jpeg import FrameError
 from backends.data.pixels import FrameReader
-from backends.data.video_files import names_in
+from backends.data.video_files import count_frames, names_in
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-AHEAD = 30
-"""Clips a worker that may wait for their turn (18 MB of 16x112x112 clips): bounds the memory, whatever the videos."""
-
-MOST_THREADS = 12
-"""Threads by default: about a tenth of a frame's time holds the interpreter's lock, so more would only wait for it."""
 
 
 class Extracted(Struct, frozen=True):
@@ -50,48 +38,22 @@ class Extracted(Struct, frozen=True):
     """The reason may pass."""
 
 
-def extract(
-    videos: Iterable[Video], root: Path, params: PreprocessParams, workers: int = 0
-) -> Generator[Extracted, None, None]:
-    """The clips of each video, in order. `workers` threads; 0: one a core, up to MOST_THREADS.
+def extract_video(video: Video, root: Path, params: PreprocessParams, reader: FrameReader) -> Extracted:
+    """One video's clips, or why it has none: a single frame that cannot be used makes the whole video skipped.
 
     Frames are `<root>/<label>/<id>/image_%05d.jpg`, or named as `frame_files` says; only those that a kept clip uses
-    are read. Close the iterator to end early: what is being read is finished, the rest is dropped.
+    are read. An open segment ends with the frames that are there; the outcome's `video` has it closed.
     """
-    threads = workers or min(cores(), MOST_THREADS)
-    readers = threading.local()
-
-    def one(video: Video) -> Extracted:
-        if not hasattr(readers, "reader"):
-            readers.reader = FrameReader(params.size)
-        return extract_video(video, root, params, readers.reader)
-
-    pending: deque[tuple[int, Future[Extracted]]] = deque()
-    waiting = 0
-    with ThreadPoolExecutor(threads, "clips") as pool:
-        try:
-            for video in videos:
-                weight = min(_count(video, params), params.max_clips)
-                while pending and waiting + weight > threads * AHEAD:
-                    done, future = pending.popleft()
-                    waiting -= done
-                    yield future.result()
-                pending.append((weight, pool.submit(one, video)))
-                waiting += weight
-            while pending:
-                yield pending.popleft()[1].result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def extract_video(video: Video, root: Path, params: PreprocessParams, reader: FrameReader) -> Extracted:
-    """One video's clips, or why it has none: a single frame that cannot be used makes the whole video skipped."""
     import numpy as np
 
+    folder = root / video.label / video.id
+    if video.is_open:
+        if (count := count_frames(folder)) is None:
+            return _no_frames(video, folder)
+        video = replace(video, end=count + 1)
     if not video.frames:
         return empty_segment(video)
     before = _count(video, params)
-    folder = root / video.label / video.id
     names = names_in(folder)
     made = np.empty((min(before, params.max_clips), 3, params.clip_frames, params.size, params.size), np.uint8)
     windows = clips(video.first, video.end, params.clip_frames, params.clip_stride, params.max_clips)
@@ -101,10 +63,14 @@ def extract_video(video: Video, root: Path, params: PreprocessParams, reader: Fr
             _fill(made, clip, numbers, paths, reader)
     except FrameError as error:
         if error.missing and not folder.is_dir():
-            reason = line("no frames in {folder}", folder=str(folder))
-            return Extracted(video, None, before, reason, missing=str(folder), is_absent=True)
+            return _no_frames(video, folder, before)
         return Extracted(video, None, before, error.line, missing=error.missing, is_temporary=error.is_temporary)
     return Extracted(video, made, before)
+
+
+def _no_frames(video: Video, folder: Path, before: int = 0) -> Extracted:
+    reason = line("no frames in {folder}", folder=str(folder))
+    return Extracted(video, None, before, reason, missing=str(folder), is_absent=True)
 
 
 def empty_segment(video: Video) -> Extracted:

@@ -139,6 +139,8 @@ def extract(job: Job, root: Path, place: Place) -> list[VideoFrames]:
         text = N_("{path}: none of the subset's {n} videos is among its {found}")
         hint = N_("see that the annotation or the lists are those of these videos, and dataset.subset")
         raise InputError(text, hint=hint, path=str(root), n=len(needed), found=len(found))
+    order = {name: place for place, name in enumerate(needed.labels)}
+    sources.sort(key=lambda source: order.get(source.id, len(order)))  # as annotated: preprocess waits for them so
     make_folder(place.frames)
     shutil.rmtree(place.parts, ignore_errors=True)
     made = _Extraction(job, place, needed, sources).run()

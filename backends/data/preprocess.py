@@ -5,26 +5,30 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Generator, Sequence
-from functools import partial
+from collections.abc import Generator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from backends.core.codec import decode
 from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
 from backends.core.messages import N_, InputError, StageError, line, size
-from backends.data.annotation import Annotation, Video, read_annotation
-from backends.data.clip_extraction import Extracted, cores, extract
+from backends.data.annotation import Annotation, Video, annotation_pieces, read_annotation
+from backends.data.clip_extraction import Extracted
 from backends.data.clip_store import REMOTE, ClipIndex, ClipStore
 from backends.data.clip_writer import ClipWriter, borrow
 from backends.data.data_specs import LABELS, PreprocessParams, StepParams, clip_count
 from backends.data.datasets import named
 from backends.data.guide_files import BinWriter, write_info
-from backends.data.video_clips import extract_videos, take_frames
+from backends.data.video_clips import Make, extract, of_frames, of_growing_frames, of_video, read_video
 from backends.data.video_sources import find_sources
 from backends.device.clip_format import ClipHeader
 from backends.worker.job import Job
 
+COUNTED = "annotation.json"
+"""The annotation with the segments that were open, for the guide's scripts over a kept folder of frames."""
 SYNC_S = 5.0
 """Seconds of work that a power loss may cost; a kill costs only the videos at hand."""
 
@@ -50,10 +54,23 @@ def run(job: Job) -> Outcome:
         maker.make(writer, root)
         index = writer.finish(video.id for video in videos)
     outputs = {"store": "store", "labels": LABELS}
+    if any(video.is_open for video in whole.videos):
+        write_whole(job.out / COUNTED, annotation_pieces(_counted(whole, index)))
+        outputs["annotation"] = COUNTED
     if params.write_bins:
         _write_bins(job, params)
         outputs |= {"bins": "bins", "info": "hmdb51.info"}
     return Outcome(maker.figures(index), outputs, index.digest)
+
+
+def _counted(annotation: Annotation, index: ClipIndex) -> Annotation:
+    """The annotation with open segments closed where their frames were counted; a video without clips keeps its own."""
+    segments = {video.id: video.segment for video in index.videos}
+    closed = (
+        replace(video, end=segments[video.id][1]) if video.is_open and video.id in segments else video
+        for video in annotation.videos
+    )
+    return Annotation(annotation.labels, tuple(closed), annotation.set_aside)
 
 
 def subset(annotation: Annotation, path: Path, name: str) -> tuple[Video, ...]:
@@ -92,9 +109,8 @@ class _Maker:
         todo = [video for video in self._videos if writer.get(video.id) is None]
         self._found = len(self._videos) - len(todo)
         self._room(writer.folder, todo)
-        workers = int(self._job.tuning.get("workers", 0))
         begun = synced = time.monotonic()
-        with contextlib.closing(self._extracted(todo, root, workers)) as extracted:
+        with contextlib.closing(self._extracted(todo, root)) as extracted:
             for made in extracted:
                 self._take(made, writer)
                 self._seconds = time.monotonic() - begun
@@ -112,23 +128,38 @@ class _Maker:
             text = N_("{root}: none of the {n} videos could be used")
             raise StageError(text, hint=hint, root=str(root), n=len(self._videos))
 
-    def _extracted(self, todo: Sequence[Video], root: Path, workers: int) -> Generator[Extracted, None, None]:
+    def _extracted(self, todo: Sequence[Video], root: Path) -> Generator[Extracted, None, None]:
         """Of a folder of frames that is given, or of the videos: by the frames stage's folder, or decoded here."""
-        if "videos" not in self._job.inputs or not todo:
-            yield from extract(todo, root, self._params, workers)
+        if "videos" not in self._job.inputs:
+            yield from self._made_by(partial(of_frames, root), todo)
             return
-        make = None
-        if (frames := self._job.upstream.get("frames")) is not None and frames.has("records"):
-            make = partial(take_frames, frames.path("frames"), frames.path("records"), frames.path("index"))
-        unpacked, labels = self._job.out / "unpacked", {video.id: video.label for video in self._videos}
+        sources = cache(partial(self._sources, root))
+        frames = self._job.upstream.get("frames")
         try:
-            sources = find_sources(self._job, root, unpacked, labels)
-            paths = {(source.label, source.id): source.path for source in sources}
-            parts = self._job.out / "parts"
-            workers = workers or cores()
-            yield from extract_videos(todo, paths, self._params, workers, parts, self._job.check_stop, make)
+            if frames is None or not frames.has("records"):
+                yield from self._made_by(of_video, todo, sources())
+                return
+            make = partial(of_growing_frames, frames.path("frames"), frames.path("index"), frames.path("records"))
+            with contextlib.closing(self._made_by(make, todo)) as extracted:
+                for made in extracted:
+                    yield made if made.clips is not None else self._decoded(made.video, sources())
         finally:
-            shutil.rmtree(unpacked, ignore_errors=True)
+            shutil.rmtree(self._job.out / "unpacked", ignore_errors=True)
+
+    def _made_by(
+        self, make: Make, todo: Sequence[Video], sources: Mapping[tuple[str, str], Path] | None = None
+    ) -> Generator[Extracted, None, None]:
+        workers, check = int(self._job.tuning.get("workers", 0)), self._job.check_stop
+        return extract(todo, self._params, make, self._job.out / "parts", workers=workers, sources=sources, check=check)
+
+    def _decoded(self, video: Video, sources: Mapping[tuple[str, str], Path]) -> Extracted:
+        return read_video(sources.get((video.label, video.id)), video, self._params, self._job.check_stop)
+
+    def _sources(self, root: Path) -> dict[tuple[str, str], Path]:
+        """Files by label and id; archives are unpacked."""
+        labels = {video.id: video.label for video in self._videos}
+        found = find_sources(self._job, root, self._job.out / "unpacked", labels)
+        return {(source.label, source.id): source.path for source in found}
 
     def figures(self, index: ClipIndex) -> dict[str, int | float | None]:
         """What the stage says of itself. `clips_per_s` is of this attempt; None where it made nothing."""
@@ -213,9 +244,9 @@ def step_preprocess(job: Job) -> Outcome:
     for folder in (given.output_path, given.info_path.absolute().parent):
         make_folder(folder)
     begun, clips, info = time.monotonic(), 0, []
-    workers = int(job.tuning.get("workers", 0))
-    frames = contextlib.closing(extract(videos, given.video_path, params, workers))
-    with BinWriter(given.output_path, params) as writer, frames as extracted:
+    make, workers = partial(of_frames, given.video_path), int(job.tuning.get("workers", 0))
+    frames = extract(videos, params, make, job.out / "parts", workers=workers, check=job.check_stop)
+    with BinWriter(given.output_path, params) as writer, contextlib.closing(frames) as extracted:
         for done, made in enumerate(extracted, start=1):
             if made.clips is None:
                 job.set_aside(made.video.id, made.reason, is_temporary=made.is_temporary)

@@ -1,7 +1,7 @@
-"""Video files to clips without files of frames, for preprocess where no frames are kept, and for several servers.
+"""Videos, or folders of their frames, to clips, in processes, for preprocess, its step and several servers.
 
-A frame is encoded as the frames stage encodes it and decoded again as preprocess reads it, in memory: the clips are
-those of the folder, byte for byte.
+Of a video a frame is encoded as the frames stage encodes it and decoded again as preprocess reads it, in memory: the
+clips are those of the folder, byte for byte.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backends.core.files import stamp_of
 from backends.core.messages import line
 from backends.data.annotation import Video
-from backends.data.clip_extraction import Extracted, empty_segment, extract_video
+from backends.data.clip_extraction import Extracted, cores, empty_segment, extract_video
 from backends.data.data_specs import PreprocessParams, clip_count, clips, frames_used
 from backends.data.decode import UnreadableVideoError, check_file, jpegs
 from backends.data.frame_pool import Records, holds
@@ -37,39 +36,44 @@ POLL_S = 0.1
 class ClipTask(Struct, frozen=True):
     """One video to be made in a process of the pool."""
 
-    source: Path | None
-    """None: no video file was found."""
     video: Video
     params: PreprocessParams
     part: Path
     """The file that takes its clips: handing them on through a pipe would cost the one reader most of its time."""
+    source: Path | None = None
+    """Its file; None: no video file was found, or its frames are read."""
 
 
-def extract_videos(
+Make = Callable[[ClipTask, Check], Extracted]
+"""What a process does with a task: puts the clips into its part; the outcome has all but them."""
+
+
+def extract(
     videos: Iterable[Video],
-    sources: Mapping[tuple[str, str], Path],
     params: PreprocessParams,
-    workers: int,
+    make: Make,
     parts: Path,
-    check: Check,
-    make: Callable[[ClipTask, Check], Extracted] | None = None,
+    *,
+    workers: int = 0,
+    sources: Mapping[tuple[str, str], Path] | None = None,
+    check: Check = lambda: None,
 ) -> Generator[Extracted, None, None]:
-    """The clips of each video, in order, as `clip_extraction.extract` gives them; `workers` processes decode.
+    """The clips of each video, in order, by so many processes; 0: one a core. Close it to end early.
 
-    `sources`: files by label and id. `parts`: a folder of our own for what waits for its turn; it is removed.
-    `make`: what a process does with a video, where that is not `make_part`.
+    `make`: `of_video`, or `of_frames` or `of_growing_frames` with their folders. `parts`: a folder of our own for
+    what waits for its turn; it is removed. `sources`: files by label and id.
     """
     import numpy as np
 
     shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir(parents=True)
     tasks = [
-        ClipTask(sources.get((video.label, video.id)), video, params, parts / f"{number}.u8")
+        ClipTask(video, params, parts / f"{number}.u8", sources.get((video.label, video.id)) if sources else None)
         for number, video in enumerate(videos)
     ]
     shape = (-1, 3, params.clip_frames, params.size, params.size)
     try:
-        for task, made in in_order(tasks, workers, make or make_part, check):
+        for task, made in in_order(tasks, workers or cores(), make, check):
             if made is None:
                 reason = line("the process that decoded it was killed, or crashed")
                 yield Extracted(task.video, None, 0, reason, is_temporary=True)
@@ -83,42 +87,46 @@ def extract_videos(
         shutil.rmtree(parts, ignore_errors=True)
 
 
-def make_part(task: ClipTask, check: Check) -> Extracted:
-    """Put a video's clips into its part; the outcome has all but them. OSError where the disk is full."""
-    if task.source is None:
-        return Extracted(task.video, None, 0, line("no video file found"), is_absent=True)
-    made = read_video(task.source, task.video, task.params, check)
+def of_video(task: ClipTask, check: Check) -> Extracted:
+    """Of the video's file. OSError where the disk is full."""
+    return _put(read_video(task.source, task.video, task.params, check), task)
+
+
+def of_frames(root: Path, task: ClipTask, check: Check) -> Extracted:
+    """Of the video's folder of frames under `root`."""
+    check()
+    return _put(extract_video(task.video, root, task.params, _reader(task.params.size)), task)
+
+
+def of_growing_frames(folder: Path, index: Path, records: Path, task: ClipTask, check: Check) -> Extracted:
+    """Of the folder that the frames stage makes, once the video's frames are there. One whose frames are not what
+    their record says has no clips here: the video itself is to give them, or the reason why there are none."""
+    label, name = place = task.video.label, task.video.id
+    made = _records(records)
+    while not index.exists() and place not in made.read():
+        check()
+        time.sleep(POLL_S)
+    record = made.read().get(place)
+    if record is None or not holds(folder / label / name, record):
+        return Extracted(task.video, None, 0, line("it has no frames"))
+    closed = replace(task.video, end=record.frames + 1) if task.video.is_open else task.video
+    return of_frames(folder, replace(task, video=closed), check)
+
+
+def _put(made: Extracted, task: ClipTask) -> Extracted:
     if made.clips is not None:
         task.part.write_bytes(made.clips.data)  # NumPy's own writing loses why the disk refused
     return replace(made, clips=None)
 
 
-def take_frames(folder: Path, records: Path, index: Path, task: ClipTask, check: Check) -> Extracted:
-    """As `make_part`, of the folder that the frames stage makes, once the video's frames are there and if they are
-    this file's and what their record says. Where not, the video itself gives the clips, or why there are none."""
-    label, name = place = task.video.label, task.video.id
-    made = _records(records)
-    if task.source is None:
-        return make_part(task, check)
-    while not index.exists() and place not in made.read():
-        check()
-        time.sleep(POLL_S)
-    record = made.read().get(place)
-    if record is None or record.source != stamp_of(task.source) or not holds(folder / label / name, record):
-        return make_part(task, check)
-    closed = replace(task.video, end=record.frames + 1) if task.video.is_open else task.video
-    found = extract_video(closed, folder, task.params, _reader(task.params.size))
-    if found.clips is None:
-        return make_part(task, check)
-    task.part.write_bytes(found.clips.data)
-    return replace(found, clips=None)
-
-
-def read_video(source: Path, video: Video, params: PreprocessParams, check: Check = lambda: None) -> Extracted:
+def read_video(source: Path | None, video: Video, params: PreprocessParams, check: Check = lambda: None) -> Extracted:
     """One video's clips, or why it has none. Of an open segment the outcome's `video` has the counted end.
 
-    The file is decoded to its end, as the frames stage does: one that breaks off gives no clips.
+    `source`: None where no file was found. The file is decoded to its end, as the frames stage does: one that breaks
+    off gives no clips.
     """
+    if source is None:
+        return Extracted(video, None, 0, line("no video file found"), is_absent=True)
     if not video.frames:
         return empty_segment(video)
     try:

@@ -19,7 +19,7 @@ from backends.core.events import Event, Outcome, StageFailed, StageFinished, Sta
 from backends.core.files import FULL_HINT, LOG_HINT, is_full
 from backends.core.log_lines import log_line
 from backends.core.messages import Line, NeedError, R3dError, Stopped, line, os_reason
-from backends.core.processes import die_with_parent, kill_group
+from backends.core.processes import LIFELINE, die_with_parent, kill_group
 from backends.device.lifeline import no_telemetry
 from backends.worker.job import Job, Request
 
@@ -41,13 +41,14 @@ def main() -> int:
             while data:
                 data = data[out.write(data) :]
 
-    first = sys.stdin.buffer.readline()
+    orders = open(0, "rb", closefd=False)  # noqa: SIM115 - a forked child closes sys.stdin: nobody may lock it
+    first = orders.readline()
     if not first:
         return 1
     request = loads(Request, first)
     _log(f"{request.stage} #{request.attempt}: {request.out}")
     job = Job(request, say)
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, job), name="lifeline", daemon=True).start()
+    threading.Thread(target=_listen, args=(orders, job), name=LIFELINE, daemon=True).start()
     ending, code = _run(request, job)
     say(ending)
     sys.stdout.flush()

@@ -10,12 +10,11 @@ QUIET = lambda _: None  # noqa: E731
 
 
 def test_the_model_divides_the_work_until_the_one_that_hands_it_out_is_the_limit() -> None:
-    """A hundred frames of 10 ms at an efficiency of 0.8; 1 ms of each is one thread's."""
+    """A hundred frames of 10 ms at an efficiency of 0.8; 1 ms of each is one process's."""
     scaling = Scaling(100, {1: (1.0,), 2: (0.625,)}, (1.0,), (0.1,))
     assert pytest.approx(0.8) == scaling.efficiency
     assert pytest.approx(10.0 / (4 * 0.8)) == model_s(1000, scaling, 4)
     assert pytest.approx(1.0) == model_s(1000, scaling, 64)
-    assert pytest.approx(10.0 / (2 * 0.8)) == model_s(1000, scaling, 64, 2)
 
 
 def test_every_way_is_measured_with_one_worker_and_two() -> None:

@@ -302,8 +302,8 @@ def test_frames_that_were_away_for_a_moment_are_a_reason_that_may_pass(
     away = folder.rename(bench.folder / "away")
     job = bench.job()
 
-    def progress(*_: object, **__: object) -> None:
-        if is_back and away.exists():
+    def progress(done: int, total: int, *_: object, **__: object) -> None:
+        if is_back and done == total:
             away.rename(folder)
 
     monkeypatch.setattr(job, "progress", progress)

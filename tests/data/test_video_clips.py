@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,21 @@ from msgspec.structs import replace
 from backends.core.events import ItemSetAside, Outcome
 from backends.core.files import is_full
 from backends.core.stage_request import Request, Upstream
-from backends.data import annotate, frames, preprocess, video_clips
+from backends.data import annotate, frames, preprocess
 from backends.data.annotation import OPEN_END, Annotation, Video, annotation_json, read_annotation
 from backends.data.clip_extraction import Extracted, extract_video
 from backends.data.clip_store import read_index
 from backends.data.data_specs import FRAMES_GROW, PreprocessParams
 from backends.data.frame_pool import VideoFrames, VideoTask, make_video
 from backends.data.pixels import FrameReader
-from backends.data.video_clips import ClipTask, extract_videos, read_video
+from backends.data.video_clips import ClipTask, extract, of_frames, of_video, read_video
 from backends.data.video_pool import Check
 from backends.worker.job import Job
 from tests.data.conftest import FilmMaker
 
 PARAMS = PreprocessParams()
+COUNTS = (5, 16, 17, 20, 33, 47, 160, 170)
+"""Frames of some videos."""
 SEGMENTS = [(1, OPEN_END), (1, 200), (0, 20), (3, 40), (1, 4), (30, 47), (1, 1)]
 
 
@@ -72,15 +75,15 @@ def crash_on_d(task: ClipTask, check: Check) -> Extracted:
     """As a decoder that a video makes crash; in a process of the pool."""
     if task.video.id == "d":
         os.kill(os.getpid(), signal.SIGKILL)
-    return video_clips.make_part(task, check)
+    return of_video(task, check)
 
 
 def test_a_full_disk_is_reported_as_one(tmp_path: Path, film: FilmMaker) -> None:
     """What waits for its turn is a file: the stage fails with the fix for a full disk, and is resumed."""
     video = Video("a", "wave", "validation", 1, OPEN_END)
-    task = ClipTask(film(tmp_path / "a.avi", 20), video, PARAMS, Path("/dev/full"))
+    task = ClipTask(video, PARAMS, Path("/dev/full"), film(tmp_path / "a.avi", 20))
     with pytest.raises(OSError, match="No space left") as caught:
-        video_clips.make_part(task, lambda: None)
+        of_video(task, lambda: None)
     assert is_full(caught.value)
 
 
@@ -92,7 +95,7 @@ def test_videos_come_in_order_and_bad_ones_have_a_reason(tmp_path: Path, film: F
     sources["wave", "c"].write_bytes(b"")
     sources["wave", "e"].write_bytes(b"RIFF....AVI ")
     parts = tmp_path / "parts"
-    made = list(extract_videos(videos, sources, PARAMS, workers, parts, lambda: None))
+    made = list(extract(videos, PARAMS, of_video, parts, workers=workers, sources=sources))
     assert [video.id for video in videos] == [one.video.id for one in made]
     assert ["i", "e", "c"] == [one.video.id for one in made if one.clips is None]
     reasons = {one.video.id: str(one.reason) for one in made if one.clips is None}
@@ -106,7 +109,7 @@ def test_a_crash_of_the_decoder_skips_only_its_video(tmp_path: Path, film: FilmM
     """The pool begins again, the order stays, and the reason may pass."""
     videos = [Video(name, "wave", "validation", 1, OPEN_END) for name in "hgfedcba"]
     sources = {("wave", name): film(tmp_path / f"{name}.avi", 20) for name in "abcdefgh"}
-    made = list(extract_videos(videos, sources, PARAMS, 2, tmp_path / "parts", lambda: None, crash_on_d))
+    made = list(extract(videos, PARAMS, crash_on_d, tmp_path / "parts", workers=2, sources=sources))
     assert list("hgfedcba") == [one.video.id for one in made]
     assert [("d", True)] == [(one.video.id, one.is_temporary) for one in made if one.clips is None]
 
@@ -222,3 +225,43 @@ def test_an_open_segment_is_written_and_read(tmp_path: Path) -> None:
     path.write_bytes(annotation_json(Annotation(("wave",), (Video("a", "wave", "validation", 1, OPEN_END),))))
     assert '"segment": [1, null]' in path.read_text()
     assert read_annotation(path).videos[0].is_open
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_open_segment_ends_with_the_frames_of_its_folder(tmp_path: Path, film: FilmMaker, workers: int) -> None:
+    """Clips and segment of a counted one; a folder that is not there, and one without frames, give no clips."""
+    counted = [
+        Video(name, "wave", "validation", 1, frames + 1) for name, frames in zip("abcdefgh", COUNTS, strict=True)
+    ]
+    for video in counted:
+        source, target = film(tmp_path / f"{video.id}.avi", video.frames), tmp_path / "frames/wave" / video.id
+        make_video(VideoTask(source, "wave", video.id, tmp_path / "part", target), lambda: None)
+    (tmp_path / "frames/wave/hollow").mkdir()
+    names = [*"abcdefgh", "hollow", "absent"]
+    opened = [Video(name, "wave", "validation", 1, OPEN_END) for name in names]
+    make, parts = partial(of_frames, tmp_path / "frames"), tmp_path / "parts"
+    expected = list(extract(counted, PARAMS, make, parts, workers=workers))
+    found = list(extract(opened, PARAMS, make, parts, workers=workers))
+    for one, two in zip(expected, found[:8], strict=True):
+        assert one.clips is not None
+        assert_same(one, two)
+    reasons = ["its segment [1, 1] holds no frames", f"no frames in {tmp_path / 'frames/wave/absent'}"]
+    assert reasons == [str(one.reason) for one in found[8:]]
+
+
+def test_the_counted_annotation_serves_a_run_over_the_kept_folder(tmp_path: Path, film: FilmMaker) -> None:
+    """Where the run's annotation has open segments, preprocess writes one that names the frames: the same clips."""
+    videos = _videos(tmp_path / "videos", film)
+    kept = Stages(tmp_path / "kept", {"subset": "validation"}, {})
+    frames_made = kept.made(videos)
+    one = kept.store(videos, frames=frames_made)
+    counted = tmp_path / "kept/preprocess" / one.outputs["annotation"]
+    open_one = tmp_path / "kept/annotate/annotation.json"
+    segments = {video.id: (video.first, video.end) for video in read_annotation(counted).videos}
+    assert {"a_1": (1, 16), "b_2": (1, 29)} == {name: segments[name] for name in ("a_1", "b_2")}
+    assert segments["broken_9"] == (1, OPEN_END)
+    assert [video.id for video in read_annotation(open_one).videos] == list(segments)
+    for number, annotation in enumerate((counted, open_one)):
+        again = Stages(tmp_path / f"again{number}", {"subset": "validation"}, {"annotation": annotation})
+        job = again.job("preprocess", {"frames": frames_made.path("frames"), "annotation": annotation})
+        assert preprocess.run(job).digest == one.digest

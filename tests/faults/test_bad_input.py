@@ -32,9 +32,9 @@ CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\
 def frames_workspace(tmp_path: Path) -> tuple[Path, Path, dict[str, object]]:
     """A workspace whose frames and annotation lie outside it, made by a first run; and the annotation's JSON."""
     made = make_workspace(tmp_path / "made", keep_frames=True)
-    r3d("run", "--headless", "--to", "annotate", cwd=made)
+    r3d("run", "--headless", "--to", "preprocess", cwd=made)
     (frames,) = made.glob(".r3d/artifacts/frames/*/frames")
-    (annotation,) = made.glob(".r3d/artifacts/annotate/*/annotation.json")
+    (annotation,) = made.glob(".r3d/artifacts/preprocess/*/annotation.json")
     frames.rename(tmp_path / "frames")
     document = json.loads(annotation.read_text())
     text = (made / "r3d.toml").read_text()
