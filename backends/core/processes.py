@@ -52,9 +52,8 @@ def foreign_environment() -> dict[str, str]:
     """This process's environment without our packages, which another Python must not see."""
     ours = str(Path(__file__).resolve().parents[2])
     environment = dict(os.environ)
-    path = os.pathsep.join(
-        part for part in environment.pop("PYTHONPATH", "").split(os.pathsep) if part not in ("", ours)
-    )
+    parts = environment.pop("PYTHONPATH", "").split(os.pathsep)
+    path = os.pathsep.join(part for part in parts if part not in ("", ours))
     return {**environment, "PYTHONPATH": path} if path else environment
 
 
