@@ -22,8 +22,8 @@ def _main(scene: Scene, look: Look) -> list[Row]:
         return ready.without_workspace(snapshot, look, read_only=scene.read_only)
     if phase == "failed":
         mine = failed_stage(snapshot)
-        log = scene.log.shown() if mine is not None and scene.log.stage == mine.name else []
-        return failure.failure(snapshot, look, scene.change, log)
+        log = scene.state.book.shown() if mine is not None and scene.state.book.stage == mine.name else []
+        return failure.failure(snapshot, look, scene.state.change, log)
     if phase == "running":
         rows = running.running(snapshot, look, _table(scene))
         if infer_runs(snapshot):
@@ -37,7 +37,7 @@ def _main(scene: Scene, look: Look) -> list[Row]:
         return [*rows, (), *(row(" ", *line) for line in below(snapshot, look))]
     if phase == "done":
         return result.result(snapshot, look, scene.devices)
-    return ready.ready(snapshot, look, scene.devices, scene.overview, scene.plan, scene.took)
+    return ready.ready(snapshot, look, scene.devices, scene.state.overview, scene.state.plan, scene.state.took)
 
 
 def _main_title(scene: Scene) -> str:
@@ -49,18 +49,18 @@ def _main_title(scene: Scene) -> str:
 
 
 def _table(scene: Scene) -> chips.ChipTable:
-    return chips.table_of(scene.snapshot, scene.listed, scene.history)
+    return chips.table_of(scene.snapshot, scene.listed, scene.state.rates.rates)
 
 
 def _chips(scene: Scene, look: Look) -> list[Row]:
     table = _table(scene)
     if not table.devices:
-        if scene.unread.template:
-            return paragraph(look.words.line(scene.unread), look.width, "warn", 1)
+        if scene.state.unread.template:
+            return paragraph(look.words.line(scene.state.unread), look.width, "warn", 1)
         key = "devices.no_match" if scene.devices else "chip_table.none"
         return paragraph(look.words(key), look.width, "dim", 1)
     news = chips.chip_news(table, look)
-    rows = chips.chip_table(table, look, scene.device)
+    rows = chips.chip_table(table, look, scene.state.device)
     if note := _chips_note(scene, table, look):
         rows.append(cut(row(" ", Span(note, "dim")), look.width))
     return [*rows, *news]
@@ -71,7 +71,7 @@ def _chips_note(scene: Scene, table: chips.ChipTable, look: Look) -> str:
     if scene.boxed:
         return ""
     age = "" if table.working else chips.reading_age(scene.devices, look)
-    return dotted([scene.arrangement.described(look), age])
+    return dotted([scene.state.arrangement.described(look), age])
 
 
 def chip_lines(scene: Scene, look: Look) -> int:
@@ -84,7 +84,7 @@ def chip_lines(scene: Scene, look: Look) -> int:
 
 
 def _chips_info(scene: Scene, look: Look) -> str:
-    arranged = scene.arrangement.described(look)
+    arranged = scene.state.arrangement.described(look)
     return "  ".join(part for part in (arranged, chips.reading_age(scene.devices, look)) if part)
 
 
@@ -96,7 +96,7 @@ def _stage_cursor(scene: Scene, rows: list[Row]) -> int | None:
 def _runs(scene: Scene, look: Look) -> list[Row]:
     """The latest runs with their accuracy and rate, short."""
     rows = []
-    for one in scene.runs:
+    for one in scene.state.runs:
         mark = sign(one.state)
         top1 = figures.number(one.top1, 4)
         rate = f"{figures.rate(one.clips_per_s)}/s" if one.clips_per_s is not None else ""
@@ -106,12 +106,12 @@ def _runs(scene: Scene, look: Look) -> list[Row]:
 
 
 def _marked(scene: Scene, look: Look) -> list[Row]:
-    mine = next((one for one in scene.devices if one.id == scene.device), None)
+    mine = next((one for one in scene.devices if one.id == scene.state.device), None)
     if mine is None:
         return paragraph(look.words("chip_table.none"), look.width, "dim")
     if mine.run is not None and mine.run.server is not None:
         return server_page(mine.run, mine.run.server, look)
-    rows = histories(scene.tracks.get(mine.id), look, height=max(1, (look.height - 2) // 5))
+    rows = histories(scene.state.tracks.by_device.get(mine.id), look, height=max(1, (look.height - 2) // 5))
     return rows or paragraph(look.words("chip.no_history"), look.width, "dim")
 
 
@@ -121,12 +121,12 @@ VIEWS = (
         "chips",
         _chips,
         _chips_info,
-        lambda scene, _: next((n for n, one in enumerate(scene.listed, 1) if one.id == scene.device), None),
+        lambda scene, _: next((n for n, one in enumerate(scene.listed, 1) if one.id == scene.state.device), None),
     ),
     View("data", lambda scene, look: (dataset.brief if look.height < BRIEF else dataset.dataset)(scene.snapshot, look)),
     View("model", lambda scene, look: (model.brief if look.height < BRIEF else model.model)(scene.snapshot, look)),
     View("accuracy", lambda scene, look: result.accuracy_so_far(scene.snapshot, look, scene.heat)),
     View("stages", lambda scene, look: stages.stage_table(scene.snapshot, look), cursor=_stage_cursor),
     View("runs", _runs),
-    View("marked", _marked, title=lambda scene: f"{scene.words('panel.marked')} {short_id(scene.device)}"),
+    View("marked", _marked, title=lambda scene: f"{scene.words('panel.marked')} {short_id(scene.state.device)}"),
 )

@@ -21,7 +21,7 @@ class LogPanel(Panel):
 
     def rows(self, scene: Scene, look: Look) -> list[Row]:
         """Only the words for an empty log; lines come from `row_at`."""
-        book = scene.log
+        book = scene.state.book
         self._wrapped = book.wrapped(look.width) if book.stage == scene.selected else []
         self._wrapped_of = book.lines
         if self.at_end:
@@ -39,7 +39,7 @@ class LogPanel(Panel):
         if not self._wrapped or self.scene is None:
             return super().row_at(index)
         line, piece = self._wrapped[index]
-        return log_row(piece, self.scene.log.pattern, level(self._wrapped_of[line]))
+        return log_row(piece, self.scene.state.book.pattern, level(self._wrapped_of[line]))
 
     def scroll_rows(self, rows: int) -> None:
         """Scrolling back lets go of the end; scrolling to the end takes hold of it again."""
@@ -52,7 +52,7 @@ class LogPanel(Panel):
     def show_line(self, line: int) -> None:
         if self.scene is not None and self._wrapped:
             self.at_end = False
-            self.scroll_rows(self.scene.log.row_of(line) - self.top - self.page // 2)
+            self.scroll_rows(self.scene.state.book.row_of(line) - self.top - self.page // 2)
 
     def _part(self) -> str:
         """Whether the panel follows the log's end; where not, which lines it shows."""
@@ -65,13 +65,13 @@ class LogPanel(Panel):
     def draw(self, scene: Scene) -> None:
         """Show the scene, the match that is looked at under the cursor."""
         super().draw(scene)
-        here = scene.log.here
+        here = scene.state.book.here
         if here is not None and self._wrapped:
-            self.put_cursor(scene.log.row_of(here))
+            self.put_cursor(scene.state.book.row_of(here))
 
 
 def _info(scene: Scene, _look: Look) -> str:
-    book = scene.log
+    book = scene.state.book
     name = stage_word(scene.words, scene.selected)
     if book.dropped:
         name = f"{name}  {scene.words('log.older', n=figures.count(book.dropped))}"

@@ -1,59 +1,37 @@
 """What all panels share: a sheet drawn from the scene by a view, in a box where there is room for one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
-from msgspec import Struct, field
+from msgspec import Struct
 from textual import events
 
-from backends.core.client import Preview, RunSummary, Snapshot
-from backends.core.command_reports import Overview, SettingChange
-from backends.core.messages import Line
+from backends.core.client import Snapshot
 from r3d_tui.lang.words import Words
-from r3d_tui.state.log_buffer import LogBook
+from r3d_tui.state.board_state import BoardState
 from r3d_tui.text.rows import Row, Span, cells, cut, row
-from r3d_tui.views.devices import Arrangement, Device
+from r3d_tui.views.devices import Device
 from r3d_tui.views.look import Look, squeeze
 from r3d_tui.views.matrix import Heat
-from r3d_tui.views.tracks import Track
 from r3d_tui.widgets.sheet import Sheet
 
 
 class Scene(Struct, frozen=True):
-    """All that the panels draw from: the snapshot, what was asked beside it, and where the person is."""
+    """All that the panels draw from: the board's state, and what of it is worked out once for a picture."""
 
+    state: BoardState
     snapshot: Snapshot
     words: Words
     now: float
-    selected: str = ""
+    selected: str
     """The stage."""
-    device: str = ""
-    """The device under the cursor."""
-    current: str = "main"
-    """The panel."""
-    boxed: bool = False
-    devices: tuple[Device, ...] = ()
+    devices: tuple[Device, ...]
     """All of them, by number."""
-    listed: tuple[Device, ...] = ()
+    listed: tuple[Device, ...]
     """Those that are shown, in order."""
-    history: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
-    """Clips/s."""
-    log: LogBook = field(default_factory=LogBook)
-    tracks: Mapping[str, Track] = field(default_factory=dict)
-    """What the devices' sensors reported."""
-    arrangement: Arrangement = field(default_factory=Arrangement)
-    plan: tuple[Preview, ...] | None = None
-    """What a run would do; None as long as it is not known."""
-    overview: Overview | None = None
-    took: Mapping[str, float] = field(default_factory=dict)
-    """Seconds of stages in earlier runs."""
-    change: SettingChange | None = None
-    """The fix of what failed, where it is a setting."""
-    runs: tuple[RunSummary, ...] = ()
+    boxed: bool = False
     read_only: bool = False
     heat: Heat | None = None
     """Of a matrix; None without colours."""
-    unread: Line = Line("")
-    """Why no device could be read."""
 
 
 class View(Struct, frozen=True):
@@ -109,7 +87,7 @@ class Panel(Sheet):
             self.draw(self.scene)
 
     def _head(self, scene: Scene) -> Row:
-        here = scene.current == self.view.name
+        here = scene.state.current == self.view.name
         look = self.look(scene, *self.size)
         name = self.view.title(scene) if self.view.title is not None else scene.words(f"panel.{self.view.name}")
         right = "  ".join(
@@ -123,7 +101,7 @@ class Panel(Sheet):
         return cut((*left, Span("─" * max(0, space), role), *tail), self.size.width)
 
     def _bottom(self, scene: Scene) -> Row:
-        role = "focus" if scene.current == self.view.name else "rule"
+        role = "focus" if scene.state.current == self.view.name else "rule"
         return row(Span(f"╰{'─' * max(0, self.size.width - 2)}╯", role))
 
     def _part(self) -> str:

@@ -278,27 +278,16 @@ class Board(HeldScreen):
         if state.snapshot is None:
             return None
         return Scene(
-            snapshot=state.snapshot,
-            words=self.words,
-            now=self.now,
-            selected=state.selected,
-            device=state.device,
-            current=state.current,
+            state,
+            state.snapshot,
+            self.words,
+            self.now,
+            state.selected,
+            state.devices,
+            state.listed(self.words),
             boxed=self._plan.mode == "boxed",
-            devices=state.devices,
-            listed=state.listed(self.words),
-            history=state.rates.rates,
-            log=state.book,
-            tracks=state.tracks.by_device,
-            arrangement=state.arrangement,
-            plan=state.plan,
-            overview=state.overview,
-            took=state.took,
-            change=state.change,
-            runs=state.runs,
             read_only=self.host.read_only,
             heat=heat_of(self.app),
-            unread=state.unread,
         )
 
     def _planned(self) -> BoardLayout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -50,8 +51,9 @@ VIEWS: dict[str, Callable[[Snapshot, Look], list[Row]]] = {
 
 def _scene(snapshot: Snapshot) -> Scene:
     found = devices.joined(snapshot)
-    history = {"": [1.0, None, 3.0]}
-    return Scene(snapshot, Words("en"), NOW, device="0", devices=found, listed=found, history=history)
+    state = BoardState(snapshot=snapshot, device="0")
+    state.rates.rates[""] = deque([1.0, None, 3.0])
+    return Scene(state, snapshot, Words("en"), NOW, "", found, found)
 
 
 def _table(snapshot: Snapshot, width: int = 80) -> tuple[chips.ChipTable, Look]:
