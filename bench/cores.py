@@ -19,6 +19,7 @@ from backends.core.events import Outcome
 from backends.core.messages import Line, Scalar, line
 from backends.core.stage_request import Request, Upstream
 from backends.data.annotation import read_annotation
+from backends.data.clip_writer import HANDS
 from backends.data.data_specs import PreprocessParams, clips
 from backends.monitor.cpu_groups import load_note, machine, versions
 from bench.processes import Say, middle
@@ -56,7 +57,8 @@ class Scaling(Struct, frozen=True):
     cpu_s: tuple[float, ...]
     """Of one worker's run."""
     serial_s: tuple[float, ...]
-    """Of the process that hands the work out, at the most workers."""
+    """Of the process that hands the work out, at the most workers: of its main thread, and of those that write clips
+    beside each other."""
 
     def rate(self, workers: int) -> float:
         """Frames a second."""
@@ -127,7 +129,7 @@ def _scaling(
 ) -> Scaling:
     seconds = {workers: tuple(run.seconds for run in found[way.name, workers]) for workers in numbers}
     last = found[way.name, numbers[-1]]
-    serial = tuple(run.own_s for run in last)
+    serial = tuple(run.main_s + (run.own_s - run.main_s) / HANDS for run in last)
     return Scaling(frames, seconds, tuple(run.cpu_s for run in found[way.name, 1]), serial)
 
 

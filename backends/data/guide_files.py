@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from backends.core.files import sync_folder, write_whole
 from backends.core.messages import N_, StageError, os_reason
+from backends.data.clip_extraction import cores
 from backends.data.data_specs import PreprocessParams
 from backends.device import clip_kernels
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-THREADS = 3
-"""Threads that normalise and write; one normalises and writes some 60 videos a second."""
+LEAST_THREADS = 3
+"""Threads that normalise and write, at least; one does it for 60 videos a second."""
 
 
 def write_info(path: Path, videos: Iterable[tuple[str, int]]) -> None:
@@ -42,7 +43,8 @@ class BinWriter:
         self._shape = 3, params.clip_frames, params.size, params.size
         self._most = params.max_clips
         self._own = threading.local()
-        self._pool = ThreadPoolExecutor(THREADS, "bins")
+        self._threads = max(LEAST_THREADS, cores() // 4)
+        self._pool = ThreadPoolExecutor(self._threads, "bins")
         self._waiting: deque[Future[Path | None]] = deque()
         self._new: list[Path] = []
 
@@ -51,7 +53,7 @@ class BinWriter:
 
         StageError where an earlier file could not be written.
         """
-        while len(self._waiting) >= 2 * THREADS:
+        while len(self._waiting) >= 2 * self._threads:
             self._collect()
         path = self._folder / f"{video_id}.bin"
         self._waiting.append(self._pool.submit(self._write, path, clips))
