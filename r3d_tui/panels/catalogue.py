@@ -4,10 +4,11 @@ from msgspec.structs import replace
 
 from r3d_tui.panels.panel import Scene, View
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cut, fit, row, safe
+from r3d_tui.text.rows import Column, Row, Span, cut, row, safe, table
 from r3d_tui.views import chips, dataset, failure, model, ready, result, running, stages
+from r3d_tui.views.browser_tables import run_rate
 from r3d_tui.views.devices import histories, short_id
-from r3d_tui.views.look import Look, dotted, paragraph, sign, stage_word
+from r3d_tui.views.look import Look, dotted, facts, paragraph, sign, stage_word
 from r3d_tui.views.look import stages as stages_of
 from r3d_tui.views.phase import failed_stage, infer_runs, phase_of
 from r3d_tui.views.server import server_page
@@ -36,7 +37,7 @@ def _main(scene: Scene, look: Look) -> list[Row]:
         below = model.brief if running.converts(snapshot) else dataset.brief
         return [*rows, (), *(row(" ", *line) for line in below(snapshot, look))]
     if phase == "done":
-        return result.result(snapshot, look, scene.devices)
+        return result.result(snapshot, look, scene.devices, scene.clip.video if scene.clip else None)
     return ready.ready(snapshot, look, scene.devices, scene.state.overview, scene.state.plan, scene.state.took)
 
 
@@ -95,14 +96,36 @@ def _stage_cursor(scene: Scene, rows: list[Row]) -> int | None:
 
 def _runs(scene: Scene, look: Look) -> list[Row]:
     """The latest runs with their accuracy and rate, short."""
-    rows = []
-    for one in scene.state.runs:
-        mark = sign(one.state)
-        top1 = figures.number(one.top1, 4)
-        rate = f"{figures.rate(one.clips_per_s)}/s" if one.clips_per_s is not None else ""
-        line = row(mark, " ", fit(safe(one.id), 20), " ", Span(top1, "strong"), f"  {rate}")
-        rows.append(cut((*line, Span(f" {look.words('sim.short')}" if one.simulated else "", "warn")), look.width))
-    return rows or paragraph(look.words("runs.none"), look.width, "dim")
+    words = look.words
+    columns = (
+        Column("", 1),
+        Column(words("runs.run"), 20, flex=True),
+        Column(words("result.top1"), 6, right=True),
+        Column(words("infer.clips_per_s"), 7, right=True),
+    )
+    body = (
+        (sign(one.state), safe(one.id), figures.number(one.top1, 4), run_rate(one, look)) for one in scene.state.runs
+    )
+    return table(columns, body, look.width) if scene.state.runs else paragraph(words("runs.none"), look.width, "dim")
+
+
+def _clip(scene: Scene, look: Look) -> list[Row]:
+    """The clip of the chosen misclassified video as the model sees it, and what it was predicted as."""
+    if scene.clip is None:
+        return []
+    video, words = scene.clip.video, look.words
+    rows = list(scene.clip.picture)
+    if not rows:
+        text, role = (scene.clip.wrong, "warn") if scene.clip.wrong else (words("browse.reading_clip"), "dim")
+        rows = [*paragraph(text, look.width, role), ()]
+    rows += facts(words("result.label"), safe(video.label), look.width)
+    text = f"✗ {safe(video.predicted)} {figures.number(video.score, 3)}"
+    return [*rows, *facts(words("browse.predicted"), text, look.width, "bad")]
+
+
+def _clip_info(scene: Scene, _: Look) -> str:
+    worst = scene.snapshot.report.worst if scene.snapshot.report is not None else ()
+    return f"j/k {worst.index(scene.clip.video) + 1}/{len(worst)}" if scene.clip and scene.clip.video in worst else ""
 
 
 def _marked(scene: Scene, look: Look) -> list[Row]:
@@ -113,6 +136,11 @@ def _marked(scene: Scene, look: Look) -> list[Row]:
         return server_page(mine.run, mine.run.server, look)
     rows = histories(scene.state.tracks.by_device.get(mine.id), look, height=max(1, (look.height - 2) // 5))
     return rows or paragraph(look.words("chip.no_history"), look.width, "dim")
+
+
+def _marked_title(scene: Scene) -> str:
+    name = short_id(scene.state.device)
+    return f"{scene.words('panel.marked')} {name}" if name.isdigit() else name
 
 
 VIEWS = (
@@ -128,5 +156,6 @@ VIEWS = (
     View("accuracy", lambda scene, look: result.accuracy_so_far(scene.snapshot, look, scene.heat)),
     View("stages", lambda scene, look: stages.stage_table(scene.snapshot, look), cursor=_stage_cursor),
     View("runs", _runs),
-    View("marked", _marked, title=lambda scene: f"{scene.words('panel.marked')} {short_id(scene.state.device)}"),
+    View("clip", _clip, _clip_info, title=lambda scene: safe(scene.clip.video.video) if scene.clip else ""),
+    View("marked", _marked, title=_marked_title),
 )

@@ -6,13 +6,23 @@ from msgspec import Struct
 from textual import events
 
 from backends.core.client import Snapshot
+from backends.core.values import VideoScore
 from r3d_tui.lang.words import Words
 from r3d_tui.state.board_state import BoardState
-from r3d_tui.text.rows import Row, Span, cells, cut, row
+from r3d_tui.text.rows import Row, Span, cells, cut, row, shorten
 from r3d_tui.views.devices import Device
 from r3d_tui.views.look import Look, squeeze
 from r3d_tui.views.matrix import Heat
 from r3d_tui.widgets.sheet import Sheet
+
+
+class ShownClip(Struct, frozen=True):
+    """The misclassified video that is chosen in the result, and a frame of its first clip."""
+
+    video: VideoScore
+    picture: tuple[Row, ...] = ()
+    wrong: str = ""
+    """Why there is no picture."""
 
 
 class Scene(Struct, frozen=True):
@@ -30,6 +40,8 @@ class Scene(Struct, frozen=True):
     """Those that are shown, in order."""
     boxed: bool = False
     read_only: bool = False
+    clip: ShownClip | None = None
+    """Where it has a place beside the result."""
     heat: Heat | None = None
     """Of a matrix; None without colours."""
 
@@ -95,6 +107,7 @@ class Panel(Sheet):
         )
         corner, end = ("╭ ", " ─╮" if right else "─╮") if scene.boxed else ("─ ", "")
         role = "focus" if here else "rule"
+        name = shorten(name, max(4, self.size.width - cells(right) - 8))
         left = row(Span(corner, role), Span(name, "focus" if here else "head"), " ")
         tail = row(Span(f" {right}" if right else "", "dim"), Span(end, role))
         space = self.size.width - sum(cells(span.text) for span in (*left, *tail))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -18,7 +18,7 @@ from backends.core.messages import Line, R3dError
 from r3d_tui.lang.words import Words
 from r3d_tui.panels.catalogue import VIEWS, chip_lines
 from r3d_tui.panels.log_panel import LogPanel
-from r3d_tui.panels.panel import Panel, Scene
+from r3d_tui.panels.panel import Panel, Scene, ShownClip
 from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.host import Host, heat_of
 from r3d_tui.state.board_state import STATUS_S, BoardState, Status
@@ -33,6 +33,9 @@ from r3d_tui.views.look import Look, stage_of
 from r3d_tui.views.result import classes_counted
 from r3d_tui.widgets.sheet import Sheet
 from r3d_tui.widgets.tiles import Tiles
+
+if TYPE_CHECKING:
+    from r3d_tui.screens.clip_player import ClipPlayer
 
 T = TypeVar("T")
 Command = Callable[["Board"], object]
@@ -78,6 +81,9 @@ class Board(HeldScreen):
         self._plan = BoardLayout("small", {})
         self._drawn = self._came = 0.0
         self._stale = self._asking = self._drawing = False
+        self._player: ClipPlayer | None = None
+        self._played = ""
+        """The run whose clips `_player` plays."""
 
     @property
     def host(self) -> Host:
@@ -239,6 +245,7 @@ class Board(HeldScreen):
         if scene is None:
             return
         self._watch_log()
+        self._play_clip()
         for name in placed.boxes:
             if name in self.panels:
                 self.panels[name].draw(scene)
@@ -287,8 +294,32 @@ class Board(HeldScreen):
             state.listed(self.words),
             boxed=self._plan.mode == "boxed",
             read_only=self.host.read_only,
+            clip=self._shown_clip(),
             heat=heat_of(self.app),
         )
+
+    def _shown_clip(self) -> ShownClip | None:
+        video, player = self.state.misclassified, self._player
+        if video is None or "clip" not in self._plan.boxes:
+            return None
+        return ShownClip(video, player.picture, player.wrong) if player is not None else ShownClip(video)
+
+    def _play_clip(self) -> None:
+        """The clip of the misclassified video that is chosen, where it has a place."""
+        video, snapshot, box = self.state.misclassified, self.state.snapshot, self._plan.boxes.get("clip")
+        if video is None or snapshot is None or box is None:
+            return
+        from r3d_tui.screens.clip_player import run_player  # what browses runs is not needed at the start
+
+        if self._player is None or self._played != snapshot.run.id:
+            self._played = snapshot.run.id
+            self._player = run_player(self, self._played, lambda: self._draw_panel("clip"))
+        self._player.show(video.video, 0, box.width - 4, box.height - 5)
+
+    @property
+    def is_playing(self) -> bool:
+        """A clip; False once it rests."""
+        return self._player is not None and self._player.playing
 
     def _planned(self) -> BoardLayout:
         width, height = self.app.size
@@ -298,8 +329,9 @@ class Board(HeldScreen):
             inner = width - 4 if width >= 120 and height >= 40 else width
             look = Look(self.words, inner, height, self.now, state.selected)
             chips = chip_lines(scene, look) if state.devices or state.unread.template or self.host.live else 0
+            has_clip = state.misclassified is not None
             main, counted = len(self.panels["main"].rows(scene, look)), classes_counted(scene.snapshot)
-            wishes = Wishes(state.phase, state.current, main, chips, state.zoomed, counted)
+            wishes = Wishes(state.phase, state.current, main, chips, state.zoomed, counted, has_clip)
         return plan(width, height, wishes)
 
     def _place(self, width: int, height: int) -> dict[str, Box]:

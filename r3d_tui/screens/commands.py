@@ -58,6 +58,9 @@ def move(board: Board, step: int) -> None:
     state = board.state
     if state.current == "stages":
         next_stage(board, step)
+    elif state.current == "main" and "clip" in board.boxes and state.snapshot and state.snapshot.report:
+        state.wrong = max(0, min(len(state.snapshot.report.worst) - 1, state.wrong + step))
+        board.draw()
     elif state.current in ("main", "chips") and (ids := [one.id for one in state.listed(board.words)]):
         place = ids.index(state.device) if state.device in ids else 0
         board.action_pick_device(ids[max(0, min(len(ids) - 1, place + step))])

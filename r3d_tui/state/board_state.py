@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from backends.core.client import Preview, RunSummary, Snapshot
 from backends.core.command_reports import Overview, SettingChange
 from backends.core.messages import Line
-from backends.core.values import DeviceSample
+from backends.core.values import DeviceSample, VideoScore
 from r3d_tui.lang.words import Words
 from r3d_tui.state.feed import History
 from r3d_tui.state.log_buffer import LogBook
@@ -50,6 +50,8 @@ class BoardState:
     zoomed: bool = False
     device: str = ""
     """The device under the cursor."""
+    wrong: int = 0
+    """The place of the misclassified video that is chosen in the result."""
     pinned: str | None = None
     """The stage that was chosen; None follows what runs."""
     arrangement: Arrangement = field(default_factory=Arrangement)
@@ -68,6 +70,12 @@ class BoardState:
     def running(self) -> bool:
         """An engine works on the latest run."""
         return self.snapshot is not None and self.snapshot.run.state == "running" and self.snapshot.alive
+
+    @property
+    def misclassified(self) -> VideoScore | None:
+        """The one that is chosen, once the run is done."""
+        report = self.snapshot.report if self.snapshot is not None and self.phase == "done" else None
+        return report.worst[min(self.wrong, len(report.worst) - 1)] if report is not None and report.worst else None
 
     @property
     def devices(self) -> tuple[Device, ...]:

@@ -54,7 +54,7 @@ def _state(one: RunSummary, look: Look) -> Span:
     return Span(f"{mark.text} {state_word(look.words, one.state)}", mark.role)
 
 
-def _run_rate(one: RunSummary, _: Look) -> str | Span:
+def run_rate(one: RunSummary, _: Look) -> str | Span:
     """A rate that compares with no other stands in brackets: its column is too narrow for a word."""
     rate = figures.rate(one.clips_per_s)
     return Span(f"({rate})", "dim") if one.clips_per_s is not None and not one.is_comparable else rate
@@ -68,7 +68,7 @@ RUNS = (
     Field("runs.started", 19, lambda one, _: _started(one), "started", down=True, rank=3),
     Field("stages.time", 8, lambda one, _: figures.seconds(one.seconds), "seconds", down=True, right=True),
     Field("result.top1", 7, lambda one, _: figures.number(one.top1, 4), "top1", down=True, right=True),
-    Field("infer.clips_per_s", 8, _run_rate, "clips_per_s", down=True, right=True, rank=1),
+    Field("infer.clips_per_s", 8, run_rate, "clips_per_s", down=True, right=True, rank=1),
     Field("", 9, lambda one, look: Span(look.words("sim.word") if one.simulated else "", "warn"), rank=2),
     FILLER,
 )

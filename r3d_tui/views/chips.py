@@ -118,7 +118,7 @@ def _work_columns(found: ChipTable, look: Look) -> tuple[Column, ...]:
     line = 6 if look.width < 110 else 12
     done = (
         Column(words("chip_table.clips"), 8 if found.over_servers else 6, right=True),
-        Column(words("infer.clips_per_s"), 7, right=True),
+        Column(words("infer.clips_per_s").upper(), 7, right=True),
         Column("", line),
     )
     if found.over_servers:

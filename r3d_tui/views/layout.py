@@ -18,7 +18,9 @@ WIDE = (190, 50)
 
 BEFORE: tuple[Phase, ...] = ("setup", "ready", "failed")
 """Phases in which the main pane says all that there is."""
-LOG = 6
+CLIP = 27
+"""Lines of a clip as wide as the right column, with what it is."""
+LOG = 5
 """Lines that a log needs to be of use."""
 
 
@@ -46,6 +48,8 @@ class Wishes(Struct, frozen=True):
     zoomed: bool = False
     counted: int = 0
     """Classes of the confusion matrix that grows; 0: there is none."""
+    clip: bool = False
+    """There is a misclassified video to play."""
 
 
 class BoardLayout(Struct, frozen=True):
@@ -136,6 +140,7 @@ def _wide(body: Box, wishes: Wishes) -> dict[str, Box]:
         return _counting(body, column, wishes)
     boxes = _upright(column, wishes, 0 if before else small + log)
     low = sum(box.height for box in boxes.values())
+    small = max(small, min(36, body.height - log) - low)
     tall = body.height if before else low + small
     stages = min(tall - 8, 18)
     boxes["stages"] = Box(0, body.y, left, stages)
@@ -144,16 +149,21 @@ def _wide(body: Box, wishes: Wishes) -> dict[str, Box]:
         boxes["marked"] = Box(left + middle, body.y, right, tall)
         return boxes
     half = middle // 2
-    marked = tall if wishes.phase == "done" else tall // 2  # the result says the accuracy
+    right_box = Box(left + middle, body.y, right, tall)
     boxes |= {
         "data": Box(left, body.y + low, half, small),
         "model": Box(left + half, body.y + low, middle - half, small),
-        "marked": Box(left + middle, body.y, right, marked),
         "log": Box(0, body.y + tall, body.width, body.height - tall),
     }
-    if marked < tall:
-        boxes["accuracy"] = Box(left + middle, body.y + marked, right, tall - marked)
-    return boxes
+    if wishes.phase != "done":
+        return boxes | _halved(right_box, tall // 2, "marked", "accuracy")
+    if wishes.clip:  # the accuracy stands in the result
+        return boxes | _halved(right_box, min(CLIP, tall - 6), "clip", "marked")
+    return {**boxes, "marked": right_box}
+
+
+def _halved(box: Box, upper: int, one: str, other: str) -> dict[str, Box]:
+    return {one: box._replace(height=upper), other: box._replace(y=box.y + upper, height=box.height - upper)}
 
 
 def _counting(body: Box, column: Box, wishes: Wishes) -> dict[str, Box]:

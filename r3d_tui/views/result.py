@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from backends.core.client import Snapshot
 from backends.core.values import ClassScore, Confusion, Report, VideoScore
 from r3d_tui.text import figures
-from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, safe, shorten, width_of
+from r3d_tui.text.rows import Row, Span, cells, cut, fit, row, safe, shorten, text_of, width_of
 from r3d_tui.views.devices import Device
 from r3d_tui.views.look import Look, dotted, figure, paragraph, stage_of
 from r3d_tui.views.matrix import Heat, SoFar, matrix
@@ -21,8 +21,13 @@ BESIDE = 100
 """Columns from which blocks stand beside each other."""
 
 
-def result(snapshot: Snapshot, look: Look, devices: Sequence[Device] = ()) -> list[Row]:
-    """The result pane: accuracy with its interval, throughput, then the lowest classes and what is confused."""
+def result(
+    snapshot: Snapshot, look: Look, devices: Sequence[Device] = (), chosen: VideoScore | None = None
+) -> list[Row]:
+    """The result pane: accuracy with its interval, throughput, then the lowest classes and what is confused.
+
+    `chosen` is the misclassified video whose clip is shown beside the pane.
+    """
     report = snapshot.report
     if report is None:
         key = "result.none" if snapshot.run.state != "running" else "result.not_yet"
@@ -32,10 +37,15 @@ def result(snapshot: Snapshot, look: Look, devices: Sequence[Device] = ()) -> li
     space = look.height - len(rows) - 1
     if space < 3:
         return rows
-    blocks = _blocks(report.classes, report.confusions, report.worst, look)
+    worst = report.worst
+    if chosen in worst:
+        worst = worst[max(0, worst.index(chosen) - min(WORST, space - 1) + 1) :]
+    blocks = _blocks(report.classes, report.confusions, worst, look, chosen)
     return [*rows, (), *_beside(blocks, look.width, space)]
 
 
+WORST = 12
+"""Misclassified videos that are listed."""
 LISTS = 28
 """Cells that the lists beside a matrix need."""
 
@@ -93,14 +103,18 @@ def _lines(text: object) -> list[list[str]]:
 
 
 def _blocks(
-    classes: Sequence[ClassScore], confusions: Sequence[Confusion], worst: Sequence[VideoScore], look: Look
+    classes: Sequence[ClassScore],
+    confusions: Sequence[Confusion],
+    worst: Sequence[VideoScore],
+    look: Look,
+    chosen: VideoScore | None = None,
 ) -> list[list[Row]]:
     """What there is of lowest classes, confusions and misclassified videos, each as wide as it will stand."""
     number = sum(map(bool, (classes, confusions, worst)))
     wide = look.width if look.width < BESIDE or number < 2 else (look.width - 2 * (number - 1)) // number
     return [
         block
-        for block in (_classes(classes, look, wide), _confusions(confusions, look, wide), _worst(worst, look))
+        for block in (_classes(classes, look, wide), _confusions(confusions, look, wide), _worst(worst, look, chosen))
         if block
     ]
 
@@ -129,13 +143,12 @@ def _padded(line: Row, wide: int) -> Row:
 def _accuracy(report: Report, look: Look) -> list[Row]:
     words, right = look.words, round(report.top1 * report.videos)
     of = words("result.of", right=figures.count(right), n=figures.count(report.videos))
-    more = [f"{words('result.topk', k=report.k)} {report.topk:.4f}"] if report.k > 1 else []
+    more = f"   {words('result.topk', k=report.k)} {report.topk:.4f}" if report.k > 1 else ""
+    first = row(" ", Span(f" {words('result.top1')} {report.top1:.4f} ", "chip"), f"  {of}", Span(more, "dim"))
+    *bars, interval = axis(report, look)
     if report.videos != report.videos_listed:
-        more.append(f"{report.top1_all:.4f} {words('result.all_of')}")
-    first = row(
-        " ", Span(f" {words('result.top1')} {report.top1:.4f} ", "chip"), f"  {of}", Span("   " + dotted(more), "dim")
-    )
-    return [cut(line, look.width) for line in (first, *axis(report, look))]
+        interval = (*interval, Span(f" · {report.top1_all:.4f} {words('result.all_of')}", "dim"))
+    return [cut(line, look.width) for line in (first, *bars, interval)]
 
 
 def _unverified(snapshot: Snapshot, look: Look) -> list[Row]:
@@ -171,13 +184,14 @@ def axis(report: Report, look: Look) -> list[Row]:
         return [bar, row(" " * 7, Span(said, "dim"))]
     inside = low <= published <= high
     verdict = look.words("result.inside" if inside else "result.outside")
-    note = f"{look.words('result.published')} {published:.4f} ({top1 - published:+.4f}, {verdict})"
-    spot = place(published)
-    role = "good" if inside else "warn"
-    if spot + 2 + cells(note) <= wide:
-        mark = row(" " * (7 + spot), Span(f"▲ {note}", role))
+    value, how = f"{look.words('result.published')} {published:.4f}", f"({top1 - published:+.4f}, {verdict})"
+    spot, role = 7 + place(published), "good" if inside else "warn"
+    if spot + 3 + cells(value) + cells(how) <= look.width:
+        mark = row(" " * spot, Span(f"▲ {value} {how}", role))
+    elif spot + 2 + cells(how) <= look.width:
+        mark = row(" " * max(0, spot - cells(value) - 1), Span(f"{value} ▲ {how}", role))
     else:
-        mark = row(" " * max(0, 7 + spot - cells(note) - 1), Span(f"{note} ▲", role))
+        mark = row(" " * max(0, spot - cells(value) - cells(how) - 2), Span(f"{value} {how} ▲", role))
     return [bar, mark, row(" " * 7, Span(said, "dim"))]
 
 
@@ -207,10 +221,12 @@ def _speed(snapshot: Snapshot, look: Look, devices: Sequence[Device]) -> list[Ro
         )
         line.append(Span(f"  {text}"))
     found = verdict(snapshot)
-    if found is not None:
-        line.append(Span("  "))
-        line += verdict_line(found, look)
-    return [cut(tuple(line), look.width)]
+    if found is None:
+        return [cut(tuple(line), look.width)]
+    judged = verdict_line(found, look)
+    if width_of(beside := (*line, Span("  "), *judged)) <= look.width:
+        return [beside]
+    return [cut(tuple(line), look.width), *paragraph(text_of(judged), look.width - 1, judged[0].role, 1)]
 
 
 def _classes(classes: Sequence[ClassScore], look: Look, wide: int) -> list[Row]:
@@ -249,18 +265,19 @@ def _confusions(confusions: Sequence[Confusion], look: Look, wide: int) -> list[
     return [_heading(look, "result.confused"), *pairs]
 
 
-def _worst(worst: Sequence[VideoScore], look: Look) -> list[Row]:
+def _worst(worst: Sequence[VideoScore], look: Look, chosen: VideoScore | None) -> list[Row]:
     if not worst:
         return []
     wrong = (
         row(
-            f" {video.score:.2f}  ",
-            safe(video.label),
+            Span("›" if video == chosen else " ", "accent"),
+            f"{video.score:.2f}  ",
+            Span(safe(video.label), "strong" if video == chosen else ""),
             Span(" → ", "dim"),
             safe(video.predicted),
             Span(f"  {safe(video.video)}", "dim"),
         )
-        for video in worst[:12]
+        for video in worst[:WORST]
     )
     return [_heading(look, "result.worst"), *wrong]
 

@@ -60,11 +60,11 @@ def server_page(run: DeviceRun, work: ServerWork, look: Look) -> list[Row]:
     rows += facts(words("server.computing"), figures.percent(run.utilisation), look.width)
     rows += facts(words("server.heard"), words("server.ago", seconds=f"{work.silent_s:.0f}"), look.width)
     columns = (
-        Column(words("chip_table.chip"), 10),
-        Column(words("stages.state"), 14, flex=True),
-        Column(words("chip_table.clips"), 8, right=True),
-        Column(words("infer.clips_per_s"), 9, right=True),
-        Column(words("chip_table.util"), 6, right=True),
+        Column(words("chip_table.chip"), 5),
+        Column(words("stages.state").upper(), 11, flex=True),
+        Column(words("chip_table.clips"), 7, right=True),
+        Column(words("infer.clips_per_s").upper(), 8, right=True),
+        Column(words("chip_table.util"), 5, right=True),
     )
     return [*rows, (), *table(columns, [_chip(chip, look) for chip in work.chips], look.width)]
 

@@ -25,7 +25,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from backends import api
-from backends.core.catalog_pages import VideoEntry
+from backends.core.catalog_pages import ClipFrames, VideoEntry
 from backends.core.client import Candidates, Snapshot
 from backends.core.command_reports import Overview, SettingChange
 from backends.core.events import DeviceState, ServerChip, ServerWork
@@ -233,6 +233,8 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(setup, "fault", lambda field, text, _: fault(field, text, tmp_path))
     monkeypatch.setattr(setup, "PAUSE_S", 0.01)
     monkeypatch.setattr(api, "overview", lambda *_: SEEN)
+    grey = bytes(value for n in range(46 * 46) for value in (n // 46 * 4,) * 3)
+    monkeypatch.setattr(api, "clip_frames", lambda _, video, *__: ClipFrames(video, 0, 1, 46, 46, grey))
     yield
     monkeypatch.undo()
     time.tzset()

@@ -143,8 +143,8 @@ async def test_a_clip_rests_after_its_rounds(
     browsed: ReplayClient, console: Console, store: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It plays by itself, stops by itself, and a key shows frame by frame."""
-    monkeypatch.setattr("r3d_tui.screens.video_detail.ROUNDS", 1)
-    monkeypatch.setattr("r3d_tui.screens.video_detail.FRAMES_A_SECOND", 100)
+    monkeypatch.setattr("r3d_tui.screens.clip_player.ROUNDS", 1)
+    monkeypatch.setattr("r3d_tui.screens.clip_player.FRAMES_A_SECOND", 100)
     app = console(browsed)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.board.state.snapshot)
@@ -153,7 +153,7 @@ async def test_a_clip_rests_after_its_rounds(
         await pilot.press("G", "enter")
         await until(pilot, lambda: "clap  " in _text(app) and "predicted as" in _text(app))
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, VideoDetail) and app.screen._pictures)
+        await until(pilot, lambda: isinstance(app.screen, VideoDetail) and "/16" in _text(app))
         player = app.screen
         assert isinstance(player, VideoDetail)
         await until(pilot, lambda: not player.playing)
