@@ -96,17 +96,15 @@ def _stage_cursor(scene: Scene, rows: list[Row]) -> int | None:
 
 def _runs(scene: Scene, look: Look) -> list[Row]:
     """The latest runs with their accuracy and rate, short."""
-    words = look.words
+    words, runs = look.words, scene.state.runs
     columns = (
         Column("", 1),
         Column(words("runs.run"), 20, flex=True),
         Column(words("result.top1"), 6, right=True),
         Column(words("infer.clips_per_s"), 7, right=True),
     )
-    body = (
-        (sign(one.state), safe(one.id), figures.number(one.top1, 4), run_rate(one, look)) for one in scene.state.runs
-    )
-    return table(columns, body, look.width) if scene.state.runs else paragraph(words("runs.none"), look.width, "dim")
+    body = ((sign(one.state), safe(one.id), figures.number(one.top1, 4), run_rate(one, look)) for one in runs)
+    return table(columns, body, look.width) if runs else paragraph(words("runs.none"), look.width, "dim")
 
 
 def _clip(scene: Scene, look: Look) -> list[Row]:
