@@ -89,8 +89,6 @@ def affordable(base: Path, file_bytes: int, sharers: int) -> int:
 
 
 class ToolRun(Struct, frozen=True):
-    """One run of the tool on one device."""
-
     folder: Path
     files: Mapping[str, Order]
     """By stem, in the order of the tool."""

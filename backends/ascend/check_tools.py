@@ -65,11 +65,11 @@ print(json.dumps({"python": list(sys.version_info[:3]), "path": sys.executable, 
 """
 
 
-def atc_python_findings(version: str | None, limit_s: float = LIMIT_S) -> Iterator[Finding]:
+def atc_python_findings(version: str | None) -> Iterator[Finding]:
     """A row, none where the chips are simulated; `version` is CANN's. The system's Python where the first one lacks."""
     if os.environ.get(SIMULATED):
         return
-    answer = _ask("python3", limit_s)
+    answer = _ask("python3")
     if answer is None:
         yield Finding(NAME, "unknown", line("python3 does not report what it has"))
         return
@@ -77,7 +77,7 @@ def atc_python_findings(version: str | None, limit_s: float = LIMIT_S) -> Iterat
     yield first
     if first.state == "met" or os.path.realpath(SYSTEM_PYTHON) == os.path.realpath(str(answer["path"])):
         return
-    if (other := _ask(SYSTEM_PYTHON, limit_s)) is not None:
+    if (other := _ask(SYSTEM_PYTHON)) is not None:
         yield _python_finding(other, version)
 
 
@@ -99,12 +99,12 @@ def _python_finding(answer: Mapping[str, Any], version: str | None) -> Finding:
     return Finding(NAME, "met", line("{python} in {path}", **facts))
 
 
-def _ask(python: str, limit_s: float) -> dict[str, Any] | None:
+def _ask(python: str) -> dict[str, Any] | None:
     try:
         command = cann.sourced(cann.find(), [python, "-c", _ASK, *MODULES])
     except NeedError:
         return None
-    answer = run(command, limit_s)
+    answer = run(command, LIMIT_S)
     try:
         found = json.loads(answer.text.strip().splitlines()[-1]) if answer.code == 0 else None
     except (ValueError, IndexError):
@@ -129,9 +129,9 @@ def ais_bench_findings(settings: Settings, limit_s: float = TOOL_LIMIT_S) -> Ite
     yield from tool_findings(versions(given, place, limit_s), tool.generation)
 
 
-def spare_findings(settings: Settings, limit_s: float = SPARE_LIMIT_S) -> Iterator[Finding]:
+def spare_findings(settings: Settings) -> Iterator[Finding]:
     """The same rows where another runtime is set: what is missing is no fault, and is reported without a fix."""
-    for finding in ais_bench_findings(settings, limit_s):
+    for finding in ais_bench_findings(settings, SPARE_LIMIT_S):
         if finding.state == "met":
             yield finding
         else:

@@ -11,8 +11,6 @@ from backends.core.messages import Line
 
 
 class VideoEntry(Struct, frozen=True, gc=False):
-    """One listed video."""
-
     video: str
     label: str
     """Empty where only its name is known."""
@@ -39,8 +37,6 @@ class VideoEntry(Struct, frozen=True, gc=False):
 
 
 class ClassEntry(Struct, frozen=True):
-    """One class's videos, counted."""
-
     label: str
     videos: int
     frames: int | None = None

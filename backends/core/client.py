@@ -68,8 +68,6 @@ class LogChunk(Struct, frozen=True):
 
 
 class RunSummary(Struct, frozen=True):
-    """One line of the list of runs."""
-
     id: str
     state: str
     started: float | None

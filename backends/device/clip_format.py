@@ -102,7 +102,6 @@ def unseal(text: bytes) -> dict[str, Any] | None:
 
 
 def header_line(header: ClipHeader) -> bytes:
-    """The first line of an index."""
     return seal(asdict(header))
 
 

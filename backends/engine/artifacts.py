@@ -63,8 +63,6 @@ class Manifest(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """What becomes of one stage."""
-
     action: Literal["run", "cached", "skip", "unknown"]
     """`unknown`: it depends on one that will run, and runs if that gives something new."""
     reason: Line
@@ -81,8 +79,6 @@ class Decision(Struct, frozen=True):
 
 
 class Cache:
-    """The artifacts of one workspace."""
-
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
         self._digests = Digests(folders.digests)

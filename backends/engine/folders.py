@@ -21,8 +21,6 @@ class Inside:
 
 
 class RunFolder(Struct, frozen=True):
-    """One run's folder: plan, journal, logs, samples."""
-
     path: Path
     plan = Inside("plan.json")
     """The plan as JSON, written before the supervisor starts."""

@@ -26,8 +26,6 @@ FIGURES = ("top1", "topk", "k", "videos", "videos_set_aside", "clips", "videos_l
 
 
 class EvaluateParams(Struct, frozen=True):
-    """What decides the stage's outcome."""
-
     subset: str = "validation"
     k: int = 5
 

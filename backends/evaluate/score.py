@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 
 class ScoreParams(Struct, frozen=True):
-    """What decides the stage's outcome."""
-
     k: int = 5
     """Labels a video in val.json, best first; as many as there are where the classes are fewer."""
 

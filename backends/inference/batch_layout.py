@@ -63,7 +63,6 @@ def repeated(spans: Iterable[ClipSpan], size: int, layout: Layout, times: int, f
 
 
 def count(spans: Iterable[ClipSpan], size: int, layout: Layout, done: Callable[[int], bool] = lambda _: False) -> int:
-    """How many batches `batches` gives."""
     left = (sum(not done(n) for n in range(span.first, span.first + span.clips)) for span in spans)
     if layout == "packed":
         return -(-sum(left) // size)

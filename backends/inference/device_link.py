@@ -142,7 +142,6 @@ class ProcessLink:
         self._send(to_bytes(order))
 
     def flush(self) -> None:
-        """Send what the pipe did not take before."""
         self._send(b"")
 
     def answers(self) -> tuple[list[tuple[Answer, bytes]], bool]:
@@ -184,7 +183,6 @@ class ProcessLink:
         return replace(answer, reason=reason, hint=fix, policy="again" if found.again else "never")
 
     def ended(self) -> Answer:
-        """Kill and reap it; why it had ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(0.5)  # its pipe is closed: it is on its way out by itself
         code = self._process.returncode

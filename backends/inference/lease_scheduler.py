@@ -143,7 +143,6 @@ class Leases:
         return device.show("out", out) if out.template else self._start(device, at)
 
     def handle(self, event: ev.Happening) -> tuple[ev.Instruction, ...]:
-        """What to do now that `event` has happened."""
         if isinstance(event, ev.More | ev.Stopping):
             return self._handle(event)
         if self._starved_at is not None:

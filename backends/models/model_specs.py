@@ -20,8 +20,6 @@ from backends.models.network import ReadLimits, Wanted, options_beside
 
 
 class ExportParams(Struct, frozen=True):
-    """Stage `export`."""
-
     wanted: Wanted = field(default_factory=Wanted)
     clip: ClipShape = field(default_factory=ClipShape)
 
@@ -54,8 +52,6 @@ class StepExportParams(Struct, frozen=True):
 
 
 class SimplifyParams(Struct, frozen=True):
-    """Stage `simplify`."""
-
     uint8: Normalization | None = None
     """Make a second model as well, which takes bytes and normalizes them so."""
     clip: ClipShape = field(default_factory=ClipShape)
@@ -63,8 +59,6 @@ class SimplifyParams(Struct, frozen=True):
 
 
 class VerifyParams(Struct, frozen=True):
-    """Stage `verify`."""
-
     wanted: Wanted = field(default_factory=Wanted)
     clip: ClipShape = field(default_factory=ClipShape)
     limits: VerifySettings = field(default_factory=VerifySettings)

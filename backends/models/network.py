@@ -106,8 +106,6 @@ class Op(Struct, frozen=True):
 
 
 class Network(Struct, frozen=True):
-    """A whole network for clips of one shape."""
-
     architecture: Architecture
     ops: tuple[Op, ...]
     widths: tuple[int, ...]

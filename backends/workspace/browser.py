@@ -69,8 +69,6 @@ def _of(run: Run, catalog: SqlCatalog) -> SqlCatalog:
 
 
 class _Sources:
-    """What the catalog of a run is made from."""
-
     def __init__(self, folders: Folders, run_id: str) -> None:
         self._folders = folders
         self.run, self._folder = _run(folders, run_id)
@@ -116,7 +114,6 @@ class _Sources:
             part.unlink(missing_ok=True)
 
     def skipped(self) -> Iterator[ItemSetAside]:
-        """What the run's stages skipped."""
         return each_skipped(self._folders, self.run)
 
     def videos(self) -> Iterator[VideoEntry]:
@@ -158,7 +155,6 @@ def _run(folders: Folders, run_id: str) -> tuple[Run, Path]:
 
 
 def _entry(one: VideoEntry, clips: VideoClips | None, skipped: ItemSetAside | None) -> VideoEntry:
-    """A listed video with its clips, and why it was skipped."""
     stage, reason = (skipped.stage, skipped.reason) if skipped else ("", one.reason)
     if clips is None:
         return replace(one, stage=stage, reason=reason) if skipped else one

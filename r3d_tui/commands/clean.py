@@ -33,7 +33,7 @@ def clean(
     client.close()
     words, found = chosen_words(), api.find_waste(client.workspace, keep)
     if dry_run or not found.waste:
-        _tell_all(words, found, json_document=json_document, removed=False)
+        _tell_all(words, found, json_document=json_document)
         return
     if not yes:
         _ask(words, found, json_document=json_document)
@@ -48,7 +48,7 @@ def _ask(words: Words, found: CleanupPlan, *, json_document: bool) -> None:
     """Show it and ask; a script, which cannot answer, says --yes."""
     if json_document or not in_terminal():
         raise InputError("nothing was removed: nobody can be asked here", hint="add --yes, or --dry-run to look only")
-    _tell_all(words, found, json_document=False, removed=False)
+    _tell_all(words, found, json_document=False)
     sys.stdout.write(words("clean.ask", size=figures.size(found.bytes)) + " ")
     sys.stdout.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
@@ -56,9 +56,9 @@ def _ask(words: Words, found: CleanupPlan, *, json_document: bool) -> None:
         raise typer.Exit
 
 
-def _tell_all(words: Words, found: CleanupPlan, *, json_document: bool, removed: bool) -> None:
+def _tell_all(words: Words, found: CleanupPlan, *, json_document: bool) -> None:
     if json_document:
-        print_json(clean_document(found, removed=removed))
+        print_json(clean_document(found, removed=False))
     else:
         say(*waste_lines(found, words))
     tell(*map(words.line, found.notes))

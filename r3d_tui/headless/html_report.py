@@ -88,7 +88,6 @@ def html_page(contents: PageContents, words: Words) -> str:
 
 
 def png(picture: Thumbnail) -> bytes:
-    """The picture as a PNG file of 8-bit RGB."""
     from PIL import Image
 
     file = io.BytesIO()

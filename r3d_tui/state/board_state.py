@@ -102,7 +102,6 @@ class BoardState:
         return ended[-1] if ended else found[0].name if found else ""
 
     def take(self, snapshot: Snapshot, now: float) -> None:
-        """A newer snapshot, at wall time `now`."""
         self.snapshot, self.broken = snapshot, ""
         self.rates.add(snapshot.run, now)
         self.tracks.add(snapshot.run.id, snapshot.samples)

@@ -10,8 +10,6 @@ Group = Literal["run", "look", "move", "out", "console"]
 
 
 class Action(Struct, frozen=True):
-    """One thing that a person can do on the board."""
-
     name: str
     """Its words are `action.<name>` in the language files, and `key.<name>` in the bottom line."""
     keys: tuple[str, ...]

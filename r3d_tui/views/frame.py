@@ -9,7 +9,7 @@ from r3d_tui.text.rows import Row, Span, cells, cut, ends, row, safe, shorten, w
 from r3d_tui.views.actions import ACTIONS, Action, shown
 from r3d_tui.views.devices import simulated
 from r3d_tui.views.layout import LEAST
-from r3d_tui.views.look import Look, paragraph, sign, stage_of, stage_word, stages, state_word
+from r3d_tui.views.look import Look, dotted, paragraph, sign, stage_of, stage_word, stages, state_word
 from r3d_tui.views.phase import (
     Phase,
     failed_stage,
@@ -75,8 +75,7 @@ def _about(snapshot: Snapshot, look: Look) -> str:
         return ""
     export = stage_of(snapshot, "export").outcome
     arch = safe(str(export.figures.get("arch") or "")) if export is not None else ""
-    parts = [look.words("data.split", n=settings.dataset.split) if settings.dataset.splits else "", arch]
-    return " · ".join(part for part in parts if part)
+    return dotted([look.words("data.split", n=settings.dataset.split) if settings.dataset.splits else "", arch])
 
 
 def _standing(snapshot: Snapshot, look: Look, broken: str, before: Mapping[str, float]) -> list[str | Span]:

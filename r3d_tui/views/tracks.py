@@ -109,7 +109,6 @@ class Range(Struct, frozen=True):
 
 
 def range_of(track: Track, metric: str) -> Range:
-    """The range of a figure over what the track keeps."""
     values, at = track.values(metric), track.at
     known = [value for value in values if value == value]
     if not known:

@@ -24,12 +24,11 @@ def meter(share: float | None, width: int, role: str = "accent") -> tuple[Span, 
 LEVELS = "▁▂▃▄▅▆▇█"
 
 
-def spark(values: Sequence[float | None], width: int, role: str = "accent", *, top: float | None = None) -> Span:
-    """The last `width` values against the largest (or `top`), newest at the right; a gap is a blank."""
+def spark(values: Sequence[float | None], width: int) -> Span:
+    """The last `width` values against the largest, newest at the right; a gap is a blank."""
     last = list(values)[-width:] if width > 0 else []
-    known = [value for value in last if value is not None]
-    highest = top if top is not None else max(known, default=0.0)
-    return Span("".join(_column(value, highest) for value in last).rjust(width), role)
+    highest = max((value for value in last if value is not None), default=0.0)
+    return Span("".join(_column(value, highest) for value in last).rjust(width), "accent")
 
 
 def _column(value: float | None, highest: float) -> str:

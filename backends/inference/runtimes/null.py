@@ -33,7 +33,6 @@ class Null:
         self._weights: NDArray[np.float32] | None = None
 
     def open(self, model: Path, device: DeviceSpec, shape: tuple[int, ...]) -> int:  # noqa: ARG002 - no model is read
-        """Fix latency and classes from the device's options."""
         import numpy as np
 
         classes = int(device.options.get("classes") or 51)

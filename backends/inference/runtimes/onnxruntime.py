@@ -27,7 +27,6 @@ class OnnxRuntime:
         self._session: Any = None
 
     def open(self, model: Path, device: DeviceSpec, shape: tuple[int, ...]) -> int:
-        """Read the ONNX file into a session; as in `Runtime.open`."""
         import onnxruntime as ort
 
         self.version = f"onnxruntime {ort.__version__}"

@@ -23,7 +23,6 @@ class OpenVino:
         self._request: Any = None
 
     def open(self, model: Path, device: DeviceSpec, shape: tuple[int, ...]) -> int:
-        """Read and compile the ONNX file; as in `Runtime.open`."""
         no_telemetry()
         import openvino as ov
 
