@@ -201,11 +201,11 @@ class ClusterRun:
         expected = self._leases.servers[server].flight.get(answer.lease)
         if expected is not None:  # before the lease ends: a wrong answer must not end it
             check_results(answer, [self._videos[place].video for place in expected.videos], self._setup.params)
+            self._keep(answer, rows)  # durable before the next is given: a kill costs two shards a server, not three
         shard, steps = self._leases.answered(server, answer.lease, now)
-        self._do(steps)  # first: the server has its next shard while the disk is written
+        self._do(steps)
         if shard is None:
             return
-        self._keep(answer, rows)
         state, clips = self._servers[server], len(rows) // max(1, 4 * answer.classes)
         seconds = now - state.given_at.pop(answer.lease, now)
         state.meter.add(now, clips, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,22 @@ from msgspec.structs import replace
 
 from backends.ascend.compile import chip_of
 from backends.cluster.cluster_run import ClusterRun, differs
-from backends.cluster.shard_protocol import Hello, ModelFile, Open, ServerSetup, ShardVideo, WireReader, to_frame
+from backends.cluster.shard_leases import DEPTH
+from backends.cluster.shard_protocol import (
+    Hello,
+    ModelFile,
+    Open,
+    ServerSetup,
+    ShardAnswer,
+    ShardOrder,
+    ShardVideo,
+    VideoResult,
+    WireReader,
+    to_frame,
+)
 from backends.cluster.spool import Spool
 from backends.core.events import DeviceChanged, Event
+from backends.core.messages import line
 from backends.core.stage_request import Request
 from backends.data.annotation import Video
 from backends.data.data_specs import PreprocessParams
@@ -22,10 +36,12 @@ HELLO = Hello(versions(())["r3d-tui"], runtime="acl", cann="8.0", soc="Ascend310
 
 
 class Answering:
-    """A carrier whose servers introduce themselves in turn, and end once they are to open the model."""
+    """A carrier whose servers introduce themselves in turn, and answer each shard at once with videos without clips."""
 
     def __init__(self, **hellos: Hello) -> None:
         self.hellos, self.given = hellos, list[tuple[str, object]]()
+        self.seen: Callable[[int], None] = lambda orders: None
+        """Called with the number of shards that were given, at each of them."""
         self._unsent: list[tuple[str, bytes | None]] = []
 
     def servers(self) -> tuple[str, ...]:
@@ -35,9 +51,12 @@ class Answering:
         self._unsent.append((server, to_frame(self.hellos[server])))
 
     def give(self, server: str, data: bytes) -> None:
-        self.given += [(server, message) for message, _ in WireReader().feed(data)]
-        if any(isinstance(message, Open) for message, _ in WireReader().feed(data)):
-            self._unsent.append((server, None))  # it ends
+        for message, _ in WireReader().feed(data):
+            self.given.append((server, message))
+            if isinstance(message, ShardOrder):
+                results = tuple(VideoResult(one.video, reason=line("no clips")) for one in message.videos)
+                self._unsent.append((server, to_frame(ShardAnswer(message.lease, results, 0))))
+                self.seen(sum(isinstance(one, ShardOrder) for _, one in self.given))
 
     def poll(self, seconds: float) -> list[tuple[str, bytes | None]]:
         unsent, self._unsent = self._unsent, []
@@ -50,15 +69,29 @@ class Answering:
         """Nothing runs."""
 
 
+def run(folder: Path, carrier: Answering, said: list[Event], videos: int) -> None:
+    """A shard a video."""
+    model = ModelFile(folder / "model.om", 0, "", soc_version="Ascend310P3")
+    setup = ServerSetup("", PreprocessParams(), model, "ascend", "acl", 4, folder, folder)
+    job = Job(Request("preprocess", "", 1, folder, folder, folder), said.append)
+    numbers = range(videos)
+    wanted = [ShardVideo(folder / f"{n}.avi", Video(str(n), "a", "validation", 1, 17)) for n in numbers]
+    ClusterRun(job, carrier, Spool(folder / "spool"), setup, (), 1).run(wanted)
+
+
+def test_at_any_time_two_shards_a_server_are_not_durable(tmp_path: Path) -> None:
+    """So that a kill of the head costs no more: an answer is on the disk before the next shard is given."""
+    carrier, beyond = Answering(one=HELLO, two=HELLO), list[int]()
+    carrier.seen = lambda orders: beyond.append(orders - len(list((tmp_path / "spool").glob("*.shard"))))
+    run(tmp_path, carrier, [], videos=20)
+    assert DEPTH * 2 == max(beyond)
+
+
 def test_the_chips_that_the_model_is_compiled_for_decide_which_servers_fit(tmp_path: Path) -> None:
     """Not which server answers first: one of another kind is left out with the reason, the others open the model."""
-    model = ModelFile(tmp_path / "model.om", 0, "", soc_version="Ascend310P3")
-    setup = ServerSetup("", PreprocessParams(), model, "ascend", "acl", 4, tmp_path, tmp_path)
     said = list[Event]()
-    job = Job(Request("preprocess", "", 1, tmp_path, tmp_path, tmp_path), said.append)
     carrier = Answering(big=replace(HELLO, soc="Ascend910B4"), small=HELLO)
-    video = ShardVideo(tmp_path / "a.avi", Video("a", "b", "validation", 1, 17))
-    ClusterRun(job, carrier, Spool(tmp_path / "spool"), setup, (), 0).run([video])
+    run(tmp_path, carrier, said, videos=1)
     assert {"small"} == {server for server, message in carrier.given if isinstance(message, Open)}
     reasons = [str(one.reason) for one in said if isinstance(one, DeviceChanged) and one.device == "big" and one.reason]
     assert reasons
