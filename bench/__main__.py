@@ -180,7 +180,7 @@ def demo(rounds: Rounds = 3, json_document: Json = False) -> None:
 
 @app.command()
 def accuracy(count: Count = 300, rounds: Rounds = 3, json_document: Json = False) -> None:
-    """From videos, and from JPEG files, to an accuracy."""
+    """From videos, without and with their frames kept, and from JPEG files, to an accuracy."""
     from bench.workspaces import bench_accuracy
 
     show(bench_accuracy(count, rounds, aloud()), json_document=json_document)
