@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from backends.bench_infer import PACKAGES, Say, filled, latest_outputs, measure_devices, published_total, simulated_note
 from backends.core.command_reports import BenchFigure, BenchReport, InferBench, beside
-from backends.core.events import Event
 from backends.core.files import write_whole
 from backends.core.messages import N_, InputError, Line, R3dError, Stopped, line
 from backends.core.plan import Stage
@@ -96,7 +95,7 @@ class Variants:
                     stage.params,
                     stage=stage.name,
                     out=out,
-                    on_event=_quiet,
+                    on_event=lambda _: None,
                     inputs=stage.inputs,
                     tuning=stage.tuning,
                     upstream=before,
@@ -118,10 +117,6 @@ class Variants:
         yield beside(variant, Line(variant), rate, reference, against)
         yield BenchFigure(f"{variant}_p50_ms", line("{variant}: p50 of a batch", variant=variant), p50, "ms")
         yield BenchFigure(f"{variant}_p95_ms", line("{variant}: p95 of a batch", variant=variant), p95, "ms")
-
-
-def _quiet(_: Event) -> None:
-    return
 
 
 def _model(settings: Settings, made: Made) -> Path:

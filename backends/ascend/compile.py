@@ -1,6 +1,5 @@
 """The compile stage: the simplified model to an `.om` for one kind of chip, by CANN's atc, and tuned by its aoe."""
 
-import hashlib
 import mmap
 import re
 import shutil
@@ -17,7 +16,7 @@ from backends.ascend.compiler_run import run_compiler
 from backends.ascend.tune import tune
 from backends.core.codec import DecodeError, decode, dumps, loads
 from backends.core.events import Outcome
-from backends.core.files import sync_folder, write_whole
+from backends.core.files import file_digest, sync_folder, write_whole
 from backends.core.messages import N_, InputError, Line, Scalar, StageError, line
 from backends.core.values import DeviceTable
 from backends.device.model_runtime import INPUT
@@ -66,7 +65,7 @@ def run(job: Job) -> Outcome:
     (job.out / MADE).unlink(missing_ok=True)
     made.replace(job.out / OM)
     sync_folder(job.out)
-    kept = Made(soc_version, (job.out / OM).stat().st_size, _digest(job.out / OM), params.tune, gain)
+    kept = Made(soc_version, (job.out / OM).stat().st_size, file_digest(job.out / OM), params.tune, gain)
     write_whole(job.out / MADE, dumps(kept).encode("ascii"))
     return _outcome(soc_version, found, mode, kept)
 
@@ -104,7 +103,7 @@ def _take_ready(job: Job, source: Path, params: CompileParams) -> Outcome:
     if soc_version and (others := _other_chips(job, soc_version)):
         text = N_("{path} was compiled for {soc_version}, the chips are {chips}")
         job.note(line(text, path=str(source), soc_version=soc_version, chips=others), "warning")
-    return _outcome(soc_version, None, mode, Made("", (job.out / OM).stat().st_size, _digest(job.out / OM)))
+    return _outcome(soc_version, None, mode, Made("", (job.out / OM).stat().st_size, file_digest(job.out / OM)))
 
 
 def _other_chips(job: Job, soc_version: str) -> tuple[str, ...]:
@@ -126,7 +125,7 @@ def _kept(folder: Path, soc_version: str) -> Made | None:
     """What an earlier run left, where it is whole and for this chip; its model, CANN and options are the same."""
     try:
         made = loads(Made, (folder / MADE).read_bytes())
-        whole = made.soc_version == soc_version and _digest(folder / OM) == made.sha256
+        whole = made.soc_version == soc_version and file_digest(folder / OM) == made.sha256
         whole = whole and (made.tune == "off" or is_om(folder / UNTUNED))
     except (OSError, DecodeError):
         return None
@@ -201,14 +200,6 @@ def _check_tuned_chip(job: Job, soc_version: str) -> None:
         )
         hint = N_("set compile.tune = off, or put a chip of that kind first under [infer] devices")
         raise InputError(text, hint=hint, device=device, found=found or line("not known"), soc_version=soc_version)
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 MAGIC = b"IMOD"

@@ -4,7 +4,6 @@ The stage on the head and `server_process` on a server speak it over whatever a 
 match its checksum or its type is refused: nothing that a server sends is run or unpickled.
 """
 
-import hashlib
 import json
 import struct
 import zlib
@@ -16,6 +15,7 @@ from msgspec import Struct, field
 
 from backends.core.codec import DecodeError, decode, encode, parse_json
 from backends.core.events import ServerChip
+from backends.core.files import file_digest
 from backends.core.messages import Line
 from backends.data.annotation import Video
 from backends.data.data_specs import PreprocessParams
@@ -220,8 +220,4 @@ def _message(text: bytes) -> Message:
 
 def model_file(path: Path) -> ModelFile:
     """A model by its bytes. Raises OSError."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return ModelFile(path, path.stat().st_size, digest.hexdigest())
+    return ModelFile(path, path.stat().st_size, file_digest(path))

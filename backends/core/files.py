@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, after a kill and after a power loss."""
 
 import errno
+import hashlib
 import os
 import re
 import stat
@@ -105,6 +106,15 @@ def write_all(descriptor: int, data: bytes | memoryview, offset: int | None = No
         written = os.write(descriptor, left) if offset is None else os.pwrite(descriptor, left, offset)
         left = left[written:]
         offset = None if offset is None else offset + written
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes. Raises OSError."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,7 +12,7 @@ from stat import S_ISDIR, S_ISREG
 from msgspec import Struct, field
 
 from backends.core.codec import seal, unseal
-from backends.core.files import write_whole
+from backends.core.files import file_digest, write_whole
 from backends.core.messages import N_, InputError, os_reason
 
 WHOLE_BYTES = 64 << 20
@@ -106,13 +106,9 @@ class Digests:
             return known[3]
         if not S_ISREG(stat.st_mode):
             raise OSError(0, "it is neither a file nor a folder")
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        self._known[key] = (*state, digest.hexdigest())
-        self._changed = True
-        return digest.hexdigest()
+        digest = file_digest(path)
+        self._known[key], self._changed = (*state, digest), True
+        return digest
 
 
 def changed(path: Path, watch: str) -> bool:

@@ -93,7 +93,8 @@ class _Draft:
             case "subsample":  # by ones and zeros: Pad of five dimensions is not promised by atc
                 import numpy as np
 
-                kernel = np.eye(op.channels, self._channels(op), dtype=np.float32)[:, :, None, None, None]
+                taken = self.network.ops[op.inputs[0]].channels
+                kernel = np.eye(op.channels, taken, dtype=np.float32)[:, :, None, None, None]
                 return self._conv(op, x[0], kernel, None)
             case "norm":
                 gain, bias = _gain(self.weights, op)
@@ -113,9 +114,6 @@ class _Draft:
                 return self._node("Gemm", op.name, [*x, *names], result=OUTPUT, alpha=1.0, beta=1.0, transB=1)
         attributes: dict[str, Any] = {"axis": 1} if op.kind == "concat" else {}
         return self._node(op.kind.title(), op.name, x, **attributes)
-
-    def _channels(self, op: Op) -> int:
-        return self.network.ops[op.inputs[0]].channels
 
     def _conv(self, op: Op, x: str, kernel: Array, bias: Array | None) -> str:
         inputs = [x, self._weight(f"{op.name}.weight", kernel)]

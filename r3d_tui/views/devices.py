@@ -13,7 +13,7 @@ from backends.core.run_state import DeviceRun, Run
 from backends.core.values import DeviceSample
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cut, fit, row, safe
-from r3d_tui.views.listing import SortKey, filter_of
+from r3d_tui.views.listing import SortKey, chosen
 from r3d_tui.views.look import LABEL, Look, live_rate, stage_of, state_word
 from r3d_tui.views.tracks import METRICS, Track, range_of
 from r3d_tui.widgets.meter import graph
@@ -137,14 +137,11 @@ class Arrangement(Struct, frozen=True):
 
 def arranged(found: Sequence[Device], how: Arrangement, look: Look) -> tuple[Device, ...]:
     """Those that are shown, in order; the known come before the unknown."""
-    fits = filter_of(how.pattern)
-    shown = [one for one in found if fits(f"{one.id} {one.name} {one.state} {state_word(look.words, one.state)}")]
-    if how.order < 0:
-        return tuple(shown)
-    order = ORDERS[how.order]
-    known = [one for one in shown if order.value(one) is not None]
-    known.sort(key=order.value, reverse=order.down)
-    return (*known, *(one for one in shown if order.value(one) is None))
+
+    def text(one: Device) -> str:
+        return f"{one.id} {one.name} {one.state} {state_word(look.words, one.state)}"
+
+    return tuple(chosen(found, text, how.pattern, ORDERS[how.order] if how.order >= 0 else None))
 
 
 def share_of(value: float | None, whole: float | None) -> float | None:

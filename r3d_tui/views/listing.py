@@ -47,15 +47,21 @@ Arrange = Callable[[str, "SortKey[T] | None"], Arranged[T]]
 """The entries that hold every word of a pattern, sorted; None: as they came."""
 
 
+def chosen(found: Sequence[T], text: Callable[[T], str], pattern: str, key: SortKey[T] | None) -> list[T]:
+    """Entries that hold every word of the pattern, sorted; those without a value come last."""
+    fits = filter_of(pattern)
+    shown = [one for one in found if fits(text(one))]
+    if key is None:
+        return shown
+    known = sorted((one for one in shown if key.value(one) is not None), key=key.value, reverse=key.down)
+    return [*known, *(one for one in shown if key.value(one) is None)]
+
+
 def in_memory(found: Sequence[T], text: Callable[[T], str]) -> Arrange[T]:
     """Entries that are all there, some thousands at most; `text` is what an entry is filtered by."""
 
     def arrange(pattern: str, key: SortKey[T] | None) -> Arranged[T]:
-        fits = filter_of(pattern)
-        shown = [one for one in found if fits(text(one))]
-        if key is not None:
-            known = sorted((one for one in shown if key.value(one) is not None), key=key.value, reverse=key.down)
-            shown = [*known, *(one for one in shown if key.value(one) is None)]
+        shown = chosen(found, text, pattern, key)
         return Arranged(
             len(shown),
             lambda begin, count: shown[begin : begin + count],

@@ -213,7 +213,7 @@ class Sheet(Widget, can_focus=True):
         place = event.get_content_offset(self)  # a dialog's sheet has a border
         if place is None:
             return
-        line, _ = self._line(place.y)
+        line, _ = self._lines(self.size.height, place.y, place.y + 1)[0]
         span = _span_at(line, place.x)
         if span is not None and span.action:
             event.stop()
@@ -226,9 +226,6 @@ class Sheet(Widget, can_focus=True):
             )
             self._styles_by_role[""] = self.rich_style  # Textual walks all ancestors for it each time
         return mixed(role) if role[:1] == "#" else self._styles_by_role.get(role, _PLAIN)
-
-    def _line(self, y: int) -> tuple[Row, bool]:
-        return self._lines(self.size.height, y, y + 1)[0]
 
     def _lines(self, height: int, first: int, end: int) -> list[tuple[Row, bool]]:
         titled, count = self._title is not None, self.row_count
