@@ -141,6 +141,8 @@ def _decide(
 ) -> Decision:
     forced = stage.name in plan.force
     before = [name for name in stage.after if name in open_ended]
+    if before and not forced and cache.latest(stage.name) is None:
+        return Decision("run", line("not built yet"))
     if before and not forced:
         return Decision("unknown", line("only if {stage} changes", stage=before[0]))
     try:

@@ -79,7 +79,7 @@ def _run(request: Request, job: Job) -> tuple[Event, int]:
     except Stopped as stop:
         return StageStopped(stage, attempt, time.monotonic() - begun), stop.exit_code
     except R3dError as error:
-        traceback.print_exc()
+        sys.stderr.writelines([*traceback.TracebackException.from_exception(error).format()][:-1])  # its words follow
         message, hint, code = error.line, error.hint, error.exit_code
     except MemoryError:
         message, hint = line("out of memory"), line("fewer workers, or a smaller batch, in r3d.toml")

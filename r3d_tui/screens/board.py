@@ -264,13 +264,13 @@ class Board(HeldScreen):
         if self._plan.mode == "small":
             self._frames["small"].show(frame.too_small(look))
             return
-        chips = bool(state.devices)
-        lines = {
-            "header": frame.header(state.snapshot, look, read_only=read_only, broken=state.broken, took=state.took),
-            "strip": strip(state.snapshot, look),
-            "status": self._status(look),
-            "footer": frame.footer(state.snapshot, look, read_only=read_only, panel=state.current, chips=chips),
-        }
+        seen, chips = state.overview, bool(state.devices)
+        header = frame.header(
+            state.snapshot, look, read_only=read_only, broken=state.broken, took=state.took, overview=seen
+        )
+        panel = state.current
+        keys = frame.footer(state.snapshot, look, read_only=read_only, panel=panel, chips=chips, overview=seen)
+        lines = {"header": header, "strip": strip(state.snapshot, look), "status": self._status(look), "footer": keys}
         for name, text in lines.items():
             self._frames[name].show([text])
 

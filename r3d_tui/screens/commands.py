@@ -21,14 +21,15 @@ from r3d_tui.views.frame import NEXT, possible
 from r3d_tui.views.layout import PANELS
 from r3d_tui.views.look import Look, stage_word
 from r3d_tui.views.look import stages as stages_of
-from r3d_tui.views.phase import failed_stage
+from r3d_tui.views.phase import failed_stage, fix_before
 
 
 def next_step(board: Board) -> None:
     """Enter: what is behind the panel that was chosen, else the next step of the phase."""
     if board.state.current in ("main", "chips"):
         at_chips = board.state.current == "chips" and board.state.devices
-        board.do("open" if at_chips else NEXT[board.state.phase])
+        contradicted = board.state.phase == "ready" and fix_before(board.state.overview) is not None
+        board.do("open" if at_chips else "fix" if contradicted else NEXT[board.state.phase])
     else:
         open_panel(board)
 

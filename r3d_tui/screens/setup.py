@@ -112,7 +112,8 @@ class Setup(Screen[Path | None]):
     Setup .field { height: 1; }
     Setup .label { width: 14; height: 1; padding: 0 1; }
     Setup .about { height: 1; padding: 0 1 0 15; }
-    Setup Input, Setup CheckBoxes { border: none; height: 1; padding: 0 1; background: $panel; width: 1fr; }
+    Setup Input, Setup CheckBoxes { border: none; height: 1; padding: 0 1; background: $panel; width: 1fr;
+        max-width: 100; }
     Setup Input:focus, Setup CheckBoxes:focus { border: none; background: $r3d-chip; }
     Setup Input:ansi, Setup CheckBoxes:ansi { background: ansi_default; text-style: underline; }
     Setup Input:ansi:focus { text-style: reverse; }
@@ -298,7 +299,9 @@ class Setup(Screen[Path | None]):
         head = row(Span(title, "focus"), "  ", Span(place, "strong"))
         intro = "setup.intro" if any(map(self._candidates.get, FOUND_AS)) else "setup.nothing"
         self._head.show([cut(head, width), cut(row(words(intro)), width), ()])
-        self._foot.show([cut(row(words("setup.keys")), width)])
+        hints = [hint.partition(" ") for hint in words("setup.keys").split("  ")]
+        spans = [span for key, _, text in hints[1:] for span in (Span(key, "key"), Span(f" {text}  "))]
+        self._foot.show([cut(row(Span(f" {hints[0][0]} {hints[0][2].upper()} ", "chip"), "  ", *spans), width)])
         for field in FIELDS:
             self._labels[field].show([row(Span(fit(words(f"setup.{field}"), 12), "strong"))])
             self._about[field].show([cut(row(*self._about_field(field)), max(10, self.app.size.width - 17))])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from backends.core.client import Snapshot
+from backends.core.command_reports import Overview
 from backends.core.run_state import StageRun
 from r3d_tui.text import figures
 from r3d_tui.text.rows import Row, Span, cells, cut, ends, row, safe, shorten, width_of
@@ -13,6 +14,7 @@ from r3d_tui.views.look import Look, dotted, paragraph, sign, stage_of, stage_wo
 from r3d_tui.views.phase import (
     Phase,
     failed_stage,
+    fix_before,
     fix_of,
     main_stage,
     phase_of,
@@ -44,8 +46,9 @@ def header(
     read_only: bool = False,
     broken: str = "",
     took: Mapping[str, float] | None = None,
+    overview: Overview | None = None,
 ) -> Row:
-    """What is worked on, and how it stands; `took` are seconds of stages in earlier runs."""
+    """What is worked on, and how it stands; `took` are seconds of stages in earlier runs, `overview` of the data."""
     words = look.words
     name = Span(" r3d-tui ", "chip")
     if snapshot is None:
@@ -55,7 +58,7 @@ def header(
         right += [Span(words("sim.chips" if look.width >= 100 else "sim.word"), "warn"), "  "]
     if read_only:
         right += [Span(words("header.read_only"), "warn"), "  "]
-    right += [*_standing(snapshot, look, broken, took or {}), " "]
+    right += [*_standing(snapshot, look, broken, took or {}, overview), " "]
     tail = row(*right)
     space = max(8, look.width - width_of(tail) - 12)
     about = f"  {_about(snapshot, look)}" if look.width >= 70 else ""
@@ -78,7 +81,9 @@ def _about(snapshot: Snapshot, look: Look) -> str:
     return dotted([look.words("data.split", n=settings.dataset.split) if settings.dataset.splits else "", arch])
 
 
-def _standing(snapshot: Snapshot, look: Look, broken: str, before: Mapping[str, float]) -> list[str | Span]:
+def _standing(
+    snapshot: Snapshot, look: Look, broken: str, before: Mapping[str, float], overview: Overview | None
+) -> list[str | Span]:
     words, run = look.words, snapshot.run
     took = figures.clock(_took(snapshot, look.now))
     if broken:
@@ -97,6 +102,8 @@ def _standing(snapshot: Snapshot, look: Look, broken: str, before: Mapping[str, 
     if failed := failed_stage(snapshot):
         return [Span(f"✗ {words('header.failed', stage=stage_word(words, failed.name))}", "bad"), f" {took}"]
     if run.state == "new":
+        if overview is not None and overview.contradictions:
+            return [Span(f"✗ {words('header.no_run')}", "bad")]
         ready = snapshot.settings is not None and not snapshot.problem.template
         return [Span(words("header.ready" if ready else "header.no_run"), "good" if ready else "dim")]
     return [sign(run.state), f" {state_word(words, run.state)} {took}"]
@@ -140,11 +147,20 @@ def possible(action: Action, snapshot: Snapshot | None, *, read_only: bool) -> b
     return True
 
 
-def offered(snapshot: Snapshot | None, *, read_only: bool = False, panel: str = "", chips: bool = True) -> list[Action]:
+def offered(
+    snapshot: Snapshot | None,
+    *,
+    read_only: bool = False,
+    panel: str = "",
+    chips: bool = True,
+    overview: Overview | None = None,
+) -> list[Action]:
     """What the bottom line holds: the keys that do something here, the recommended first, at most seven."""
     names = IN_LOG if panel == "log" else KEYS[phase_of(snapshot)]
     known = {action.name: action for action in ACTIONS}
     found = [known[name] for name in names if possible(known[name], snapshot, read_only=read_only)]
+    if panel != "log" and phase_of(snapshot) == "ready" and fix_before(overview) is not None and not read_only:
+        found.insert(0, known["fix"])
     found = [one for one in found if _worth(one, snapshot, chips=chips)]
     while len(found) > MOST:
         found.pop(-4)
@@ -163,24 +179,31 @@ def _worth(action: Action, snapshot: Snapshot | None, *, chips: bool) -> bool:
 
 
 def footer(
-    snapshot: Snapshot | None, look: Look, *, read_only: bool = False, panel: str = "", chips: bool = True
+    snapshot: Snapshot | None,
+    look: Look,
+    *,
+    read_only: bool = False,
+    panel: str = "",
+    chips: bool = True,
+    overview: Overview | None = None,
 ) -> Row:
     """The keys, as many as fit; the first in reverse where it is what should be done next."""
-    actions = offered(snapshot, read_only=read_only, panel=panel, chips=chips)
+    actions = offered(snapshot, read_only=read_only, panel=panel, chips=chips, overview=overview)
+    names = {"fix": "fix_before"} if phase_of(snapshot) == "ready" else {}
     main = phase_of(snapshot) in ("setup", "ready", "failed", "done") and panel != "log"
     while actions:
-        line = _keys(actions, look, main=main and not read_only)
+        line = _keys(actions, look, names, main=main and not read_only)
         if width_of(line) <= look.width:
             return line
         actions.pop({4: 1, 3: 2}.get(len(actions), -4 if len(actions) > 4 else -1))  # help stays the longest
     return ()
 
 
-def _keys(actions: list[Action], look: Look, *, main: bool) -> Row:
+def _keys(actions: list[Action], look: Look, names: Mapping[str, str], *, main: bool) -> Row:
     spans: list[Span] = [Span(" ")]
     for place, action in enumerate(actions):
         act = f"screen.do({action.name!r})"
-        word = look.words(f"key.{action.name}")
+        word = look.words(f"key.{names.get(action.name, action.name)}")
         key = "Enter" if place == 0 and action.name in ("run", "new", "results") else shown(action.keys[0])
         if place == 0 and main:
             spans += [Span(f" {key} {word.upper()} ", "chip", act), Span("  ")]

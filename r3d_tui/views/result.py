@@ -61,6 +61,8 @@ def accuracy_so_far(snapshot: Snapshot, look: Look, heat: Heat | None = None) ->
     if drawn is None or drawn.whole is None:
         return _beside(_blocks(found.classes, found.confusions, (), look), look.width, look.height)
     wide = max(map(width_of, drawn.rows))
+    if snapshot.report is not None:
+        return list(drawn.rows)  # the result beside it has the lists
     rest = look.width - wide - 2
     lists = _beside(_blocks(found.classes, found.confusions, (), replace(look, width=rest)), rest, look.height)
     rows = zip_longest(drawn.rows, lists, fillvalue=())

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from backends import api
 from r3d_tui.app import ConsoleApp
 from r3d_tui.lang.words import Words
+from r3d_tui.screens.dialog import Dialog
 from r3d_tui.screens.setup import Setup
 from tests.r3d_tui.waiting import until
 
@@ -70,6 +71,18 @@ async def test_a_contradiction_is_solved_with_one_key_before_the_run(app: Consol
     assert "new" == app.client.snapshot().run.state
 
 
+async def test_a_wrong_class_count_is_fixed_before_a_run_by_enter(app: ConsoleApp, folder: Path) -> None:
+    """What is recommended then is the fix, not a run that fails: Enter writes the setting, and the next one runs."""
+    settings = folder / "r3d.toml"
+    async with app.run_test(size=(80, 24)) as pilot:
+        await _made(pilot, app)
+        settings.write_text(settings.read_text().replace("# classes = 51", "classes = 51"))
+        await until(pilot, lambda: "f APPLY FIX" in _text(app) and "not ready" in _text(app), 30)
+        await pilot.press("enter")
+        await until(pilot, lambda: "ready to run" in _text(app) and "Enter RUN" in _text(app), 30)
+    assert "classes = 10" in settings.read_text()
+
+
 async def test_a_wrong_class_count_is_fixed_and_rerun_with_one_key(app: ConsoleApp, folder: Path) -> None:
     """The plan names it, the run fails on it at once, and f writes the setting and reruns."""
     settings = folder / "r3d.toml"
@@ -77,6 +90,8 @@ async def test_a_wrong_class_count_is_fixed_and_rerun_with_one_key(app: ConsoleA
         await _made(pilot, app)
         settings.write_text(settings.read_text().replace("# classes = 51", "classes = 51"))
         await until(pilot, lambda: "✗" in _text(app) and "51 was" in _text(app), 30)
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, Dialog))
         await pilot.press("enter")
         await until(pilot, lambda: "+ classes = 10" in _text(app), 30)
         await pilot.press("f")

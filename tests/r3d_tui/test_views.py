@@ -392,6 +392,17 @@ def test_the_bottom_line_has_at_most_seven_keys_the_recommended_first(
         assert len(frame.offered(snapshot)) <= frame.MOST
 
 
+def test_a_contradiction_before_a_run_is_in_the_header_and_its_fix_comes_first(snapshots: dict[str, Snapshot]) -> None:
+    """Where the settings contradict the data nothing is ready; f is offered where a setting would solve it."""
+    look = _look(120)
+    fixable = line("set {setting} = {value}", setting="model.classes", value=10)
+    for contradiction, keys in ((fixable, "  f APPLY FIX "), (line("no videos"), "  Enter RUN ")):
+        overview = Overview(contradictions=(contradiction,))
+        assert text_of(frame.footer(snapshots["new"], look, overview=overview)).startswith(keys)
+        assert "✗ not ready" in text_of(frame.header(snapshots["new"], look, overview=overview))
+    assert "ready to run" in text_of(frame.header(snapshots["new"], look, overview=Overview()))
+
+
 def test_a_preview_tells_what_runs_and_why(story: OpenStory) -> None:
     """Each stage stands with what would be done to it and the reason; the sum stands above."""
     from backends.core.client import RunRequest
