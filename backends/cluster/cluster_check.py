@@ -69,7 +69,9 @@ def _setup(settings: Settings) -> ServerSetup:
 
 
 def _sample(settings: Settings) -> Path:
-    """A video that every server must see; the folder itself where it holds none."""
+    """A video, or its folder of frames, that every server must see; the folder itself where it holds none."""
+    if (frames := settings.dataset.frames) is not None:
+        return next(frames.glob("*/*"), frames)
     folder = settings.dataset.videos or Path("/")
     found = (path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     return next(found, folder)

@@ -201,6 +201,7 @@ class ClusterRun:
         expected = self._leases.servers[server].flight.get(answer.lease)
         if expected is not None:  # before the lease ends: a wrong answer must not end it
             check_results(answer, [self._videos[place].video for place in expected.videos], self._setup.params)
+            answer = msgspec.structs.replace(answer, results=tuple(map(_judged, answer.results)))
             self._keep(answer, rows)  # durable before the next is given: a kill costs two shards a server, not three
         shard, steps = self._leases.answered(server, answer.lease, now)
         self._do(steps)
@@ -327,6 +328,12 @@ class ClusterRun:
             self._reference.runtime if self._reference else "",
             next((one.alive.runtime_version for one in worked if one.alive.runtime_version), ""),
         )
+
+
+def _judged(result: VideoResult) -> VideoResult:
+    """What a server missed is only away where the head sees it: the next run tries it again."""
+    is_there = bool(result.missing) and os.path.lexists(result.missing)
+    return msgspec.structs.replace(result, is_temporary=True) if is_there else result
 
 
 def bound(figures: Mapping[str, Any]) -> Line:

@@ -4,6 +4,7 @@ Where a stage is computed decides nothing of what it gives, so the settings of t
 of the work; `pipeline` calls it.
 """
 
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -23,8 +24,10 @@ def cluster_settings(settings: Settings) -> Settings:
         return settings
     dataset, infer = settings.dataset, settings.infer
     wrong: dict[str, str | Line] = {}
-    if dataset.videos is None or not dataset.videos.is_dir():
-        wrong["dataset.videos"] = line("a folder of videos that every server sees")
+    if dataset.frames is not None and not dataset.frames.is_dir():
+        wrong["dataset.frames"] = line("a folder of frames that every server sees")
+    elif dataset.frames is None and not _is_of_videos(dataset.videos):
+        wrong["dataset.videos"] = line("a folder of videos that every server sees; unpack archives there")
     if infer.layout != "packed":
         wrong["infer.layout"] = "packed"
     if infer.runtime in ("ais_bench", "cann"):
@@ -35,7 +38,13 @@ def cluster_settings(settings: Settings) -> Settings:
         raise InputError(
             "several servers need {key} to be {needed}", hint="change it in r3d.toml", key=key, needed=needed
         )
-    return replace(settings, dataset=replace(dataset, keep_frames=False, frames=None))
+    return replace(settings, dataset=replace(dataset, keep_frames=False))
+
+
+def _is_of_videos(root: Path | None) -> bool:
+    from backends.data.archives import find_archives
+
+    return root is not None and root.is_dir() and not find_archives(root)
 
 
 def over_servers(settings: Settings, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
@@ -47,7 +56,8 @@ def over_servers(settings: Settings, stages: tuple[Stage, ...]) -> tuple[Stage, 
     verify_clips = 0 if by_name["verify"].skip is not None else settings.verify.clips
     tuning: dict[str, Any] = {
         "cluster": encode(settings.cluster),
-        "videos": encode(settings.dataset.videos),
+        "root": encode(settings.dataset.frames or settings.dataset.videos),
+        "is_of_frames": settings.dataset.frames is not None,
         "clips": preprocess.params,
         "infer": infer.params,
         "devices": infer.tuning,

@@ -28,10 +28,10 @@ from backends.data.annotation import Video, read_annotation
 from backends.data.clip_store import REMOTE, ClipIndex, VideoClips, read_index
 from backends.data.clip_writer import write_index
 from backends.data.data_specs import LABELS, PreprocessParams
-from backends.data.preprocess import header, subset
+from backends.data.preprocess import header, subset, write_counted
 from backends.data.score_rows import RowsWriter
 from backends.data.score_rows_reader import check_rows
-from backends.data.video_clips import read_video
+from backends.data.video_clips import read_frames, read_video
 from backends.data.video_sources import find_sources
 from backends.device.clip_format import shard_path
 from backends.inference.infer import ROWS, Params, Tuning
@@ -47,7 +47,9 @@ class ClusterTuning(Struct, frozen=True):
     """What the plan hands to both stages. None of it decides what they give."""
 
     cluster: ClusterSettings
-    videos: Path
+    root: Path
+    """The folder of videos, or of their frames."""
+    is_of_frames: bool = False
     clips: PreprocessParams = field(default_factory=PreprocessParams)
     infer: Params = field(default_factory=Params)
     devices: Tuning = field(default_factory=Tuning)
@@ -70,7 +72,7 @@ def preprocess(job: Job) -> Outcome:
     if not index.videos:
         hint = N_("see what was skipped, and why")
         raise StageError("none of the {n} videos could be used", hint=hint, n=len(videos))
-    _make_sample(job, index, params, tuning.verify_clips, sources)
+    _make_sample(job, index, params, tuning, sources)
     write_whole(job.out / LABELS, json.dumps(whole.labels).encode("ascii"))
     figures = {
         "videos": len(index.videos),
@@ -79,7 +81,8 @@ def preprocess(job: Job) -> Outcome:
         "servers": work.servers,
         "clips_per_s": work.clips / work.seconds if work.clips else None,
     }
-    return Outcome(figures, {"store": "store", "labels": LABELS, "spool": SPOOL}, index.digest)
+    outputs = {"store": "store", "labels": LABELS, "spool": SPOOL, **write_counted(job, whole, index)}
+    return Outcome(figures, outputs, index.digest)
 
 
 def infer(job: Job) -> Outcome:
@@ -135,7 +138,10 @@ def pass_name(model: ModelFile, params: Params) -> str:
 
 
 def _sources(job: Job, tuning: ClusterTuning, videos: Sequence[Video]) -> Sources:
-    found = find_sources(job, tuning.videos, job.scratch / "unpacked", {one.id: one.label for one in videos})
+    """By label and id the video's file, or its folder of frames, whether or not that is there."""
+    if tuning.is_of_frames:
+        return {(one.label, one.id): tuning.root / one.label / one.id for one in videos}
+    found = find_sources(job, tuning.root, job.scratch / "unpacked", {one.id: one.label for one in videos})
     return {(source.label, source.id): source.path for source in found}
 
 
@@ -155,12 +161,13 @@ def _computed(job: Job, tuning: ClusterTuning, folder: Path, videos: Sequence[Sh
         infer.runtime,
         infer.batch,
         tuning.cluster.scratch,
-        videos[0].path,
+        next((one.path for one in videos if one.path.exists()), videos[0].path),
         tuning.devices.devices,
         infer.options,
         tuning.devices.acl_python,
         tuning.workers,
         tuning.silent_s,
+        is_of_frames=tuning.is_of_frames,
     )
     carrier = make_carrier(tuning.cluster, job.workspace)
     run = ClusterRun(job, carrier, spool, setup, tuning.cluster.servers, tuning.cluster.shard_videos)
@@ -200,12 +207,13 @@ def _index_rows(job: Job, results: Iterable[VideoResult]) -> Iterator[tuple[Vide
         first += count
 
 
-def _make_sample(job: Job, index: ClipIndex, params: PreprocessParams, wanted: int, sources: Sources) -> None:
+def _make_sample(job: Job, index: ClipIndex, params: PreprocessParams, tuning: ClusterTuning, sources: Sources) -> None:
     """The clips that the verify stage compares on, made here, in their places; they must be those of the servers."""
+    wanted, read = tuning.verify_clips, read_frames if tuning.is_of_frames else read_video
     numbers = frozenset(spread(index.clip_count, wanted)) if wanted else frozenset()
     for video in (one for one in index.videos if numbers.intersection(one.numbers)):
         job.check_stop()
-        made = read_video(sources[video.label, video.id], Video(video.id, video.label, "", *video.segment), params)
+        made = read(sources[video.label, video.id], Video(video.id, video.label, "", *video.segment), params)
         for number in numbers.intersection(video.numbers):
             data = None if made.clips is None else made.clips[number - video.first].tobytes()
             _place(job.out / "store", index, number, data, video.id)

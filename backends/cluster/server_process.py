@@ -225,7 +225,9 @@ class _Session:
         self._shards = scratch / "shards"
         self._shards.mkdir()
         (self._shards / INDEX).write_bytes(header_line(header(setup.params)))
-        self._decoder = ShardDecoder(setup.params, header(setup.params), self._shards, setup.workers)
+        self._decoder = ShardDecoder(
+            setup.params, header(setup.params), self._shards, setup.workers, setup.is_of_frames
+        )
         self._given: queue.SimpleQueue[ShardOrder] = queue.SimpleQueue()
         self._decoded: queue.SimpleQueue[DecodedShard | ShardRefused] = queue.SimpleQueue()
         self._chips: dict[str, ServerChip] = {}

@@ -1,4 +1,4 @@
-"""Videos of a shard to a small clip store on a server, by decoding processes that live as long as the server does.
+"""Videos of a shard, or folders of frames, to a small clip store, by processes that live as long as the server.
 
 `server_process` runs it in a thread of its own, so that the next shard is decoded while one is computed.
 """
@@ -6,7 +6,7 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -21,7 +21,7 @@ from backends.data.clip_extraction import Extracted
 from backends.data.clip_store import read_index
 from backends.data.clip_writer import ClipWriter
 from backends.data.data_specs import PreprocessParams
-from backends.data.video_clips import read_video
+from backends.data.video_clips import read_frames, read_video
 from backends.device.clip_format import ClipHeader
 
 Timed = tuple[Extracted, tuple[float, float]]
@@ -43,7 +43,10 @@ class DecodedShard(Struct, frozen=True):
 class ShardDecoder:
     """Decodes shard after shard with `workers` processes; 0: one a core. One thread uses it."""
 
-    def __init__(self, params: PreprocessParams, header: ClipHeader, folder: Path, workers: int) -> None:
+    def __init__(
+        self, params: PreprocessParams, header: ClipHeader, folder: Path, workers: int, is_of_frames: bool
+    ) -> None:
+        self._read = read_frames if is_of_frames else read_video
         self._params, self._header, self._folder = params, header, folder
         self._workers = workers or len(os.sched_getaffinity(0))
         self._pool: ProcessPoolExecutor | None = None
@@ -100,13 +103,13 @@ class ShardDecoder:
         if self._pool is None:
             context = get_context("spawn")
             self._pool = ProcessPoolExecutor(self._workers, context, die_with_parent, (os.getpid(),))
-        return self._pool.submit(_timed, video, self._params)
+        return self._pool.submit(_timed, self._read, video, self._params)
 
 
-def _timed(video: ShardVideo, params: PreprocessParams) -> Timed:
+def _timed(read: Callable[..., Extracted], video: ShardVideo, params: PreprocessParams) -> Timed:
     """Its clips, and seconds of its decoding in all and without a core though none was missing: reading, mostly."""
     begun, before = time.monotonic(), _on_core_s()
-    made = read_video(video.path, video.video, params)
+    made = read(video.path, video.video, params)
     seconds = time.monotonic() - begun
     return made, (seconds, max(0.0, seconds - (_on_core_s() - before)))
 
@@ -121,6 +124,6 @@ def _on_core_s() -> float:
 
 def _result(made: Extracted, checksums: Iterator[int]) -> VideoResult:
     if made.clips is None:
-        return VideoResult(made.video, made.clips_before_cut, (), made.reason, made.is_temporary)
+        return VideoResult(made.video, made.clips_before_cut, (), made.reason, made.is_temporary, made.missing)
     crc = tuple(next(checksums) for _ in range(len(made.clips)))
     return VideoResult(made.video, made.clips_before_cut, crc)

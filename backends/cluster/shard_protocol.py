@@ -47,6 +47,8 @@ class VideoResult(Struct, frozen=True):
     crc: tuple[int, ...] = ()
     reason: Line = Line("")
     is_temporary: bool = False
+    missing: str = ""
+    """The path of a file or folder that was not there."""
 
 
 class ModelFile(Struct, frozen=True):
@@ -77,6 +79,8 @@ class ServerSetup(Struct, frozen=True):
     workers: int = 0
     silent_s: float = 30.0
     """Without a word from the head for so long the server ends by itself."""
+    is_of_frames: bool = False
+    """The paths of videos are folders of their frames."""
     version: int = VERSION
 
 

@@ -53,24 +53,28 @@ def run(job: Job) -> Outcome:
             job.note(text, "warning")
         maker.make(writer, root)
         index = writer.finish(video.id for video in videos)
-    outputs = {"store": "store", "labels": LABELS}
-    if any(video.is_open for video in whole.videos):
-        write_whole(job.out / COUNTED, annotation_pieces(_counted(whole, index)))
-        outputs["annotation"] = COUNTED
+    outputs = {"store": "store", "labels": LABELS, **write_counted(job, whole, index)}
     if params.write_bins:
         _write_bins(job, params)
         outputs |= {"bins": "bins", "info": "hmdb51.info"}
     return Outcome(maker.figures(index), outputs, index.digest)
 
 
-def _counted(annotation: Annotation, index: ClipIndex) -> Annotation:
-    """The annotation with open segments closed where their frames were counted; a video without clips keeps its own."""
+def write_counted(job: Job, annotation: Annotation, index: ClipIndex) -> dict[str, str]:
+    """The annotation with open segments closed where their frames were counted, as an output; nothing where none is.
+
+    A video without clips keeps its own.
+    """
+    if not any(video.is_open for video in annotation.videos):
+        return {}
     segments = {video.id: video.segment for video in index.videos}
     closed = (
         replace(video, end=segments[video.id][1]) if video.is_open and video.id in segments else video
         for video in annotation.videos
     )
-    return Annotation(annotation.labels, tuple(closed), annotation.set_aside)
+    counted = Annotation(annotation.labels, tuple(closed), annotation.set_aside)
+    write_whole(job.out / COUNTED, annotation_pieces(counted))
+    return {"annotation": COUNTED}
 
 
 def subset(annotation: Annotation, path: Path, name: str) -> tuple[Video, ...]:

@@ -95,7 +95,7 @@ def of_video(task: ClipTask, check: Check) -> Extracted:
 def of_frames(root: Path, task: ClipTask, check: Check) -> Extracted:
     """Of the video's folder of frames under `root`."""
     check()
-    return _put(extract_video(task.video, root, task.params, _reader(task.params.size)), task)
+    return _put(read_frames(root / task.video.label / task.video.id, task.video, task.params), task)
 
 
 def of_growing_frames(folder: Path, index: Path, records: Path, task: ClipTask, check: Check) -> Extracted:
@@ -117,6 +117,11 @@ def _put(made: Extracted, task: ClipTask) -> Extracted:
     if made.clips is not None:
         task.part.write_bytes(made.clips.data)  # NumPy's own writing loses why the disk refused
     return replace(made, clips=None)
+
+
+def read_frames(folder: Path, video: Video, params: PreprocessParams) -> Extracted:
+    """One video's clips of its folder of frames, or why it has none; an open segment ends with the frames there."""
+    return extract_video(video, folder.parent.parent, params, _reader(params.size))
 
 
 def read_video(source: Path | None, video: Video, params: PreprocessParams, check: Check = lambda: None) -> Extracted:

@@ -40,6 +40,7 @@ class Answering:
 
     def __init__(self, **hellos: Hello) -> None:
         self.hellos, self.given = hellos, list[tuple[str, object]]()
+        self.result: Callable[[Video], VideoResult] = lambda video: VideoResult(video, reason=line("no clips"))
         self.seen: Callable[[int], None] = lambda orders: None
         """Called with the number of shards that were given, at each of them."""
         self._unsent: list[tuple[str, bytes | None]] = []
@@ -54,7 +55,7 @@ class Answering:
         for message, _ in WireReader().feed(data):
             self.given.append((server, message))
             if isinstance(message, ShardOrder):
-                results = tuple(VideoResult(one.video, reason=line("no clips")) for one in message.videos)
+                results = tuple(self.result(one.video) for one in message.videos)
                 self._unsent.append((server, to_frame(ShardAnswer(message.lease, results, 0))))
                 self.seen(sum(isinstance(one, ShardOrder) for _, one in self.given))
 
@@ -85,6 +86,15 @@ def test_at_any_time_two_shards_a_server_are_not_durable(tmp_path: Path) -> None
     carrier.seen = lambda orders: beyond.append(orders - len(list((tmp_path / "spool").glob("*.shard"))))
     run(tmp_path, carrier, [], videos=20)
     assert DEPTH * 2 == max(beyond)
+
+
+def test_what_a_server_missed_and_the_head_sees_is_tried_again(tmp_path: Path) -> None:
+    """Its disk of the frames may have been away; what the head misses too stays skipped."""
+    (tmp_path / "0").touch()
+    carrier = Answering(one=HELLO)
+    carrier.result = lambda video: VideoResult(video, reason=line("no frames"), missing=str(tmp_path / video.id))
+    run(tmp_path, carrier, [], videos=2)
+    assert ["1"] == [name for name in "01" if name in Spool(tmp_path / "spool")]
 
 
 def test_the_chips_that_the_model_is_compiled_for_decide_which_servers_fit(tmp_path: Path) -> None:

@@ -49,6 +49,28 @@ def test_each_stage_comes_after_what_it_depends_on(tmp_path: Path) -> None:
     assert names.index("compile") < names.index("preprocess") < names.index("infer")
 
 
+def test_frames_are_read_by_the_servers_too(tmp_path: Path) -> None:
+    """A folder of them in place of videos; kept frames of videos change no key."""
+    over = settings(tmp_path)
+    frames = replace(over, dataset=DatasetSettings(frames=tmp_path))
+    kept = replace(over, dataset=replace(over.dataset, keep_frames=True))
+    for given in (frames, kept):
+        alone = whole_plan(tmp_path, replace(given, cluster=ClusterSettings())).stage("preprocess")
+        stage = whole_plan(tmp_path, given).stage("preprocess")
+        assert (alone.version, alone.params, alone.inputs) == (stage.version, stage.params, stage.inputs)
+        assert ((given is frames), str(tmp_path)) == (stage.tuning["is_of_frames"], stage.tuning["root"])
+
+
+def test_archives_are_refused(tmp_path: Path) -> None:
+    """Itself or a folder of them: servers would not see what the head unpacks."""
+    archive = tmp_path / "videos.zip"
+    archive.touch()
+    for given in (archive, tmp_path):
+        over = replace(settings(tmp_path), dataset=DatasetSettings(videos=given))
+        with pytest.raises(InputError, match="unpack archives there"):
+            whole_plan(tmp_path, over)
+
+
 @pytest.mark.parametrize("infer", [{"layout": "guide"}, {"loops": 3}, {"runtime": "ais_bench", "target": "ascend"}])
 def test_what_servers_cannot_do_is_refused(tmp_path: Path, infer: dict[str, object]) -> None:
     """With the setting and what it must be."""

@@ -27,7 +27,7 @@ from backends.core.messages import InputError, NeedError, R3dError, StageError, 
 from backends.core.settings import ClusterSettings, DatasetSettings, InferSettings, Settings
 from backends.data import preprocess
 from backends.inference import infer
-from tests.cluster.conftest import Cluster
+from tests.cluster.conftest import Cluster, FramesCluster
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,21 @@ def test_two_servers_give_the_digests_of_one_machine(cluster: Cluster, alone: tu
     assert [] == left(cluster)
     with pytest.raises(InputError, match="other servers"):
         infer.run(cluster.job("infer", "two", {"devices": [0]}))
+
+
+def test_folders_of_frames_give_what_they_give_on_one_machine(tmp_path: Path) -> None:
+    """Index, rows, the annotation with counted frames, and what was skipped and why."""
+    cluster = FramesCluster(tmp_path)
+    said: dict[str, list[Event]] = {"one": [], "servers": []}
+    one = preprocess.run(cluster.job("preprocess", "one", {"workers": 1}, said["one"]))
+    rows = infer.run(cluster.job("infer", "one", {"devices": [0]})).digest
+    tuning = cluster.tuning(shard_videos=4)
+    made = cluster_stages.preprocess(cluster.job("preprocess", "servers", tuning, said["servers"]))
+    assert (one.digest, rows) == (made.digest, cluster_stages.infer(cluster.job("infer", "servers", tuning)).digest)
+    counted = [(tmp_path / name / "preprocess" / "annotation.json").read_bytes() for name in said]
+    assert counted[0] == counted[1]
+    skipped = [sorted(str(event) for event in events if isinstance(event, ItemSetAside)) for events in said.values()]
+    assert (2, skipped[0]) == (len(skipped[0]), skipped[1])
 
 
 def test_another_model_has_a_pass_of_its_own(cluster: Cluster, alone: tuple[str, str]) -> None:
