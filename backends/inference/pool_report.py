@@ -112,14 +112,14 @@ class PoolReport:
         if not last and now - self._reported < REPORT_S:
             return
         self._reported = now
-        clips = self._ledger.durable
+        clips = Counter(self._ledger.durable) + self._repeats
         self.energy = self._energy.figures(clips)
         for device in self._specs:
             meter = self._leases.meter(device)
             p50, p95, busy = self._latencies(device, now)
             tick = DeviceProgress(
                 device,
-                clips[device] + self._repeats[device],
+                clips[device],
                 meter.rate(now),
                 self._leases.mean_rate(device, now),
                 p50,

@@ -95,7 +95,7 @@ def _work(snapshot: Snapshot, look: Look) -> list[Row]:
         stage = stage_of(snapshot, name)
         if stage.state == "running":
             width = max(8, min(24, look.width - LABEL - 40))
-            text = " " + dotted(progress_words(stage, look))
+            text = f" {progress_words(stage, look)[0]}"
             rows.append(cut(fact(stage_word(look.words, name), *meter(share(stage), width), text), look.width))
         if stage.state == "failed":
             text = look.words.line(stage.reason)

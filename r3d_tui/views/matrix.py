@@ -58,9 +58,14 @@ class Matrix(Struct, frozen=True):
         return self.rows[row] == self.columns[column]
 
 
+def _rows(report: Report | SoFar) -> list[str]:
+    """Classes that were scored; while inference goes on all of them, so that nothing moves."""
+    return [score.label for score in report.classes if score.videos or isinstance(report, SoFar)]
+
+
 def counted(report: Report | SoFar) -> Matrix:
     """The report's classes and confusions as a matrix, in the order of names."""
-    rows = tuple(sorted(score.label for score in report.classes if score.videos))
+    rows = tuple(sorted(_rows(report)))
     more = {pair.predicted for pair in report.confusions} - set(rows)
     columns = (*rows, *sorted(more))
     found = {(pair.label, pair.predicted): pair.videos for pair in report.confusions}
@@ -104,7 +109,7 @@ def matrix(report: Report | SoFar, look: Look, room: int, heat: Heat | None, cur
 
     With a `cursor` the last line names its cell.
     """
-    scored = [score.label for score in report.classes if score.videos]
+    scored = _rows(report)
     if not scored:
         return Drawing()
     if len(scored) > min(look.width, 2 * room):  # not counted: of 700 classes that takes longer than a key may

@@ -72,7 +72,7 @@ def accuracy_so_far(snapshot: Snapshot, look: Look, heat: Heat | None = None) ->
 def _so_far(snapshot: Snapshot) -> SoFar:
     """Of the report, else of the ticks of inference: the matrix where they have it."""
     if snapshot.report is not None:
-        return SoFar(snapshot.report.classes, snapshot.report.confusions)
+        return SoFar(tuple(one for one in snapshot.report.classes if one.videos), snapshot.report.confusions)
     live = stage_of(snapshot, "infer").live
     if classes_counted(snapshot):
         return _counted(str(live["confusion_matrix"]))

@@ -15,7 +15,7 @@ from backends.core.events import DeviceProgress
 from backends.core.values import DeviceSample
 from backends.device.model_runtime import DeviceSpec
 from backends.monitor.energy import Energy, EnergyMeter
-from tests.inference.rig import CLIPS, Rig
+from tests.inference.rig import CLASSES, CLIPS, Rig
 
 
 def _readings(device: str, watts: Sequence[float | None], begin: float = 0.0, step: float = 2.0, **more: float | None):
@@ -125,8 +125,9 @@ class _Powered(Rig):
         return replace(super().request(params, tuning), samples=self.folder / "samples.jsonl")
 
 
-def test_a_run_gives_energy_a_clip(tmp_path: Path, store: Path, model: Path) -> None:
-    """Live and at the end, of each device and of all, where its sampler reads power."""
+@pytest.mark.parametrize("loops", [1, 3])
+def test_a_run_gives_energy_a_clip(tmp_path: Path, store: Path, model: Path, loops: int) -> None:
+    """Live and at the end, of each device and of all, where its sampler reads power; clips of every loop count."""
     rig, over = _Powered(tmp_path / "stage", store, model), threading.Event()
     file = SampleFile(rig.folder / "samples.jsonl")
 
@@ -137,12 +138,14 @@ def test_a_run_gives_energy_a_clip(tmp_path: Path, store: Path, model: Path) -> 
     thread = threading.Thread(target=sample)
     thread.start()
     try:
-        figures = rig.faulty(latency_s=0.05).figures
+        params = {"entry": "tests.inference.faulty:Faulty", "runtime": "faulty", "batch": 2}
+        params["options"] = {"classes": CLASSES, "latency_s": 0.05}
+        figures = rig.infer(params, {"devices": [0, 1], "sync_s": 0.02, "loops": loops}).figures
     finally:
         over.set()
         thread.join()
     assert "measured" == figures["energy"]
-    assert figures["joules_per_clip"] == pytest.approx(float(figures["joules"] or 0) / CLIPS)
+    assert figures["joules_per_clip"] == pytest.approx(float(figures["joules"] or 0) / CLIPS / loops)
     assert 0 < float(figures["joules"] or 0) < 2 * 50.0 * float(figures["seconds"] or 0) * 1.2
     last = {event.device: event for event in rig.events if isinstance(event, DeviceProgress)}
     assert all(tick.joules_per_clip for tick in last.values() if tick.clips)

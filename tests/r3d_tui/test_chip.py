@@ -297,5 +297,9 @@ def test_the_matrix_grows_beside_the_lists_where_there_is_room(words: Words) -> 
     assert "2  throw" in small
     assert "clap  1" not in small
     assert 3 == classes_counted(snapshot)
+    begun = replace(run, stages=(StageRun("infer", "running", live={"confusion_matrix": "clap\t\nwave\t1:1"}),))
+    rows = [text_of(line) for line in accuracy_so_far(Snapshot(1, Path("w"), begun), Look(words, 102, 27))]
+    assert rows[1].startswith("clap 1  ·  · ")  # its place is there before its first video
+    assert rows[2].startswith("wave 2  ·  1 ")
     none = replace(run, stages=(StageRun("infer", "running", live={"confusion_matrix": "clap\t\nwave\t"}),))
     assert 0 == classes_counted(Snapshot(1, Path("w"), none))
