@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -14,15 +14,25 @@ from msgspec.structs import replace
 from backends.core.codec import decode
 from backends.core.events import Outcome
 from backends.core.files import make_folder, write_whole
-from backends.core.messages import N_, InputError, StageError, line, size
+from backends.core.messages import N_, InputError, StageError, line, os_reason, size
 from backends.data.annotation import Annotation, Video, annotation_pieces, read_annotation
 from backends.data.clip_extraction import Extracted
-from backends.data.clip_store import REMOTE, ClipIndex, ClipStore
+from backends.data.clip_store import REMOTE, ClipIndex, read_index
 from backends.data.clip_writer import ClipWriter, borrow
 from backends.data.data_specs import LABELS, PreprocessParams, StepParams, clip_count
 from backends.data.datasets import named
-from backends.data.guide_files import BinWriter, write_info
-from backends.data.video_clips import Make, extract, of_frames, of_growing_frames, of_video, read_video
+from backends.data.guide_files import bins_of_store, make_durable, write_info
+from backends.data.video_clips import (
+    ClipTask,
+    Make,
+    bin_of_frames,
+    extract,
+    of_frames,
+    of_growing_frames,
+    of_video,
+    outcomes,
+    read_video,
+)
 from backends.data.video_sources import find_sources
 from backends.device.clip_format import ClipHeader
 from backends.worker.job import Job
@@ -153,7 +163,7 @@ class _Maker:
     def _made_by(
         self, make: Make, todo: Sequence[Video], sources: Mapping[tuple[str, str], Path] | None = None
     ) -> Generator[Extracted, None, None]:
-        workers, check = int(self._job.tuning.get("workers", 0)), self._job.check_stop
+        workers, check = _workers(self._job), self._job.check_stop
         return extract(todo, self._params, make, self._job.out / "parts", workers=workers, sources=sources, check=check)
 
     def _decoded(self, video: Video, sources: Mapping[tuple[str, str], Path]) -> Extracted:
@@ -215,22 +225,28 @@ class _Maker:
 
 def _write_bins(job: Job, params: PreprocessParams) -> None:
     """The guide's files, out of the store; a file of an earlier attempt is kept where it has the same bytes."""
-    import numpy as np
-
-    store, folder = ClipStore.open(job.out / "store"), job.out / "bins"
+    index, folder = read_index(job.out / "store"), job.out / "bins"
     folder.mkdir(exist_ok=True)
-    with BinWriter(folder, params) as writer:
-        for done, video in enumerate(store.videos, start=1):
-            job.check_stop()
-            clips = np.empty((video.clips, *store.header.shape), np.uint8)
-            writer.write(video.id, store.batch(video.numbers, clips))
-            job.progress(done, len(store.videos), "videos", note=line("writing the guide's .bin files"))
-        writer.finish()
-    kept = {f"{video.id}.bin" for video in store.videos}
-    for path in folder.iterdir():
-        if path.name not in kept:
-            path.unlink()
-    write_info(job.out / "hmdb51.info", ((video.id, video.clips_before_cut) for video in store.videos))
+    with _writing(folder):
+        written = bins_of_store(job.out / "store", index, folder, params, _workers(job), job.check_stop)
+        for done, _ in enumerate(written, start=1):
+            job.progress(done, len(index.videos), "videos", note=line("writing the guide's .bin files"))
+    write_info(job.out / "hmdb51.info", ((video.id, video.clips_before_cut) for video in index.videos))
+
+
+def _workers(job: Job) -> int:
+    """Processes; 0: one a core."""
+    return int(job.tuning.get("workers", 0))
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """What the disk refuses is one line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason, hint = os_reason(error), N_("make room there and run again: what is done is kept")
+        raise StageError("{path}: {reason}", hint=hint, path=str(error.filename or folder), reason=reason) from error
 
 
 def step_preprocess(job: Job) -> Outcome:
@@ -248,20 +264,21 @@ def step_preprocess(job: Job) -> Outcome:
     for folder in (given.output_path, given.info_path.absolute().parent):
         make_folder(folder)
     begun, clips, info = time.monotonic(), 0, []
-    make, workers = partial(of_frames, given.video_path), int(job.tuning.get("workers", 0))
-    frames = extract(videos, params, make, job.out / "parts", workers=workers, check=job.check_stop)
-    with BinWriter(given.output_path, params) as writer, contextlib.closing(frames) as extracted:
-        for done, made in enumerate(extracted, start=1):
-            if made.clips is None:
-                job.set_aside(made.video.id, made.reason, is_temporary=made.is_temporary)
+    tasks = [ClipTask(video, params, given.output_path / f"{video.id}.bin") for video in videos]
+    make = partial(bin_of_frames, given.video_path)
+    with (
+        _writing(given.output_path),
+        contextlib.closing(outcomes(tasks, _workers(job), make, job.check_stop)) as made_bins,
+    ):
+        for done, (task, made) in enumerate(made_bins, start=1):
+            if made.reason.template:
+                job.set_aside(task.video.id, made.reason, is_temporary=made.is_temporary)
             else:
-                writer.write(made.video.id, made.clips)
-                info.append((made.video.id, made.clips_before_cut))
-                clips += len(made.clips)
+                info.append((task.video.id, made.clips_before_cut))
+                clips += min(made.clips_before_cut, params.max_clips)
             rate = done / (time.monotonic() - begun)
             job.progress(done, len(videos), "videos", rate=rate, figures={"clips": clips})
-            job.check_stop()
-        writer.finish()
+        make_durable(given.output_path, (f"{name}.bin" for name, _ in info))
     if not info:
         hint = N_("frames are expected as <class>/<video>/image_00001.jpg")
         raise StageError("{path}: no video could be used", hint=hint, path=str(given.video_path))

@@ -22,6 +22,7 @@ from backends.data.clip_extraction import Extracted, cores, empty_segment, extra
 from backends.data.data_specs import PreprocessParams, clip_count, clips, frames_used
 from backends.data.decode import UnreadableVideoError, check_file, jpegs
 from backends.data.frame_pool import Records, holds
+from backends.data.guide_files import write_bin
 from backends.data.jpeg import FrameError
 from backends.data.pixels import FrameReader
 from backends.data.video_pool import Check, in_order
@@ -73,11 +74,8 @@ def extract(
     ]
     shape = (-1, 3, params.clip_frames, params.size, params.size)
     try:
-        for task, made in in_order(tasks, workers or cores(), make, check):
-            if made is None:
-                reason = line("the process that decoded it was killed, or crashed")
-                yield Extracted(task.video, None, 0, reason, is_temporary=True)
-            elif made.reason.template:
+        for task, made in outcomes(tasks, workers, make, check):
+            if made.reason.template:
                 yield made
             else:
                 pixels = np.memmap(task.part, np.uint8, "r").reshape(shape)
@@ -85,6 +83,15 @@ def extract(
                 yield replace(made, clips=pixels)
     finally:
         shutil.rmtree(parts, ignore_errors=True)
+
+
+def outcomes(
+    tasks: Iterable[ClipTask], workers: int, make: Make, check: Check
+) -> Generator[tuple[ClipTask, Extracted], None, None]:
+    """What `make` says of each task, in order, by so many processes; 0: one a core."""
+    reason = line("the process that decoded it was killed, or crashed")
+    for task, made in in_order(tasks, workers or cores(), make, check):
+        yield task, made or Extracted(task.video, None, 0, reason, is_temporary=True)
 
 
 def of_video(task: ClipTask, check: Check) -> Extracted:
@@ -96,6 +103,15 @@ def of_frames(root: Path, task: ClipTask, check: Check) -> Extracted:
     """Of the video's folder of frames under `root`."""
     check()
     return _put(read_frames(root / task.video.label / task.video.id, task.video, task.params), task)
+
+
+def bin_of_frames(root: Path, task: ClipTask, check: Check) -> Extracted:
+    """As `of_frames`, to the guide's `.bin` of the video in the place of its part."""
+    check()
+    made = extract_video(task.video, root, task.params, _reader(task.params.size))
+    if made.clips is not None:
+        write_bin(task.part, made.clips, task.params)
+    return replace(made, clips=None)
 
 
 def of_growing_frames(folder: Path, index: Path, records: Path, task: ClipTask, check: Check) -> Extracted:
