@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
-from backends.models.network import ONE, Architecture, Builder, Shapes, Size
+from backends.models.network import ONE, Architecture, Builder, Family, Shapes, Size
 
 BASIC: Mapping[int, tuple[int, ...]] = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 BOTTLENECK: Mapping[int, tuple[int, ...]] = {
@@ -22,40 +23,47 @@ MainPath = Callable[[Builder, int, str, int, int, Size], int]
 """(net, x, block's name, width, outputs, stride) to the value that the shortcut is added to."""
 
 
-def expansion(depth: int) -> int:
-    """Output channels of a resnet's block for each channel of its width."""
-    return 4 if depth in BOTTLENECK else 1
-
-
-def residual(
-    net: Builder,
-    widths: tuple[int, ...],
-    outputs_per_width: int,
-    main_path: MainPath,
-    stem: Callable[[Builder, int], int],
-    relu_after: bool = True,
-) -> None:
-    """Add the whole network; `relu_after`: a ReLU ends each block."""
-    architecture = net.architecture
-    net.widths = widths
-    x = stem(net, widths[0])
-    if not architecture.no_max_pool:
-        x = net.max_pool(x, "maxpool")
-    for layer, (count, width) in enumerate(zip(BLOCKS[architecture.depth], widths, strict=True), 1):
-        for place in range(count):
-            name, step = f"layer{layer}.{place}", 2 if layer > 1 and place == 0 else 1
-            outputs, stride = width * outputs_per_width, (step, step, step)
-            y = main_path(net, x, name, width, outputs, stride)
-            x = net.add(y, _shortcut(net, x, name, outputs, stride), f"{name}.add")
-            x = net.relu(x, f"{name}.relu") if relu_after else x
-    net.classify(x, "fc")
-
-
-def stem(net: Builder, width: int) -> int:
+def plain_stem(net: Builder, width: int) -> int:
     """The first convolution; frames are halved only where conv1_t_stride says so."""
     options = net.architecture
     kernel, stride = (options.conv1_t_size, 7, 7), (options.conv1_t_stride, 2, 2)
     return conv_norm_relu(net, 0, "conv1", "bn1", width, kernel, stride)
+
+
+def residual_family(
+    name: str,
+    basic: MainPath | None,
+    deep: MainPath,
+    *,
+    expansion: int = 4,
+    widths: tuple[int, ...] = WIDTHS,
+    stem: Callable[[Builder, int], int] = plain_stem,
+    stem_convs: tuple[str, str] = ("conv1", "conv1"),
+    relu_after: bool = True,
+) -> Family:
+    """A family with blocks of `basic`, and of `deep` in the deeper networks; without `basic` it has those alone.
+
+    `expansion`: output channels of a deep block for each channel of its width. `stem_convs`: the convolutions of the
+    stem that say its frames and its input channels. `relu_after`: a ReLU ends each block.
+    """
+    depths = BOTTLENECK if basic is None else BLOCKS
+
+    def build(net: Builder, architecture: Architecture) -> None:
+        path, factor = (deep, expansion) if basic is None or architecture.depth in BOTTLENECK else (basic, 1)
+        net.widths = tuple(int(width * architecture.widen) for width in widths)  # cut down, as the reference does it
+        x = stem(net, net.widths[0])
+        if not architecture.no_max_pool:
+            x = net.max_pool(x, "maxpool")
+        for layer, (count, width) in enumerate(zip(BLOCKS[architecture.depth], net.widths, strict=True), 1):
+            for place in range(count):
+                block, step = f"layer{layer}.{place}", 2 if layer > 1 and place == 0 else 1
+                outputs, stride = width * factor, (step, step, step)
+                y = path(net, x, block, width, outputs, stride)
+                x = net.add(y, _shortcut(net, x, block, outputs, stride), f"{block}.add")
+                x = net.relu(x, f"{block}.relu") if relu_after else x
+        net.classify(x, "fc")
+
+    return Family(name, tuple(depths), partial(_guess, name, depths, widths[0], stem_convs), build)
 
 
 def conv_norm(net: Builder, x: int, conv: str, norm: str, channels: int, kernel: Size, stride: Size = ONE) -> int:
@@ -81,46 +89,34 @@ def _shortcut(net: Builder, x: int, name: str, outputs: int, stride: Size) -> in
     return conv_norm(net, x, f"{name}.downsample.0", f"{name}.downsample.1", outputs, ONE, stride)
 
 
-def widened(factor: float, widths: tuple[int, ...] = WIDTHS) -> tuple[int, ...]:
-    """The reference cuts the product down to a whole number."""
-    return tuple(int(width * factor) for width in widths)
-
-
-def guess_residual(
+def _guess(
     family: str,
     depths: Mapping[int, tuple[int, ...]],
-    first: int = WIDTHS[0],
-    last_stem: str = "conv1",
-    spatial: str = "conv1",
-) -> Callable[[Shapes, int | None], Architecture | None]:
-    """A family's `guess`: depth by the count of blocks, widen factor by the widest layer.
-
-    `first` are the channels of the first layer at factor 1, `last_stem` and `spatial` the convolutions of the stem that
-    say its frames and its input channels.
-    """
-
-    def guess(shapes: Shapes, depth: int | None) -> Architecture | None:
-        end, begin = shapes.get(f"{last_stem}.weight", ()), shapes.get(f"{spatial}.weight", ())
-        widest = shapes.get("layer4.0.conv1.weight") or shapes.get("layer4.0.conv1_t.weight") or ()
-        if not (len(end) == len(begin) == 5 and len(widest) == 5) or 0 in (*end, *begin, *widest):
-            return None
-        counts, is_bottleneck = _counts(shapes), "layer1.0.conv3.weight" in shapes
-        fitting = [d for d, blocks in depths.items() if blocks == counts and is_bottleneck == (d in BOTTLENECK)]
-        found = next(iter(fitting), depth)
-        if found is None or found not in depths:
-            return None
-        factor = widest[0] / (8 * first)
-        return Architecture(
-            found,
-            next(iter(shapes.get("fc.weight", ())), 0),
-            "B" if any(".downsample." in name for name in shapes) else "A",
-            factor if int(first * factor) == end[0] else end[0] / first,
-            end[2],
-            in_channels=begin[1],
-            family=family,
-        )
-
-    return guess
+    first: int,
+    stem_convs: tuple[str, str],
+    shapes: Shapes,
+    depth: int | None,
+) -> Architecture | None:
+    """Depth by the count of blocks, widen factor by the widest layer; `first`: the first layer's width at factor 1."""
+    end, begin = (shapes.get(f"{conv}.weight", ()) for conv in stem_convs)
+    widest = shapes.get("layer4.0.conv1.weight") or shapes.get("layer4.0.conv1_t.weight") or ()
+    if not (len(end) == len(begin) == 5 and len(widest) == 5) or 0 in (*end, *begin, *widest):
+        return None
+    counts, is_bottleneck = _counts(shapes), "layer1.0.conv3.weight" in shapes
+    fitting = [d for d, blocks in depths.items() if blocks == counts and is_bottleneck == (d in BOTTLENECK)]
+    found = next(iter(fitting), depth)
+    if found is None or found not in depths:
+        return None
+    factor = widest[0] / (8 * first)
+    return Architecture(
+        found,
+        next(iter(shapes.get("fc.weight", ())), 0),
+        "B" if any(".downsample." in name for name in shapes) else "A",
+        factor if int(first * factor) == end[0] else end[0] / first,
+        end[2],
+        in_channels=begin[1],
+        family=family,
+    )
 
 
 def _counts(shapes: Shapes) -> tuple[int, ...]:

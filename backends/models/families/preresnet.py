@@ -1,7 +1,7 @@
 """The pre-activation ResNet (`models/pre_act_resnet.py`): normalization and ReLU stand before each convolution."""
 
-from backends.models.network import ONE, Architecture, Builder, Family, Size
-from backends.models.residual import BASIC, BLOCKS, CUBE, expansion, guess_residual, residual, stem, widened
+from backends.models.network import ONE, Builder, Size
+from backends.models.residual import CUBE, residual_family
 
 
 def _basic(net: Builder, x: int, name: str, width: int, outputs: int, stride: Size) -> int:
@@ -19,10 +19,4 @@ def _chain(net: Builder, x: int, name: str, convs: tuple[tuple[int, Size, Size],
     return x
 
 
-def _build(net: Builder, architecture: Architecture) -> None:
-    main_path = _basic if architecture.depth in BASIC else _bottleneck
-    widths = widened(architecture.widen)
-    residual(net, widths, expansion(architecture.depth), main_path, stem, relu_after=False)
-
-
-FAMILY = Family("preresnet", tuple(BLOCKS), guess_residual("preresnet", BLOCKS), _build)
+FAMILY = residual_family("preresnet", _basic, _bottleneck, relu_after=False)

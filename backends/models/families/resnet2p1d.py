@@ -3,17 +3,8 @@
 Between them stand as many planes as give the pair the parameters of the whole.
 """
 
-from backends.models.network import ONE, Architecture, Builder, Family, Size
-from backends.models.residual import (
-    BASIC,
-    BLOCKS,
-    conv_norm,
-    conv_norm_relu,
-    expansion,
-    guess_residual,
-    residual,
-    widened,
-)
+from backends.models.network import ONE, Builder, Size
+from backends.models.residual import conv_norm, conv_norm_relu, residual_family
 
 
 def _pair(net: Builder, x: int, block: str, place: str, channels: int, kernel: tuple[int, int], stride: Size) -> int:
@@ -43,10 +34,4 @@ def _stem(net: Builder, width: int) -> int:
     return net.relu(x, "relu")
 
 
-def _build(net: Builder, architecture: Architecture) -> None:
-    main_path = _basic if architecture.depth in BASIC else _bottleneck
-    residual(net, widened(architecture.widen), expansion(architecture.depth), main_path, _stem)
-
-
-_guess = guess_residual("resnet2p1d", BLOCKS, last_stem="conv1_t", spatial="conv1_s")
-FAMILY = Family("resnet2p1d", tuple(BLOCKS), _guess, _build)
+FAMILY = residual_family("resnet2p1d", _basic, _bottleneck, stem=_stem, stem_convs=("conv1_t", "conv1_s"))
