@@ -38,15 +38,14 @@ class Extracted(Struct, frozen=True):
     """The reason may pass."""
 
 
-def extract_video(video: Video, root: Path, params: PreprocessParams, reader: FrameReader) -> Extracted:
+def extract_video(video: Video, folder: Path, params: PreprocessParams, reader: FrameReader) -> Extracted:
     """One video's clips, or why it has none: a single frame that cannot be used makes the whole video skipped.
 
-    Frames are `<root>/<label>/<id>/image_%05d.jpg`, or named as `frame_files` says; only those that a kept clip uses
+    Frames are `<folder>/image_%05d.jpg`, or named as `frame_names` says; only those that a kept clip uses
     are read. An open segment ends with the frames that are there; the outcome's `video` has it closed.
     """
     import numpy as np
 
-    folder = root / video.label / video.id
     if video.is_open:
         if (count := count_frames(folder)) is None:
             return _no_frames(video, folder)

@@ -108,7 +108,7 @@ def of_frames(root: Path, task: ClipTask, check: Check) -> Extracted:
 def bin_of_frames(root: Path, task: ClipTask, check: Check) -> Extracted:
     """As `of_frames`, to the guide's `.bin` of the video in the place of its part."""
     check()
-    made = extract_video(task.video, root, task.params, _reader(task.params.size))
+    made = read_frames(root / task.video.label / task.video.id, task.video, task.params)
     if made.clips is not None:
         write_bin(task.part, made.clips, task.params)
     return replace(made, clips=None)
@@ -137,7 +137,7 @@ def _put(made: Extracted, task: ClipTask) -> Extracted:
 
 def read_frames(folder: Path, video: Video, params: PreprocessParams) -> Extracted:
     """One video's clips of its folder of frames, or why it has none; an open segment ends with the frames there."""
-    return extract_video(video, folder.parent.parent, params, _reader(params.size))
+    return extract_video(video, folder, params, _reader(params.size))
 
 
 def read_video(source: Path | None, video: Video, params: PreprocessParams, check: Check = lambda: None) -> Extracted:

@@ -43,7 +43,9 @@ def both(source: Path, folder: Path, video: Video, params: PreprocessParams = PA
     made = make_video(task, lambda: None)
     assert isinstance(made, VideoFrames)
     closed = replace(video, end=made.frames + 1) if video.is_open else video
-    return extract_video(closed, folder, params, FrameReader(params.size)), read_video(source, video, params)
+    return extract_video(closed, folder / video.label / video.id, params, FrameReader(params.size)), read_video(
+        source, video, params
+    )
 
 
 def assert_same(one: Extracted, two: Extracted) -> None:
