@@ -1,7 +1,7 @@
-"""`python -m bench servers`: how long 1 to 64 servers take for a set of Kinetics' size, and what bounds them: a model.
+"""`python -m bench servers`: what several servers cost their head, and how long 1 to 64 of them take: a model.
 
-Measured here: processor time of decoding a video of ten seconds. Taken from elsewhere, and named in the report: the
-chips' published rate, what the head spends on a shard and receives for a clip (decision 0024), and the sizes below.
+Measured here: what the head spends on a shard and receives for a clip (`bench.head`), and processor time of decoding a
+video of ten seconds. Taken from elsewhere, and named in the report: the chips' published rate, and the sizes below.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from backends.core.published import published_rates
 from backends.data.annotation import OPEN_END, Video
 from backends.data.data_specs import PreprocessParams
 from backends.data.video_clips import read_video
-from backends.monitor.cpu_groups import machine, versions
+from backends.monitor.cpu_groups import load_note, machine, versions
+from bench.head import KINETICS, HeadCost, head_figures
 from bench.processes import Say
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -32,7 +33,6 @@ FORMS = {"340p": (340, 256, 0.7e6), "720p": (1280, 720, 3.5e6)}
 """Width, height and bytes of a video; the bytes are assumed."""
 STORE_B_S, WIRE_B_S = 5e9, 1.25e9
 """One store for all servers, and the head's link."""
-SHARD, HEAD_S, CLIP_B = 1024, 0.008, 287
 START_S = 20.0
 """Until a server has its devices open and its first shard decoded."""
 
@@ -51,20 +51,23 @@ class Times(Struct, frozen=True):
         return max(((name, getattr(self, name)) for name in self.__struct_fields__), key=lambda one: one[1])
 
 
-def times(servers: int, decode_s: float, video_bytes: float) -> Times:
-    """`decode_s`: processor seconds of one video; its clips are counted with it."""
+def times(servers: int, decode_s: float, video_bytes: float, head: HeadCost) -> Times:
+    """`decode_s`: processor seconds of one video; its clips are counted with it. `head`: of shards of `KINETICS`."""
     clips = VIDEOS * CLIPS
     return Times(
         VIDEOS * decode_s / (servers * CORES),
         clips / (servers * CHIPS * CHIP_RATE),
         VIDEOS * video_bytes / STORE_B_S,
-        VIDEOS / SHARD * HEAD_S,
-        clips * CLIP_B / WIRE_B_S,
+        VIDEOS / KINETICS.videos * head.shard_s,
+        clips * head.clip_bytes / WIRE_B_S,
     )
 
 
 def bench_servers(rounds: int, say: Say) -> BenchReport:
-    figures = []
+    before = machine()
+    say(line("what the head spends"))
+    head, measured = head_figures(rounds)
+    figures = list(measured)
     with tempfile.TemporaryDirectory() as folder:
         for form, (width, height, size) in FORMS.items():
             say(line("decoding {form}", form=form))
@@ -72,12 +75,12 @@ def bench_servers(rounds: int, say: Say) -> BenchReport:
             what = line("decoding a video of {form}, ten seconds", form=form)
             figures.append(BenchFigure(f"decode_{form}", what, decode_s, "s"))
             for servers in SIZES:
-                bound, seconds = times(servers, decode_s, size).longest
+                bound, seconds = times(servers, decode_s, size, head).longest
                 text = line("servers: {n}, {form}; bound by {bound}", n=servers, form=form, bound=bound)
                 figures.append(BenchFigure(f"servers_{form}_{servers}", text, START_S + seconds, "s"))
     settings = {"videos": VIDEOS, "clips": CLIPS, "cores": CORES, "chips": CHIPS, "chip_clips_per_s": CHIP_RATE,
-                "store_bytes_per_s": STORE_B_S, "head_s_per_shard": HEAD_S, "bytes_per_clip": CLIP_B}  # fmt: skip
-    return BenchReport("servers", machine(), versions(("av", "numpy")), settings, tuple(figures))
+                "store_bytes_per_s": STORE_B_S, "rounds": rounds}  # fmt: skip
+    return BenchReport("servers", before, versions(("av", "numpy")), settings, tuple(figures), load_note(before))
 
 
 def _decode_s(path: Path, rounds: int) -> float:

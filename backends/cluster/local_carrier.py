@@ -17,7 +17,9 @@ CLOSE_S = 2.0
 class LocalCarrier:
     """`local:N`. The processes stay in the stage's group, and end with it."""
 
-    def __init__(self, count: int, workspace: Path) -> None:
+    def __init__(self, count: int, workspace: Path, module: str = SERVER) -> None:
+        """`module`: what a server runs; a bench plays it."""
+        self._module = module
         self._names = tuple(f"local-{number}" for number in range(1, count + 1))
         self._workspace = workspace
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -29,7 +31,7 @@ class LocalCarrier:
 
     def start(self, server: str) -> None:
         process = subprocess.Popen(
-            python_command(SERVER),
+            python_command(self._module),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=child_environment(self._workspace),
