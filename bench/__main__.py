@@ -133,7 +133,7 @@ def cores(
 
 @app.command()
 def servers(rounds: Rounds = 3, json_document: Json = False) -> None:
-    """What several servers cost their head; a model of 1 to 64 of them for a set of Kinetics' size; what bounds them."""
+    """What several servers cost their head; a model of 1 to 64 for a set of Kinetics' size, and what bounds them."""
     from bench.servers import bench_servers
 
     show(bench_servers(rounds, aloud()), json_document=json_document)
