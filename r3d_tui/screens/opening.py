@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from backends import api
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.host import DEMO, has_colours
 from r3d_tui.text import figures
@@ -17,7 +18,6 @@ from r3d_tui.views.phase import unmade
 if TYPE_CHECKING:
     from backends.core.client import RunSummary
     from backends.core.command_reports import Bundle
-    from backends.core.values import DeviceTable
     from r3d_tui.state.browsed_run import BrowsedRun, Page
     from r3d_tui.views.chip import Processes
     from r3d_tui.views.devices import Device
@@ -49,12 +49,7 @@ def open_chip(board: Board) -> None:
     state = board.state
 
     def ask(device: str, then: Callable[[Processes], None]) -> None:
-        def work() -> DeviceTable:
-            from backends import api
-
-            return api.read_devices("live")
-
-        board.ask(work, lambda table: then(processes_on(device, table)))
+        board.ask(lambda: api.read_devices("live"), lambda table: then(processes_on(device, table)))
 
     def toggle(device: str) -> None:
         state.device = device
@@ -117,7 +112,6 @@ def make_bundle(board: Board) -> None:
     place = client.workspace / ".r3d" / "texts" / f"bundle-{int(board.now)}.tar.gz"
 
     def pack() -> Bundle:
-        from backends import api
         from r3d_tui.headless.tables import status_document
 
         place.parent.mkdir(parents=True, exist_ok=True)

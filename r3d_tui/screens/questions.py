@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from backends import api
 from backends.core.client import RunRequest, Snapshot
-from backends.core.command_reports import Overview, SettingChange
 from backends.core.settings import Settings
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.run_commands import send_wishes
@@ -71,7 +71,7 @@ class Questions:
             return
         if self._poll is None:
             self._poll = DevicePoll(board.post_message)
-        target = snapshot.settings.infer.target if snapshot.settings is not None else _likely_target()
+        target = snapshot.settings.infer.target if snapshot.settings is not None else api.likely_target()
         self._poll.want("" if snapshot.alive else target)
 
 
@@ -128,13 +128,7 @@ def _ask_fix(board: Board, snapshot: Snapshot) -> None:
     if proposed is None:
         return
     workspace = board.host.client.workspace
-
-    def work() -> SettingChange:
-        from backends import api
-
-        return api.plan_change(workspace, *proposed)
-
-    _fill(board, "change", work)
+    _fill(board, "change", lambda: api.plan_change(workspace, *proposed))
 
 
 def _offer_setup(board: Board, snapshot: Snapshot) -> None:
@@ -145,27 +139,10 @@ def _offer_setup(board: Board, snapshot: Snapshot) -> None:
         if workspace is None:
             board.do("new")
 
-    def find() -> Path | None:
-        from backends import api
-
-        return api.find_workspace(folder)
-
-    board.ask(find, form)
-
-
-def _likely_target() -> str:
-    from backends import api
-
-    return api.likely_target()
+    board.ask(lambda: api.find_workspace(folder), form)
 
 
 def _ask_overview(board: Board, settings: Settings) -> None:
     """Counted in a process of its own: a disk may be slow, and a checkpoint brings torch."""
     workspace = board.host.client.workspace
-
-    def work() -> Overview:
-        from backends import api
-
-        return api.overview(workspace, settings)
-
-    _fill(board, "overview", work)
+    _fill(board, "overview", lambda: api.overview(workspace, settings))

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from backends import api
 from backends.core.client import Preview, RunRequest
 from backends.core.messages import BusyError
 from r3d_tui.screens.board import Board
@@ -57,8 +58,6 @@ def fix(board: Board) -> None:
     setting, value = proposed
 
     def work() -> str:
-        from backends import api
-
         api.change_setting(client.workspace, setting, value)
         with suppress(BusyError):  # f was pressed twice: what failed runs already
             return "" if before else client.start(RunRequest("rerun"))
@@ -180,14 +179,7 @@ def _choose(board: Board, device: str, *, out: bool) -> None:
     free = {number_of(one.id) for one in everything if one.sample is None or not one.sample.not_taken.template}
     value = devices_setting(chosen, free)
     workspace = board.host.client.workspace
-    name = short_id(device)
-
-    def work() -> None:
-        from backends import api
-
-        api.change_setting(workspace, "infer.devices", value)
-
     board.ask(
-        work,
-        lambda _: board.say("say.excluded" if out else "say.included", device=name),
+        lambda: api.change_setting(workspace, "infer.devices", value),
+        lambda _: board.say("say.excluded" if out else "say.included", device=short_id(device)),
     )

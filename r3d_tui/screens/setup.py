@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.suggester import Suggester
 from textual.widgets import Input
 
+from backends import api
 from backends.core.client import Candidates
 from backends.core.command_reports import Overview
 from backends.core.messages import Line, R3dError
@@ -75,15 +76,9 @@ def fault(field: str, text: str, folder: Path) -> str:
             return "missing"
         if field in FILES:
             return "" if path.is_file() else "not_file"
-        return "" if path.is_dir() or (field in PACKED and _is_archive(path)) else "not_folder"
+        return "" if path.is_dir() or (field in PACKED and api.is_archive(path)) else "not_folder"
     except (OSError, RuntimeError, ValueError):  # not readable, nobody's home, a NUL in it
         return "unreadable"
-
-
-def _is_archive(path: Path) -> bool:
-    from backends import api
-
-    return api.is_archive(path)
 
 
 def lacking(texts: Mapping[str, str]) -> str:
@@ -172,8 +167,6 @@ class Setup(Screen[Path | None]):
         self.call_after_refresh(self._draw)
 
     def _look_around(self) -> tuple[Candidates, str, tuple[DeviceSample, ...]]:
-        from backends import api
-
         found, target = api.find_candidates(self._folder), api.likely_target()
         chips: tuple[DeviceSample, ...] = ()
         if target == "ascend":
@@ -220,8 +213,6 @@ class Setup(Screen[Path | None]):
 
     def _judged(self, texts: dict[str, str]) -> tuple[dict[str, str], Overview]:
         """What is wrong with each field, and what those that are sound name."""
-        from backends import api
-
         faults = {field: key for field, text in texts.items() if text and (key := fault(field, text, self._folder))}
         sound = {field: "" if field in faults else text for field, text in texts.items()}
         sound["target"] = sound["target"] or "cpu"
@@ -258,8 +249,6 @@ class Setup(Screen[Path | None]):
             return
 
         def work() -> Path | None:
-            from backends import api
-
             if any(text and fault(field, text, self._folder) for field, text in texts.items()):
                 return None
             return api.init_workspace(self._folder, api.new_settings(**answers(texts, self._folder)))

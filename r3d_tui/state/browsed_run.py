@@ -3,10 +3,11 @@
 import contextlib
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
+from backends import api
 from backends.core.catalog_pages import Change, ClipFrames, Query, VideoEntry
 from backends.core.client import Client, RunResult, RunSummary
 from backends.core.events import ItemSetAside
@@ -17,9 +18,6 @@ from r3d_tui.views import browser_tables as tables
 from r3d_tui.views.browser_tables import Field, sort_keys
 from r3d_tui.views.compare import Comparison
 from r3d_tui.views.listing import Listing, in_memory, of_catalog
-
-if TYPE_CHECKING:
-    from backends.api import SqlCatalog
 
 Page = Literal["runs", "matrix", "classes", "videos", "wrong", "skipped", "compare"]
 PAGES: tuple[Page, ...] = ("runs", "matrix", "classes", "videos", "wrong", "skipped", "compare")
@@ -61,7 +59,7 @@ class Narrowed(Struct, frozen=True):
 class BrowsedRun:
     """One run; its catalog is opened when a page first needs it."""
 
-    def __init__(self, reader: "RunReader", run_id: str, catalog: "SqlCatalog | None" = None) -> None:
+    def __init__(self, reader: "RunReader", run_id: str, catalog: "api.SqlCatalog | None" = None) -> None:
         """InputError where there is no such run. `catalog` is the run's, where it is open already."""
         self.result: RunResult = reader.client.result(run_id)
         self.id = run_id
@@ -69,7 +67,7 @@ class BrowsedRun:
         self._opening = threading.Lock()
 
     @property
-    def catalog(self) -> "SqlCatalog":
+    def catalog(self) -> "api.SqlCatalog":
         """InputError where it cannot be had."""
         with self._opening:
             if self._opened is None:
@@ -118,10 +116,8 @@ class RunReader:
         self.client, self.is_read_only = client, is_read_only
         self._words, self._has_colours = words, has_colours
 
-    def catalog(self, run_id: str) -> "SqlCatalog":
+    def catalog(self, run_id: str) -> "api.SqlCatalog":
         """Of a run, or of the latest that made clips. InputError where there is none."""
-        from backends import api
-
         catalog = api.open_catalog(self.client.workspace, run_id, keep=not self.is_read_only)
         catalog.say(self._words.line)
         return catalog
@@ -141,7 +137,6 @@ class RunReader:
 
     def pictures(self, run_id: str, video: str, clip: int, side: int) -> tuple[ClipFrames, Pictures]:
         """A run's clip of a video (from 0) at a side in pixels: its frames, and the same as rows of cells."""
-        from backends import api
         from r3d_tui.views.picture import pictures
 
         frames = api.clip_frames(self.client.workspace, video, clip, side, run_id)

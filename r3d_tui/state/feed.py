@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from textual.message import Message
 from textual.message_pump import MessagePump
 
+from backends import api
 from backends.core.client import Client, LogChunk, Snapshot
 from backends.core.events import Event
 from backends.core.messages import InputError, Line, R3dError, line
@@ -264,8 +265,6 @@ class DevicePoll:
 
     def _sample(self, target: str) -> None:
         """Post what is read until another target is wanted. A sampler that ends by itself is not started again."""
-        from backends import api
-
         with contextlib.suppress(OSError, ValueError), api.sample_devices(target) as readings:
             for samples in readings:
                 if self._target != target:

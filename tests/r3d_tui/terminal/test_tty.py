@@ -227,10 +227,10 @@ def test_the_locale_tells_the_encoding(
 
 
 def test_the_console_imports_nothing_heavy() -> None:
-    """Importing the console leaves numpy, torch, OpenCV, ONNX, Typer and the door of the backends out."""
+    """Importing the console leaves numpy, torch, OpenCV, ONNX, Typer and the engine out."""
     code = (
         "import sys, r3d_tui.app; print([m for m in ('numpy', 'torch', 'cv2', 'onnx', 'onnxruntime', 'openvino', 'PIL',"
-        " 'typer', 'backends.api', 'backends.engine', 'sqlite3') if m in sys.modules])"
+        " 'typer', 'backends.engine', 'sqlite3') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "[]" == done.stdout.strip()
