@@ -1,18 +1,17 @@
 """All about one device after the other, over the board; live while its run is on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from backends.core.client import Snapshot
 from r3d_tui.lang.words import Words
 from r3d_tui.screens.dialog import Large
+from r3d_tui.state.board_state import BoardState
 from r3d_tui.text.rows import Row, Span, cut, row, safe
 from r3d_tui.views.chip import Processes, chip
 from r3d_tui.views.devices import Device
 from r3d_tui.views.look import Look
-from r3d_tui.views.tracks import Track
 
 Ask = Callable[[str, Callable[[Processes], None]], None]
 """Ask which processes are on a device, and call back."""
@@ -33,21 +32,16 @@ class ChipPage(Large):
 
     def __init__(
         self,
-        device: str,
+        state: BoardState,
         words: Words,
         *,
-        devices: Callable[[], Sequence[Device]],
-        tracks: Callable[[], Mapping[str, Track]],
-        rates: Callable[[], Mapping[str, Sequence[float | None]]],
-        snapshot: Callable[[], Snapshot | None],
         ask: Ask | None = None,
         take: Callable[[str], None] | None = None,
         clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """What is handed in is asked at each drawing; `take` takes a device out of the run or puts it back."""
+        """Begins at the state's device; `take` takes a device out of the run or puts it back."""
         super().__init__(words("chip.title"), self._page, words, also_shuts="enter", clock=clock)
-        self._device = device
-        self._devices, self._tracks, self._rates, self._snapshot = devices, tracks, rates, snapshot
+        self._state, self._device = state, state.device
         self._ask, self._take = ask, take
         self._processes: dict[str, Processes] = {}
 
@@ -64,10 +58,10 @@ class ChipPage(Large):
         if self._asks:
             keys.append(("p", "chip.ask", "ask"))
         keys += [("y/w", "list.take", "copy"), ("q/Esc", "dialog.close", "shut")]
-        found = [device.id for device in self._devices()]
+        found = [device.id for device in self._state.devices]
         place = f"{found.index(self._device) + 1}/{len(found)}" if self._device in found else ""
         title = row(Span(self._heading, "focus"), "  ", Span(safe(self._device), "strong"), "  ")
-        title += row(Span(safe(self._called), "warn" if self._simulated else ""))
+        title += row(Span(safe(self._shown.name), "warn" if self._shown.simulated else ""))
         self._body.show(
             self._page(self._look(self._body.size.width)),
             cut(title, self._body.size.width),
@@ -79,22 +73,16 @@ class ChipPage(Large):
         return self._ask is not None and self._device.startswith("npu:")
 
     @property
-    def _called(self) -> str:
-        return next((one.name for one in self._devices() if one.id == self._device), "")
-
-    @property
-    def _simulated(self) -> bool:
-        return any(one.id == self._device and one.simulated for one in self._devices())
+    def _shown(self) -> Device:
+        return next((one for one in self._state.devices if one.id == self._device), Device(self._device, None, None))
 
     def _page(self, look: Look) -> list[Row]:
-        one = next((one for one in self._devices() if one.id == self._device), Device(self._device, None, None))
-        rates = self._rates().get(self._device, ())
-        return chip(
-            one, self._tracks().get(self._device), rates, self._processes.get(self._device), self._snapshot(), look
-        )
+        state, name = self._state, self._device
+        track, rates = state.tracks.by_device.get(name), state.rates.rates.get(name, ())
+        return chip(self._shown, track, rates, self._processes.get(name), state.snapshot, look)
 
     def action_turn(self, step: int) -> None:
-        found = [device.id for device in self._devices()]
+        found = [device.id for device in self._state.devices]
         if found:
             place = found.index(self._device) if self._device in found else 0
             self._device = found[(place + step) % len(found)]

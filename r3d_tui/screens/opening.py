@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from backends import api
 from r3d_tui.screens.board import Board
 from r3d_tui.screens.host import DEMO, has_colours
+from r3d_tui.state.board_state import BoardState
 from r3d_tui.text import figures
 from r3d_tui.views.phase import unmade
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from backends.core.command_reports import Bundle
     from r3d_tui.state.browsed_run import BrowsedRun, Page
     from r3d_tui.views.chip import Processes
-    from r3d_tui.views.devices import Device
-    from r3d_tui.views.tracks import Track
 
 
 def open_browser(board: Board, page: Page) -> None:
@@ -58,48 +57,30 @@ def open_chip(board: Board) -> None:
     if not state.device:
         board.say("devices.none")
         return
-    page = ChipPage(
-        state.device,
-        board.words,
-        devices=lambda: state.devices,
-        tracks=lambda: state.tracks.by_device,
-        rates=lambda: state.rates.rates,
-        snapshot=lambda: state.snapshot,
-        ask=ask,
-        take=None if board.host.read_only else toggle,
-        clock=board.host.clock,
-    )
-    board.app.push_screen(page)
+    take = None if board.host.read_only else toggle
+    board.app.push_screen(ChipPage(state, board.words, ask=ask, take=take, clock=board.host.clock))
 
 
 def open_kept(board: Board, run: str) -> None:
     """What the devices of an earlier run did, as far as their readings were kept."""
     client = board.host.client
 
-    def show(found: tuple[dict[str, Track], tuple[Device, ...]]) -> None:
+    def show(kept: BoardState) -> None:
         from r3d_tui.screens.chip_page import ChipPage
 
-        tracks, devices = found
-        if not devices:
+        if kept.devices:
+            board.app.push_screen(ChipPage(kept, board.words))
+        else:
             board.say("chip.none")
-            return
-        page = ChipPage(
-            devices[0].id,
-            board.words,
-            devices=lambda: devices,
-            tracks=lambda: tracks,
-            rates=dict,
-            snapshot=lambda: None,
-        )
-        board.app.push_screen(page)
 
-    def find() -> tuple[dict[str, Track], tuple[Device, ...]]:
-        from r3d_tui.views.devices import Device
+    def find() -> BoardState:
         from r3d_tui.views.tracks import tracks_of
 
         samples = client.history(run)
-        latest = {sample.device: sample for sample in samples}
-        return tracks_of(samples), tuple(Device(name, None, sample) for name, sample in latest.items())
+        kept = BoardState(polled=tuple({sample.device: sample for sample in samples}.values()))
+        kept.tracks.by_device = tracks_of(samples)
+        kept.keep_cursor()
+        return kept
 
     board.ask(find, show)
 

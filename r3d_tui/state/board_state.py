@@ -80,7 +80,7 @@ class BoardState:
     @property
     def devices(self) -> tuple[Device, ...]:
         """All devices, of the run and those that were only read."""
-        return joined(self.snapshot, self.polled) if self.snapshot is not None else ()
+        return joined(self.snapshot, self.polled)
 
     def listed(self, words: Words) -> tuple[Device, ...]:
         """Those that are shown, in order."""

@@ -55,13 +55,15 @@ class Device(Struct, frozen=True):
         return any(one is not None and one.name.endswith(SIMULATED) for one in (self.run, self.sample))
 
 
-def joined(snapshot: Snapshot, polled: Sequence[DeviceSample] = ()) -> tuple[Device, ...]:
-    """The devices of the run and those that were only seen, each once; of two readings the later.
+def joined(snapshot: Snapshot | None, polled: Sequence[DeviceSample] = ()) -> tuple[Device, ...]:
+    """The devices of the run, where there is one, and those that were only seen, each once; of two readings the later.
 
     Over several servers the rows are servers alone: the devices of the head take no part.
     """
-    runs = {device.id: device for device in snapshot.run.devices}
     samples: dict[str, DeviceSample] = {sample.device: sample for sample in polled}
+    if snapshot is None:
+        return tuple(Device(name, None, samples[name]) for name in sorted(samples, key=_natural))
+    runs = {device.id: device for device in snapshot.run.devices}
     for sample in snapshot.samples:
         if sample.device not in samples or sample.at >= samples[sample.device].at:
             samples[sample.device] = sample
