@@ -1,14 +1,13 @@
 """Servers that Ray places and watches. Ray itself runs in a child of the stage, see `ray_driver`."""
 
-import contextlib
 import os
 import selectors
-import subprocess
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from backends.cluster.piped_process import PipedProcess
 from backends.cluster.ray_driver import (
     CAME,
     CLOSE,
@@ -22,7 +21,7 @@ from backends.cluster.ray_driver import (
     packet,
 )
 from backends.core.messages import N_, InputError, NeedError, StageError
-from backends.core.processes import child_environment, python_command
+from backends.core.processes import child_environment
 from backends.core.settings import ClusterSettings
 
 DRIVER = "backends.cluster.ray_driver"
@@ -45,21 +44,10 @@ class RayCarrier:
         self._address = settings.address
         check_token(os.environ, is_open_allowed=settings.allow_open)
         self._reader = PacketReader()
-        self._unsent = bytearray()
         self._names: tuple[str, ...] = ()
-        self._driver = subprocess.Popen(
-            python_command(DRIVER, settings.address),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=child_environment(workspace),
-            bufsize=0,
-        )
-        assert self._driver.stdin is not None
-        assert self._driver.stdout is not None
-        self._down, self._up = self._driver.stdin.fileno(), self._driver.stdout.fileno()
-        os.set_blocking(self._down, False)
+        self._driver = PipedProcess(DRIVER, settings.address, environment=child_environment(workspace))
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._up, selectors.EVENT_READ)
+        self._selector.register(self._driver, selectors.EVENT_READ)
 
     def servers(self) -> tuple[str, ...]:
         until = time.monotonic() + CONNECT_S
@@ -72,23 +60,23 @@ class RayCarrier:
         return self._names
 
     def start(self, server: str) -> None:
-        self._send(packet(START, server))
+        self._driver.send(packet(START, server))
 
     def give(self, server: str, data: bytes) -> None:
-        self._send(packet(GIVE, server, data))
+        self._driver.send(packet(GIVE, server, data))
 
     def kill(self, server: str) -> None:
-        self._send(packet(KILL, server))
+        self._driver.send(packet(KILL, server))
 
     def poll(self, seconds: float) -> list[tuple[str, bytes | None]]:
         """StageError where the driver has ended: Ray does that a minute after its control service has gone."""
         found: list[tuple[str, bytes | None]] = []
         until = time.monotonic() + seconds
-        while self._unsent and time.monotonic() < until and not self._selector.select(0.005):
-            self._send(b"")
+        while self._driver.send() and time.monotonic() < until and not self._selector.select(0.005):
+            pass
         if not self._selector.select(seconds):
             return found
-        data = os.read(self._up, 1 << 20)
+        data = self._driver.read()
         for verb, server, body in self._reader.feed(data):
             if verb == SERVERS:
                 self._names = tuple(body.decode().splitlines())
@@ -104,23 +92,14 @@ class RayCarrier:
         return found
 
     def close(self) -> None:
-        self._send(packet(CLOSE))
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._driver.wait(CLOSE_S)
-        self._driver.kill()
-        self._driver.wait()
+        self._driver.send(packet(CLOSE))
+        self._driver.end(CLOSE_S)
 
     def _failed(self, kind: str, text: str) -> None:
         if kind == "AuthenticationError":
             raise InputError("Ray at {address} does not take our token", hint=TOKEN_HINT, address=self._address)
         hint = N_("see the stage's log; `ray status` there says whether Ray runs")
         raise StageError("Ray at {address}: {reason}", hint=hint, address=self._address, reason=text or kind)
-
-    def _send(self, data: bytes) -> None:
-        self._unsent += data
-        with contextlib.suppress(BlockingIOError, BrokenPipeError):
-            while self._unsent:
-                del self._unsent[: os.write(self._down, memoryview(self._unsent)[: 1 << 20])]
 
 
 def check_token(environment: Mapping[str, str], *, is_open_allowed: bool) -> None:
