@@ -30,7 +30,7 @@ TRIES = 3
 """Times that a video is tried alone: a kill from outside is not its fault, and may come again."""
 
 _stop: Any = None
-"""In a process of the pool: the event that ends its work."""
+"""In a process of the pool: a shared number, which is not 0 once its work is to end."""
 
 
 def in_order(
@@ -68,7 +68,7 @@ def _side_by_side(
 ) -> Generator[tuple[T, R | None], None, list[tuple[T, Future[R]]]]:
     """Work `left` off until it is empty or a process of the pool died: then what had begun and was not given yet."""
     context = get_context("fork" if _is_alone() else "spawn")
-    stop = context.Event()
+    stop = context.RawValue("b", 0)  # an Event has a lock, which a process that is killed may hold for ever
     begun: deque[tuple[T, Future[R]]] = deque()
     pool = ProcessPoolExecutor(processes, context, _begin, (stop, os.getpid()))
     try:
@@ -85,7 +85,7 @@ def _side_by_side(
     except BrokenProcessPool:
         return list(begun)
     finally:
-        stop.set()
+        stop.value = 1
         pool.shutdown(cancel_futures=True)
     return []
 
@@ -110,5 +110,5 @@ def _make(make: Callable[[T, Check], R], task: T) -> R:
 
 
 def _check_pool() -> None:
-    if _stop is not None and _stop.is_set():
+    if _stop is not None and _stop.value:
         raise Stopped
