@@ -18,7 +18,7 @@ WIDE = (190, 50)
 
 BEFORE: tuple[Phase, ...] = ("setup", "ready", "failed")
 """Phases in which the main pane says all that there is."""
-CLIP = 27
+CLIP = 28
 """Lines of a clip as wide as the right column, with what it is."""
 LOG = 5
 """Lines that a log needs to be of use."""
