@@ -119,7 +119,7 @@ def _work_columns(found: ChipTable, look: Look) -> tuple[Column, ...]:
     done = (
         Column(words("chip_table.clips"), 8 if found.over_servers else 6, right=True),
         Column(words("infer.clips_per_s").upper(), 7, right=True),
-        Column("", line),
+        Column(words("chip_table.trend"), line),
     )
     if found.over_servers:
         return (Column(f" {words('server.name')}", _id_width(found)), *done, *server_columns(found.devices, look))
@@ -171,7 +171,7 @@ def _work_cells(one: Device, found: ChipTable, look: Look, cursor: str) -> list[
     run, sample = one.run, one.sample
     if run is None:
         why = safe(sample.used_by) if sample and sample.used_by else state_word(look.words, "out")
-        blank: list[str | Span] = [figures.DASH] * 10
+        blank: list[str | Span] = [*[figures.DASH] * 2, "", *[figures.DASH] * 7]
         return [_head(one, found, cursor), Span(why, "dim"), *blank]
     rate = live_rate(run)
     ended = None if run.state in ("retired", "out") else run.mean_clips_per_s

@@ -115,7 +115,7 @@ def test_a_live_display_shows_what_runs_under_what_ended() -> None:
             "✓ check       done 0.8 s · met 14",
             "▸ infer       ━━━━━━━━━━━━━━━━━╸───────────────   53 %  4,470/8,486  0:10 left",
             "  197.3 clips/s",
-            " CHIP      DONE          CLIPS  CLIPS/S            P95 ms  UTIL     MEM GB",
+            " CHIP      DONE          CLIPS  CLIPS/S  TREND     P95 ms  UTIL     MEM GB",
             " [x] 0 ▸   ━━╸───────   2,240    197.3                –     –          –",
         ] == screen.lines()
 
