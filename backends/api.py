@@ -7,21 +7,32 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec.structs import replace
+
+from backends.core.codec import dumps, loads
+from backends.core.command_reports import BenchReport, Bundle, CleanupPlan, InferBench, Overview, ServerReport
+from backends.core.messages import InputError, Line, line
+from backends.core.needs import Finding
+from backends.core.plan import Plan
+from backends.core.processes import our_environment
+from backends.core.run_state import Run
+from backends.core.settings import DatasetSettings, InferSettings, ModelSettings, Settings
+from backends.core.values import DeviceSample
+from backends.simulator import simulation
+from backends.workspace.settings_file import FILE, read_settings, refuse_unready, write_settings
+from backends.workspace.settings_file import find_workspace as find_workspace
+from backends.workspace.settings_file import workspace_language as workspace_language
 
 if TYPE_CHECKING:  # the first import of one thing does not wait for those of all others
     from backends.ascend.npu_smi import devices_document as devices_document
     from backends.ascend.npu_smi_calls import read_devices as read_devices
     from backends.cluster.cluster_check import server_findings as server_findings
-    from backends.core.command_reports import BenchReport, Bundle, CleanupPlan, InferBench, Overview, ServerReport
-    from backends.core.messages import Line
-    from backends.core.needs import Finding
-    from backends.core.plan import Plan
-    from backends.core.run_state import Run
-    from backends.core.settings import Settings
-    from backends.core.values import DeviceSample
     from backends.data.archives import is_archive as is_archive
     from backends.data.catalog import SqlCatalog as SqlCatalog
     from backends.engine.live_client import LiveClient
@@ -33,8 +44,6 @@ if TYPE_CHECKING:  # the first import of one thing does not wait for those of al
     from backends.workspace.discovery import find_candidates as find_candidates
     from backends.workspace.settings_edit import change_setting as change_setting
     from backends.workspace.settings_edit import plan_change as plan_change
-    from backends.workspace.settings_file import find_workspace as find_workspace
-    from backends.workspace.settings_file import workspace_language as workspace_language
 else:
     _MODULES = {
         "ascend.npu_smi": "devices_document",
@@ -46,7 +55,6 @@ else:
         "workspace.browser": "clip_frames open_catalog",
         "workspace.discovery": "find_candidates",
         "workspace.settings_edit": "change_setting plan_change",
-        "workspace.settings_file": "find_workspace workspace_language",
     }
 
     def __getattr__(name: str) -> Any:
@@ -66,10 +74,8 @@ def stage_names() -> tuple[str, ...]:
 def open_client(workspace: Path, *, cluster: str | None = None) -> LiveClient:
     """The client of a workspace on this machine; `cluster` stands for `cluster.address` of its r3d.toml."""
     from backends.engine.live_client import LiveClient, PlanSource
-    from backends.simulator.simulation import enter
-    from backends.workspace.settings_file import read_settings
 
-    enter(workspace)
+    simulation.enter(workspace)
     read = functools.partial(read_settings, cluster=cluster)
     return LiveClient(workspace.resolve(), PlanSource(read, _ready_plan))
 
@@ -85,7 +91,6 @@ def new_settings(
     devices: tuple[int, ...] | None = None,
 ) -> Settings:
     """The settings of a new workspace; `checkpoint` may be a ready .onnx or .om."""
-    from backends.core.settings import DatasetSettings, InferSettings, ModelSettings, Settings
 
     def absolute(**paths: Path | None) -> Any:
         return {name: path.expanduser().absolute() for name, path in paths.items() if path}
@@ -100,18 +105,14 @@ def new_settings(
 
 def init_workspace(folder: Path, settings: Settings) -> Path:
     """Write the r3d.toml of a new workspace and give its path. Raises InputError for what is not there."""
-    from backends.workspace.settings_file import refuse_unready, write_settings
-
     refuse_unready(folder, settings)
     return write_settings(folder.absolute(), settings)
 
 
 def describe_dataset(workspace: Path) -> tuple[Line, ...]:
     """What the workspace's inputs were recognised as, and what is wrong with them before any work."""
-    from backends.core.messages import line
     from backends.data.dataset_checks import dataset_findings, described
     from backends.models.model_checks import model_findings
-    from backends.workspace.settings_file import read_settings
 
     settings = read_settings(workspace)
     found = (*dataset_findings(settings), *model_findings(settings))
@@ -126,13 +127,6 @@ def describe_dataset(workspace: Path) -> tuple[Line, ...]:
 
 def overview(workspace: Path, settings: Settings) -> Overview:
     """Data and model of these settings at a glance. Takes a process and seconds: call it from a thread."""
-    import subprocess
-    import sys
-
-    from backends.core.codec import dumps, loads
-    from backends.core.command_reports import Overview
-    from backends.core.processes import our_environment
-
     command = [sys.executable, "-m", "backends.workspace.overview", str(workspace)]
     asked = dumps(settings).encode("ascii")
     done = subprocess.run(command, input=asked, capture_output=True, check=False, env=our_environment())
@@ -142,10 +136,6 @@ def overview(workspace: Path, settings: Settings) -> Overview:
 @contextlib.contextmanager
 def sample_devices(target: str) -> Iterator[Iterator[tuple[DeviceSample, ...]]]:
     """Readings of the devices of a target, by a process that lives as long as the block. Each may take seconds."""
-    import subprocess
-    import sys
-
-    from backends.core.processes import our_environment
     from backends.monitor.sampler import from_line
 
     command = [sys.executable, "-m", "backends.monitor.sampler", "--target", target, "-"]
@@ -172,13 +162,8 @@ def build_demo(folder: Path, *, chips: int = 0, progress: Callable[[int, int], N
     With `chips` it has so many simulated chips, labelled as such. `progress` is told videos done and in all. Raises
     InputError where the folder holds something else, a demo without chips among others.
     """
-    from msgspec.structs import replace
-
-    from backends.core.settings import InferSettings
     from backends.demo.demo_dataset import build_demo as build
     from backends.demo.demo_dataset import demo_settings
-    from backends.simulator import simulation
-    from backends.workspace.settings_file import FILE, write_settings
 
     folder = folder.absolute()
     build(folder, progress=progress)
@@ -199,31 +184,24 @@ def explain_log(path: Path, batch: int) -> tuple[Line, ...]:
 
 def has_cluster(workspace: Path) -> bool:
     """Its r3d.toml names a cluster."""
-    from backends.workspace.settings_file import read_settings
-
     return bool(read_settings(workspace).cluster.address)
 
 
 def ask_servers(workspace: Path, cluster: str | None = None) -> tuple[ServerReport, ...]:
     """Every server of the workspace's cluster, or of the one named: what it is, and why it could not take part."""
     from backends.cluster.cluster_check import ask_servers as ask
-    from backends.simulator.simulation import enter
-    from backends.workspace.settings_file import read_settings
 
-    enter(workspace)
+    simulation.enter(workspace)
     return ask(read_settings(workspace, cluster=cluster), workspace)
 
 
 def doctor(workspace: Path | None) -> tuple[Finding, ...]:
     """The check stage's table, for a workspace or for the defaults."""
     from backends.checks.check_stage import diagnose
-    from backends.core.settings import Settings
     from backends.pipeline import whole_plan
-    from backends.simulator.simulation import enter
-    from backends.workspace.settings_file import read_settings
 
     if workspace:
-        enter(workspace)
+        simulation.enter(workspace)
     settings = read_settings(workspace) if workspace else Settings()
     place = workspace or Path.cwd()
     return diagnose(settings, place, whole_plan(place, settings).stages)
@@ -270,11 +248,10 @@ def make_bundle(
     """
     from backends.bundle import collect, pack
     from backends.bundle.mask import Mask, this_machine
-    from backends.simulator.simulation import enter
 
     pack.check_target(file)
     if workspace:
-        enter(workspace)
+        simulation.enter(workspace)
     found = collect.parts(workspace, lambda: doctor(workspace) if findings is None else findings)
     parts = [*pack.documents(documents), *found]
     return pack.write_bundle(file.absolute(), parts, Mask(this_machine(workspace)))
@@ -310,7 +287,6 @@ def _latest(workspace: Path | None) -> Run | None:
 
 def _ready_plan(workspace: Path, settings: Settings) -> Plan:
     from backends.pipeline import whole_plan
-    from backends.workspace.settings_file import refuse_unready
 
     refuse_unready(workspace, settings)
     return whole_plan(workspace, settings)
@@ -318,9 +294,7 @@ def _ready_plan(workspace: Path, settings: Settings) -> Plan:
 
 def _any_plan(workspace: Path) -> Plan | None:
     """The plan of the present settings, files missing or not; None where the settings cannot be read."""
-    from backends.core.messages import InputError
     from backends.pipeline import whole_plan
-    from backends.workspace.settings_file import read_settings
 
     try:
         return whole_plan(workspace.resolve(), read_settings(workspace.resolve()))

@@ -1,7 +1,6 @@
 """Files that are there whole or not at all, after a kill and after a power loss."""
 
 import errno
-import hashlib
 import os
 import re
 import stat
@@ -110,6 +109,8 @@ def write_all(descriptor: int, data: bytes | memoryview, offset: int | None = No
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes. Raises OSError."""
+    import hashlib  # 2 ms that the console's start does not need
+
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while piece := file.read(1 << 20):
