@@ -10,6 +10,7 @@ import typer
 
 from backends import api
 from backends.core.events import Event, ItemSetAside, Outcome, StageNote, StageProgress
+from backends.core.log_lines import log_line
 from backends.core.run_state import StageRun
 from r3d_tui.commands.options import GroupedHelp, chosen_words, given, tell
 from r3d_tui.headless.sentences import figures_said, progress_said, stage_name
@@ -28,10 +29,8 @@ class Reporter:
         self._said = time.monotonic()
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, StageNote):
-            tell(self._words(f"plain.note_{event.level}", text=self._words.line(event.text)))
-        elif isinstance(event, ItemSetAside):
-            tell(self._words("plain.step_aside", item=event.item, reason=self._words.line(event.reason)))
+        if isinstance(event, StageNote | ItemSetAside) and (said := log_line(event)):
+            tell(self._words.line(said))
         elif isinstance(event, StageProgress):
             self._tick(event)
 

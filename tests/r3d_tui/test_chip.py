@@ -254,7 +254,7 @@ async def test_devices_are_filtered_and_ordered_on_the_board(inferring: ReplayCl
         await until(pilot, lambda: app.board.state.snapshot)
         await pilot.press("2", "slash", *"910B", "enter")
         await pilot.pause()
-        assert "No device fits the filter" in _screen_text(app)
+        assert "No device matches the filter" in _screen_text(app)
         assert "] 0 ▸" not in _screen_text(app)
         await pilot.press("u", "S", "S")
         await pilot.pause()

@@ -93,7 +93,7 @@ async def test_a_cell_of_the_matrix_leads_to_its_videos(story: OpenStory, consol
             assert (here.label, here.predicted) in counted or here.label == here.predicted
             await pilot.press("l")
         await pilot.press("enter")
-        await until(pilot, lambda: "No video is there." in _text(app))
+        await until(pilot, lambda: "No videos." in _text(app))
         assert "matrix" == screen.state.page
 
 
