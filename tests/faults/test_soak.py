@@ -46,7 +46,7 @@ class Soak:
         self.tried = make_workspace(folder / "tried", videos, keep_frames=keep_frames)
         self.followers = ("preprocess", "infer") if keep_frames else ("infer",)
         self.last, self.outputs = last, outputs
-        self.chance = random.Random(SEED)
+        self.chance = random.Random(int(os.environ.get("R3D_SOAK_SEED", SEED)))
         self.counts: Counter[str] = Counter()
         self.expected = self._plain(self.clean)
 
@@ -102,7 +102,7 @@ class Soak:
     def _end(self, front_end: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         """Let it end by itself, and its engine too, whoever was killed."""
         until = time.monotonic() + 180
-        while _engines(self.tried) and time.monotonic() < until:
+        while (front_end.poll() is None or _engines(self.tried)) and time.monotonic() < until:
             time.sleep(0.05)
         assert not _engines(self.tried)
         try:
