@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import sqlite3
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -171,8 +172,6 @@ def _file(name: str, path: Path, limit: int, kind: str = "text") -> Part:
 
 
 def _events(name: str, folder: RunFolder) -> Part:
-    import sqlite3
-
     last: deque[str] = deque(maxlen=EVENTS)
     count = 0
     try:

@@ -31,7 +31,7 @@ from backends.core.processes import our_environment, python_command
 from backends.core.run_state import Run
 from backends.data.annotation import read_annotation
 from backends.data.catalog import SqlCatalog, key_of, memory_catalog, write_catalog
-from backends.data.clip_store import VideoClips, each_video
+from backends.data.clip_store import ClipStore, VideoClips, each_video
 from backends.engine.folders import Folders
 from backends.engine.journal import read_state
 from backends.engine.run_results import each_skipped, output
@@ -197,8 +197,6 @@ def clip_frames(workspace: Path, video: str, clip: int, side: int, run_id: str =
     InputError where the store has no such clip, StageError where it is damaged.
     """
     import numpy as np
-
-    from backends.data.clip_store import ClipStore
 
     folders = Folders(workspace)
     store = ClipStore.open_one(_store(folders, run_id), video)

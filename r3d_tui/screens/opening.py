@@ -15,6 +15,7 @@ from r3d_tui.screens.host import DEMO, has_colours
 from r3d_tui.state.board_state import BoardState
 from r3d_tui.text import figures
 from r3d_tui.views.phase import unmade
+from r3d_tui.views.tracks import tracks_of
 
 if TYPE_CHECKING:
     from backends.core.client import RunSummary
@@ -74,8 +75,6 @@ def open_kept(board: Board, run: str) -> None:
             board.say("chip.none")
 
     def find() -> BoardState:
-        from r3d_tui.views.tracks import tracks_of
-
         samples = client.history(run)
         kept = BoardState(polled=tuple({sample.device: sample for sample in samples}.values()))
         kept.tracks.by_device = tracks_of(samples)

@@ -4,6 +4,7 @@ Its rows have their level in colour and what was searched for marked.
 """
 
 import re
+from bisect import bisect_left
 
 from r3d_tui.state.feed import LogPiece
 from r3d_tui.text.rows import Row, Span, cells, wrap
@@ -151,9 +152,7 @@ class LogBook:
         return self._matching[1]
 
     def row_of(self, line: int) -> int:
-        import bisect
-
-        return bisect.bisect_left(self.wrapped(self._width), line, key=lambda pair: pair[0])
+        return bisect_left(self.wrapped(self._width), line, key=lambda pair: pair[0])
 
     def _drop(self, count: int) -> None:
         self.lines = self.lines[count:]

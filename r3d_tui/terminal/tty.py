@@ -4,6 +4,7 @@ and how another program takes it over.
 
 import codecs
 import contextlib
+import fcntl
 import io
 import locale
 import os
@@ -11,8 +12,10 @@ import select
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -117,10 +120,6 @@ def give_size() -> None:
 
     Textual draws such a terminal again and again and shows nothing in it.
     """
-    import fcntl
-    import struct
-    import termios
-
     with contextlib.suppress(OSError):
         size = os.get_terminal_size(0)
         if not (size.columns and size.lines):
@@ -192,8 +191,6 @@ def _give_up(code: int) -> None:
 
 def _reset() -> None:
     """The terminal as a shell wants it, as far as there still is one: one that hung up has no settings either."""
-    import termios
-
     with contextlib.suppress(OSError):
         descriptor = os.open("/dev/tty", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
         os.write(descriptor, _RESET)

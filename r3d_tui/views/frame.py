@@ -1,6 +1,7 @@
 """What frames the panes: the header, the status line, the bottom line of keys, the words for a small window."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from backends.core.client import Snapshot
 from backends.core.command_reports import Overview
@@ -67,8 +68,6 @@ def header(
 
 
 def _home(place: str) -> str:
-    from pathlib import Path
-
     home = str(Path.home())
     return f"~{place[len(home) :]}" if place == home or place.startswith(home + "/") else place
 

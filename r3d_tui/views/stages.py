@@ -1,5 +1,7 @@
 """The stages of a run as a table, and what is to be said of one of them."""
 
+import time
+
 from backends.core.client import Snapshot
 from backends.core.run_state import StageRun
 from r3d_tui.lang.words import Words
@@ -208,6 +210,4 @@ def _facts(snapshot: Snapshot, stage: StageRun, look: Look) -> list[tuple[str, s
 
 def moment(at: float) -> str:
     """A wall time as the machine's clock shows it."""
-    import time
-
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
