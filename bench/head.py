@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from backends.cluster.cluster_run import ClusterRun
 from backends.cluster.local_carrier import LocalCarrier
-from backends.cluster.shard_protocol import ModelFile, ServerSetup, ShardVideo
+from backends.cluster.shard_protocol import ModelFile, ServerSetup, ShardAnswer, ShardVideo, WireReader, model_file
 from backends.cluster.spool import Spool
 from backends.core.client import RunRequest
 from backends.core.command_reports import BenchFigure
@@ -29,12 +29,13 @@ from backends.core.plan import Plan, Stage
 from backends.core.run_state import Run, fold
 from backends.core.settings import Settings
 from backends.core.stage_request import Request
-from backends.data.annotation import Video
+from backends.data.annotation import OPEN_END, Video
 from backends.data.data_specs import PreprocessParams
 from backends.engine import lock
 from backends.engine.folders import Folders
 from backends.engine.live_client import LiveClient, PlanSource
 from backends.worker.job import Job
+from bench.samples import sample_films
 
 
 class Shape(Struct, frozen=True):
@@ -96,6 +97,44 @@ def stage_cost(shape: Shape, shard_s: float = 0.5) -> HeadCost:
         work = ClusterRun(job, carrier, Spool(folder / "spool"), setup, (), shape.videos).run(videos)
         used = time.process_time() - begun
     return HeadCost(used / (shape.servers * shape.shards), carrier.crossed / work.clips)
+
+
+class _Timed(LocalCarrier):
+    """A server, and when each of its answers came."""
+
+    def __init__(self, workspace: Path) -> None:
+        super().__init__(1, workspace)
+        self.answers: list[tuple[float, int]] = []
+        """Seconds, and batches of ten clips."""
+        self._reader = WireReader()
+
+    def poll(self, seconds: float) -> list[tuple[str, bytes | None]]:
+        found = super().poll(seconds)
+        for _, data in found:
+            for message, _ in self._reader.feed(data or b""):
+                if isinstance(message, ShardAnswer):
+                    batches = -(-sum(len(one.crc) for one in message.results) // 10)
+                    self.answers.append((time.monotonic(), batches))
+        return found
+
+
+def server_busy(videos: int = 200, latency_s: float = 0.5, chips: int = 2) -> float:
+    """Share of its time that a server's chips compute, from its first answer to its last: chips of the null runtime,
+    which take `latency_s` a batch, while the server decodes films for them."""
+    with tempfile.TemporaryDirectory(prefix="r3d-bench-") as scratch:
+        folder = Path(scratch)
+        films = sorted(sample_films(folder, videos).glob("*/*"))
+        shards = [ShardVideo(one, Video(one.stem, one.parent.name, "validation", 1, OPEN_END)) for one in films]
+        (folder / "none.onnx").write_bytes(b"-")
+        model, options = model_file(folder / "none.onnx"), {"latency_s": latency_s}
+        setup = ServerSetup(
+            "", PreprocessParams(), model, "cpu", "null", 10, folder, films[0], tuple(range(chips)), options
+        )
+        job = Job(Request("preprocess", "", 1, folder, folder, folder), _worded)
+        carrier = _Timed(folder)
+        ClusterRun(job, carrier, Spool(folder / "spool"), setup, (), 20).run(shards)
+    (begun, _), *rest = carrier.answers
+    return sum(batches for _, batches in rest) * latency_s / (chips * (rest[-1][0] - begun))
 
 
 def _worded(event: Event) -> None:
@@ -195,8 +234,12 @@ def head_figures(rounds: int) -> tuple[HeadCost, tuple[BenchFigure, ...]]:
     figures.append(BenchFigure("head_large_shard", what, 1000 * cost.shard_s, "ms"))
     figures.append(BenchFigure("large_clip_bytes", line("on the wire a clip, 700 classes"), cost.clip_bytes, "B"))
     for name, (what, devices, chips) in engines.items():
-        runs = tuple(engine_cores(devices, chips) for _ in range(rounds))
-        figures.append(BenchFigure(name, what, middle(runs), "cores", runs, most=0.3))
+        shares = tuple(engine_cores(devices, chips) for _ in range(rounds))
+        figures.append(BenchFigure(name, what, middle(shares), "cores", shares, most=0.3))
+    busy = tuple(server_busy() for _ in range(rounds))
+    what = line("a server's chips, two of the null runtime at 20 clips/s: busy from its first answer on")
+    share = middle(busy)
+    figures.append(BenchFigure("server_busy", what, share, "busy", busy, ratio=share, wanted=0.95))
     folds = [1e6 * fold_s(2048) for _ in range(rounds)]
     what = line("folding one tick among 2,048 devices")
     figures.append(BenchFigure("fold_2048", what, middle(folds), "us", tuple(folds), most=30.0))
