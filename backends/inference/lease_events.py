@@ -27,30 +27,26 @@ class Opened(DeviceEvent, frozen=True):
     latency_s: float
 
 
-class Answered(Struct, frozen=True):
-    """The scores of a lease are here, after `seconds` in compute."""
-
+class LeaseEvent(Struct, frozen=True):
     device: str
     lease: int
     at: float
+
+
+class Answered(LeaseEvent, frozen=True):
+    """The scores of a lease are here, after `seconds` in compute."""
+
     seconds: float
 
 
-class Refused(Struct, frozen=True):
+class Refused(LeaseEvent, frozen=True):
     """The clips of a lease could not be read: not the device's fault."""
 
-    device: str
-    lease: int
-    at: float
     reason: Line
 
 
-class Unusable(Struct, frozen=True):
+class Unusable(LeaseEvent, frozen=True):
     """The scores of a lease are no finite numbers."""
-
-    device: str
-    lease: int
-    at: float
 
 
 class Alive(DeviceEvent, frozen=True):

@@ -44,13 +44,11 @@ class Reporter:
             tell(progress_said(self._words, stage))
 
 
-def run(entry: str, stage: str, out: Path, params: Mapping[str, Any], inputs: Mapping[str, Path]) -> Outcome:
+def run(entry: str, stage: str, out: Path, params: Mapping[str, Any]) -> Outcome:
     """Run one stage in the foreground and say what it measured."""
     log: list[str] = []
     try:
-        outcome = api.run_step(
-            entry, params, stage=stage, out=out.absolute(), inputs=inputs, on_event=Reporter(), on_log=log.append
-        )
+        outcome = api.run_step(entry, params, stage=stage, out=out.absolute(), on_event=Reporter(), on_log=log.append)
     finally:
         if given.debug:  # what the stage printed, tracebacks too
             sys.stderr.write("".join(log))
@@ -78,7 +76,7 @@ def frames(
     n_jobs: Annotated[int, typer.Option("--n_jobs", "--n-jobs", help="Processes; -1: one a core.")] = -1,
 ) -> None:
     """Videos to frames, as generate_video_jpgs.py."""
-    run("backends.data.frames:step_frames", "frames", output_path, absolute(locals()), {})
+    run("backends.data.frames:step_frames", "frames", output_path, absolute(locals()))
 
 
 @app.command()
@@ -94,7 +92,7 @@ def annotate(
     """A data set's lists and frames to the annotation json, as hmdb51_json.py, ucf101_json.py, kinetics_json.py."""
     paths = absolute({"dir_path": splits, "video_path": video_path, "dst_dir_path": output_path})
     params = {**paths, "split": split, "dataset": dataset}
-    run("backends.data.annotate:step_annotate", "annotate", output_path, params, {})
+    run("backends.data.annotate:step_annotate", "annotate", output_path, params)
 
 
 @app.command()
@@ -110,7 +108,7 @@ def preprocess(
 ) -> None:
     """Frames to .bin files and hmdb51.info, byte for byte as 3D-ResNets_preprocess.py."""
     params = {**absolute(locals()), "info_path": str(Path(f"{dataset}.info").absolute())}
-    run("backends.data.preprocess:step_preprocess", "preprocess", output_path, params, {})
+    run("backends.data.preprocess:step_preprocess", "preprocess", output_path, params)
 
 
 @app.command()
@@ -133,7 +131,7 @@ def export(
     dataset: Annotated[str | None, typer.Option("--dataset", hidden=True)] = None,
 ) -> None:
     """A checkpoint to an ONNX file, as 3D-ResNets_pth2onnx.py; the guide's other options are taken and not needed."""
-    run("backends.models.export:step_export", "export", output.absolute().parent, absolute(locals()), {})
+    run("backends.models.export:step_export", "export", output.absolute().parent, absolute(locals()))
 
 
 @app.command()
@@ -149,7 +147,7 @@ def score(
     """Result files to val.json, as 3D-ResNets_postprocess.py."""
     options = absolute({"result": result_dir, "k": k, "info": info, "output": output, "labels": labels})
     params = {**options, "cwd": str(Path.cwd())}
-    run("backends.evaluate.score:step_score", "score", output.absolute().parent, params, {})
+    run("backends.evaluate.score:step_score", "score", output.absolute().parent, params)
 
 
 @app.command()
@@ -162,5 +160,5 @@ def evaluate(
     save: Annotated[bool, typer.Option("--save", help="Also write top<k>.txt beside VAL, as the guide does.")] = False,
 ) -> None:
     """val.json and the annotation to an accuracy, as eval_accuracy.py."""
-    outcome = run("backends.evaluate.evaluate:step_evaluate", "evaluate", Path.cwd(), absolute(locals()), {})
+    outcome = run("backends.evaluate.evaluate:step_evaluate", "evaluate", Path.cwd(), absolute(locals()))
     sys.stdout.write(f"{outcome.figures.get('text', outcome.figures['accuracy'])}\n")

@@ -35,7 +35,7 @@ def test_a_stage_knows_every_option_that_its_step_takes(
     """What a stage's params lack is passed over without a word, so an option would do nothing."""
     handed: dict[str, Any] = {}
 
-    def run(entry: str, stage: str, out: object, params: Mapping[str, Any], inputs: object) -> Outcome:
+    def run(entry: str, stage: str, out: object, params: Mapping[str, Any]) -> Outcome:
         handed.update(params)
         return Outcome(figures={"accuracy": 1.0})
 
