@@ -90,16 +90,7 @@ class Variants:
                 if kept is not None:
                     shutil.rmtree(self._made.pop(stage.name)[2].folder)
                 out = Path(tempfile.mkdtemp(prefix=f"{stage.name}-", dir=folder))
-                outcome = run_step(
-                    stage.entry,
-                    stage.params,
-                    stage=stage.name,
-                    out=out,
-                    on_event=lambda _: None,
-                    inputs=stage.inputs,
-                    tuning=stage.tuning,
-                    upstream=before,
-                )
+                outcome = run_step(stage, out, lambda _: None, before)
                 kept = self._made[stage.name] = (stage, before, Upstream(out, outcome))
             done[stage.name] = kept[2]
         return done

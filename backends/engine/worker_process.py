@@ -19,6 +19,7 @@ from backends.core.codec import DecodeError, dumps
 from backends.core.events import Event, Outcome, StageFailed, StageFinished, StageStopped, from_json
 from backends.core.files import LOG_HINT
 from backends.core.messages import N_, InputError, NeedError, R3dError, StageError, Stopped
+from backends.core.plan import Stage
 from backends.core.processes import child_environment, kill_group, python_command
 from backends.core.stage_request import Request, Upstream
 
@@ -110,34 +111,28 @@ _KINDS: dict[int, type[R3dError]] = {1: StageError, 2: InputError, 3: NeedError}
 
 
 def run_step(
-    entry: str,
-    params: Mapping[str, Any],
-    *,
-    stage: str,
+    stage: Stage,
     out: Path,
     on_event: Callable[[Event], None],
-    inputs: Mapping[str, Path] | None = None,
-    tuning: Mapping[str, Any] | None = None,
     upstream: Mapping[str, Upstream] | None = None,
     on_log: Callable[[str], None] | None = None,
 ) -> Outcome:
-    """Run `entry` in a child and give its outcome. Raises the error that it ended with.
+    """Run a stage in a child and give its outcome. Raises the error that it ended with.
 
     Ctrl+C, or a signal that asks this process to end, lets the stage finish the item at hand; a second one, or half a
     minute, kills it. Either way Stopped is raised.
     `on_log` is handed what the child and its libraries printed, tracebacks too.
     """
     scratch = Path(tempfile.mkdtemp(prefix="r3d-tui-step-"))
-    request = Request(
-        stage, entry, 1, scratch, out, scratch / "work", params, tuning or {}, inputs or {}, upstream or {}
-    )
+    given = (stage.params, stage.tuning, stage.inputs, upstream or {})
+    request = Request(stage.name, stage.entry, 1, scratch, out, scratch / "work", *given)
     try:
         ending = asyncio.run(_follow(request, scratch / "log", on_event))
         if on_log:
             on_log((scratch / "log").read_text(encoding="utf-8", errors="replace"))
         if isinstance(ending, StageFinished):
             return ending.outcome
-        raise _error(ending, stage)
+        raise _error(ending, stage.name)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -11,6 +11,7 @@ import typer
 from backends import api
 from backends.core.events import Event, ItemSetAside, Outcome, StageNote, StageProgress
 from backends.core.log_lines import log_line
+from backends.core.plan import Stage
 from backends.core.run_state import StageRun
 from r3d_tui.commands.options import GroupedHelp, chosen_words, given, tell
 from r3d_tui.headless.sentences import figures_said, progress_said, stage_name
@@ -48,7 +49,8 @@ def run(entry: str, stage: str, out: Path, params: Mapping[str, Any]) -> Outcome
     """Run one stage in the foreground and say what it measured."""
     log: list[str] = []
     try:
-        outcome = api.run_step(entry, params, stage=stage, out=out.absolute(), on_event=Reporter(), on_log=log.append)
+        alone = Stage(stage, entry, 1, params=params)
+        outcome = api.run_step(alone, out.absolute(), Reporter(), on_log=log.append)
     finally:
         if given.debug:  # what the stage printed, tracebacks too
             sys.stderr.write("".join(log))

@@ -16,6 +16,7 @@ import pytest
 from backends.core.codec import dumps
 from backends.core.events import Event, Outcome, StageProgress
 from backends.core.messages import StageError
+from backends.core.plan import Stage
 from backends.core.processes import our_environment
 from backends.core.stage_request import Request
 from backends.engine import worker_process
@@ -26,10 +27,11 @@ FACE = """
 import sys
 from pathlib import Path
 from backends.core.messages import Stopped
+from backends.core.plan import Stage
 from backends.engine.worker_process import run_step
 try:
-    run_step("toys:" + sys.argv[1], {}, stage="s", out=Path(sys.argv[2]), inputs={}, tuning={"pause": 0.1},
-             on_event=lambda event: print("on", flush=True))
+    stage = Stage("s", "toys:" + sys.argv[1], 1, tuning={"pause": 0.1})
+    run_step(stage, Path(sys.argv[2]), lambda event: print("on", flush=True))
 except Stopped:
     sys.exit(130)
 """
@@ -46,7 +48,7 @@ def _toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def _step(entry: str, out: Path, **params: Any) -> tuple[Outcome, list[Event]]:
     events: list[Event] = []
     out.mkdir()
-    return run_step(entry, params, stage="s", out=out, on_event=events.append, inputs={}, tuning={}), events
+    return run_step(Stage("s", entry, 1, params=params), out, events.append), events
 
 
 def test_a_step_gives_its_outcome_and_leaves_only_its_output(tmp_path: Path) -> None:
