@@ -6,6 +6,7 @@ import os
 import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -55,8 +56,7 @@ def race(contenders: Sequence[Contender], rounds: int, say: Say) -> dict[str, tu
 def timed(command: Sequence[str], folder: Path, extra: Mapping[str, str] | None = None) -> Taken:
     """Run a command in `folder`. StageError with its last line where it fails."""
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder.with_name(f"{folder.name}.log")
-    with log.open("wb") as file:
+    with tempfile.TemporaryFile() as file:
         begun = time.perf_counter()
         process = subprocess.Popen(
             command, cwd=folder, env={**our_environment(), **(extra or {})}, stdin=subprocess.DEVNULL, stdout=file,
@@ -64,9 +64,11 @@ def timed(command: Sequence[str], folder: Path, extra: Mapping[str, str] | None 
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
+        file.seek(0)
+        said = file.read().decode("utf-8", "replace")
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        reason = log.read_text("utf-8", "replace").strip().rpartition("\n")[2][:300]
+        reason = said.strip().rpartition("\n")[2][:300]
         raise StageError("{command}: {reason}", command=" ".join(command)[:200], reason=reason)
     return Taken(wall, usage.ru_utime + usage.ru_stime)
 
