@@ -83,6 +83,7 @@ async def test_a_second_console_shows_the_same_run(inferring: ReplayClient, cons
         app = console(inferring)
         async with app.run_test(size=(80, 24)) as pilot:
             await _ready(pilot)
+            await pilot.pause(1.0)  # what is asked in threads after the first picture
             texts.append(_screen_text(app))
     assert texts[0] == texts[1]
 
@@ -509,11 +510,11 @@ async def test_space_chooses_chips_before_a_run(
         board = await _ready(pilot)
         assert board.state.snapshot is not None
         free = replace(board.state.snapshot, settings=Settings(infer=InferSettings(target="ascend")))
+        monkeypatch.setattr(client, "snapshot", lambda: free)
         board.take(SnapshotCame(free))
         readings = tuple(DeviceSample(f"npu:{n}", client.now, "310P3", "OK") for n in range(4))
         board.take_devices(DevicesRead(readings))
-        await pilot.pause()
-        assert 4 == _screen_text(app).count("[x]")
+        await until(pilot, lambda: 4 == _screen_text(app).count("[x]"))
         await pilot.press("j", "space")
         await until(pilot, lambda: "devices = [0, 2, 3]" in (tmp_path / "r3d.toml").read_text(encoding="utf-8"))
 
