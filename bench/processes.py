@@ -49,6 +49,7 @@ def race(contenders: Sequence[Contender], rounds: int, say: Say) -> dict[str, tu
         for one in contenders:
             say(line("round {n} of {rounds}: {what}", n=number + 1, rounds=rounds, what=str(one.what)))
             shutil.rmtree(one.out, ignore_errors=True)
+            os.sync()  # what another wrote is not on its way to the disk meanwhile
             found[one.name].append(timed(one.command, one.out))
     return {name: tuple(runs) for name, runs in found.items()}
 

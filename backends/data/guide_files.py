@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,18 +59,18 @@ def bins_of_store(
 
     StageError where a process was killed; OSError of the disk.
     """
-    make = partial(_bin_of_store, store, folder, params)
-    with contextlib.closing(in_order(index.videos, workers or cores(), make, check)) as written:
+    make, kept = partial(_bin_of_store, store, folder, params), {f"{video.id}.bin" for video in index.videos}
+    pool = contextlib.closing(in_order(index.videos, workers or cores(), make, check))
+    with durable(folder) as sync, pool as written:
         for video, size in written:
             if size is None:
                 hint = N_("run again: what is done is kept")
                 raise StageError("{video}: the process that wrote it was killed", hint=hint, video=video.id)
+            sync(f"{video.id}.bin")
             yield video
-    kept = {f"{video.id}.bin" for video in index.videos}
-    for path in folder.iterdir():
-        if path.name not in kept:
-            path.unlink()
-    make_durable(folder, kept)
+        for path in folder.iterdir():
+            if path.name not in kept:
+                path.unlink()
 
 
 def _bin_of_store(store: Path, folder: Path, params: PreprocessParams, video: VideoClips, check: Check) -> int:
@@ -90,12 +90,21 @@ def _opened(store: Path) -> ClipStore:
     return ClipStore.open(store)
 
 
-def make_durable(folder: Path, names: Iterable[str]) -> None:
-    """The files of these names in a folder survive a power loss from here on; what is on the disk already costs
-    nothing."""
-    with ThreadPoolExecutor(4, "sync") as pool:
-        list(pool.map(_sync, (folder / name for name in names)))
-    sync_folder(folder)
+@contextlib.contextmanager
+def durable(folder: Path) -> Iterator[Callable[[str], None]]:
+    """A function to call with each file of the folder that is there: at the end all of them survive a power loss.
+
+    They are synced by threads, beside whatever makes the next: one sync of all at the end took a quarter of the time.
+    """
+    pool = ThreadPoolExecutor(4, "sync")
+    syncs: list[Future[None]] = []
+    try:
+        yield lambda name: syncs.append(pool.submit(_sync, folder / name))
+        for sync in syncs:
+            sync.result()
+        sync_folder(folder)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ from backends.data.clip_store import REMOTE, ClipIndex, read_index
 from backends.data.clip_writer import ClipWriter, borrow
 from backends.data.data_specs import LABELS, PreprocessParams, StepParams, clip_count
 from backends.data.datasets import named
-from backends.data.guide_files import bins_of_store, make_durable, write_info
+from backends.data.guide_files import bins_of_store, durable, write_info
 from backends.data.video_clips import (
     ClipTask,
     Make,
@@ -268,17 +268,18 @@ def step_preprocess(job: Job) -> Outcome:
     make = partial(bin_of_frames, given.video_path)
     with (
         _writing(given.output_path),
+        durable(given.output_path) as sync,
         contextlib.closing(outcomes(tasks, _workers(job), make, job.check_stop)) as made_bins,
     ):
         for done, (task, made) in enumerate(made_bins, start=1):
             if made.reason.template:
                 job.set_aside(task.video.id, made.reason, is_temporary=made.is_temporary)
             else:
+                sync(task.part.name)
                 info.append((task.video.id, made.clips_before_cut))
                 clips += min(made.clips_before_cut, params.max_clips)
             rate = done / (time.monotonic() - begun)
             job.progress(done, len(videos), "videos", rate=rate, figures={"clips": clips})
-        make_durable(given.output_path, (f"{name}.bin" for name, _ in info))
     if not info:
         hint = N_("frames are expected as <class>/<video>/image_00001.jpg")
         raise StageError("{path}: no video could be used", hint=hint, path=str(given.video_path))
