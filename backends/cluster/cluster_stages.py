@@ -31,7 +31,7 @@ from backends.data.data_specs import LABELS, PreprocessParams
 from backends.data.preprocess import header, subset, write_counted
 from backends.data.score_rows import RowsWriter
 from backends.data.score_rows_reader import check_rows
-from backends.data.video_clips import read_frames, read_video
+from backends.data.video_clips import clips_of_frames, read_video
 from backends.data.video_sources import find_sources
 from backends.device.clip_format import shard_path
 from backends.inference.infer import ROWS, Params, Tuning
@@ -209,7 +209,7 @@ def _index_rows(job: Job, results: Iterable[VideoResult]) -> Iterator[tuple[Vide
 
 def _make_sample(job: Job, index: ClipIndex, params: PreprocessParams, tuning: ClusterTuning, sources: Sources) -> None:
     """The clips that the verify stage compares on, made here, in their places; they must be those of the servers."""
-    wanted, read = tuning.verify_clips, read_frames if tuning.is_of_frames else read_video
+    wanted, read = tuning.verify_clips, clips_of_frames if tuning.is_of_frames else read_video
     numbers = frozenset(spread(index.clip_count, wanted)) if wanted else frozenset()
     for video in (one for one in index.videos if numbers.intersection(one.numbers)):
         job.check_stop()

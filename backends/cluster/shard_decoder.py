@@ -21,7 +21,7 @@ from backends.data.clip_extraction import Extracted
 from backends.data.clip_store import read_index
 from backends.data.clip_writer import ClipWriter
 from backends.data.data_specs import PreprocessParams
-from backends.data.video_clips import read_frames, read_video
+from backends.data.video_clips import clips_of_frames, read_video
 from backends.device.clip_format import ClipHeader
 
 Timed = tuple[Extracted, tuple[float, float]]
@@ -46,7 +46,7 @@ class ShardDecoder:
     def __init__(
         self, params: PreprocessParams, header: ClipHeader, folder: Path, workers: int, is_of_frames: bool
     ) -> None:
-        self._read = read_frames if is_of_frames else read_video
+        self._read = clips_of_frames if is_of_frames else read_video
         self._params, self._header, self._folder = params, header, folder
         self._workers = workers or len(os.sched_getaffinity(0))
         self._pool: ProcessPoolExecutor | None = None

@@ -102,13 +102,13 @@ def of_video(task: ClipTask, check: Check) -> Extracted:
 def of_frames(root: Path, task: ClipTask, check: Check) -> Extracted:
     """Of the video's folder of frames under `root`."""
     check()
-    return _put(read_frames(root / task.video.label / task.video.id, task.video, task.params), task)
+    return _put(clips_of_frames(root / task.video.label / task.video.id, task.video, task.params), task)
 
 
 def bin_of_frames(root: Path, task: ClipTask, check: Check) -> Extracted:
     """As `of_frames`, to the guide's `.bin` of the video in the place of its part."""
     check()
-    made = read_frames(root / task.video.label / task.video.id, task.video, task.params)
+    made = clips_of_frames(root / task.video.label / task.video.id, task.video, task.params)
     if made.clips is not None:
         write_bin(task.part, made.clips, task.params)
     return replace(made, clips=None)
@@ -135,7 +135,7 @@ def _put(made: Extracted, task: ClipTask) -> Extracted:
     return replace(made, clips=None)
 
 
-def read_frames(folder: Path, video: Video, params: PreprocessParams) -> Extracted:
+def clips_of_frames(folder: Path, video: Video, params: PreprocessParams) -> Extracted:
     """One video's clips of its folder of frames, or why it has none; an open segment ends with the frames there."""
     return extract_video(video, folder, params, _reader(params.size))
 
