@@ -114,6 +114,9 @@ def _starts(starts: dict[str, list[Start]]) -> Iterator[BenchFigure]:
         text = line("{what}: start, processor time", what=what)
         yield _figure(f"{scene.name}.start_cpu_ms", text, middle(cpu), "ms", cpu)
         if scene.console:
+            wholes = tuple(1000 * one.whole_s for one in mine if one.whole_s is not None)
+            text = line("{what}: chips, data and plan stand", what=what)
+            yield _figure(f"{scene.name}.whole_ms", text, middle(wholes), "ms", wholes)
             pairs = list(zip(mine, empty, strict=False))
             ratios = tuple(one.paint_s / other.paint_s for one, other in pairs if one.paint_s and other.paint_s)
             text = line("{what}: first paint beside empty", what=what)
@@ -154,6 +157,6 @@ def _figure(
 def _notes() -> tuple[Line, ...]:
     return (
         line("the chips are acted: their figures are made up, the files are those of a real run"),
-        line("first paint: nine tenths of the first picture stand; a key's answer: a whole picture shows its effect"),
+        line("first paint: nine tenths of the first picture; a key's answer: a whole picture shows its effect"),
         line("times by the clock are worth nothing while the machine does other work"),
     )

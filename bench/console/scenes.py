@@ -15,13 +15,15 @@ from msgspec import Struct
 
 from backends.core.messages import Line, line
 from backends.core.processes import our_environment
-from bench.console.arithmetic import Press, answers, middle, painted, percentile, settled, span
+from bench.console.arithmetic import Press, Recording, answers, middle, painted, percentile, settled, span
 from bench.console.session import Session
 
 LIMIT_S = 60.0
 """For whatever is waited for; a machine that is busy otherwise takes long."""
-QUIET_S = 0.35
-"""So long without a byte, and the first picture stands."""
+FRAME_B = 300
+"""Bytes that more than the questions to a terminal take."""
+FRAME_S, QUIET_S = 0.06, 0.35
+"""So long without a byte, and the first picture stands; so long, and what was asked for it has come."""
 WARM_S = 2.5
 """What a program does in its first seconds is start-up."""
 LOST_S = 10.0
@@ -45,9 +47,11 @@ class Scene(Struct, frozen=True):
 
 
 class Start(Struct, frozen=True):
-    """How a program began: seconds to its first whole picture, processor seconds until then and a little more."""
+    """How a program began: seconds to its first picture, and to the one with what was asked in the background;
+    processor seconds until then and a little more."""
 
     paint_s: float | None
+    whole_s: float | None
     cpu_s: float
 
 
@@ -124,10 +128,17 @@ def shown(scene: Scene, folder: Path) -> Iterator[Session]:
 def measure_start(scene: Scene, folder: Path) -> Start:
     """Start it once and look at its first picture."""
     with shown(scene, folder) as session:
-        session.read_for(2 * QUIET_S)
-        first = session.recording[: settled(session.recording, QUIET_S, time.perf_counter())]
-        at = painted(first, session.columns, session.rows)
-        return Start(None if at is None else at - session.began, session.cpu_s())
+        session.read_for(4 * QUIET_S)
+        found, ended = session.recording, time.perf_counter()
+        whole = found[: settled(found, QUIET_S, ended)]
+        first = next((n for n, (_, data) in enumerate(whole, 1) if len(data) > FRAME_B), 0)
+        first += settled(whole[first:], FRAME_S, ended)
+
+        def after(pieces: Recording) -> float | None:
+            at = painted(pieces, session.columns, session.rows)
+            return None if at is None else at - session.began
+
+        return Start(after(whole[:first]), after(whole), session.cpu_s())
 
 
 def measure(scene: Scene, folder: Path, seconds: float, presses: int) -> Watched:

@@ -16,9 +16,7 @@ from r3d_tui.views.tracks import Track, tracks_of
 LOOKED_BACK = 3
 """Runs in which a stage's duration is looked for."""
 SOON_S = 0.05
-"""npu-smi takes its time: where there are chips it is called as soon as the first picture stands."""
-LATER_S = 0.4
-"""What the first picture does not need is asked when it stands."""
+"""What the first picture does not need is asked as soon as it stands."""
 
 
 class Questions:
@@ -35,8 +33,7 @@ class Questions:
         if snapshot is None:
             return
         if self._live:
-            chips = snapshot.settings is not None and snapshot.settings.infer.target == "ascend"
-            board.set_timer(SOON_S if chips else LATER_S, lambda: self._follow_devices(board))
+            board.set_timer(SOON_S, lambda: self._follow_devices(board))
         if snapshot.run.id:
             self._once(board, "tracks", snapshot.run.id, lambda: _ask_tracks(board, snapshot.run.id))
         settled = (snapshot.run.id, snapshot.run.state, snapshot.settings, snapshot.problem)
@@ -62,7 +59,7 @@ class Questions:
     def _once(self, board: Board, name: str, key: object, ask: Callable[[], None]) -> None:
         if self._asked.get(name) != key:
             self._asked[name] = key
-            board.set_timer(LATER_S, ask)
+            board.set_timer(SOON_S, ask)
 
     def _follow_devices(self, board: Board) -> None:
         """By our own sampler, as long as no engine has one at work."""

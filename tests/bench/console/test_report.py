@@ -21,8 +21,8 @@ def test_starts_are_compared_with_the_empty_application_of_the_same_round() -> N
     """The median of the rounds' ratios, not the ratio of medians."""
     found = Found(
         starts={
-            "empty": [Start(0.4, 0.3), Start(0.8, 0.3), Start(0.5, 0.3)],
-            "new": [Start(0.6, 0.4), Start(0.8, 0.4), Start(0.6, 0.4)],
+            "empty": [Start(0.4, 0.4, 0.3), Start(0.8, 0.8, 0.3), Start(0.5, 0.5, 0.3)],
+            "new": [Start(0.6, 0.6, 0.4), Start(0.8, 0.8, 0.4), Start(0.6, 0.6, 0.4)],
         }
     )
     by_name = {figure.name: figure for figure in figures(found)}
