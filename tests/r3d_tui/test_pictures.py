@@ -219,7 +219,7 @@ def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("HOME", "/home/li")
     time.tzset()
-    monkeypatch.setattr(questions, "LATER_S", 0.01)
+    monkeypatch.setattr(questions, "SOON_S", 0.01)
     found = Candidates(videos=(HERE / "videos",), splits=(HERE / "splits",), checkpoints=(HERE / "save_700.pth",))
     monkeypatch.setattr(api, "find_candidates", lambda _: found)
     monkeypatch.setattr(api, "likely_target", lambda: "ascend")
