@@ -27,11 +27,11 @@ from backends.data.video_clips import (
     Make,
     bin_of_frames,
     extract,
+    extract_apart,
     of_frames,
     of_growing_frames,
     of_video,
     outcomes,
-    read_video,
 )
 from backends.data.video_sources import find_sources
 from backends.device.clip_format import ClipHeader
@@ -167,7 +167,9 @@ class _Maker:
         return extract(todo, self._params, make, self._job.out / "parts", workers=workers, sources=sources, check=check)
 
     def _decoded(self, video: Video, sources: Mapping[tuple[str, str], Path]) -> Extracted:
-        return read_video(sources.get((video.label, video.id)), video, self._params, self._job.check_stop)
+        """Not in this process: the frames stage may have skipped it because it crashes a decoder."""
+        source, part = sources.get((video.label, video.id)), self._job.out / "parts" / "apart.u8"
+        return extract_apart(ClipTask(video, self._params, part, source), self._job.check_stop)
 
     def _sources(self, root: Path) -> dict[tuple[str, str], Path]:
         """Files by label and id; archives are unpacked."""

@@ -25,7 +25,7 @@ from backends.data.frame_pool import Records, holds
 from backends.data.guide_files import write_bin
 from backends.data.jpeg import FrameError
 from backends.data.pixels import FrameReader
-from backends.data.video_pool import Check, in_order
+from backends.data.video_pool import Check, apart, in_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,34 +64,48 @@ def extract(
     `make`: `of_video`, or `of_frames` or `of_growing_frames` with their folders. `parts`: a folder of our own for
     what waits for its turn; it is removed. `sources`: files by label and id.
     """
-    import numpy as np
-
     shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir(parents=True)
     tasks = [
         ClipTask(video, params, parts / f"{number}.u8", sources.get((video.label, video.id)) if sources else None)
         for number, video in enumerate(videos)
     ]
-    shape = (-1, 3, params.clip_frames, params.size, params.size)
     try:
         for task, made in outcomes(tasks, workers, make, check):
-            if made.reason.template:
-                yield made
-            else:
-                pixels = np.memmap(task.part, np.uint8, "r").reshape(shape)
-                task.part.unlink()
-                yield replace(made, clips=pixels)
+            yield _with_clips(task, made)
     finally:
         shutil.rmtree(parts, ignore_errors=True)
+
+
+def extract_apart(task: ClipTask, check: Check) -> Extracted:
+    """One video's clips, decoded in a process of its own: a decoder that crashes on it takes nothing else along."""
+    made = apart(task, of_video, check)
+    return _with_clips(task, made or _crashed(task))
+
+
+def _with_clips(task: ClipTask, made: Extracted) -> Extracted:
+    import numpy as np
+
+    if made.reason.template:
+        return made
+    params = task.params
+    shape = (-1, 3, params.clip_frames, params.size, params.size)
+    pixels = np.memmap(task.part, np.uint8, "r").reshape(shape)
+    task.part.unlink()
+    return replace(made, clips=pixels)
+
+
+def _crashed(task: ClipTask) -> Extracted:
+    reason = line("the process that decoded it was killed, or crashed")
+    return Extracted(task.video, None, 0, reason, is_temporary=True)
 
 
 def outcomes(
     tasks: Iterable[ClipTask], workers: int, make: Make, check: Check
 ) -> Generator[tuple[ClipTask, Extracted], None, None]:
     """What `make` says of each task, in order, by so many processes; 0: one a core."""
-    reason = line("the process that decoded it was killed, or crashed")
     for task, made in in_order(tasks, workers or cores(), make, check):
-        yield task, made or Extracted(task.video, None, 0, reason, is_temporary=True)
+        yield task, made or _crashed(task)
 
 
 def of_video(task: ClipTask, check: Check) -> Extracted:

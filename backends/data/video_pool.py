@@ -55,6 +55,11 @@ def in_order(
                 yield task, None
 
 
+def apart(task: T, make: Callable[[T, Check], R], check: Check) -> R | None:
+    """What `make` gives of one task in a process of its own; None where that died each time."""
+    return next((made for _, made in list(_alone(task, make, check))), None)
+
+
 def _alone(task: T, make: Callable[[T, Check], R], check: Check) -> Generator[tuple[T, R | None], None, bool]:
     """Give what `make` gives of it; False where its process died each time."""
     for _ in range(TRIES):
@@ -68,7 +73,7 @@ def _side_by_side(
 ) -> Generator[tuple[T, R | None], None, list[tuple[T, Future[R]]]]:
     """Work `left` off until it is empty or a process of the pool died: then what had begun and was not given yet."""
     context = get_context("fork" if _is_alone() else "spawn")
-    stop = context.RawValue("b", 0)  # an Event has a lock, which a process that is killed may hold for ever
+    stop = context.RawValue("b", 0)  # no Event: a killed process would never release its lock
     begun: deque[tuple[T, Future[R]]] = deque()
     pool = ProcessPoolExecutor(processes, context, _begin, (stop, os.getpid()))
     try:

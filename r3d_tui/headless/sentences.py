@@ -102,7 +102,7 @@ def figures_of(run: Run) -> dict[str, Any]:
 
 
 def logged(words: Words, event: Event) -> tuple[str, str] | None:
-    """The line that an event leaves in its stage's log, as it stands there and in the reader's language."""
+    """An event's line in its stage's log: in English, as in the file, and in the reader's language."""
     found = log_line(event)
     if found is None:
         return None

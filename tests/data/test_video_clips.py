@@ -26,8 +26,8 @@ from backends.data.clip_store import read_index
 from backends.data.data_specs import FRAMES_GROW, PreprocessParams
 from backends.data.frame_pool import VideoFrames, VideoTask, make_video
 from backends.data.pixels import FrameReader
-from backends.data.video_clips import ClipTask, extract, of_frames, of_video, read_video
-from backends.data.video_pool import Check
+from backends.data.video_clips import ClipTask, extract, extract_apart, of_frames, of_video, read_video
+from backends.data.video_pool import Check, apart
 from backends.worker.job import Job
 from tests.data.conftest import FilmMaker
 
@@ -114,6 +114,15 @@ def test_a_crash_of_the_decoder_skips_only_its_video(tmp_path: Path, film: FilmM
     made = list(extract(videos, PARAMS, crash_on_d, tmp_path / "parts", workers=2, sources=sources))
     assert list("hgfedcba") == [one.video.id for one in made]
     assert [("d", True)] == [(one.video.id, one.is_temporary) for one in made if one.clips is None]
+
+
+def test_a_single_video_that_crashes_the_decoder_does_not_end_this_process(tmp_path: Path, film: FilmMaker) -> None:
+    """Also where nothing else is decoded beside it; one that does not crash gives its clips."""
+    crashing, sound = (Video(name, "wave", "validation", 1, OPEN_END) for name in "de")
+    source = film(tmp_path / "e.avi", 20)
+    assert apart(ClipTask(crashing, PARAMS, tmp_path / "d.u8", source), crash_on_d, lambda: None) is None
+    made = extract_apart(ClipTask(sound, PARAMS, tmp_path / "e.u8", source), lambda: None)
+    assert_same(read_video(source, sound, PARAMS), made)
 
 
 class Stages:
