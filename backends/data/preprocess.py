@@ -144,6 +144,8 @@ class _Maker:
 
     def _extracted(self, todo: Sequence[Video], root: Path) -> Generator[Extracted, None, None]:
         """Of a folder of frames that is given, or of the videos: by the frames stage's folder, or decoded here."""
+        if not todo:
+            return  # archives are not unpacked for nothing
         if "videos" not in self._job.inputs:
             yield from self._made_by(partial(of_frames, root), todo)
             return

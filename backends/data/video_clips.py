@@ -79,7 +79,7 @@ def extract(
 
 def extract_apart(task: ClipTask, check: Check) -> Extracted:
     """One video's clips, decoded in a process of its own: a decoder that crashes on it takes nothing else along."""
-    made = apart(task, of_video, check)
+    made = of_video(task, check) if task.source is None else apart(task, of_video, check)
     return _with_clips(task, made or _crashed(task))
 
 
